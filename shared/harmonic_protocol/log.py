@@ -1,0 +1,213 @@
+"""The records of a universe's log, and the events in them that clients never see.
+
+A record is one message of the log: what one append stored. Its events are declared messages
+(:mod:`harmonic_protocol.messages`) or the hidden ones below; ``music_generated`` refers to its
+notes instead of holding them. A reader passes over an event whose name it does not know.
+"""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field
+
+from harmonic_protocol.refusals import Refused
+from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.values import (
+    Mode,
+    MusicParameters,
+    Note,
+    PhysicsParameters,
+    Timestamp,
+    Visibility,
+)
+
+
+class LoggedEvent(ServiceModel):
+    """An event by its name, in its wire form."""
+
+    name: str
+    data: dict[str, Any]
+
+
+class Record(ServiceModel):
+    """What one append stored. ``id`` tells a writer of unknown outcome its own record."""
+
+    id: str
+    at: Timestamp
+    events: tuple[LoggedEvent, ...]
+
+
+class HiddenEvent(ServiceModel):
+    """Something that the log keeps and no client sees as such."""
+
+    name: ClassVar[str]
+
+    def logged(self) -> LoggedEvent:
+        """As it stands in a record."""
+        return LoggedEvent(name=self.name, data=self.to_wire())
+
+    @classmethod
+    def read(cls, event: LoggedEvent) -> Self:
+        """From a record; raises ``ValidationError`` for what it cannot be."""
+        return cls.model_validate(event.data)
+
+
+class UniverseCreated(HiddenEvent):
+    """The first event of every log."""
+
+    name: ClassVar = "universe_created"
+
+    universe_id: str
+    owner: str
+    title: str
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    timestamp: Timestamp
+
+
+class SettingsChanged(HiddenEvent):
+    """The owner changed what is set here."""
+
+    name: ClassVar = "settings_changed"
+
+    title: str | None = None
+    visibility: Visibility | None = None
+    public_mode: Mode | None = None
+    max_participants: int | None = None
+    timestamp: Timestamp
+
+
+class MemberSet(HiddenEvent):
+    """Someone has a role from now on."""
+
+    name: ClassVar = "member_set"
+
+    user_id: str
+    role: Mode
+    timestamp: Timestamp
+
+
+class MemberRemoved(HiddenEvent):
+    """Someone has no role any more."""
+
+    name: ClassVar = "member_removed"
+
+    user_id: str
+    timestamp: Timestamp
+
+
+class UniverseDeleted(HiddenEvent):
+    """The last event of a log: what is left is a tombstone. Gateways close the room."""
+
+    name: ClassVar = "universe_deleted"
+
+    timestamp: Timestamp
+
+
+class ConnectionJoined(HiddenEvent):
+    """A connection is in the room, or changed its mode there."""
+
+    name: ClassVar = "connection_joined"
+
+    connection_id: str
+    gateway_id: str
+    user_id: str
+    username: str
+    mode: Mode
+
+
+class ConnectionLeft(HiddenEvent):
+    """A connection is not in the room any more.
+
+    With ``refusal``, it was put out: its gateway tells it so in a ``room_error``.
+    """
+
+    name: ClassVar = "connection_left"
+
+    connection_id: str
+    refusal: Refused | None = None
+
+
+class ConnectionModeChanged(HiddenEvent):
+    """A connection may do no more than this from now on; its gateway takes note."""
+
+    name: ClassVar = "connection_mode_changed"
+
+    connection_id: str
+    mode: Mode
+
+
+class OperationApplied(HiddenEvent):
+    """A command with an ``opId`` was carried out: the same again is answered, not repeated."""
+
+    name: ClassVar = "operation_applied"
+
+    user_id: str
+    op_id: str
+    digest: str
+    seq: int
+    timestamp: Timestamp
+
+
+class MusicJob(ServiceModel):
+    """Everything that a piece is made from."""
+
+    universe_id: str
+    request_id: str
+    user_id: str
+    duration: float
+    seed: int
+    music: MusicParameters
+    physics: PhysicsParameters
+    deadline_ms: Annotated[int, Field(description="Unix time after which nobody waits for it")]
+
+
+class MusicRequested(HiddenEvent):
+    """A piece is being made; whoever owns the universe publishes the job."""
+
+    name: ClassVar = "music_requested"
+
+    job: MusicJob
+    connection_id: str
+    timestamp: Timestamp
+
+
+class MusicFailed(HiddenEvent):
+    """No piece came in time: the requester's gateway tells it so in an ``error``."""
+
+    name: ClassVar = "music_failed"
+
+    request_id: str
+    connection_id: str
+    refusal: Refused
+
+
+class Piece(ServiceModel):
+    """A composed piece as it lies in the notes' stream."""
+
+    notes: tuple[Note, ...]
+
+
+class MusicComposed(ServiceModel):
+    """A music replica's word to the owner: the notes are stored under the request's subject."""
+
+    universe_id: str
+    request_id: str
+    tempo: float
+    key: str
+    scale: str
+
+
+HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (
+    UniverseCreated,
+    SettingsChanged,
+    MemberSet,
+    MemberRemoved,
+    UniverseDeleted,
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    OperationApplied,
+    MusicRequested,
+    MusicFailed,
+)

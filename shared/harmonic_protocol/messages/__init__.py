@@ -1,0 +1,1 @@
+"""Every message, one declaration each: a module an area."""

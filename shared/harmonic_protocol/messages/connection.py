@@ -1,0 +1,59 @@
+"""What a connection is told about itself."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from harmonic_protocol.messages.declaration import Audience, Delivery, Event, EventSpec
+from harmonic_protocol.refusals import Code
+from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import Timestamp, UserId
+
+#: Raised whenever a client could notice the difference.
+PROTOCOL_VERSION = 1
+
+
+class Limits(WireModel):
+    """The bounds that a client can run into, announced when it connects."""
+
+    message_bytes: int
+    audio_message_bytes: int
+    message_depth: int
+    rooms: int
+    queued_commands: int
+
+
+class ConnectSuccess(Event):
+    """The connection is accepted."""
+
+    spec: ClassVar = EventSpec("connect_success", Delivery.DIRECT, Audience.CALLER)
+
+    user_id: UserId
+    timestamp: Timestamp
+    session_id: str
+    recovered: bool
+    expires_at: Timestamp
+    server_time: Timestamp
+    protocol: int = PROTOCOL_VERSION
+    limits: Limits
+
+
+class ConnectRefusal(WireModel):
+    """``err.data`` of a refused connection: the guide's ``connect_error``.
+
+    It travels in a CONNECT_ERROR packet, since the event name is reserved in the clients.
+    """
+
+    error: str
+    code: Code
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class ErrorReported(Event):
+    """A command was refused."""
+
+    spec: ClassVar = EventSpec("error", Delivery.DIRECT, Audience.CALLER)
+
+    code: Code
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,142 @@
+"""What a declaration says. Everything else about a message follows from it:
+validation, dispatch, subject, rate class, metric label, documents and client types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import BaseModel, create_model
+
+from harmonic_protocol.schema import ClientModel, WireModel
+from harmonic_protocol.values import OperationId, UniverseId
+
+KIB = 1024
+#: The most that one message of a client may take, in bytes of its text and attachments.
+MAX_MESSAGE_BYTES = 64 * KIB
+#: Above this a message is counted as large, since clients are asked to stay below.
+LARGE_MESSAGE_BYTES = 16 * KIB
+#: How deep a client's message may nest objects and lists.
+MAX_MESSAGE_DEPTH = 16
+
+
+class RateClass(StrEnum):
+    """Which of a user's allowances a command draws on."""
+
+    PARAMETERS = "parameters"
+    GENERATIONS = "generations"
+    ROOMS = "rooms"
+    AUDIO = "audio"
+
+
+class Handler(StrEnum):
+    """Who carries a command out."""
+
+    STATE = "state"
+    """the owner of the universe decides it"""
+    RELAY = "relay"
+    """the gateway passes it on to the room: a live signal, stored nowhere"""
+
+
+class Delivery(StrEnum):
+    """How an event travels, and what becomes of it."""
+
+    REPLAYED = "replayed"
+    """stored in the universe's log, numbered, and sent again to those who missed it"""
+    PRESENCE = "presence"
+    """stored and numbered, never sent again: the list of participants replaces it"""
+    LIVE = "live"
+    """stored nowhere, and the first to be dropped under pressure"""
+    DIRECT = "direct"
+    """an answer to one connection"""
+
+
+class Audience(StrEnum):
+    """Who sees an event."""
+
+    ROOM = "room"
+    CALLER = "caller"
+
+
+class Failure(StrEnum):
+    """The event that tells a client of its command's refusal."""
+
+    ERROR = "error"
+    ROOM_ERROR = "room_error"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """How a command is named, carried out, limited and refused."""
+
+    name: str
+    rate: RateClass
+    answers: tuple[str, ...]
+    handler: Handler = Handler.STATE
+    failure: Failure = Failure.ERROR
+    max_bytes: int = MAX_MESSAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """How an event is named, to whom it goes and whether it is kept."""
+
+    name: str
+    delivery: Delivery
+    audience: Audience = Audience.ROOM
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """How an operation is named and where it is found, relative to the HTTP API's prefix.
+
+    ``{…}`` in ``path`` are fields of the request, by their wire names; the others come in the
+    query of a GET and in the body of anything else.
+    """
+
+    name: str
+    method: str
+    path: str
+    status: int = 200
+
+
+class Request(ClientModel):
+    """Anything that a caller asks of the owner of a universe; ``name`` is its subject token."""
+
+    @classmethod
+    def operation(cls) -> str:
+        """The name under which services exchange this request."""
+        raise NotImplementedError
+
+
+class Command(Request):
+    """Something that a client asks for in a room. Each may carry an ``opId``."""
+
+    spec: ClassVar[CommandSpec]
+
+    universe_id: UniverseId
+    op_id: OperationId | None = None
+
+    @classmethod
+    def operation(cls) -> str:
+        """The event name that clients emit."""
+        return cls.spec.name
+
+
+class Event(WireModel):
+    """Something that happened, as clients are told of it."""
+
+    spec: ClassVar[EventSpec]
+
+
+def changes_of(parameters: type[WireModel], name: str) -> type[ClientModel]:
+    """The delta of a parameter set: any subset of its fields, each in its own range.
+
+    A field that is not sent stays absent (``model_fields_set``); ``null`` is refused.
+    """
+    fields: Mapping[str, object] = {
+        key: (field.rebuild_annotation(), None) for key, field in parameters.model_fields.items()
+    }
+    base: type[BaseModel] = ClientModel
+    return create_model(name, __base__=base, __doc__=parameters.__doc__, **fields)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,52 @@
+"""Asking for music, and hearing the same notes."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from harmonic_protocol.messages.declaration import (
+    Command,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    RateClass,
+)
+from harmonic_protocol.values import Key, Note, Scale, Timestamp, UniverseId, UserId
+
+MAX_DURATION_S = 300
+#: The largest whole number that every client's JSON keeps exactly.
+MAX_SEED = 2**53 - 1
+
+Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, description="seconds")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+class GenerateMusic(Command):
+    """Ask for a piece from the universe's parameters as they are now."""
+
+    spec: ClassVar = CommandSpec("generate_music", RateClass.GENERATIONS, ("music_generated",))
+
+    duration: Duration
+    seed: Seed | None = None
+
+
+class MusicGenerated(Event):
+    """A piece for everyone in the room; notes sorted by ``startTime``, none ends after ``duration``.
+
+    The same ``seed``, parameters and duration give the same notes.
+    """
+
+    spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)
+
+    universe_id: UniverseId
+    notes: tuple[Note, ...]
+    timestamp: Timestamp
+    request_id: str
+    user_id: UserId
+    seed: Seed
+    duration: Duration
+    tempo: float
+    key: Key
+    scale: Scale
+    seq: int

@@ -1,0 +1,98 @@
+"""Entering and leaving a universe's room, and who is there."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from harmonic_protocol.messages.declaration import (
+    Audience,
+    Command,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    Failure,
+    RateClass,
+)
+from harmonic_protocol.refusals import Code
+from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
+
+
+class JoinRoom(Command):
+    """Enter a universe's room, or change one's mode in it."""
+
+    spec: ClassVar = CommandSpec(
+        "join_room",
+        RateClass.ROOMS,
+        answers=("room_joined", "participant_joined"),
+        failure=Failure.ROOM_ERROR,
+    )
+
+    mode: Mode
+
+
+class LeaveRoom(Command):
+    """Leave a universe's room."""
+
+    spec: ClassVar = CommandSpec(
+        "leave_room",
+        RateClass.ROOMS,
+        answers=("room_left", "participant_left"),
+        failure=Failure.ROOM_ERROR,
+    )
+
+
+class RoomJoined(Event):
+    """The caller is in: everything as of ``seq``; what follows counts from there."""
+
+    spec: ClassVar = EventSpec("room_joined", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    participants: tuple[Participant, ...]
+    timestamp: Timestamp
+    mode: Mode
+    parameters: Parameters
+    seq: int
+
+
+class RoomLeft(Event):
+    """The caller is out."""
+
+    spec: ClassVar = EventSpec("room_left", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    timestamp: Timestamp
+
+
+class RoomRefused(Event):
+    """Joining or leaving failed, or the room was closed to the caller."""
+
+    spec: ClassVar = EventSpec("room_error", Delivery.DIRECT, Audience.CALLER)
+
+    error: str
+    code: Code
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+    universe_id: str | None = None
+
+
+class ParticipantJoined(Event):
+    """Someone is in the room from now on, or is there in another mode."""
+
+    spec: ClassVar = EventSpec("participant_joined", Delivery.PRESENCE)
+
+    universe_id: UniverseId
+    participant: Participant
+    timestamp: Timestamp
+    seq: int
+
+
+class ParticipantLeft(Event):
+    """The last connection of someone left the room."""
+
+    spec: ClassVar = EventSpec("participant_left", Delivery.PRESENCE)
+
+    universe_id: UniverseId
+    user_id: UserId
+    timestamp: Timestamp
+    seq: int

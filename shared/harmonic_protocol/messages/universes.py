@@ -1,0 +1,174 @@
+"""Creating, finding, sharing and deleting universes: the operations of the HTTP API."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from harmonic_protocol.messages.declaration import OperationSpec, Request
+from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import (
+    Mode,
+    Parameters,
+    Timestamp,
+    UniverseId,
+    UniverseName,
+    UserId,
+    Visibility,
+)
+
+MAX_PARTICIPANTS = 1000
+DEFAULT_PARTICIPANTS = 50
+MAX_MEMBERS = 1000
+MAX_PAGE = 100
+
+ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
+
+
+class Universe(WireModel):
+    """A universe as its visitors may know it; ``members`` only for its owner."""
+
+    id: UniverseId
+    name: str
+    owner: UserId
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    parameters: Parameters
+    participants: int
+    created_at: Timestamp
+    updated_at: Timestamp
+    seq: int
+    members: dict[str, Mode] | None = None
+
+
+class UniverseSummary(WireModel):
+    """A universe in a listing."""
+
+    id: UniverseId
+    name: str
+    owner: UserId
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    created_at: Timestamp
+
+
+class UniversePage(WireModel):
+    """A part of a listing; ``nextCursor`` asks for the next, and is absent at the end."""
+
+    items: tuple[UniverseSummary, ...]
+    next_cursor: str | None = None
+
+
+class Membership(WireModel):
+    """Someone's role in a universe."""
+
+    user_id: UserId
+    role: Mode
+
+
+class Operation(Request):
+    """A request over HTTP; ``answer`` is what it returns, or nothing."""
+
+    spec: ClassVar[OperationSpec]
+    answer: ClassVar[type[WireModel] | None] = None
+
+    @classmethod
+    def operation(cls) -> str:
+        """The operation's name, also its ``operationId`` in the OpenAPI document."""
+        return cls.spec.name
+
+
+class CreateUniverse(Operation):
+    """Create a universe; the caller owns it. Without an ``id`` one is made."""
+
+    spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201)
+    answer: ClassVar = Universe
+
+    id: UniverseId | None = None
+    name: UniverseName
+    visibility: Visibility = "private"
+    public_mode: Mode = "view"
+    max_participants: ParticipantLimit = DEFAULT_PARTICIPANTS
+
+
+class ListUniverses(Operation):
+    """The universes that the caller may see, in the order of their latest change of settings."""
+
+    spec: ClassVar = OperationSpec("list_universes", "GET", "/universes")
+    answer: ClassVar = UniversePage
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    cursor: Annotated[int, Field(ge=0)] = 0
+
+
+class UniverseOperation(Operation):
+    """An operation on one universe."""
+
+    universe_id: UniverseId
+
+
+class GetUniverse(UniverseOperation):
+    """One universe, with its parameters."""
+
+    spec: ClassVar = OperationSpec("get_universe", "GET", "/universes/{universeId}")
+    answer: ClassVar = Universe
+
+
+class UpdateUniverse(UniverseOperation):
+    """Change a universe's settings; for its owner."""
+
+    spec: ClassVar = OperationSpec("update_universe", "PATCH", "/universes/{universeId}")
+    answer: ClassVar = Universe
+
+    name: UniverseName = Field(default=None)  # type: ignore[assignment]
+    visibility: Visibility = Field(default=None)  # type: ignore[assignment]
+    public_mode: Mode = Field(default=None)  # type: ignore[assignment]
+    max_participants: ParticipantLimit = Field(default=None)  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.model_fields_set <= {"universe_id"}:
+            raise ValueError("must name at least one setting")
+        return self
+
+
+class DeleteUniverse(UniverseOperation):
+    """Delete a universe for good; its id is not used again. For its owner."""
+
+    spec: ClassVar = OperationSpec("delete_universe", "DELETE", "/universes/{universeId}", 204)
+
+
+class MemberOperation(UniverseOperation):
+    """An operation on a member of a universe; for its owner."""
+
+    user_id: UserId
+
+
+class SetMember(MemberOperation):
+    """Give someone a role in a universe."""
+
+    spec: ClassVar = OperationSpec(
+        "set_member", "PUT", "/universes/{universeId}/members/{userId}"
+    )
+    answer: ClassVar = Membership
+
+    role: Mode
+
+
+class RemoveMember(MemberOperation):
+    """Take someone's role in a universe away."""
+
+    spec: ClassVar = OperationSpec(
+        "remove_member", "DELETE", "/universes/{universeId}/members/{userId}", 204
+    )
+
+
+class GetMusic(UniverseOperation):
+    """The Standard MIDI File of a recent generation; answered as ``audio/midi``."""
+
+    spec: ClassVar = OperationSpec(
+        "get_music", "GET", "/universes/{universeId}/music/{requestId}.mid"
+    )
+
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

@@ -1,0 +1,136 @@
+"""Refusals: what a client may not have, as ordinary values with the guide's error codes."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, get_args
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from harmonic_protocol.schema import ServiceModel
+
+
+class Code(StrEnum):
+    """The error codes that clients know."""
+
+    AUTH_ERROR = "AUTH_ERROR"
+    NOT_FOUND = "NOT_FOUND"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    INVALID_PARAMETERS = "INVALID_PARAMETERS"
+    ROOM_FULL = "ROOM_FULL"
+    RATE_LIMITED = "RATE_LIMITED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+class Refused(ServiceModel):
+    """A request that is not granted: the client's fault or the moment's, never a crash.
+
+    ``message`` is for a person; ``details`` for a program, ``details.reason`` first.
+    """
+
+    code: Code
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    def about(self, **details: object) -> "Refused":
+        """The same refusal with more ``details``; what is ``None`` is left out."""
+        added = {name: value for name, value in details.items() if value is not None}
+        return self.model_copy(update={"details": {**self.details, **added}})
+
+
+def refused(code: Code, message: str, **details: object) -> Refused:
+    """A refusal in one line; details that are ``None`` are left out."""
+    return Refused(code=code, message=message).about(**details)
+
+
+#: At most this many fields are named in one refusal: a hostile payload may break thousands.
+MAX_NAMED_FIELDS = 20
+#: A field's name comes from the client where the field is unknown: cut to this many characters.
+MAX_FIELD_NAME_CHARACTERS = 100
+
+
+def invalid_fields(error: ValidationError, model: type[BaseModel]) -> Refused:
+    """``INVALID_PARAMETERS`` that names each field of ``model`` with its reason and range."""
+    fields: dict[str, dict[str, object]] = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        path = tuple(str(part) for part in problem["loc"] if not _is_union_branch(part))
+        name = ".".join(path)[:MAX_FIELD_NAME_CHARACTERS]
+        fields.setdefault(name, {"field": name, "reason": _reason(problem), **_range(model, path)})
+    named = list(fields.values())[:MAX_NAMED_FIELDS]
+    text = "; ".join(f"{field['field'] or 'payload'} {field['reason']}" for field in named[:3])
+    return refused(Code.INVALID_PARAMETERS, f"Invalid parameters: {text}", fields=named)
+
+
+def _is_union_branch(part: int | str) -> bool:
+    return isinstance(part, str) and part.startswith(("list[", "bytes", "constrained-"))
+
+
+_REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+}
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    known = _REASONS.get(problem["type"])
+    if known:
+        return known
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "greater_than_equal":
+            return f"must be at least {context['ge']:g}"
+        case "less_than_equal":
+            return f"must be at most {context['le']:g}"
+        case "greater_than":
+            return f"must be above {context['gt']:g}"
+        case "literal_error":
+            return f"must be one of {context['expected']}"
+        case "string_pattern_mismatch":
+            return f"must match {context['pattern']}"
+        case "string_too_long" | "too_long" | "bytes_too_long":
+            return f"must have at most {context['max_length']} entries"
+        case "string_too_short" | "too_short":
+            return f"must have at least {context['min_length']} entries"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return "is not valid"
+
+
+def _range(model: type[BaseModel], path: tuple[str, ...]) -> dict[str, object]:
+    field = _field(model, path)
+    if field is None:
+        return {}
+    bounds: dict[str, object] = {}
+    for limit in field.metadata:
+        match limit:
+            case Ge(ge=least) | Gt(gt=least):
+                bounds["min"] = least
+            case Le(le=most) | Lt(lt=most):
+                bounds["max"] = most
+            case _:
+                pass
+    return bounds
+
+
+def _field(model: type[BaseModel], path: tuple[str, ...]) -> FieldInfo | None:
+    found: FieldInfo | None = None
+    for name in path:
+        fields = {(field.alias or key): field for key, field in model.model_fields.items()}
+        found = fields.get(name)
+        if found is None:
+            return None
+        for candidate in (found.annotation, *get_args(found.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return found

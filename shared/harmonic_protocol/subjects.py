@@ -1,0 +1,85 @@
+"""Where things are on the bus. One universe has one subject of each kind, and one shard.
+
+================================  ==========================================================
+``hu.log.<shard>.<universe>``     the universe's log: written by its owner, by compare-and-set
+``hu.live.<shard>.<universe>``    the same records as the broker republishes them, once stored
+``hu.signal.<shard>.<universe>``  live signals between gateways, stored nowhere
+``hu.snapshot.<shard>.<universe>``  the universe's latest snapshot
+``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
+``hu.index.<audience>.<universe>``  a listing's entry, per audience
+``hu.jobs.music``                 pieces to compose
+``hu.state.<replica>.<request>``  requests to a replica of the state service
+================================  ==========================================================
+"""
+
+import hashlib
+from functools import lru_cache
+
+#: Enough to spread the universes over more streams later without moving a subject.
+SHARDS = 256
+
+LOG_STREAM = "HU_LOG"
+SNAPSHOT_STREAM = "HU_SNAPSHOT"
+NOTES_STREAM = "HU_NOTES"
+INDEX_STREAM = "HU_INDEX"
+JOBS_STREAM = "HU_JOBS"
+
+LOG_SUBJECTS = "hu.log.>"
+LIVE_SUBJECTS = "hu.live.>"
+SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
+NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
+INDEX_SUBJECTS = "hu.index.*.*"
+JOBS_SUBJECT = "hu.jobs.music"
+
+PUBLIC_AUDIENCE = "public"
+
+
+@lru_cache(maxsize=65536)
+def _place(universe_id: str) -> str:
+    digest = hashlib.blake2b(universe_id.encode(), digest_size=2).digest()
+    return f"{int.from_bytes(digest) % SHARDS}.{universe_id}"
+
+
+def log(universe_id: str) -> str:
+    """The subject of a universe's log."""
+    return f"hu.log.{_place(universe_id)}"
+
+
+def live(universe_id: str) -> str:
+    """The subject on which a universe's stored records are republished."""
+    return f"hu.live.{_place(universe_id)}"
+
+
+def signal(universe_id: str) -> str:
+    """The subject of a universe's live signals."""
+    return f"hu.signal.{_place(universe_id)}"
+
+
+def snapshot(universe_id: str) -> str:
+    """The subject of a universe's latest snapshot."""
+    return f"hu.snapshot.{_place(universe_id)}"
+
+
+def notes(universe_id: str, request_id: str) -> str:
+    """The subject of a piece's notes."""
+    return f"hu.notes.{_place(universe_id)}.{request_id}"
+
+
+def midi(universe_id: str, request_id: str) -> str:
+    """The subject of a piece's MIDI file."""
+    return f"hu.midi.{_place(universe_id)}.{request_id}"
+
+
+def audience_of(user_id: str) -> str:
+    """The audience that is one user: a digest, since ids are not fit for a subject."""
+    return f"u{hashlib.blake2b(user_id.encode(), digest_size=16).hexdigest()}"
+
+
+def index(audience: str, universe_id: str) -> str:
+    """The subject of a universe's entry in the listing for an audience."""
+    return f"hu.index.{audience}.{universe_id}"
+
+
+def index_of(audience: str) -> str:
+    """All entries of the listing for an audience."""
+    return f"hu.index.{audience}.*"

@@ -1,0 +1,134 @@
+"""The values that messages are made of: parameter sets, participants, notes, ids.
+
+Ranges and defaults stand here once; validation, documents and the composer follow them.
+"""
+
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from harmonic_protocol.schema import ClientModel, WireModel
+
+Mode = Literal["edit", "view"]
+Visibility = Literal["public", "private"]
+
+UniverseId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"),
+    Field(description="1 to 64 letters, digits, `_` and `-`"),
+]
+UserId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    Field(description="whatever the identity provider gives as `sub`"),
+]
+OperationId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="the client's own id of this command: sent twice, applied once"),
+]
+Timestamp = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
+    Field(description="UTC with milliseconds, as the server saw it at the commit"),
+]
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+
+#: Code points that make a name look like another one, or turn the text around it.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    """``text`` in NFC, without control, zero-width and bidirectional-override characters."""
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(c for c in composed if unicodedata.category(c) not in _UNPRINTABLE).strip()
+
+
+def _only_printable(text: str) -> str:
+    clean = printable(text)
+    if not clean or clean != unicodedata.normalize("NFC", text).strip():
+        raise ValueError("must hold visible text without control or direction characters")
+    return clean
+
+
+UniverseName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    AfterValidator(_only_printable),
+    Field(description="1 to 100 visible characters"),
+]
+
+TONICS = (
+    *("C", "C#", "Db", "D", "D#", "Eb", "E", "Fb", "E#", "F", "F#"),
+    *("Gb", "G", "G#", "Ab", "A", "A#", "Bb", "B", "Cb", "B#"),
+)
+Key = Literal[
+    "C", "C#", "Db", "D", "D#", "Eb", "E", "Fb", "E#", "F", "F#",
+    "Gb", "G", "G#", "Ab", "A", "A#", "Bb", "B", "Cb", "B#",
+]  # fmt: skip
+Scale = Literal[
+    "major", "minor", "harmonic_minor", "melodic_minor",
+    "ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian",
+    "major_pentatonic", "minor_pentatonic", "blues", "whole_tone", "chromatic",
+    "natural_minor", "pentatonic", "pentatonic_major", "pentatonic_minor",
+    "harmonicMinor", "melodicMinor", "majorPentatonic", "minorPentatonic", "wholeTone",
+]  # fmt: skip
+ColorScheme = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+
+
+class PhysicsParameters(WireModel):
+    """How things move in a universe."""
+
+    gravity: Annotated[float, Field(ge=0.0, le=20.0)] = 9.81
+    friction: Unit = 0.5
+    elasticity: Unit = 0.7
+    air_resistance: Unit = 0.1
+    time_scale: Annotated[float, Field(ge=0.1, le=5.0)] = 1.0
+
+
+class MusicParameters(WireModel):
+    """What a universe's music is made from; ``tempo`` is in beats a minute."""
+
+    harmony: Unit = 0.7
+    tempo: Annotated[float, Field(ge=40.0, le=200.0)] = 120
+    key: Key = "C"
+    scale: Scale = "major"
+    rhythm_complexity: Unit = 0.5
+    melody_range: Unit = 0.8
+
+
+class VisualizationParameters(WireModel):
+    """How a universe looks."""
+
+    brightness: Unit = 0.8
+    saturation: Unit = 0.7
+    complexity: Unit = 0.6
+    color_scheme: ColorScheme = "rainbow"
+    particle_count: Annotated[int, Field(ge=100, le=10000)] = 5000
+    glow_intensity: Unit = 0.5
+
+
+class Parameters(WireModel):
+    """The three parameter sets of a universe."""
+
+    physics: PhysicsParameters = PhysicsParameters()
+    music: MusicParameters = MusicParameters()
+    visualization: VisualizationParameters = VisualizationParameters()
+
+
+class Participant(WireModel):
+    """One user in a room, however many tabs; ``mode`` is the highest of the tabs' modes."""
+
+    user_id: UserId
+    username: str
+    mode: Mode
+
+
+class Note(WireModel):
+    """One note: MIDI pitch, seconds from the start of the piece, MIDI velocity."""
+
+    pitch: Annotated[int, Field(ge=0, le=127)]
+    start_time: Annotated[float, Field(ge=0.0)]
+    duration: Annotated[float, Field(gt=0.0)]
+    velocity: Annotated[int, Field(ge=1, le=127)]
