@@ -1,0 +1,1 @@
+"""Composes the music of universes: knows parameters and notes, and no room."""

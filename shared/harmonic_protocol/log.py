@@ -5,7 +5,7 @@ A record is one message of the log: what one append stored. Its events are decla
 notes instead of holding them. A reader passes over an event whose name it does not know.
 """
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -40,15 +40,6 @@ class HiddenEvent(ServiceModel):
     """Something that the log keeps and no client sees as such."""
 
     name: ClassVar[str]
-
-    def logged(self) -> LoggedEvent:
-        """As it stands in a record."""
-        return LoggedEvent(name=self.name, data=self.to_wire())
-
-    @classmethod
-    def read(cls, event: LoggedEvent) -> Self:
-        """From a record; raises ``ValidationError`` for what it cannot be."""
-        return cls.model_validate(event.data)
 
 
 class UniverseCreated(HiddenEvent):
@@ -188,14 +179,21 @@ class Piece(ServiceModel):
     notes: tuple[Note, ...]
 
 
-class MusicComposed(ServiceModel):
-    """A music replica's word to the owner: the notes are stored under the request's subject."""
+class MusicStored(HiddenEvent):
+    """``music_generated`` as the log keeps it: all but the notes, which have their own stream."""
+
+    name: ClassVar = "music_generated"
 
     universe_id: str
+    timestamp: Timestamp
     request_id: str
+    user_id: str
+    seed: int
+    duration: float
     tempo: float
     key: str
     scale: str
+    seq: int
 
 
 HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (
@@ -210,4 +208,5 @@ HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (
     OperationApplied,
     MusicRequested,
     MusicFailed,
+    MusicStored,
 )

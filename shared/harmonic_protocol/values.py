@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from harmonic_protocol.schema import ClientModel, WireModel
+from harmonic_protocol.schema import WireModel
 
 Mode = Literal["edit", "view"]
 Visibility = Literal["public", "private"]

@@ -1,0 +1,1 @@
+"""The owner of universes: decides commands, stores what happened, and answers."""

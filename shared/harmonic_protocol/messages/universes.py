@@ -121,10 +121,10 @@ class UpdateUniverse(UniverseOperation):
     spec: ClassVar = OperationSpec("update_universe", "PATCH", "/universes/{universeId}")
     answer: ClassVar = Universe
 
-    name: UniverseName = Field(default=None)  # type: ignore[assignment]
-    visibility: Visibility = Field(default=None)  # type: ignore[assignment]
-    public_mode: Mode = Field(default=None)  # type: ignore[assignment]
-    max_participants: ParticipantLimit = Field(default=None)  # type: ignore[assignment]
+    name: UniverseName = None  # type: ignore[assignment]
+    visibility: Visibility = None  # type: ignore[assignment]
+    public_mode: Mode = None  # type: ignore[assignment]
+    max_participants: ParticipantLimit = None  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -148,9 +148,7 @@ class MemberOperation(UniverseOperation):
 class SetMember(MemberOperation):
     """Give someone a role in a universe."""
 
-    spec: ClassVar = OperationSpec(
-        "set_member", "PUT", "/universes/{universeId}/members/{userId}"
-    )
+    spec: ClassVar = OperationSpec("set_member", "PUT", "/universes/{universeId}/members/{userId}")
     answer: ClassVar = Membership
 
     role: Mode

@@ -1,0 +1,82 @@
+"""From a stored record to what the members of a room are sent: encoded once, for all of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.catalogue import EVENTS
+from harmonic_protocol.log import (
+    ConnectionLeft,
+    ConnectionModeChanged,
+    HiddenEvent,
+    MusicFailed,
+    MusicStored,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.declaration import Audience
+from harmonic_protocol.schema import WireModel
+
+#: Hidden events that a gateway acts upon.
+_NOTICES: dict[str, type[HiddenEvent]] = {
+    event.name: event
+    for event in (ConnectionLeft, ConnectionModeChanged, MusicFailed, UniverseDeleted)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one record means to a gateway: ``frames`` for all, ``notices`` for itself.
+
+    ``request_id`` names the piece whose notes are still to be fetched, at that place of
+    ``frames`` where they belong.
+    """
+
+    frames: list[Frame | MusicStored]
+    notices: list[HiddenEvent]
+
+    def pieces(self) -> list[MusicStored]:
+        """The pieces whose notes must be fetched before the frames can be sent."""
+        return [frame for frame in self.frames if isinstance(frame, MusicStored)]
+
+
+def encode(name: str, data: object) -> Frame:
+    """An event's frame; raises ``ValueError`` for a number that JSON does not know."""
+    return Frame.event(name, _dump(data))
+
+
+def encode_event(event: WireModel, name: str) -> Frame:
+    """A declared event's frame."""
+    return Frame.event(name, event.to_json())
+
+
+def read_record(payload: bytes) -> Delivery:
+    """A record's delivery; events of a name that only a newer version knows are passed over."""
+    return deliver(json.loads(payload)["events"])
+
+
+def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
+    """The delivery of a record's events, each ``{name, data}``."""
+    frames: list[Frame | MusicStored] = []
+    notices: list[HiddenEvent] = []
+    for event in events:
+        name, data = event["name"], event["data"]
+        notice = _NOTICES.get(name)
+        if notice is not None:
+            notices.append(notice.model_validate(data))
+        elif name == MusicStored.name:
+            frames.append(MusicStored.model_validate(data))
+        elif name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
+            frames.append(encode(name, data))
+    return Delivery(frames, notices)
+
+
+def with_notes(music: MusicStored, notes: bytes) -> Frame:
+    """``music_generated`` from its stored part and the JSON array of its notes."""
+    body = music.to_json()
+    return Frame.event(music.name, body[:-1] + b',"notes":' + notes + b"}")
+
+
+def _dump(data: object) -> bytes:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

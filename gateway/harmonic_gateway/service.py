@@ -1,0 +1,144 @@
+"""The gateway, composed in one place: started top down, stopped in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from harmonic_gateway.answers import Answers
+from harmonic_gateway.api import Api, error_middleware
+from harmonic_gateway.commands import Commands
+from harmonic_gateway.front_door import FrontDoor
+from harmonic_gateway.identity import Verifier
+from harmonic_gateway.owners import Owners
+from harmonic_gateway.pieces import Pieces
+from harmonic_gateway.rooms import Rooms
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.signals import unpack
+from harmonic_gateway.sockets import SocketLimits, SocketServer
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_runtime.bus import BusUnavailable, Message, open_bus
+from harmonic_runtime.directory import announce, watch
+from harmonic_runtime.lifecycle import Process, Tasks
+from harmonic_runtime.ops import health_routes, ops_server
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Streams
+
+#: How often a gateway says that it lives; owners wait for several of these.
+ANNOUNCE_INTERVAL_S = 2.0
+
+
+@asynccontextmanager
+async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
+    """Everything that a replica of the gateway consists of."""
+    settings, log, metrics, clock = (
+        process.settings,
+        process.log,
+        process.metrics,
+        process.clock,
+    )
+    gateway_id = settings.replica_id
+    async with (
+        ops_server(settings, process.readiness, metrics),
+        open_bus(
+            settings,
+            name=f"gateway {gateway_id}",
+            log=log,
+            metrics=metrics,
+            on_closed=lambda: process.fail("bus closed"),
+        ) as bus,
+        watch(bus, "state") as replicas,
+        announce(bus, service="gateway", replica_id=gateway_id, interval_s=ANNOUNCE_INTERVAL_S),
+        Tasks(process) as tasks,
+    ):
+        owners = Owners(OwnerClient(bus, replicas, "state"), clock, settings.request_timeout_s)
+        pieces = Pieces(Streams(bus))
+        verifier = Verifier(settings.jwt_secret.get_secret_value())
+        answers = Answers(log, metrics)
+
+        async def read_log(universe_id: str, after_position: int) -> LogPart:
+            request = ReadLog(universe_id=universe_id, after_position=after_position)
+            caller = Caller("", "", gateway_id=gateway_id)
+            reply = await owners.ask(universe_id, request.operation(), request, caller)
+            if reply.error is not None:
+                raise BusUnavailable(reply.error.message)
+            return LogPart.model_validate(reply.result)
+
+        def signal(universe_id: str, message: Message) -> None:
+            rooms.broadcast(universe_id, [unpack(message)])
+
+        rooms = Rooms(
+            bus=bus,
+            read_log=read_log,
+            fetch_notes=pieces.notes,
+            on_notice=lambda universe_id, event: door.notice(universe_id, event),
+            on_signal=signal,
+            tasks=tasks,
+            metrics=metrics,
+            log=log,
+        )
+        bus.on_reconnect(rooms.resync)
+        bus.on_gap(rooms.resync)
+        commands = Commands(
+            bus=bus,
+            owners=owners,
+            rooms=rooms,
+            answers=answers,
+            clock=clock,
+            rooms_per_connection=settings.rooms_per_connection,
+        )
+        door = FrontDoor(
+            settings=settings,
+            gateway_id=gateway_id,
+            bus=bus,
+            verifier=verifier,
+            owners=owners,
+            rooms=rooms,
+            commands=commands,
+            answers=answers,
+            clock=clock,
+            tasks=tasks,
+            metrics=metrics,
+            log=log,
+        )
+        sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
+        api = Api(
+            verifier=verifier, owners=owners, pieces=pieces, gateway_id=gateway_id, log=log
+        )
+        app = web.Application(
+            client_max_size=MAX_MESSAGE_BYTES, middlewares=[error_middleware(log)]
+        )
+        app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
+        async with _listening(app, settings) as port:
+            log.info("listening", host=settings.host, port=port)
+            yield
+            # Nobody new from here on; those who are here go before the bus does.
+            await sockets.close()
+            await door.close()
+
+
+def _limits(settings: GatewaySettings) -> SocketLimits:
+    return SocketLimits(
+        ping_interval_s=settings.ping_interval_s,
+        ping_timeout_s=settings.ping_timeout_s,
+        max_buffer_bytes=settings.send_buffer_bytes,
+        max_attachment_bytes=MAX_ATTACHMENT_BYTES,
+        allowed_origins=tuple(filter(None, settings.allowed_origins.split(","))),
+        name=settings.gateway_name,
+    )
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, settings: GatewaySettings) -> AsyncIterator[int]:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=1.0)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        yield port
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,79 @@
+"""One client on one namespace: who it is, which rooms it is in, and what it asked for."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from harmonic_gateway.identity import Identity
+from harmonic_gateway.sockets import Connection
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.values import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A command in the order of its coming; ``ack_id`` if the client wants an ack."""
+
+    command: Command
+    ack_id: int | None
+    size_bytes: int
+
+
+class Mailbox:
+    """Commands that wait, in order, bounded in number and bytes."""
+
+    __slots__ = ("_bytes", "_queue", "working")
+
+    def __init__(self) -> None:
+        # Most connections are silent most of the time: the queue is made when it is needed.
+        self._queue: deque[Queued] | None = None
+        self._bytes = 0
+        self.working = False
+
+    def put(self, queued: Queued, *, max_commands: int, max_bytes: int) -> bool:
+        """Add a command; ``False`` if too many, or too large ones, wait already."""
+        waiting = len(self._queue) if self._queue else 0
+        if waiting >= max_commands or self._bytes + queued.size_bytes > max_bytes:
+            return False
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(queued)
+        self._bytes += queued.size_bytes
+        return True
+
+    def take(self) -> Queued | None:
+        """The next command, if there is one."""
+        if not self._queue:
+            self._queue = None
+            return None
+        queued = self._queue.popleft()
+        self._bytes -= queued.size_bytes
+        return queued
+
+    def clear(self) -> None:
+        """Forget what waits: its connection is gone."""
+        self._queue = None
+        self._bytes = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """A client with a verified identity.
+
+    ``rooms`` are those it is in, with its mode; ``seats`` also those where it may have one, since
+    a join that got no answer may have been carried out.
+    """
+
+    connection: Connection
+    identity: Identity
+    gateway_id: str
+    rooms: dict[str, Mode] = field(default_factory=dict)
+    seats: set[str] = field(default_factory=set)
+    mailbox: Mailbox = field(default_factory=Mailbox)
+
+    @property
+    def caller(self) -> Caller:
+        """Whom the owners are told that they hear."""
+        return Caller(
+            self.identity.user_id, self.identity.username, self.connection.id, self.gateway_id
+        )

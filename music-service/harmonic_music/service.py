@@ -1,0 +1,48 @@
+"""The music service, composed in one place: started top down, stopped in reverse."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from harmonic_music.jobs import CONSUMER_CONFIG, Composers
+from harmonic_music.settings import MusicSettings
+from harmonic_protocol import subjects
+from harmonic_runtime.bus import open_bus
+from harmonic_runtime.directory import watch
+from harmonic_runtime.lifecycle import Process, Tasks
+from harmonic_runtime.ops import ops_server
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Streams
+
+
+@asynccontextmanager
+async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
+    """Everything that a replica of the music service consists of."""
+    settings, log, metrics = process.settings, process.log, process.metrics
+    with ThreadPoolExecutor(settings.composers, thread_name_prefix="composer") as executor:
+        async with (
+            ops_server(settings, process.readiness, metrics),
+            open_bus(
+                settings,
+                name=f"music {settings.replica_id}",
+                log=log,
+                metrics=metrics,
+                on_closed=lambda: process.fail("bus closed"),
+            ) as bus,
+            watch(bus, "state") as replicas,
+            Tasks(process) as tasks,
+        ):
+            streams = Streams(bus)
+            await streams.wait_for(subjects.JOBS_STREAM)
+            await streams.ensure_consumer(subjects.JOBS_STREAM, CONSUMER_CONFIG)
+            composers = Composers(
+                streams=streams,
+                owners=OwnerClient(bus, replicas, "state"),
+                executor=executor,
+                clock=process.clock,
+                metrics=metrics,
+                log=log,
+            )
+            for number in range(settings.composers):
+                tasks.start(composers.work(), name=f"composer {number}")
+            yield

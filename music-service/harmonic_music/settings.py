@@ -1,0 +1,15 @@
+"""What an operator may set of the music service, all by ``HARMONIC_…`` variables."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harmonic_runtime.settings import ServiceSettings
+
+
+class MusicSettings(ServiceSettings):
+    """The music service's settings."""
+
+    composers: Annotated[
+        int, Field(ge=1, le=64, description="pieces composed at the same time")
+    ] = 2

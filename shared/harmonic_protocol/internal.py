@@ -1,0 +1,94 @@
+"""Requests between services that no client can make."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from harmonic_protocol.log import Record
+from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
+from harmonic_protocol.schema import ServiceModel
+
+
+class InternalRequest(ServiceModel):
+    """Asked of the owner of a universe by another service, or by the owner of itself."""
+
+    name: ClassVar[str]
+
+    universe_id: str
+
+    @classmethod
+    def operation(cls) -> str:
+        """The name under which services exchange this request."""
+        return cls.name
+
+
+class CloseConnection(InternalRequest):
+    """The caller's connection is gone: it leaves the room, if it is in it."""
+
+    name: ClassVar = "close_connection"
+
+
+class ReadLog(InternalRequest):
+    """The records after a position of the log, for a gateway that missed some of them."""
+
+    name: ClassVar = "read_log"
+
+    after_position: int
+
+
+class ReleaseGateway(InternalRequest):
+    """A gateway is gone: all connections that it had in the room leave it."""
+
+    name: ClassVar = "release_gateway"
+
+    gateway_id: str
+
+
+class CompleteMusic(InternalRequest):
+    """The notes of a requested piece are stored under the request's subject."""
+
+    name: ClassVar = "complete_music"
+
+    request_id: str
+    tempo: float
+    key: str
+    scale: str
+
+
+class ExpireMusic(InternalRequest):
+    """The time of a requested piece is over."""
+
+    name: ClassVar = "expire_music"
+
+    request_id: str
+
+
+#: Those that arrive over the bus; the others are what an owner asks of itself.
+INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
+    {request.name: request for request in (CloseConnection, ReadLog, CompleteMusic)}
+)
+
+
+class LoggedRecord(ServiceModel):
+    """A record of the log at its position, as :class:`ReadLog` is answered."""
+
+    position: int
+    record: Record
+
+
+class LogPart(ServiceModel):
+    """Records in order; ``complete`` says that they reach the log's end."""
+
+    records: tuple[LoggedRecord, ...]
+    complete: bool
+
+
+class JoinResult(ServiceModel):
+    """What a gateway tells a connection that joined.
+
+    ``announcement`` is what the room was told of it, if it was told anything: the new connection
+    gets it before ``room``, and all records above the reply's position after.
+    """
+
+    room: RoomJoined
+    announcement: ParticipantJoined | None = None

@@ -1,0 +1,64 @@
+"""What a caller gets back for a request that was carried out."""
+
+from collections.abc import Sequence
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import JoinResult
+from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom, ParticipantJoined, RoomJoined, RoomLeft
+from harmonic_protocol.messages.universes import (
+    CreateUniverse,
+    GetUniverse,
+    Membership,
+    SetMember,
+    UpdateUniverse,
+)
+from harmonic_protocol.schema import WireModel
+from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.universe import Universe
+
+
+def answer(
+    request: UniverseRequest,
+    caller: Caller,
+    moment: Moment,
+    events: Sequence[LogEvent],
+    after: Universe,
+) -> WireModel | None:
+    """The result of ``request``, which made ``events``, in the universe as it is now.
+
+    ``after`` is as of the end of the record that holds the events, which may hold more.
+    """
+    match request:
+        case JoinRoom():
+            return _joined(request, caller, moment, events, after)
+        case LeaveRoom():
+            return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
+        case CreateUniverse() | GetUniverse() | UpdateUniverse():
+            return after.public_view(viewer=caller.user_id)
+        case SetMember():
+            return Membership(user_id=request.user_id, role=request.role)
+        case _:
+            return None
+
+
+def _joined(
+    request: JoinRoom, caller: Caller, moment: Moment, events: Sequence[LogEvent], after: Universe
+) -> JoinResult:
+    announcement = next((event for event in events if isinstance(event, ParticipantJoined)), None)
+    room = RoomJoined(
+        universe_id=after.id,
+        participants=tuple(after.participants().values()),
+        timestamp=moment.timestamp,
+        mode=request.mode,
+        parameters=after.parameters,
+        seq=after.seq,
+    )
+    return JoinResult(room=room, announcement=announcement)
+
+
+def requested_music(events: Sequence[LogEvent]) -> list[MusicRequested]:
+    """The pieces that ``events`` ask for."""
+    return [event for event in events if isinstance(event, MusicRequested)]

@@ -1,0 +1,123 @@
+"""What becomes of a request: events, or a refusal. Time, randomness and ids are arguments."""
+
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    InternalRequest,
+    ReadLog,
+    ReleaseGateway,
+)
+from harmonic_protocol.log import OperationApplied
+from harmonic_protocol.messages.declaration import Command, Request
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.parameters import ParameterCommand
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
+from harmonic_protocol.messages.universes import (
+    CreateUniverse,
+    DeleteUniverse,
+    GetMusic,
+    GetUniverse,
+    RemoveMember,
+    SetMember,
+    UpdateUniverse,
+)
+from harmonic_protocol.refusals import Refused
+from harmonic_state.domain import music, parameters, presence, registry
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.operations import digest, earlier
+from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.universe import AppliedOperation, Universe
+
+UniverseRequest = Request | InternalRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be stored, and the number of the last frame of it."""
+
+    events: tuple[LogEvent, ...]
+    seq: int
+
+
+def decide(
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+) -> Decision | Refused:
+    """Decide one request on one universe.
+
+    An ``opId`` that was applied before decides nothing: the first answer is given again.
+    Joining and leaving need none, since doing them twice is doing them once.
+    """
+    if universe is not None and isinstance(request, ParameterCommand | GenerateMusic):
+        seen = visible(universe, caller.user_id)
+        if isinstance(seen, Refused):
+            return seen
+        match earlier(universe, request, caller.user_id):
+            case AppliedOperation(seq=seq):
+                return Decision((), seq)
+            case Refused() as refusal:
+                return refusal
+            case None:
+                pass
+    events = _events(universe, request, caller, moment)
+    if isinstance(events, Refused):
+        return events
+    seq = _last_seq(universe, events)
+    if isinstance(request, Command) and request.op_id is not None and events:
+        applied = OperationApplied(
+            user_id=caller.user_id,
+            op_id=request.op_id,
+            digest=digest(request),
+            seq=seq,
+            timestamp=moment.timestamp,
+        )
+        events = [*events, applied]
+    return Decision(tuple(events), seq)
+
+
+def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
+    frames = [event.seq for event in events if hasattr(event, "seq")]
+    return frames[-1] if frames else (universe.seq if universe else 0)
+
+
+def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    match request:
+        case ParameterCommand():
+            return parameters.update(universe, request, caller, moment)
+        case JoinRoom():
+            return presence.join(universe, request, caller, moment)
+        case LeaveRoom():
+            return presence.leave(universe, caller, moment)
+        case CloseConnection():
+            return presence.close_connection(universe, caller, moment)
+        case ReleaseGateway():
+            return presence.release_gateway(universe, request, moment)
+        case GenerateMusic():
+            return music.generate(universe, request, caller, moment)
+        case CompleteMusic():
+            return music.complete(universe, request, moment)
+        case ExpireMusic():
+            return music.expire(universe, request)
+        case CreateUniverse():
+            return registry.create(universe, request, caller, moment)
+        case UpdateUniverse():
+            return registry.update(universe, request, caller, moment)
+        case DeleteUniverse():
+            return registry.delete(universe, caller, moment)
+        case SetMember():
+            return registry.set_member(universe, request, caller, moment)
+        case RemoveMember():
+            return registry.remove_member(universe, request, caller, moment)
+        case GetUniverse() | GetMusic():
+            seen = visible(universe, caller.user_id)
+            return seen if isinstance(seen, Refused) else []
+        case ReadLog():
+            return []
+        case _:
+            raise TypeError(f"no decision for {request.operation()}")

@@ -1,0 +1,165 @@
+"""How an event changes a universe. Total: every event of the log applies to what precedes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from harmonic_protocol.log import (
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    MusicRequested,
+    MusicStored,
+    OperationApplied,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.parameters import (
+    MusicUpdated,
+    PhysicsUpdated,
+    VisualizationUpdated,
+)
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.operations import remember
+from harmonic_state.domain.universe import AppliedOperation, Seat, Universe
+
+
+def fold(universe: Universe | None, events: Iterable[LogEvent]) -> Universe | None:
+    """The universe after ``events``."""
+    for event in events:
+        universe = evolve(universe, event)
+    return universe
+
+
+def evolve(  # noqa: PLR0911 -- the one table of what each event does
+    universe: Universe | None, event: LogEvent
+) -> Universe | None:
+    """The universe after one event; ``None`` only before its creation."""
+    if universe is None:
+        return _created(event) if isinstance(event, UniverseCreated) else None
+    match event:
+        case PhysicsUpdated() | MusicUpdated() | VisualizationUpdated():
+            return _parameters_updated(universe, event)
+        case ParticipantJoined() | ParticipantLeft():
+            return replace(universe, seq=event.seq, updated_at=event.timestamp)
+        case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
+            return replace(universe, connections=_seats(universe.connections, event))
+        case MusicRequested() | MusicFailed() | MusicStored():
+            return _music(universe, event)
+        case OperationApplied():
+            return _operation_applied(universe, event)
+        case SettingsChanged() | MemberSet() | MemberRemoved():
+            return _settings(universe, event)
+        case UniverseDeleted():
+            return _tombstone(universe, event)
+        case _:
+            return universe
+
+
+def _created(event: UniverseCreated) -> Universe:
+    return Universe(
+        id=event.universe_id,
+        owner=event.owner,
+        name=event.title,
+        visibility=event.visibility,
+        public_mode=event.public_mode,
+        max_participants=event.max_participants,
+        created_at=event.timestamp,
+        updated_at=event.timestamp,
+    )
+
+
+def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
+    return Universe(
+        id=universe.id,
+        owner=universe.owner,
+        name="",
+        visibility="private",
+        public_mode="view",
+        max_participants=universe.max_participants,
+        created_at=universe.created_at,
+        updated_at=event.timestamp,
+        seq=universe.seq,
+        deleted=True,
+    )
+
+
+def _parameters_updated(
+    universe: Universe, event: PhysicsUpdated | MusicUpdated | VisualizationUpdated
+) -> Universe:
+    match event:
+        case PhysicsUpdated():
+            changed: Mapping[str, object] = {"physics": event.parameters}
+        case MusicUpdated():
+            changed = {"music": event.parameters}
+        case VisualizationUpdated():
+            changed = {"visualization": event.parameters}
+    return replace(
+        universe,
+        parameters=universe.parameters.model_copy(update=changed),
+        seq=event.seq,
+        updated_at=event.timestamp,
+    )
+
+
+def _seats(
+    seats: Mapping[str, Seat], event: ConnectionJoined | ConnectionLeft | ConnectionModeChanged
+) -> Mapping[str, Seat]:
+    changed = dict(seats)
+    match event:
+        case ConnectionJoined():
+            changed[event.connection_id] = Seat(
+                event.user_id, event.username, event.mode, event.gateway_id
+            )
+        case ConnectionLeft():
+            changed.pop(event.connection_id, None)
+        case ConnectionModeChanged():
+            seat = changed.get(event.connection_id)
+            if seat is not None:
+                changed[event.connection_id] = replace(seat, mode=event.mode)
+    return changed
+
+
+def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored) -> Universe:
+    pending = dict(universe.pending_music)
+    match event:
+        case MusicRequested():
+            pending[event.job.request_id] = event
+            return replace(universe, pending_music=pending, updated_at=event.timestamp)
+        case MusicFailed():
+            pending.pop(event.request_id, None)
+            return replace(universe, pending_music=pending)
+        case MusicStored():
+            pending.pop(event.request_id, None)
+            return replace(
+                universe, pending_music=pending, seq=event.seq, updated_at=event.timestamp
+            )
+
+
+def _operation_applied(universe: Universe, event: OperationApplied) -> Universe:
+    applied = AppliedOperation(event.user_id, event.op_id, event.digest, event.seq, event.timestamp)
+    return replace(
+        universe, operations=remember(universe.operations, applied), updated_at=event.timestamp
+    )
+
+
+def _settings(universe: Universe, event: SettingsChanged | MemberSet | MemberRemoved) -> Universe:
+    members = dict(universe.members)
+    match event:
+        case MemberSet():
+            members[event.user_id] = event.role
+        case MemberRemoved():
+            members.pop(event.user_id, None)
+        case SettingsChanged():
+            universe = replace(
+                universe,
+                name=universe.name if event.title is None else event.title,
+                visibility=event.visibility or universe.visibility,
+                public_mode=event.public_mode or universe.public_mode,
+                max_participants=event.max_participants or universe.max_participants,
+            )
+    return replace(universe, members=members, updated_at=event.timestamp)

@@ -1,0 +1,91 @@
+"""Asking for a piece: one at a time per user, answered by notes or, in time, by an error."""
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import CompleteMusic, ExpireMusic
+from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.universe import Universe
+
+#: After so long without notes the requester gets an error, and a late piece is dropped.
+MUSIC_TIMEOUT_MS = 5000
+#: After such an error, a client does well to wait so long before it asks again.
+RETRY_AFTER_FAILURE_MS = 1000
+
+
+def generate(
+    universe: Universe | None, request: GenerateMusic, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Note the request, with the parameters as of now."""
+    seen = visible(universe, caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    seat = seat_of(seen, caller)
+    if isinstance(seat, Refused):
+        return seat
+    for pending in seen.pending_music.values():
+        if pending.job.user_id == caller.user_id:
+            return refused(
+                Code.RATE_LIMITED,
+                "Your last piece is still being made",
+                reason="BUSY",
+                limit=1,
+                windowMs=MUSIC_TIMEOUT_MS,
+                retryAfterMs=max(1, pending.job.deadline_ms - moment.unix_ms),
+            )
+    job = MusicJob(
+        universe_id=seen.id,
+        request_id=moment.fresh_id,
+        user_id=caller.user_id,
+        duration=request.duration,
+        seed=moment.fresh_seed if request.seed is None else request.seed,
+        music=seen.parameters.music,
+        physics=seen.parameters.physics,
+        deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
+    )
+    return [MusicRequested(job=job, connection_id=caller.connection_id, timestamp=moment.timestamp)]
+
+
+def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) -> list[LogEvent]:
+    """The piece is there: for a request that is still waited for, once."""
+    pending = universe.pending_music.get(request.request_id) if universe else None
+    if universe is None or pending is None:
+        return []
+    job = pending.job
+    return [
+        MusicStored(
+            universe_id=universe.id,
+            timestamp=moment.timestamp,
+            request_id=job.request_id,
+            user_id=job.user_id,
+            seed=job.seed,
+            duration=job.duration,
+            tempo=request.tempo,
+            key=request.key,
+            scale=request.scale,
+            seq=universe.seq + 1,
+        )
+    ]
+
+
+def expire(universe: Universe | None, request: ExpireMusic) -> list[LogEvent]:
+    """No piece came: the requester is told, if the request still waits."""
+    pending = universe.pending_music.get(request.request_id) if universe else None
+    if universe is None or pending is None:
+        return []
+    return [
+        MusicFailed(
+            request_id=request.request_id,
+            connection_id=pending.connection_id,
+            refusal=refused(
+                Code.INTERNAL_ERROR,
+                "The music could not be made in time",
+                event=GenerateMusic.spec.name,
+                universeId=universe.id,
+                retryAfterMs=RETRY_AFTER_FAILURE_MS,
+            ),
+        )
+    ]

@@ -1,0 +1,58 @@
+"""Changing parameters: merged field by field, the last writer wins."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.messages.parameters import (
+    MusicUpdated,
+    ParameterCommand,
+    ParametersUpdated,
+    PhysicsUpdated,
+    VisualizationUpdated,
+)
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.universe import Universe
+
+
+_UPDATED: Mapping[str, type[ParametersUpdated]] = MappingProxyType(
+    {
+        "physics": PhysicsUpdated,
+        "music": MusicUpdated,
+        "visualization": VisualizationUpdated,
+    }
+)
+
+
+def update(
+    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """One event for each set that the command names, all of them or none."""
+    seen = visible(universe, caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    seat = seat_of(seen, caller)
+    if isinstance(seat, Refused):
+        return seat
+    if seat.mode != "edit":
+        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason="VIEW_ONLY")
+    events: list[LogEvent] = []
+    for name, changes in request.changes().items():
+        current = getattr(seen.parameters, name)
+        sent = {field: getattr(changes, field) for field in changes.model_fields_set}
+        fields = type(changes).model_fields
+        changed = tuple(fields[key].alias or key for key in fields if key in sent)
+        events.append(
+            _UPDATED[name].model_construct(
+                universe_id=seen.id,
+                parameters=current.model_copy(update=sent),
+                user_id=caller.user_id,
+                timestamp=moment.timestamp,
+                changed=changed,
+                seq=seen.seq + len(events) + 1,
+            )
+        )
+    return events

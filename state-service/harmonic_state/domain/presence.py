@@ -1,0 +1,127 @@
+"""Who is in the room: connections behind, one participant per user in front."""
+
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import ReleaseGateway
+from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
+from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.permissions import allowed_mode, visible
+from harmonic_state.domain.universe import Seat, Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that a decision takes from outside: the time, a fresh id and a fresh seed."""
+
+    timestamp: str
+    unix_ms: int
+    fresh_id: str
+    fresh_seed: int
+
+
+def join(
+    universe: Universe | None, request: JoinRoom, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Take a seat, or change the mode of the one that the connection has."""
+    seen = visible(universe, caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    if request.mode == "edit" and allowed_mode(seen, caller.user_id) != "edit":
+        return refused(
+            Code.PERMISSION_DENIED, "You may only view this universe", allowedMode="view"
+        )
+    present = {seat.user_id for seat in seen.connections.values()}
+    if caller.user_id not in present and len(present) >= seen.max_participants:
+        return refused(Code.ROOM_FULL, "The room is full", maxParticipants=seen.max_participants)
+    seat = Seat(caller.user_id, caller.username, request.mode, caller.gateway_id)
+    if seen.connections.get(caller.connection_id) == seat:
+        return []
+    joined = ConnectionJoined(
+        connection_id=caller.connection_id,
+        gateway_id=caller.gateway_id,
+        user_id=caller.user_id,
+        username=caller.username,
+        mode=request.mode,
+    )
+    return with_frames(seen, [joined], moment)
+
+
+def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
+    """Give the connection's seat up."""
+    seen = visible(universe, caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    seated = seat_of(seen, caller)
+    if isinstance(seated, Refused):
+        return seated
+    return with_frames(seen, [ConnectionLeft(connection_id=caller.connection_id)], moment)
+
+
+def close_connection(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent]:
+    """The connection is gone, whether it had a seat or not."""
+    if universe is None or caller.connection_id not in universe.connections:
+        return []
+    return with_frames(universe, [ConnectionLeft(connection_id=caller.connection_id)], moment)
+
+
+def release_gateway(
+    universe: Universe | None, request: ReleaseGateway, moment: Moment
+) -> list[LogEvent]:
+    """All seats of a gateway are given up, in one record."""
+    if universe is None:
+        return []
+    left = [
+        ConnectionLeft(connection_id=connection_id)
+        for connection_id, seat in universe.connections.items()
+        if seat.gateway_id == request.gateway_id
+    ]
+    return with_frames(universe, left, moment)
+
+
+def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
+    """The caller's seat in the room."""
+    seat = universe.connections.get(caller.connection_id)
+    if seat is None:
+        return refused(Code.PERMISSION_DENIED, "Join the room first", reason="NOT_IN_ROOM")
+    return seat
+
+
+def with_frames(
+    universe: Universe,
+    hidden: list[ConnectionJoined] | list[ConnectionLeft] | list[LogEvent],
+    moment: Moment,
+) -> list[LogEvent]:
+    """``hidden`` events, and after them the frames that tell the room what they changed."""
+    events: list[LogEvent] = [*hidden]
+    after = fold(universe, events)
+    if after is None or after.deleted:
+        return events
+    before, now = universe.participants(), after.participants()
+    seq = after.seq
+    for user_id in before:
+        if user_id not in now:
+            seq += 1
+            events.append(
+                ParticipantLeft(
+                    universe_id=universe.id,
+                    user_id=user_id,
+                    timestamp=moment.timestamp,
+                    seq=seq,
+                )
+            )
+    for user_id, participant in now.items():
+        if before.get(user_id) != participant:
+            seq += 1
+            events.append(
+                ParticipantJoined(
+                    universe_id=universe.id,
+                    participant=participant,
+                    timestamp=moment.timestamp,
+                    seq=seq,
+                )
+            )
+    return events

@@ -1,0 +1,122 @@
+"""Creating, setting, sharing and deleting universes, and what that means for those inside."""
+
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.log import (
+    ConnectionLeft,
+    ConnectionModeChanged,
+    MemberRemoved,
+    MemberSet,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.universes import (
+    MAX_MEMBERS,
+    CreateUniverse,
+    RemoveMember,
+    SetMember,
+    UpdateUniverse,
+)
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.permissions import allowed_mode, owned
+from harmonic_state.domain.presence import Moment, with_frames
+from harmonic_state.domain.universe import Universe
+
+_HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
+_REMOVED = refused(Code.PERMISSION_DENIED, "You were removed from this universe", reason="REMOVED")
+
+
+def create(
+    universe: Universe | None, request: CreateUniverse, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Begin a log; an id that was ever used is taken for good."""
+    if universe is not None:
+        return refused(Code.INVALID_PARAMETERS, "This id is taken", reason="TAKEN")
+    return [
+        UniverseCreated(
+            universe_id=request.id or moment.fresh_id,
+            owner=caller.user_id,
+            title=request.name,
+            visibility=request.visibility,
+            public_mode=request.public_mode,
+            max_participants=request.max_participants,
+            timestamp=moment.timestamp,
+        )
+    ]
+
+
+def update(
+    universe: Universe | None, request: UpdateUniverse, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Change settings; who may not see the universe any more is put out of the room."""
+    mine = owned(universe, caller.user_id)
+    if isinstance(mine, Refused):
+        return mine
+    sent = {name: getattr(request, name) for name in request.model_fields_set}
+    changed = SettingsChanged(
+        title=sent.get("name"),
+        visibility=sent.get("visibility"),
+        public_mode=sent.get("public_mode"),
+        max_participants=sent.get("max_participants"),
+        timestamp=moment.timestamp,
+    )
+    return _with_consequences(mine, changed, moment, _HIDDEN_NOW)
+
+
+def delete(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
+    """End the log; what stays is a tombstone."""
+    mine = owned(universe, caller.user_id)
+    if isinstance(mine, Refused):
+        return mine
+    return [UniverseDeleted(timestamp=moment.timestamp)]
+
+
+def set_member(
+    universe: Universe | None, request: SetMember, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Give a role; in the room, a lower one counts at once."""
+    mine = owned(universe, caller.user_id)
+    if isinstance(mine, Refused):
+        return mine
+    if request.user_id == mine.owner:
+        return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason="OWNER")
+    if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
+        return refused(
+            Code.INVALID_PARAMETERS,
+            f"A universe has at most {MAX_MEMBERS} members",
+            reason="TOO_MANY_MEMBERS",
+            limit=MAX_MEMBERS,
+        )
+    given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
+    return _with_consequences(mine, given, moment, _HIDDEN_NOW)
+
+
+def remove_member(
+    universe: Universe | None, request: RemoveMember, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Take a role away; who may not see the universe without it is put out of the room."""
+    mine = owned(universe, caller.user_id)
+    if isinstance(mine, Refused):
+        return mine
+    if request.user_id not in mine.members:
+        return refused(Code.NOT_FOUND, "Member not found")
+    gone = MemberRemoved(user_id=request.user_id, timestamp=moment.timestamp)
+    return _with_consequences(mine, gone, moment, _REMOVED)
+
+
+def _with_consequences(
+    universe: Universe, cause: LogEvent, moment: Moment, refusal: Refused
+) -> list[LogEvent]:
+    after = fold(universe, [cause])
+    if after is None:
+        return [cause]
+    hidden: list[LogEvent] = [cause]
+    for connection_id, seat in after.connections.items():
+        allowed = allowed_mode(after, seat.user_id)
+        if allowed is None:
+            hidden.append(ConnectionLeft(connection_id=connection_id, refusal=refusal))
+        elif seat.mode == "edit" and allowed == "view":
+            hidden.append(ConnectionModeChanged(connection_id=connection_id, mode="view"))
+    return with_frames(universe, hidden, moment)

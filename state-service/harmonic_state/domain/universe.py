@@ -1,0 +1,97 @@
+"""The state of a universe: what its log adds up to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.universes import Universe as PublicUniverse
+from harmonic_protocol.messages.universes import UniverseSummary
+from harmonic_protocol.values import Mode, Parameters, Participant, Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A connection in the room: whose it is, through which gateway, and what it may do."""
+
+    user_id: str
+    username: str
+    mode: Mode
+    gateway_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedOperation:
+    """A command that was carried out, to be recognised when it is sent again."""
+
+    user_id: str
+    op_id: str
+    digest: str
+    seq: int
+    timestamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """A universe as of some position of its log.
+
+    ``seq`` numbers the last frame that members saw; ``updated_at`` is the time of the last
+    event, below which no later one may fall. A deleted universe is a tombstone: it keeps its id.
+    """
+
+    id: str
+    owner: str
+    name: str
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    created_at: str
+    updated_at: str
+    seq: int = 0
+    deleted: bool = False
+    members: Mapping[str, Mode] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=Parameters)
+    connections: Mapping[str, Seat] = field(default_factory=dict)
+    pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
+    operations: tuple[AppliedOperation, ...] = ()
+
+    def participants(self) -> dict[str, Participant]:
+        """Those in the room by user id, in the order of their coming, in their highest mode."""
+        present: dict[str, Participant] = {}
+        for seat in self.connections.values():
+            known = present.get(seat.user_id)
+            if known is None or (known.mode == "view" and seat.mode == "edit"):
+                present[seat.user_id] = Participant(
+                    user_id=seat.user_id,
+                    username=known.username if known else seat.username,
+                    mode=seat.mode,
+                )
+        return present
+
+    def public_view(self, *, viewer: str) -> PublicUniverse:
+        """The universe as ``viewer`` may know it."""
+        return PublicUniverse(
+            id=self.id,
+            name=self.name,
+            owner=self.owner,
+            visibility=self.visibility,
+            public_mode=self.public_mode,
+            max_participants=self.max_participants,
+            parameters=self.parameters,
+            participants=len(self.participants()),
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            seq=self.seq,
+            members=dict(self.members) if viewer == self.owner else None,
+        )
+
+    def summary(self) -> UniverseSummary:
+        """The universe as it stands in a listing."""
+        return UniverseSummary(
+            id=self.id,
+            name=self.name,
+            owner=self.owner,
+            visibility=self.visibility,
+            public_mode=self.public_mode,
+            max_participants=self.max_participants,
+            created_at=self.created_at,
+        )

@@ -1,0 +1,84 @@
+"""What follows from stored events outside the log: jobs, the listing, snapshots."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from harmonic_protocol import subjects
+from harmonic_protocol.log import MusicRequested
+from harmonic_runtime.bus import BusUnavailable
+from harmonic_runtime.clock import Clock, milliseconds
+from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.streams import StreamFull, Streams
+from harmonic_state.domain.answers import requested_music
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.universe import Universe
+from harmonic_state.journal import Journal
+from harmonic_state.listing import Listing, entries
+from harmonic_state.timers import Timers
+
+JOB_TIMEOUT_S = 2.0
+
+
+class Effects:
+    """Carries out what stored events ask for; ``expire`` is called when a piece is overdue."""
+
+    def __init__(
+        self,
+        *,
+        streams: Streams,
+        journal: Journal,
+        listing: Listing,
+        clock: Clock,
+        tasks: Tasks,
+        timers: Timers,
+        expire: Callable[[MusicRequested], Awaitable[None]],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._streams = streams
+        self._journal = journal
+        self._listing = listing
+        self._clock = clock
+        self._tasks = tasks
+        self._timers = timers
+        self._expire = expire
+        self._log = log
+
+    def resume(self, universe: Universe) -> None:
+        """Take up what a universe that was just loaded still waits for."""
+        for requested in universe.pending_music.values():
+            self._make(requested)
+
+    async def carry_out(
+        self, before: Universe | None, after: Universe | None, events: Sequence[LogEvent]
+    ) -> None:
+        """Do what the events ask for, before their requests are answered."""
+        for requested in requested_music(events):
+            self._make(requested)
+        if entries(before) != entries(after):
+            await self._listing.reflect(before, after)
+
+    async def snapshot(self, universe: Universe, position: int) -> None:
+        """Save a snapshot; without it, loading reads more of the log."""
+        try:
+            await self._journal.save_snapshot(universe, position)
+        except (BusUnavailable, StreamFull):
+            self._log.warning("snapshot_not_saved", universe=universe.id, position=position)
+
+    def _make(self, requested: MusicRequested) -> None:
+        left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())
+        self._timers.after(max(left_ms, 0) / 1000, lambda: self._overdue(requested))
+        if left_ms > 0:
+            self._tasks.start(self._publish(requested), name="publish job")
+
+    def _overdue(self, requested: MusicRequested) -> None:
+        self._tasks.start(self._expire(requested), name="expire music")
+
+    async def _publish(self, requested: MusicRequested) -> None:
+        try:
+            await self._streams.append(
+                subjects.JOBS_SUBJECT, requested.job.to_json(), timeout_s=JOB_TIMEOUT_S
+            )
+        except (BusUnavailable, StreamFull):
+            # The requester gets an error when the piece is overdue.
+            self._log.warning("job_not_published", request=requested.job.request_id)

@@ -1,0 +1,159 @@
+"""Requests as they come over the bus: read, put into the universe's queue, answered."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import BaseModel, ValidationError
+from structlog.typing import FilteringBoundLogger
+
+from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
+from harmonic_protocol.envelope import Envelope, Reply
+from harmonic_protocol.internal import (
+    INTERNAL_REQUESTS,
+    InternalRequest,
+    LoggedRecord,
+    LogPart,
+    ReadLog,
+)
+from harmonic_protocol.log import Record
+from harmonic_protocol.messages.declaration import Handler, Request
+from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
+from harmonic_protocol.refusals import Code, invalid_fields, refused
+from harmonic_runtime.bus import Bus, BusUnavailable, Message
+from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.metrics import Metrics
+from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.journal import Journal
+from harmonic_state.listing import Listing
+from harmonic_state.rooms import Rooms, Waiting
+
+#: A part of a log in one reply: below the broker's bound of a message.
+MAX_PART_BYTES = 512 * 1024
+
+_UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
+)
+
+REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
+    {
+        **{
+            name: command
+            for name, command in COMMANDS.items()
+            if command.spec.handler is Handler.STATE
+        },
+        **OPERATIONS,
+        **INTERNAL_REQUESTS,
+    }
+)
+
+
+class Requests:
+    """The subscription's handler; it never waits, since requests arrive one at a time."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        rooms: Rooms,
+        journal: Journal,
+        listing: Listing,
+        tasks: Tasks,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._bus = bus
+        self._rooms = rooms
+        self._journal = journal
+        self._listing = listing
+        self._tasks = tasks
+        self._log = log
+        self._received = metrics.counter("requests_total", "requests by name", ["name"])
+
+    def receive(self, message: Message) -> None:
+        """Take one request; what cannot be read is refused."""
+        name = message.subject.rpartition(".")[2]
+        declared = REQUESTS.get(name)
+        if declared is None:
+            self._log.warning("request_unknown", subject=message.subject)
+            self._reply(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
+            return
+        self._received.labels(name).inc()
+        try:
+            envelope = Envelope.from_headers(message.headers)
+            # A newer gateway may have added a field, which this version need not know.
+            request = declared.model_validate_json(message.payload, extra="ignore")
+        except ValidationError as error:
+            model: type[BaseModel] = declared
+            self._reply(message, Reply(error=invalid_fields(error, model)))
+            return
+        except ValueError:
+            self._log.warning("request_without_envelope", subject=message.subject)
+            self._reply(message, Reply(error=refused(Code.INTERNAL_ERROR, "Malformed request")))
+            return
+        self._dispatch(request, envelope, message)
+
+    def _dispatch(
+        self, request: Request | InternalRequest, envelope: Envelope, message: Message
+    ) -> None:
+        async def reply(answer: Reply) -> None:
+            await self._bus.publish(message.reply, answer.to_json())
+
+        match request:
+            case ListUniverses():
+                self._tasks.start(self._list(request, envelope, message), name="list")
+            case ReadLog():
+                self._tasks.start(self._read_log(request, message), name="read log")
+            case _:
+                waiting = Waiting(request, envelope.caller, envelope.deadline_ms, reply)
+                self._rooms.submit(universe_of(request), waiting)
+
+    async def _list(self, request: ListUniverses, envelope: Envelope, message: Message) -> None:
+        try:
+            page = await self._listing.page(
+                envelope.caller.user_id, cursor=request.cursor, limit=request.limit
+            )
+        except BusUnavailable:
+            await self._answer(message, Reply(error=_UNAVAILABLE))
+            return
+        await self._answer(message, Reply(result=page.to_wire()))
+
+    async def _read_log(self, request: ReadLog, message: Message) -> None:
+        try:
+            stored = await self._journal.records(
+                request.universe_id, after_position=request.after_position
+            )
+        except BusUnavailable:
+            await self._answer(message, Reply(error=_UNAVAILABLE))
+            return
+        part: list[LoggedRecord] = []
+        size = 0
+        for record in stored:
+            size += len(record.payload)
+            if part and size > MAX_PART_BYTES:
+                break
+            part.append(
+                LoggedRecord(
+                    position=record.sequence, record=Record.model_validate_json(record.payload)
+                )
+            )
+        result = LogPart(records=tuple(part), complete=len(part) == len(stored))
+        await self._answer(message, Reply(result=result.to_wire()))
+
+    def _reply(self, message: Message, reply: Reply) -> None:
+        self._tasks.start(self._answer(message, reply), name="reply")
+
+    async def _answer(self, message: Message, reply: Reply) -> None:
+        if not message.reply:
+            return
+        try:
+            await self._bus.publish(message.reply, reply.to_json())
+        except BusUnavailable:
+            self._log.info("reply_lost", subject=message.subject)
+
+
+def universe_of(request: UniverseRequest) -> str:
+    """The universe that a request is about; a creation names the id that is to be."""
+    if isinstance(request, CreateUniverse):
+        return request.id or ""
+    universe_id: str = getattr(request, "universe_id")  # noqa: B009 -- declared by each request
+    return universe_id

@@ -1,0 +1,105 @@
+"""The state service, composed in one place: started top down, stopped in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from harmonic_protocol.internal import ExpireMusic
+from harmonic_protocol.log import MusicRequested
+from harmonic_runtime.bus import open_bus
+from harmonic_runtime.clock import milliseconds
+from harmonic_runtime.directory import Directory, announce, watch
+from harmonic_runtime.lifecycle import Process, Tasks
+from harmonic_runtime.ops import ops_server
+from harmonic_runtime.streams import Streams
+from harmonic_state.effects import Effects
+from harmonic_state.journal import Journal, stream_configs
+from harmonic_state.listing import Listing
+from harmonic_state.requests import Requests
+from harmonic_state.rooms import OWNER, Rooms, Waiting, unheard
+from harmonic_state.settings import StateSettings
+from harmonic_state.timers import Timers
+
+#: How often rooms are searched for participants of gateways that are gone.
+SWEEP_INTERVAL_S = 2.0
+
+
+@asynccontextmanager
+async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
+    """Everything that a replica of the state service consists of."""
+    settings, log, metrics, clock = (
+        process.settings,
+        process.log,
+        process.metrics,
+        process.clock,
+    )
+    async with (
+        ops_server(settings, process.readiness, metrics),
+        open_bus(
+            settings,
+            name=f"state {settings.replica_id}",
+            log=log,
+            metrics=metrics,
+            on_closed=lambda: process.fail("bus closed"),
+        ) as bus,
+        watch(bus, "gateway", ttl_s=settings.gateway_lease_s) as gateways,
+        Tasks(process) as tasks,
+    ):
+        streams = Streams(bus)
+        for config in stream_configs(settings):
+            await streams.ensure(config)
+        journal = Journal(streams, settings, clock)
+        listing = Listing(streams)
+        with Timers() as timers:
+
+            async def expire(requested: MusicRequested) -> None:
+                job = requested.job
+                request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
+                deadline_ms = milliseconds(clock.now()) + 60_000
+                rooms.submit(job.universe_id, Waiting(request, OWNER, deadline_ms, unheard))
+
+            effects = Effects(
+                streams=streams,
+                journal=journal,
+                listing=listing,
+                clock=clock,
+                tasks=tasks,
+                timers=timers,
+                expire=expire,
+                log=log,
+            )
+            rooms = Rooms(
+                journal=journal,
+                effects=effects,
+                settings=settings,
+                clock=clock,
+                tasks=tasks,
+                metrics=metrics,
+                log=log,
+            )
+            requests = Requests(
+                bus=bus,
+                rooms=rooms,
+                journal=journal,
+                listing=listing,
+                tasks=tasks,
+                metrics=metrics,
+                log=log,
+            )
+            sweep = tasks.start(_sweep(rooms, gateways, settings), name="sweep")
+            subscription = await bus.subscribe(
+                f"hu.state.{settings.replica_id}.*", requests.receive
+            )
+            async with announce(bus, service="state", replica_id=settings.replica_id):
+                yield
+            await subscription.drain()
+            sweep.cancel()
+            await rooms.finish()
+
+
+async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:
+    # A gateway that was there before this replica is known only once it had time to say so.
+    await asyncio.sleep(settings.gateway_lease_s)
+    while True:
+        rooms.release_lost_gateways(gateways.live())
+        await asyncio.sleep(SWEEP_INTERVAL_S)

@@ -1,0 +1,35 @@
+"""What an operator may set of the state service, all by ``HARMONIC_…`` variables."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harmonic_runtime.settings import ServiceSettings
+
+
+class StateSettings(ServiceSettings):
+    """The state service's settings; the defaults suit one machine."""
+
+    stream_replicas: Annotated[
+        Literal[1, 3], Field(description="copies of every stream; 3 in production")
+    ] = 1
+    append_timeout_s: Annotated[
+        float, Field(gt=0, le=30, description="seconds to wait for one append to be stored")
+    ] = 2.0
+    snapshot_every_records: Annotated[
+        int, Field(ge=1, le=100_000, description="records of a log between two snapshots")
+    ] = 256
+    cached_universes: Annotated[
+        int, Field(ge=1, le=1_000_000, description="universes kept in memory at most")
+    ] = 10_000
+    queued_requests_per_universe: Annotated[
+        int, Field(ge=1, le=100_000, description="requests that may wait for one universe")
+    ] = 1_000
+    gateway_lease_s: Annotated[
+        float,
+        Field(ge=2, le=60, description="seconds after a gateway's last sign of life until its "
+              "participants leave"),
+    ] = 12.0
+    notes_stream_bytes: Annotated[
+        int, Field(ge=2**20, description="bytes of generated pieces kept at most")
+    ] = 256 * 2**20
