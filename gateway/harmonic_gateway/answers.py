@@ -71,14 +71,10 @@ class Answers:
         if declared is not None and _is_room_error(declared, refusal):
             self.room_error(connection, refusal, universe_id)
             return
-        error = ErrorReported(
-            code=refusal.code, message=refusal.message, details=refusal.details
-        )
+        error = ErrorReported(code=refusal.code, message=refusal.message, details=refusal.details)
         connection.send(encode_event(error, ErrorReported.spec.name))
 
-    def room_error(
-        self, connection: Connection, refusal: Refused, universe_id: str | None
-    ) -> None:
+    def room_error(self, connection: Connection, refusal: Refused, universe_id: str | None) -> None:
         """Send a ``room_error``."""
         error = RoomRefused(
             error=refusal.message,

@@ -6,14 +6,15 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from harmonic_protocol.export import openapi
 from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from harmonic_gateway.identity import Identity, Verifier, bearer
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pieces import Pieces
 from harmonic_protocol.catalogue import OPERATIONS
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.export import openapi
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
@@ -25,7 +26,6 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.entropy import new_id
-from structlog.typing import FilteringBoundLogger
 
 PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
@@ -105,9 +105,7 @@ class Api:
         caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
-        reply = await self._owners.ask(
-            _key(asked, identity), asked.operation(), asked, caller
-        )
+        reply = await self._owners.ask(_key(asked, identity), asked.operation(), asked, caller)
         if reply.error is not None:
             return self._error(reply.error)
         if isinstance(asked, GetMusic):
@@ -152,16 +150,16 @@ def _answer(asked: Operation, reply: Reply) -> web.Response:
 def error_response(refusal: Refused) -> web.Response:
     """A refusal as the API words it, with the fitting status."""
     retry_ms = refusal.details.get("retryAfterMs")
-    status = _STATUS_BY_REASON.get(refusal.details.get("reason", "")) or _STATUS_BY_CODE[refusal.code]
+    status = (
+        _STATUS_BY_REASON.get(refusal.details.get("reason", "")) or _STATUS_BY_CODE[refusal.code]
+    )
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and retry_ms is not None:
         status = HTTPStatus.SERVICE_UNAVAILABLE
     headers = {} if retry_ms is None else {"Retry-After": str(-(-retry_ms // 1000))}
     return web.json_response({"error": refusal.to_wire()}, status=status, headers=headers)
 
 
-async def read_operation(
-    operation: type[Operation], request: web.Request
-) -> Operation | Refused:
+async def read_operation(operation: type[Operation], request: web.Request) -> Operation | Refused:
     """The operation that a request means, or why it means none."""
     path = dict(request.match_info)
     try:

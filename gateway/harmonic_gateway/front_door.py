@@ -217,7 +217,7 @@ class FrontDoor:
             while (queued := session.mailbox.take()) is not None:
                 try:
                     await self._commands.carry_out(session, queued)
-                except Exception:
+                except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
                     self._log.exception("command_failed", command=queued.command.spec.name)
                     self._answers.refused(
                         session.connection,
@@ -265,4 +265,3 @@ class FrontDoor:
             if not session.seats:
                 break
         self._departed.pop(session.connection.id, None)
-

@@ -35,9 +35,7 @@ class Identity:
         return timestamp(datetime.fromtimestamp(self.expires_at_s, UTC))
 
 
-def find_token(
-    auth: object, headers: Mapping[str, str], query: Mapping[str, str]
-) -> str | None:
+def find_token(auth: object, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
     """The token a client brought: in ``auth``, else as Bearer, else in the query."""
     if isinstance(auth, Mapping) and isinstance(auth.get("token"), str):
         return str(auth["token"])

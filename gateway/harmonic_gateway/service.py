@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from harmonic_runtime.directory import announce, watch
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Streams
 
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.api import Api, error_middleware
@@ -21,11 +24,8 @@ from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus import BusUnavailable, Message, open_bus
-from harmonic_runtime.directory import announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import health_routes, ops_server
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0
@@ -105,9 +105,7 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             log=log,
         )
         sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
-        api = Api(
-            verifier=verifier, owners=owners, pieces=pieces, gateway_id=gateway_id, log=log
-        )
+        api = Api(verifier=verifier, owners=owners, pieces=pieces, gateway_id=gateway_id, log=log)
         app = web.Application(
             client_max_size=MAX_MESSAGE_BYTES, middlewares=[error_middleware(log)]
         )

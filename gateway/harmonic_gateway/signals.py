@@ -11,9 +11,7 @@ from harmonic_runtime.bus import Message
 ATTACHMENT_BYTES = "Hu-Attachment-Bytes"
 
 
-def pack(
-    request: AudioAnalysis, *, user_id: str, timestamp: str
-) -> tuple[bytes, dict[str, str]]:
+def pack(request: AudioAnalysis, *, user_id: str, timestamp: str) -> tuple[bytes, dict[str, str]]:
     """A signal's payload and headers: the event's JSON, then the typed arrays as they came."""
     event = AudioAnalyzed(
         universe_id=request.universe_id,

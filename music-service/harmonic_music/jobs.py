@@ -8,6 +8,8 @@ import asyncio
 import json
 from concurrent.futures import Executor
 
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Job, StreamFull, Streams
 from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
 
@@ -21,8 +23,6 @@ from harmonic_protocol.log import MusicJob
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Job, StreamFull, Streams
 
 CONSUMER = "composers"
 #: A job whose replica says nothing for so long is given to another.
@@ -98,7 +98,7 @@ class Composers:
         except* (BusUnavailable, StreamFull):
             # Given again after the acknowledgement's time, to this replica or another.
             self._outcomes.labels("interrupted").inc()
-        except* Exception:
+        except* Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
             self._log.exception("composing_failed", request=asked.request_id)
             self._outcomes.labels("failed").inc()
             await job.term()

@@ -81,7 +81,7 @@ _REASONS = {
 }
 
 
-def _reason(problem: Mapping[str, Any]) -> str:
+def _reason(problem: Mapping[str, Any]) -> str:  # noqa: PLR0911 -- a table of words
     known = _REASONS.get(problem["type"])
     if known:
         return known

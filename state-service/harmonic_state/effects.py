@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from harmonic_runtime.streams import StreamFull, Streams
 from structlog.typing import FilteringBoundLogger
 
 from harmonic_protocol import subjects
@@ -9,7 +10,6 @@ from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.streams import StreamFull, Streams
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe

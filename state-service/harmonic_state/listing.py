@@ -7,9 +7,10 @@ universe whose settings change moves to the end.
 import asyncio
 from collections.abc import Mapping
 
+from harmonic_runtime.streams import Streams
+
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.universes import UniversePage, UniverseSummary
-from harmonic_runtime.streams import Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0
@@ -39,9 +40,7 @@ class Listing:
         old, new = entries(before), entries(after)
         for subject, summary in new.items():
             if old.get(subject) != summary:
-                await self._streams.append(
-                    subject, summary.to_json(), timeout_s=INDEX_TIMEOUT_S
-                )
+                await self._streams.append(subject, summary.to_json(), timeout_s=INDEX_TIMEOUT_S)
         for subject in old.keys() - new.keys():
             await self._streams.purge(subjects.INDEX_STREAM, subject)
 

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from harmonic_runtime.streams import StreamFull
 from structlog.typing import FilteringBoundLogger
 
 from harmonic_protocol.envelope import Caller, Reply
@@ -19,7 +20,6 @@ from harmonic_runtime.clock import Clock, milliseconds, timestamp
 from harmonic_runtime.entropy import new_id, new_seed
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import StreamFull
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
@@ -208,9 +208,7 @@ class Room:
             self._records_since_snapshot >= self._rooms.settings.snapshot_every_records
         ):
             self._records_since_snapshot = 0
-            self._rooms.tasks.start(
-                self._rooms.effects.snapshot(after, position), name="snapshot"
-            )
+            self._rooms.tasks.start(self._rooms.effects.snapshot(after, position), name="snapshot")
 
     async def _answer(
         self, outcomes: list[_Outcome], after: Universe | None, position: int
@@ -283,7 +281,9 @@ class Rooms:
 
     def _evict(self) -> None:
         surplus = len(self._rooms) - self.settings.cached_universes + 1
-        for universe_id in [key for key, room in self._rooms.items() if room.idle][:max(surplus, 0)]:
+        for universe_id in [key for key, room in self._rooms.items() if room.idle][
+            : max(surplus, 0)
+        ]:
             del self._rooms[universe_id]
             self._evictions.inc()
 

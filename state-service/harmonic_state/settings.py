@@ -27,8 +27,11 @@ class StateSettings(ServiceSettings):
     ] = 1_000
     gateway_lease_s: Annotated[
         float,
-        Field(ge=2, le=60, description="seconds after a gateway's last sign of life until its "
-              "participants leave"),
+        Field(
+            ge=2,
+            le=60,
+            description="seconds after a gateway's last sign of life until its participants leave",
+        ),
     ] = 12.0
     notes_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of generated pieces kept at most")

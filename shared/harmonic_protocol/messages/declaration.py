@@ -1,5 +1,6 @@
-"""What a declaration says. Everything else about a message follows from it:
-validation, dispatch, subject, rate class, metric label, documents and client types.
+"""What a declaration says.
+
+Everything else about a message follows from it: validation, dispatch, subject, rate class, metric label, documents and client types.
 """
 
 from collections.abc import Mapping

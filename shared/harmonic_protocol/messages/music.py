@@ -32,7 +32,9 @@ class GenerateMusic(Command):
 
 
 class MusicGenerated(Event):
-    """A piece for everyone in the room; notes sorted by ``startTime``, none ends after ``duration``.
+    """A piece for everyone in the room.
+
+    Its notes are sorted by ``startTime``, and none ends after ``duration``.
 
     The same ``seed``, parameters and duration give the same notes.
     """

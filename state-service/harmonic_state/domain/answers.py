@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import JoinResult
 from harmonic_protocol.log import MusicRequested
-from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom, ParticipantJoined, RoomJoined, RoomLeft
+from harmonic_protocol.messages.rooms import (
+    JoinRoom,
+    LeaveRoom,
+    ParticipantJoined,
+    RoomJoined,
+    RoomLeft,
+)
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     GetUniverse,
@@ -33,7 +39,7 @@ def answer(
     """
     match request:
         case JoinRoom():
-            return _joined(request, caller, moment, events, after)
+            return _joined(request, moment, events, after)
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
@@ -45,7 +51,7 @@ def answer(
 
 
 def _joined(
-    request: JoinRoom, caller: Caller, moment: Moment, events: Sequence[LogEvent], after: Universe
+    request: JoinRoom, moment: Moment, events: Sequence[LogEvent], after: Universe
 ) -> JoinResult:
     announcement = next((event for event in events if isinstance(event, ParticipantJoined)), None)
     room = RoomJoined(

@@ -17,7 +17,6 @@ from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import Moment, seat_of
 from harmonic_state.domain.universe import Universe
 
-
 _UPDATED: Mapping[str, type[ParametersUpdated]] = MappingProxyType(
     {
         "physics": PhysicsUpdated,

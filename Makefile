@@ -1,0 +1,82 @@
+# The entrance: each target does one thing. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+PACKAGES := shared gateway state-service music-service
+SOURCES := $(PACKAGES) deploy/local tests
+LOCAL := PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+PORT ?= 8000
+GATEWAYS ?= 1
+STATES ?= 1
+MUSICS ?= 1
+USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
+TTL ?= 3600
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo token fmt lint types arch test contract bench lock clean
+
+help: ## Show what there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(DEV_READY) ## Install everything for development and tests into .venv
+
+$(VENV)/bin/python:
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements-run.txt $(PACKAGES:%=%/pyproject.toml) | $(VENV)/bin/python
+	@echo "Installing what the services need …"
+	@$(PIP) install --require-hashes -r requirements-run.txt
+	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt $(RUN_READY)
+	@echo "Installing what the tests and checks need …"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(RUN_READY) ## Run it all here: PORT=8000 GATEWAYS=1 STATES=1 MUSICS=1
+	@$(LOCAL) run --port $(PORT) --gateways $(GATEWAYS) --states $(STATES) --musics $(MUSICS)
+
+demo: $(RUN_READY) ## Watch two official clients collaborate in the running instance
+	@$(LOCAL) demo
+
+token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
+	@$(LOCAL) token --user "$(USER_ID)" $(if $(NAME),--name "$(NAME)") --ttl $(TTL)
+
+fmt: $(DEV_READY) ## Format the code
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
+
+lint: $(DEV_READY) ## Check style and formatting
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+types: $(DEV_READY) ## Check types, tests included
+	@$(BIN)/mypy $(SOURCES:%=./%)
+
+arch: $(DEV_READY) ## Check who may import whom
+	@$(BIN)/lint-imports
+
+test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part
+	@$(BIN)/pytest $(TESTS)
+
+contract: $(DEV_READY) ## Generate the contract's documents from its declarations
+	@$(BIN)/python -m harmonic_protocol.export shared/contract
+
+bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
+
+lock: $(DEV_READY) ## Resolve and pin all dependencies anew
+	@$(PIP) install uv
+	@$(BIN)/python deploy/local/lock.py
+
+clean: ## Remove what was installed and generated here, but no data
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""A whole Harmonic Universe on one machine: for development, demonstrations and tests."""

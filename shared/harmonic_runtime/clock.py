@@ -1,0 +1,40 @@
+"""The one place that reads the clock, so that everything else can be given another."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Clock(Protocol):
+    """Where a component learns the time."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC. It may be set back: measure durations by ``monotonic``."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never running backwards."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never running backwards."""
+        return time.monotonic()
+
+
+def timestamp(at: datetime) -> str:
+    """An aware time as clients read it: UTC with milliseconds, ``2024-03-21T10:30:00.000Z``."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(at: datetime) -> int:
+    """Whole milliseconds since 1970, of an aware time."""
+    return (at - _EPOCH) // _MILLISECOND

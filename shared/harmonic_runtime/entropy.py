@@ -1,0 +1,17 @@
+"""The one place that asks the operating system for randomness."""
+
+import secrets
+
+ID_BYTES = 16
+#: Seeds stay below 2**53, so that a JSON number carries them exactly in every language.
+SEED_BITS = 53
+
+
+def new_id() -> str:
+    """A fresh id nobody can guess: 128 bits in 22 characters, letters, digits, ``_`` and ``-``."""
+    return secrets.token_urlsafe(ID_BYTES)
+
+
+def new_seed() -> int:
+    """A fresh seed from 0 up to, and excluding, 2**53."""
+    return secrets.randbits(SEED_BITS)

@@ -1,0 +1,5 @@
+"""The failure that an operator can mend."""
+
+
+class CannotStart(Exception):
+    """The process cannot start, for a reason that its text tells the operator in a sentence."""

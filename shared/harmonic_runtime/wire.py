@@ -1,0 +1,81 @@
+"""NATS messages and their wire form."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+#: The status line of a reply made by a server, as a header.
+STATUS = "Status"
+DESCRIPTION = "Description"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+_VERSION = "NATS/1.0"
+_SUBJECT = re.compile(r"[^\s\x00-\x20]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What came in. ``reply`` is empty where no answer is expected."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str]
+    reply: str
+
+
+#: Called for each message of a subscription, in order of arrival. It must not block.
+Handler: TypeAlias = Callable[[Message], None]
+
+
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """A header block; ``ValueError`` if a name or value would break out of its line."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    block = "\r\n".join(lines)
+    if block.count("\n") + block.count("\r") != 2 * (len(lines) - 1):
+        raise ValueError("a header must not hold a line break")
+    for name in headers:
+        if not name or ":" in name or " " in name:
+            raise ValueError("a header's name must be a word without a colon")
+    return f"{_VERSION}\r\n{block}\r\n\r\n".encode()
+
+
+def decode_headers(block: bytes | None) -> Mapping[str, str]:
+    """The headers of a message; the server's own status line becomes ``Status``.
+
+    A name that comes more than once keeps its last value; what is no UTF-8 becomes U+FFFD.
+    """
+    if block is None:
+        return NO_HEADERS
+    first, *lines = block.decode(errors="replace").split("\r\n")
+    headers: dict[str, str] = {}
+    if len(first) > len(_VERSION):
+        status, _, description = first[len(_VERSION) + 1 :].partition(" ")
+        headers[STATUS] = status
+        if description:
+            headers[DESCRIPTION] = description
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name] = value.strip()
+    return headers
+
+
+def publication(
+    subject: str, payload: bytes, headers: Mapping[str, str] | None, reply: str
+) -> tuple[bytes, int]:
+    """The protocol's bytes of a message, and its size as the server's ``max_payload`` counts it.
+
+    ``ValueError`` if a subject or header could be read as something else.
+    """
+    if not _SUBJECT.fullmatch(subject) or (reply and not _SUBJECT.fullmatch(reply)):
+        raise ValueError("a subject must be without white space, and not empty")
+    if not headers:
+        size = len(payload)
+        line = f"PUB {subject} {reply} {size}\r\n" if reply else f"PUB {subject} {size}\r\n"
+        return b"%b%b\r\n" % (line.encode(), payload), size
+    block = encode_headers(headers)
+    size = len(block) + len(payload)
+    line = f"HPUB {subject} {reply} {len(block)} {size}\r\n"
+    return b"%b%b%b\r\n" % (line.encode(), block, payload), size

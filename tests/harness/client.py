@@ -1,0 +1,114 @@
+"""A client that one can talk through: it says things, and hears what comes of them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Self
+
+import socketio
+
+#: How long to wait for something that is to come. Generous: machines are slow at times.
+PATIENCE_S = 20.0
+
+
+class Silence(AssertionError):
+    """What was to be heard did not come."""
+
+
+class Client:
+    """The official Python client, with all that it was sent in order."""
+
+    def __init__(self, user: str, namespace: str = "/ws") -> None:
+        self.user = user
+        self.namespace = namespace
+        self.heard: list[tuple[str, Any]] = []
+        self.refusal: Any = None
+        self._read = 0
+        self._news = asyncio.Condition()
+        self._client = socketio.AsyncClient(reconnection=False)
+        self._client.on("*", self._hear, namespace=namespace)
+        self._client.on("connect_error", self._refused, namespace=namespace)
+        self._client.on("disconnect", self._gone, namespace=namespace)
+        self.gone = asyncio.Event()
+
+    async def connect(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        transports: list[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+    ) -> Self:
+        """Connect with a token in ``auth``; raise socketio's ``ConnectionError`` if refused."""
+        await self._client.connect(
+            url + query,
+            auth=None if token is None else {"token": token},
+            namespaces=[self.namespace],
+            transports=transports or ["websocket"],
+            headers=dict(headers or {}),
+            wait_timeout=PATIENCE_S,
+        )
+        return self
+
+    async def close(self) -> None:
+        """Disconnect, as a closed tab does."""
+        await self._client.disconnect()
+
+    async def says(self, event: str, *args: Any, **fields: Any) -> None:
+        """Emit an event with its fields, or with arguments as they are."""
+        await self._client.emit(event, args or fields, namespace=self.namespace)
+
+    async def asks(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Emit an event and wait for its ack."""
+        answer: dict[str, Any] = await self._client.call(
+            event, fields, namespace=self.namespace, timeout=PATIENCE_S
+        )
+        return answer
+
+    async def hears(self, event: str, **fields: Any) -> dict[str, Any]:
+        """The next event of that name with these fields; what comes before it is passed over."""
+        return await self._next(event, fields, strictly=False)
+
+    async def hears_next(self, event: str, **fields: Any) -> dict[str, Any]:
+        """The very next event, which must be of that name and have these fields."""
+        return await self._next(event, fields, strictly=True)
+
+    async def joins(self, universe: str, mode: str = "edit") -> dict[str, Any]:
+        """Join a room and hear that one is in."""
+        await self.says("join_room", universeId=universe, mode=mode)
+        return await self.hears("room_joined", universeId=universe)
+
+    async def _next(
+        self, event: str, fields: Mapping[str, Any], *, strictly: bool
+    ) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._news:
+                while True:
+                    while self._read < len(self.heard):
+                        name, data = self.heard[self._read]
+                        self._read += 1
+                        if name == event and _holds(data, fields):
+                            found: dict[str, Any] = data
+                            return found
+                        if strictly:
+                            raise Silence(f"{self.user} heard {name} {data}, not {event} {fields}")
+                    await self._news.wait()
+        except TimeoutError:
+            raise Silence(
+                f"{self.user} did not hear {event} {dict(fields)}; last: {self.heard[-5:]}"
+            ) from None
+
+    async def _hear(self, event: str, *args: Any) -> None:
+        async with self._news:
+            self.heard.append((event, args[0] if args else None))
+            self._news.notify_all()
+
+    async def _refused(self, data: Any) -> None:
+        self.refusal = data
+
+    async def _gone(self, *_: Any) -> None:
+        self.gone.set()
+
+
+def _holds(data: Any, fields: Mapping[str, Any]) -> bool:
+    return all(data.get(name) == value for name, value in fields.items())

@@ -1,0 +1,111 @@
+"""A running product to test against: its address, its tokens, universes and clients."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from harmonic_local.stack import Stack, StackPlan, running
+from harmonic_local.tokens import make_token
+from harness.client import Client
+
+SECRET = "the tests' own secret, long enough"
+
+
+class World:
+    """One test's view of a running product: what it makes is its own, and is left behind."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession) -> None:
+        self.stack = stack
+        self.http = http
+        self._clients: list[Client] = []
+
+    def token(self, user: str, *, name: str | None = None, lifetime_s: int = 3600) -> str:
+        """A good token."""
+        return make_token(SECRET, user, name=name, lifetime_s=lifetime_s)
+
+    def name(self, word: str) -> str:
+        """A name that no other test uses."""
+        return f"{word}-{next(self._numbers)}"
+
+    async def client(
+        self,
+        user: str,
+        *,
+        gateway: int = 0,
+        namespace: str = "/ws",
+        token: str | None = None,
+        **options: Any,
+    ) -> Client:
+        """A connected client of a user."""
+        client = Client(user, namespace)
+        self._clients.append(client)
+        url = self.stack.urls[gateway]
+        return await client.connect(url, token or self.token(user), **options)
+
+    async def universe(self, owner: str = "owner", **settings: Any) -> str:
+        """A new universe that anyone may edit, unless ``settings`` say otherwise."""
+        body = {
+            "id": self.name("universe"),
+            "name": "A universe",
+            "visibility": "public",
+            "publicMode": "edit",
+            **settings,
+        }
+        status, answer = await self.call("POST", "/universes", owner, body)
+        assert status == 201, answer
+        return str(answer["id"])
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        user: str | None = None,
+        body: Any = None,
+        *,
+        gateway: int = 0,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """A call of the HTTP API: the status and the answer, read as JSON where it is."""
+        headers = dict(headers or {})
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.token(user)}"
+        url = f"{self.stack.urls[gateway]}/api/v1{path}"
+        async with self.http.request(method, url, json=body, headers=headers) as response:
+            raw = await response.read()
+            is_json = response.content_type == "application/json"
+            return response.status, json.loads(raw) if is_json and raw else raw
+
+    async def close(self) -> None:
+        """Close all clients."""
+        for client in self._clients:
+            await client.close()
+
+
+@asynccontextmanager
+async def started(
+    directory: Path, *, gateways: int = 2, states: int = 1, musics: int = 1, **settings: str
+) -> AsyncIterator[Stack]:
+    """A product of its own, with its logs in a file per process in ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def output(name: str, line: str) -> None:
+        with (directory / f"{name}.log").open("a") as file:
+            file.write(line + "\n")
+
+    plan = StackPlan(
+        data=directory / "data",
+        jwt_secret=SECRET,
+        gateways=gateways,
+        states=states,
+        musics=musics,
+        settings=settings,
+    )
+    async with running(plan, output) as stack:
+        yield stack

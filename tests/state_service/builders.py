@@ -1,0 +1,71 @@
+"""A universe's history written as sentences: for tests of the domain."""
+
+from dataclasses import dataclass, field
+
+from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.refusals import Refused
+from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.universe import Universe
+
+UNIVERSE = "u"
+
+
+def caller(user: str, tab: int = 1, gateway: str = "g1") -> Caller:
+    return Caller(user, user.title(), f"{user}-{tab}", gateway)
+
+
+def command(name: str, **fields: object) -> UniverseRequest:
+    declared = COMMANDS.get(name) or OPERATIONS[name]
+    return declared.model_validate({"universeId": UNIVERSE, **fields})
+
+
+@dataclass
+class History:
+    """A universe and all that happened in it."""
+
+    universe: Universe | None = None
+    events: list[LogEvent] = field(default_factory=list)
+    milliseconds: int = 0
+
+    def ask(self, request: UniverseRequest, by: Caller) -> Decision | Refused:
+        self.milliseconds += 1
+        at = f"2024-03-21T10:30:{self.milliseconds // 1000 % 60:02}.{self.milliseconds % 1000:03}Z"
+        moment = Moment(at, self.milliseconds, f"id-{self.milliseconds}", self.milliseconds)
+        decision = decide(self.universe, request, by, moment)
+        if isinstance(decision, Decision):
+            self.universe = fold(self.universe, decision.events)
+            self.events.extend(decision.events)
+        return decision
+
+    def does(self, request: UniverseRequest, by: Caller) -> list[LogEvent]:
+        decision = self.ask(request, by)
+        assert isinstance(decision, Decision), decision
+        return list(decision.events)
+
+    def is_refused(self, request: UniverseRequest, by: Caller) -> Refused:
+        decision = self.ask(request, by)
+        assert isinstance(decision, Refused), decision
+        return decision
+
+    @property
+    def now(self) -> Universe:
+        assert self.universe is not None
+        return self.universe
+
+
+def created(owner: str = "owner", **settings: object) -> History:
+    history = History()
+    request = OPERATIONS["create_universe"].model_validate(
+        {"id": UNIVERSE, "name": "A universe", **settings}
+    )
+    history.does(request, Caller(owner, owner.title()))
+    return history
+
+
+def open_universe(**settings: object) -> History:
+    """A universe that anyone may edit."""
+    return created(visibility="public", publicMode="edit", **settings)
