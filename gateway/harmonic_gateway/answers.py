@@ -1,7 +1,5 @@
 """What a client is told of its command: an ack if it wanted one, and an event on refusal."""
 
-from structlog.typing import FilteringBoundLogger
-
 from harmonic_gateway.frames import encode_event
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.messages.connection import ErrorReported
@@ -9,6 +7,7 @@ from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.entropy import new_id
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
 
 TOO_LARGE = "TOO_LARGE"
@@ -17,7 +16,7 @@ TOO_LARGE = "TOO_LARGE"
 class Answers:
     """Tells clients how their commands fared."""
 
-    def __init__(self, log: FilteringBoundLogger, metrics: Metrics) -> None:
+    def __init__(self, log: BoundLogger, metrics: Metrics) -> None:
         self._log = log
         self._outcomes = metrics.counter(
             "commands_total", "commands by name and outcome", ["command", "outcome"]

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from harmonic_protocol.export import openapi
 from pydantic import ValidationError
-from structlog.typing import FilteringBoundLogger
 
 from harmonic_gateway.identity import Identity, Verifier, bearer
 from harmonic_gateway.owners import Owners
@@ -26,6 +26,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.entropy import new_id
+from harmonic_runtime.logs import BoundLogger
 
 PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
@@ -63,7 +64,7 @@ class Api:
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self._verifier = verifier
         self._owners = owners
@@ -206,7 +207,7 @@ async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
     return body
 
 
-def error_middleware(log: FilteringBoundLogger) -> web.middlewares.Middleware:
+def error_middleware(log: BoundLogger) -> Middleware:
     """Answers in the API's format where no route, or no code of ours, does."""
 
     @web.middleware

@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from structlog.typing import FilteringBoundLogger
-
 from harmonic_gateway.frames import Delivery, deliver, read_record, with_notes
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import LogPart
 from harmonic_protocol.log import HiddenEvent, MusicStored
-from harmonic_runtime.bus import BusUnavailable, Message
+from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
+from harmonic_runtime.wire import Message
 
 #: How long a record that an owner spoke of may be on its way before it is fetched.
 OVERDUE_S = 1.0
@@ -52,7 +52,7 @@ class Feed:
         read_log: Callable[[str, int], Awaitable[LogPart]],
         fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
         tasks: Tasks,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self.universe_id = universe_id
         self.position: int | None = None

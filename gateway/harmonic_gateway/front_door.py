@@ -2,8 +2,6 @@
 
 import asyncio
 
-from structlog.typing import FilteringBoundLogger
-
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.commands import Commands
 from harmonic_gateway.frames import encode_event
@@ -36,6 +34,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus import Bus
 from harmonic_runtime.clock import Clock, timestamp
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
 
 #: How often, and how long apart, an owner is told of a connection that is gone.
@@ -64,7 +63,7 @@ class FrontDoor:
         clock: Clock,
         tasks: Tasks,
         metrics: Metrics,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self._settings = settings
         self._gateway_id = gateway_id

@@ -1,6 +1,6 @@
 """From what a client sent to a command: checked in full before anybody acts on it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,7 +59,7 @@ def text_field(args: tuple[object, ...], field: str, max_characters: int) -> str
 
 
 def _deeper_than(value: object, depth: int) -> bool:
-    level = [value]
+    level: Sequence[object] = [value]
     for _ in range(depth):
         children: list[object] = []
         for item in level:

@@ -4,8 +4,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from structlog.typing import FilteringBoundLogger
-
 from harmonic_gateway.feed import Feed
 from harmonic_gateway.sockets import Connection, Frame, broadcast
 from harmonic_protocol import subjects
@@ -16,9 +14,11 @@ from harmonic_protocol.log import (
     HiddenEvent,
     MusicStored,
 )
-from harmonic_runtime.bus import Bus, Message, Subscription
+from harmonic_runtime.bus import Bus, Subscription
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.wire import Message
 
 #: What a joiner may have missed between its snapshot and now is kept for so many records.
 MAX_RECENT_RECORDS = 1024
@@ -53,7 +53,7 @@ class Rooms:
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
         metrics: Metrics,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self._bus = bus
         self._read_log = read_log

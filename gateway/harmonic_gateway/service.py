@@ -23,9 +23,10 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
-from harmonic_runtime.bus import BusUnavailable, Message, open_bus
+from harmonic_runtime.bus import BusUnavailable, open_bus
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import health_routes, ops_server
+from harmonic_runtime.wire import Message
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0

@@ -5,7 +5,7 @@ from typing import Any
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
-from harmonic_runtime.bus import Message
+from harmonic_runtime.wire import Message
 
 #: The sizes of the attachments that follow the JSON text in a signal's payload.
 ATTACHMENT_BYTES = "Hu-Attachment-Bytes"

@@ -11,7 +11,6 @@ from concurrent.futures import Executor
 from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Job, StreamFull, Streams
 from pydantic import ValidationError
-from structlog.typing import FilteringBoundLogger
 
 from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.midi import render
@@ -22,6 +21,7 @@ from harmonic_protocol.internal import CompleteMusic
 from harmonic_protocol.log import MusicJob
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
 
 CONSUMER = "composers"
@@ -55,7 +55,7 @@ class Composers:
         executor: Executor,
         clock: Clock,
         metrics: Metrics,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self._streams = streams
         self._owners = owners

@@ -1,15 +1,16 @@
 """What follows from stored events outside the log: jobs, the listing, snapshots."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from harmonic_runtime.streams import StreamFull, Streams
-from structlog.typing import FilteringBoundLogger
 
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
@@ -18,6 +19,8 @@ from harmonic_state.listing import Listing, entries
 from harmonic_state.timers import Timers
 
 JOB_TIMEOUT_S = 2.0
+LISTING_ATTEMPTS = 3
+LISTING_PAUSE_S = 0.2
 
 
 class Effects:
@@ -32,8 +35,8 @@ class Effects:
         clock: Clock,
         tasks: Tasks,
         timers: Timers,
-        expire: Callable[[MusicRequested], Awaitable[None]],
-        log: FilteringBoundLogger,
+        expire: Callable[[MusicRequested], None],
+        log: BoundLogger,
     ) -> None:
         self._streams = streams
         self._journal = journal
@@ -56,7 +59,7 @@ class Effects:
         for requested in requested_music(events):
             self._make(requested)
         if entries(before) != entries(after):
-            await self._listing.reflect(before, after)
+            await self._reflect(before, after)
 
     async def snapshot(self, universe: Universe, position: int) -> None:
         """Save a snapshot; without it, loading reads more of the log."""
@@ -65,14 +68,22 @@ class Effects:
         except (BusUnavailable, StreamFull):
             self._log.warning("snapshot_not_saved", universe=universe.id, position=position)
 
+    async def _reflect(self, before: Universe | None, after: Universe | None) -> None:
+        for _ in range(LISTING_ATTEMPTS):
+            try:
+                await self._listing.reflect(before, after)
+            except (BusUnavailable, StreamFull):
+                await asyncio.sleep(LISTING_PAUSE_S)
+            else:
+                return
+        # The universe is what its log says; only finding it in a listing may fail.
+        self._log.error("listing_not_updated", universe=after.id if after else None)
+
     def _make(self, requested: MusicRequested) -> None:
         left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())
-        self._timers.after(max(left_ms, 0) / 1000, lambda: self._overdue(requested))
+        self._timers.after(max(left_ms, 0) / 1000, lambda: self._expire(requested))
         if left_ms > 0:
             self._tasks.start(self._publish(requested), name="publish job")
-
-    def _overdue(self, requested: MusicRequested) -> None:
-        self._tasks.start(self._expire(requested), name="expire music")
 
     async def _publish(self, requested: MusicRequested) -> None:
         try:

@@ -136,10 +136,15 @@ class Journal:
                 return found
             after_position = part[-1].sequence
 
-    async def end(self, universe_id: str) -> int:
-        """The position of the log's last record, as the stream's leader knows it."""
+    async def confirm(self, universe_id: str, position: int) -> int:
+        """``position``, if the log ends there as the stream's leader knows it.
+
+        Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
+        """
         stored = await self._streams.last(subjects.LOG_STREAM, subjects.log(universe_id))
-        return stored.sequence if stored else 0
+        if (stored.sequence if stored else 0) != position:
+            raise Conflict
+        return position
 
     async def append(
         self, universe_id: str, record_id: str, at: str, events: Sequence[LogEvent], position: int

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pydantic import BaseModel, ValidationError
-from structlog.typing import FilteringBoundLogger
 
 from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.envelope import Envelope, Reply
@@ -19,9 +18,11 @@ from harmonic_protocol.log import Record
 from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
 from harmonic_protocol.refusals import Code, invalid_fields, refused
-from harmonic_runtime.bus import Bus, BusUnavailable, Message
+from harmonic_runtime.bus import Bus, BusUnavailable
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.wire import Message
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
@@ -59,7 +60,7 @@ class Requests:
         listing: Listing,
         tasks: Tasks,
         metrics: Metrics,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self._bus = bus
         self._rooms = rooms
@@ -75,7 +76,7 @@ class Requests:
         declared = REQUESTS.get(name)
         if declared is None:
             self._log.warning("request_unknown", subject=message.subject)
-            self._reply(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
+            self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
             return
         self._received.labels(name).inc()
         try:
@@ -84,19 +85,19 @@ class Requests:
             request = declared.model_validate_json(message.payload, extra="ignore")
         except ValidationError as error:
             model: type[BaseModel] = declared
-            self._reply(message, Reply(error=invalid_fields(error, model)))
+            self._answer(message, Reply(error=invalid_fields(error, model)))
             return
         except ValueError:
             self._log.warning("request_without_envelope", subject=message.subject)
-            self._reply(message, Reply(error=refused(Code.INTERNAL_ERROR, "Malformed request")))
+            self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Malformed request")))
             return
         self._dispatch(request, envelope, message)
 
     def _dispatch(
         self, request: Request | InternalRequest, envelope: Envelope, message: Message
     ) -> None:
-        async def reply(answer: Reply) -> None:
-            await self._bus.publish(message.reply, answer.to_json())
+        def reply(answer: Reply) -> None:
+            self._answer(message, answer)
 
         match request:
             case ListUniverses():
@@ -113,9 +114,9 @@ class Requests:
                 envelope.caller.user_id, cursor=request.cursor, limit=request.limit
             )
         except BusUnavailable:
-            await self._answer(message, Reply(error=_UNAVAILABLE))
+            self._answer(message, Reply(error=_UNAVAILABLE))
             return
-        await self._answer(message, Reply(result=page.to_wire()))
+        self._answer(message, Reply(result=page.to_wire()))
 
     async def _read_log(self, request: ReadLog, message: Message) -> None:
         try:
@@ -123,7 +124,7 @@ class Requests:
                 request.universe_id, after_position=request.after_position
             )
         except BusUnavailable:
-            await self._answer(message, Reply(error=_UNAVAILABLE))
+            self._answer(message, Reply(error=_UNAVAILABLE))
             return
         part: list[LoggedRecord] = []
         size = 0
@@ -137,16 +138,13 @@ class Requests:
                 )
             )
         result = LogPart(records=tuple(part), complete=len(part) == len(stored))
-        await self._answer(message, Reply(result=result.to_wire()))
+        self._answer(message, Reply(result=result.to_wire()))
 
-    def _reply(self, message: Message, reply: Reply) -> None:
-        self._tasks.start(self._answer(message, reply), name="reply")
-
-    async def _answer(self, message: Message, reply: Reply) -> None:
+    def _answer(self, message: Message, reply: Reply) -> None:
         if not message.reply:
             return
         try:
-            await self._bus.publish(message.reply, reply.to_json())
+            self._bus.post(message.reply, reply.to_json())
         except BusUnavailable:
             self._log.info("reply_lost", subject=message.subject)
 

@@ -6,11 +6,10 @@ universe needs one append for many commands. A room's task lives only while some
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harmonic_runtime.streams import StreamFull
-from structlog.typing import FilteringBoundLogger
 
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import ReleaseGateway
@@ -19,6 +18,7 @@ from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds, timestamp
 from harmonic_runtime.entropy import new_id, new_seed
 from harmonic_runtime.lifecycle import Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
@@ -54,7 +54,7 @@ class Waiting:
     request: UniverseRequest
     caller: Caller
     deadline_ms: int
-    reply: Callable[[Reply], Awaitable[None]]
+    reply: Callable[[Reply], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +121,26 @@ class Room:
             await self._commit(batch)
         except RecordTooLarge:
             if len(batch) == 1:
-                await self.refuse(batch, _BROKEN)
+                self.refuse(batch, _BROKEN)
                 return
             middle = len(batch) // 2
             await self._carry_out(batch[:middle])
             await self._carry_out(batch[middle:])
         except StreamFull:
-            await self.refuse(batch, _FULL)
+            self.refuse(batch, _FULL)
         except (BusUnavailable, Conflict):
             # What was stored is not known: the next request begins by reading the log.
             self._loaded = None
-            await self.refuse(batch, _UNAVAILABLE)
+            self.refuse(batch, _UNAVAILABLE)
         except Exception:
             self._loaded = None
             self._rooms.log.exception("request_failed", universe=self.universe_id)
-            await self.refuse(batch, _BROKEN)
+            self.refuse(batch, _BROKEN)
 
-    async def refuse(self, batch: list[Waiting], refusal: Refused) -> None:
+    def refuse(self, batch: list[Waiting], refusal: Refused) -> None:
         """Answer all of ``batch`` with one refusal."""
         for waiting in batch:
-            await self._reply(waiting, Reply(error=refusal))
+            waiting.reply(Reply(error=refusal))
 
     async def _commit(self, batch: list[Waiting]) -> None:
         journal = self._rooms.journal
@@ -154,9 +154,7 @@ class Room:
                         self.universe_id, new_id(), at, events, before.position
                     )
                 else:
-                    position = await journal.end(self.universe_id)
-                    if position != before.position:
-                        raise Conflict
+                    position = await journal.confirm(self.universe_id, before.position)
             except Conflict:
                 self._rooms.conflicts.inc()
                 self._loaded = await journal.advance(self.universe_id, before)
@@ -164,7 +162,7 @@ class Room:
             self._loaded = Loaded(after, position)
             if events:
                 await self._after(before.universe, after, events, position)
-            await self._answer(outcomes, after, position)
+            self._answer(outcomes, after, position)
             return
         raise Conflict
 
@@ -210,34 +208,24 @@ class Room:
             self._records_since_snapshot = 0
             self._rooms.tasks.start(self._rooms.effects.snapshot(after, position), name="snapshot")
 
-    async def _answer(
-        self, outcomes: list[_Outcome], after: Universe | None, position: int
-    ) -> None:
+    def _answer(self, outcomes: list[_Outcome], after: Universe | None, position: int) -> None:
         for outcome in outcomes:
             waiting, decision = outcome.waiting, outcome.decision
             if isinstance(decision, Refused):
-                await self._reply(waiting, Reply(error=decision))
+                waiting.reply(Reply(error=decision))
                 continue
             result = (
                 answer(waiting.request, waiting.caller, outcome.moment, decision.events, after)
                 if after
                 else None
             )
-            await self._reply(
-                waiting,
+            waiting.reply(
                 Reply(
                     seq=decision.seq,
                     position=position,
                     result=result.to_wire() if result else None,
-                ),
+                )
             )
-
-    async def _reply(self, waiting: Waiting, reply: Reply) -> None:
-        try:
-            await waiting.reply(reply)
-        except BusUnavailable:
-            # The asker's own deadline tells it; the command, if stored, is in the log.
-            self._rooms.log.info("reply_lost", universe=self.universe_id)
 
 
 class Rooms:
@@ -252,7 +240,7 @@ class Rooms:
         clock: Clock,
         tasks: Tasks,
         metrics: Metrics,
-        log: FilteringBoundLogger,
+        log: BoundLogger,
     ) -> None:
         self.journal = journal
         self.effects = effects
@@ -277,7 +265,7 @@ class Rooms:
         self._rooms.move_to_end(universe_id)
         if not room.submit(waiting):
             self._refusals.inc()
-            self.tasks.start(room.refuse([waiting], _BUSY), name="refuse")
+            room.refuse([waiting], _BUSY)
 
     def _evict(self) -> None:
         surplus = len(self._rooms) - self.settings.cached_universes + 1
@@ -311,5 +299,5 @@ class Rooms:
 OWNER = Caller("", "")
 
 
-async def unheard(_: Reply) -> None:
+def unheard(_: Reply) -> None:
     """The reply to a request that nobody waits for."""

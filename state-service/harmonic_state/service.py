@@ -53,7 +53,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         listing = Listing(streams)
         with Timers() as timers:
 
-            async def expire(requested: MusicRequested) -> None:
+            def expire(requested: MusicRequested) -> None:
                 job = requested.job
                 request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
                 deadline_ms = milliseconds(clock.now()) + 60_000

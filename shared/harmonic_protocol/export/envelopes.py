@@ -1,0 +1,54 @@
+"""What goes around the declared payloads: acks, connection errors, HTTP errors, health."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from harmonic_protocol.messages.connection import ConnectRefusal
+from harmonic_protocol.refusals import Refused
+from harmonic_protocol.schema import WireModel
+
+
+class Accepted(WireModel):
+    """The ack of a command that was carried out."""
+
+    ok: Literal[True]
+    seq: int = Field(description="The `seq` of the last frame that the command made.")
+
+
+class SignalAccepted(WireModel):
+    """The ack of a live signal that was passed on: it is not numbered."""
+
+    ok: Literal[True]
+
+
+class Rejected(WireModel):
+    """The ack of a command that was refused; the event of the refusal is sent all the same."""
+
+    ok: Literal[False]
+    error: Refused
+
+
+class ConnectError(WireModel):
+    """The data of a CONNECT_ERROR packet: clients see it as `err.message` and `err.data`."""
+
+    message: str
+    data: ConnectRefusal
+
+
+class Failure(WireModel):
+    """The body of every answer of the HTTP API with a status of 400 or above."""
+
+    error: Refused
+
+
+class Health(WireModel):
+    """Whether the process lives."""
+
+    status: Literal["alive"]
+
+
+class Readiness(WireModel):
+    """Whether the process takes new work."""
+
+    status: Literal["starting", "ready", "draining"]
