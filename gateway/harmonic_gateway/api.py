@@ -7,7 +7,6 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from harmonic_protocol.export import openapi
 from pydantic import ValidationError
 
 from harmonic_gateway.identity import Identity, Verifier, bearer
@@ -15,7 +14,8 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.pieces import Pieces
 from harmonic_protocol.catalogue import OPERATIONS
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_protocol.export import openapi
+from harmonic_protocol.messages.declaration import API_PREFIX, JSON_TYPE, MAX_MESSAGE_BYTES
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     GetMusic,
@@ -27,10 +27,6 @@ from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.entropy import new_id
 from harmonic_runtime.logs import BoundLogger
-
-PREFIX = "/api/v1"
-JSON_TYPE = "application/json"
-MIDI_TYPE = "audio/midi"
 
 _STATUS_BY_CODE = {
     Code.AUTH_ERROR: HTTPStatus.UNAUTHORIZED,
@@ -76,10 +72,12 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         """All routes of the API."""
         return [
-            web.get(f"{PREFIX}/openapi.json", self._document),
+            web.get(f"{API_PREFIX}/openapi.json", self._document),
             *(
                 web.route(
-                    operation.spec.method, PREFIX + operation.spec.path, self._handler(operation)
+                    operation.spec.method,
+                    API_PREFIX + operation.spec.path,
+                    self._handler(operation),
                 )
                 for operation in OPERATIONS.values()
             ),
@@ -120,7 +118,7 @@ class Api:
             return self._error(_UNAVAILABLE)
         if midi is None:
             return self._error(_MUSIC_NOT_FOUND)
-        return web.Response(body=midi, content_type=MIDI_TYPE)
+        return web.Response(body=midi, content_type=asked.spec.media_type)
 
     def _error(self, refusal: Refused) -> web.Response:
         error_id = new_id()

@@ -69,8 +69,12 @@ class Feed:
         self._closed = False
 
     def start(self, position: int) -> None:
-        """Begin right after ``position``, with what was heard of since then."""
-        self.position = position
+        """Begin right after ``position``, or before it with all that was heard of since then.
+
+        Somebody else's snapshot may be older than the one that ``position`` is of.
+        """
+        first = self._waiting[0].previous if self._waiting else position
+        self.position = min(position, first)
         self._advance()
 
     def close(self) -> None:

@@ -1,12 +1,11 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
-from harmonic_runtime.routing import OwnerClient
-
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.schema import WireModel
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
+from harmonic_runtime.routing import OwnerClient
 
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000

@@ -2,11 +2,10 @@
 
 import asyncio
 
-from harmonic_runtime.streams import Streams
-
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicStored
 from harmonic_runtime.bus import BusUnavailable
+from harmonic_runtime.streams import Streams
 
 #: How often, and how long apart, notes are asked for that a record refers to.
 ATTEMPTS = 10

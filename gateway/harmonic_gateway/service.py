@@ -4,9 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from harmonic_runtime.directory import announce, watch
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
 
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.api import Api, error_middleware
@@ -21,11 +18,15 @@ from harmonic_gateway.signals import unpack
 from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
-from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
+from harmonic_protocol.log import HiddenEvent
+from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus import BusUnavailable, open_bus
+from harmonic_runtime.directory import announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import health_routes, ops_server
+from harmonic_runtime.ops import SHUTDOWN_TIMEOUT_S, health_routes, ops_server
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Streams
 from harmonic_runtime.wire import Message
 
 #: How often a gateway says that it lives; owners wait for several of these.
@@ -68,6 +69,9 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
                 raise BusUnavailable(reply.error.message)
             return LogPart.model_validate(reply.result)
 
+        def notice(universe_id: str, event: HiddenEvent) -> None:
+            door.notice(universe_id, event)
+
         def signal(universe_id: str, message: Message) -> None:
             rooms.broadcast(universe_id, [unpack(message)])
 
@@ -75,7 +79,7 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             bus=bus,
             read_log=read_log,
             fetch_notes=pieces.notes,
-            on_notice=lambda universe_id, event: door.notice(universe_id, event),
+            on_notice=notice,
             on_signal=signal,
             tasks=tasks,
             metrics=metrics,
@@ -124,7 +128,7 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_attachment_bytes=MAX_ATTACHMENT_BYTES,
+        max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
         allowed_origins=tuple(filter(None, settings.allowed_origins.split(","))),
         name=settings.gateway_name,
     )
@@ -132,10 +136,12 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
 
 @asynccontextmanager
 async def _listening(app: web.Application, settings: GatewaySettings) -> AsyncIterator[int]:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
         port: int = runner.addresses[0][1]
         yield port

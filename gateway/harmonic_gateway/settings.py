@@ -47,5 +47,5 @@ class GatewaySettings(ServiceSettings):
         float,
         Field(ge=0, le=60, description="seconds a participant stays after a broken transport"),
     ] = 10.0
-    ping_interval_s: Annotated[int, Field(ge=1, le=60, description="seconds between pings")] = 4
-    ping_timeout_s: Annotated[int, Field(ge=1, le=60, description="seconds to answer a ping")] = 3
+    ping_interval_s: Annotated[int, Field(ge=1, le=60, description="seconds between pings")] = 5
+    ping_timeout_s: Annotated[int, Field(ge=1, le=60, description="seconds to answer a ping")] = 4

@@ -62,12 +62,12 @@ async def ops_server(
 
     app = web.Application()
     app.add_routes([*health_routes(readiness), web.get("/metrics", show_metrics)])
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner, settings.ops_host, settings.ops_port, shutdown_timeout=SHUTDOWN_TIMEOUT_S
-        )
+        site = web.TCPSite(runner, settings.ops_host, settings.ops_port)
         try:
             await site.start()
         except OSError as error:

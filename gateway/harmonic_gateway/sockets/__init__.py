@@ -1,0 +1,28 @@
+"""Engine.IO and Socket.IO: nobody else in the product knows that these exist.
+
+``engine`` keeps connections over WebSocket and HTTP polling, ``packets`` reads Socket.IO,
+``frames`` writes it, ``server`` brings namespaces and the application together.
+"""
+
+from harmonic_gateway.sockets.connection import (
+    Application,
+    Connection,
+    Handshake,
+    Received,
+    Refused,
+)
+from harmonic_gateway.sockets.frames import Frame, broadcast
+from harmonic_gateway.sockets.limits import SocketLimits
+from harmonic_gateway.sockets.server import SocketServer
+
+__all__ = [
+    "Application",
+    "Connection",
+    "Frame",
+    "Handshake",
+    "Received",
+    "Refused",
+    "SocketLimits",
+    "SocketServer",
+    "broadcast",
+]

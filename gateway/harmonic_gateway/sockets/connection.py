@@ -1,0 +1,99 @@
+"""One client on one namespace, as the application sees it; and what it sees of the application."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engineio.packet import MESSAGE
+from socketio.packet import ACK
+
+from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.frames import Encoded, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The HTTP request that a client began with."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event of a client.
+
+    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read.
+    """
+
+    name: str
+    args: tuple[object, ...] | None
+    ack_id: int | None
+    size_bytes: int
+
+
+class Refused(Exception):
+    """A client is not let in: the text and the data of its CONNECT_ERROR."""
+
+    def __init__(self, message: str, data: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class Connection:
+    """A client on a namespace. ``session`` is the application's own."""
+
+    __slots__ = ("closed", "id", "namespace", "session", "socket")
+
+    def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
+        self.id = connection_id
+        self.namespace = namespace
+        self.socket = socket
+        self.session: Any = None
+        self.closed = False
+
+    @property
+    def handshake(self) -> Handshake:
+        """The request that the client began with."""
+        return Handshake(self.socket.headers, self.socket.query)
+
+    def write(self, encoded: Encoded) -> None:
+        """Send what is encoded for this namespace."""
+        if not self.closed:
+            self.socket.send(encoded)
+
+    def send(self, frame: Frame) -> None:
+        """Send an event, after all that was sent before."""
+        self.write(frame.encoded(self.namespace))
+
+    def send_all(self, frames: Iterable[Frame]) -> None:
+        """Send several events."""
+        for frame in frames:
+            self.send(frame)
+
+    def acknowledge(self, ack_id: int, answer: object) -> None:
+        """Answer an event whose sender asked for an answer."""
+        text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        place = "" if self.namespace == "/" else f"{self.namespace},"
+        self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
+
+
+class Application(Protocol):
+    """What the sockets are for."""
+
+    def refuse_handshake(self) -> str | None:
+        """Why no new client is taken at the moment, if none is: it will try again."""
+
+    async def connect(self, connection: Connection, auth: object) -> None:
+        """Let a client in, or raise :class:`Refused`."""
+
+    def connected(self, connection: Connection) -> None:
+        """The client knows that it is in."""
+
+    def receive(self, connection: Connection, event: Received) -> None:
+        """The client says something; must not block."""
+
+    def disconnected(self, connection: Connection, *, clean: bool) -> None:
+        """The client is gone; ``clean`` if it said so. Once for each that was connected."""

@@ -1,0 +1,116 @@
+"""Events as bytes: encoded once for each namespace, and written to every member as they are."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from socketio.packet import BINARY_EVENT, EVENT
+
+#: The opcode of an unfragmented WebSocket frame (RFC 6455, section 5.2).
+_TEXT, _BINARY, _CLOSE = 0x81, 0x82, 0x88
+_SHORT_BYTES = 126
+_MEDIUM_BYTES = 65536
+#: Engine.IO's packet type for what Socket.IO says.
+_MESSAGE = b"4"
+
+
+def _websocket_frame(opcode: int, payload: bytes) -> bytes:
+    """A server's frame, which is not masked: the same bytes for every client."""
+    size = len(payload)
+    if size < _SHORT_BYTES:
+        return bytes((opcode, size)) + payload
+    if size < _MEDIUM_BYTES:
+        return bytes((opcode, 126)) + size.to_bytes(2) + payload
+    return bytes((opcode, 127)) + size.to_bytes(8) + payload
+
+
+def close_frame(code: int) -> bytes:
+    """The WebSocket frame that closes a connection."""
+    return _websocket_frame(_CLOSE, code.to_bytes(2))
+
+
+class Encoded:
+    """Engine.IO packets, at the same time as the WebSocket frames that carry them."""
+
+    __slots__ = ("packets", "raw")
+
+    def __init__(self, packets: Sequence[bytes | str], raw: bytes) -> None:
+        self.packets = packets
+        self.raw = raw
+
+    @classmethod
+    def of(cls, packets: Sequence[bytes | str]) -> "Encoded":
+        """Packets in a row: text with its Engine.IO type, or an attachment's bytes."""
+        raw = [
+            _websocket_frame(_BINARY, packet)
+            if isinstance(packet, bytes)
+            else _websocket_frame(_TEXT, packet.encode())
+            for packet in packets
+        ]
+        return cls(packets, b"".join(raw))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
+        """Several in a row."""
+        if len(parts) == 1:
+            return parts[0]
+        packets = [packet for part in parts for packet in part.packets]
+        return cls(packets, b"".join([part.raw for part in parts]))
+
+
+class Frame:
+    """An event for any number of clients."""
+
+    __slots__ = ("_attachments", "_by_namespace", "_data", "_name")
+
+    def __init__(self, name: str, data: bytes, attachments: Sequence[bytes] = ()) -> None:
+        self._name = name
+        self._data = data
+        self._attachments = attachments
+        self._by_namespace: dict[str, Encoded] = {}
+
+    @classmethod
+    def event(cls, name: str, data: bytes) -> "Frame":
+        """An event with one argument, given as JSON."""
+        return cls(name, data)
+
+    @classmethod
+    def binary(cls, name: str, data: bytes, attachments: Sequence[bytes]) -> "Frame":
+        """An event whose JSON has placeholders for ``attachments``."""
+        return cls(name, data, attachments)
+
+    def encoded(self, namespace: str) -> Encoded:
+        """What members of a namespace are sent."""
+        known = self._by_namespace.get(namespace)
+        if known is None:
+            known = self._by_namespace[namespace] = self._encode(namespace)
+        return known
+
+    def _encode(self, namespace: str) -> Encoded:
+        kind = f"{BINARY_EVENT}{len(self._attachments)}-" if self._attachments else f"{EVENT}"
+        place = "" if namespace == "/" else f"{namespace},"
+        head = f'{kind}{place}["{self._name}",'.encode()
+        text = b"%b%b%b]" % (_MESSAGE, head, self._data)
+        return Encoded.of((text.decode(), *self._attachments))
+
+
+class Recipient(Protocol):
+    """Whoever frames are sent to."""
+
+    namespace: str
+
+    def write(self, encoded: Encoded) -> None:
+        """Send it, in the order of all that is sent; never raises, never waits."""
+
+
+def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
+    """Send all ``frames`` to each of ``recipients``; how many deliveries these are."""
+    batches: dict[str, Encoded] = {}
+    count = 0
+    for recipient in recipients:
+        batch = batches.get(recipient.namespace)
+        if batch is None:
+            parts = [frame.encoded(recipient.namespace) for frame in frames]
+            batch = batches[recipient.namespace] = Encoded.joined(parts)
+        recipient.write(batch)
+        count += 1
+    return count * len(frames)

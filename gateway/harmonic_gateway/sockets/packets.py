@@ -1,0 +1,134 @@
+"""Reading Socket.IO packets, within bounds: python-socketio's codec with the gaps closed.
+
+Whatever is not a packet raises ``Malformed``; the connection has no use after that.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from socketio.packet import BINARY_ACK, BINARY_EVENT, CONNECT, EVENT, Packet
+
+from harmonic_gateway.sockets.connection import Received
+from harmonic_gateway.sockets.limits import MAX_ATTACHMENTS
+
+#: Type, attachments, namespace and ack id, as every packet begins.
+_HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?")
+#: The name of an event that is not read as a whole.
+_NAME = re.compile(r'\s*\[\s*"([^"\\]{0,100})"')
+#: Longer numbers are beyond every range and would cost time to convert.
+_MAX_EXACT_CHARACTERS = 20
+
+
+class Malformed(ValueError):
+    """A client does not speak Socket.IO."""
+
+
+class _Json:
+    """The codec's JSON: numbers of any length become finite work."""
+
+    dumps = staticmethod(json.dumps)
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        return json.loads(text, parse_int=_bounded_int)
+
+
+def _bounded_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_EXACT_CHARACTERS else float(digits)
+
+
+class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types
+    json = _Json
+
+
+class Incoming:
+    """A packet that was read; an event with attachments is complete once they are all there."""
+
+    __slots__ = ("_attachments", "_awaited", "ack_id", "data", "kind", "namespace", "size_bytes")
+
+    def __init__(self, text: str, max_bytes: int) -> None:
+        head = _HEAD.match(text)
+        if head is None:
+            raise Malformed("no packet")
+        self.kind = int(head[1])
+        self.namespace = (head[3] or "/").rstrip(",").partition("?")[0]
+        self.ack_id = int(head[4]) if head[4] else None
+        self.size_bytes = len(text) if text.isascii() else len(text.encode())
+        self._awaited = int(head[2] or 0)
+        self._attachments: list[bytes] = []
+        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != self._is_binary:
+            raise Malformed("attachments")
+        self.data = self._read(text, head.end(), max_bytes)
+        if self._is_event and not isinstance(self.data, Received | list):
+            raise Malformed("no event")
+
+    @property
+    def _is_binary(self) -> bool:
+        return self.kind in (BINARY_EVENT, BINARY_ACK)
+
+    @property
+    def _is_event(self) -> bool:
+        return self.kind in (EVENT, BINARY_EVENT)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no attachment is missing."""
+        return len(self._attachments) == self._awaited
+
+    def attach(self, attachment: bytes) -> None:
+        """Take the next attachment."""
+        self._attachments.append(attachment)
+        self.size_bytes += len(attachment)
+
+    def event(self) -> Received:
+        """The event that a complete packet holds."""
+        if isinstance(self.data, Received):
+            return Received(self.data.name, None, self.ack_id, self.size_bytes)
+        name, *args = self.data
+        if self._awaited:
+            args = _filled(args, self._attachments)
+        return Received(name, tuple(args), self.ack_id, self.size_bytes)
+
+    def _read(self, text: str, start: int, max_bytes: int) -> Any:
+        if self._is_event and self.size_bytes > max_bytes:
+            return self._unread(text, start)
+        try:
+            data = _Packet(encoded_packet=text).data
+        except RecursionError:
+            return self._unread(text, start)
+        except ValueError as error:
+            raise Malformed("no JSON") from error
+        if self._is_event and not (isinstance(data, list) and data and isinstance(data[0], str)):
+            raise Malformed("no event")
+        if self.kind == CONNECT and not isinstance(data, dict | None):
+            raise Malformed("no object to connect with")
+        return data
+
+    def _unread(self, text: str, start: int) -> Received:
+        name = _NAME.match(text, start)
+        return Received(name[1] if name else "", None, None, 0)
+
+
+def _filled(value: Any, attachments: Sequence[bytes]) -> Any:
+    """The value with each attachment in its place, which must be one place."""
+    left = dict(enumerate(attachments))
+
+    def fill(value: Any) -> Any:
+        match value:
+            case {"_placeholder": True, "num": int(number)}:
+                if number not in left:
+                    raise Malformed("a placeholder without an attachment of its own")
+                return left.pop(number)
+            case dict():
+                return {key: fill(item) for key, item in value.items()}
+            case list():
+                return [fill(item) for item in value]
+            case _:
+                return value
+
+    result = fill(value)
+    if left:
+        raise Malformed("an attachment without a place")
+    return result

@@ -1,0 +1,242 @@
+"""Engine.IO's HTTP side and Socket.IO's namespaces, on the routes of an aiohttp application."""
+
+import asyncio
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import engineio
+from aiohttp import web
+from engineio.packet import MESSAGE, OPEN
+from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
+
+from harmonic_gateway.sockets.connection import Application, Connection, Refused
+from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.limits import (
+    ATTACHMENTS_TIMEOUT_S,
+    MAX_TRANSPORT_BYTES,
+    SocketLimits,
+)
+from harmonic_gateway.sockets.packets import Incoming, Malformed
+from harmonic_protocol.refusals import Code
+from harmonic_runtime.entropy import new_id
+from harmonic_runtime.logs import BoundLogger
+from harmonic_runtime.metrics import Metrics
+
+#: Where Engine.IO is found, and the alias for those who take the URL's path for it.
+PATHS = ("/socket.io/", "/ws/")
+NAMESPACES = ("/ws", "/")
+#: What a client that is not taken in at the moment is asked to wait.
+RETRY_AFTER_S = 1
+
+_UNKNOWN_NAMESPACE = Refused(
+    "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
+)
+
+
+class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
+    """python-engineio's reading of HTTP requests, with sockets of our own behind it."""
+
+    def __init__(self, host: "SocketServer") -> None:
+        limits = host.limits
+        origins = list(limits.allowed_origins)
+        silent = logging.getLogger(f"{__name__}.engineio")
+        # It would log session ids, which are bearer credentials.
+        silent.setLevel(logging.CRITICAL + 1)
+        super().__init__(
+            async_mode="aiohttp",
+            ping_interval=limits.ping_interval_s,
+            ping_timeout=limits.ping_timeout_s,
+            max_http_buffer_size=MAX_TRANSPORT_BYTES,
+            cors_allowed_origins="*" if "*" in origins else origins,
+            cors_credentials=False,
+            monitor_clients=False,
+            logger=silent,
+        )
+        self._host = host
+
+    def generate_id(self) -> str:
+        """A secret that begins with the gateway's name, so that a balancer can route on it."""
+        return f"{self._host.limits.name}.{new_id()}"
+
+    async def _handle_connect(
+        self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
+    ) -> Any:
+        if jsonp_index is not None:
+            return self._bad_request("JSONP is not served")
+        request: web.Request = environ["aiohttp.request"]
+        sid = self.generate_id()
+        socket = self.sockets[sid] = EngineSocket(self._host, sid, request)
+        handshake = {
+            "sid": sid,
+            "upgrades": ["websocket"] if transport == "polling" else [],
+            "pingInterval": self.ping_interval * 1000,
+            "pingTimeout": self.ping_timeout * 1000,
+            "maxPayload": MAX_TRANSPORT_BYTES,
+        }
+        opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
+        if transport == "websocket":
+            return await socket.serve(request, opening)
+        socket.connected = True
+        socket.send(opening)
+        return await socket.poll()
+
+
+class SocketServer:
+    """All connections of this gateway."""
+
+    def __init__(
+        self, application: Application, *, limits: SocketLimits, log: BoundLogger, metrics: Metrics
+    ) -> None:
+        self.limits = limits
+        self._application = application
+        self._log = log
+        self._engine = _EngineServer(self)
+        self._draining = False
+        self._overflows = metrics.counter(
+            "send_buffer_overflows", "clients closed for not reading what they were sent"
+        )
+        self._missed = metrics.counter("heartbeats_missed", "clients that left a ping unanswered")
+        self._malformed = metrics.counter(
+            "malformed_packets", "clients closed for not speaking the protocol"
+        )
+        self._turned_away = metrics.counter("handshakes_turned_away", "clients asked to come later")
+        metrics.gauge("sockets", "Engine.IO connections").set_function(
+            lambda: len(self._engine.sockets)
+        )
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where Engine.IO is served."""
+        return [
+            web.route(method, path, self._handle)
+            for path in PATHS
+            for method in ("GET", "POST", "OPTIONS")
+        ]
+
+    async def close(self) -> None:
+        """Take nobody in any more, and close all connections; clients come back elsewhere."""
+        self._draining = True
+        for socket in list(self._engine.sockets.values()):
+            socket.shut()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if "sid" not in request.query:
+            reason = (
+                "This server is about to stop"
+                if self._draining
+                else self._application.refuse_handshake()
+            )
+            if reason is not None:
+                # Not a CONNECT_ERROR, after which clients do not try again.
+                self._turned_away.inc()
+                return web.Response(
+                    status=HTTPStatus.SERVICE_UNAVAILABLE,
+                    text=reason,
+                    headers={"Retry-After": str(RETRY_AFTER_S)},
+                )
+        response: web.StreamResponse = await self._engine.handle_request(request)
+        return response
+
+    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+        """Take what a client says; raise :class:`Malformed` if it makes no sense."""
+        try:
+            await self._read(socket, message)
+        except Malformed:
+            raise
+        except Exception as error:
+            self._log.exception("packet_failed")
+            raise Malformed("the server failed to read it") from error
+
+    def gone(self, socket: EngineSocket, *, clean: bool) -> None:
+        """A connection is over, and with it all that it carried."""
+        self._engine.sockets.pop(socket.sid, None)
+        socket.partial = None
+        connections, socket.connections = socket.connections, {}
+        for connection in connections.values():
+            self._disconnected(connection, clean=clean)
+
+    def malformed(self, error: Exception) -> None:
+        """A client does not speak the protocol, and is closed."""
+        self._malformed.inc()
+        reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
+        self._log.info("packet_malformed", reason=reason)
+
+    def overflowed(self) -> None:
+        """A client did not read what it was sent."""
+        self._overflows.inc()
+
+    def heartbeat_missed(self) -> None:
+        """A client did not answer a ping in time."""
+        self._missed.inc()
+
+    async def _read(self, socket: EngineSocket, message: str | bytes) -> None:
+        partial: Incoming | None = socket.partial
+        if isinstance(message, str):
+            if partial is not None:
+                raise Malformed("an attachment is missing")
+            packet = Incoming(message, self.limits.max_message_bytes)
+            if not packet.complete:
+                socket.partial = packet
+                loop = asyncio.get_running_loop()
+                loop.call_later(ATTACHMENTS_TIMEOUT_S, self._give_up, socket, packet)
+                return
+        else:
+            if partial is None:
+                raise Malformed("an attachment of nothing")
+            partial.attach(message)
+            if partial.size_bytes > MAX_TRANSPORT_BYTES:
+                raise Malformed("attachments too large")
+            if not partial.complete:
+                return
+            packet, socket.partial = partial, None
+        await self._dispatch(socket, packet)
+
+    def _give_up(self, socket: EngineSocket, packet: Incoming) -> None:
+        if socket.partial is packet:
+            self._malformed.inc()
+            socket.shut()
+
+    async def _dispatch(self, socket: EngineSocket, packet: Incoming) -> None:
+        connection: Connection | None = socket.connections.get(packet.namespace)
+        if packet.kind == CONNECT:
+            if connection is not None:
+                raise Malformed("a namespace connected twice")
+            await self._connect(socket, packet)
+        elif connection is None:
+            raise Malformed("a namespace not connected")
+        elif packet.kind == DISCONNECT:
+            del socket.connections[packet.namespace]
+            self._disconnected(connection, clean=True)
+        elif packet.kind in (EVENT, BINARY_EVENT):
+            self._application.receive(connection, packet.event())
+        # Anything else is an ack, of which none was asked for.
+
+    async def _connect(self, socket: EngineSocket, packet: Incoming) -> None:
+        namespace = packet.namespace
+        connection = Connection(new_id(), namespace, socket)
+        try:
+            if namespace not in NAMESPACES:
+                raise _UNKNOWN_NAMESPACE
+            await self._application.connect(connection, packet.data)
+        except Refused as refused:
+            answer = {"message": refused.message, "data": refused.data}
+            socket.send(_control(CONNECT_ERROR, namespace, answer))
+            return
+        if socket.closed:
+            return
+        socket.established()
+        socket.connections[namespace] = connection
+        socket.send(_control(CONNECT, namespace, {"sid": connection.id}))
+        self._application.connected(connection)
+
+    def _disconnected(self, connection: Connection, *, clean: bool) -> None:
+        connection.closed = True
+        self._application.disconnected(connection, clean=clean)
+
+
+def _control(kind: int, namespace: str, data: object) -> Encoded:
+    place = "" if namespace == "/" else f"{namespace},"
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])

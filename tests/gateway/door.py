@@ -1,0 +1,108 @@
+"""The sockets alone, with an application that notes down what reaches it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from harmonic_gateway.sockets import (
+    Connection,
+    Frame,
+    Received,
+    Refused,
+    SocketLimits,
+    SocketServer,
+)
+from harmonic_runtime.logs import get_log
+from harmonic_runtime.metrics import Metrics
+
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Door:
+    """Lets everybody in but those whose auth is ``{"refuse": …}``; echoes and acknowledges."""
+
+    connections: list[Connection] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+    left: list[tuple[Connection, bool]] = field(default_factory=list)
+    closed_for: str | None = None
+    url: str = ""
+    server: Any = None
+    metrics: Metrics = field(default_factory=Metrics)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def refuse_handshake(self) -> str | None:
+        return self.closed_for
+
+    async def connect(self, connection: Connection, auth: object) -> None:
+        if isinstance(auth, dict) and "refuse" in auth:
+            raise Refused("Not today", {"error": "Not today", "code": auth["refuse"]})
+        connection.session = auth
+
+    def connected(self, connection: Connection) -> None:
+        self.connections.append(connection)
+        connection.send(Frame.event("connect_success", b'{"hello":true}'))
+        self._tell()
+
+    def receive(self, connection: Connection, event: Received) -> None:
+        self.received.append(event)
+        if event.ack_id is not None:
+            connection.acknowledge(event.ack_id, {"ok": True})
+        if event.name == "echo" and event.args:
+            connection.send(Frame.event("echoed", json.dumps(event.args[0]).encode()))
+        self._tell()
+
+    def disconnected(self, connection: Connection, *, clean: bool) -> None:
+        self.left.append((connection, clean))
+        self._tell()
+
+    async def until(self, what: str, count: int) -> Any:
+        """Wait until a list of notes has so many; its last one."""
+        async with asyncio.timeout(PATIENCE_S), self.news:
+            await self.news.wait_for(lambda: len(getattr(self, what)) >= count)
+        return getattr(self, what)[count - 1]
+
+    def counted(self, name: str) -> float:
+        return self.metrics.registry.get_sample_value(f"harmonic_{name}") or 0.0
+
+    def _tell(self) -> None:
+        async def notify() -> None:
+            async with self.news:
+                self.news.notify_all()
+
+        self._telling = asyncio.ensure_future(notify())
+
+
+@asynccontextmanager
+async def opened(**limits: Any) -> AsyncIterator[Door]:
+    """A door on a port of its own."""
+    chosen = {
+        "ping_interval_s": 20,
+        "ping_timeout_s": 20,
+        "max_buffer_bytes": 256 * 1024,
+        "max_message_bytes": 128 * 1024,
+        "allowed_origins": ("*",),
+        "name": "g7",
+        **limits,
+    }
+    door = Door()
+    door.server = SocketServer(
+        door, limits=SocketLimits(**chosen), log=get_log(), metrics=door.metrics
+    )
+    app = web.Application()
+    app.add_routes(door.server.routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    door.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield door
+    finally:
+        await door.server.close()
+        await runner.cleanup()

@@ -1,0 +1,51 @@
+"""Reading Socket.IO packets: anything at all is either a packet or malformed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harmonic_gateway.sockets.packets import Incoming, Malformed
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.text(), st.sampled_from(["", "2", "2/ws,", "51-/ws,", "0/ws,", "3/ws,1"]))
+def test_any_text_is_a_packet_or_malformed(text: str, head: str) -> None:
+    try:
+        packet = Incoming(head + text, 1000)
+        while not packet.complete:
+            packet.attach(b"")
+        if packet.kind in (2, 5):
+            packet.event()
+    except Malformed:
+        pass
+
+
+@given(st.text(), st.lists(JSON), st.none() | st.integers(0, 10**15 - 1))
+def test_an_event_is_read_as_it_was_written(
+    name: str, args: list[object], ack_id: int | None
+) -> None:
+    number = "" if ack_id is None else str(ack_id)
+    text = f"2/ws,{number}{json.dumps([name, *args])}"
+    event = Incoming(text, 10**6).event()
+    assert (event.name, event.ack_id) == (name, ack_id)
+    assert json.dumps(event.args) == json.dumps(args)
+    assert event.size_bytes == len(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace"),
+    [("0", "/"), ("0/ws,", "/ws"), ("0/ws", "/ws"), ("0/ws?token=x,", "/ws"), ('0{"a":1}', "/")],
+)
+def test_the_namespace_is_read_without_a_query(text: str, namespace: str) -> None:
+    assert Incoming(text, 1000).namespace == namespace

@@ -1,0 +1,380 @@
+"""Engine.IO and Socket.IO as clients meet them, well-behaved ones and others."""
+
+import asyncio
+import io
+import json
+import socket
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+from aiohttp import WSMsgType
+
+from gateway.door import PATIENCE_S, Door, opened
+from harmonic_gateway.sockets import Frame, broadcast, engine
+
+SOCKET = "/socket.io/?EIO=4&transport=websocket"
+POLLING = "/socket.io/?EIO=4&transport=polling"
+
+
+async def connected(door: Door, **options: Any) -> socketio.AsyncClient:
+    client = socketio.AsyncClient(reconnection=False)
+    client.heard = []
+
+    async def hear(event: str, *args: Any) -> None:
+        client.heard.append((event, *args))
+
+    namespaces = options.setdefault("namespaces", ["/ws"])
+    for namespace in namespaces:
+        client.on("*", hear, namespace=namespace)
+    await client.connect(door.url, wait_timeout=PATIENCE_S, **options)
+    return client
+
+
+async def raw(door: Door, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+    """A WebSocket that is connected to ``/ws`` without any library's help."""
+    websocket = await http.ws_connect(door.url + SOCKET, max_msg_size=0)
+    await websocket.receive_str()
+    await websocket.send_str("40/ws,")
+    assert (await websocket.receive_str()).startswith("40/ws,")
+    assert (await websocket.receive_str()).startswith('42/ws,["connect_success"')
+    return websocket
+
+
+@pytest.mark.parametrize("namespace", ["/ws", "/"])
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
+async def test_events_and_acks_come_in_order_on_every_transport(
+    door: Door, namespace: str, transports: list[str]
+) -> None:
+    client = await connected(door, namespaces=[namespace], transports=transports)
+    for number in range(50):
+        await client.emit("echo", number, namespace=namespace)
+    assert await client.call("last", {}, namespace=namespace, timeout=PATIENCE_S) == {"ok": True}
+    assert client.heard[0] == ("connect_success", {"hello": True})
+    assert client.heard[1:] == [("echoed", number) for number in range(50)]
+    assert [event.args for event in door.received[:50]] == [(n,) for n in range(50)]
+    await client.disconnect()
+
+
+async def test_the_alias_path_serves_the_same(door: Door) -> None:
+    client = await connected(door, socketio_path="ws", transports=["websocket"])
+    assert await client.call("hello", {}, namespace="/ws") == {"ok": True}
+    await client.disconnect()
+
+
+async def test_both_namespaces_share_a_connection(door: Door) -> None:
+    client = await connected(door, namespaces=["/ws", "/"], transports=["websocket"])
+    for connection in door.connections:
+        connection.send(Frame.event("for", json.dumps(connection.namespace).encode()))
+    await client.call("hello", {}, namespace="/")
+    told = sorted(entry[1] for entry in client.heard if entry[0] == "for")
+    assert told == ["/", "/ws"]
+    assert door.connections[0].socket is door.connections[1].socket
+    await client.disconnect()
+
+
+async def test_an_unknown_namespace_is_refused_with_a_text_and_a_code(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    await websocket.send_str("40/other,")
+    answer = await websocket.receive_str()
+    assert answer.startswith("44/other,")
+    refusal = json.loads(answer.removeprefix("44/other,"))
+    assert refusal == {
+        "message": "Unknown namespace",
+        "data": {"error": "Unknown namespace", "code": "NOT_FOUND"},
+    }
+
+
+async def test_a_refused_client_is_told_why_and_the_connection_stays(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    await websocket.send_str('40/ws,{"refuse":"AUTH_ERROR"}')
+    answer = await websocket.receive_str()
+    assert json.loads(answer.removeprefix("44/ws,"))["data"]["code"] == "AUTH_ERROR"
+    await websocket.send_str("40/ws,")
+    assert (await websocket.receive_str()).startswith("40/ws,")
+
+
+async def test_a_handshake_that_must_wait_gets_503_and_a_time(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    door.closed_for = "not now"
+    async with http.get(door.url + POLLING) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    assert door.counted("handshakes_turned_away_total") == 1
+
+
+async def test_forty_packets_in_one_poll_all_arrive(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(door.url + POLLING) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    assert sid.startswith("g7.")
+    packets = ["40/ws,", *(f'42/ws,{n}["echo",{n}]' for n in range(40))]
+    async with http.post(f"{door.url}{POLLING}&sid={sid}", data="\x1e".join(packets)) as response:
+        assert response.status == 200
+    assert [event.ack_id for event in door.received] == list(range(40))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ("no packet", {}),
+        ("4", {}),
+        ("b!!!", {}),
+        ("42/ws,[", {}),
+        ("40/ws,", {"Content-Encoding": "gzip"}),
+        ("4" * (1024 * 1024 + 1), {}),
+        ("\x1e".join(["3"] * 1001), {}),
+    ],
+)
+async def test_a_malformed_poll_is_answered_400_and_ends_the_session(
+    door: Door, http: aiohttp.ClientSession, body: str, headers: dict[str, str]
+) -> None:
+    async with http.get(door.url + POLLING) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    url = f"{door.url}{POLLING}&sid={sid}"
+    async with http.post(url, data=io.BytesIO(body.encode()), headers=headers) as response:
+        assert response.status == 400
+    async with http.get(url) as response:
+        assert response.status == 400
+    assert door.counted("sockets") == 0
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "x",
+        "9",
+        "4",
+        "4x",
+        "42/ws,",
+        "42/ws,[",
+        "42/ws,{}",
+        "42/ws,[]",
+        "42/ws,[1]",
+        "42/other,[]",
+        '42/other,["x"]',
+        "40/ws,",
+        "40/ws,[]",
+        "44/ws,{}{}",
+        '451-/ws,["x"]x',
+        '4511-/ws,["x"]',
+        '451000000-/ws,["x"]',
+        '45/ws,["x"]',
+        '421-/ws,["x"]',
+        "0",
+        "5",
+    ],
+)
+async def test_what_is_no_packet_closes_the_connection_and_leaves_nothing(
+    door: Door, http: aiohttp.ClientSession, packet: str
+) -> None:
+    websocket = await raw(door, http)
+    await websocket.send_str(packet)
+    message = await websocket.receive(PATIENCE_S)
+    assert message.type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+    assert not (await door.until("left", 1))[1]
+    assert door.counted("sockets") == 0
+    assert door.received == []
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [b"nothing announced it"],
+        ['451-/ws,["x",{"_placeholder":true,"num":1}]', b"x"],
+        ['451-/ws,["x"]', b"x"],
+        [
+            '451-/ws,["x",[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]]',
+            b"x",
+        ],
+        ['451-/ws,["x",{"_placeholder":true,"num":0}]', "text instead"],
+    ],
+)
+async def test_attachments_that_do_not_fit_close_the_connection(
+    door: Door, http: aiohttp.ClientSession, packets: list[str | bytes]
+) -> None:
+    websocket = await raw(door, http)
+    for packet in packets:
+        await (
+            websocket.send_bytes(packet)
+            if isinstance(packet, bytes)
+            else websocket.send_str(packet)
+        )
+    assert (await websocket.receive(PATIENCE_S)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+    assert door.counted("malformed_packets_total") + door.counted("sockets") == 1
+
+
+async def test_attachments_come_in_and_go_out_byte_for_byte(door: Door) -> None:
+    client = await connected(door, transports=["websocket"])
+    await client.emit("sound", {"a": b"\x00\xff", "b": [b"second"]}, namespace="/ws")
+    event = await door.until("received", 1)
+    assert event.args == ({"a": b"\x00\xff", "b": [b"second"]},)
+    out = Frame.binary("sound", b'{"a":{"_placeholder":true,"num":0}}', [b"\x01\xfe"])
+    broadcast([out], door.connections)
+    await client.call("hello", {}, namespace="/ws")
+    assert client.heard[-1] == ("sound", {"a": b"\x01\xfe"})
+    await client.disconnect()
+
+
+async def test_reserved_names_are_events_like_any_other(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    for name in ("connect", "disconnect", "connect_error"):
+        await websocket.send_str(f'42/ws,1["{name}",{{}}]')
+        assert await websocket.receive_str() == '43/ws,1[{"ok":true}]'
+    assert len(door.connections) == 1
+    assert door.left == []
+
+
+async def test_an_event_too_large_or_too_deep_to_read_is_still_told_by_name(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    await websocket.send_str('42/ws,7["big","' + "x" * 200_000 + '"]')
+    big = await door.until("received", 1)
+    assert (big.name, big.args, big.ack_id) == ("big", None, 7)
+    assert big.size_bytes > 200_000
+    await websocket.send_str('42/ws,["deep",' + "[" * 20_000 + "]" * 20_000 + "]")
+    deep = await door.until("received", 2)
+    assert (deep.name, deep.args) == ("deep", None)
+
+
+async def test_numbers_that_json_cannot_say_reach_the_checks(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    await websocket.send_str('42/ws,["x",NaN,1e400,' + "9" * 5000 + "]")
+    event = await door.until("received", 1)
+    assert [str(value) for value in event.args] == ["nan", "inf", "inf"]
+
+
+async def test_a_goodbye_is_clean_and_a_cut_is_not(door: Door, http: aiohttp.ClientSession) -> None:
+    polite = await raw(door, http)
+    await polite.send_str("41/ws,")
+    assert (await door.until("left", 1))[1]
+    closing = await raw(door, http)
+    await closing.close(code=1000)
+    assert (await door.until("left", 2))[1]
+    cut = await raw(door, http)
+    transport: Any = cut.get_extra_info("socket")
+    transport.shutdown(socket.SHUT_RDWR)
+    assert not (await door.until("left", 3))[1]
+
+
+async def test_a_client_that_leaves_pings_unanswered_is_let_go(http: aiohttp.ClientSession) -> None:
+    async with opened(ping_interval_s=1, ping_timeout_s=1) as door:
+        websocket = await raw(door, http)
+        assert await websocket.receive_str() == "2"
+        await websocket.send_str("3")
+        assert await websocket.receive_str() == "2"
+        assert not (await door.until("left", 1))[1]
+        assert door.counted("heartbeats_missed_total") == 1
+
+
+async def test_a_polling_client_that_is_silent_is_let_go(http: aiohttp.ClientSession) -> None:
+    async with opened(ping_interval_s=1, ping_timeout_s=1) as door:
+        async with http.get(door.url + POLLING) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        async with http.post(f"{door.url}{POLLING}&sid={sid}", data="40/ws,"):
+            pass
+        assert not (await door.until("left", 1))[1]
+        assert door.counted("sockets") == 0
+
+
+async def test_a_client_without_a_namespace_is_let_go(
+    door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 0.1)
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    assert (await websocket.receive(PATIENCE_S)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+    assert door.counted("sockets") == 0
+
+
+async def test_who_does_not_read_is_closed_and_nobody_else_waits(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    reader = await connected(door, transports=["websocket"])
+    slow = await raw(door, http)
+    frame = Frame.event("large", b'"' + b"x" * 50_000 + b'"')
+    transport: Any = slow.get_extra_info("transport") or slow._conn.transport  # type: ignore[union-attr]
+    transport.pause_reading()
+    rounds = 0
+    while not door.left:
+        broadcast([frame], door.connections[:2])
+        rounds += 1
+        await reader.call("hello", {}, namespace="/ws", timeout=PATIENCE_S)
+        assert rounds < 500
+    connection, clean = door.left[0]
+    assert (connection, clean) == (door.connections[1], False)
+    assert door.counted("send_buffer_overflows_total") == 1
+    assert sum(entry[0] == "large" for entry in reader.heard) == rounds
+    await reader.disconnect()
+
+
+async def test_a_polling_client_that_does_not_poll_is_closed_at_the_same_bound(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with opened(max_buffer_bytes=10_000) as door:
+        async with http.get(door.url + POLLING) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        async with http.post(f"{door.url}{POLLING}&sid={sid}", data="40/ws,"):
+            pass
+        broadcast([Frame.event("large", b'"' + b"x" * 20_000 + b'"')], door.connections)
+        assert not (await door.until("left", 1))[1]
+        assert door.counted("send_buffer_overflows_total") == 1
+
+
+async def test_nothing_is_lost_or_overtaken_by_an_upgrade(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(door.url + POLLING) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    async with http.post(f"{door.url}{POLLING}&sid={sid}", data="40/ws,"):
+        pass
+
+    def say(number: int) -> None:
+        broadcast([Frame.event("n", str(number).encode())], door.connections)
+
+    async with http.get(f"{door.url}{POLLING}&sid={sid}") as response:
+        heard = (await response.text()).split("\x1e")
+    poll = asyncio.ensure_future(http.get(f"{door.url}{POLLING}&sid={sid}"))
+    websocket = await http.ws_connect(f"{door.url}{SOCKET}&sid={sid}")
+    await websocket.send_str("2probe")
+    assert await websocket.receive_str() == "3probe"
+    heard.extend((await (await poll).text()).split("\x1e"))
+    say(1)
+    say(2)
+    await websocket.send_str("5")
+    say(3)
+    heard.extend([await websocket.receive_str() for _ in range(3)])
+    say(4)
+    heard.append(await websocket.receive_str())
+    events = [packet for packet in heard if '"n"' in packet]
+    assert events == [f'42/ws,["n",{number}]' for number in (1, 2, 3, 4)]
+
+
+async def test_closing_tells_websockets_to_come_back_and_polls_that_it_is_over(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    async with http.get(door.url + POLLING) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    poll = asyncio.ensure_future(http.get(f"{door.url}{POLLING}&sid={sid}"))
+    polling = door.server._engine.sockets[sid]
+    while polling._poller is None:  # noqa: ASYNC110 -- its arrival shows nowhere else
+        await asyncio.sleep(0)
+    await door.server.close()
+    message = await websocket.receive(PATIENCE_S)
+    assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
+    assert await (await poll).text() == "1"
+    async with http.get(door.url + POLLING) as response:
+        assert response.status == 503
