@@ -8,8 +8,6 @@ import asyncio
 import json
 from concurrent.futures import Executor
 
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Job, StreamFull, Streams
 from pydantic import ValidationError
 
 from harmonic_music.composing import CompositionRequest, compose
@@ -23,6 +21,8 @@ from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Job, StreamFull, Streams
 
 CONSUMER = "composers"
 #: A job whose replica says nothing for so long is given to another.

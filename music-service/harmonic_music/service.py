@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from harmonic_runtime.directory import watch
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
-
 from harmonic_music.jobs import CONSUMER_CONFIG, Composers
 from harmonic_music.settings import MusicSettings
 from harmonic_protocol import subjects
 from harmonic_runtime.bus import open_bus
+from harmonic_runtime.directory import watch
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import ops_server
+from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.streams import Streams
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ OperationId = Annotated[
 Timestamp = Annotated[
     str,
     StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
-    Field(description="UTC with milliseconds, as the server saw it at the commit"),
+    Field(description="UTC with milliseconds, by the server's clock"),
 ]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -49,6 +49,10 @@ class BusTimeout(BusUnavailable):
     """No answer came in time: whether the request was handled is unknown."""
 
 
+class AnswerLost(BusUnavailable):
+    """The connection was lost before the answer: whether the request was handled is unknown."""
+
+
 class MessageTooLarge(ValueError):
     """The message, its headers included, is above the broker's bound; nothing was sent."""
 
@@ -209,8 +213,8 @@ class Bus:
         """Send a request and wait for its answer.
 
         Raise :class:`NoResponders` if nobody listens, :class:`BusTimeout` after ``timeout_s``,
-        and else as :meth:`publish`; :class:`BusUnavailable` also if the connection is lost
-        meanwhile. An answer may overtake messages that came before it.
+        :class:`AnswerLost` if the connection is lost meanwhile, and else as :meth:`publish`.
+        An answer may overtake messages that came before it.
         """
         future: asyncio.Future[Message] = self._loop.create_future()
 
@@ -248,6 +252,10 @@ class Bus:
         timer = self._loop.call_later(timeout_s, self._expire, token)
         self._calls[token] = _Call(on_answer, timer, many=many)
         return token
+
+    def new_inbox(self) -> str:
+        """A subject of this process's own, for who has answers sent to a subscription."""
+        return f"{self._settings.nats_inbox_prefix}.{new_id()}"
 
     def forget(self, token: str) -> None:
         """Want no more answers to a request."""
@@ -325,8 +333,7 @@ class Bus:
     def _tell(self, call: _Call, answer: Answer) -> None:
         try:
             call.on_answer(answer)
-        except Exception:
-            # It would otherwise end the reading of the connection.
+        except Exception:  # noqa: BLE001 -- it would end the reading of the connection
             self._log.exception("bus_answer_failed")
 
     def _fail_calls(self) -> None:
@@ -335,7 +342,7 @@ class Bus:
         for call in calls.values():
             call.timer.cancel()
             self._outcome_disconnected.inc()
-            self._tell(call, BusUnavailable("the connection was lost before the answer"))
+            self._tell(call, AnswerLost("the connection was lost before the answer"))
         for future in self._round_trips:
             if not future.done():
                 future.set_exception(BusUnavailable("the connection was lost"))

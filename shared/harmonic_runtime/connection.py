@@ -159,7 +159,7 @@ class Connection(Client):
     def send(self, command: bytes) -> None:
         """Send one protocol message; uvloop writes those of one loop iteration together."""
         if self._transport is not None and self.is_connected:
-            self._transport.write(command)  # type: ignore[no-untyped-call]
+            self._transport.write(command)
 
     def add_interest(self, interest: Interest) -> None:
         """Subscribe, at the latest when the connection is there again."""

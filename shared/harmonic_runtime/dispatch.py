@@ -96,7 +96,7 @@ class Dispatcher:
                         interest.handler(message)
                 else:
                     entry()
-            except (Exception, asyncio.CancelledError):
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 -- others wait behind it
                 # A handler may have looked at a cancelled future: no reason to stop here.
                 self._errors.inc()
                 subject = entry[1].subject if isinstance(entry, tuple) else ""

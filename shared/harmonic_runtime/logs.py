@@ -26,7 +26,7 @@ _QUOTED_INPUT = re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL)
 _SECRET_KEYS = ("token", "authorization", "secret", "password", "cookie")
 
 
-def masked(value: Any, depth: int = 0) -> Any:
+def masked(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 -- a table of kinds
     """A value fit for a log: without tokens, secrets and binary payloads, whatever it nests."""
     match value:
         case None | bool() | int() | float():

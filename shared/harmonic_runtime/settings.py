@@ -87,14 +87,11 @@ class ServiceSettings(BaseSettings):
             description="data that waits for the broker to read it; beyond, sending is refused",
         ),
     ] = 16 * MIB
-    replica_id: Annotated[
-        str,
-        Field(
-            default_factory=new_id,
-            pattern=r"^[A-Za-z0-9_-]{1,64}$",
-            description="what this process is called among its replicas; fresh at every start",
-        ),
-    ]
+    replica_id: str = Field(
+        default_factory=new_id,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="what this process is called among its replicas; fresh at every start",
+    )
     log_format: Annotated[
         Literal["json", "console"], Field(description="a JSON object a line, or text for people")
     ] = "json"

@@ -14,6 +14,8 @@ def every(interval_s: float, callback: Callable[[], None]) -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
 
+    handle: asyncio.TimerHandle
+
     def fire() -> None:
         nonlocal handle
         handle = loop.call_later(interval_s, fire)

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from harmonic_runtime.streams import StreamFull, Streams
-
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
+from harmonic_runtime.streams import StreamFull, Streams
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe

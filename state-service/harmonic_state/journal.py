@@ -7,12 +7,12 @@ at once cannot both succeed. Positions are the stream's sequences.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harmonic_runtime.streams import AppendUnknown, Stored, Streams, WrongSequence
 from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock
+from harmonic_runtime.streams import AppendUnknown, Stored, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe

@@ -7,10 +7,9 @@ universe whose settings change moves to the end.
 import asyncio
 from collections.abc import Mapping
 
-from harmonic_runtime.streams import Streams
-
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.universes import UniversePage, UniverseSummary
+from harmonic_runtime.streams import Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0

@@ -9,8 +9,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harmonic_runtime.streams import StreamFull
-
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -20,6 +18,7 @@ from harmonic_runtime.entropy import new_id, new_seed
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.streams import StreamFull
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harmonic_runtime.directory import Directory, announce, watch
-from harmonic_runtime.streams import Streams
-
 from harmonic_protocol.internal import ExpireMusic
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus import open_bus
 from harmonic_runtime.clock import milliseconds
+from harmonic_runtime.directory import Directory, announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import ops_server
+from harmonic_runtime.streams import Streams
 from harmonic_state.effects import Effects
 from harmonic_state.journal import Journal, stream_configs
 from harmonic_state.listing import Listing

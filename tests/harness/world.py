@@ -93,7 +93,7 @@ async def started(
     directory: Path, *, gateways: int = 2, states: int = 1, musics: int = 1, **settings: str
 ) -> AsyncIterator[Stack]:
     """A product of its own, with its logs in a file per process in ``directory``."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 -- before anything runs
 
     def output(name: str, line: str) -> None:
         with (directory / f"{name}.log").open("a") as file:

@@ -68,4 +68,4 @@ def created(owner: str = "owner", **settings: object) -> History:
 
 def open_universe(**settings: object) -> History:
     """A universe that anyone may edit."""
-    return created(visibility="public", publicMode="edit", **settings)
+    return created("owner", visibility="public", publicMode="edit", **settings)

@@ -13,7 +13,7 @@ GONE = CloseConnection(universe_id="u")
 
 def frames(events: list[LogEvent]) -> list[tuple[str, str]]:
     """What members see of ``events``: a word and the user, with the mode of those who join."""
-    seen = []
+    seen: list[tuple[str, str]] = []
     for event in events:
         match event:
             case ParticipantJoined(participant=someone):

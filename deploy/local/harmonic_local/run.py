@@ -38,6 +38,7 @@ async def run(port: int, gateways: int, states: int, musics: int) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    failed = False
     try:
         async with running(plan, _print_line) as stack:
             await _seed(stack)
@@ -47,9 +48,11 @@ async def run(port: int, gateways: int, states: int, musics: int) -> int:
     except* NotReadyError as problems:
         for error in problems.exceptions:
             print(f"{error}. Its log is above.", file=sys.stderr)
-        return 1
+        failed = True
     finally:
         Instance.remove()
+    if failed:
+        return 1
     print("Stopped. The data stays in .run/.")
     return 0
 

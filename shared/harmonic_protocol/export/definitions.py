@@ -18,6 +18,7 @@ from harmonic_protocol.export.tidying import (
     tidied,
 )
 from harmonic_protocol.messages.music import Duration, Seed
+from harmonic_protocol.messages.universes import Operation
 
 #: Types without a class, which pydantic repeats wherever they are used.
 NAMED_VALUES: Mapping[str, Any] = {
@@ -38,6 +39,7 @@ _ENVELOPES = (
     envelopes.Accepted,
     envelopes.SignalAccepted,
     envelopes.Rejected,
+    envelopes.ConnectAuth,
     envelopes.ConnectError,
     envelopes.Failure,
     envelopes.Health,
@@ -54,7 +56,7 @@ _PLACEHOLDER: Schema = {
 
 def definitions() -> dict[str, Schema]:
     """All of them, in alphabetical order; references are relative to ``#/$defs/``."""
-    named = {name: TypeAdapter(value).json_schema() for name, value in NAMED_VALUES.items()}
+    named = _named()
     derived = _derived()
     for operation in filter(has_body, OPERATIONS.values()):
         _leave_out(derived[operation.__name__], path_fields(operation))
@@ -69,10 +71,26 @@ def definitions() -> dict[str, Schema]:
     return dict(sorted(found.items()))
 
 
+def operation_schema(operation: type[Operation]) -> Schema:
+    """The schema of all fields of an operation, wherever in a request they stand."""
+    return tidied(operation.__name__, operation.model_json_schema(by_alias=True), _named())
+
+
+def reached(part: Any) -> dict[str, Schema]:
+    """The definitions that a part of a document refers to, directly or not."""
+    known = definitions()
+    found: set[str] = set()
+    found_now = _names(part)
+    while found_now:
+        found |= found_now
+        found_now = set().union(*(_names(known[name]) for name in found_now)) - found
+    return {name: schema for name, schema in known.items() if name in found}
+
+
 def refer(value: Any, prefix: str) -> Any:
-    """A copy of a schema, or a part of one, whose references begin with ``prefix``."""
+    """A copy of a part of a document, its references to definitions beginning with ``prefix``."""
     match value:
-        case {"$ref": str(target), **rest}:
+        case {"$ref": str(target), **rest} if target.startswith(REF_PREFIX):
             return {"$ref": prefix + target.removeprefix(REF_PREFIX), **refer(rest, prefix)}
         case dict():
             return {key: refer(item, prefix) for key, item in value.items()}
@@ -80,6 +98,22 @@ def refer(value: Any, prefix: str) -> Any:
             return [refer(item, prefix) for item in value]
         case _:
             return value
+
+
+def _names(value: Any) -> set[str]:
+    match value:
+        case str() if value.startswith(REF_PREFIX):
+            return {value.removeprefix(REF_PREFIX)}
+        case dict():
+            return set().union(*map(_names, value.values()))
+        case list():
+            return set().union(*map(_names, value))
+        case _:
+            return set()
+
+
+def _named() -> dict[str, Schema]:
+    return {name: TypeAdapter(value).json_schema() for name, value in NAMED_VALUES.items()}
 
 
 def _derived() -> dict[str, Schema]:

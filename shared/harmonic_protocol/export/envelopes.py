@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from harmonic_protocol.messages.connection import ConnectRefusal
+from harmonic_protocol.messages.declaration import Command, Handler
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import WireModel
 
@@ -13,7 +12,7 @@ class Accepted(WireModel):
     """The ack of a command that was carried out."""
 
     ok: Literal[True]
-    seq: int = Field(description="The `seq` of the last frame that the command made.")
+    seq: int
 
 
 class SignalAccepted(WireModel):
@@ -27,6 +26,17 @@ class Rejected(WireModel):
 
     ok: Literal[False]
     error: Refused
+
+
+def accepted(command: type[Command]) -> type[Accepted | SignalAccepted]:
+    """The ack of such a command when it was carried out."""
+    return SignalAccepted if command.spec.handler is Handler.RELAY else Accepted
+
+
+class ConnectAuth(WireModel):
+    """What a client says when it connects: `auth` in the official clients."""
+
+    token: str
 
 
 class ConnectError(WireModel):

@@ -1,7 +1,5 @@
 """What types and fields mean, for the documents, where their declarations leave it unsaid."""
 
-from typing import Any
-
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 
 _KIB = 1024
@@ -15,7 +13,7 @@ TYPES = {
     "TypedArray": (
         f"A typed array of at most {MAX_ATTACHMENT_BYTES // _KIB} KiB, such as a `Uint8Array` or a"
         " `Float32Array`. It travels as a binary attachment of Socket.IO and is relayed byte for"
-        " byte; the JSON text of the packet holds this placeholder in its stead."
+        " byte; the JSON text of the packet holds a placeholder in its stead."
     ),
     "Visibility": "Who may find and view a universe: anyone, or its owner and members only.",
 }
@@ -30,9 +28,10 @@ FIELDS = {
     "brightness": "How bright the universe is.",
     "changed": "The names of the fields that were sent, in this update, to be changed.",
     "complexity": "How intricate the picture is.",
+    "cursor": "Where the page begins: `nextCursor` of the page before.",
     "createdAt": "When the universe was created.",
     "data": "What clients see as `err.data`.",
-    "details": "What a program needs to know: see the section on errors.",
+    "details": "For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like.",
     "elasticity": "How far things bounce. In music it livens the rhythm.",
     "error": "What went wrong, for a person.",
     "Failure.error": "Why the request is refused.",
@@ -44,6 +43,7 @@ FIELDS = {
     "gravity": "How strongly things fall. In music it pulls the tempo.",
     "harmony": "How consonant the music is.",
     "items": "The universes of this page.",
+    "limit": "How many universes a page has at most.",
     "limits": "The bounds of this connection.",
     "maxParticipants": "How many users may be in the room at the same time.",
     "melodyRange": "How wide the melody's range is.",
@@ -60,12 +60,13 @@ FIELDS = {
     "nextCursor": "The `cursor` that asks for the next page; absent on the last one.",
     "notes": "The piece, sorted by `startTime`.",
     "num": "Which of the packet's attachments it is.",
+    "Accepted.seq": "The `seq` of the last frame that the command made, or else the universe's.",
     "Accepted.ok": "The command was carried out.",
     "SignalAccepted.ok": "The signal was passed on.",
     "Rejected.ok": "The command was refused.",
     "Note.duration": "How long the note sounds, in seconds.",
     "owner": "The user who created the universe.",
-    "parameters": "The parameters that are to change.",
+    "parameters": "The parameters that are to change; at least one.",
     "PhysicsUpdated.parameters": "All physics parameters as they are now.",
     "MusicUpdated.parameters": "All music parameters as they are now.",
     "VisualizationUpdated.parameters": "All visualization parameters as they are now.",
@@ -86,7 +87,7 @@ FIELDS = {
     "saturation": "How strong the colours are.",
     "MusicGenerated.seed": "The seed of this piece: sent again, it gives the same notes.",
     "GenerateMusic.seed": "Makes the piece repeatable; without it one is drawn.",
-    "seq": "Counts the frames that the members of the universe see: see the section on order.",
+    "seq": "Counts the frames that the members of the universe see, without holes.",
     "Universe.seq": "The `seq` of the universe's last frame.",
     "serverTime": "The server's clock.",
     "sessionId": "Names this connection, for support requests.",
@@ -94,6 +95,7 @@ FIELDS = {
     "Health.status": "Always the same: whoever answers lives.",
     "Readiness.status": "Whether new work is taken: only while `ready`.",
     "tempo": "Beats a minute.",
+    "token": "The JSON Web Token.",
     "timeScale": "How fast time passes. In music it scales the lengths of notes.",
     "updatedAt": "When the universe last changed.",
     "username": "The user's display name.",
@@ -103,11 +105,6 @@ FIELDS = {
 }
 
 
-def field(type_name: str, name: str, schema: dict[str, Any]) -> str | None:
-    """The meaning of a type's field, if it is listed here or has to be.
-
-    A reference to a described type may go without; anything else may not.
-    """
-    own = FIELDS.get(f"{type_name}.{name}")
-    general = FIELDS.get(name)
-    return own or (None if "$ref" in schema and general is None else general)
+def field(type_name: str, name: str) -> str | None:
+    """The meaning of a type's field, if it is listed here."""
+    return FIELDS.get(f"{type_name}.{name}", FIELDS.get(name))

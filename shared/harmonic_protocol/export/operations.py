@@ -1,19 +1,9 @@
-"""How the declared operations lie in HTTP: paths, queries, bodies, answers and statuses."""
+"""How the declared operations lie in HTTP: what is in the path, what in a body, what may fail."""
 
 import re
 from http import HTTPStatus
 
-from harmonic_protocol.messages.universes import (
-    CreateUniverse,
-    GetMusic,
-    Operation,
-    UniverseOperation,
-)
-
-#: Where the HTTP API begins.
-PREFIX = "/api/v1"
-JSON_TYPE = "application/json"
-MIDI_TYPE = "audio/midi"
+from harmonic_protocol.messages.universes import Operation, UniverseOperation
 
 _WITHOUT_BODY = {"GET", "DELETE"}
 
@@ -28,23 +18,16 @@ def has_body(operation: type[Operation]) -> bool:
     return operation.spec.method not in _WITHOUT_BODY
 
 
-def answer_type(operation: type[Operation]) -> str | None:
-    """The media type of a successful answer; ``None`` where it has no body."""
-    if operation is GetMusic:
-        return MIDI_TYPE
-    return JSON_TYPE if operation.answer else None
-
-
 def failures(operation: type[Operation]) -> tuple[HTTPStatus, ...]:
     """The statuses with which the operation may be refused."""
     on_universe = issubclass(operation, UniverseOperation)
-    changes = operation.spec.method != "GET"
+    method = operation.spec.method
     possible = {
         HTTPStatus.BAD_REQUEST: True,
         HTTPStatus.UNAUTHORIZED: True,
-        HTTPStatus.FORBIDDEN: on_universe and changes,
+        HTTPStatus.FORBIDDEN: on_universe and method != "GET",
         HTTPStatus.NOT_FOUND: on_universe,
-        HTTPStatus.CONFLICT: operation is CreateUniverse,
+        HTTPStatus.CONFLICT: method == "POST",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body(operation),
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body(operation),
         HTTPStatus.TOO_MANY_REQUESTS: True,

@@ -1,10 +1,19 @@
 """The sentences of the documents on what the declarations say in a word."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
-from harmonic_protocol.messages.declaration import Audience, Delivery, RateClass
+from harmonic_protocol.export.tidying import sentence
+from harmonic_protocol.messages.declaration import (
+    ALLOWANCES_PER_MINUTE,
+    API_PREFIX,
+    KIB,
+    Audience,
+    Command,
+    Delivery,
+    Event,
+    RateClass,
+)
 from harmonic_protocol.refusals import Code
 
 TITLE = "Harmonic Universe"
@@ -19,23 +28,12 @@ NAMESPACES = ("/ws", "/")
 #: The HTTP path at which Engine.IO listens, and its alias.
 ENGINE_PATHS = ("/socket.io/", "/ws/")
 
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What one user may do in any sliding minute, over all connections."""
-
-    per_minute: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.per_minute} {self.what} in any minute"
-
-
-ALLOWANCES: Mapping[RateClass, Allowance] = {
-    RateClass.PARAMETERS: Allowance(60, "parameter updates"),
-    RateClass.GENERATIONS: Allowance(10, "music generation requests"),
-    RateClass.ROOMS: Allowance(30, "joins and leaves"),
-    RateClass.AUDIO: Allowance(600, "audio analyses"),
+#: What an allowance counts.
+RATES: Mapping[RateClass, str] = {
+    RateClass.PARAMETERS: "parameter updates",
+    RateClass.GENERATIONS: "music generation requests",
+    RateClass.ROOMS: "joins and leaves",
+    RateClass.AUDIO: "audio analyses",
 }
 
 DELIVERIES: Mapping[Delivery, str] = {
@@ -61,8 +59,8 @@ AUDIENCES: Mapping[Audience, str] = {
 
 CODES: Mapping[Code, str] = {
     Code.AUTH_ERROR: (
-        "The token is missing, expired or not valid; `details.reason` is `MISSING`, `EXPIRED`,"
-        " `INVALID` or `REVOKED`."
+        "The token is missing, expired or not valid; `details.reason` is `MISSING`, `EXPIRED`"
+        " or `INVALID`."
     ),
     Code.NOT_FOUND: "There is no such thing, or the user may not know of it.",
     Code.PERMISSION_DENIED: (
@@ -97,12 +95,74 @@ STATUSES: Mapping[HTTPStatus, str] = {
 }
 OTHER_STATUS = "Any other failure, in the same form."
 
-TOKEN = (
+SOCKET_IO = (
+    "Each command and each event is an event of Socket.IO with one argument, a JSON object. A"
+    " command is answered by events, and by an ack where the client asks for one."
+)
+AUTHENTICATION = (
     "The token is a JSON Web Token whose `sub` is the user id. It is taken from `auth.token`, else"
     " from the header `Authorization: Bearer`, else from the query parameter `token`."
 )
+AUTH_FUNCTION = (
+    "Prefer the function `auth`: it is asked again at every reconnection, and keeps the token out"
+    " of addresses."
+)
+ADDRESSES = (
+    f"`{NAMESPACES[0]}` in the address is a namespace of Socket.IO; `{NAMESPACES[1]}` is served in"
+    f" the same way. The HTTP path is `{ENGINE_PATHS[0]}`, the clients' default, or"
+    f" `{ENGINE_PATHS[1]}`."
+)
+CONNECTING = f"""\
+const socket = io('wss://example.com{NAMESPACES[0]}', {{
+  auth: callback => callback({{ token: 'your-jwt-token' }}),
+}});
+socket.on('connect_error', error => console.error(error.message, error.data));"""
+NOT_NOW = (
+    "A server that takes nobody at the moment answers with HTTP status 503 and `Retry-After`, and"
+    " clients try again by themselves."
+)
+ORDER = (
+    "A client's commands are carried out in the order it sent them. A command with an `opId` that"
+    " was carried out before is acknowledged as the first time, and not carried out again."
+)
+DETAILS = (
+    "`details` names the `event`, and the `universeId` and `opId` if they were given, and holds an"
+    " `errorId` that is found in the server's logs."
+)
+LIMITS = (
+    "What depends on the server is announced in `connect_success`. Who runs into a limit is told,"
+    " and stays connected."
+)
+HTTP = (
+    "Fields that are not in the path come in the query of a GET, and in the JSON body of anything"
+    f" else. `{API_PREFIX}/openapi.json` describes the API; it needs no token, nor do `/healthz`"
+    " and `/readyz`. A request that fails is answered with a status and one of the codes above:"
+)
+BEARER = (
+    "Each request carries a JSON Web Token whose `sub` is the user id, in the header"
+    " `Authorization: Bearer`."
+)
 CONNECT_ERROR = (
-    "The connection is refused. This is a CONNECT_ERROR packet of Socket.IO rather than an event:"
+    "A connection is refused by a CONNECT_ERROR packet of Socket.IO rather than by an event:"
     " clients call their `connect_error` listeners with an `Error` whose `message` is the text and"
     " whose `data` holds `{error, code, details}`. The client does not try again by itself."
 )
+
+
+def of_command(command: type[Command]) -> list[str]:
+    """What a command means, and what its declaration says about its limits and answers."""
+    spec = command.spec
+    answers = " and ".join(f"`{name}`" for name in spec.answers)
+    allowance = f"{ALLOWANCES_PER_MINUTE[spec.rate]} {RATES[spec.rate]}"
+    limits = (
+        f"Followed by {answers}, or by `{spec.failure.value}` where it is refused. A user has"
+        f" {allowance} in any minute; a message may take {spec.max_bytes // KIB} KiB."
+    )
+    return [sentence(command.__doc__ or ""), limits]
+
+
+def of_event(event: type[Event]) -> list[str]:
+    """What an event means, who is sent it, and what becomes of it."""
+    spec = event.spec
+    fate = f"Sent to {AUDIENCES[spec.audience]}. {DELIVERIES[spec.delivery]}"
+    return [sentence(event.__doc__ or ""), fate]

@@ -37,6 +37,25 @@ def tidied(name: str, schema: Schema, named: Mapping[str, Schema]) -> Schema:
     return described(result, glossary.TYPES.get(name))
 
 
+def bounds(schema: Schema) -> str:  # noqa: PLR0911 -- a table of cases
+    """The range or the length that a value must have, in words; empty where it has none."""
+    match schema:
+        case {"minimum": least, "maximum": most}:
+            return f"{least} to {most}"
+        case {"exclusiveMinimum": least, "maximum": most}:
+            return f"above {least}, at most {most}"
+        case {"minimum": least}:
+            return f"at least {least}"
+        case {"exclusiveMinimum": least}:
+            return f"above {least}"
+        case {"minLength": least, "maxLength": most}:
+            return f"{least} to {most} characters"
+        case {"maxItems": most}:
+            return f"at most {most} items"
+        case _:
+            return ""
+
+
 def described(schema: Schema, text: str | None) -> Schema:
     """The schema with a description, unless it has one, or there is none to give."""
     if text is None or "description" in schema:
@@ -59,17 +78,17 @@ def _rewritten(schema: Schema, named: Mapping[str, Schema]) -> Schema:
     return result
 
 
-def _value(key: str, value: Any, named: Mapping[str, Schema]) -> Any:
+def _value(key: str, value: Any, named: Mapping[str, Schema]) -> Any:  # noqa: PLR0911 -- a table of cases
     match key, value:
         case "description", str():
-            return _sentence(value)
+            return sentence(value)
         case "$ref", str():
             return REF_PREFIX + public_name(value.removeprefix(REF_PREFIX))
         case "properties", dict():
             return {name: _rewritten(field, named) for name, field in value.items()}
-        case ("anyOf" | "oneOf" | "allOf" | "prefixItems"), list():
+        case (("anyOf" | "oneOf" | "allOf" | "prefixItems"), list()):
             return [_rewritten(option, named) for option in value]
-        case ("items" | "additionalProperties"), dict():
+        case (("items" | "additionalProperties"), dict()):
             return _rewritten(value, named)
         case _, float() if value.is_integer():
             return int(value)
@@ -84,9 +103,7 @@ def _object(name: str, schema: Schema) -> Schema:
     result = {
         **schema,
         "properties": {
-            key: described(
-                _present(field) if key in absent else field, glossary.field(name, key, field)
-            )
+            key: described(_present(field) if key in absent else field, glossary.field(name, key))
             for key, field in fields.items()
         },
     }
@@ -113,7 +130,7 @@ def _without(schema: Schema, key: str) -> Schema:
     return {name: value for name, value in schema.items() if name != key}
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A docstring or a phrase of a declaration as sentences in Markdown."""
     paragraphs = (" ".join(part.split()) for part in text.replace("``", "`").split("\n\n"))
     joined = "\n\n".join(paragraphs)

@@ -39,9 +39,9 @@ class ConnectSuccess(Event):
 
 
 class ConnectRefusal(WireModel):
-    """``err.data`` of a refused connection: the guide's ``connect_error``.
+    """``err.data`` of a refused connection.
 
-    It travels in a CONNECT_ERROR packet, since the event name is reserved in the clients.
+    It travels in a CONNECT_ERROR packet, since ``connect_error`` is reserved in the clients.
     """
 
     error: str

@@ -1,11 +1,13 @@
 """What a declaration says.
 
-Everything else about a message follows from it: validation, dispatch, subject, rate class, metric label, documents and client types.
+Everything else about a message follows from it: validation, dispatch, subject, rate class,
+metric label, documents and client types.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import BaseModel, create_model
@@ -14,6 +16,9 @@ from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import OperationId, UniverseId
 
 KIB = 1024
+#: Where the HTTP API begins.
+API_PREFIX = "/api/v1"
+JSON_TYPE = "application/json"
 #: The most that one message of a client may take, in bytes of its text and attachments.
 MAX_MESSAGE_BYTES = 64 * KIB
 #: Above this a message is counted as large, since clients are asked to stay below.
@@ -29,6 +34,17 @@ class RateClass(StrEnum):
     GENERATIONS = "generations"
     ROOMS = "rooms"
     AUDIO = "audio"
+
+
+#: How many such commands one user may give in any sliding minute, over all connections.
+ALLOWANCES_PER_MINUTE: Mapping[RateClass, int] = MappingProxyType(
+    {
+        RateClass.PARAMETERS: 60,
+        RateClass.GENERATIONS: 10,
+        RateClass.ROOMS: 30,
+        RateClass.AUDIO: 600,
+    }
+)
 
 
 class Handler(StrEnum):
@@ -93,13 +109,14 @@ class OperationSpec:
     """How an operation is named and where it is found, relative to the HTTP API's prefix.
 
     ``{…}`` in ``path`` are fields of the request, by their wire names; the others come in the
-    query of a GET and in the body of anything else.
+    query of a GET and in the body of anything else. ``media_type`` is the answer's.
     """
 
     name: str
     method: str
     path: str
     status: int = 200
+    media_type: str = JSON_TYPE
 
 
 class Request(ClientModel):

@@ -163,10 +163,13 @@ class RemoveMember(MemberOperation):
 
 
 class GetMusic(UniverseOperation):
-    """The Standard MIDI File of a recent generation; answered as ``audio/midi``."""
+    """The Standard MIDI File of a recent generation."""
 
     spec: ClassVar = OperationSpec(
-        "get_music", "GET", "/universes/{universeId}/music/{requestId}.mid"
+        "get_music",
+        "GET",
+        "/universes/{universeId}/music/{requestId}.mid",
+        media_type="audio/midi",
     )
 
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

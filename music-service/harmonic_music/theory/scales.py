@@ -1,0 +1,74 @@
+"""The scales, and which of their degrees carry which harmonic function.
+
+Functions follow Hugo Riemann's three (tonic, subdominant, dominant) as Walter Piston's *Harmony*
+spreads them over the degrees of major and minor; for the modes, the cadential chords are those
+that Vincent Persichetti (*Twentieth-Century Harmony*, chapter 2) calls their primary and dominant
+equivalents. Scales of other than seven tones have no such theory: there, the degrees nearest in
+sound stand in. Minor is the natural one, and melodic minor its ascending form.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class Function(Enum):
+    """What a chord does: it rests, it leads away, or it leads home."""
+
+    TONIC = 0
+    AWAY = 1
+    DOMINANT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleShape:
+    """A scale above any tonic.
+
+    ``steps`` are semitones; ``degrees`` has for each function the degrees that carry it, the usual
+    one first; ``signature`` counts the sharps more than the major key on the same tonic has; of
+    ``home`` a chord takes its tones where the scale leaves a choice.
+    """
+
+    steps: tuple[int, ...]
+    signature: int
+    degrees: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    home: tuple[int, ...] = ()
+
+    def carrying(self, function: Function) -> tuple[int, ...]:
+        """The degrees that carry a function, the usual one first."""
+        return self.degrees[function.value]
+
+
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+_SHAPES = {
+    "major": ScaleShape(_MAJOR, 0, ((0, 5, 2), (3, 1), (4, 6))),
+    "minor": ScaleShape((0, 2, 3, 5, 7, 8, 10), -3, ((0, 5, 2), (3, 5), (6, 4))),
+    "harmonic_minor": ScaleShape((0, 2, 3, 5, 7, 8, 11), -3, ((0, 5), (3, 1), (4, 6))),
+    "melodic_minor": ScaleShape((0, 2, 3, 5, 7, 9, 11), -3, ((0, 2), (3, 1), (4, 6))),
+    "dorian": ScaleShape((0, 2, 3, 5, 7, 9, 10), -2, ((0, 2), (3, 1), (6, 4))),
+    "phrygian": ScaleShape((0, 1, 3, 5, 7, 8, 10), -4, ((0, 5, 2), (3, 5), (1, 6))),
+    "lydian": ScaleShape((0, 2, 4, 6, 7, 9, 11), 1, ((0, 5, 2), (1, 5), (4, 6))),
+    "mixolydian": ScaleShape((0, 2, 4, 5, 7, 9, 10), -1, ((0, 5), (3, 1), (6, 4))),
+    "locrian": ScaleShape((0, 1, 3, 5, 6, 8, 10), -5, ((0, 5), (3, 2), (1, 6))),
+    "major_pentatonic": ScaleShape((0, 2, 4, 7, 9), 0, ((0, 4), (1, 4), (3, 1))),
+    "minor_pentatonic": ScaleShape((0, 3, 5, 7, 10), -3, ((0, 1), (2, 1), (4, 3))),
+    "blues": ScaleShape((0, 3, 5, 6, 7, 10), -3, ((0, 1), (2, 1), (4, 5))),
+    "whole_tone": ScaleShape((0, 2, 4, 6, 8, 10), 0, ((0, 4), (1, 3), (5, 1))),
+    "chromatic": ScaleShape(tuple(range(12)), 0, ((0, 9, 4), (5, 2, 8), (7, 10, 1)), _MAJOR),
+}
+_ALIASES = {
+    "ionian": "major",
+    "aeolian": "minor",
+    "natural_minor": "minor",
+    "harmonicMinor": "harmonic_minor",
+    "melodicMinor": "melodic_minor",
+    "pentatonic": "major_pentatonic",
+    "pentatonic_major": "major_pentatonic",
+    "majorPentatonic": "major_pentatonic",
+    "pentatonic_minor": "minor_pentatonic",
+    "minorPentatonic": "minor_pentatonic",
+    "wholeTone": "whole_tone",
+}
+#: Every name that a request may use.
+SCALES = MappingProxyType(_SHAPES | {alias: _SHAPES[proper] for alias, proper in _ALIASES.items()})

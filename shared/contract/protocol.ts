@@ -1,0 +1,736 @@
+// Harmonic Universe, version 1 of its protocol. Generated from the declarations.
+//
+//   import { io, type Socket } from "socket.io-client";
+//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io("…/ws", …);
+//
+// A refused connection: socket.on("connect_error", error => (error as ConnectError).data?.code)
+
+/** The ack of a command that was carried out. */
+export interface Accepted {
+  /** The command was carried out. */
+  ok: true;
+  /** The `seq` of the last frame that the command made, or else the universe's. */
+  seq: number;
+}
+
+/** Numbers, or a typed array relayed byte for byte; `null` in `frequencies` is silence. */
+export interface Analysis {
+  /** The spectrum, as numbers or as a typed array; `null` is silence. */
+  frequencies: Array<number | null> | TypedArray;
+  /** The samples, as numbers or as a typed array. */
+  waveform: Array<number> | TypedArray;
+  /** The sender's own time of the analysis, relayed as it is. 1 to 64 characters. */
+  timestamp: string;
+}
+
+/** Show the room what one hears. */
+export interface AudioAnalysis {
+  universeId: UniverseId;
+  opId?: OperationId;
+  /** What is heard. */
+  analysis: Analysis;
+}
+
+/** What an editor hears, with the editor's own time in `analysis.timestamp`. */
+export interface AudioAnalyzed {
+  universeId: UniverseId;
+  /** What is heard. */
+  analysis: Analysis;
+  userId: UserId;
+  timestamp: Timestamp;
+}
+
+/** The name of a colour scheme: 1 to 32 letters, digits, `_` and `-`. */
+export type ColorScheme = string;
+
+/** What a client says when it connects: `auth` in the official clients. */
+export interface ConnectAuth {
+  /** The JSON Web Token. */
+  token: string;
+}
+
+/** The data of a CONNECT_ERROR packet: clients see it as `err.message` and `err.data`. */
+export interface ConnectError extends Error {
+  /** What clients see as `err.message`. */
+  message: string;
+  /** What clients see as `err.data`. */
+  data: ConnectRefusal;
+}
+
+/**
+ * `err.data` of a refused connection.
+ *
+ * It travels in a CONNECT_ERROR packet, since `connect_error` is reserved in the clients.
+ */
+export interface ConnectRefusal {
+  /** What went wrong, for a person. */
+  error: string;
+  code: ErrorCode;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Record<string, unknown>;
+}
+
+/** The connection is accepted. */
+export interface ConnectSuccess {
+  userId: UserId;
+  timestamp: Timestamp;
+  /** Names this connection, for support requests. */
+  sessionId: string;
+  /** Whether an earlier session of this client goes on. */
+  recovered: boolean;
+  /** When the token expires. */
+  expiresAt: Timestamp;
+  /** The server's clock. */
+  serverTime: Timestamp;
+  /** The version of this protocol, raised whenever a client could notice. Default 1. */
+  protocol: number;
+  /** The bounds of this connection. */
+  limits: Limits;
+}
+
+/** Create a universe; the caller owns it. Without an `id` one is made. */
+export interface CreateUniverse {
+  id?: UniverseId;
+  name: UniverseName;
+  /** Default private. */
+  visibility?: Visibility;
+  /** What anyone may do in the universe while it is public. Default view. */
+  publicMode?: Mode;
+  /** How many users may be in the room at the same time. 1 to 1000, default 50. */
+  maxParticipants?: number;
+}
+
+/** Seconds. */
+export type Duration = number;
+
+/** The error codes that clients know. */
+export type ErrorCode = "AUTH_ERROR" | "NOT_FOUND" | "PERMISSION_DENIED" | "INVALID_PARAMETERS" | "ROOM_FULL" | "RATE_LIMITED" | "INTERNAL_ERROR";
+
+/** A command was refused. */
+export interface ErrorReported {
+  code: ErrorCode;
+  /** What went wrong, for a person. */
+  message: string;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Record<string, unknown>;
+}
+
+/** The body of every answer of the HTTP API with a status of 400 or above. */
+export interface Failure {
+  /** Why the request is refused. */
+  error: Refused;
+}
+
+/** Ask for a piece from the universe's parameters as they are now. */
+export interface GenerateMusic {
+  universeId: UniverseId;
+  opId?: OperationId;
+  duration: Duration;
+  /** Makes the piece repeatable; without it one is drawn. */
+  seed?: Seed;
+}
+
+/** Whether the process lives. */
+export interface Health {
+  /** Always the same: whoever answers lives. */
+  status: "alive";
+}
+
+/** Enter a universe's room, or change one's mode in it. */
+export interface JoinRoom {
+  universeId: UniverseId;
+  opId?: OperationId;
+  /** The mode that one wants; editing may be refused, with `details.allowedMode`. */
+  mode: Mode;
+}
+
+/** A tonic, with sharps and flats. */
+export type Key = "C" | "C#" | "Db" | "D" | "D#" | "Eb" | "E" | "Fb" | "E#" | "F" | "F#" | "Gb" | "G" | "G#" | "Ab" | "A" | "A#" | "Bb" | "B" | "Cb" | "B#";
+
+/** Leave a universe's room. */
+export interface LeaveRoom {
+  universeId: UniverseId;
+  opId?: OperationId;
+}
+
+/** The bounds that a client can run into, announced when it connects. */
+export interface Limits {
+  /** The most bytes that one message may take, `audio_analysis` excepted. */
+  messageBytes: number;
+  /** The most bytes that one `audio_analysis` may take. */
+  audioMessageBytes: number;
+  /** How many levels deep a message may nest objects and lists. */
+  messageDepth: number;
+  /** How many rooms a connection may be in at the same time. */
+  rooms: number;
+  /** How many commands of this connection may wait to be carried out. */
+  queuedCommands: number;
+}
+
+/** Someone's role in a universe. */
+export interface Membership {
+  userId: UserId;
+  role: Mode;
+}
+
+/** What one may do in a room: `edit` includes `view`. */
+export type Mode = "edit" | "view";
+
+/** What a universe's music is made from; `tempo` is in beats a minute. */
+export interface MusicChanges {
+  /** How consonant the music is. 0 to 1. */
+  harmony?: number;
+  /** Beats a minute. 40 to 200. */
+  tempo?: number;
+  key?: Key;
+  scale?: Scale;
+  /** How intricate the rhythm is. 0 to 1. */
+  rhythmComplexity?: number;
+  /** How wide the melody's range is. 0 to 1. */
+  melodyRange?: number;
+}
+
+/**
+ * A piece for everyone in the room.
+ *
+ * Its notes are sorted by `startTime`, and none ends after `duration`.
+ *
+ * The same `seed`, parameters and duration give the same notes.
+ */
+export interface MusicGenerated {
+  universeId: UniverseId;
+  /** The piece, sorted by `startTime`. */
+  notes: Array<Note>;
+  timestamp: Timestamp;
+  /** Names the piece; its MIDI file is found under it. */
+  requestId: string;
+  userId: UserId;
+  /** The seed of this piece: sent again, it gives the same notes. */
+  seed: Seed;
+  duration: Duration;
+  /** Beats a minute. */
+  tempo: number;
+  key: Key;
+  scale: Scale;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+}
+
+/** What a universe's music is made from; `tempo` is in beats a minute. */
+export interface MusicParameters {
+  /** How consonant the music is. 0 to 1, default 0.7. */
+  harmony: number;
+  /** Beats a minute. 40 to 200, default 120. */
+  tempo: number;
+  /** Default C. */
+  key: Key;
+  /** Default major. */
+  scale: Scale;
+  /** How intricate the rhythm is. 0 to 1, default 0.5. */
+  rhythmComplexity: number;
+  /** How wide the melody's range is. 0 to 1, default 0.8. */
+  melodyRange: number;
+}
+
+/** Someone changed music parameters; all of them as they are now. */
+export interface MusicUpdated {
+  universeId: UniverseId;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** The names of the fields that were sent, in this update, to be changed. */
+  changed: Array<string>;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** All music parameters as they are now. */
+  parameters: MusicParameters;
+}
+
+/** One note: MIDI pitch, seconds from the start of the piece, MIDI velocity. */
+export interface Note {
+  /** The MIDI note number: 60 is middle C. 0 to 127. */
+  pitch: number;
+  /** When the note begins, in seconds from the start of the piece. At least 0. */
+  startTime: number;
+  /** How long the note sounds, in seconds. Above 0. */
+  duration: number;
+  /** How hard the note is struck. 1 to 127. */
+  velocity: number;
+}
+
+/** The client's own id of this command: sent twice, applied once. */
+export type OperationId = string;
+
+/** The three parameter sets of a universe. */
+export interface Parameters {
+  physics: PhysicsParameters;
+  music: MusicParameters;
+  visualization: VisualizationParameters;
+}
+
+/** One user in a room, however many tabs; `mode` is the highest of the tabs' modes. */
+export interface Participant {
+  userId: UserId;
+  /** The user's display name. */
+  username: string;
+  /** The highest of the modes of the user's connections. */
+  mode: Mode;
+}
+
+/** Someone is in the room from now on, or is there in another mode. */
+export interface ParticipantJoined {
+  universeId: UniverseId;
+  /** Who it is, in which mode. */
+  participant: Participant;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+}
+
+/** The last connection of someone left the room. */
+export interface ParticipantLeft {
+  universeId: UniverseId;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+}
+
+/** How things move in a universe. */
+export interface PhysicsChanges {
+  /** How strongly things fall. In music it pulls the tempo. 0 to 20. */
+  gravity?: number;
+  /** How much surfaces slow things down. In music it governs the consonance. 0 to 1. */
+  friction?: number;
+  /** How far things bounce. In music it livens the rhythm. 0 to 1. */
+  elasticity?: number;
+  /** How much the air slows things down. In music it narrows the pitch range. 0 to 1. */
+  airResistance?: number;
+  /** How fast time passes. In music it scales the lengths of notes. 0.1 to 5. */
+  timeScale?: number;
+}
+
+/** How things move in a universe. */
+export interface PhysicsParameters {
+  /** How strongly things fall. In music it pulls the tempo. 0 to 20, default 9.81. */
+  gravity: number;
+  /**
+   * How much surfaces slow things down. In music it governs the consonance. 0 to 1, default
+   * 0.5.
+   */
+  friction: number;
+  /** How far things bounce. In music it livens the rhythm. 0 to 1, default 0.7. */
+  elasticity: number;
+  /**
+   * How much the air slows things down. In music it narrows the pitch range. 0 to 1, default
+   * 0.1.
+   */
+  airResistance: number;
+  /** How fast time passes. In music it scales the lengths of notes. 0.1 to 5, default 1. */
+  timeScale: number;
+}
+
+/** Someone changed physics parameters; all of them as they are now. */
+export interface PhysicsUpdated {
+  universeId: UniverseId;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** The names of the fields that were sent, in this update, to be changed. */
+  changed: Array<string>;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** All physics parameters as they are now. */
+  parameters: PhysicsParameters;
+}
+
+/** Whether the process takes new work. */
+export interface Readiness {
+  /** Whether new work is taken: only while `ready`. */
+  status: "starting" | "ready" | "draining";
+}
+
+/**
+ * A request that is not granted: the client's fault or the moment's, never a crash.
+ *
+ * `message` is for a person; `details` for a program, `details.reason` first.
+ */
+export interface Refused {
+  code: ErrorCode;
+  /** What went wrong, for a person. */
+  message: string;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Record<string, unknown>;
+}
+
+/** The ack of a command that was refused; the event of the refusal is sent all the same. */
+export interface Rejected {
+  /** The command was refused. */
+  ok: false;
+  /** Why the command is refused. */
+  error: Refused;
+}
+
+/** The caller is in: everything as of `seq`; what follows counts from there. */
+export interface RoomJoined {
+  universeId: UniverseId;
+  /** Who is in the room, the caller included. */
+  participants: Array<Participant>;
+  timestamp: Timestamp;
+  /** The mode that this connection is in. */
+  mode: Mode;
+  /** All parameters as of `seq`. */
+  parameters: Parameters;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+}
+
+/** The caller is out. */
+export interface RoomLeft {
+  universeId: UniverseId;
+  timestamp: Timestamp;
+}
+
+/** Joining or leaving failed, or the room was closed to the caller. */
+export interface RoomRefused {
+  /** What went wrong, for a person. */
+  error: string;
+  code: ErrorCode;
+  /** What went wrong, for a person. */
+  message: string;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Record<string, unknown>;
+  /** The universe in question, if the command named one. */
+  universeId?: string;
+}
+
+/** A scale; the names at the end of the list are aliases. */
+export type Scale = "major" | "minor" | "harmonic_minor" | "melodic_minor" | "ionian" | "dorian" | "phrygian" | "lydian" | "mixolydian" | "aeolian" | "locrian" | "major_pentatonic" | "minor_pentatonic" | "blues" | "whole_tone" | "chromatic" | "natural_minor" | "pentatonic" | "pentatonic_major" | "pentatonic_minor" | "harmonicMinor" | "melodicMinor" | "majorPentatonic" | "minorPentatonic" | "wholeTone";
+
+/** What a piece's chance decisions are drawn from. */
+export type Seed = number;
+
+/** Give someone a role in a universe. */
+export interface SetMember {
+  role: Mode;
+}
+
+/** The ack of a live signal that was passed on: it is not numbered. */
+export interface SignalAccepted {
+  /** The signal was passed on. */
+  ok: true;
+}
+
+/** UTC with milliseconds, by the server's clock. */
+export type Timestamp = string;
+
+/**
+ * A typed array of at most 8 KiB, such as a `Uint8Array` or a `Float32Array`. It travels as a
+ * binary attachment of Socket.IO and is relayed byte for byte; the JSON text of the packet
+ * holds a placeholder in its stead.
+ */
+export type TypedArray = ArrayBuffer | ArrayBufferView;
+
+/** A universe as its visitors may know it; `members` only for its owner. */
+export interface Universe {
+  id: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** All parameters as they are now. */
+  parameters: Parameters;
+  /** How many users are in the room. */
+  participants: number;
+  /** When the universe was created. */
+  createdAt: Timestamp;
+  /** When the universe last changed. */
+  updatedAt: Timestamp;
+  /** The `seq` of the universe's last frame. */
+  seq: number;
+  /** The members' roles by user id; only the owner is told. */
+  members?: Record<string, Mode>;
+}
+
+/** 1 to 64 letters, digits, `_` and `-`. */
+export type UniverseId = string;
+
+/** 1 to 100 visible characters. */
+export type UniverseName = string;
+
+/** A part of a listing; `nextCursor` asks for the next, and is absent at the end. */
+export interface UniversePage {
+  /** The universes of this page. */
+  items: Array<UniverseSummary>;
+  /** The `cursor` that asks for the next page; absent on the last one. */
+  nextCursor?: string;
+}
+
+/** A universe in a listing. */
+export interface UniverseSummary {
+  id: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** When the universe was created. */
+  createdAt: Timestamp;
+}
+
+/** Change music parameters. */
+export interface UpdateMusic {
+  universeId: UniverseId;
+  opId?: OperationId;
+  /** The parameters that are to change; at least one. */
+  parameters: MusicChanges;
+}
+
+/** Change several parameter sets at once: all of it happens, or nothing. */
+export interface UpdateParameters {
+  universeId: UniverseId;
+  opId?: OperationId;
+  physics?: PhysicsChanges;
+  music?: MusicChanges;
+  visualization?: VisualizationChanges;
+}
+
+/** Change physics parameters. */
+export interface UpdatePhysics {
+  universeId: UniverseId;
+  opId?: OperationId;
+  /** The parameters that are to change; at least one. */
+  parameters: PhysicsChanges;
+}
+
+/** Change a universe's settings; for its owner. */
+export interface UpdateUniverse {
+  name?: UniverseName;
+  visibility?: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode?: Mode;
+  /** How many users may be in the room at the same time. 1 to 1000. */
+  maxParticipants?: number;
+}
+
+/** Change visualization parameters. */
+export interface UpdateVisualization {
+  universeId: UniverseId;
+  opId?: OperationId;
+  /** The parameters that are to change; at least one. */
+  parameters: VisualizationChanges;
+}
+
+/** Whatever the identity provider gives as `sub`. */
+export type UserId = string;
+
+/** Who may find and view a universe: anyone, or its owner and members only. */
+export type Visibility = "public" | "private";
+
+/** How a universe looks. */
+export interface VisualizationChanges {
+  /** How bright the universe is. 0 to 1. */
+  brightness?: number;
+  /** How strong the colours are. 0 to 1. */
+  saturation?: number;
+  /** How intricate the picture is. 0 to 1. */
+  complexity?: number;
+  colorScheme?: ColorScheme;
+  /** How many particles are drawn. 100 to 10000. */
+  particleCount?: number;
+  /** How strongly things glow. 0 to 1. */
+  glowIntensity?: number;
+}
+
+/** How a universe looks. */
+export interface VisualizationParameters {
+  /** How bright the universe is. 0 to 1, default 0.8. */
+  brightness: number;
+  /** How strong the colours are. 0 to 1, default 0.7. */
+  saturation: number;
+  /** How intricate the picture is. 0 to 1, default 0.6. */
+  complexity: number;
+  /** Default rainbow. */
+  colorScheme: ColorScheme;
+  /** How many particles are drawn. 100 to 10000, default 5000. */
+  particleCount: number;
+  /** How strongly things glow. 0 to 1, default 0.5. */
+  glowIntensity: number;
+}
+
+/** Someone changed visualization parameters; all of them as they are now. */
+export interface VisualizationUpdated {
+  universeId: UniverseId;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** The names of the fields that were sent, in this update, to be changed. */
+  changed: Array<string>;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** All visualization parameters as they are now. */
+  parameters: VisualizationParameters;
+}
+
+/** An event that may be emitted with or without a wish for an ack. */
+export type Emit<Payload, Answer> = (
+  ...args: [payload: Payload] | [payload: Payload, ack: (answer: Answer) => void]
+) => void;
+
+/** What a client may emit. */
+export interface ClientToServerEvents {
+  /**
+   * Enter a universe's room, or change one's mode in it.
+   *
+   * Followed by `room_joined` and `participant_joined`, or by `room_error` where it is refused.
+   * A user has 30 joins and leaves in any minute; a message may take 64 KiB.
+   */
+  join_room: Emit<JoinRoom, Accepted | Rejected>;
+  /**
+   * Leave a universe's room.
+   *
+   * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused. A
+   * user has 30 joins and leaves in any minute; a message may take 64 KiB.
+   */
+  leave_room: Emit<LeaveRoom, Accepted | Rejected>;
+  /**
+   * Change physics parameters.
+   *
+   * Followed by `physics_updated`, or by `error` where it is refused. A user has 60 parameter
+   * updates in any minute; a message may take 64 KiB.
+   */
+  update_physics: Emit<UpdatePhysics, Accepted | Rejected>;
+  /**
+   * Change music parameters.
+   *
+   * Followed by `music_updated`, or by `error` where it is refused. A user has 60 parameter
+   * updates in any minute; a message may take 64 KiB.
+   */
+  update_music: Emit<UpdateMusic, Accepted | Rejected>;
+  /**
+   * Change visualization parameters.
+   *
+   * Followed by `visualization_updated`, or by `error` where it is refused. A user has 60
+   * parameter updates in any minute; a message may take 64 KiB.
+   */
+  update_visualization: Emit<UpdateVisualization, Accepted | Rejected>;
+  /**
+   * Change several parameter sets at once: all of it happens, or nothing.
+   *
+   * Followed by `physics_updated` and `music_updated` and `visualization_updated`, or by
+   * `error` where it is refused. A user has 60 parameter updates in any minute; a message may
+   * take 64 KiB.
+   */
+  update_parameters: Emit<UpdateParameters, Accepted | Rejected>;
+  /**
+   * Ask for a piece from the universe's parameters as they are now.
+   *
+   * Followed by `music_generated`, or by `error` where it is refused. A user has 10 music
+   * generation requests in any minute; a message may take 64 KiB.
+   */
+  generate_music: Emit<GenerateMusic, Accepted | Rejected>;
+  /**
+   * Show the room what one hears.
+   *
+   * Followed by `audio_analyzed`, or by `error` where it is refused. A user has 600 audio
+   * analyses in any minute; a message may take 128 KiB.
+   */
+  audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
+}
+
+/** What a client may hear. */
+export interface ServerToClientEvents {
+  /**
+   * The connection is accepted.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  connect_success: (payload: ConnectSuccess) => void;
+  /**
+   * The caller is in: everything as of `seq`; what follows counts from there.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  room_joined: (payload: RoomJoined) => void;
+  /**
+   * The caller is out.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  room_left: (payload: RoomLeft) => void;
+  /**
+   * Joining or leaving failed, or the room was closed to the caller.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  room_error: (payload: RoomRefused) => void;
+  /**
+   * Someone is in the room from now on, or is there in another mode.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`, but
+   * never sent again: the list of participants in `room_joined` replaces what was missed.
+   */
+  participant_joined: (payload: ParticipantJoined) => void;
+  /**
+   * The last connection of someone left the room.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`, but
+   * never sent again: the list of participants in `room_joined` replaces what was missed.
+   */
+  participant_left: (payload: ParticipantLeft) => void;
+  /**
+   * Someone changed physics parameters; all of them as they are now.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  physics_updated: (payload: PhysicsUpdated) => void;
+  /**
+   * Someone changed music parameters; all of them as they are now.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  music_updated: (payload: MusicUpdated) => void;
+  /**
+   * Someone changed visualization parameters; all of them as they are now.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  visualization_updated: (payload: VisualizationUpdated) => void;
+  /**
+   * A piece for everyone in the room.
+   *
+   * Its notes are sorted by `startTime`, and none ends after `duration`.
+   *
+   * The same `seed`, parameters and duration give the same notes.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  music_generated: (payload: MusicGenerated) => void;
+  /**
+   * What an editor hears, with the editor's own time in `analysis.timestamp`.
+   *
+   * Sent to everyone in the room, the sender included. It is a live signal: not stored, not
+   * numbered, never sent again, and the first to be dropped under pressure.
+   */
+  audio_analyzed: (payload: AudioAnalyzed) => void;
+  /**
+   * A command was refused.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  error: (payload: ErrorReported) => void;
+}

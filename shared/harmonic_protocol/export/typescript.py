@@ -1,0 +1,119 @@
+"""The types of all payloads, and of the events both ways, for socket.io-client."""
+
+import json
+import textwrap
+from collections.abc import Mapping
+
+from harmonic_protocol.catalogue import COMMANDS, EVENTS
+from harmonic_protocol.export import prose
+from harmonic_protocol.export.definitions import definitions
+from harmonic_protocol.export.envelopes import ConnectError, Rejected, accepted
+from harmonic_protocol.export.tidying import REF_PREFIX, TYPED_ARRAY, Schema, bounds
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
+
+_HEAD = f"""\
+// {prose.TITLE}, version {PROTOCOL_VERSION} of its protocol. Generated from the declarations.
+//
+//   import {{ io, type Socket }} from "socket.io-client";
+//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io("…/ws", …);
+//
+// A refused connection: socket.on("connect_error", error => (error as ConnectError).data?.code)"""
+_EMIT = """\
+/** An event that may be emitted with or without a wish for an ack. */
+export type Emit<Payload, Answer> = (
+  ...args: [payload: Payload] | [payload: Payload, ack: (answer: Answer) => void]
+) => void;"""
+_WIDTH_CHARACTERS = 100
+_PLAIN = {
+    "string": "string",
+    "number": "number",
+    "integer": "number",
+    "boolean": "boolean",
+    "null": "null",
+}
+
+
+def document() -> str:
+    """The whole module."""
+    types = (_type(name, schema) for name, schema in definitions().items())
+    said = {
+        name: (
+            prose.of_command(command),
+            f"Emit<{command.__name__}, {accepted(command).__name__} | {Rejected.__name__}>",
+        )
+        for name, command in COMMANDS.items()
+    }
+    told = {
+        name: (prose.of_event(event), f"(payload: {event.__name__}) => void")
+        for name, event in EVENTS.items()
+    }
+    maps = (
+        _map("ClientToServerEvents", "What a client may emit.", said),
+        _map("ServerToClientEvents", "What a client may hear.", told),
+    )
+    return "\n\n".join([_HEAD, *types, _EMIT, *maps]) + "\n"
+
+
+def _map(name: str, text: str, entries: Mapping[str, tuple[list[str], str]]) -> str:
+    fields = (
+        _comment("\n\n".join(paragraphs), "  ") + f"  {event}: {kind};\n"
+        for event, (paragraphs, kind) in entries.items()
+    )
+    return f"{_comment(text)}export interface {name} {{\n{''.join(fields)}}}"
+
+
+def _type(name: str, schema: Schema) -> str:
+    head = _comment(schema.get("description", ""))
+    if name == TYPED_ARRAY:
+        return f"{head}export type {name} = ArrayBuffer | ArrayBufferView;"
+    if "properties" not in schema:
+        return f"{head}export type {name} = {_of(schema)};"
+    required = schema.get("required", ())
+    fields = (
+        _comment(_about(part), "  ")
+        + f"  {field}{'' if field in required else '?'}: {_of(part)};\n"
+        for field, part in schema["properties"].items()
+    )
+    base = " extends Error" if name == ConnectError.__name__ else ""
+    return f"{head}export interface {name}{base} {{\n{''.join(fields)}}}"
+
+
+def _about(schema: Schema) -> str:
+    facts = [bounds(schema), f"default {schema['default']}" if "default" in schema else ""]
+    known = ", ".join(filter(None, facts))
+    text: str = schema.get("description", "")
+    return f"{text} {known[:1].upper()}{known[1:]}.".strip() if known else text
+
+
+def _comment(text: str, indent: str = "") -> str:
+    """A comment of its own line or lines, or nothing."""
+    if not text:
+        return ""
+    width = _WIDTH_CHARACTERS - len(indent) - len("/**  */")
+    lines = [line for part in text.split("\n\n") for line in ("", *textwrap.wrap(part, width))]
+    match lines[1:]:
+        case [line]:
+            return f"{indent}/** {line} */\n"
+        case many:
+            body = "".join(f"{indent} * {line}".rstrip() + "\n" for line in many)
+            return f"{indent}/**\n{body}{indent} */\n"
+
+
+def _of(schema: Schema) -> str:  # noqa: PLR0911 -- a table of cases
+    match schema:
+        case {"$ref": str(target)}:
+            return target.removeprefix(REF_PREFIX)
+        case {"const": value}:
+            return json.dumps(value)
+        case {"enum": values}:
+            return " | ".join(map(json.dumps, values))
+        case {"anyOf": options}:
+            return " | ".join(map(_of, options))
+        case {"type": "array", "items": items}:
+            return f"Array<{_of(items)}>"
+        case {"type": "object", "additionalProperties": dict(values)}:
+            return f"Record<string, {_of(values)}>"
+        case {"type": "object"}:
+            return "Record<string, unknown>"
+        case _:
+            return _PLAIN[schema["type"]]

@@ -1,0 +1,198 @@
+// What a client's author writes against protocol.ts: every command, every event, every field.
+import { io, type Socket } from "socket.io-client";
+import type {
+  Accepted,
+  ClientToServerEvents,
+  ConnectError,
+  Failure,
+  Parameters,
+  Rejected,
+  ServerToClientEvents,
+  Universe,
+  UniversePage,
+} from "../../shared/contract/protocol";
+
+const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io("wss://localhost/ws", {
+  auth: (answer) => answer({ token: "t" }),
+});
+const universeId = "universe-123";
+const text = (...values: string[]): void => void values;
+const number = (...values: number[]): void => void values;
+
+function judge(answer: Accepted | Rejected): void {
+  if (answer.ok) {
+    number(answer.seq);
+  } else {
+    text(answer.error.code, answer.error.message, String(answer.error.details["reason"]));
+  }
+}
+
+socket.emit("join_room", { universeId, mode: "edit" });
+socket.emit("join_room", { universeId, mode: "view", opId: "1" }, judge);
+socket.emit("leave_room", { universeId }, judge);
+socket.emit(
+  "update_physics",
+  {
+    universeId,
+    parameters: { gravity: 1, friction: 0, elasticity: 0, airResistance: 0, timeScale: 1 },
+  },
+  judge,
+);
+socket.emit(
+  "update_music",
+  {
+    universeId,
+    parameters: {
+      harmony: 1,
+      tempo: 90,
+      key: "F#",
+      scale: "dorian",
+      rhythmComplexity: 0,
+      melodyRange: 1,
+    },
+  },
+  judge,
+);
+socket.emit(
+  "update_visualization",
+  {
+    universeId,
+    parameters: {
+      brightness: 1,
+      saturation: 1,
+      complexity: 0,
+      colorScheme: "ocean",
+      particleCount: 100,
+      glowIntensity: 0,
+    },
+  },
+  judge,
+);
+socket.emit(
+  "update_parameters",
+  { universeId, physics: { gravity: 1 }, music: { tempo: 90 }, visualization: { brightness: 1 } },
+  judge,
+);
+socket.emit("generate_music", { universeId, duration: 8, seed: 1 }, judge);
+socket.emit("audio_analysis", {
+  universeId,
+  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "now" },
+});
+socket.emit(
+  "audio_analysis",
+  {
+    universeId,
+    analysis: {
+      frequencies: new Float32Array(4),
+      waveform: new Uint8Array(4).buffer,
+      timestamp: "now",
+    },
+  },
+  (answer) => text(answer.ok ? "shown" : answer.error.code),
+);
+socket.timeout(1000).emit("leave_room", { universeId }, (late, answer) => {
+  if (late === null) judge(answer);
+});
+const answer: Accepted | Rejected = await socket.emitWithAck("leave_room", { universeId });
+judge(answer);
+
+function show(parameters: Parameters): void {
+  const { physics, music, visualization } = parameters;
+  number(physics.gravity, physics.friction, physics.elasticity);
+  number(physics.airResistance, physics.timeScale);
+  number(music.harmony, music.tempo, music.rhythmComplexity, music.melodyRange);
+  text(music.key, music.scale);
+  number(visualization.brightness, visualization.saturation, visualization.complexity);
+  number(visualization.particleCount, visualization.glowIntensity);
+  text(visualization.colorScheme);
+}
+
+socket.on("connect_error", (error) => {
+  const { message, data } = error as ConnectError;
+  text(message, data.error, data.code, String(data.details["reason"]));
+});
+socket.on("connect_success", (told) => {
+  text(told.userId, told.timestamp, told.sessionId, told.expiresAt, told.serverTime);
+  text(told.recovered ? "again" : "anew");
+  const { messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands } = told.limits;
+  number(told.protocol, messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands);
+});
+socket.on("room_joined", (room) => {
+  text(room.universeId, room.timestamp, room.mode);
+  for (const who of room.participants) text(who.userId, who.username, who.mode);
+  show(room.parameters);
+  number(room.seq);
+});
+socket.on("room_left", (room) => text(room.universeId, room.timestamp));
+socket.on("room_error", (refusal) => {
+  text(refusal.error, refusal.code, refusal.message, refusal.universeId ?? "");
+  text(String(refusal.details["errorId"]));
+});
+socket.on("participant_joined", (change) => {
+  text(change.universeId, change.participant.username, change.timestamp);
+  number(change.seq);
+});
+socket.on("participant_left", (change) => {
+  text(change.universeId, change.userId, change.timestamp);
+  number(change.seq);
+});
+socket.on("physics_updated", (update) => {
+  text(update.universeId, update.userId, update.timestamp, ...update.changed);
+  number(update.seq, update.parameters.gravity);
+});
+socket.on("music_updated", (update) => {
+  text(update.universeId, update.userId, update.timestamp, ...update.changed);
+  number(update.seq, update.parameters.tempo);
+});
+socket.on("visualization_updated", (update) => {
+  text(update.universeId, update.userId, update.timestamp, ...update.changed);
+  number(update.seq, update.parameters.particleCount);
+});
+socket.on("music_generated", (piece) => {
+  text(piece.universeId, piece.timestamp, piece.requestId, piece.userId, piece.key, piece.scale);
+  number(piece.seed, piece.duration, piece.tempo, piece.seq);
+  for (const note of piece.notes) {
+    number(note.pitch, note.startTime, note.duration, note.velocity);
+  }
+});
+socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
+  text(universeId, userId, timestamp, analysis.timestamp);
+  for (const samples of [analysis.frequencies, analysis.waveform]) {
+    number(Array.isArray(samples) ? samples.length : samples.byteLength);
+  }
+});
+socket.on("error", (refusal) => {
+  text(refusal.code, refusal.message, String(refusal.details["errorId"]));
+});
+
+const page: UniversePage = JSON.parse("{}");
+for (const item of page.items) text(item.id, item.name, item.owner, item.createdAt);
+text(page.nextCursor ?? "");
+const universe: Universe = JSON.parse("{}");
+show(universe.parameters);
+text(universe.members?.["user-123"] ?? "view", universe.updatedAt);
+text((JSON.parse("{}") as Failure).error.code);
+
+// What the compiler has to refuse.
+// @ts-expect-error: no such command
+socket.emit("update_gravity", { universeId });
+// @ts-expect-error: the universe is missing
+socket.emit("join_room", { mode: "edit" });
+// @ts-expect-error: no such mode
+socket.emit("join_room", { universeId, mode: "own" });
+// @ts-expect-error: no such parameter
+socket.emit("update_physics", { universeId, parameters: { mass: 1 } });
+// @ts-expect-error: a number as a string
+socket.emit("update_physics", { universeId, parameters: { gravity: "1" } });
+// @ts-expect-error: no such key
+socket.emit("update_music", { universeId, parameters: { key: "H" } });
+// @ts-expect-error: the duration is missing
+socket.emit("generate_music", { universeId });
+// @ts-expect-error: a live signal is not numbered
+socket.emit("audio_analysis", { universeId, analysis: JSON.parse("{}") }, (ack) => ack.seq);
+// @ts-expect-error: no such event
+socket.on("gravity_updated", () => undefined);
+// @ts-expect-error: no such field of an event
+socket.on("room_joined", (room) => room.owner);
+// @ts-expect-error: a refusal's ack has no number
+socket.emit("leave_room", { universeId }, (ack) => ack.seq);

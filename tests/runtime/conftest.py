@@ -1,0 +1,138 @@
+"""A real broker for the runtime's tests, and connections to it."""
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from harmonic_local.processes import Managed, free_port
+from harmonic_local.stack import broker
+from harmonic_runtime.bus import AnswerLost, Bus, open_bus
+from harmonic_runtime.logs import get_log
+from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.streams import Streams
+
+_words = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A nats-server, and where it listens."""
+
+    process: Managed
+    url: str
+
+
+OpenBus: TypeAlias = Callable[..., AbstractAsyncContextManager[Bus]]
+
+
+@asynccontextmanager
+async def running_broker(data: Path) -> AsyncIterator[Broker]:
+    port = free_port()
+    process = broker(data, port, lambda _name, _line: None)
+    await process.start()
+    try:
+        yield Broker(process, f"nats://127.0.0.1:{port}")
+    finally:
+        await process.stop()
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, metrics: Metrics | None = None, **settings: object
+) -> AsyncIterator[Bus]:
+    """A bus of its own, as a process has one."""
+    async with open_bus(
+        ServiceSettings.model_validate({"nats_url": url, "bus_start_timeout_s": 5, **settings}),
+        name="test",
+        log=get_log(),
+        metrics=metrics or Metrics(),
+        on_closed=lambda: None,
+    ) as bus:
+        yield bus
+
+
+@pytest.fixture(scope="session")
+async def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """The broker of all tests that leave it in peace."""
+    async with running_broker(tmp_path_factory.mktemp("jetstream")) as running:
+        yield running
+
+
+@pytest.fixture
+async def own_broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A broker that the test may stop, freeze and kill."""
+    async with running_broker(tmp_path / "jetstream") as running:
+        yield running
+
+
+@pytest.fixture
+async def bus(shared_broker: Broker) -> AsyncIterator[Bus]:
+    async with connected(shared_broker.url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def streams(bus: Bus) -> Streams:
+    return Streams(bus)
+
+
+@pytest.fixture
+def word() -> str:
+    """A name that no other test uses."""
+    return f"w{next(_words)}"
+
+
+@pytest.fixture
+def peer(shared_broker: Broker) -> OpenBus:
+    """Opens further connections to the shared broker, as other processes have them."""
+    return lambda **settings: connected(shared_broker.url, **settings)
+
+
+@asynccontextmanager
+async def outage(running: Broker, connection: Bus) -> AsyncIterator[None]:
+    """The broker is away while the block runs; after it, the bus has found it again."""
+    back = asyncio.Event()
+    undo = connection.on_reconnect(back.set)
+    silence = await connection.subscribe("silence", lambda _message: None)
+    lost, _ = await asyncio.gather(
+        connection.request("silence", b"", timeout_s=30),
+        running.process.stop(),
+        return_exceptions=True,
+    )
+    assert isinstance(lost, AnswerLost)
+    yield
+    await running.process.start()
+    await back.wait()
+    undo()
+    await silence.close()
+
+
+def freeze(running: Broker) -> None:
+    """Stop the broker's process where it is, and return when it has stopped."""
+    running.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, running.process.pid, os.WSTOPPED)
+
+
+@contextmanager
+def frozen(running: Broker) -> Iterator[None]:
+    """The broker hangs while the block runs: connected, and silent."""
+    freeze(running)
+    try:
+        yield
+    finally:
+        running.process.send_signal(signal.SIGCONT)
+
+
+def count(metrics: Metrics, name: str) -> float:
+    """What a counter shows, over all its labels."""
+    lines = metrics.render()[0].decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"harmonic_{name}"))

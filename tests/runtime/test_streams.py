@@ -1,0 +1,183 @@
+"""Streams: setting them up, and appending to them."""
+
+import asyncio
+
+import pytest
+
+from harmonic_runtime.bus import Bus, BusUnavailable, MessageTooLarge, NoResponders
+from harmonic_runtime.failures import CannotStart
+from harmonic_runtime.jetstream import call
+from harmonic_runtime.streams import AppendUnknown, StreamFull, Streams, WrongSequence
+from runtime.conftest import Broker, connected, freeze, frozen, outage
+
+
+def stream(name: str, **settings: object) -> dict[str, object]:
+    return {
+        "name": name,
+        "subjects": [f"{name}.>"],
+        "storage": "file",
+        "num_replicas": 1,
+        "allow_direct": True,
+        **settings,
+    }
+
+
+async def test_a_stream_is_set_up_by_several_replicas_at_once(streams: Streams, word: str) -> None:
+    await asyncio.gather(*(streams.ensure(stream(word)) for _ in range(5)))
+    assert await streams.append(f"{word}.a", b"1", timeout_s=2) == 1
+
+
+async def test_a_stream_that_is_there_is_brought_up_to_date_and_keeps_its_messages(
+    bus: Bus, streams: Streams, word: str
+) -> None:
+    await streams.ensure(stream(word))
+    await streams.append(f"{word}.a", b"1", timeout_s=2)
+    await streams.ensure(stream(word, max_msgs=10))
+    answer = await call(bus, f"STREAM.INFO.{word}", {})
+    assert (answer["config"]["max_msgs"], answer["state"]["messages"]) == (10, 1)
+
+
+async def test_a_stream_that_cannot_be_as_wanted_is_told_in_a_sentence(
+    streams: Streams, word: str
+) -> None:
+    await streams.ensure(stream(word))
+    with pytest.raises(CannotStart, match=rf"^The stream {word} cannot be set up: .*retention"):
+        await streams.ensure(stream(word, retention="workqueue"))
+
+
+async def test_who_needs_a_stream_waits_until_another_has_made_it(
+    streams: Streams, word: str
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(streams.wait_for(word))
+        with pytest.raises(BusUnavailable):
+            await streams.last(word, f"{word}.a")
+        assert not waiting.done()
+        await streams.ensure(stream(word))
+
+
+async def test_a_stream_that_never_comes_is_told_in_a_sentence(
+    streams: Streams, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmonic_runtime.streams.SETUP_TIMEOUT_S", 0.5)
+    with pytest.raises(CannotStart, match=rf"^The stream {word} is not there: stream not found"):
+        await streams.wait_for(word)
+
+
+async def test_an_append_at_the_expected_position_is_stored_there(
+    streams: Streams, word: str
+) -> None:
+    await streams.ensure(stream(word))
+    first = await streams.append(f"{word}.a", b"1", timeout_s=2, expected_last_subject_sequence=0)
+    await streams.append(f"{word}.b", b"other", timeout_s=2)
+    second = await streams.append(
+        f"{word}.a", b"2", timeout_s=2, expected_last_subject_sequence=first
+    )
+    assert (first, second) == (1, 3)
+
+
+@pytest.mark.parametrize("expected", [0, 2, 7])
+async def test_an_append_at_another_position_is_not_stored(
+    streams: Streams, word: str, expected: int
+) -> None:
+    await streams.ensure(stream(word))
+    await streams.append(f"{word}.a", b"1", timeout_s=2)
+    with pytest.raises(WrongSequence):
+        await streams.append(
+            f"{word}.a", b"2", timeout_s=2, expected_last_subject_sequence=expected
+        )
+    stored = await streams.last(word, f"{word}.a")
+    assert stored is not None
+    assert stored.payload == b"1"
+
+
+async def test_of_two_appends_at_one_position_one_is_stored(streams: Streams, word: str) -> None:
+    await streams.ensure(stream(word))
+    outcomes = await asyncio.gather(
+        *(
+            streams.append(f"{word}.a", b"1", timeout_s=2, expected_last_subject_sequence=0)
+            for _ in range(2)
+        ),
+        return_exceptions=True,
+    )
+    assert {type(outcome) for outcome in outcomes} == {int, WrongSequence}
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param({"max_msgs": 1, "discard": "new"}, id="messages"),
+        pytest.param({"max_bytes": 1000, "discard": "new"}, id="bytes"),
+        pytest.param(
+            {"max_msgs_per_subject": 1, "discard": "new", "discard_new_per_subject": True},
+            id="messages of the subject",
+        ),
+        pytest.param({"max_msg_size": 600}, id="bytes of one message"),
+    ],
+)
+async def test_a_full_stream_stores_nothing_more(
+    streams: Streams, word: str, limit: dict[str, object]
+) -> None:
+    await streams.ensure(stream(word, **limit))
+    await streams.append(f"{word}.a", b"1" * 500, timeout_s=2)
+    with pytest.raises(StreamFull):
+        await streams.append(f"{word}.a", b"2" * 601, timeout_s=2)
+    stored = await streams.last(word, f"{word}.a")
+    assert stored is not None
+    assert stored.payload == b"1" * 500
+
+
+async def test_a_message_above_the_brokers_bound_is_not_sent(bus: Bus, streams: Streams) -> None:
+    with pytest.raises(MessageTooLarge):
+        await streams.append("any", b"x" * (bus.max_payload_bytes + 1), timeout_s=2)
+
+
+async def test_where_no_stream_listens_nothing_was_stored(streams: Streams, word: str) -> None:
+    with pytest.raises(NoResponders):
+        await streams.append(f"{word}.a", b"1", timeout_s=2)
+
+
+async def test_the_outcome_is_unknown_where_the_broker_does_not_answer(
+    own_broker: Broker,
+) -> None:
+    async with connected(own_broker.url) as bus:
+        streams = Streams(bus)
+        await streams.ensure(stream("S"))
+        with frozen(own_broker), pytest.raises(AppendUnknown):
+            await streams.append("S.a", b"1", timeout_s=0.1, expected_last_subject_sequence=0)
+        # It is stored later, as the same append again finds out.
+        with pytest.raises(WrongSequence):
+            await streams.append("S.a", b"1", timeout_s=5, expected_last_subject_sequence=0)
+
+
+async def test_the_outcome_is_unknown_where_the_connection_is_lost(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        streams = Streams(bus)
+        await streams.ensure(stream("S"))
+        freeze(own_broker)
+        appending = asyncio.ensure_future(streams.append("S.a", b"1", timeout_s=30))
+        await asyncio.sleep(0)
+        own_broker.process.kill()
+        with pytest.raises(AppendUnknown):
+            await appending
+
+
+async def test_without_the_bus_nothing_is_sent_and_that_is_known(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        streams = Streams(bus)
+        await streams.ensure(stream("S"))
+        async with outage(own_broker, bus):
+            with pytest.raises(BusUnavailable) as caught:
+                await streams.append("S.a", b"1", timeout_s=5)
+            assert not isinstance(caught.value, AppendUnknown)
+        assert await streams.append("S.a", b"1", timeout_s=5) == 1
+
+
+async def test_a_purge_removes_one_subject_and_may_be_repeated(streams: Streams, word: str) -> None:
+    await streams.ensure(stream(word))
+    for subject in (f"{word}.a", f"{word}.b", f"{word}.a"):
+        await streams.append(subject, b"1", timeout_s=2)
+    await streams.purge(word, f"{word}.a")
+    await streams.purge(word, f"{word}.a")
+    assert await streams.last(word, f"{word}.a") is None
+    assert await streams.last(word, f"{word}.b") is not None
