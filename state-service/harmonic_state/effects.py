@@ -14,7 +14,7 @@ from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.journal import Journal
-from harmonic_state.listing import Listing, entries
+from harmonic_state.listing import CHANGES_LISTING, Listing
 from harmonic_state.timers import Timers
 
 JOB_TIMEOUT_S = 2.0
@@ -57,7 +57,7 @@ class Effects:
         """Do what the events ask for, before their requests are answered."""
         for requested in requested_music(events):
             self._make(requested)
-        if entries(before) != entries(after):
+        if any(isinstance(event, CHANGES_LISTING) for event in events):
             await self._reflect(before, after)
 
     async def snapshot(self, universe: Universe, position: int) -> None:

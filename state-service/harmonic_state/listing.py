@@ -8,11 +8,20 @@ import asyncio
 from collections.abc import Mapping
 
 from harmonic_protocol import subjects
+from harmonic_protocol.log import (
+    MemberRemoved,
+    MemberSet,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
 from harmonic_protocol.messages.universes import UniversePage, UniverseSummary
 from harmonic_runtime.streams import Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0
+#: The events after which a universe may stand differently in the listing.
+CHANGES_LISTING = (UniverseCreated, SettingsChanged, MemberSet, MemberRemoved, UniverseDeleted)
 
 
 def entries(universe: Universe | None) -> Mapping[str, UniverseSummary]:

@@ -41,7 +41,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": prose.TITLE,
             "description": f"{prose.SUMMARY}\n\n{prose.SOCKET_IO}\n\n{prose.AUTHENTICATION}",
-            "version": f"{PROTOCOL_VERSION}.0.0",
+            "version": str(PROTOCOL_VERSION),
             "license": {"name": "MIT"},
         },
         "defaultContentType": JSON_TYPE,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, create_model, model_validator
 
 from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import OperationId, UniverseId
@@ -148,13 +148,23 @@ class Event(WireModel):
     spec: ClassVar[EventSpec]
 
 
-def changes_of(parameters: type[WireModel], name: str) -> type[ClientModel]:
-    """The delta of a parameter set: any subset of its fields, each in its own range.
+class Changes(ClientModel):
+    """The delta of a parameter set: those of its fields that are to change, at least one."""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must name at least one parameter")
+        return self
+
+
+def changes_of(parameters: type[WireModel], name: str) -> type[Changes]:
+    """The delta of a parameter set, with each field in its own range.
 
     A field that is not sent stays absent (``model_fields_set``); ``null`` is refused.
     """
     fields: Mapping[str, object] = {
         key: (field.rebuild_annotation(), None) for key, field in parameters.model_fields.items()
     }
-    base: type[BaseModel] = ClientModel
+    base: type[BaseModel] = Changes
     return create_model(name, __base__=base, __doc__=parameters.__doc__, **fields)  # type: ignore[call-overload,no-any-return]

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from harmonic_protocol.messages.declaration import (
+    Changes,
     Command,
     CommandSpec,
     Delivery,
@@ -13,7 +14,6 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     changes_of,
 )
-from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import (
     MusicParameters,
     PhysicsParameters,
@@ -28,23 +28,12 @@ MusicChanges = changes_of(MusicParameters, "MusicChanges")
 VisualizationChanges = changes_of(VisualizationParameters, "VisualizationChanges")
 
 
-def _not_empty(changes: ClientModel | None) -> None:
-    if changes is not None and not changes.model_fields_set:
-        raise ValueError("must name at least one parameter")
-
-
 class ParameterCommand(Command):
     """A command that changes parameters: it yields the changes of each set that it names."""
 
-    def changes(self) -> dict[str, ClientModel]:
+    def changes(self) -> dict[str, Changes]:
         """The changes by the name of their set: ``physics``, ``music``, ``visualization``."""
         raise NotImplementedError
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        for changes in self.changes().values():
-            _not_empty(changes)
-        return self
 
 
 class UpdatePhysics(ParameterCommand):
@@ -54,7 +43,7 @@ class UpdatePhysics(ParameterCommand):
 
     parameters: PhysicsChanges  # type: ignore[valid-type]
 
-    def changes(self) -> dict[str, ClientModel]:
+    def changes(self) -> dict[str, Changes]:
         """The physics parameters that were sent."""
         return {"physics": self.parameters}
 
@@ -66,7 +55,7 @@ class UpdateMusic(ParameterCommand):
 
     parameters: MusicChanges  # type: ignore[valid-type]
 
-    def changes(self) -> dict[str, ClientModel]:
+    def changes(self) -> dict[str, Changes]:
         """The music parameters that were sent."""
         return {"music": self.parameters}
 
@@ -80,7 +69,7 @@ class UpdateVisualization(ParameterCommand):
 
     parameters: VisualizationChanges  # type: ignore[valid-type]
 
-    def changes(self) -> dict[str, ClientModel]:
+    def changes(self) -> dict[str, Changes]:
         """The visualization parameters that were sent."""
         return {"visualization": self.parameters}
 
@@ -98,7 +87,7 @@ class UpdateParameters(ParameterCommand):
     music: MusicChanges = Field(default=None)  # type: ignore[valid-type]
     visualization: VisualizationChanges = Field(default=None)  # type: ignore[valid-type]
 
-    def changes(self) -> dict[str, ClientModel]:
+    def changes(self) -> dict[str, Changes]:
         """The parameters that were sent, by set, in the order physics, music, visualization."""
         sets = {
             "physics": self.physics,

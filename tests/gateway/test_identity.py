@@ -1,0 +1,95 @@
+"""What a token proves, and why it proves nothing."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from harmonic_gateway.identity import Identity, Verifier, bearer, find_token
+from harmonic_protocol.refusals import Refused
+
+SECRET = "a secret of the tests, long enough for HS256 and for HS512 as well, which asks for more"
+VERIFIER = Verifier(SECRET)
+
+
+def token(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    known = {"sub": "ann", "exp": int(time.time()) + 60, **claims}
+    return jwt.encode(
+        {name: value for name, value in known.items() if value is not None}, secret, algorithm
+    )
+
+
+def unsigned(**header: Any) -> str:
+    parts = ({"typ": "JWT", **header}, {"sub": "ann", "exp": int(time.time()) + 60})
+    encoded = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
+    )
+    return ".".join((*encoded, ""))
+
+
+def test_a_good_token_proves_who_one_is_and_until_when() -> None:
+    identity = VERIFIER.verify(token(exp=4_000_000_000, name="Ann"))
+    assert identity == Identity("ann", "Ann", 4_000_000_000)
+    assert identity.expires_at == "2096-10-02T07:06:40.000Z"
+
+
+@pytest.mark.parametrize(
+    ("claims", "shown"),
+    [
+        ({}, "ann"),
+        ({"preferred_username": "p"}, "p"),
+        ({"preferred_username": "p", "name": "n"}, "n"),
+        ({"preferred_username": "p", "name": "n", "username": "u"}, "u"),
+        ({"username": "\u202eevil\u200b\n"}, "evil"),
+        ({"username": "\u200b", "name": "n"}, "n"),
+        ({"username": 7}, "ann"),
+        ({"username": "x" * 100}, "x" * 64),
+        ({"sub": "e\u0301", "username": "e\u0301"}, "\u00e9"),
+    ],
+)
+def test_the_name_shown_is_the_first_visible_one(claims: dict[str, Any], shown: str) -> None:
+    identity = VERIFIER.verify(token(**claims))
+    assert isinstance(identity, Identity)
+    assert identity.username == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (None, "MISSING"),
+        ("", "MISSING"),
+        ("garbage", "INVALID"),
+        ("a.b.c", "INVALID"),
+        ("x" * 10_000, "INVALID"),
+        (token(exp=int(time.time()) - 60), "EXPIRED"),
+        (token(SECRET[::-1]), "INVALID"),
+        (token(algorithm="HS512"), "INVALID"),
+        (token(exp=None), "INVALID"),
+        (token(exp="soon"), "INVALID"),
+        (token(sub=None), "INVALID"),
+        (token(sub=""), "INVALID"),
+        (token(sub="x" * 256), "INVALID"),
+        (token(nbf=int(time.time()) + 600), "INVALID"),
+        (unsigned(alg="none"), "INVALID"),
+        (unsigned(alg="None"), "INVALID"),
+        (unsigned(), "INVALID"),
+        ("[" * 4000, "INVALID"),
+    ],
+)
+def test_anything_else_is_refused_with_a_reason(given: str | None, reason: str) -> None:
+    refusal = VERIFIER.verify(given)
+    assert isinstance(refusal, Refused)
+    assert (refusal.code, refusal.details) == ("AUTH_ERROR", {"reason": reason})
+
+
+def test_the_token_is_looked_for_in_auth_then_the_header_then_the_query() -> None:
+    header, query = {"Authorization": "Bearer h"}, {"token": "q"}
+    assert find_token({"token": "a"}, header, query) == "a"
+    assert find_token({"token": 1}, header, query) == "h"
+    assert find_token(None, {}, query) == "q"
+    assert find_token(None, {}, {}) is None
+    assert bearer({"Authorization": "Basic h"}) is None
+    assert bearer({"Authorization": "bearer  h "}) == "h"

@@ -1,0 +1,145 @@
+"""What a client sent, checked before anybody acts on it."""
+
+from typing import Any
+
+import pytest
+
+from harmonic_gateway.inbound import read_command
+from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.refusals import Refused
+
+PAYLOADS: dict[str, dict[str, Any]] = {
+    "join_room": {"mode": "edit"},
+    "leave_room": {},
+    "update_physics": {"parameters": {"gravity": 9.81, "timeScale": 1}},
+    "update_music": {"parameters": {"key": "F#", "scale": "dorian", "tempo": 90}},
+    "update_visualization": {"parameters": {"colorScheme": "rainbow", "particleCount": 100}},
+    "update_parameters": {"physics": {"gravity": 1}, "music": {"harmony": 0}},
+    "generate_music": {"duration": 8, "seed": 1},
+    "audio_analysis": {
+        "analysis": {"frequencies": [1.5, None], "waveform": b"\x00", "timestamp": "now"}
+    },
+}
+
+
+def read(name: str, *args: object, size: int = 100) -> Command | Refused:
+    return read_command(name, args, size)
+
+
+def refusal(name: str, *args: object, size: int = 100) -> Refused:
+    found = read(name, *args, size=size)
+    assert isinstance(found, Refused), found
+    assert found.code == "INVALID_PARAMETERS"
+    return found
+
+
+def fields(name: str, payload: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {field["field"]: field for field in refusal(name, payload).details["fields"]}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_read_with_an_operation_id(name: str) -> None:
+    command = read(name, {"universeId": "u-1", "opId": "mine", **PAYLOADS[name]})
+    assert isinstance(command, COMMANDS[name])
+    assert (command.universe_id, command.op_id) == ("u-1", "mine")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_what_is_not_declared(name: str) -> None:
+    good = {"universeId": "u", **PAYLOADS[name]}
+    assert "is not a known field" in fields(name, {**good, "extra": 1})["extra"]["reason"]
+    assert fields(name, PAYLOADS[name])["universeId"]["reason"] == "is missing"
+    assert fields(name, {**good, "universeId": "no spaces"})["universeId"]["reason"]
+    assert fields(name, {**good, "universeId": 7})["universeId"]["reason"] == "must be a string"
+    assert fields(name, {**good, "opId": "x" * 65})["opId"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "must be a finite number"),
+        (float("inf"), "must be a finite number"),
+        ("9.81", "must be a number"),
+        (True, "must be a number"),
+        (None, "must be a number"),
+        ([], "must be a number"),
+        (-0.1, "must be at least 0"),
+        (20.1, "must be at most 20"),
+    ],
+)
+def test_a_number_is_a_finite_number_in_its_range(value: object, reason: str) -> None:
+    told = fields("update_physics", {"universeId": "u", "parameters": {"gravity": value}})
+    assert told == {
+        "parameters.gravity": {
+            "field": "parameters.gravity",
+            "reason": reason,
+            "min": 0.0,
+            "max": 20.0,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "field"),
+    [
+        ("update_physics", {"parameters": {}}, "parameters"),
+        ("update_parameters", {}, ""),
+        ("update_visualization", {"parameters": {"particleCount": 100.5}}, "particleCount"),
+        ("update_visualization", {"parameters": {"colorScheme": "<b>"}}, "colorScheme"),
+        ("update_music", {"parameters": {"key": "H"}}, "key"),
+        ("update_music", {"parameters": {"scale": "loud"}}, "scale"),
+        ("generate_music", {"duration": 0}, "duration"),
+        ("generate_music", {"duration": 300.1}, "duration"),
+        ("generate_music", {"duration": 8, "seed": 2**53}, "seed"),
+        ("join_room", {"mode": "admin"}, "mode"),
+        ("join_room", {}, "mode"),
+    ],
+)
+def test_each_fault_is_named(name: str, payload: dict[str, Any], field: str) -> None:
+    assert any(told.endswith(field) for told in fields(name, {"universeId": "u", **payload}))
+
+
+@pytest.mark.parametrize("samples", [[0.0] * 2049, b"x" * (8 * 1024 + 1), ["1"], [float("inf")]])
+def test_audio_takes_so_many_finite_samples_and_no_more(samples: object) -> None:
+    analysis = {"frequencies": samples, "waveform": [], "timestamp": "now"}
+    refusal("audio_analysis", {"universeId": "u", "analysis": analysis})
+
+
+@pytest.mark.parametrize("args", [(), (1,), (None,), ([],), ({}, {}), ("text",)])
+def test_an_event_takes_one_object(args: tuple[object, ...]) -> None:
+    assert refusal("join_room", *args).details["reason"] == "NOT_AN_OBJECT"
+
+
+def test_unknown_events_are_refused_and_echoed_in_short() -> None:
+    told = refusal("x" * 1000, {})
+    assert told.details == {"reason": "UNKNOWN_EVENT", "event": "x" * 64}
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("update_physics", 64 * 1024), ("audio_analysis", 128 * 1024)]
+)
+def test_each_command_has_its_size(name: str, limit: int) -> None:
+    good = {"universeId": "u", **PAYLOADS[name]}
+    assert isinstance(read(name, good, size=limit), Command)
+    told = refusal(name, good, size=limit + 1)
+    assert (told.details["reason"], told.details["limitBytes"]) == ("TOO_LARGE", limit)
+
+
+def test_depth_is_bounded_at_sixteen_levels() -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        value: Any = 1
+        for _ in range(levels - 1):
+            value = [value]
+        return {"universeId": "u", "deep": value}
+
+    assert "deep" in fields("leave_room", nested(16))
+    assert refusal("leave_room", nested(17)).details["reason"] == "TOO_DEEP"
+    unread = read_command("leave_room", None, 100)
+    assert isinstance(unread, Refused)
+    assert unread.details["reason"] == "TOO_DEEP"
+
+
+def test_at_most_twenty_fields_are_named() -> None:
+    payload = {"universeId": "u", **{f"field{n}": n for n in range(1000)}}
+    assert len(refusal("leave_room", payload).details["fields"]) == 20
