@@ -14,8 +14,8 @@ from harmonic_music.composing.harmony import Harmony, Span
 from harmonic_music.composing.part import Tone
 from harmonic_music.theory.keys import OCTAVE
 
-#: The upper voices lie from C below middle C to F sharp above it, the bass's roots from A upwards.
-_LOWEST_PAD, _HIGHEST_PAD = 48, 66
+#: The upper voices lie around middle C, the bass from A upwards to where they begin.
+_LOWEST_PAD, _HIGHEST_PAD = 48, 62
 _LOWEST_BASS = 33
 #: Where the upper voices would like to begin.
 _FIRST_VOICING = (52, 56, 60)
@@ -94,7 +94,8 @@ def _play(pattern: Pattern, span: Span, pitches: Sequence[int], pulse: int) -> l
 
 def _bass_pitches(span: Span) -> tuple[int, int]:
     root = _LOWEST_BASS + (span.chord.root - _LOWEST_BASS) % OCTAVE
-    return root, root + (span.chord.fifth - span.chord.root) % OCTAVE
+    fifth = root + (span.chord.fifth - span.chord.root) % OCTAVE
+    return root, fifth if fifth < _LOWEST_PAD else fifth - OCTAVE
 
 
 def nearest_voicing(before: Sequence[int], voices: Sequence[int]) -> tuple[int, ...]:

@@ -16,6 +16,8 @@ _ROUGHNESS_RANGE = 4
 #: A function's usual degree is taken in this share of cases, and by this more with consonance.
 _USUAL_SHARE = 0.3
 _USUAL_BY_CONSONANCE = 0.5
+#: An inner bar has a second chord in this share of cases.
+_MOVING_SHARE = 0.3
 #: In this share of inner bars at most the harmony wanders to any degree at all.
 _WANDERING_SHARE = 0.4
 
@@ -75,7 +77,11 @@ class Harmony:
             return (home,) if bar.cadence is Cadence.CLOSED else (dominant,)
         if bar.place == bar.phrase_bars - 2:
             return (away, dominant) if bar.cadence is Cadence.CLOSED else (away,)
-        return (_Slot(Function.TONIC), away) if self._dice.chance(0.3) else (_Slot(Function.TONIC),)
+        return (
+            (_Slot(Function.TONIC), away)
+            if self._dice.chance(_MOVING_SHARE)
+            else (_Slot(Function.TONIC),)
+        )
 
     def _chord(self, slot: _Slot) -> tuple[Chord, Voices]:
         chord = chord_on(self._scale, self._degree(slot), self._tonic)

@@ -13,10 +13,10 @@ from harmonic_music.theory.intervals import consonance
 from harmonic_music.theory.keys import OCTAVE
 from harmonic_music.theory.scales import ScaleShape
 
-#: The tonic that the melody circles is the first from this pitch on, E above middle C.
-LOWEST_TONIC = 64
+#: The tonic that the melody circles is the first from this pitch on, D above middle C.
+LOWEST_TONIC = 62
 #: So much of the span lies below that tonic.
-_BELOW_PERCENT = 40
+_BELOW_PERCENT = 30
 #: How often a melody moves by so many semitones, 0 to 12; further is as rare as the last.
 _BY_INTERVAL = (8, 24, 30, 16, 14, 9, 2, 8, 2, 2, 1, 1, 2)
 #: Contours from the phrase's beginning over its middle to its end, in percent of the span.

@@ -1,0 +1,93 @@
+"""The private parts of nats-py that ``harmonic_runtime/connection.py`` stands on.
+
+Whoever upgrades nats-py and sees one of these fail compares the part that is named with
+what that module makes of it, mends the module if need be, and then the expectation here.
+"""
+
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable
+
+import pytest
+from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
+from nats.protocol.parser import Parser
+
+from harmonic_runtime.bus import Bus
+from harmonic_runtime.connection import Connection, Interest
+
+#: What is replaced, and what calls it or relies on what it did: a digest of the source.
+PARTS: dict[Callable[..., object], str] = {
+    Client._attempt_reconnect: "5f8a089d9cce",
+    Client._close: "9133ccecefaf",
+    Client._connect_to_server: "a4e0a3101520",
+    Client._flush_pending: "ba128e40ee86",
+    Client._ping_interval: "2538261ad6c3",
+    Client._process_connect_init: "dfbe216eea30",
+    Client._process_info: "ddba6eba1c8d",
+    Client._process_op_err: "e49aac5ffa4d",
+    Client._process_pong: "ae844c61a9c0",
+    Client._read_loop: "24cc1f010038",
+    Client._send_command: "1edb603fdb69",
+    Client._send_ping: "64cda5619afb",
+    Client.drain: "21f3c76804a4",
+    Client.flush: "ce4e77e1af26",
+    Parser.__init__: "b58f17b70134",
+    Parser.parse: "f7e0531def46",
+    Parser.reset: "e4c12e2ceaf3",
+    TcpTransport.connect: "2a1a2b0b43c1",
+    TcpTransport.connect_tls: "6d7b59b07f86",
+    TcpTransport.write: "db8d04cbf942",
+}
+
+
+def digest(part: Callable[..., object]) -> str:
+    words = textwrap.dedent(inspect.getsource(part)).split()
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__qualname__)
+def test_a_part_of_nats_py_is_as_it_was(part: Callable[..., object]) -> None:
+    assert digest(part) == PARTS[part], (
+        f"{part.__qualname__} of nats-py has changed: compare it with"
+        " harmonic_runtime/connection.py"
+    )
+
+
+def test_nothing_else_of_the_client_and_its_parser_is_replaced() -> None:
+    replaced = set(vars(Connection)) & set(dir(Client)) - set(dir(object))
+    assert replaced == {"_send_command", "_flush_pending", "_process_pong", "_attempt_reconnect"}
+
+
+def test_the_client_has_the_state_that_is_used(bus: Bus) -> None:
+    connection = bus.connection
+    used = {
+        "_subs": dict,
+        "_ps": Parser,
+        "_transport": TcpTransport,
+        "_pongs": list,
+        "_pings_outstanding": int,
+        "_pongs_received": int,
+        "_pending_data_size": int,
+    }
+    assert {name: type(vars(Client())[name]) for name in used if name != "_transport"} == {
+        name: kind for name, kind in used.items() if name != "_transport"
+    }
+    assert isinstance(vars(connection)["_transport"], TcpTransport)
+    assert connection.outbound_bytes == 0
+
+
+def test_only_what_an_interest_has_is_asked_of_a_subscription() -> None:
+    # ``_received`` is looked at only where ``_max_msgs`` is above zero.
+    asked = set()
+    for part in (Client._attempt_reconnect, Client._close, Client.drain):
+        for line in inspect.getsource(part).splitlines():
+            asked.update(word for word in line.replace("(", " ").split() if word)
+    names = {
+        word.strip(".,:()[]").removeprefix("sub.").split(".")[0].split("(")[0]
+        for word in asked
+        if "sub._" in word and word.lstrip("(").startswith("sub._")
+    }
+    interest = Interest(1, "any", "", lambda _message: None)
+    assert {name for name in names if not hasattr(interest, name)} <= {"_received"}
