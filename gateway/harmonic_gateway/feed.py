@@ -21,7 +21,7 @@ from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.wire import Message
 
 #: How long a record that an owner spoke of may be on its way before it is fetched.
-OVERDUE_S = 1.0
+OVERDUE_S = 0.3
 #: Pauses between two attempts to fetch what is missing.
 RETRY_S = 0.5
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
@@ -38,10 +38,15 @@ class _Heard:
     delivery: Delivery
 
 
+class LogTrimmed(Exception):
+    """The log does not reach back to a position any more."""
+
+
 class Feed:
     """The records of one universe from some position on.
 
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
+    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Feed:
         sink: Callable[[int, list[Frame], list[HiddenEvent]], None],
         read_log: Callable[[str, int], Awaitable[LogPart]],
         fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
+        on_lost: Callable[[], None],
         tasks: Tasks,
         log: BoundLogger,
     ) -> None:
@@ -59,6 +65,7 @@ class Feed:
         self._sink = sink
         self._read_log = read_log
         self._fetch_notes = fetch_notes
+        self._on_lost = on_lost
         self._tasks = tasks
         self._log = log
         self._waiting: deque[_Heard] = deque()
@@ -175,6 +182,9 @@ class Feed:
                 except BusUnavailable:
                     await asyncio.sleep(RETRY_S)
                     continue
+                except LogTrimmed:
+                    self._lose()
+                    return
                 for logged in part.records:
                     delivery = deliver([event.model_dump() for event in logged.record.events])
                     self._pass_on(logged.position, delivery, await self._notes(delivery))
@@ -186,6 +196,11 @@ class Feed:
         finally:
             self._fetching = False
         self._advance()
+
+    def _lose(self) -> None:
+        self._log.error("log_trimmed", universe=self.universe_id, position=self.position)
+        self.close()
+        self._on_lost()
 
     def _joins_up(self) -> bool:
         position = self.position or 0

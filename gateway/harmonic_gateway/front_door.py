@@ -30,6 +30,7 @@ from harmonic_protocol.messages.declaration import (
     MAX_MESSAGE_DEPTH,
 )
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus import Bus
 from harmonic_runtime.clock import Clock, timestamp
@@ -161,9 +162,11 @@ class FrontDoor:
             case UniverseDeleted():
                 for connection in list(self._rooms.members(universe_id)):
                     self._put_out(universe_id, connection.session, _NOT_FOUND)
-            case ConnectionLeft(connection_id=connection_id, refusal=refusal):
+            case ConnectionLeft(connection_id=connection_id, refusal=refusal, released=released):
                 session = self._sessions.get(connection_id)
-                if session is not None:
+                if session is not None and released:
+                    self._tasks.start(self._sit_down_again(universe_id, session), name="sit down")
+                elif session is not None:
                     self._left(universe_id, session, refusal)
             case ConnectionModeChanged(connection_id=connection_id, mode=mode):
                 session = self._sessions.get(connection_id)
@@ -241,6 +244,16 @@ class FrontDoor:
         self._rooms.drop(universe_id, session.connection)
         about = refusal.about(universeId=universe_id)
         self._answers.room_error(session.connection, about, universe_id)
+
+    async def _sit_down_again(self, universe_id: str, session: Session) -> None:
+        """This gateway was taken for dead, and its participants were seen off."""
+        mode = session.rooms.get(universe_id)
+        if mode is None:
+            return
+        join = JoinRoom.model_validate({"universeId": universe_id, "mode": mode})
+        reply = await self._owners.ask(universe_id, join.operation(), join, session.caller)
+        if reply.error is not None and session.connection.id in self._sessions:
+            self._put_out(universe_id, session, reply.error)
 
     async def _see_off(self, session: Session, grace_s: float) -> None:
         for universe_id in list(session.rooms):

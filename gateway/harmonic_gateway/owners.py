@@ -1,8 +1,9 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
 from harmonic_protocol.envelope import Caller, Envelope, Reply
+from harmonic_protocol.internal import InternalRequest
+from harmonic_protocol.messages.declaration import Request
 from harmonic_protocol.refusals import Code, refused
-from harmonic_protocol.schema import WireModel
 from harmonic_runtime.bus import BusUnavailable
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.routing import OwnerClient
@@ -21,7 +22,12 @@ class Owners:
         self._timeout_s = timeout_s
 
     async def ask(
-        self, key: str, operation: str, request: WireModel, caller: Caller, trace_id: str = ""
+        self,
+        key: str,
+        operation: str,
+        request: Request | InternalRequest,
+        caller: Caller,
+        trace_id: str = "",
     ) -> Reply:
         """The owner's reply; a transient ``INTERNAL_ERROR`` where none came in time.
 
@@ -33,7 +39,12 @@ class Owners:
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
         try:
             message = await self._client.request(
-                key, operation, body, headers=envelope.to_headers(), deadline_s=self._timeout_s
+                key,
+                operation,
+                body,
+                headers=envelope.to_headers(),
+                deadline_s=self._timeout_s,
+                repeatable=request.repeatable,
             )
         except BusUnavailable:
             return Reply(error=_UNAVAILABLE)

@@ -64,6 +64,7 @@ class Rooms:
         self._log = log
         self._rooms: dict[str, Room] = {}
         self._delivered = metrics.counter("deliveries_total", "frames sent to members")
+        self._lost = metrics.counter("rooms_lost", "rooms whose missed records were trimmed")
         metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(self._rooms))
 
     async def enter(self, universe_id: str) -> Room:
@@ -131,10 +132,19 @@ class Rooms:
         if room is not None and position is not None:
             room.feed.expect(position)
 
-    def resync(self) -> None:
-        """Records may have been lost: ask the owners of all rooms."""
-        for room in self._rooms.values():
-            room.feed.resync()
+    def positions(self) -> dict[str, int]:
+        """How far this gateway has come in the log of each universe that it has members in."""
+        return {
+            universe_id: room.feed.position
+            for universe_id, room in self._rooms.items()
+            if room.feed.position is not None
+        }
+
+    def lose(self, universe_id: str) -> None:
+        """What was missed is not to be had any more: members begin anew."""
+        self._lost.inc()
+        for member in list(self.members(universe_id)):
+            member.socket.shut()
 
     def members(self, universe_id: str) -> dict[Connection, int]:
         """The members here of a room, with their cursors."""
@@ -155,6 +165,7 @@ class Rooms:
                 sink=sink,
                 read_log=self._read_log,
                 fetch_notes=self._fetch_notes,
+                on_lost=lambda: self.lose(universe_id),
                 tasks=self._tasks,
                 log=self._log,
             )

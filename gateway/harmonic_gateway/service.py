@@ -1,5 +1,6 @@
 """The gateway, composed in one place: started top down, stopped in reverse."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,9 @@ from aiohttp import web
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.api import Api, error_middleware
 from harmonic_gateway.commands import Commands
+from harmonic_gateway.feed import LogTrimmed
 from harmonic_gateway.front_door import FrontDoor
+from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.identity import Verifier
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pieces import Pieces
@@ -16,21 +19,26 @@ from harmonic_gateway.rooms import Rooms
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.signals import unpack
 from harmonic_gateway.sockets import SocketLimits, SocketServer
+from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.log import HiddenEvent
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_protocol.refusals import Code
 from harmonic_runtime.bus import BusUnavailable, open_bus
 from harmonic_runtime.directory import announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import SHUTDOWN_TIMEOUT_S, health_routes, ops_server
 from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Streams
+from harmonic_runtime.ticker import every
 from harmonic_runtime.wire import Message
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0
+#: Rooms whose missed records are asked for at the same time.
+LOGS_READ_AT_ONCE = 32
 
 
 @asynccontextmanager
@@ -61,10 +69,15 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
         verifier = Verifier(settings.jwt_secret.get_secret_value())
         answers = Answers(log, metrics)
 
+        reading = asyncio.Semaphore(LOGS_READ_AT_ONCE)
+
         async def read_log(universe_id: str, after_position: int) -> LogPart:
             request = ReadLog(universe_id=universe_id, after_position=after_position)
             caller = Caller("", "", gateway_id=gateway_id)
-            reply = await owners.ask(universe_id, request.operation(), request, caller)
+            async with reading:
+                reply = await owners.ask(universe_id, request.operation(), request, caller)
+            if reply.error is not None and reply.error.code is Code.NOT_FOUND:
+                raise LogTrimmed
             if reply.error is not None:
                 raise BusUnavailable(reply.error.message)
             return LogPart.model_validate(reply.result)
@@ -85,8 +98,13 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             metrics=metrics,
             log=log,
         )
-        bus.on_reconnect(rooms.resync)
-        bus.on_gap(rooms.resync)
+        heads = HeadWatch(
+            rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
+        )
+        await bus.subscribe(subjects.HEADS, heads.hear)
+        bus.on_reconnect(heads.compare_all)
+        bus.on_gap(heads.compare_all)
+        tasks.start(heads.keep_asking(), name="heads")
         commands = Commands(
             bus=bus,
             owners=owners,
@@ -115,12 +133,13 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             client_max_size=MAX_MESSAGE_BYTES, middlewares=[error_middleware(log)]
         )
         app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
-        async with _listening(app, settings) as port:
-            log.info("listening", host=settings.host, port=port)
-            yield
-            # Nobody new from here on; those who are here go before the bus does.
-            await sockets.close()
-            await door.close()
+        with every(OWNERS_INTERVAL_S, heads.look_at_owners):
+            async with _listening(app, settings) as port:
+                log.info("listening", host=settings.host, port=port)
+                yield
+                # Nobody new from here on; those who are here go before the bus does.
+                await sockets.close()
+                await door.close()
 
 
 def _limits(settings: GatewaySettings) -> SocketLimits:

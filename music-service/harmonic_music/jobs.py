@@ -137,6 +137,7 @@ class Composers:
             result.to_json(),
             headers=envelope.to_headers(),
             deadline_s=HAND_OVER_TIMEOUT_S,
+            repeatable=result.repeatable,
         )
         error = Reply.model_validate_json(message.payload).error
         if error is not None:

@@ -10,11 +10,11 @@ from harmonic_protocol.schema import ServiceModel
 
 
 class InternalRequest(ServiceModel):
-    """Asked of the owner of a universe by another service, or by the owner of itself."""
+    """Asked of an owner by another service, or by the owner of itself."""
 
     name: ClassVar[str]
-
-    universe_id: str
+    #: Whether it may be carried out twice.
+    repeatable: ClassVar[bool] = True
 
     @classmethod
     def operation(cls) -> str:
@@ -22,13 +22,27 @@ class InternalRequest(ServiceModel):
         return cls.name
 
 
-class CloseConnection(InternalRequest):
+class InternalUniverseRequest(InternalRequest):
+    """A request about one universe."""
+
+    universe_id: str
+
+
+class CompareHeads(InternalRequest):
+    """Which of these universes' logs go on after the positions that a gateway knows."""
+
+    name: ClassVar = "compare_heads"
+
+    positions: dict[str, int]
+
+
+class CloseConnection(InternalUniverseRequest):
     """The caller's connection is gone: it leaves the room, if it is in it."""
 
     name: ClassVar = "close_connection"
 
 
-class ReadLog(InternalRequest):
+class ReadLog(InternalUniverseRequest):
     """The records after a position of the log, for a gateway that missed some of them."""
 
     name: ClassVar = "read_log"
@@ -36,7 +50,7 @@ class ReadLog(InternalRequest):
     after_position: int
 
 
-class ReleaseGateway(InternalRequest):
+class ReleaseGateway(InternalUniverseRequest):
     """A gateway is gone: all connections that it had in the room leave it."""
 
     name: ClassVar = "release_gateway"
@@ -44,7 +58,7 @@ class ReleaseGateway(InternalRequest):
     gateway_id: str
 
 
-class CompleteMusic(InternalRequest):
+class CompleteMusic(InternalUniverseRequest):
     """The notes of a requested piece are stored under the request's subject."""
 
     name: ClassVar = "complete_music"
@@ -55,7 +69,7 @@ class CompleteMusic(InternalRequest):
     scale: str
 
 
-class ExpireMusic(InternalRequest):
+class ExpireMusic(InternalUniverseRequest):
     """The time of a requested piece is over."""
 
     name: ClassVar = "expire_music"
@@ -65,8 +79,14 @@ class ExpireMusic(InternalRequest):
 
 #: Those that arrive over the bus; the others are what an owner asks of itself.
 INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
-    {request.name: request for request in (CloseConnection, ReadLog, CompleteMusic)}
+    {request.name: request for request in (CloseConnection, CompareHeads, ReadLog, CompleteMusic)}
 )
+
+
+class Heads(ServiceModel):
+    """The positions at which universes' logs end: announced, and the answer to a comparison."""
+
+    heads: dict[str, int]
 
 
 class LoggedRecord(ServiceModel):

@@ -110,13 +110,15 @@ class ConnectionJoined(HiddenEvent):
 class ConnectionLeft(HiddenEvent):
     """A connection is not in the room any more.
 
-    With ``refusal``, it was put out: its gateway tells it so in a ``room_error``.
+    With ``refusal``, it was put out: its gateway tells it so in a ``room_error``. With
+    ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
     """
 
     name: ClassVar = "connection_left"
 
     connection_id: str
     refusal: Refused | None = None
+    released: bool | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):

@@ -8,6 +8,7 @@
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
 ``hu.jobs.music``                 pieces to compose
+``hu.heads``                      owners' word of where the logs that changed end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
 ================================  ==========================================================
 """
@@ -18,12 +19,14 @@ from functools import lru_cache
 #: Enough to spread the universes over more streams later without moving a subject.
 SHARDS = 256
 
-LOG_STREAM = "HU_LOG"
+#: The logs' streams, each with as many shards: one leader's death stalls its own share only.
+LOG_STREAMS = 4
 SNAPSHOT_STREAM = "HU_SNAPSHOT"
 NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
 JOBS_STREAM = "HU_JOBS"
 
+HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
 LIVE_SUBJECTS = "hu.live.>"
 SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
@@ -35,9 +38,29 @@ PUBLIC_AUDIENCE = "public"
 
 
 @lru_cache(maxsize=65536)
-def _place(universe_id: str) -> str:
+def _shard(universe_id: str) -> int:
     digest = hashlib.blake2b(universe_id.encode(), digest_size=2).digest()
-    return f"{int.from_bytes(digest) % SHARDS}.{universe_id}"
+    return int.from_bytes(digest) % SHARDS
+
+
+def _place(universe_id: str) -> str:
+    return f"{_shard(universe_id)}.{universe_id}"
+
+
+def log_stream(number: int) -> str:
+    """The name of one of the streams that logs are kept in."""
+    return f"HU_LOG_{number}"
+
+
+def log_stream_subjects(number: int) -> tuple[str, ...]:
+    """What a log stream keeps: a range of shards, with all their universes."""
+    width = SHARDS // LOG_STREAMS
+    return tuple(f"hu.log.{shard}.*" for shard in range(number * width, (number + 1) * width))
+
+
+def log_stream_of(universe_id: str) -> str:
+    """The stream that a universe's log is in."""
+    return log_stream(_shard(universe_id) * LOG_STREAMS // SHARDS)
 
 
 def log(universe_id: str) -> str:
@@ -68,6 +91,11 @@ def notes(universe_id: str, request_id: str) -> str:
 def midi(universe_id: str, request_id: str) -> str:
     """The subject of a piece's MIDI file."""
     return f"hu.midi.{_place(universe_id)}.{request_id}"
+
+
+def pieces(universe_id: str) -> tuple[str, str]:
+    """The subjects of all notes, and of all MIDI files, of a universe."""
+    return notes(universe_id, "*"), midi(universe_id, "*")
 
 
 def audience_of(user_id: str) -> str:

@@ -3,19 +3,23 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harmonic_runtime.bus import Answer, Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.jetstream import API_PREFIX, ApiRefused, call
-from harmonic_runtime.wire import DESCRIPTION, STATUS
+from harmonic_runtime.wire import DESCRIPTION, STATUS, decode_headers
 
 #: How long one reading may take, however many batches it needs.
 READ_TIMEOUT_S = 5.0
 #: What one batch may take: the broker ends it with the message that reaches this.
 READ_BATCH_BYTES = 4 * 1024 * 1024
+#: The broker takes up to 1,024 subjects in one question for their newest messages.
+NEWEST_PER_CALL = 500
 
+#: Says of an append which message of its subject it follows; stored with it.
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 _SEQUENCE = "Nats-Sequence"
 _SUBJECT = "Nats-Subject"
 _PREVIOUS = "Nats-Last-Sequence"
@@ -28,11 +32,15 @@ _NO_MESSAGE_FOUND = 10037
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message as it was stored."""
+    """A message as it was stored.
+
+    ``previous`` is the sequence of its subject's message before, where it was appended after it.
+    """
 
     sequence: int
     subject: str
     payload: bytes
+    previous: int | None = None
 
 
 async def read(
@@ -66,6 +74,21 @@ async def _read(bus: Bus, stream: str, subject: str, sequence: int, limit: int) 
             break
         found.append(missing)
         sequence = missing.sequence + 1
+    return found
+
+
+async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, int]:
+    """The sequence of each subject's newest message, as one replica of the stream knows it."""
+    found: dict[str, int] = {}
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            for start in range(0, len(subjects), NEWEST_PER_CALL):
+                part = list(subjects[start : start + NEWEST_PER_CALL])
+                request = {"multi_last": part, "batch": len(part)}
+                messages, _ = await _batch(bus, stream, request)
+                found.update((message.subject, message.sequence) for message in messages)
+    except TimeoutError as error:
+        raise BusTimeout("reading took too long") from error
     return found
 
 
@@ -110,7 +133,7 @@ class _Batch:
             self.has_more.set_result(int(headers[_PENDING]) > 0)
         else:
             sequence, subject = int(headers[_SEQUENCE]), headers[_SUBJECT]
-            self.found.append(Stored(sequence, subject, answer.payload))
+            self.found.append(Stored(sequence, subject, answer.payload, _previous(headers)))
 
     def _fail(self, reason: str) -> None:
         self.has_more.set_exception(BusUnavailable(f"reading failed: {reason}"))
@@ -126,4 +149,10 @@ async def from_leader(bus: Bus, stream: str, request: Mapping[str, object]) -> S
         raise
     message: Mapping[str, Any] = answer["message"]
     payload = base64.b64decode(message.get("data", ""))
-    return Stored(int(message["seq"]), str(message["subject"]), payload)
+    headers = decode_headers(base64.b64decode(message.get("hdrs", "")) or None)
+    return Stored(int(message["seq"]), str(message["subject"]), payload, _previous(headers))
+
+
+def _previous(headers: Mapping[str, str]) -> int | None:
+    expected = headers.get(EXPECTED_SEQUENCE)
+    return None if expected is None else int(expected)

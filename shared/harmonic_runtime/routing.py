@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from harmonic_runtime.bus import Bus, NoResponders
+from harmonic_runtime.bus import Bus, BusTimeout, NoResponders
 from harmonic_runtime.directory import Directory
 from harmonic_runtime.wire import Message
 
@@ -14,6 +14,8 @@ from harmonic_runtime.wire import Message
 RETRY_PAUSE_S = 0.1
 #: So many keys' rankings are kept, until there are more or the replicas change.
 MAX_RANKED_KEYS = 16_384
+#: How long a replica may be silent before the next is asked what may be asked twice.
+SILENCE_S = 0.5
 
 
 def rank(key: str, replicas: Iterable[str]) -> list[str]:
@@ -46,6 +48,7 @@ class OwnerClient:
         *,
         headers: Mapping[str, str],
         deadline_s: float,
+        repeatable: bool = False,
     ) -> Message:
         """The answer of the key's owner, within ``deadline_s``.
 
@@ -54,23 +57,29 @@ class OwnerClient:
         nobody has received it.
 
         A replica that listens but does not answer may carry the request out, even if it is
-        taken for dead meanwhile: no other is asked, and :class:`BusTimeout` is raised at the
-        deadline. Whether to ask again is for the caller to decide. The same holds for
-        :class:`AnswerLost`; any other :class:`BusUnavailable` means that nothing was sent.
+        taken for dead meanwhile. Where that may happen twice, which ``repeatable`` says, the
+        next one is asked after a short silence; else no other is, and :class:`BusTimeout` is
+        raised at the deadline: whether to ask again is for the caller to decide. The same
+        holds for :class:`AnswerLost`; any other :class:`BusUnavailable` means that nothing was
+        sent.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + deadline_s
         while True:
             for replica in self._replicas(key):
+                left_s = ends_at - loop.time()
                 try:
                     return await self._bus.request(
                         f"hu.{self._service}.{replica}.{operation}",
                         payload,
                         headers=headers,
-                        timeout_s=ends_at - loop.time(),
+                        timeout_s=min(SILENCE_S, left_s) if repeatable else left_s,
                     )
                 except NoResponders:
                     continue
+                except BusTimeout:
+                    if not repeatable or loop.time() + RETRY_PAUSE_S > ends_at:
+                        raise
             left_s = ends_at - loop.time()
             if left_s < RETRY_PAUSE_S:
                 raise NoResponders(f"no replica of {self._service} listens")

@@ -6,13 +6,14 @@ is appended at an expected sequence comes right after that message of its subjec
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from harmonic_runtime import reading, workqueue
 from harmonic_runtime.bus import AnswerLost, Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.jetstream import ApiRefused, call
-from harmonic_runtime.reading import Stored
+from harmonic_runtime.reading import EXPECTED_SEQUENCE, Stored
 from harmonic_runtime.workqueue import Job
 
 __all__ = ["AppendUnknown", "Job", "Stored", "StreamFull", "Streams", "WrongSequence"]
@@ -24,7 +25,8 @@ SETUP_PAUSE_S = 0.25
 #: How soon an append is tried again whose place another one contends for.
 CONTENDED_PAUSE_S = 0.01
 
-_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+#: Where a stream keeps the version of the layout that it was set up for.
+_VERSION = "harmonic_layout"
 
 # Error codes, as nats-server's errors.json explains them.
 _WRONG_SEQUENCE = 10071
@@ -62,20 +64,25 @@ class Streams:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def ensure(self, config: Mapping[str, object]) -> None:
+    async def ensure(self, config: Mapping[str, object], *, version: int) -> None:
         """Create the stream, or bring it up to date; several replicas may do so at once.
 
-        Raise :class:`CannotStart` if that is refused, or not possible in time.
+        A stream that a newer version has set up is left as it is, so that replicas of two
+        versions side by side do not undo one another's work. Raise :class:`CannotStart` if it
+        is refused, or not possible in time.
         """
         name = config["name"]
+        versioned = {**config, "metadata": {_VERSION: str(version)}}
 
         async def put() -> None:
             try:
-                await self._set_up(f"STREAM.CREATE.{name}", config)
+                await self._set_up(f"STREAM.CREATE.{name}", versioned)
             except ApiRefused as refused:
                 if refused.code != _NAME_IN_USE:
                     raise
-                await self._set_up(f"STREAM.UPDATE.{name}", config)
+                found = await self._set_up(f"STREAM.INFO.{name}", {})
+                if _version_of(found) < version:
+                    await self._set_up(f"STREAM.UPDATE.{name}", versioned)
 
         await _in_time(f"The stream {name} cannot be set up", put)
 
@@ -94,8 +101,8 @@ class Streams:
             lambda: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
         )
 
-    async def _set_up(self, name: str, body: Mapping[str, object]) -> None:
-        await call(self._bus, name, body, timeout_s=SETUP_CALL_TIMEOUT_S)
+    async def _set_up(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        return await call(self._bus, name, body, timeout_s=SETUP_CALL_TIMEOUT_S)
 
     async def append(
         self,
@@ -115,7 +122,7 @@ class Streams:
         """
         headers = None
         if expected_last_subject_sequence is not None:
-            headers = {_EXPECTED: str(expected_last_subject_sequence)}
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
@@ -153,9 +160,20 @@ class Streams:
             self._bus, stream, subject, from_sequence=from_sequence, limit=limit
         )
 
-    async def purge(self, stream: str, subject: str) -> None:
-        """Remove all messages of a subject."""
-        await call(self._bus, f"STREAM.PURGE.{stream}", {"filter": subject})
+    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
+        """The sequence of the newest message of each subject that has one.
+
+        Any replica may answer, and may be a little behind.
+        """
+        return await reading.newest(self._bus, stream, subjects)
+
+    async def purge(self, stream: str, subject: str, *, up_to: int | None = None) -> None:
+        """Remove all messages of a subject, or those with a sequence of at most ``up_to``."""
+        body: dict[str, object] = {"filter": subject}
+        if up_to is not None:
+            # The broker removes what is below the sequence that it is given.
+            body["seq"] = up_to + 1
+        await call(self._bus, f"STREAM.PURGE.{stream}", body)
 
     async def fetch(self, stream: str, consumer: str, *, batch: int, expires_s: float) -> list[Job]:
         """Up to ``batch`` jobs of a consumer; none where none came within ``expires_s``.
@@ -164,6 +182,11 @@ class Streams:
         goes on. Raise :class:`BusUnavailable` if the consumer cannot be asked now.
         """
         return await workqueue.fetch(self._bus, stream, consumer, batch=batch, expires_s=expires_s)
+
+
+def _version_of(info: Mapping[str, Any]) -> int:
+    metadata: Mapping[str, str] = info["config"].get("metadata") or {}
+    return int(metadata.get(_VERSION, "0"))
 
 
 def _append_failure(refused: ApiRefused) -> Exception:
@@ -177,13 +200,14 @@ def _append_failure(refused: ApiRefused) -> Exception:
     return AppendUnknown(str(refused))
 
 
-async def _in_time(failure: str, attempt: Callable[[], Awaitable[None]]) -> None:
+async def _in_time(failure: str, attempt: Callable[[], Awaitable[object]]) -> None:
     """Attempt it until it succeeds, is refused for good, or took too long."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + SETUP_TIMEOUT_S
     while True:
         try:
-            return await attempt()
+            await attempt()
+            return
         except BusUnavailable as error:
             for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
             if for_good or loop.time() + SETUP_PAUSE_S > ends_at:

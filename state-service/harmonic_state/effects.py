@@ -5,15 +5,16 @@ from collections.abc import Callable, Sequence
 
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicRequested
-from harmonic_runtime.bus import BusUnavailable
+from harmonic_runtime.bus import BusUnavailable, MessageTooLarge
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
+from harmonic_runtime.metrics import Metrics
 from harmonic_runtime.streams import StreamFull, Streams
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
-from harmonic_state.journal import Journal
+from harmonic_state.journal import Coverage, Journal, Loaded
 from harmonic_state.listing import CHANGES_LISTING, Listing
 from harmonic_state.timers import Timers
 
@@ -35,6 +36,7 @@ class Effects:
         tasks: Tasks,
         timers: Timers,
         expire: Callable[[MusicRequested], None],
+        metrics: Metrics,
         log: BoundLogger,
     ) -> None:
         self._streams = streams
@@ -45,6 +47,9 @@ class Effects:
         self._timers = timers
         self._expire = expire
         self._log = log
+        self._snapshots_failed = metrics.counter(
+            "snapshot_failures", "snapshots that could not be stored"
+        )
 
     def resume(self, universe: Universe) -> None:
         """Take up what a universe that was just loaded still waits for."""
@@ -60,12 +65,23 @@ class Effects:
         if any(isinstance(event, CHANGES_LISTING) for event in events):
             await self._reflect(before, after)
 
-    async def snapshot(self, universe: Universe, position: int) -> None:
-        """Save a snapshot; without it, loading reads more of the log."""
+    async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
+        """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
         try:
-            await self._journal.save_snapshot(universe, position)
+            return await self._journal.save_snapshot(universe_id, loaded)
+        except (BusUnavailable, StreamFull, MessageTooLarge) as error:
+            self._snapshots_failed.inc()
+            self._log.warning(
+                "snapshot_not_saved", universe=universe_id, reason=type(error).__name__
+            )
+            return None
+
+    async def erase(self, universe_id: str, loaded: Loaded) -> None:
+        """Remove what is left of a deleted universe; if it fails, the next loading does it."""
+        try:
+            await self._journal.erase(universe_id, loaded)
         except (BusUnavailable, StreamFull):
-            self._log.warning("snapshot_not_saved", universe=universe.id, position=position)
+            self._log.warning("universe_not_erased", universe=universe_id)
 
     async def _reflect(self, before: Universe | None, after: Universe | None) -> None:
         for _ in range(LISTING_ATTEMPTS):

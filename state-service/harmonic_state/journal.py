@@ -1,21 +1,22 @@
-"""The only reader and writer of the universes' logs.
+"""The only reader and writer of the universes' logs and snapshots.
 
 A universe's log is one subject, and an append names the position that it follows: two owners
-at once cannot both succeed. Positions are the stream's sequences.
+at once cannot both succeed. Positions are the stream's sequences. A log is trimmed only below
+a snapshot that is stored; while none can be, it grows to its bound, and then refuses more.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock
 from harmonic_runtime.streams import AppendUnknown, Stored, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe
+from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 
 #: A log is read in parts of so many records.
@@ -27,17 +28,35 @@ APPEND_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is stored of a universe besides its log.
+
+    ``sequence`` is where the latest snapshot stands in its own stream, 0 if there is none;
+    ``marks`` are the positions of the log of the latest snapshots, oldest first.
+    """
+
+    sequence: int = 0
+    marks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A universe as of a position of its log; ``None`` at position 0: there is none."""
 
     universe: Universe | None
     position: int
+    coverage: Coverage = Coverage()
+
+    def then(self, universe: Universe | None, position: int) -> "Loaded":
+        """The same universe, later."""
+        return replace(self, universe=universe, position=position)
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     position: int
     universe: Universe
+    marks: tuple[int, ...] = ()
 
 
 _SNAPSHOT = TypeAdapter(_Snapshot)
@@ -51,105 +70,83 @@ class RecordTooLarge(Exception):
     """The events do not fit into one record."""
 
 
-def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
-    """The streams that the product stands on."""
-    common: dict[str, object] = {
-        "storage": "file",
-        "num_replicas": settings.stream_replicas,
-        "allow_direct": True,
-    }
-    one_per_subject: dict[str, object] = {**common, "max_msgs_per_subject": 1}
-    return [
-        {
-            **common,
-            "name": subjects.LOG_STREAM,
-            "subjects": [subjects.LOG_SUBJECTS],
-            "republish": {"src": subjects.LOG_SUBJECTS, "dest": subjects.LIVE_SUBJECTS},
-            "discard": "new",
-        },
-        {
-            **one_per_subject,
-            "name": subjects.SNAPSHOT_STREAM,
-            "subjects": [subjects.SNAPSHOT_SUBJECTS],
-        },
-        {
-            **one_per_subject,
-            "name": subjects.INDEX_STREAM,
-            "subjects": [subjects.INDEX_SUBJECTS],
-        },
-        {
-            **one_per_subject,
-            "name": subjects.NOTES_STREAM,
-            "subjects": [*subjects.NOTES_SUBJECTS],
-            "max_age": 3600 * 10**9,
-            "max_bytes": settings.notes_stream_bytes,
-        },
-        {
-            **common,
-            "name": subjects.JOBS_STREAM,
-            "subjects": [subjects.JOBS_SUBJECT],
-            "retention": "workqueue",
-            "max_age": 10 * 10**9,
-            "max_msgs": 10_000,
-            "discard": "new",
-        },
-    ]
+class LogBroken(Exception):
+    """Records are missing between a snapshot and the log: nothing may be decided on that."""
 
 
 class Journal:
     """Loading universes and appending to their logs."""
 
-    def __init__(self, streams: Streams, settings: StateSettings, clock: Clock) -> None:
+    def __init__(self, streams: Streams, settings: StateSettings) -> None:
         self._streams = streams
         self._settings = settings
-        self._clock = clock
 
-    async def load(self, universe_id: str) -> Loaded:
-        """The universe from its latest snapshot and what the log holds after it."""
+    async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
+        """The universe from its latest snapshot, and the records of the log after that.
+
+        Raise :class:`LogBroken` if they do not fit together.
+        """
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         start = Loaded(None, 0)
         if stored is not None:
             snapshot = _SNAPSHOT.validate_json(stored.payload)
-            start = Loaded(snapshot.universe, snapshot.position)
+            coverage = Coverage(stored.sequence, snapshot.marks)
+            start = Loaded(snapshot.universe, snapshot.position, coverage)
         return await self.advance(universe_id, start)
 
-    async def advance(self, universe_id: str, known: Loaded) -> Loaded:
-        """``known``, brought up to the end of the log."""
+    async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
+        """``known``, brought up to the end of the log, and the records in between."""
         universe, position = known.universe, known.position
-        for record in await self.records(universe_id, after_position=position):
+        records = await self.records(universe_id, after_position=position)
+        if records and records[0].previous > position:
+            raise LogBroken
+        for record in records:
             _, events = decode_record(record.payload)
-            universe, position = fold(universe, events), record.sequence
-        return Loaded(universe, position)
+            universe, position = fold(universe, events), record.position
+        return known.then(universe, position), records
 
-    async def records(self, universe_id: str, *, after_position: int) -> list[Stored]:
-        """All records of a log above a position."""
-        found: list[Stored] = []
+    async def records(self, universe_id: str, *, after_position: int) -> list[RecentRecord]:
+        """All records of a log above a position, as far as they are kept."""
+        found: list[RecentRecord] = []
         while True:
             part = await self._streams.read(
-                subjects.LOG_STREAM,
+                subjects.log_stream_of(universe_id),
                 subjects.log(universe_id),
                 from_sequence=after_position + 1,
                 limit=READ_RECORDS,
             )
-            found.extend(part)
+            found.extend(map(_record, part))
             if len(part) < READ_RECORDS:
                 return found
             after_position = part[-1].sequence
+
+    async def newest(self, universe_ids: Sequence[str]) -> dict[str, int]:
+        """The positions of the ends of many logs at once; a replica may be a little behind."""
+        by_stream: dict[str, dict[str, str]] = {}
+        for universe_id in universe_ids:
+            stream = by_stream.setdefault(subjects.log_stream_of(universe_id), {})
+            stream[subjects.log(universe_id)] = universe_id
+        found: dict[str, int] = {}
+        for name, by_subject in by_stream.items():
+            newest = await self._streams.newest(name, list(by_subject))
+            found.update((by_subject[subject], position) for subject, position in newest.items())
+        return found
 
     async def confirm(self, universe_id: str, position: int) -> int:
         """``position``, if the log ends there as the stream's leader knows it.
 
         Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
         """
-        stored = await self._streams.last(subjects.LOG_STREAM, subjects.log(universe_id))
+        stream = subjects.log_stream_of(universe_id)
+        stored = await self._streams.last(stream, subjects.log(universe_id))
         if (stored.sequence if stored else 0) != position:
             raise Conflict
         return position
 
     async def append(
         self, universe_id: str, record_id: str, at: str, events: Sequence[LogEvent], position: int
-    ) -> int:
-        """Store one record right after ``position``; the position of the new end.
+    ) -> tuple[RecentRecord, bool]:
+        """Store one record right after ``position``; and whether its fate was unknown for a time.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record, and
@@ -163,7 +160,7 @@ class Journal:
         unknown: BusUnavailable | None = None
         for _ in range(APPEND_ATTEMPTS):
             try:
-                return await self._streams.append(
+                sequence = await self._streams.append(
                     subjects.log(universe_id),
                     payload,
                     expected_last_subject_sequence=position,
@@ -172,21 +169,56 @@ class Journal:
             except WrongSequence as wrong:
                 if unknown is None:
                     raise Conflict from wrong
-                return await self._own_position(universe_id, record_id, position)
+                sequence = await self._own_position(universe_id, record_id, position)
             except AppendUnknown as outcome:
                 unknown = outcome
+                continue
+            return RecentRecord(sequence, position, payload), unknown is not None
         raise unknown or BusUnavailable("append")
 
     async def _own_position(self, universe_id: str, record_id: str, position: int) -> int:
         for record in await self.records(universe_id, after_position=position):
             if decode_record(record.payload)[0] == record_id:
-                return record.sequence
+                return record.position
         raise Conflict
 
-    async def save_snapshot(self, universe: Universe, position: int) -> None:
-        """Keep the universe as of a position, so that loading need not read what precedes it."""
-        await self._streams.append(
-            subjects.snapshot(universe.id),
-            _SNAPSHOT.dump_json(_Snapshot(position, universe)),
-            timeout_s=self._settings.append_timeout_s,
+    async def save_snapshot(self, universe_id: str, loaded: Loaded) -> Coverage:
+        """Store a snapshot, and trim the log below the oldest one that history is kept from.
+
+        Another owner's snapshot is never replaced by one that does not know of it: then, the
+        result is what is stored instead.
+        """
+        if loaded.universe is None:
+            return loaded.coverage
+        marks = (*loaded.coverage.marks, loaded.position)
+        kept = marks[-self._settings.history_snapshots :]
+        snapshot = _Snapshot(loaded.position, loaded.universe, kept)
+        try:
+            sequence = await self._streams.append(
+                subjects.snapshot(universe_id),
+                _SNAPSHOT.dump_json(snapshot),
+                expected_last_subject_sequence=loaded.coverage.sequence,
+                timeout_s=self._settings.append_timeout_s,
+            )
+        except WrongSequence:
+            return (await self.load(universe_id))[0].coverage
+        if len(marks) > len(kept):
+            await self._trim(universe_id, kept[0])
+        return Coverage(sequence, kept)
+
+    async def erase(self, universe_id: str, loaded: Loaded) -> None:
+        """Leave nothing of a deleted universe but its tombstone; may be done again."""
+        await self.save_snapshot(universe_id, loaded)
+        # The tombstone itself stays: its position is what a late writer would have to know.
+        await self._trim(universe_id, loaded.position - 1)
+        for subject in subjects.pieces(universe_id):
+            await self._streams.purge(subjects.NOTES_STREAM, subject)
+
+    async def _trim(self, universe_id: str, up_to: int) -> None:
+        await self._streams.purge(
+            subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
         )
+
+
+def _record(stored: Stored) -> RecentRecord:
+    return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)

@@ -9,6 +9,8 @@ from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
+    CompareHeads,
+    Heads,
     InternalRequest,
     LoggedRecord,
     LogPart,
@@ -26,7 +28,8 @@ from harmonic_runtime.wire import Message
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
-from harmonic_state.rooms import Rooms, Waiting
+from harmonic_state.room import Waiting
+from harmonic_state.rooms import Rooms
 
 #: A part of a log in one reply: below the broker's bound of a message.
 MAX_PART_BYTES = 512 * 1024
@@ -34,6 +37,7 @@ MAX_PART_BYTES = 512 * 1024
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
 )
+_TRIMMED = refused(Code.NOT_FOUND, "The log does not reach back so far", reason="TRIMMED")
 
 REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
     {
@@ -102,6 +106,8 @@ class Requests:
         match request:
             case ListUniverses():
                 self._tasks.start(self._list(request, envelope, message), name="list")
+            case CompareHeads():
+                self._tasks.start(self._compare_heads(request, message), name="compare heads")
             case ReadLog():
                 self._tasks.start(self._read_log(request, message), name="read log")
             case _:
@@ -118,13 +124,29 @@ class Requests:
             return
         self._answer(message, Reply(result=page.to_wire()))
 
-    async def _read_log(self, request: ReadLog, message: Message) -> None:
+    async def _compare_heads(self, request: CompareHeads, message: Message) -> None:
+        ahead, unknown = self._rooms.compare(request.positions)
         try:
-            stored = await self._journal.records(
-                request.universe_id, after_position=request.after_position
-            )
+            for universe_id, position in (await self._journal.newest(unknown)).items():
+                if position > request.positions[universe_id]:
+                    ahead[universe_id] = position
         except BusUnavailable:
             self._answer(message, Reply(error=_UNAVAILABLE))
+            return
+        self._rooms.adopt(unknown)
+        self._answer(message, Reply(result=Heads(heads=ahead).to_wire()))
+
+    async def _read_log(self, request: ReadLog, message: Message) -> None:
+        universe_id, after = request.universe_id, request.after_position
+        try:
+            stored = self._rooms.recent(universe_id, after)
+            if stored is None:
+                stored = await self._journal.records(universe_id, after_position=after)
+        except BusUnavailable:
+            self._answer(message, Reply(error=_UNAVAILABLE))
+            return
+        if stored and stored[0].previous > after:
+            self._answer(message, Reply(error=_TRIMMED))
             return
         part: list[LoggedRecord] = []
         size = 0
@@ -134,7 +156,7 @@ class Requests:
                 break
             part.append(
                 LoggedRecord(
-                    position=record.sequence, record=Record.model_validate_json(record.payload)
+                    position=record.position, record=Record.model_validate_json(record.payload)
                 )
             )
         result = LogPart(records=tuple(part), complete=len(part) == len(stored))

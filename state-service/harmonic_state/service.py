@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from harmonic_protocol.internal import ExpireMusic
 from harmonic_protocol.log import MusicRequested
-from harmonic_runtime.bus import open_bus
-from harmonic_runtime.clock import milliseconds
+from harmonic_runtime.bus import BusUnavailable, open_bus
 from harmonic_runtime.directory import Directory, announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
 from harmonic_runtime.ops import ops_server
 from harmonic_runtime.streams import Streams
+from harmonic_runtime.ticker import every
 from harmonic_state.effects import Effects
-from harmonic_state.journal import Journal, stream_configs
+from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
+from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
 from harmonic_state.requests import Requests
-from harmonic_state.rooms import OWNER, Rooms, Waiting, unheard
+from harmonic_state.room import Means
+from harmonic_state.rooms import Rooms
 from harmonic_state.settings import StateSettings
+from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harmonic_state.timers import Timers
 
 #: How often rooms are searched for participants of gateways that are gone.
@@ -47,16 +50,15 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
     ):
         streams = Streams(bus)
         for config in stream_configs(settings):
-            await streams.ensure(config)
-        journal = Journal(streams, settings, clock)
+            await streams.ensure(config, version=LAYOUT_VERSION)
+        journal = Journal(streams, settings)
         listing = Listing(streams)
         with Timers() as timers:
 
             def expire(requested: MusicRequested) -> None:
                 job = requested.job
                 request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
-                deadline_ms = milliseconds(clock.now()) + 60_000
-                rooms.submit(job.universe_id, Waiting(request, OWNER, deadline_ms, unheard))
+                rooms.ask_oneself(job.universe_id, request)
 
             effects = Effects(
                 streams=streams,
@@ -66,17 +68,22 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 tasks=tasks,
                 timers=timers,
                 expire=expire,
-                log=log,
-            )
-            rooms = Rooms(
-                journal=journal,
-                effects=effects,
-                settings=settings,
-                clock=clock,
-                tasks=tasks,
                 metrics=metrics,
                 log=log,
             )
+            conflicts = metrics.counter("append_conflicts", "appends that found news")
+            heads = HeadAnnouncements(bus)
+            means = Means(
+                journal=journal,
+                effects=effects,
+                heads=heads,
+                settings=settings,
+                clock=clock,
+                tasks=tasks,
+                log=log,
+                on_conflict=conflicts.inc,
+            )
+            rooms = Rooms(means, metrics)
             requests = Requests(
                 bus=bus,
                 rooms=rooms,
@@ -87,14 +94,21 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 log=log,
             )
             sweep = tasks.start(_sweep(rooms, gateways, settings), name="sweep")
+            adoption = tasks.start(rooms.keep_adopting(), name="adoption")
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
             async with announce(bus, service="state", replica_id=settings.replica_id):
-                yield
-            await subscription.drain()
+                with every(INTERVAL_S, heads.announce):
+                    yield
+            # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()
+            adoption.cancel()
+            with suppress(BusUnavailable):
+                await subscription.drain()
             await rooms.finish()
+            heads.announce()
+            await rooms.hand_over()
 
 
 async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:

@@ -19,9 +19,34 @@ class StateSettings(ServiceSettings):
     snapshot_every_records: Annotated[
         int, Field(ge=1, le=100_000, description="records of a log between two snapshots")
     ] = 256
-    cached_universes: Annotated[
-        int, Field(ge=1, le=1_000_000, description="universes kept in memory at most")
-    ] = 10_000
+    history_snapshots: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="snapshots, a log is kept back to the oldest of which, for replay",
+        ),
+    ] = 16
+    log_records: Annotated[
+        int,
+        Field(
+            ge=1024,
+            le=1_000_000,
+            description="records of a log at most: reached only while no snapshot can be stored",
+        ),
+    ] = 16_384
+    cached_universes_bytes: Annotated[
+        int,
+        Field(ge=2**20, description="what universes may take in memory, roughly, in bytes"),
+    ] = 256 * 2**20
+    ring_bytes: Annotated[
+        int,
+        Field(
+            ge=2**10,
+            le=2**26,
+            description="the latest records of a universe kept in memory, in bytes",
+        ),
+    ] = 64 * 2**10
     queued_requests_per_universe: Annotated[
         int, Field(ge=1, le=100_000, description="requests that may wait for one universe")
     ] = 1_000
@@ -33,6 +58,9 @@ class StateSettings(ServiceSettings):
             description="seconds after a gateway's last sign of life until its participants leave",
         ),
     ] = 12.0
+    snapshot_stream_bytes: Annotated[
+        int, Field(ge=2**20, description="bytes of snapshots kept at most, of all universes")
+    ] = 4 * 2**30
     notes_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of generated pieces kept at most")
     ] = 256 * 2**20

@@ -17,7 +17,7 @@ async def filled(
 ) -> None:
     """A stream with a message for each of the subjects, in their order."""
     config = {"name": name, "subjects": [f"{name}.>"], "allow_direct": direct}
-    await streams.ensure(config)
+    await streams.ensure(config, version=1)
     for number, subject in enumerate(subjects, start=1):
         payload = str(number).encode().ljust(size, b".")
         await streams.append(f"{name}.{subject}", payload, timeout_s=5)

@@ -23,16 +23,16 @@ def stream(name: str, **settings: object) -> dict[str, object]:
 
 
 async def test_a_stream_is_set_up_by_several_replicas_at_once(streams: Streams, word: str) -> None:
-    await asyncio.gather(*(streams.ensure(stream(word)) for _ in range(5)))
+    await asyncio.gather(*(streams.ensure(stream(word), version=1) for _ in range(5)))
     assert await streams.append(f"{word}.a", b"1", timeout_s=2) == 1
 
 
 async def test_a_stream_that_is_there_is_brought_up_to_date_and_keeps_its_messages(
     bus: Bus, streams: Streams, word: str
 ) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     await streams.append(f"{word}.a", b"1", timeout_s=2)
-    await streams.ensure(stream(word, max_msgs=10))
+    await streams.ensure(stream(word, max_msgs=10), version=2)
     answer = await call(bus, f"STREAM.INFO.{word}", {})
     assert (answer["config"]["max_msgs"], answer["state"]["messages"]) == (10, 1)
 
@@ -40,9 +40,9 @@ async def test_a_stream_that_is_there_is_brought_up_to_date_and_keeps_its_messag
 async def test_a_stream_that_cannot_be_as_wanted_is_told_in_a_sentence(
     streams: Streams, word: str
 ) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     with pytest.raises(CannotStart, match=rf"^The stream {word} cannot be set up: .*retention"):
-        await streams.ensure(stream(word, retention="workqueue"))
+        await streams.ensure(stream(word, retention="workqueue"), version=2)
 
 
 async def test_who_needs_a_stream_waits_until_another_has_made_it(
@@ -53,7 +53,7 @@ async def test_who_needs_a_stream_waits_until_another_has_made_it(
         with pytest.raises(BusUnavailable):
             await streams.last(word, f"{word}.a")
         assert not waiting.done()
-        await streams.ensure(stream(word))
+        await streams.ensure(stream(word), version=1)
 
 
 async def test_a_stream_that_never_comes_is_told_in_a_sentence(
@@ -67,7 +67,7 @@ async def test_a_stream_that_never_comes_is_told_in_a_sentence(
 async def test_an_append_at_the_expected_position_is_stored_there(
     streams: Streams, word: str
 ) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     first = await streams.append(f"{word}.a", b"1", timeout_s=2, expected_last_subject_sequence=0)
     await streams.append(f"{word}.b", b"other", timeout_s=2)
     second = await streams.append(
@@ -80,7 +80,7 @@ async def test_an_append_at_the_expected_position_is_stored_there(
 async def test_an_append_at_another_position_is_not_stored(
     streams: Streams, word: str, expected: int
 ) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     await streams.append(f"{word}.a", b"1", timeout_s=2)
     with pytest.raises(WrongSequence):
         await streams.append(
@@ -92,7 +92,7 @@ async def test_an_append_at_another_position_is_not_stored(
 
 
 async def test_of_two_appends_at_one_position_one_is_stored(streams: Streams, word: str) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     outcomes = await asyncio.gather(
         *(
             streams.append(f"{word}.a", b"1", timeout_s=2, expected_last_subject_sequence=0)
@@ -118,7 +118,7 @@ async def test_of_two_appends_at_one_position_one_is_stored(streams: Streams, wo
 async def test_a_full_stream_stores_nothing_more(
     streams: Streams, word: str, limit: dict[str, object]
 ) -> None:
-    await streams.ensure(stream(word, **limit))
+    await streams.ensure(stream(word, **limit), version=1)
     await streams.append(f"{word}.a", b"1" * 500, timeout_s=2)
     with pytest.raises(StreamFull):
         await streams.append(f"{word}.a", b"2" * 601, timeout_s=2)
@@ -142,7 +142,7 @@ async def test_the_outcome_is_unknown_where_the_broker_does_not_answer(
 ) -> None:
     async with connected(own_broker.url) as bus:
         streams = Streams(bus)
-        await streams.ensure(stream("S"))
+        await streams.ensure(stream("S"), version=1)
         with frozen(own_broker), pytest.raises(AppendUnknown):
             await streams.append("S.a", b"1", timeout_s=0.1, expected_last_subject_sequence=0)
         # It is stored later, as the same append again finds out.
@@ -153,7 +153,7 @@ async def test_the_outcome_is_unknown_where_the_broker_does_not_answer(
 async def test_the_outcome_is_unknown_where_the_connection_is_lost(own_broker: Broker) -> None:
     async with connected(own_broker.url) as bus:
         streams = Streams(bus)
-        await streams.ensure(stream("S"))
+        await streams.ensure(stream("S"), version=1)
         freeze(own_broker)
         appending = asyncio.ensure_future(streams.append("S.a", b"1", timeout_s=30))
         await asyncio.sleep(0)
@@ -165,7 +165,7 @@ async def test_the_outcome_is_unknown_where_the_connection_is_lost(own_broker: B
 async def test_without_the_bus_nothing_is_sent_and_that_is_known(own_broker: Broker) -> None:
     async with connected(own_broker.url) as bus:
         streams = Streams(bus)
-        await streams.ensure(stream("S"))
+        await streams.ensure(stream("S"), version=1)
         async with outage(own_broker, bus):
             with pytest.raises(BusUnavailable) as caught:
                 await streams.append("S.a", b"1", timeout_s=5)
@@ -174,7 +174,7 @@ async def test_without_the_bus_nothing_is_sent_and_that_is_known(own_broker: Bro
 
 
 async def test_a_purge_removes_one_subject_and_may_be_repeated(streams: Streams, word: str) -> None:
-    await streams.ensure(stream(word))
+    await streams.ensure(stream(word), version=1)
     for subject in (f"{word}.a", f"{word}.b", f"{word}.a"):
         await streams.append(subject, b"1", timeout_s=2)
     await streams.purge(word, f"{word}.a")

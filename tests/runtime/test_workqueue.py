@@ -14,7 +14,7 @@ ACK_WAIT_S = 0.5
 
 
 async def work_queue(streams: Streams, name: str, *jobs: bytes) -> None:
-    await streams.ensure({"name": name, "subjects": [f"{name}.jobs"], "retention": "workqueue"})
+    await streams.ensure({"name": name, "subjects": [f"{name}.jobs"], "retention": "workqueue"}, version=1)
     consumer = {
         "durable_name": "workers",
         "ack_policy": "explicit",

@@ -93,6 +93,8 @@ class CommandSpec:
     handler: Handler = Handler.STATE
     failure: Failure = Failure.ERROR
     max_bytes: int = MAX_MESSAGE_BYTES
+    repeatable: bool = False
+    """whether carrying it out twice is as good as once; with an ``opId``, it always is"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ class Request(ClientModel):
         """The name under which services exchange this request."""
         raise NotImplementedError
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether carrying it out twice is as good as once."""
+        return False
+
 
 class Command(Request):
     """Something that a client asks for in a room. Each may carry an ``opId``."""
@@ -140,6 +147,11 @@ class Command(Request):
     def operation(cls) -> str:
         """The event name that clients emit."""
         return cls.spec.name
+
+    @property
+    def repeatable(self) -> bool:
+        """As declared; or since its ``opId`` is remembered."""
+        return self.spec.repeatable or self.op_id is not None
 
 
 class Event(WireModel):

@@ -26,6 +26,7 @@ class JoinRoom(Command):
         RateClass.ROOMS,
         answers=("room_joined", "participant_joined"),
         failure=Failure.ROOM_ERROR,
+        repeatable=True,
     )
 
     mode: Mode

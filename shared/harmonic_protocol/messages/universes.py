@@ -78,6 +78,11 @@ class Operation(Request):
         """The operation's name, also its ``operationId`` in the OpenAPI document."""
         return cls.spec.name
 
+    @property
+    def repeatable(self) -> bool:
+        """As HTTP has it of a method; a second DELETE would find nothing."""
+        return self.spec.method in {"GET", "PUT", "PATCH"}
+
 
 class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made."""

@@ -75,7 +75,7 @@ def release_gateway(
     if universe is None:
         return []
     left = [
-        ConnectionLeft(connection_id=connection_id)
+        ConnectionLeft(connection_id=connection_id, released=True)
         for connection_id, seat in universe.connections.items()
         if seat.gateway_id == request.gateway_id
     ]

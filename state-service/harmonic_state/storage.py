@@ -1,0 +1,71 @@
+"""The streams that the product stands on, as JetStream is to keep them.
+
+Replicas of two versions run side by side, so a change here raises ``LAYOUT_VERSION``, keeps what
+the version before has stored, and is tested against it.
+"""
+
+from collections.abc import Mapping
+
+from harmonic_protocol import subjects
+from harmonic_state.settings import StateSettings
+
+LAYOUT_VERSION = 2
+#: Notes and MIDI files are kept so long: what clients may call a recent piece.
+NOTES_KEPT_S = 3600
+#: Jobs are of no use when their requesters have been told that nothing came.
+JOBS_KEPT_S = 10
+MAX_JOBS = 10_000
+_NANOSECONDS = 10**9
+
+
+def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
+    """All streams. Nothing of a log is ever dropped by the broker: it refuses what is too much."""
+    common: dict[str, object] = {
+        "storage": "file",
+        "num_replicas": settings.stream_replicas,
+        "allow_direct": True,
+    }
+    newest_only: dict[str, object] = {**common, "max_msgs_per_subject": 1}
+    logs = [
+        {
+            **common,
+            "name": subjects.log_stream(number),
+            "subjects": list(subjects.log_stream_subjects(number)),
+            "republish": {"src": subjects.LOG_SUBJECTS, "dest": subjects.LIVE_SUBJECTS},
+            "discard": "new",
+            "discard_new_per_subject": True,
+            "max_msgs_per_subject": settings.log_records,
+        }
+        for number in range(subjects.LOG_STREAMS)
+    ]
+    return [
+        *logs,
+        {
+            **newest_only,
+            "name": subjects.SNAPSHOT_STREAM,
+            "subjects": [subjects.SNAPSHOT_SUBJECTS],
+            "discard": "new",
+            "max_bytes": settings.snapshot_stream_bytes,
+        },
+        {
+            **newest_only,
+            "name": subjects.INDEX_STREAM,
+            "subjects": [subjects.INDEX_SUBJECTS],
+        },
+        {
+            **newest_only,
+            "name": subjects.NOTES_STREAM,
+            "subjects": [*subjects.NOTES_SUBJECTS],
+            "max_age": NOTES_KEPT_S * _NANOSECONDS,
+            "max_bytes": settings.notes_stream_bytes,
+        },
+        {
+            **common,
+            "name": subjects.JOBS_STREAM,
+            "subjects": [subjects.JOBS_SUBJECT],
+            "retention": "workqueue",
+            "max_age": JOBS_KEPT_S * _NANOSECONDS,
+            "max_msgs": MAX_JOBS,
+            "discard": "new",
+        },
+    ]
