@@ -1,5 +1,6 @@
-"""What all tests may ask for: a running product, and a view of it."""
+"""What all tests may ask for: a running product, a view of it, and brokers by themselves."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,12 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
+from harmonic_runtime.bus import Bus
+from harmonic_runtime.streams import Streams
+from harness.broker import Broker, OpenBus, connected, running_broker
 from harness.world import World, started
+
+_words = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +36,40 @@ async def world(stack: Stack) -> AsyncIterator[World]:
 def logs(tmp_path: Path) -> Path:
     """A folder for a product of the test's own."""
     return tmp_path / "stack"
+
+
+@pytest.fixture(scope="session")
+async def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """The broker of all tests that leave it in peace."""
+    async with running_broker(tmp_path_factory.mktemp("jetstream")) as running:
+        yield running
+
+
+@pytest.fixture
+async def own_broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A broker that the test may stop, freeze and kill."""
+    async with running_broker(tmp_path / "jetstream") as running:
+        yield running
+
+
+@pytest.fixture
+async def bus(shared_broker: Broker) -> AsyncIterator[Bus]:
+    async with connected(shared_broker.url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def streams(bus: Bus) -> Streams:
+    return Streams(bus)
+
+
+@pytest.fixture
+def word() -> str:
+    """A name that no other test uses."""
+    return f"w{next(_words)}"
+
+
+@pytest.fixture
+def peer(shared_broker: Broker) -> OpenBus:
+    """Opens further connections to the shared broker, as other processes have them."""
+    return lambda **settings: connected(shared_broker.url, **settings)

@@ -16,7 +16,7 @@ from harmonic_runtime.bus import (
 from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.metrics import Metrics
 from harmonic_runtime.wire import Message
-from runtime.conftest import Broker, OpenBus, connected, count, frozen, outage
+from harness.broker import Broker, OpenBus, connected, count, frozen, outage
 
 MIB = 1024 * 1024
 

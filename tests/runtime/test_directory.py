@@ -9,7 +9,7 @@ from harmonic_runtime.bus import Bus
 from harmonic_runtime.directory import MAX_REPLICAS, TICKS_PER_TTL, Directory, announce, watch
 from harmonic_runtime.metrics import Metrics
 from harmonic_runtime.wire import NO_HEADERS, Message
-from runtime.conftest import Broker, OpenBus, connected, count, frozen, outage
+from harness.broker import Broker, OpenBus, connected, count, frozen, outage
 
 #: Long enough that silence never counts in a test that does not count it itself.
 FOREVER_S = 600.0

@@ -10,7 +10,7 @@ from harmonic_runtime.dispatch import MESSAGE_OVERHEAD_BYTES, SLICE_S, Dispatche
 from harmonic_runtime.logs import get_log
 from harmonic_runtime.metrics import Metrics
 from harmonic_runtime.wire import NO_HEADERS, Message
-from runtime.conftest import count
+from harness.broker import count
 
 #: Two messages of this size may wait, and not a third.
 PAYLOAD = b"x" * 1000

@@ -9,7 +9,7 @@ from harmonic_runtime.bus import Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.reading import READ_BATCH_BYTES
 from harmonic_runtime.streams import Streams
 from harmonic_runtime.wire import Message
-from runtime.conftest import Broker, OpenBus, connected, frozen
+from harness.broker import Broker, OpenBus, connected, frozen
 
 
 async def filled(

@@ -10,7 +10,7 @@ from harmonic_runtime.bus import Bus, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.directory import Directory, announce, watch
 from harmonic_runtime.routing import OwnerClient, rank
 from harmonic_runtime.wire import Message
-from runtime.conftest import Broker, OpenBus, connected, outage
+from harness.broker import Broker, OpenBus, connected, outage
 
 KEYS = [f"universe-{n}" for n in range(3000)]
 

@@ -8,7 +8,7 @@ from harmonic_runtime.bus import Bus, BusUnavailable, MessageTooLarge, NoRespond
 from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.jetstream import call
 from harmonic_runtime.streams import AppendUnknown, StreamFull, Streams, WrongSequence
-from runtime.conftest import Broker, connected, freeze, frozen, outage
+from harness.broker import Broker, connected, freeze, frozen, outage
 
 
 def stream(name: str, **settings: object) -> dict[str, object]:

@@ -8,13 +8,15 @@ from harmonic_runtime.bus import Bus, BusUnavailable
 from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.jetstream import call
 from harmonic_runtime.streams import Job, Streams
-from runtime.conftest import Broker, OpenBus, connected, outage
+from harness.broker import Broker, OpenBus, connected, outage
 
 ACK_WAIT_S = 0.5
 
 
 async def work_queue(streams: Streams, name: str, *jobs: bytes) -> None:
-    await streams.ensure({"name": name, "subjects": [f"{name}.jobs"], "retention": "workqueue"}, version=1)
+    await streams.ensure(
+        {"name": name, "subjects": [f"{name}.jobs"], "retention": "workqueue"}, version=1
+    )
     consumer = {
         "durable_name": "workers",
         "ack_policy": "explicit",

@@ -1,7 +1,6 @@
-"""A real broker for the runtime's tests, and connections to it."""
+"""A real broker by itself, connections to it as processes have them, and its failures."""
 
 import asyncio
-import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,17 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import pytest
-
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import broker
 from harmonic_runtime.bus import AnswerLost, Bus, open_bus
 from harmonic_runtime.logs import get_log
 from harmonic_runtime.metrics import Metrics
 from harmonic_runtime.settings import ServiceSettings
-from harmonic_runtime.streams import Streams
-
-_words = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -58,43 +52,6 @@ async def connected(
         on_closed=lambda: None,
     ) as bus:
         yield bus
-
-
-@pytest.fixture(scope="session")
-async def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    """The broker of all tests that leave it in peace."""
-    async with running_broker(tmp_path_factory.mktemp("jetstream")) as running:
-        yield running
-
-
-@pytest.fixture
-async def own_broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """A broker that the test may stop, freeze and kill."""
-    async with running_broker(tmp_path / "jetstream") as running:
-        yield running
-
-
-@pytest.fixture
-async def bus(shared_broker: Broker) -> AsyncIterator[Bus]:
-    async with connected(shared_broker.url) as connection:
-        yield connection
-
-
-@pytest.fixture
-def streams(bus: Bus) -> Streams:
-    return Streams(bus)
-
-
-@pytest.fixture
-def word() -> str:
-    """A name that no other test uses."""
-    return f"w{next(_words)}"
-
-
-@pytest.fixture
-def peer(shared_broker: Broker) -> OpenBus:
-    """Opens further connections to the shared broker, as other processes have them."""
-    return lambda **settings: connected(shared_broker.url, **settings)
 
 
 @asynccontextmanager

@@ -1,0 +1,38 @@
+"""A journal on a real broker, for the state service's tests."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import pytest
+
+from harmonic_runtime.bus import Bus
+from harmonic_runtime.streams import Streams
+from harmonic_state.journal import Journal
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import LAYOUT_VERSION, stream_configs
+from harness.broker import Broker, connected
+
+OpenJournal: TypeAlias = Callable[..., Coroutine[Any, Any, Journal]]
+
+
+async def set_up(streams: Streams, settings: StateSettings) -> Journal:
+    for config in stream_configs(settings):
+        await streams.ensure(config, version=LAYOUT_VERSION)
+    return Journal(streams, settings)
+
+
+@pytest.fixture
+async def own_bus(own_broker: Broker) -> AsyncIterator[Bus]:
+    """A connection to a broker that nobody else uses."""
+    async with connected(own_broker.url) as bus:
+        yield bus
+
+
+@pytest.fixture
+def journal_with(own_bus: Bus) -> OpenJournal:
+    """Makes a journal with the settings that are given, on streams of its own."""
+
+    async def make(**chosen: object) -> Journal:
+        return await set_up(Streams(own_bus), StateSettings.model_validate(chosen))
+
+    return make
