@@ -3,8 +3,10 @@
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.frames import encode_event
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.places import Place, place
 from harmonic_gateway.rooms import Rooms
 from harmonic_gateway.session import Queued, Session
+from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.signals import pack
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Reply
@@ -35,6 +37,7 @@ class Commands:
         bus: Bus,
         owners: Owners,
         rooms: Rooms,
+        sessions: Sessions,
         answers: Answers,
         clock: Clock,
         rooms_per_connection: int,
@@ -42,6 +45,7 @@ class Commands:
         self._bus = bus
         self._owners = owners
         self._rooms = rooms
+        self._sessions = sessions
         self._answers = answers
         self._clock = clock
         self._rooms_per_connection = rooms_per_connection
@@ -104,10 +108,16 @@ class Commands:
         result = JoinResult.model_validate(reply.result)
         session.rooms[universe_id] = join.mode
         joined = encode_event(result.room, RoomJoined.spec.name)
-        if connection in self._rooms.members(universe_id):
+        session.places.setdefault(universe_id, Place(reply.position))
+        # Before the client knows: once it does, it may come back to any gateway.
+        await self._sessions.save(session)
+        if connection.is_closed():
+            await self._rooms.give_up(universe_id, room)
+        elif already:
             await self._rooms.give_up(universe_id, room)
             self._rooms.once_at(universe_id, reply.position, lambda: connection.send(joined))
         else:
+            joined.offset = place(universe_id, reply.position)
             greeting = [joined]
             if result.announcement is not None:
                 name = ParticipantJoined.spec.name
@@ -126,7 +136,9 @@ class Commands:
             return reply.error
         session.rooms.pop(universe_id, None)
         session.seats.discard(universe_id)
+        session.places.pop(universe_id, None)
         self._rooms.drop(universe_id, session.connection)
+        await self._sessions.save(session)
         left = RoomLeft.model_validate(reply.result)
         session.connection.send(encode_event(left, RoomLeft.spec.name))
         return reply

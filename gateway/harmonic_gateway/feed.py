@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harmonic_gateway.frames import Delivery, deliver, read_record, with_notes
+from harmonic_gateway.places import place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import LogPart
 from harmonic_protocol.log import HiddenEvent, MusicStored
@@ -150,6 +151,9 @@ class Feed:
             for frame in delivery.frames
             if isinstance(frame, Frame) or frame.request_id in notes
         ]
+        for index, frame in enumerate(frames, start=1):
+            whole = index == len(frames)
+            frame.offset = place(self.universe_id, position, None if whole else index)
         self.position = position
         self._sink(position, frames, delivery.notices)
 

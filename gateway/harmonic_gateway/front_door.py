@@ -1,6 +1,7 @@
 """What happens at the door: who may come in, what they ask for, and what is left when they go."""
 
 import asyncio
+from collections.abc import Mapping
 
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.commands import Commands
@@ -8,10 +9,13 @@ from harmonic_gateway.frames import encode_event
 from harmonic_gateway.identity import Verifier, find_token
 from harmonic_gateway.inbound import read_command, text_field
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.pids import Pids
+from harmonic_gateway.recovery import Recovery, Return
 from harmonic_gateway.rooms import Rooms
 from harmonic_gateway.session import Queued, Session
+from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import Connection, Received
+from harmonic_gateway.sockets import Connection, Handshake, Received, Unavailable
 from harmonic_gateway.sockets import Refused as ConnectionRefused
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.internal import CloseConnection
@@ -32,7 +36,7 @@ from harmonic_protocol.messages.declaration import (
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_runtime.bus import Bus
+from harmonic_runtime.bus import Bus, BusUnavailable
 from harmonic_runtime.clock import Clock, timestamp
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
@@ -61,6 +65,9 @@ class FrontDoor:
         rooms: Rooms,
         commands: Commands,
         answers: Answers,
+        saved_sessions: Sessions,
+        recovery: Recovery,
+        pids: Pids,
         clock: Clock,
         tasks: Tasks,
         metrics: Metrics,
@@ -77,7 +84,11 @@ class FrontDoor:
         self._clock = clock
         self._tasks = tasks
         self._log = log
+        self._saved = saved_sessions
+        self._recovery = recovery
+        self._pids = pids
         self._sessions: dict[str, Session] = {}
+        self._returning: dict[Connection, Return] = {}
         self._departed: dict[str, Session] = {}
         self._draining = False
         self._large = metrics.counter("large_messages_total", "messages above 16 KiB")
@@ -103,23 +114,56 @@ class FrontDoor:
             )
             self._log.info("connection_refused", reason=identity.details.get("reason"))
             raise ConnectionRefused(identity.message, refusal.to_wire())
-        connection.session = Session(connection, identity, self._gateway_id)
+        session = connection.session = Session(connection, identity, self._gateway_id)
+        try:
+            returning = await self._recovery.prepare(session, auth)
+        except BusUnavailable as error:
+            raise Unavailable from error
+        if returning is not None:
+            self._returning[connection] = returning
+        pid = returning.pid if returning is not None else None
+        session.pid = pid or self._pids.issue(identity.user_id)
+        if takes_offsets(handshake, auth):
+            connection.pid, connection.elsewhere = session.pid, ""
 
     def connected(self, connection: Connection) -> None:
         """Greet a client that was let in."""
         session: Session = connection.session
         self._sessions[connection.id] = session
+        returning = self._returning.pop(connection, None)
         now = timestamp(self._clock.now())
         greeting = ConnectSuccess(
             user_id=session.identity.user_id,
             timestamp=now,
             session_id=connection.id,
-            recovered=False,
+            recovered=returning is not None and returning.recovered,
             expires_at=session.identity.expires_at,
             server_time=now,
             limits=self._limits(),
+            pid=session.pid if connection.pid is None else None,
         )
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
+        if returning is not None:
+            self._recovery.complete(session, returning)
+            self._tasks.start(self._saved.save(session), name="save session")
+
+    def abandoned(self, connection: Connection) -> None:
+        """A client that was let in was gone before it could be told."""
+        session: Session = connection.session
+        returning = self._returning.pop(connection, None)
+        if returning is not None:
+            self._tasks.start(self._recovery.give_up(returning), name="give up")
+            self._depart(session, self._settings.departure_grace_s)
+
+    def pinged(self, connection: Connection) -> None:
+        """Remember how far a client will have come that does not tell it itself."""
+        if connection.elsewhere is None and connection.rooms:
+            connection.session.sent = self._rooms.places(connection)
+
+    def ponged(self, connection: Connection) -> None:
+        """It has come so far."""
+        if connection.elsewhere is None:
+            connection.session.acknowledged = connection.session.sent
 
     def receive(self, connection: Connection, event: Received) -> None:
         """Check an event and queue the command that it means."""
@@ -152,16 +196,18 @@ class FrontDoor:
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
         session.mailbox.clear()
-        self._departed[connection.id] = session
-        grace_s = 0 if clean or self._draining else self._settings.departure_grace_s
-        self._tasks.start(self._see_off(session, grace_s), name="see off")
+        self._depart(session, 0 if clean else self._settings.departure_grace_s)
 
-    def notice(self, universe_id: str, event: HiddenEvent) -> None:
+    def notice(  # noqa: C901 -- the one table of what is acted upon
+        self, universe_id: str, event: HiddenEvent
+    ) -> None:
         """Act upon what the log says about connections."""
         match event:
             case UniverseDeleted():
                 for connection in list(self._rooms.members(universe_id)):
                     self._put_out(universe_id, connection.session, _NOT_FOUND)
+            case ConnectionLeft(connection_id=connection_id, moved=True):
+                self._make_way(connection_id)
             case ConnectionLeft(connection_id=connection_id, refusal=refusal, released=released):
                 session = self._sessions.get(connection_id)
                 if session is not None and released:
@@ -180,11 +226,15 @@ class FrontDoor:
                 pass
 
     async def close(self) -> None:
-        """Take nobody in any more, and tell the owners of everybody who was here."""
+        """Take nobody in any more, and leave everybody's session for another gateway.
+
+        Their seats are not given up: who comes back in time takes it, and the others leave when
+        nothing has been heard of this gateway for a while.
+        """
         self._draining = True
-        for session in [*self._sessions.values(), *self._departed.values()]:
-            self._sessions.pop(session.connection.id, None)
-            await self._farewell(session, attempts=1)
+        async with asyncio.TaskGroup() as group:
+            for session in [*self._sessions.values(), *self._departed.values()]:
+                group.create_task(self._saved.save(session, ended=True))
 
     def _limits(self) -> Limits:
         return Limits(
@@ -241,6 +291,8 @@ class FrontDoor:
     def _put_out(self, universe_id: str, session: Session, refusal: Refused) -> None:
         session.rooms.pop(universe_id, None)
         session.seats.discard(universe_id)
+        session.places.pop(universe_id, None)
+        self._tasks.start(self._saved.save(session), name="save session")
         self._rooms.drop(universe_id, session.connection)
         about = refusal.about(universeId=universe_id)
         self._answers.room_error(session.connection, about, universe_id)
@@ -255,9 +307,22 @@ class FrontDoor:
         if reply.error is not None and session.connection.id in self._sessions:
             self._put_out(universe_id, session, reply.error)
 
+    def _make_way(self, connection_id: str) -> None:
+        """The client is back elsewhere: what is left of its connection here is a shell."""
+        session = self._sessions.get(connection_id) or self._departed.pop(connection_id, None)
+        if session is not None:
+            session.replaced = True
+            session.seats.clear()
+            session.connection.socket.shut()
+
+    def _depart(self, session: Session, grace_s: float) -> None:
+        self._departed[session.connection.id] = session
+        self._tasks.start(self._see_off(session, grace_s), name="see off")
+
     async def _see_off(self, session: Session, grace_s: float) -> None:
         for universe_id in list(session.rooms):
             self._rooms.drop(universe_id, session.connection)
+        await self._saved.save(session, ended=True)
         await asyncio.sleep(grace_s)
         if session.connection.id in self._departed:
             await self._farewell(session, attempts=FAREWELL_ATTEMPTS)
@@ -277,3 +342,20 @@ class FrontDoor:
             if not session.seats:
                 break
         self._departed.pop(session.connection.id, None)
+
+
+def takes_offsets(handshake: Handshake, auth: object) -> bool:
+    """Whether a client knows that a last argument is an offset, or at least does not mind.
+
+    The handlers of python-socketio's clients fail on an argument more than they have. They are
+    known by their HTTP libraries, or by having neither a name nor compression to offer.
+    """
+    said = auth if isinstance(auth, Mapping) else {}
+    if str(said.get("recovery", handshake.query.get("recovery"))) == "0":
+        return False
+    if "pid" in said and "offset" in said:
+        return True
+    agent = handshake.headers.get("User-Agent", "")
+    if not agent:
+        return "permessage-deflate" in handshake.headers.get("Sec-WebSocket-Extensions", "")
+    return not agent.startswith(("Python", "python"))

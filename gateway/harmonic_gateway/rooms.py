@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from harmonic_gateway.feed import Feed
+from harmonic_gateway.places import elsewhere, place
 from harmonic_gateway.sockets import Connection, Frame, broadcast
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import LogPart
@@ -29,10 +30,12 @@ class Room:
     """A universe's members on this gateway.
 
     A member's ``cursor`` is the position that it is to be sent nothing up to: its snapshot's.
+    ``several`` are those members that are in other rooms as well.
     """
 
     feed: Feed
     members: dict[Connection, int] = field(default_factory=dict)
+    several: set[Connection] = field(default_factory=set)
     newest_cursor: int = 0
     entering: int = 0
     recent: deque[tuple[int, list[Frame]]] = field(default_factory=deque)
@@ -92,6 +95,7 @@ class Rooms:
     ) -> None:
         """Make a connection a member: its ``greeting``, and then all that follows ``position``."""
         room.entering -= 1
+        self._come_in(room.feed.universe_id, connection)
         connection.send_all(greeting)
         known = room.feed.position
         if known is not None:
@@ -124,7 +128,12 @@ class Rooms:
         """A connection is no member any more."""
         room = self._rooms.get(universe_id)
         if room is not None and room.members.pop(connection, None) is not None:
+            self._go_out(universe_id, connection)
             self._tasks.start(self._close_if_empty(universe_id, room), name="close room")
+
+    def places(self, connection: Connection) -> dict[str, int]:
+        """How far a member has been sent the logs of its rooms."""
+        return {name: self._sent_up_to(name, connection) for name in connection.rooms}
 
     def expect(self, universe_id: str, position: int | None) -> None:
         """An owner's reply spoke of a position of a universe's log."""
@@ -192,6 +201,8 @@ class Rooms:
             if not self._is_outdated(room, position, notice):
                 self._on_notice(universe_id, notice)
         if frames:
+            for connection in room.several:
+                self._aim(connection, universe_id)
             if position > room.newest_cursor:
                 self._delivered.inc(broadcast(frames, room.members))
             else:
@@ -206,6 +217,40 @@ class Rooms:
             room.awaited = [(at, action) for at, action in room.awaited if at > position]
             for action in due_actions:
                 action()
+
+    def _come_in(self, universe_id: str, connection: Connection) -> None:
+        connection.rooms = (*connection.rooms, universe_id)
+        if len(connection.rooms) > 1:
+            for name in connection.rooms:
+                self._rooms[name].several.add(connection)
+        self._aim(connection, universe_id)
+
+    def _go_out(self, universe_id: str, connection: Connection) -> None:
+        self._rooms[universe_id].several.discard(connection)
+        connection.rooms = tuple(name for name in connection.rooms if name != universe_id)
+        if len(connection.rooms) == 1:
+            self._rooms[connection.rooms[0]].several.discard(connection)
+            self._aim(connection, connection.rooms[0])
+
+    def _aim(self, connection: Connection, universe_id: str) -> None:
+        """Have the offsets of a room's events tell of the connection's other rooms as well."""
+        if connection.elsewhere is None:
+            return
+        waiting = {
+            name: place(name, start.position, start.frames)
+            for name, start in connection.session.places.items()
+            if name not in connection.rooms
+        }
+        others = {
+            name: place(name, self._sent_up_to(name, connection))
+            for name in connection.rooms
+            if name != universe_id
+        }
+        connection.elsewhere = elsewhere({**waiting, **others}.values())
+
+    def _sent_up_to(self, universe_id: str, connection: Connection) -> int:
+        room = self._rooms[universe_id]
+        return max(room.feed.position or 0, room.members.get(connection, 0))
 
     def _is_outdated(self, room: Room, position: int, notice: HiddenEvent) -> bool:
         # A connection that left and came back has a seat that this record knows nothing of.

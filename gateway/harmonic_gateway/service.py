@@ -14,8 +14,11 @@ from harmonic_gateway.front_door import FrontDoor
 from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.identity import Verifier
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.pids import Pids
 from harmonic_gateway.pieces import Pieces
+from harmonic_gateway.recovery import Recovery
 from harmonic_gateway.rooms import Rooms
+from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.signals import unpack
 from harmonic_gateway.sockets import SocketLimits, SocketServer
@@ -37,6 +40,8 @@ from harmonic_runtime.wire import Message
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0
+#: Gateways of which nothing is heard for so long have left their clients alone.
+GATEWAY_TTL_S = 6.0
 #: Rooms whose missed records are asked for at the same time.
 LOGS_READ_AT_ONCE = 32
 
@@ -61,11 +66,21 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             on_closed=lambda: process.fail("bus closed"),
         ) as bus,
         watch(bus, "state") as replicas,
-        announce(bus, service="gateway", replica_id=gateway_id, interval_s=ANNOUNCE_INTERVAL_S),
+        watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
+        announce(
+            bus,
+            service="gateway",
+            replica_id=gateway_id,
+            interval_s=ANNOUNCE_INTERVAL_S,
+            farewell=False,
+        ),
         Tasks(process) as tasks,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), clock, settings.request_timeout_s)
-        pieces = Pieces(Streams(bus))
+        streams = Streams(bus)
+        pieces = Pieces(streams)
+        saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
+        pids = Pids(settings.jwt_secret.get_secret_value())
         verifier = Verifier(settings.jwt_secret.get_secret_value())
         answers = Answers(log, metrics)
 
@@ -109,9 +124,23 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             bus=bus,
             owners=owners,
             rooms=rooms,
+            sessions=saved_sessions,
             answers=answers,
             clock=clock,
             rooms_per_connection=settings.rooms_per_connection,
+        )
+        recovery = Recovery(
+            sessions=saved_sessions,
+            pids=pids,
+            owners=owners,
+            rooms=rooms,
+            answers=answers,
+            gateways=gateways,
+            read_log=read_log,
+            fetch_notes=pieces.notes,
+            window_s=settings.recovery_window_s,
+            clock=clock,
+            metrics=metrics,
         )
         door = FrontDoor(
             settings=settings,
@@ -122,6 +151,9 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             rooms=rooms,
             commands=commands,
             answers=answers,
+            saved_sessions=saved_sessions,
+            recovery=recovery,
+            pids=pids,
             clock=clock,
             tasks=tasks,
             metrics=metrics,

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from harmonic_gateway.identity import Identity
+from harmonic_gateway.places import Place
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.messages.declaration import Command
@@ -60,8 +61,12 @@ class Mailbox:
 class Session:
     """A client with a verified identity.
 
-    ``rooms`` are those it is in, with its mode; ``seats`` also those where it may have one, since
-    a join that got no answer may have been carried out.
+    ``rooms`` are those it is in, with its mode, and ``places`` where it began in their logs;
+    ``seats`` also those where it may have one, since a join that got no answer may have been
+    carried out. With a ``pid`` it can be gone on with elsewhere: ``acknowledged`` are the positions
+    that the client has certainly come to, ``sent`` those that it will have once it answers the
+    next ping, ``saved_at`` is where the session's last word is stored, and ``replaced`` says that
+    somebody else has had a later one.
     """
 
     connection: Connection
@@ -70,6 +75,12 @@ class Session:
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     mailbox: Mailbox = field(default_factory=Mailbox)
+    places: dict[str, Place] = field(default_factory=dict)
+    pid: str | None = None
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+    saved_at: int | None = None
+    replaced: bool = False
 
     @property
     def caller(self) -> Caller:

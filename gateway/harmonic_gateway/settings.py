@@ -43,6 +43,10 @@ class GatewaySettings(ServiceSettings):
     rooms_per_connection: Annotated[
         int, Field(ge=1, le=100, description="rooms that one connection may be in")
     ] = 8
+    recovery_window_s: Annotated[
+        float,
+        Field(ge=0, le=86_400, description="seconds in which what was missed is sent again"),
+    ] = 120.0
     departure_grace_s: Annotated[
         float,
         Field(ge=0, le=60, description="seconds a participant stays after a broken transport"),

@@ -24,6 +24,7 @@ from harmonic_protocol.messages.rooms import (
     RoomJoined,
     RoomLeft,
     RoomRefused,
+    StateRecovered,
 )
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
@@ -61,6 +62,7 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
             RoomJoined,
             RoomLeft,
             RoomRefused,
+            StateRecovered,
             ParticipantJoined,
             ParticipantLeft,
             PhysicsUpdated,

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from pydantic import Field
+
 from harmonic_protocol.log import Record
+from harmonic_protocol.messages.parameters import (
+    MusicUpdated,
+    PhysicsUpdated,
+    VisualizationUpdated,
+)
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
 from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.values import Mode
 
 
 class InternalRequest(ServiceModel):
@@ -40,6 +48,21 @@ class CloseConnection(InternalUniverseRequest):
     """The caller's connection is gone: it leaves the room, if it is in it."""
 
     name: ClassVar = "close_connection"
+
+
+class ResumeRoom(InternalUniverseRequest):
+    """The caller is back: the seat of the connection that it ``replaces`` is its own now.
+
+    Where that seat is given up already, it joins as anybody would, in ``mode`` or what is left
+    of it. With ``after_position``, it wants to know what it missed since; a position that the
+    log has not reached is refused.
+    """
+
+    name: ClassVar = "resume_room"
+
+    mode: Mode
+    replaces: str
+    after_position: int | None = None
 
 
 class ReadLog(InternalUniverseRequest):
@@ -79,7 +102,10 @@ class ExpireMusic(InternalUniverseRequest):
 
 #: Those that arrive over the bus; the others are what an owner asks of itself.
 INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
-    {request.name: request for request in (CloseConnection, CompareHeads, ReadLog, CompleteMusic)}
+    {
+        request.name: request
+        for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)
+    }
 )
 
 
@@ -103,12 +129,48 @@ class LogPart(ServiceModel):
     complete: bool
 
 
+class CurrentValues(ServiceModel):
+    """The parameter sets as of a position, each with the user and time of its last change."""
+
+    physics: PhysicsUpdated
+    music: MusicUpdated
+    visualization: VisualizationUpdated
+
+
 class JoinResult(ServiceModel):
     """What a gateway tells a connection that joined.
 
     ``announcement`` is what the room was told of it, if it was told anything: the new connection
-    gets it before ``room``, and all records above the reply's position after.
+    gets it before ``room``, and all records above the reply's position after. For one that is
+    back, ``current`` and ``missed`` come in between; ``missed`` is absent where the owner does
+    not have it at hand.
     """
 
     room: RoomJoined
     announcement: ParticipantJoined | None = None
+    current: CurrentValues | None = None
+    missed: LogPart | None = None
+
+
+class SavedRoom(ServiceModel):
+    """A room of a session: in which mode, and from which place of its log on."""
+
+    mode: Mode
+    position: int
+    frames: int | None = None
+
+
+class SavedSession(ServiceModel):
+    """What is kept of a session so that any gateway can go on with it.
+
+    ``acknowledged`` says how far the client had certainly come in each room, where it does not
+    say so itself. ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died.
+    """
+
+    connection_id: str
+    gateway_id: str
+    rooms: dict[str, SavedRoom]
+    acknowledged: dict[str, int] = Field(default_factory=dict)
+    saved_ms: int
+    ended_ms: int | None = None
+    taken_over: bool = False

@@ -112,6 +112,7 @@ class ConnectionLeft(HiddenEvent):
 
     With ``refusal``, it was put out: its gateway tells it so in a ``room_error``. With
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
+    With ``moved``, its client is back over another connection, which this one makes way for.
     """
 
     name: ClassVar = "connection_left"
@@ -119,6 +120,7 @@ class ConnectionLeft(HiddenEvent):
     connection_id: str
     refusal: Refused | None = None
     released: bool | None = None
+    moved: bool | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):

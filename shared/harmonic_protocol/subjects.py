@@ -8,6 +8,7 @@
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
 ``hu.jobs.music``                 pieces to compose
+``hu.session.<user>.<pid>``       what is kept of a session, by digests
 ``hu.heads``                      owners' word of where the logs that changed end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
 ================================  ==========================================================
@@ -25,6 +26,7 @@ SNAPSHOT_STREAM = "HU_SNAPSHOT"
 NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
 JOBS_STREAM = "HU_JOBS"
+SESSIONS_STREAM = "HU_SESSIONS"
 
 HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
@@ -33,6 +35,7 @@ SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
 NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
 INDEX_SUBJECTS = "hu.index.*.*"
 JOBS_SUBJECT = "hu.jobs.music"
+SESSION_SUBJECTS = "hu.session.*.*"
 
 PUBLIC_AUDIENCE = "public"
 
@@ -98,9 +101,23 @@ def pieces(universe_id: str) -> tuple[str, str]:
     return notes(universe_id, "*"), midi(universe_id, "*")
 
 
+def session(user_id: str, pid: str) -> str:
+    """The subject of what is kept of a session; its secret ``pid`` cannot be told from it."""
+    return f"hu.session.{audience_of(user_id)}.{_digest(pid)}"
+
+
+def sessions_of(user_id: str) -> str:
+    """All sessions of a user."""
+    return f"hu.session.{audience_of(user_id)}.*"
+
+
 def audience_of(user_id: str) -> str:
     """The audience that is one user: a digest, since ids are not fit for a subject."""
-    return f"u{hashlib.blake2b(user_id.encode(), digest_size=16).hexdigest()}"
+    return f"u{_digest(user_id)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def index(audience: str, universe_id: str) -> str:

@@ -44,9 +44,17 @@ def _who(service: str) -> str:
 
 @asynccontextmanager
 async def announce(
-    bus: Bus, *, service: str, replica_id: str, interval_s: float = ANNOUNCE_INTERVAL_S
+    bus: Bus,
+    *,
+    service: str,
+    replica_id: str,
+    interval_s: float = ANNOUNCE_INTERVAL_S,
+    farewell: bool = True,
 ) -> AsyncIterator[None]:
-    """Say that the replica lives while the block runs, and at its end that it leaves."""
+    """Say that the replica lives while the block runs, and at its end that it leaves.
+
+    Without a ``farewell``, it is believed to live for its time to live after that.
+    """
     loop = asyncio.get_running_loop()
     answer: asyncio.TimerHandle | None = None
 
@@ -77,7 +85,8 @@ async def announce(
             answer.cancel()
         # Without the bus, nobody counts on this replica for longer than its time to live.
         with suppress(BusUnavailable):
-            bus.post(_alive(service), replica_id.encode(), headers={_LEAVING: "yes"})
+            if farewell:
+                bus.post(_alive(service), replica_id.encode(), headers={_LEAVING: "yes"})
 
 
 class Directory:

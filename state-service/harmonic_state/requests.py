@@ -12,11 +12,8 @@ from harmonic_protocol.internal import (
     CompareHeads,
     Heads,
     InternalRequest,
-    LoggedRecord,
-    LogPart,
     ReadLog,
 )
-from harmonic_protocol.log import Record
 from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
 from harmonic_protocol.refusals import Code, invalid_fields, refused
@@ -28,11 +25,9 @@ from harmonic_runtime.wire import Message
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
+from harmonic_state.parts import log_part
 from harmonic_state.room import Waiting
 from harmonic_state.rooms import Rooms
-
-#: A part of a log in one reply: below the broker's bound of a message.
-MAX_PART_BYTES = 512 * 1024
 
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
@@ -148,19 +143,7 @@ class Requests:
         if stored and stored[0].previous > after:
             self._answer(message, Reply(error=_TRIMMED))
             return
-        part: list[LoggedRecord] = []
-        size = 0
-        for record in stored:
-            size += len(record.payload)
-            if part and size > MAX_PART_BYTES:
-                break
-            part.append(
-                LoggedRecord(
-                    position=record.position, record=Record.model_validate_json(record.payload)
-                )
-            )
-        result = LogPart(records=tuple(part), complete=len(part) == len(stored))
-        self._answer(message, Reply(result=result.to_wire()))
+        self._answer(message, Reply(result=log_part(stored).to_wire()))
 
     def _answer(self, message: Message, reply: Reply) -> None:
         if not message.reply:

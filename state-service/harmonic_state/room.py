@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.universes import DeleteUniverse
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus import BusUnavailable
@@ -27,6 +28,7 @@ from harmonic_state.domain.universe import Universe
 from harmonic_state.effects import Effects
 from harmonic_state.heads import HeadAnnouncements
 from harmonic_state.journal import Conflict, Journal, Loaded, RecordTooLarge
+from harmonic_state.parts import log_part
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.settings import StateSettings
 
@@ -45,6 +47,9 @@ _BROKEN = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
 _FULL = refused(
     Code.INTERNAL_ERROR, "The server has no room to store this at the moment", retryAfterMs=5000
 )
+
+
+_AHEAD = refused(Code.INVALID_PARAMETERS, "The log has not come so far", reason="OFFSET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ class _Outcome:
     waiting: Waiting
     moment: Moment
     decision: Decision | Refused
+
+
+def _is_ahead(request: UniverseRequest, position: int) -> bool:
+    after = request.after_position if isinstance(request, ResumeRoom) else None
+    return after is not None and after > position
 
 
 class Room:
@@ -204,7 +214,7 @@ class Room:
     async def _commit(self, batch: list[Waiting]) -> None:
         for _ in range(MAX_CONFLICTS):
             before = self._loaded or await self._load()
-            outcomes, events, after = self._decide(batch, before.universe)
+            outcomes, events, after = self._decide(batch, before.universe, before.position)
             try:
                 if events:
                     at = outcomes[-1].moment.timestamp
@@ -256,13 +266,17 @@ class Room:
         return record.position
 
     def _decide(
-        self, batch: list[Waiting], universe: Universe | None
+        self, batch: list[Waiting], universe: Universe | None, position: int
     ) -> tuple[list[_Outcome], list[LogEvent], Universe | None]:
         outcomes: list[_Outcome] = []
         events: list[LogEvent] = []
         for waiting in batch:
             moment = self._moment(universe)
-            decision = decide(universe, waiting.request, waiting.caller, moment)
+            decision: Decision | Refused
+            if _is_ahead(waiting.request, position):
+                decision = _AHEAD
+            else:
+                decision = decide(universe, waiting.request, waiting.caller, moment)
             outcomes.append(_Outcome(waiting, moment, decision))
             if isinstance(decision, Decision):
                 universe = fold(universe, decision.events)
@@ -320,6 +334,8 @@ class Room:
                 if after
                 else None
             )
+            if isinstance(result, JoinResult) and isinstance(waiting.request, ResumeRoom):
+                result = self._with_missed(result, waiting.request)
             waiting.reply(
                 Reply(
                     seq=decision.seq,
@@ -327,3 +343,12 @@ class Room:
                     result=result.to_wire() if result else None,
                 )
             )
+
+    def _with_missed(self, result: JoinResult, request: ResumeRoom) -> JoinResult:
+        if request.after_position is None:
+            return result
+        # The record at the position itself, too: of some of its frames the client may not know.
+        missed = self.recent(request.after_position - 1)
+        if missed is None:
+            return result
+        return result.model_copy(update={"missed": log_part(missed)})

@@ -61,6 +61,9 @@ class StateSettings(ServiceSettings):
     snapshot_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of snapshots kept at most, of all universes")
     ] = 4 * 2**30
+    session_stream_bytes: Annotated[
+        int, Field(ge=2**20, description="bytes of sessions kept at most, the newest ones")
+    ] = 2**30
     notes_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of generated pieces kept at most")
     ] = 256 * 2**20

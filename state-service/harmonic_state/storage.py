@@ -15,6 +15,8 @@ NOTES_KEPT_S = 3600
 #: Jobs are of no use when their requesters have been told that nothing came.
 JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
+#: A session that nothing was saved of for so long is not gone on with.
+SESSIONS_KEPT_S = 24 * 3600
 _NANOSECONDS = 10**9
 
 
@@ -58,6 +60,13 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
             "subjects": [*subjects.NOTES_SUBJECTS],
             "max_age": NOTES_KEPT_S * _NANOSECONDS,
             "max_bytes": settings.notes_stream_bytes,
+        },
+        {
+            **newest_only,
+            "name": subjects.SESSIONS_STREAM,
+            "subjects": [subjects.SESSION_SUBJECTS],
+            "max_age": SESSIONS_KEPT_S * _NANOSECONDS,
+            "max_bytes": settings.session_stream_bytes,
         },
         {
             **common,

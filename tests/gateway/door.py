@@ -57,6 +57,15 @@ class Door:
             connection.send(Frame.event("echoed", json.dumps(event.args[0]).encode()))
         self._tell()
 
+    def abandoned(self, connection: Connection) -> None:
+        self.left.append((connection, False))
+
+    def pinged(self, connection: Connection) -> None:
+        pass
+
+    def ponged(self, connection: Connection) -> None:
+        pass
+
     def disconnected(self, connection: Connection, *, clean: bool) -> None:
         self.left.append((connection, clean))
         self._tell()

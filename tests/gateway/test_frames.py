@@ -41,8 +41,9 @@ def test_attachments_follow_their_text() -> None:
 
 def test_a_broadcast_is_one_write_for_each_member_in_order() -> None:
     class Member:
-        def __init__(self, namespace: str) -> None:
+        def __init__(self, namespace: str, elsewhere: str | None = None) -> None:
             self.namespace = namespace
+            self.elsewhere: str | None = elsewhere
             self.written: list[Encoded] = []
 
         def write(self, encoded: Encoded) -> None:
@@ -58,3 +59,11 @@ def test_a_broadcast_is_one_write_for_each_member_in_order() -> None:
 
 def test_a_close_carries_its_code() -> None:
     assert close_frame(1012) == b"\x88\x02\x03\xf4"
+
+
+def test_offsets_go_to_those_who_know_them_with_the_other_rooms_of_each() -> None:
+    frame = Frame.event("e", b"{}", offset="a:1")
+    assert list(frame.encoded("/ws").packets) == ['42/ws,["e",{}]']
+    assert list(frame.encoded("/ws", "").packets) == ['42/ws,["e",{},"a:1"]']
+    assert list(frame.encoded("/ws", ",b:2").packets) == ['42/ws,["e",{},"a:1,b:2"]']
+    assert list(Frame.event("e", b"{}").encoded("/ws", "").packets) == ['42/ws,["e",{}]']

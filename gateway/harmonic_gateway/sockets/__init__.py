@@ -10,6 +10,7 @@ from harmonic_gateway.sockets.connection import (
     Handshake,
     Received,
     Refused,
+    Unavailable,
 )
 from harmonic_gateway.sockets.frames import Frame, broadcast
 from harmonic_gateway.sockets.limits import SocketLimits
@@ -24,5 +25,6 @@ __all__ = [
     "Refused",
     "SocketLimits",
     "SocketServer",
+    "Unavailable",
     "broadcast",
 ]

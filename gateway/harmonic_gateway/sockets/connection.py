@@ -42,22 +42,37 @@ class Refused(Exception):
         self.data = data
 
 
-class Connection:
-    """A client on a namespace. ``session`` is the application's own."""
+class Unavailable(Exception):
+    """Whether a client may come in cannot be told now: it is closed, and tries again."""
 
-    __slots__ = ("closed", "id", "namespace", "session", "socket")
+
+class Connection:
+    """A client on a namespace. ``session`` is the application's own.
+
+    With a ``pid``, the client can come back with it over another connection; then it is sent
+    offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
+    """
+
+    __slots__ = ("closed", "elsewhere", "id", "namespace", "pid", "rooms", "session", "socket")
 
     def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
         self.id = connection_id
         self.namespace = namespace
         self.socket = socket
         self.session: Any = None
+        self.pid: str | None = None
+        self.elsewhere: str | None = None
+        self.rooms: tuple[str, ...] = ()
         self.closed = False
 
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
         return Handshake(self.socket.headers, self.socket.query)
+
+    def is_closed(self) -> bool:
+        """Whether the client is gone by now."""
+        return self.closed
 
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace."""
@@ -66,7 +81,7 @@ class Connection:
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
-        self.write(frame.encoded(self.namespace))
+        self.write(frame.encoded(self.namespace, self.elsewhere))
 
     def send_all(self, frames: Iterable[Frame]) -> None:
         """Send several events."""
@@ -87,7 +102,10 @@ class Application(Protocol):
         """Why no new client is taken at the moment, if none is: it will try again."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
-        """Let a client in, or raise :class:`Refused`."""
+        """Let a client in, or raise :class:`Refused` or :class:`Unavailable`."""
+
+    def abandoned(self, connection: Connection) -> None:
+        """A client that was let in was gone before it could be told."""
 
     def connected(self, connection: Connection) -> None:
         """The client knows that it is in."""
@@ -97,3 +115,9 @@ class Application(Protocol):
 
     def disconnected(self, connection: Connection, *, clean: bool) -> None:
         """The client is gone; ``clean`` if it said so. Once for each that was connected."""
+
+    def pinged(self, connection: Connection) -> None:
+        """A heartbeat is on its way to the client, after all that was sent before."""
+
+    def ponged(self, connection: Connection) -> None:
+        """It was answered: the client has all that was sent before it."""

@@ -60,6 +60,12 @@ class EngineHost(Protocol):
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
 
+    def pinged(self, socket: "EngineSocket") -> None:
+        """A ping was sent, after all that was sent before."""
+
+    def ponged(self, socket: "EngineSocket") -> None:
+        """It was answered."""
+
 
 class EngineSocket:
     """A connection; to python-engineio's server it looks like one of its own sockets.
@@ -240,8 +246,11 @@ class EngineSocket:
         match kind:
             case _ if kind == MESSAGE:
                 await self._host.said(self, data)
-            case _ if kind == PONG:
+            case _ if kind == PONG and self._answer_due:
                 self._answer_due = False
+                self._host.ponged(self)
+            case _ if kind == PONG:
+                pass
             case _ if kind == CLOSE:
                 self._finish(clean=True)
             case _:
@@ -288,6 +297,7 @@ class EngineSocket:
     def _beat(self) -> None:
         self._answer_due = True
         self.send(_PING)
+        self._host.pinged(self)
         timeout_s = self._host.limits.ping_timeout_s
         self._heartbeat = asyncio.get_running_loop().call_later(timeout_s, self._check)
 

@@ -58,38 +58,57 @@ class Encoded:
 
 
 class Frame:
-    """An event for any number of clients."""
+    """An event for any number of clients.
 
-    __slots__ = ("_attachments", "_by_namespace", "_data", "_name")
+    ``offset`` is what a client that is to come back says about how far it had come, once it has
+    this event: its last argument, for clients that know what it means.
+    """
 
-    def __init__(self, name: str, data: bytes, attachments: Sequence[bytes] = ()) -> None:
+    __slots__ = ("_attachments", "_data", "_encoded", "_name", "offset")
+
+    def __init__(
+        self,
+        name: str,
+        data: bytes,
+        attachments: Sequence[bytes] = (),
+        offset: str | None = None,
+    ) -> None:
         self._name = name
         self._data = data
         self._attachments = attachments
-        self._by_namespace: dict[str, Encoded] = {}
+        self._encoded: dict[tuple[str, str | None], Encoded] = {}
+        self.offset = offset
 
     @classmethod
-    def event(cls, name: str, data: bytes) -> "Frame":
+    def event(cls, name: str, data: bytes, offset: str | None = None) -> "Frame":
         """An event with one argument, given as JSON."""
-        return cls(name, data)
+        return cls(name, data, offset=offset)
 
     @classmethod
     def binary(cls, name: str, data: bytes, attachments: Sequence[bytes]) -> "Frame":
         """An event whose JSON has placeholders for ``attachments``."""
         return cls(name, data, attachments)
 
-    def encoded(self, namespace: str) -> Encoded:
-        """What members of a namespace are sent."""
-        known = self._by_namespace.get(namespace)
+    def encoded(self, namespace: str, elsewhere: str | None = None) -> Encoded:
+        """What members of a namespace are sent.
+
+        With ``elsewhere``, the offset is sent along: that text, which says how far the member has
+        come in other rooms, follows it.
+        """
+        key = (namespace, elsewhere)
+        known = self._encoded.get(key)
         if known is None:
-            known = self._by_namespace[namespace] = self._encode(namespace)
+            known = self._encoded[key] = self._encode(namespace, elsewhere)
         return known
 
-    def _encode(self, namespace: str) -> Encoded:
+    def _encode(self, namespace: str, elsewhere: str | None) -> Encoded:
         kind = f"{BINARY_EVENT}{len(self._attachments)}-" if self._attachments else f"{EVENT}"
         place = "" if namespace == "/" else f"{namespace},"
         head = f'{kind}{place}["{self._name}",'.encode()
-        text = b"%b%b%b]" % (_MESSAGE, head, self._data)
+        tail = ""
+        if elsewhere is not None and self.offset is not None:
+            tail = f',"{self.offset}{elsewhere}"'
+        text = b"%b%b%b%b]" % (_MESSAGE, head, self._data, tail.encode())
         return Encoded.of((text.decode(), *self._attachments))
 
 
@@ -97,6 +116,8 @@ class Recipient(Protocol):
     """Whoever frames are sent to."""
 
     namespace: str
+    #: What follows an offset for it: ``None`` if it is sent no offsets.
+    elsewhere: str | None
 
     def write(self, encoded: Encoded) -> None:
         """Send it, in the order of all that is sent; never raises, never waits."""
@@ -104,13 +125,13 @@ class Recipient(Protocol):
 
 def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
     """Send all ``frames`` to each of ``recipients``; how many deliveries these are."""
-    batches: dict[str, Encoded] = {}
+    batches: dict[tuple[str, str | None], Encoded] = {}
     count = 0
     for recipient in recipients:
-        batch = batches.get(recipient.namespace)
+        key = (recipient.namespace, recipient.elsewhere)
+        batch = batches.get(key)
         if batch is None:
-            parts = [frame.encoded(recipient.namespace) for frame in frames]
-            batch = batches[recipient.namespace] = Encoded.joined(parts)
+            batch = batches[key] = Encoded.joined([frame.encoded(*key) for frame in frames])
         recipient.write(batch)
         count += 1
     return count * len(frames)

@@ -11,7 +11,7 @@ from aiohttp import web
 from engineio.packet import MESSAGE, OPEN
 from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
-from harmonic_gateway.sockets.connection import Application, Connection, Refused
+from harmonic_gateway.sockets.connection import Application, Connection, Refused, Unavailable
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
@@ -167,6 +167,16 @@ class SocketServer:
         """A client did not read what it was sent."""
         self._overflows.inc()
 
+    def pinged(self, socket: EngineSocket) -> None:
+        """A heartbeat is on its way."""
+        for connection in socket.connections.values():
+            self._application.pinged(connection)
+
+    def ponged(self, socket: EngineSocket) -> None:
+        """A heartbeat was answered."""
+        for connection in socket.connections.values():
+            self._application.ponged(connection)
+
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
         self._missed.inc()
@@ -224,11 +234,18 @@ class SocketServer:
             answer = {"message": refused.message, "data": refused.data}
             socket.send(_control(CONNECT_ERROR, namespace, answer))
             return
+        except Unavailable:
+            self._turned_away.inc()
+            socket.shut()
+            return
         if socket.closed:
+            self._application.abandoned(connection)
             return
         socket.established()
         socket.connections[namespace] = connection
-        socket.send(_control(CONNECT, namespace, {"sid": connection.id}))
+        known = {"pid": connection.pid} if connection.pid is not None else {}
+        # What was missed follows only now: before, a client would not move its offset.
+        socket.send(_control(CONNECT, namespace, {"sid": connection.id, **known}))
         self._application.connected(connection)
 
     def _disconnected(self, connection: Connection, *, clean: bool) -> None:

@@ -36,6 +36,8 @@ class ConnectSuccess(Event):
     server_time: Timestamp
     protocol: int = PROTOCOL_VERSION
     limits: Limits
+    pid: str | None = None
+    offset: str | None = None
 
 
 class ConnectRefusal(WireModel):

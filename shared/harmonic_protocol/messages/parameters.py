@@ -1,6 +1,6 @@
 """Changing a universe's parameters: any subset of a set, merged field by field."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -104,13 +104,18 @@ class UpdateParameters(ParameterCommand):
 
 
 class ParametersUpdated(Event):
-    """What all ``*_updated`` events share: ``changed`` names the fields that were sent."""
+    """What all ``*_updated`` events share: ``changed`` names the fields that were sent.
+
+    After a return, one of each tells the ``current`` values with the last change's user and
+    time: nothing happened just then, so it has no ``seq``.
+    """
 
     universe_id: UniverseId
     user_id: UserId
     timestamp: Timestamp
     changed: tuple[str, ...]
-    seq: int
+    seq: int | None = None
+    current: Literal[True] | None = None
 
 
 class PhysicsUpdated(ParametersUpdated):

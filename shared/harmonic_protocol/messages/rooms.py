@@ -54,6 +54,23 @@ class RoomJoined(Event):
     mode: Mode
     parameters: Parameters
     seq: int
+    from_seq: int | None = None
+
+
+class StateRecovered(Event):
+    """The caller is back in a room where it was before, and has been sent what it missed.
+
+    ``recovered`` is false where that is not to be had any more: what the room is like now was
+    sent instead.
+    """
+
+    spec: ClassVar = EventSpec("state_recovered", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    recovered: bool
+    missed: int
+    from_seq: int
+    to_seq: int
 
 
 class RoomLeft(Event):

@@ -1,10 +1,17 @@
 """What a caller gets back for a request that was carried out."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import JoinResult
+from harmonic_protocol.internal import CurrentValues, JoinResult, ResumeRoom
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.parameters import (
+    MusicUpdated,
+    ParametersUpdated,
+    PhysicsUpdated,
+    VisualizationUpdated,
+)
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -23,7 +30,9 @@ from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import Moment
-from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe import LastChange, Universe
+
+E = TypeVar("E", bound=ParametersUpdated)
 
 
 def answer(
@@ -39,7 +48,10 @@ def answer(
     """
     match request:
         case JoinRoom():
-            return _joined(request, moment, events, after)
+            return _joined(request, caller, moment, events, after)
+        case ResumeRoom():
+            result = _joined(request, caller, moment, events, after)
+            return result.model_copy(update={"current": _current(after)})
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
@@ -51,18 +63,47 @@ def answer(
 
 
 def _joined(
-    request: JoinRoom, moment: Moment, events: Sequence[LogEvent], after: Universe
+    request: JoinRoom | ResumeRoom,
+    caller: Caller,
+    moment: Moment,
+    events: Sequence[LogEvent],
+    after: Universe,
 ) -> JoinResult:
+    # The same record may hold that it was put out again.
+    seat = after.connections.get(caller.connection_id)
     announcement = next((event for event in events if isinstance(event, ParticipantJoined)), None)
     room = RoomJoined(
         universe_id=after.id,
         participants=tuple(after.participants().values()),
         timestamp=moment.timestamp,
-        mode=request.mode,
+        mode=seat.mode if seat else request.mode,
         parameters=after.parameters,
         seq=after.seq,
     )
     return JoinResult(room=room, announcement=announcement)
+
+
+def _current(universe: Universe) -> CurrentValues:
+    by_creation = LastChange(universe.owner, universe.created_at)
+
+    def of(name: str, event: type[E]) -> E:
+        last = universe.last_changes.get(name, by_creation)
+        return event.model_validate(
+            {
+                "universeId": universe.id,
+                "parameters": getattr(universe.parameters, name),
+                "userId": last.user_id,
+                "timestamp": last.timestamp,
+                "changed": (),
+                "current": True,
+            }
+        )
+
+    return CurrentValues(
+        physics=of("physics", PhysicsUpdated),
+        music=of("music", MusicUpdated),
+        visualization=of("visualization", VisualizationUpdated),
+    )
 
 
 def requested_music(events: Sequence[LogEvent]) -> list[MusicRequested]:

@@ -10,6 +10,7 @@ from harmonic_protocol.internal import (
     InternalRequest,
     ReadLog,
     ReleaseGateway,
+    ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.declaration import Command, Request
@@ -94,6 +95,8 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return presence.join(universe, request, caller, moment)
         case LeaveRoom():
             return presence.leave(universe, caller, moment)
+        case ResumeRoom():
+            return presence.resume(universe, request, caller, moment)
         case CloseConnection():
             return presence.close_connection(universe, caller, moment)
         case ReleaseGateway():

@@ -25,7 +25,7 @@ from harmonic_protocol.messages.parameters import (
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import remember
-from harmonic_state.domain.universe import AppliedOperation, Seat, Universe
+from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
 
 
 def fold(universe: Universe | None, events: Iterable[LogEvent]) -> Universe | None:
@@ -93,15 +93,17 @@ def _parameters_updated(
 ) -> Universe:
     match event:
         case PhysicsUpdated():
-            changed: Mapping[str, object] = {"physics": event.parameters}
+            name = "physics"
         case MusicUpdated():
-            changed = {"music": event.parameters}
+            name = "music"
         case VisualizationUpdated():
-            changed = {"visualization": event.parameters}
+            name = "visualization"
+    last = LastChange(event.user_id, event.timestamp)
     return replace(
         universe,
-        parameters=universe.parameters.model_copy(update=changed),
-        seq=event.seq,
+        parameters=universe.parameters.model_copy(update={name: event.parameters}),
+        last_changes={**universe.last_changes, name: last},
+        seq=universe.seq if event.seq is None else event.seq,
         updated_at=event.timestamp,
     )
 

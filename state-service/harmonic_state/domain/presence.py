@@ -1,12 +1,14 @@
 """Who is in the room: connections behind, one participant per user in front."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import ReleaseGateway
+from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.values import Mode
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, visible
@@ -40,14 +42,34 @@ def join(
     seat = Seat(caller.user_id, caller.username, request.mode, caller.gateway_id)
     if seen.connections.get(caller.connection_id) == seat:
         return []
-    joined = ConnectionJoined(
+    return with_frames(seen, [_joined(caller, request.mode)], moment)
+
+
+def _joined(caller: Caller, mode: Mode) -> ConnectionJoined:
+    return ConnectionJoined(
         connection_id=caller.connection_id,
         gateway_id=caller.gateway_id,
         user_id=caller.user_id,
         username=caller.username,
-        mode=request.mode,
+        mode=mode,
     )
-    return with_frames(seen, [joined], moment)
+
+
+def resume(
+    universe: Universe | None, request: ResumeRoom, caller: Caller, moment: Moment
+) -> list[LogEvent] | Refused:
+    """Take over the seat of an earlier connection of the same user, or a new one."""
+    seen = visible(universe, caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    allowed = allowed_mode(seen, caller.user_id)
+    mode: Mode = "edit" if request.mode == allowed == "edit" else "view"
+    old = seen.connections.get(request.replaces)
+    if old is None or old.user_id != caller.user_id:
+        join_again = JoinRoom.model_construct(universe_id=seen.id, mode=mode)
+        return join(seen, join_again, caller, moment)
+    moved = ConnectionLeft(connection_id=request.replaces, moved=True)
+    return with_frames(seen, [moved, _joined(caller, mode)], moment)
 
 
 def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
@@ -92,7 +114,7 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
 
 def with_frames(
     universe: Universe,
-    hidden: list[ConnectionJoined] | list[ConnectionLeft] | list[LogEvent],
+    hidden: Sequence[LogEvent],
     moment: Moment,
 ) -> list[LogEvent]:
     """``hidden`` events, and after them the frames that tell the room what they changed."""

@@ -31,6 +31,14 @@ class AppliedOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class LastChange:
+    """Who changed a parameter set last, and when."""
+
+    user_id: str
+    timestamp: str
+
+
+@dataclass(frozen=True, slots=True)
 class Universe:
     """A universe as of some position of its log.
 
@@ -50,6 +58,7 @@ class Universe:
     deleted: bool = False
     members: Mapping[str, Mode] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=Parameters)
+    last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
     operations: tuple[AppliedOperation, ...] = ()

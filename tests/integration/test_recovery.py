@@ -1,0 +1,345 @@
+"""Coming back to exactly where one was, as the official client's wire has it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from harness.client import PATIENCE_S
+from harness.world import World
+
+PATH = "/socket.io/?EIO=4&transport=websocket"
+
+
+class Wire:
+    """A connection as the official JavaScript client has it, with its ``pid`` and ``offset``."""
+
+    def __init__(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        self._websocket = websocket
+        self.pid: str | None = None
+        self.recovered = False
+        self.offset: str | None = None
+        self.refusal: Any = None
+
+    @classmethod
+    async def open(
+        cls,
+        world: World,
+        user: str,
+        *,
+        gateway: int = 0,
+        pid: str | None = None,
+        offset: str | None = None,
+    ) -> "Wire":
+        url = world.stack.urls[gateway] + PATH
+        wire = cls(await world.http.ws_connect(url, headers={"User-Agent": "a browser"}))
+        wire.offset = offset
+        await wire._websocket.receive_str(timeout=PATIENCE_S)
+        auth: dict[str, Any] = {"token": world.token(user)}
+        if pid is not None:
+            auth |= {"pid": pid}
+            if offset is not None:
+                auth |= {"offset": offset}
+        await wire._websocket.send_str("40/ws," + json.dumps(auth))
+        answer = await wire._packet()
+        assert answer.startswith("0/ws,"), answer
+        said = json.loads(answer[5:])
+        wire.pid, wire.recovered = said["pid"], said["pid"] == pid
+        return wire
+
+    async def hears(self) -> tuple[str, Any]:
+        """The next event."""
+        while True:
+            packet = await self._packet()
+            if packet.startswith("2/ws,"):
+                name, data, *offset = json.loads(packet[5:])
+                if offset:
+                    self.offset = offset[0]
+                return name, data
+
+    async def until(self, name: str) -> list[tuple[str, Any]]:
+        """All events up to the next one of a name."""
+        events = [await self.hears()]
+        while events[-1][0] != name:
+            events.append(await self.hears())
+        return events
+
+    async def says(self, name: str, **fields: Any) -> None:
+        await self._websocket.send_str("42/ws," + json.dumps([name, fields]))
+
+    async def joins(self, universe: str, mode: str = "edit") -> list[tuple[str, Any]]:
+        await self.says("join_room", universeId=universe, mode=mode)
+        return await self.until("room_joined")
+
+    def cut(self) -> None:
+        """Lose the connection without a word."""
+        transport: Any = self._websocket._response.connection
+        transport.transport.abort()
+
+    async def _packet(self) -> str:
+        while True:
+            text = await self._websocket.receive_str(timeout=PATIENCE_S)
+            if text == "2":
+                await self._websocket.send_str("3")
+            else:
+                return text[1:]
+
+
+@pytest.fixture
+async def room(world: World) -> AsyncIterator[tuple[str, Any]]:
+    """A universe, and a writer in it who stays."""
+    universe = await world.universe()
+    writer = await world.client(world.name("writer"))
+    await writer.joins(universe)
+    yield universe, writer
+    await writer.close()
+
+
+async def change(writer: Any, universe: str, gravity: float) -> None:
+    answer = await writer.asks(
+        "update_physics", universeId=universe, parameters={"gravity": gravity}
+    )
+    assert answer["ok"], answer
+
+
+async def test_who_returns_with_pid_and_offset_is_told_all_in_order(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.until("connect_success")
+    await ann.joins(universe)
+    await change(writer, universe, 1)
+    assert (await ann.until("physics_updated"))[-1][1]["parameters"]["gravity"] == 1
+    ann.cut()
+    for gravity in (2, 3, 4):
+        await change(writer, universe, gravity)
+    back = await Wire.open(world, user, gateway=1, pid=ann.pid, offset=ann.offset)
+    assert back.recovered
+    told = await back.until("state_recovered")
+    names = [name for name, _ in told]
+    assert names == [
+        "connect_success",
+        "room_joined",
+        "physics_updated",
+        "music_updated",
+        "visualization_updated",
+        *["physics_updated"] * 3,
+        "state_recovered",
+    ]
+    assert told[0][1]["recovered"] is True
+    joined, current, recovered = told[1][1], told[2][1], told[-1][1]
+    assert joined["parameters"]["physics"]["gravity"] == 4
+    assert [someone["userId"] for someone in joined["participants"]].count(user) == 1
+    assert current["current"] is True
+    assert current["parameters"]["gravity"] == 4
+    assert current["userId"] == writer.user
+    assert "seq" not in current
+    assert told[3][1]["userId"] == "owner"
+    missed = [data["parameters"]["gravity"] for _, data in told[5:8]]
+    assert missed == [2, 3, 4]
+    assert (recovered["recovered"], recovered["missed"]) == (True, 3)
+    assert recovered["fromSeq"] == joined["fromSeq"] == told[5][1]["seq"] - 1
+    assert recovered["toSeq"] == joined["seq"] == told[7][1]["seq"]
+    await change(writer, universe, 5)
+    name, live = await back.hears()
+    assert (name, live["seq"]) == ("physics_updated", recovered["toSeq"] + 1)
+
+
+async def test_nobody_in_the_room_notices_who_comes_back_in_time(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    await writer.hears("participant_joined")
+    ann.cut()
+    back = await Wire.open(world, user, gateway=1, pid=ann.pid, offset=ann.offset)
+    await back.until("state_recovered")
+    await change(writer, universe, 7)
+    await writer.hears_next("physics_updated")
+
+
+async def test_a_second_cut_in_the_middle_of_what_was_missed_loses_nothing(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    ann.cut()
+    for gravity in range(1, 9):
+        await change(writer, universe, gravity)
+    heard: list[float] = []
+    pid, offset = ann.pid, ann.offset
+    for events in (7, 8, 100):
+        back = await Wire.open(world, user, pid=pid, offset=offset, gateway=events % 2)
+        assert back.recovered
+        for _ in range(events):
+            name, data = await back.hears()
+            if name == "physics_updated" and "current" not in data:
+                heard.append(data["parameters"]["gravity"])
+            if name == "state_recovered":
+                break
+        back.cut()
+        offset = back.offset
+    assert heard == list(range(1, 9))
+
+
+async def test_frames_of_one_record_are_told_apart(world: World, room: tuple[str, Any]) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    await writer.says(
+        "update_parameters",
+        universeId=universe,
+        physics={"gravity": 1},
+        music={"tempo": 60},
+        visualization={"brightness": 0},
+    )
+    await ann.until("physics_updated")
+    offset = ann.offset
+    assert offset is not None
+    assert offset.count(":") == 2
+    ann.cut()
+    back = await Wire.open(world, user, pid=ann.pid, offset=offset)
+    told = await back.until("state_recovered")
+    again = [name for name, data in told if "changed" in data and "current" not in data]
+    assert again == ["music_updated", "visualization_updated"]
+
+
+async def test_all_rooms_come_back_with_one_offset(world: World) -> None:
+    user = world.name("ann")
+    writer = await world.client(world.name("writer"))
+    first, second = await world.universe(), await world.universe()
+    ann = await Wire.open(world, user)
+    for universe in (first, second):
+        await writer.joins(universe)
+        await ann.joins(universe)
+    await change(writer, first, 1)
+    await change(writer, second, 1)
+    await ann.until("physics_updated")
+    await ann.until("physics_updated")
+    ann.cut()
+    await change(writer, first, 2)
+    await change(writer, second, 2)
+    back = await Wire.open(world, user, gateway=1, pid=ann.pid, offset=ann.offset)
+    told = await back.until("state_recovered") + await back.until("state_recovered")
+    again = [
+        (data["universeId"], data["parameters"]["gravity"])
+        for name, data in told
+        if name == "physics_updated" and "current" not in data
+    ]
+    assert sorted(again) == sorted([(first, 2), (second, 2)])
+    assert [data["missed"] for name, data in told if name == "state_recovered"] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "offset",
+    ["garbage", "x" * 1_000_000, "a:1,a:2", "{universe}:0", "{universe}:9999999999", "other:1"],
+)
+async def test_an_offset_that_cannot_be_is_a_fresh_start(
+    world: World, room: tuple[str, Any], offset: str
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    ann.cut()
+    await change(writer, universe, 9)
+    forged = offset.replace("{universe}", universe)
+    back = await Wire.open(world, user, pid=ann.pid, offset=forged)
+    assert not back.recovered
+    name, data = await back.hears()
+    assert (name, data["recovered"]) == ("connect_success", False)
+    await back.says("time", universeId=universe)
+    assert (await back.hears())[0] == "error"
+
+
+@pytest.mark.parametrize("forged", ["made up", "a.b", "another user's"])
+async def test_a_pid_of_somebody_else_is_a_fresh_start(
+    world: World, room: tuple[str, Any], forged: str
+) -> None:
+    universe, _ = room
+    ann = await Wire.open(world, world.name("ann"))
+    await ann.joins(universe)
+    pid = ann.pid if forged == "another user's" else forged
+    eve = await Wire.open(world, world.name("eve"), pid=pid, offset=ann.offset)
+    assert not eve.recovered
+    name, data = await eve.hears()
+    assert (name, data["recovered"]) == ("connect_success", False)
+
+
+async def test_a_half_open_connection_makes_way(world: World, room: tuple[str, Any]) -> None:
+    universe, _ = room
+    user = world.name("ann")
+    old = await Wire.open(world, user)
+    await old.joins(universe)
+    new = await Wire.open(world, user, gateway=1, pid=old.pid, offset=old.offset)
+    await new.until("state_recovered")
+    message = await old._websocket.receive(PATIENCE_S)
+    assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+
+
+async def test_a_room_that_was_left_is_not_come_back_to(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, _ = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    await ann.says("leave_room", universeId=universe)
+    await ann.until("room_left")
+    ann.cut()
+    back = await Wire.open(world, user, pid=ann.pid, offset=None)
+    assert back.recovered
+    await back.until("connect_success")
+    await back.joins(universe)
+
+
+async def test_permissions_are_those_of_the_return(world: World) -> None:
+    universe = await world.universe(visibility="private", publicMode="view")
+    user = world.name("ann")
+    member = f"/universes/{universe}/members/{user}"
+    await world.call("PUT", member, "owner", {"role": "edit"})
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    ann.cut()
+    await world.call("PUT", member, "owner", {"role": "view"})
+    back = await Wire.open(world, user, pid=ann.pid, offset=ann.offset)
+    told = await back.until("state_recovered")
+    assert dict(told)["room_joined"]["mode"] == "view"
+    back.cut()
+    await world.call("DELETE", member, "owner")
+    gone = await Wire.open(world, user, pid=back.pid, offset=back.offset)
+    told = await gone.until("room_error")
+    assert told[-1][1]["code"] in {"NOT_FOUND", "PERMISSION_DENIED"}
+
+
+async def test_without_a_pid_the_users_orphaned_rooms_are_taken_over(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    ann.cut()
+    await change(writer, universe, 3)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            client = await world.client(user)
+            success = await client.hears("connect_success")
+            assert success["pid"]
+            if success["recovered"]:
+                break
+            await client.close()
+    await client.hears("room_joined", universeId=universe)
+    recovered = await client.hears("state_recovered", universeId=universe)
+    assert recovered["missed"] == 1
