@@ -86,6 +86,10 @@ export interface ConnectSuccess {
   protocol: number;
   /** The bounds of this connection. */
   limits: Limits;
+  /** The secret to come back with, for clients that do not know it from CONNECT. */
+  pid?: string;
+  /** How far the client has come, as it is to say it when it comes back. */
+  offset?: string;
 }
 
 /** Create a universe; the caller owns it. Without an `id` one is made. */
@@ -240,7 +244,9 @@ export interface MusicUpdated {
   /** The names of the fields that were sent, in this update, to be changed. */
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
-  seq: number;
+  seq?: number;
+  /** Nothing happened just now: this is what the values are, after a return. */
+  current?: true;
   /** All music parameters as they are now. */
   parameters: MusicParameters;
 }
@@ -337,7 +343,9 @@ export interface PhysicsUpdated {
   /** The names of the fields that were sent, in this update, to be changed. */
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
-  seq: number;
+  seq?: number;
+  /** Nothing happened just now: this is what the values are, after a return. */
+  current?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
 }
@@ -381,6 +389,8 @@ export interface RoomJoined {
   parameters: Parameters;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+  /** The `seq` of the last frame that the client had before it dropped out. */
+  fromSeq?: number;
 }
 
 /** The caller is out. */
@@ -417,6 +427,24 @@ export interface SetMember {
 export interface SignalAccepted {
   /** The signal was passed on. */
   ok: true;
+}
+
+/**
+ * The caller is back in a room where it was before, and has been sent what it missed.
+ *
+ * `recovered` is false where that is not to be had any more: what the room is like now was sent
+ * instead.
+ */
+export interface StateRecovered {
+  universeId: UniverseId;
+  /** Whether all that was missed was sent again. */
+  recovered: boolean;
+  /** How many events were sent again. */
+  missed: number;
+  /** The `seq` of the last frame that the client had before it dropped out. */
+  fromSeq: number;
+  /** The `seq` up to which the client has everything now. */
+  toSeq: number;
 }
 
 /** UTC with milliseconds, by the server's clock. */
@@ -573,7 +601,9 @@ export interface VisualizationUpdated {
   /** The names of the fields that were sent, in this update, to be changed. */
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
-  seq: number;
+  seq?: number;
+  /** Nothing happened just now: this is what the values are, after a return. */
+  current?: true;
   /** All visualization parameters as they are now. */
   parameters: VisualizationParameters;
 }
@@ -670,6 +700,15 @@ export interface ServerToClientEvents {
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   room_error: (payload: RoomRefused) => void;
+  /**
+   * The caller is back in a room where it was before, and has been sent what it missed.
+   *
+   * `recovered` is false where that is not to be had any more: what the room is like now was
+   * sent instead.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  state_recovered: (payload: StateRecovered) => void;
   /**
    * Someone is in the room from now on, or is there in another mode.
    *

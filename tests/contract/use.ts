@@ -113,7 +113,7 @@ socket.on("connect_error", (error) => {
 });
 socket.on("connect_success", (told) => {
   text(told.userId, told.timestamp, told.sessionId, told.expiresAt, told.serverTime);
-  text(told.recovered ? "again" : "anew");
+  text(told.recovered ? "again" : "anew", told.pid ?? "", told.offset ?? "");
   const { messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands } = told.limits;
   number(told.protocol, messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands);
 });
@@ -121,7 +121,11 @@ socket.on("room_joined", (room) => {
   text(room.universeId, room.timestamp, room.mode);
   for (const who of room.participants) text(who.userId, who.username, who.mode);
   show(room.parameters);
-  number(room.seq);
+  number(room.seq, room.fromSeq ?? room.seq);
+});
+socket.on("state_recovered", (back) => {
+  text(back.universeId, back.recovered ? "all of it" : "as it is now");
+  number(back.missed, back.fromSeq, back.toSeq);
 });
 socket.on("room_left", (room) => text(room.universeId, room.timestamp));
 socket.on("room_error", (refusal) => {
@@ -138,15 +142,15 @@ socket.on("participant_left", (change) => {
 });
 socket.on("physics_updated", (update) => {
   text(update.universeId, update.userId, update.timestamp, ...update.changed);
-  number(update.seq, update.parameters.gravity);
+  number(update.current ? 0 : (update.seq ?? 0), update.parameters.gravity);
 });
 socket.on("music_updated", (update) => {
   text(update.universeId, update.userId, update.timestamp, ...update.changed);
-  number(update.seq, update.parameters.tempo);
+  number(update.current ? 0 : (update.seq ?? 0), update.parameters.tempo);
 });
 socket.on("visualization_updated", (update) => {
   text(update.universeId, update.userId, update.timestamp, ...update.changed);
-  number(update.seq, update.parameters.particleCount);
+  number(update.current ? 0 : (update.seq ?? 0), update.parameters.particleCount);
 });
 socket.on("music_generated", (piece) => {
   text(piece.universeId, piece.timestamp, piece.requestId, piece.userId, piece.key, piece.scale);
