@@ -221,7 +221,9 @@ class FrontDoor:
             case MusicFailed(connection_id=connection_id, refusal=refusal):
                 session = self._sessions.get(connection_id)
                 if session is not None:
-                    self._answers.report(session.connection, GenerateMusic, refusal)
+                    self._answers.refused(
+                        session.connection, GenerateMusic, refusal, universe_id=universe_id
+                    )
             case _:
                 pass
 
@@ -294,8 +296,7 @@ class FrontDoor:
         session.places.pop(universe_id, None)
         self._tasks.start(self._saved.save(session), name="save session")
         self._rooms.drop(universe_id, session.connection)
-        about = refusal.about(universeId=universe_id)
-        self._answers.room_error(session.connection, about, universe_id)
+        self._answers.put_out(session.connection, refusal, universe_id)
 
     async def _sit_down_again(self, universe_id: str, session: Session) -> None:
         """This gateway was taken for dead, and its participants were seen off."""

@@ -114,7 +114,7 @@ class Recovery:
         connection = session.connection
         for back in returning.rooms:
             if back.refusal is not None:
-                self._answers.room_error(connection, back.refusal, back.universe_id)
+                self._answers.put_out(connection, back.refusal, back.universe_id)
             elif back.room is not None:
                 self._rooms.admit(back.room, connection, back.position, back.frames)
         outcome = "recovered" if returning.recovered else "anew"
@@ -220,7 +220,7 @@ class Recovery:
         if "retryAfterMs" in refusal.details:
             raise BusUnavailable(refusal.message)
         session.seats.discard(universe_id)
-        return ReturnedRoom(universe_id, refusal=refusal.about(universeId=universe_id))
+        return ReturnedRoom(universe_id, refusal=refusal)
 
     async def _missed_records(
         self, universe_id: str, at: Place | None, position: int, part: LogPart | None

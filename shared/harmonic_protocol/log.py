@@ -164,6 +164,7 @@ class MusicRequested(HiddenEvent):
 
     job: MusicJob
     connection_id: str
+    op_id: str | None = None
     timestamp: Timestamp
 
 
