@@ -2,6 +2,7 @@
 
 from harmonic_gateway.frames import encode_event
 from harmonic_gateway.sockets import Connection
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ErrorReported
 from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
@@ -21,12 +22,13 @@ class Answers:
         self._outcomes = metrics.counter(
             "commands_total", "commands by name and outcome", ["command", "outcome"]
         )
+        self._accepted = {name: self._outcomes.labels(name, "ok") for name in COMMANDS}
 
     def accepted(
         self, connection: Connection, name: str, ack_id: int | None, **details: object
     ) -> None:
         """The command was carried out."""
-        self._outcomes.labels(name, "ok").inc()
+        self._accepted[name].inc()
         if ack_id is not None:
             known = {key: value for key, value in details.items() if value is not None}
             connection.acknowledge(ack_id, {"ok": True, **known})
