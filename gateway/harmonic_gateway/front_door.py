@@ -115,6 +115,8 @@ class FrontDoor:
             self._log.info("connection_refused", reason=identity.details.get("reason"))
             raise ConnectionRefused(identity.message, refusal.to_wire())
         session = connection.session = Session(connection, identity, self._gateway_id)
+        if declines_recovery(handshake, auth):
+            return
         try:
             returning = await self._recovery.prepare(session, auth)
         except BusUnavailable as error:
@@ -153,7 +155,7 @@ class FrontDoor:
         returning = self._returning.pop(connection, None)
         if returning is not None:
             self._tasks.start(self._recovery.give_up(returning), name="give up")
-            self._depart(session, self._settings.departure_grace_s)
+            self._depart(session, clean=False)
 
     def pinged(self, connection: Connection) -> None:
         """Remember how far a client will have come that does not tell it itself."""
@@ -196,7 +198,7 @@ class FrontDoor:
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
         session.mailbox.clear()
-        self._depart(session, 0 if clean else self._settings.departure_grace_s)
+        self._depart(session, clean=clean)
 
     def notice(  # noqa: C901 -- the one table of what is acted upon
         self, universe_id: str, event: HiddenEvent
@@ -316,15 +318,15 @@ class FrontDoor:
             session.seats.clear()
             session.connection.socket.shut()
 
-    def _depart(self, session: Session, grace_s: float) -> None:
+    def _depart(self, session: Session, *, clean: bool) -> None:
         self._departed[session.connection.id] = session
-        self._tasks.start(self._see_off(session, grace_s), name="see off")
+        self._tasks.start(self._see_off(session, clean=clean), name="see off")
 
-    async def _see_off(self, session: Session, grace_s: float) -> None:
+    async def _see_off(self, session: Session, *, clean: bool) -> None:
         for universe_id in list(session.rooms):
             self._rooms.drop(universe_id, session.connection)
-        await self._saved.save(session, ended=True)
-        await asyncio.sleep(grace_s)
+        await self._saved.save(session, ended=True, said_goodbye=clean)
+        await asyncio.sleep(0 if clean else self._settings.departure_grace_s)
         if session.connection.id in self._departed:
             await self._farewell(session, attempts=FAREWELL_ATTEMPTS)
 
@@ -345,6 +347,12 @@ class FrontDoor:
         self._departed.pop(session.connection.id, None)
 
 
+def declines_recovery(handshake: Handshake, auth: object) -> bool:
+    """Whether a client says ``recovery: 0``: it wants to begin anew whenever it comes."""
+    said = auth if isinstance(auth, Mapping) else {}
+    return str(said.get("recovery", handshake.query.get("recovery"))) == "0"
+
+
 def takes_offsets(handshake: Handshake, auth: object) -> bool:
     """Whether a client knows that a last argument is an offset, or at least does not mind.
 
@@ -352,8 +360,6 @@ def takes_offsets(handshake: Handshake, auth: object) -> bool:
     known by their HTTP libraries, or by having neither a name nor compression to offer.
     """
     said = auth if isinstance(auth, Mapping) else {}
-    if str(said.get("recovery", handshake.query.get("recovery"))) == "0":
-        return False
     if "pid" in said and "offset" in said:
         return True
     agent = handshake.headers.get("User-Agent", "")

@@ -43,7 +43,9 @@ class Sessions:
         self._log = log
         self._saves = metrics.counter("session_saves", "sessions saved", ["outcome"])
 
-    async def save(self, session: Session, *, ended: bool = False) -> None:
+    async def save(
+        self, session: Session, *, ended: bool = False, said_goodbye: bool = False
+    ) -> None:
         """Keep what a session is now; what cannot be kept is not gone on with elsewhere."""
         if session.pid is None or session.replaced:
             return
@@ -59,6 +61,7 @@ class Sessions:
             acknowledged=session.acknowledged,
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
+            said_goodbye=said_goodbye,
         )
         subject = subjects.session(session.identity.user_id, session.pid)
         for _ in range(SAVE_ATTEMPTS):
@@ -101,7 +104,7 @@ class Sessions:
             ended_ms = saved.ended_ms
             if ended_ms is None and saved.gateway_id not in alive:
                 ended_ms = saved.saved_ms
-            if ended_ms is None or saved.taken_over or not saved.rooms:
+            if ended_ms is None or saved.said_goodbye or saved.taken_over or not saved.rooms:
                 continue
             if saved.ended_ms is None or now_ms - ended_ms <= window_ms:
                 return found

@@ -164,7 +164,8 @@ class SavedSession(ServiceModel):
     """What is kept of a session so that any gateway can go on with it.
 
     ``acknowledged`` says how far the client had certainly come in each room, where it does not
-    say so itself. ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died.
+    say so itself. ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A
+    client that ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone.
     """
 
     connection_id: str
@@ -173,4 +174,5 @@ class SavedSession(ServiceModel):
     acknowledged: dict[str, int] = Field(default_factory=dict)
     saved_ms: int
     ended_ms: int | None = None
+    said_goodbye: bool = False
     taken_over: bool = False

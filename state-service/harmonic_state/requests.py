@@ -67,7 +67,8 @@ class Requests:
         self._listing = listing
         self._tasks = tasks
         self._log = log
-        self._received = metrics.counter("requests_total", "requests by name", ["name"])
+        received = metrics.counter("requests", "requests by name", ["name"])
+        self._received = {name: received.labels(name) for name in REQUESTS}
 
     def receive(self, message: Message) -> None:
         """Take one request; what cannot be read is refused."""
@@ -77,7 +78,7 @@ class Requests:
             self._log.warning("request_unknown", subject=message.subject)
             self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
             return
-        self._received.labels(name).inc()
+        self._received[name].inc()
         try:
             envelope = Envelope.from_headers(message.headers)
             # A newer gateway may have added a field, which this version need not know.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.universes import DeleteUniverse
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus import BusUnavailable
@@ -73,6 +74,7 @@ class Means:
     clock: Clock
     tasks: Tasks
     log: BoundLogger
+    next_record_id: Callable[[], str]
     on_conflict: Callable[[], None]
 
 
@@ -256,7 +258,7 @@ class Room:
 
     async def _append(self, at: str, events: list[LogEvent], after_position: int) -> int:
         record, was_unknown = await self._means.journal.append(
-            self.universe_id, new_id(), at, events, after_position
+            self.universe_id, self._means.next_record_id(), at, events, after_position
         )
         self._ring.add(record)
         self._means.heads.changed(self.universe_id, record.position)
@@ -271,7 +273,7 @@ class Room:
         outcomes: list[_Outcome] = []
         events: list[LogEvent] = []
         for waiting in batch:
-            moment = self._moment(universe)
+            moment = self._moment(universe, waiting.request)
             decision: Decision | Refused
             if _is_ahead(waiting.request, position):
                 decision = _AHEAD
@@ -283,12 +285,14 @@ class Room:
                 events.extend(decision.events)
         return outcomes, events, universe
 
-    def _moment(self, universe: Universe | None) -> Moment:
+    def _moment(self, universe: Universe | None, request: UniverseRequest) -> Moment:
         now = self._means.clock.now()
         at = timestamp(now)
         if universe is not None:
             at = max(at, universe.updated_at)
-        return Moment(at, milliseconds(now), new_id(), new_seed())
+        if isinstance(request, GenerateMusic):
+            return Moment(at, milliseconds(now), new_id(), new_seed())
+        return Moment(at, milliseconds(now))
 
     async def _follow_up(
         self, before: Universe | None, after: Universe | None, events: list[LogEvent]

@@ -1,7 +1,8 @@
 """The state service, composed in one place: started top down, stopped in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from harmonic_protocol.internal import ExpireMusic
@@ -81,6 +82,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 clock=clock,
                 tasks=tasks,
                 log=log,
+                next_record_id=record_ids(settings.replica_id),
                 on_conflict=conflicts.inc,
             )
             rooms = Rooms(means, metrics)
@@ -109,6 +111,12 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             await rooms.finish()
             heads.announce()
             await rooms.hand_over()
+
+
+def record_ids(replica_id: str) -> Callable[[], str]:
+    """Makes ids that no other record has: a replica's own id is fresh at every start."""
+    numbers = itertools.count(1)
+    return lambda: f"{replica_id}.{next(numbers)}"
 
 
 async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:

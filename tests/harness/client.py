@@ -89,11 +89,16 @@ class Client(Listener):
         transports: list[str] | None = None,
         headers: Mapping[str, str] | None = None,
         query: str = "",
+        comes_back: bool = False,
     ) -> Self:
-        """Connect with a token in ``auth``; raise socketio's ``ConnectionError`` if refused."""
+        """Connect with a token in ``auth``; raise socketio's ``ConnectionError`` if refused.
+
+        It begins anew unless it ``comes_back`` to where another client of its user was.
+        """
+        said = {} if comes_back else {"recovery": 0}
         await self._client.connect(
             url + query,
-            auth=None if token is None else {"token": token},
+            auth=None if token is None else {"token": token, **said},
             namespaces=[self.namespace],
             transports=transports or ["websocket"],
             headers=dict(headers or {}),

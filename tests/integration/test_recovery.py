@@ -334,7 +334,7 @@ async def test_without_a_pid_the_users_orphaned_rooms_are_taken_over(
     await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            client = await world.client(user)
+            client = await world.client(user, comes_back=True)
             success = await client.hears("connect_success")
             assert success["pid"]
             if success["recovered"]:

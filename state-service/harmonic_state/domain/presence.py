@@ -17,12 +17,12 @@ from harmonic_state.domain.universe import Seat, Universe
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision takes from outside: the time, a fresh id and a fresh seed."""
+    """All that a decision takes from outside: the time, and for music a fresh id and seed."""
 
     timestamp: str
     unix_ms: int
-    fresh_id: str
-    fresh_seed: int
+    fresh_id: str = ""
+    fresh_seed: int = 0
 
 
 def join(

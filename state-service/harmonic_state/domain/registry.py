@@ -36,7 +36,7 @@ def create(
         return refused(Code.INVALID_PARAMETERS, "This id is taken", reason="TAKEN")
     return [
         UniverseCreated(
-            universe_id=request.id or moment.fresh_id,
+            universe_id=request.id or "",
             owner=caller.user_id,
             title=request.name,
             visibility=request.visibility,
