@@ -68,7 +68,7 @@ class Commands:
                 type(command),
                 outcome,
                 queued.ack_id,
-                universe_id=command.universe_id,
+                universe_id=queued.universe_id,
                 op_id=command.op_id,
             )
         else:
@@ -77,11 +77,9 @@ class Commands:
             )
 
     async def _ask(self, session: Session, queued: Queued) -> Reply | Refused:
-        command = queued.command
-        reply = await self._owners.ask(
-            command.universe_id, command.operation(), command, session.caller
-        )
-        self._rooms.expect(command.universe_id, reply.position)
+        command, universe_id = queued.command, queued.universe_id
+        reply = await self._owners.ask(universe_id, command.operation(), command, session.caller)
+        self._rooms.expect(universe_id, reply.position)
         return reply.error or reply
 
     async def _join(self, session: Session, join: JoinRoom) -> Reply | Refused:

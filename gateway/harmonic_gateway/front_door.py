@@ -27,7 +27,13 @@ from harmonic_protocol.log import (
     UniverseDeleted,
 )
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
-from harmonic_protocol.messages.connection import ConnectRefusal, ConnectSuccess, Limits
+from harmonic_protocol.messages.connection import (
+    ConnectRefusal,
+    ConnectSuccess,
+    Limits,
+    TimeSync,
+    TimeSynced,
+)
 from harmonic_protocol.messages.declaration import (
     LARGE_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
@@ -173,12 +179,17 @@ class FrontDoor:
         name, args = event.name, event.args
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
-        if session.identity.expires_at_s <= self._clock.now().timestamp():
+        received_at = self._clock.now().timestamp()
+        if session.identity.expires_at_s <= received_at:
             self._refuse(connection, event, _EXPIRED)
             return
         command = read_command(name, args, event.size_bytes)
         if isinstance(command, Refused):
             self._refuse(connection, event, command)
+            return
+        if isinstance(command, TimeSync):
+            # At once: waiting behind other commands would count as the way here.
+            self._tell_time(connection, command, event.ack_id, received_at)
             return
         queued = Queued(command, event.ack_id, event.size_bytes)
         if not session.mailbox.put(
@@ -240,6 +251,19 @@ class FrontDoor:
             for session in [*self._sessions.values(), *self._departed.values()]:
                 group.create_task(self._saved.save(session, ended=True))
 
+    def _tell_time(
+        self, connection: Connection, asked: TimeSync, ack_id: int | None, received_at: float
+    ) -> None:
+        if ack_id is None:
+            return
+        answer = TimeSynced(
+            t0=asked.t0,
+            t1=round(received_at * 1000, 3),
+            t2=round(self._clock.now().timestamp() * 1000, 3),
+            rtt_ms=connection.socket.round_trip_ms,
+        )
+        connection.acknowledge(ack_id, answer.to_wire())
+
     def _limits(self) -> Limits:
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
@@ -280,7 +304,7 @@ class FrontDoor:
                         type(queued.command),
                         refused(Code.INTERNAL_ERROR, "The server failed to carry this out"),
                         queued.ack_id,
-                        universe_id=queued.command.universe_id,
+                        universe_id=queued.universe_id,
                         op_id=queued.command.op_id,
                     )
         finally:

@@ -7,7 +7,7 @@ from harmonic_gateway.identity import Identity
 from harmonic_gateway.places import Place
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.messages.declaration import Command, RoomCommand
 from harmonic_protocol.values import Mode
 
 
@@ -18,6 +18,11 @@ class Queued:
     command: Command
     ack_id: int | None
     size_bytes: int
+
+    @property
+    def universe_id(self) -> str:
+        """The universe that it is about; none for what concerns the connection alone."""
+        return self.command.universe_id if isinstance(self.command, RoomCommand) else ""
 
 
 class Mailbox:

@@ -25,8 +25,8 @@ export interface Analysis {
 
 /** Show the room what one hears. */
 export interface AudioAnalysis {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   /** What is heard. */
   analysis: Analysis;
 }
@@ -127,8 +127,8 @@ export interface Failure {
 
 /** Ask for a piece from the universe's parameters as they are now. */
 export interface GenerateMusic {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   duration: Duration;
   /** Makes the piece repeatable; without it one is drawn. */
   seed?: Seed;
@@ -142,8 +142,8 @@ export interface Health {
 
 /** Enter a universe's room, or change one's mode in it. */
 export interface JoinRoom {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   /** The mode that one wants; editing may be refused, with `details.allowedMode`. */
   mode: Mode;
 }
@@ -153,8 +153,8 @@ export type Key = "C" | "C#" | "Db" | "D" | "D#" | "Eb" | "E" | "Fb" | "E#" | "F
 
 /** Leave a universe's room. */
 export interface LeaveRoom {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
 }
 
 /** The bounds that a client can run into, announced when it connects. */
@@ -218,6 +218,8 @@ export interface MusicGenerated {
   scale: Scale;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+  /** When to start the piece, by the server's clock, so that all hear it together. */
+  playAt?: Timestamp;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -447,6 +449,35 @@ export interface StateRecovered {
   toSeq: number;
 }
 
+/**
+ * Ask for the server's clock, and for how the connection is doing; answered by its ack.
+ *
+ * `t0` is the client's own clock. Half of the time that the answer takes, less what the server
+ * took itself, is what the clocks are apart by.
+ */
+export interface TimeSync {
+  opId?: OperationId;
+  /** The client's clock when it asked, in milliseconds. */
+  t0: number;
+}
+
+/**
+ * The ack of `time_sync`; all times in milliseconds.
+ *
+ * The server received at `t1` and answers at `t2`, both since 1970 by its clock. `rttMs` is the
+ * round trip as the server measured it by its last heartbeat.
+ */
+export interface TimeSynced {
+  /** The client's clock when it asked, in milliseconds. */
+  t0: number;
+  /** The server's clock when it received the question, in milliseconds since 1970. */
+  t1: number;
+  /** The server's clock when it answered, in milliseconds since 1970. */
+  t2: number;
+  /** The round trip of the last heartbeat, as the server measured it, in milliseconds. */
+  rttMs?: number;
+}
+
 /** UTC with milliseconds, by the server's clock. */
 export type Timestamp = string;
 
@@ -515,16 +546,16 @@ export interface UniverseSummary {
 
 /** Change music parameters. */
 export interface UpdateMusic {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: MusicChanges;
 }
 
 /** Change several parameter sets at once: all of it happens, or nothing. */
 export interface UpdateParameters {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   physics?: PhysicsChanges;
   music?: MusicChanges;
   visualization?: VisualizationChanges;
@@ -532,8 +563,8 @@ export interface UpdateParameters {
 
 /** Change physics parameters. */
 export interface UpdatePhysics {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: PhysicsChanges;
 }
@@ -550,8 +581,8 @@ export interface UpdateUniverse {
 
 /** Change visualization parameters. */
 export interface UpdateVisualization {
-  universeId: UniverseId;
   opId?: OperationId;
+  universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: VisualizationChanges;
 }
@@ -619,42 +650,42 @@ export interface ClientToServerEvents {
    * Enter a universe's room, or change one's mode in it.
    *
    * Followed by `room_joined` and `participant_joined`, or by `room_error` where it is refused.
-   * A user has 30 joins and leaves in any minute; a message may take 64 KiB.
+   * A user has 30 joins and leaves in any minute. A message may take 64 KiB.
    */
   join_room: Emit<JoinRoom, Accepted | Rejected>;
   /**
    * Leave a universe's room.
    *
    * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused. A
-   * user has 30 joins and leaves in any minute; a message may take 64 KiB.
+   * user has 30 joins and leaves in any minute. A message may take 64 KiB.
    */
   leave_room: Emit<LeaveRoom, Accepted | Rejected>;
   /**
    * Change physics parameters.
    *
    * Followed by `physics_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute; a message may take 64 KiB.
+   * updates in any minute. A message may take 64 KiB.
    */
   update_physics: Emit<UpdatePhysics, Accepted | Rejected>;
   /**
    * Change music parameters.
    *
    * Followed by `music_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute; a message may take 64 KiB.
+   * updates in any minute. A message may take 64 KiB.
    */
   update_music: Emit<UpdateMusic, Accepted | Rejected>;
   /**
    * Change visualization parameters.
    *
    * Followed by `visualization_updated`, or by `error` where it is refused. A user has 60
-   * parameter updates in any minute; a message may take 64 KiB.
+   * parameter updates in any minute. A message may take 64 KiB.
    */
   update_visualization: Emit<UpdateVisualization, Accepted | Rejected>;
   /**
    * Change several parameter sets at once: all of it happens, or nothing.
    *
    * Followed by `physics_updated` and `music_updated` and `visualization_updated`, or by
-   * `error` where it is refused. A user has 60 parameter updates in any minute; a message may
+   * `error` where it is refused. A user has 60 parameter updates in any minute. A message may
    * take 64 KiB.
    */
   update_parameters: Emit<UpdateParameters, Accepted | Rejected>;
@@ -662,16 +693,25 @@ export interface ClientToServerEvents {
    * Ask for a piece from the universe's parameters as they are now.
    *
    * Followed by `music_generated`, or by `error` where it is refused. A user has 10 music
-   * generation requests in any minute; a message may take 64 KiB.
+   * generation requests in any minute. A message may take 64 KiB.
    */
   generate_music: Emit<GenerateMusic, Accepted | Rejected>;
   /**
    * Show the room what one hears.
    *
    * Followed by `audio_analyzed`, or by `error` where it is refused. A user has 600 audio
-   * analyses in any minute; a message may take 128 KiB.
+   * analyses in any minute. A message may take 128 KiB.
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
+  /**
+   * Ask for the server's clock, and for how the connection is doing; answered by its ack.
+   *
+   * `t0` is the client's own clock. Half of the time that the answer takes, less what the
+   * server took itself, is what the clocks are apart by.
+   *
+   * Followed by `error` where it is refused. A message may take 64 KiB.
+   */
+  time_sync: Emit<TimeSync, TimeSynced | Rejected>;
 }
 
 /** What a client may hear. */

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
-from harmonic_protocol.messages.connection import ConnectSuccess, ErrorReported
+from harmonic_protocol.messages.connection import ConnectSuccess, ErrorReported, TimeSync
 from harmonic_protocol.messages.declaration import Command, Event
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import (
@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
             UpdateParameters,
             GenerateMusic,
             AudioAnalysis,
+            TimeSync,
         )
     }
 )

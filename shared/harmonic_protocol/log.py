@@ -199,6 +199,7 @@ class MusicStored(HiddenEvent):
     key: str
     scale: str
     seq: int
+    play_at: Timestamp | None = None
 
 
 HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (

@@ -90,6 +90,10 @@ socket.emit(
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),
 );
+socket.emit("time_sync", { t0: Date.now() }, (answer) => {
+  if ("t1" in answer) number(answer.t0, answer.t1, answer.t2, answer.rttMs ?? 0);
+  else text(answer.error.code);
+});
 socket.timeout(1000).emit("leave_room", { universeId }, (late, answer) => {
   if (late === null) judge(answer);
 });
@@ -154,7 +158,7 @@ socket.on("visualization_updated", (update) => {
 });
 socket.on("music_generated", (piece) => {
   text(piece.universeId, piece.timestamp, piece.requestId, piece.userId, piece.key, piece.scale);
-  number(piece.seed, piece.duration, piece.tempo, piece.seq);
+  number(piece.seed, piece.duration, piece.tempo, piece.seq, Date.parse(piece.playAt ?? ""));
   for (const note of piece.notes) {
     number(note.pitch, note.startTime, note.duration, note.velocity);
   }

@@ -6,7 +6,8 @@ import pytest
 
 from harmonic_gateway.inbound import read_command
 from harmonic_protocol.catalogue import COMMANDS
-from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.messages.connection import TimeSync
+from harmonic_protocol.messages.declaration import Command, RoomCommand
 from harmonic_protocol.refusals import Refused
 
 PAYLOADS: dict[str, dict[str, Any]] = {
@@ -38,14 +39,25 @@ def fields(name: str, payload: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {field["field"]: field for field in refusal(name, payload).details["fields"]}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+IN_ROOMS = [name for name, command in COMMANDS.items() if issubclass(command, RoomCommand)]
+
+
+@pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_is_read_with_an_operation_id(name: str) -> None:
     command = read(name, {"universeId": "u-1", "opId": "mine", **PAYLOADS[name]})
-    assert isinstance(command, COMMANDS[name])
+    assert isinstance(command, RoomCommand)
+    assert type(command) is COMMANDS[name]
     assert (command.universe_id, command.op_id) == ("u-1", "mine")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def test_time_sync_takes_the_clients_clock_and_nothing_else() -> None:
+    command = read("time_sync", {"t0": 1.5})
+    assert isinstance(command, TimeSync)
+    assert command.t0 == 1.5
+    assert "universeId" in fields("time_sync", {"t0": 1, "universeId": "u"})
+
+
+@pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_refuses_what_is_not_declared(name: str) -> None:
     good = {"universeId": "u", **PAYLOADS[name]}
     assert "is not a known field" in fields(name, {**good, "extra": 1})["extra"]["reason"]

@@ -16,7 +16,7 @@ from harmonic_protocol.export.envelopes import (
 )
 from harmonic_protocol.export.examples import example
 from harmonic_protocol.export.tidying import Schema, reference, sentence
-from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess, TimeSynced
 from harmonic_protocol.messages.declaration import JSON_TYPE, Command
 from harmonic_protocol.schema import WireModel
 
@@ -28,6 +28,7 @@ _CONNECT_ERROR = "CONNECT_ERROR"
 _ACKS: Mapping[type[WireModel], str] = {
     Accepted: "accepted",
     SignalAccepted: "signal_accepted",
+    TimeSynced: "time_synced",
     Rejected: "rejected",
 }
 
@@ -99,7 +100,7 @@ def _messages(known: Mapping[str, Schema]) -> dict[str, Any]:
         **{
             name: {
                 **_message(name, command, prose.of_command(command), known),
-                "x-rate-class": command.spec.rate.value,
+                **({"x-rate-class": command.spec.rate.value} if command.spec.rate else {}),
                 "x-max-bytes": command.spec.max_bytes,
             }
             for name, command in COMMANDS.items()

@@ -17,6 +17,7 @@ from harmonic_protocol.export.tidying import (
     public_name,
     tidied,
 )
+from harmonic_protocol.messages.connection import TimeSynced
 from harmonic_protocol.messages.music import Duration, Seed
 from harmonic_protocol.messages.universes import Operation
 
@@ -38,6 +39,7 @@ NAMED_VALUES: Mapping[str, Any] = {
 _ENVELOPES = (
     envelopes.Accepted,
     envelopes.SignalAccepted,
+    TimeSynced,
     envelopes.Rejected,
     envelopes.ConnectAuth,
     envelopes.ConnectError,

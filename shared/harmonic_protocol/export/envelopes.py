@@ -1,8 +1,10 @@
 """What goes around the declared payloads: acks, connection errors, HTTP errors, health."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
-from harmonic_protocol.messages.connection import ConnectRefusal
+from harmonic_protocol.messages.connection import ConnectRefusal, TimeSynced
 from harmonic_protocol.messages.declaration import Command, Handler
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import WireModel
@@ -28,9 +30,14 @@ class Rejected(WireModel):
     error: Refused
 
 
-def accepted(command: type[Command]) -> type[Accepted | SignalAccepted]:
+_ACCEPTED: Mapping[Handler, type[WireModel]] = MappingProxyType(
+    {Handler.STATE: Accepted, Handler.RELAY: SignalAccepted, Handler.GATEWAY: TimeSynced}
+)
+
+
+def accepted(command: type[Command]) -> type[WireModel]:
     """The ack of such a command when it was carried out."""
-    return SignalAccepted if command.spec.handler is Handler.RELAY else Accepted
+    return _ACCEPTED[command.spec.handler]
 
 
 class ConnectAuth(WireModel):

@@ -27,7 +27,7 @@ from harmonic_protocol.export.tables import (
 )
 from harmonic_protocol.export.tidying import reference, sentence
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES, MAX_AUDIO_MESSAGE_BYTES
-from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess, TimeSynced
 from harmonic_protocol.messages.declaration import (
     ALLOWANCES_PER_MINUTE,
     API_PREFIX,
@@ -40,7 +40,7 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.messages.universes import Operation
 
-_ACKS = (Accepted, SignalAccepted, Rejected)
+_ACKS = (Accepted, SignalAccepted, TimeSynced, Rejected)
 
 
 def document() -> str:

@@ -153,10 +153,15 @@ def of_command(command: type[Command]) -> list[str]:
     """What a command means, and what its declaration says about its limits and answers."""
     spec = command.spec
     answers = " and ".join(f"`{name}`" for name in spec.answers)
-    allowance = f"{ALLOWANCES_PER_MINUTE[spec.rate]} {RATES[spec.rate]}"
+    followed = f"Followed by {answers}, or by" if answers else "Followed by"
+    allowance = (
+        f" A user has {ALLOWANCES_PER_MINUTE[spec.rate]} {RATES[spec.rate]} in any minute."
+        if spec.rate
+        else ""
+    )
     limits = (
-        f"Followed by {answers}, or by `{spec.failure.value}` where it is refused. A user has"
-        f" {allowance} in any minute; a message may take {spec.max_bytes // KIB} KiB."
+        f"{followed} `{spec.failure.value}` where it is refused.{allowance} A message may take"
+        f" {spec.max_bytes // KIB} KiB."
     )
     return [sentence(command.__doc__ or ""), limits]
 

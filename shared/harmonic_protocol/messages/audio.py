@@ -6,13 +6,13 @@ from pydantic import Field, StringConstraints
 
 from harmonic_protocol.messages.declaration import (
     KIB,
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
     Handler,
     RateClass,
+    RoomCommand,
 )
 from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import Timestamp, UniverseId, UserId
@@ -37,7 +37,7 @@ class Analysis(ClientModel):
     timestamp: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class AudioAnalysis(Command):
+class AudioAnalysis(RoomCommand):
     """Show the room what one hears."""
 
     spec: ClassVar = CommandSpec(

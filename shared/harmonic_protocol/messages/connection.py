@@ -4,7 +4,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from harmonic_protocol.messages.declaration import Audience, Delivery, Event, EventSpec
+from harmonic_protocol.messages.declaration import (
+    Audience,
+    Command,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    Handler,
+)
 from harmonic_protocol.refusals import Code
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
@@ -38,6 +46,31 @@ class ConnectSuccess(Event):
     limits: Limits
     pid: str | None = None
     offset: str | None = None
+
+
+class TimeSync(Command):
+    """Ask for the server's clock, and for how the connection is doing; answered by its ack.
+
+    ``t0`` is the client's own clock. Half of the time that the answer takes, less what the
+    server took itself, is what the clocks are apart by.
+    """
+
+    spec: ClassVar = CommandSpec("time_sync", rate=None, answers=(), handler=Handler.GATEWAY)
+
+    t0: float
+
+
+class TimeSynced(WireModel):
+    """The ack of ``time_sync``; all times in milliseconds.
+
+    The server received at ``t1`` and answers at ``t2``, both since 1970 by its clock. ``rttMs``
+    is the round trip as the server measured it by its last heartbeat.
+    """
+
+    t0: float
+    t1: float
+    t2: float
+    rtt_ms: float | None = None
 
 
 class ConnectRefusal(WireModel):

@@ -54,6 +54,8 @@ class Handler(StrEnum):
     """the owner of the universe decides it"""
     RELAY = "relay"
     """the gateway passes it on to the room: a live signal, stored nowhere"""
+    GATEWAY = "gateway"
+    """the gateway answers it by itself"""
 
 
 class Delivery(StrEnum):
@@ -88,7 +90,7 @@ class CommandSpec:
     """How a command is named, carried out, limited and refused."""
 
     name: str
-    rate: RateClass
+    rate: RateClass | None
     answers: tuple[str, ...]
     handler: Handler = Handler.STATE
     failure: Failure = Failure.ERROR
@@ -136,11 +138,10 @@ class Request(ClientModel):
 
 
 class Command(Request):
-    """Something that a client asks for in a room. Each may carry an ``opId``."""
+    """Something that a client asks for. Each may carry an ``opId``."""
 
     spec: ClassVar[CommandSpec]
 
-    universe_id: UniverseId
     op_id: OperationId | None = None
 
     @classmethod
@@ -152,6 +153,12 @@ class Command(Request):
     def repeatable(self) -> bool:
         """As declared; or since its ``opId`` is remembered."""
         return self.spec.repeatable or self.op_id is not None
+
+
+class RoomCommand(Command):
+    """Something that a client asks for in a universe's room."""
+
+    universe_id: UniverseId
 
 
 class Event(WireModel):

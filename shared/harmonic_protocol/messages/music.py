@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from harmonic_protocol.messages.declaration import (
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
     RateClass,
+    RoomCommand,
 )
 from harmonic_protocol.values import Key, Note, Scale, Timestamp, UniverseId, UserId
 
@@ -22,7 +22,7 @@ Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, description="seconds"
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-class GenerateMusic(Command):
+class GenerateMusic(RoomCommand):
     """Ask for a piece from the universe's parameters as they are now."""
 
     spec: ClassVar = CommandSpec("generate_music", RateClass.GENERATIONS, ("music_generated",))
@@ -52,3 +52,4 @@ class MusicGenerated(Event):
     key: Key
     scale: Scale
     seq: int
+    play_at: Timestamp | None = None

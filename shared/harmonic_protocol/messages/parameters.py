@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from harmonic_protocol.messages.declaration import (
     Changes,
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
     RateClass,
+    RoomCommand,
     changes_of,
 )
 from harmonic_protocol.values import (
@@ -28,7 +28,7 @@ MusicChanges = changes_of(MusicParameters, "MusicChanges")
 VisualizationChanges = changes_of(VisualizationParameters, "VisualizationChanges")
 
 
-class ParameterCommand(Command):
+class ParameterCommand(RoomCommand):
     """A command that changes parameters: it yields the changes of each set that it names."""
 
     def changes(self) -> dict[str, Changes]:

@@ -6,19 +6,19 @@ from pydantic import Field
 
 from harmonic_protocol.messages.declaration import (
     Audience,
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
     Failure,
     RateClass,
+    RoomCommand,
 )
 from harmonic_protocol.refusals import Code
 from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
 
 
-class JoinRoom(Command):
+class JoinRoom(RoomCommand):
     """Enter a universe's room, or change one's mode in it."""
 
     spec: ClassVar = CommandSpec(
@@ -32,7 +32,7 @@ class JoinRoom(Command):
     mode: Mode
 
 
-class LeaveRoom(Command):
+class LeaveRoom(RoomCommand):
     """Leave a universe's room."""
 
     spec: ClassVar = CommandSpec(

@@ -1,5 +1,7 @@
 """Asking for a piece: one at a time per user, answered by notes or, in time, by an error."""
 
+from datetime import datetime, timedelta
+
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
 from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
@@ -14,6 +16,8 @@ from harmonic_state.domain.universe import Universe
 MUSIC_TIMEOUT_MS = 5000
 #: After such an error, a client does well to wait so long before it asks again.
 RETRY_AFTER_FAILURE_MS = 1000
+#: A piece begins so long after it was announced: time for it to reach everybody, with its notes.
+PLAY_LEAD_MS = 1000
 
 
 def generate(
@@ -74,8 +78,14 @@ def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) 
             key=request.key,
             scale=request.scale,
             seq=universe.seq + 1,
+            play_at=_later(moment.timestamp, PLAY_LEAD_MS),
         )
     ]
+
+
+def _later(timestamp: str, by_ms: int) -> str:
+    at = datetime.fromisoformat(timestamp) + timedelta(milliseconds=by_ms)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def expire(universe: Universe | None, request: ExpireMusic) -> list[LogEvent]:
