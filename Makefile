@@ -74,6 +74,7 @@ contract: $(DEV_READY) ## Generate the contract's documents from its declaration
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv
