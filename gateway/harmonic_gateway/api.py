@@ -9,13 +9,20 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
-from harmonic_gateway.identity import Identity, Verifier, bearer
+from harmonic_gateway.identity import Identity, bearer
+from harmonic_gateway.limits import AddressGuard, Allowances
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pieces import Pieces
+from harmonic_gateway.sockets import PATHS
 from harmonic_protocol.catalogue import OPERATIONS
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.export import openapi
-from harmonic_protocol.messages.declaration import API_PREFIX, JSON_TYPE, MAX_MESSAGE_BYTES
+from harmonic_protocol.messages.declaration import (
+    API_PREFIX,
+    JSON_TYPE,
+    MAX_MESSAGE_BYTES,
+    RateClass,
+)
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     GetMusic,
@@ -25,6 +32,7 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus import BusUnavailable
+from harmonic_runtime.clock import Clock
 from harmonic_runtime.entropy import new_id
 from harmonic_runtime.logs import BoundLogger
 
@@ -56,13 +64,15 @@ class Api:
     def __init__(
         self,
         *,
-        verifier: Verifier,
+        identify: Callable[[str | None], Awaitable[Identity | Refused]],
+        allowances: Allowances,
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
         log: BoundLogger,
     ) -> None:
-        self._verifier = verifier
+        self._identify = identify
+        self._allowances = allowances
         self._owners = owners
         self._pieces = pieces
         self._gateway_id = gateway_id
@@ -90,9 +100,12 @@ class Api:
         self, operation: type[Operation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            identity = self._verifier.verify(bearer(request.headers))
+            identity = await self._identify(bearer(request.headers))
             if isinstance(identity, Refused):
                 return self._error(identity)
+            over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
+            if over is not None:
+                return self._error(over)
             asked = await read_operation(operation, request)
             if isinstance(asked, Refused):
                 return self._error(asked)
@@ -234,3 +247,26 @@ def error_middleware(log: BoundLogger) -> Middleware:
             )
 
     return in_format
+
+
+def guard_addresses(guard: AddressGuard, clock: Clock) -> Middleware:
+    """Turns connects away of an address that makes too many of them."""
+
+    @web.middleware
+    async def guarded(
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        if request.path in PATHS and "sid" not in request.query:
+            wait_s = guard.take(request.remote or "", clock.monotonic())
+            if wait_s:
+                return error_response(
+                    refused(
+                        Code.RATE_LIMITED,
+                        "Too many connects from this address",
+                        retryAfterMs=int(wait_s * 1000) + 1,
+                    )
+                )
+        return await handler(request)
+
+    return guarded

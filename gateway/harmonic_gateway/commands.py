@@ -12,6 +12,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import JoinResult
 from harmonic_protocol.messages.audio import AudioAnalysis
+from harmonic_protocol.messages.declaration import Command, RoomCommand
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -50,34 +51,26 @@ class Commands:
         self._clock = clock
         self._rooms_per_connection = rooms_per_connection
 
-    async def carry_out(self, session: Session, queued: Queued) -> None:
-        """Carry one command out and answer it; never raises for what a client may cause."""
-        match queued.command:
-            case JoinRoom() as join:
-                outcome = await self._join(session, join)
-            case LeaveRoom() as leave:
-                outcome = await self._leave(session, leave)
-            case AudioAnalysis() as analysis:
-                outcome = await self._relay(session, analysis)
+    async def carry_out(self, session: Session, command: Command, queued: Queued) -> Refused | None:
+        """Carry one command out and acknowledge it, or say why not."""
+        match command:
+            case JoinRoom():
+                outcome = await self._join(session, command)
+            case LeaveRoom():
+                outcome = await self._leave(session, command)
+            case AudioAnalysis():
+                outcome = await self._relay(session, command)
+            case RoomCommand():
+                outcome = await self._ask(session, command)
             case _:
-                outcome = await self._ask(session, queued)
-        command = queued.command
+                raise TypeError(f"nobody carries {queued.name} out")
         if isinstance(outcome, Refused):
-            self._answers.refused(
-                session.connection,
-                type(command),
-                outcome,
-                queued.ack_id,
-                universe_id=queued.universe_id,
-                op_id=command.op_id,
-            )
-        else:
-            self._answers.accepted(
-                session.connection, command.spec.name, queued.ack_id, seq=outcome.seq
-            )
+            return outcome
+        self._answers.accepted(session.connection, queued.name, queued.ack_id, seq=outcome.seq)
+        return None
 
-    async def _ask(self, session: Session, queued: Queued) -> Reply | Refused:
-        command, universe_id = queued.command, queued.universe_id
+    async def _ask(self, session: Session, command: RoomCommand) -> Reply | Refused:
+        universe_id = command.universe_id
         reply = await self._owners.ask(universe_id, command.operation(), command, session.caller)
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply

@@ -7,27 +7,29 @@ from typing import Any
 
 import jwt
 
+from harmonic_gateway.keys import HMAC_ALGORITHMS, PUBLIC_KEY_ALGORITHMS, Keys
+from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import printable
 from harmonic_runtime.clock import timestamp
 
-#: Longer tokens are refused unread; request lines end at 8,190 bytes anyway.
-MAX_TOKEN_CHARACTERS = 8192
 MAX_USER_ID_CHARACTERS = 255
 MAX_USERNAME_CHARACTERS = 64
+MAX_JTI_CHARACTERS = 255
 LEEWAY_S = 5
-#: Pinned here, never taken from the token.
-ALGORITHMS = ("HS256",)
+_ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
 _NAME_CLAIMS = ("username", "name", "preferred_username")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified user; ``expires_at_s`` is Unix time."""
+    """A verified user; times are Unix time, and a token without a time of issue is of any time."""
 
     user_id: str
     username: str
     expires_at_s: int
+    issued_at_s: float = 0.0
+    jti: str | None = None
 
     @property
     def expires_at(self) -> str:
@@ -49,33 +51,68 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 class Verifier:
-    """Verifies tokens by a shared secret."""
+    """Verifies tokens by the configured keys, for the configured issuer and audience if any."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    def __init__(
+        self, keys: Keys, *, issuer: str | None = None, audience: str | None = None
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
 
-    def verify(self, token: str | None) -> Identity | Refused:
+    async def verify(self, token: str | None) -> Identity | Refused:
         """The identity that the token proves, or ``AUTH_ERROR`` with a reason."""
         if not token:
-            return _denied("A token is required", "MISSING")
+            return denied("A token is required", "MISSING")
         if len(token) > MAX_TOKEN_CHARACTERS:
-            return _denied("Invalid token", "INVALID")
+            return INVALID
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=ALGORITHMS,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "sub"], "verify_aud": False},
-            )
+            header = jwt.get_unverified_header(token)
+            algorithm = header.get("alg")
+            if algorithm not in _ALGORITHMS:
+                return INVALID
+            keys = await self._keys.candidates(algorithm, header.get("kid"))
+            claims = self._claims(token, algorithm, keys)
         except jwt.ExpiredSignatureError:
-            return _denied("The token has expired", "EXPIRED")
-        except (jwt.PyJWTError, ValueError, RecursionError, UnicodeError):
-            return _denied("Invalid token", "INVALID")
-        user_id = claims["sub"]
-        if not 0 < len(user_id) <= MAX_USER_ID_CHARACTERS:
-            return _denied("Invalid token", "INVALID")
-        return Identity(user_id, _username(claims) or user_id, int(claims["exp"]))
+            return denied("The token has expired", "EXPIRED")
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            return INVALID
+        return INVALID if claims is None else _identity(claims)
+
+    def _claims(self, token: str, algorithm: str, keys: list[Any]) -> dict[str, Any] | None:
+        for key in keys:
+            try:
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    leeway=LEEWAY_S,
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    options={
+                        "require": ["exp", "sub"],
+                        "verify_aud": self._audience is not None,
+                        "verify_iss": self._issuer is not None,
+                    },
+                )
+            except jwt.InvalidSignatureError:
+                continue
+        return None
+
+
+def _identity(claims: Mapping[str, Any]) -> Identity | Refused:
+    user_id, issued_at, jti = claims["sub"], claims.get("iat"), claims.get("jti")
+    if not 0 < len(user_id) <= MAX_USER_ID_CHARACTERS:
+        return INVALID
+    if jti is not None and not (isinstance(jti, str) and 0 < len(jti) <= MAX_JTI_CHARACTERS):
+        return INVALID
+    return Identity(
+        user_id,
+        _username(claims) or user_id,
+        int(claims["exp"]),
+        float(issued_at) if isinstance(issued_at, int | float) else 0.0,
+        jti,
+    )
 
 
 def _username(claims: Mapping[str, Any]) -> str:
@@ -86,5 +123,11 @@ def _username(claims: Mapping[str, Any]) -> str:
     return ""
 
 
-def _denied(message: str, reason: str) -> Refused:
+def denied(message: str, reason: str) -> Refused:
+    """``AUTH_ERROR``."""
     return refused(Code.AUTH_ERROR, message, reason=reason)
+
+
+INVALID = denied("Invalid token", "INVALID")
+EXPIRED = denied("The token has expired", "EXPIRED")
+REVOKED = denied("The token was revoked", "REVOKED")

@@ -17,7 +17,7 @@ from harmonic_gateway.places import Place, place, read_offset
 from harmonic_gateway.rooms import Room, Rooms
 from harmonic_gateway.session import Session
 from harmonic_gateway.sessions import Found, Sessions
-from harmonic_gateway.sockets import Frame
+from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart, ResumeRoom, SavedRoom
 from harmonic_protocol.log import MusicStored
@@ -119,6 +119,11 @@ class Recovery:
                 self._rooms.admit(back.room, connection, back.position, back.frames)
         outcome = "recovered" if returning.recovered else "anew"
         self._returns.labels(outcome).inc()
+
+    def pinged(self, connection: Connection) -> None:
+        """Remember how far a client will have come that does not tell it itself."""
+        if connection.elsewhere is None and connection.rooms:
+            connection.session.sent = self._rooms.places(connection)
 
     async def give_up(self, returning: Return) -> None:
         """The client is gone again before it knew that it is back."""

@@ -7,16 +7,22 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from harmonic_gateway.answers import Answers
-from harmonic_gateway.api import Api, error_middleware
+from harmonic_gateway.api import Api, error_middleware, guard_addresses
 from harmonic_gateway.commands import Commands
+from harmonic_gateway.departures import Departures
+from harmonic_gateway.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.feed import LogTrimmed
 from harmonic_gateway.front_door import FrontDoor
 from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.identity import Verifier
+from harmonic_gateway.keys import Keys
+from harmonic_gateway.limits import AddressGuard, Allowances
+from harmonic_gateway.notices import Notices
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pids import Pids
 from harmonic_gateway.pieces import Pieces
 from harmonic_gateway.recovery import Recovery
+from harmonic_gateway.revocations import Revocations
 from harmonic_gateway.rooms import Rooms
 from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.settings import GatewaySettings
@@ -47,7 +53,9 @@ LOGS_READ_AT_ONCE = 32
 
 
 @asynccontextmanager
-async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
+async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
+    process: Process[GatewaySettings],
+) -> AsyncIterator[None]:
     """Everything that a replica of the gateway consists of."""
     settings, log, metrics, clock = (
         process.settings,
@@ -80,9 +88,19 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
-        pids = Pids(settings.jwt_secret.get_secret_value())
-        verifier = Verifier(settings.jwt_secret.get_secret_value())
+        pids = Pids(settings.recovery_secret)
+        keys = Keys(
+            secrets=settings.secrets,
+            jwks_url=settings.jwks_url,
+            jwks_file=settings.jwks_file,
+            metrics=metrics,
+            log=log,
+        )
+        tasks.start(keys.keep_fresh(), name="keys")
+        verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         answers = Answers(log, metrics)
+        allowances = Allowances(streams, clock=clock, metrics=metrics)
+        await allowances.learn()
 
         reading = asyncio.Semaphore(LOGS_READ_AT_ONCE)
 
@@ -98,7 +116,7 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             return LogPart.model_validate(reply.result)
 
         def notice(universe_id: str, event: HiddenEvent) -> None:
-            door.notice(universe_id, event)
+            notices.act_upon(universe_id, event)
 
         def signal(universe_id: str, message: Message) -> None:
             rooms.broadcast(universe_id, [unpack(message)])
@@ -142,30 +160,67 @@ async def gateway(process: Process[GatewaySettings]) -> AsyncIterator[None]:
             clock=clock,
             metrics=metrics,
         )
+        departures = Departures(
+            owners=owners,
+            rooms=rooms,
+            saved=saved_sessions,
+            tasks=tasks,
+            grace_s=settings.departure_grace_s,
+        )
+
+        def revoked() -> None:
+            door.look_at_revocations()
+
+        revocations = Revocations(bus, streams, revoked)
         door = FrontDoor(
             settings=settings,
             gateway_id=gateway_id,
             bus=bus,
             verifier=verifier,
-            owners=owners,
-            rooms=rooms,
+            revocations=revocations,
+            allowances=allowances,
             commands=commands,
             answers=answers,
             saved_sessions=saved_sessions,
             recovery=recovery,
+            departures=departures,
             pids=pids,
             clock=clock,
             tasks=tasks,
             metrics=metrics,
             log=log,
         )
+        notices = Notices(
+            sessions=door.sessions,
+            rooms=rooms,
+            owners=owners,
+            answers=answers,
+            saved=saved_sessions,
+            departures=departures,
+            tasks=tasks,
+        )
+        await revocations.start()
+        tasks.start(revocations.keep_reading(), name="revocations")
+        await revocations.loaded()
         sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
-        api = Api(verifier=verifier, owners=owners, pieces=pieces, gateway_id=gateway_id, log=log)
+        api = Api(
+            identify=door.identify,
+            allowances=allowances,
+            owners=owners,
+            pieces=pieces,
+            gateway_id=gateway_id,
+            log=log,
+        )
+        addresses = AddressGuard(settings.connects_per_s, settings.connects_burst, metrics)
         app = web.Application(
-            client_max_size=MAX_MESSAGE_BYTES, middlewares=[error_middleware(log)]
+            client_max_size=MAX_MESSAGE_BYTES,
+            middlewares=[guard_addresses(addresses, clock), error_middleware(log)],
         )
         app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
-        with every(OWNERS_INTERVAL_S, heads.look_at_owners):
+        with (
+            every(OWNERS_INTERVAL_S, heads.look_at_owners),
+            every(TOKENS_INTERVAL_S, door.look_at_tokens),
+        ):
             async with _listening(app, settings) as port:
                 log.info("listening", host=settings.host, port=port)
                 yield

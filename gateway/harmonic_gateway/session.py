@@ -4,25 +4,35 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from harmonic_gateway.identity import Identity
+from harmonic_gateway.limits import FloodGuard, limited
 from harmonic_gateway.places import Place
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import Command, RoomCommand
+from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, Command, RateClass
+from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
+
+#: The flood guard of a connection, whatever it sends.
+EVENTS_PER_S = 50
+EVENTS_BURST = 100
+#: Live signals are counted on each connection alone: they are stored nowhere.
+AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
+AUDIO_BURST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A command in the order of its coming; ``ack_id`` if the client wants an ack."""
+    """A command, or why there is none, in the order of its coming.
 
-    command: Command
+    ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are as it said.
+    """
+
+    name: str
+    command: Command | Refused
     ack_id: int | None
     size_bytes: int
-
-    @property
-    def universe_id(self) -> str:
-        """The universe that it is about; none for what concerns the connection alone."""
-        return self.command.universe_id if isinstance(self.command, RoomCommand) else ""
+    universe_id: str | None
+    op_id: str | None
 
 
 class Mailbox:
@@ -80,12 +90,22 @@ class Session:
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     mailbox: Mailbox = field(default_factory=Mailbox)
+    flood: FloodGuard = field(default_factory=lambda: FloodGuard(EVENTS_PER_S, EVENTS_BURST))
+    audio: FloodGuard | None = None
     places: dict[str, Place] = field(default_factory=dict)
     pid: str | None = None
     acknowledged: dict[str, int] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
+    warned: bool = False
     saved_at: int | None = None
     replaced: bool = False
+
+    def take_audio(self, now_s: float) -> Refused | None:
+        """Grant one audio analysis, or say when to ask again."""
+        if self.audio is None:
+            self.audio = FloodGuard(AUDIO_PER_S, AUDIO_BURST)
+        wait_s = self.audio.take(now_s)
+        return limited(self.audio.allowance, int(wait_s * 1000) + 1) if wait_s else None
 
     @property
     def caller(self) -> Caller:

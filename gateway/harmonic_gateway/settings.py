@@ -1,8 +1,8 @@
 """What an operator may set of the gateway, all by ``HARMONIC_…`` variables."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from harmonic_protocol.messages.declaration import KIB
 from harmonic_runtime.settings import ServiceSettings
@@ -12,9 +12,44 @@ class GatewaySettings(ServiceSettings):
     """The gateway's settings. Without a key to verify tokens with, it does not start."""
 
     jwt_secret: Annotated[
-        SecretStr,
+        SecretStr | None,
         Field(min_length=16, description="shared secret of HS256 tokens, at least 16 characters"),
-    ]
+    ] = None
+    jwt_old_secrets: Annotated[
+        SecretStr | None,
+        Field(description="secrets that are still believed, separated by white space"),
+    ] = None
+    jwks_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://",
+            description="where the public keys of RS256, ES256 and EdDSA tokens are (a JWKS)",
+        ),
+    ] = None
+    jwks_file: Annotated[str | None, Field(description="a file that holds them instead")] = None
+    jwt_issuer: Annotated[str | None, Field(description="the `iss` that tokens must have")] = None
+    jwt_audience: Annotated[
+        str | None, Field(description="the `aud` that tokens must have, or one of theirs")
+    ] = None
+    session_secret: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=16,
+            description="what clients that come back are known by; needed without a JWT secret",
+        ),
+    ] = None
+    token_warning_s: Annotated[
+        float, Field(ge=0, le=3600, description="time before a token's expiry to warn its client")
+    ] = 60.0
+    token_grace_s: Annotated[
+        float, Field(ge=0, le=3600, description="time after it in which a newer one is taken")
+    ] = 30.0
+    connects_per_s: Annotated[
+        float, Field(gt=0, le=1_000_000, description="connects of one address, on average")
+    ] = 100.0
+    connects_burst: Annotated[
+        int, Field(ge=1, le=1_000_000, description="connects of one address at once")
+    ] = 1_000
     host: Annotated[str, Field(description="address to listen on for clients")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port for clients; 0: any")] = 8000
     gateway_name: Annotated[
@@ -53,3 +88,28 @@ class GatewaySettings(ServiceSettings):
     ] = 10.0
     ping_interval_s: Annotated[int, Field(ge=1, le=60, description="seconds between pings")] = 5
     ping_timeout_s: Annotated[int, Field(ge=1, le=60, description="seconds to answer a ping")] = 4
+
+    @model_validator(mode="after")
+    def _has_keys(self) -> Self:
+        if self.jwks_url is not None and self.jwks_file is not None:
+            raise ValueError("HARMONIC_JWKS_URL and HARMONIC_JWKS_FILE exclude one another")
+        if self.jwt_secret is None and self.jwks_url is None and self.jwks_file is None:
+            raise ValueError(
+                "HARMONIC_JWT_SECRET must be set, or HARMONIC_JWKS_URL or HARMONIC_JWKS_FILE"
+            )
+        if self.jwt_secret is None and self.session_secret is None:
+            raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
+        return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The shared secrets that tokens may be signed with, the current one first."""
+        current = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
+        old = self.jwt_old_secrets.get_secret_value() if self.jwt_old_secrets else ""
+        return tuple(filter(None, (current, *old.split())))
+
+    @property
+    def recovery_secret(self) -> str:
+        """What the secrets of clients that come back are proven with."""
+        chosen = self.session_secret or self.jwt_secret
+        return chosen.get_secret_value() if chosen else ""

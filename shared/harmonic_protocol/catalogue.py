@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
-from harmonic_protocol.messages.connection import ConnectSuccess, ErrorReported, TimeSync
+from harmonic_protocol.messages.connection import (
+    ConnectSuccess,
+    ErrorReported,
+    RefreshToken,
+    TimeSync,
+    TokenExpiring,
+    TokenRefreshed,
+)
 from harmonic_protocol.messages.declaration import Command, Event
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import (
@@ -50,6 +57,7 @@ COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
             UpdateParameters,
             GenerateMusic,
             AudioAnalysis,
+            RefreshToken,
             TimeSync,
         )
     }
@@ -60,6 +68,8 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
         event.spec.name: event
         for event in (
             ConnectSuccess,
+            TokenExpiring,
+            TokenRefreshed,
             RoomJoined,
             RoomLeft,
             RoomRefused,

@@ -9,6 +9,8 @@
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
 ``hu.jobs.music``                 pieces to compose
 ``hu.session.<user>.<pid>``       what is kept of a session, by digests
+``hu.limit.<kind>.<user>``        what users did in the last minute
+``hu.revoked.<kind>.<digest>``    tokens that are not good any more
 ``hu.heads``                      owners' word of where the logs that changed end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
 ================================  ==========================================================
@@ -27,6 +29,7 @@ NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
 JOBS_STREAM = "HU_JOBS"
 SESSIONS_STREAM = "HU_SESSIONS"
+REVOCATIONS_STREAM = "HU_REVOCATIONS"
 
 HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
@@ -36,6 +39,7 @@ NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
 INDEX_SUBJECTS = "hu.index.*.*"
 JOBS_SUBJECT = "hu.jobs.music"
 SESSION_SUBJECTS = "hu.session.*.*"
+REVOCATION_SUBJECTS = "hu.revoked.*.*"
 
 PUBLIC_AUDIENCE = "public"
 
@@ -99,6 +103,31 @@ def midi(universe_id: str, request_id: str) -> str:
 def pieces(universe_id: str) -> tuple[str, str]:
     """The subjects of all notes, and of all MIDI files, of a universe."""
     return notes(universe_id, "*"), midi(universe_id, "*")
+
+
+def limit_stream(rate: str) -> str:
+    """The stream that counts what users did of one kind."""
+    return f"HU_LIMIT_{rate.upper()}"
+
+
+def limit_subjects(rate: str) -> str:
+    """All that such a stream counts."""
+    return f"hu.limit.{rate}.*"
+
+
+def limit(rate: str, user_id: str) -> str:
+    """What one user did of one kind."""
+    return f"hu.limit.{rate}.{audience_of(user_id)}"
+
+
+def revoked_user(user_id: str) -> str:
+    """The subject of the revocation of all of a user's tokens."""
+    return f"hu.revoked.user.{_digest(user_id)}"
+
+
+def revoked_token(jti: str) -> str:
+    """The subject of the revocation of one token."""
+    return f"hu.revoked.token.{_digest(jti)}"
 
 
 def session(user_id: str, pid: str) -> str:

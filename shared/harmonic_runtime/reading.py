@@ -5,9 +5,11 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from harmonic_runtime.bus import Answer, Bus, BusTimeout, BusUnavailable
+from harmonic_runtime.clock import milliseconds
 from harmonic_runtime.jetstream import API_PREFIX, ApiRefused, call
 from harmonic_runtime.wire import DESCRIPTION, STATUS, decode_headers
 
@@ -34,13 +36,16 @@ _NO_MESSAGE_FOUND = 10037
 class Stored:
     """A message as it was stored.
 
-    ``previous`` is the sequence of its subject's message before, where it was appended after it.
+    ``previous`` is the sequence of its subject's message before, where it was appended after it;
+    ``stored_ms`` is the time of its storing by the leader's clock, in Unix time, if the leader
+    was asked.
     """
 
     sequence: int
     subject: str
     payload: bytes
     previous: int | None = None
+    stored_ms: int = 0
 
 
 async def read(
@@ -150,7 +155,10 @@ async def from_leader(bus: Bus, stream: str, request: Mapping[str, object]) -> S
     message: Mapping[str, Any] = answer["message"]
     payload = base64.b64decode(message.get("data", ""))
     headers = decode_headers(base64.b64decode(message.get("hdrs", "")) or None)
-    return Stored(int(message["seq"]), str(message["subject"]), payload, _previous(headers))
+    stored_ms = milliseconds(datetime.fromisoformat(str(message["time"])))
+    return Stored(
+        int(message["seq"]), str(message["subject"]), payload, _previous(headers), stored_ms
+    )
 
 
 def _previous(headers: Mapping[str, str]) -> int | None:

@@ -7,7 +7,7 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from harmonic_runtime import reading, workqueue
 from harmonic_runtime.bus import AnswerLost, Bus, BusTimeout, BusUnavailable
@@ -17,6 +17,8 @@ from harmonic_runtime.reading import EXPECTED_SEQUENCE, Stored
 from harmonic_runtime.workqueue import Job
 
 __all__ = ["AppendUnknown", "Job", "Stored", "StreamFull", "Streams", "WrongSequence"]
+
+T = TypeVar("T")
 
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
@@ -86,9 +88,9 @@ class Streams:
 
         await _in_time(f"The stream {name} cannot be set up", put)
 
-    async def wait_for(self, stream: str) -> None:
-        """Return once the stream exists; :class:`CannotStart` if that takes too long."""
-        await _in_time(
+    async def wait_for(self, stream: str) -> Mapping[str, Any]:
+        """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
+        return await _in_time(
             f"The stream {stream} is not there", lambda: self._set_up(f"STREAM.INFO.{stream}", {})
         )
 
@@ -148,6 +150,11 @@ class Streams:
         """The newest message of a subject, as the stream's leader knows it."""
         return await reading.from_leader(self._bus, stream, {"last_by_subj": subject})
 
+    async def first(self, stream: str, subject: str) -> Stored | None:
+        """The oldest message of a subject, as the stream's leader knows it."""
+        request = {"seq": 1, "next_by_subj": subject}
+        return await reading.from_leader(self._bus, stream, request)
+
     async def read(
         self, stream: str, subject: str, *, from_sequence: int, limit: int
     ) -> list[Stored]:
@@ -200,14 +207,13 @@ def _append_failure(refused: ApiRefused) -> Exception:
     return AppendUnknown(str(refused))
 
 
-async def _in_time(failure: str, attempt: Callable[[], Awaitable[object]]) -> None:
+async def _in_time(failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
     """Attempt it until it succeeds, is refused for good, or took too long."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + SETUP_TIMEOUT_S
     while True:
         try:
-            await attempt()
-            return
+            return await attempt()
         except BusUnavailable as error:
             for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
             if for_good or loop.time() + SETUP_PAUSE_S > ends_at:

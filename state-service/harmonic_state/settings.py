@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
 from harmonic_runtime.settings import ServiceSettings
 
 
@@ -61,6 +62,26 @@ class StateSettings(ServiceSettings):
     snapshot_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of snapshots kept at most, of all universes")
     ] = 4 * 2**30
+    allowed_parameter_updates: Annotated[
+        int, Field(ge=1, le=1_000_000, description="parameter updates of a user in any minute")
+    ] = ALLOWANCES_PER_MINUTE[RateClass.PARAMETERS]
+    allowed_generations: Annotated[
+        int, Field(ge=1, le=1_000_000, description="pieces that a user asks for in any minute")
+    ] = ALLOWANCES_PER_MINUTE[RateClass.GENERATIONS]
+    allowed_joins_and_leaves: Annotated[
+        int, Field(ge=1, le=1_000_000, description="joins and leaves of a user in any minute")
+    ] = ALLOWANCES_PER_MINUTE[RateClass.ROOMS]
+    allowed_operations: Annotated[
+        int, Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by user")
+    ] = ALLOWANCES_PER_MINUTE[RateClass.OPERATIONS]
+    revocations_kept_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=366 * 86_400,
+            description="seconds that revocations are kept: longer than any token lives",
+        ),
+    ] = 90 * 86_400
     session_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of sessions kept at most, the newest ones")
     ] = 2**30

@@ -7,6 +7,7 @@ the version before has stored, and is tested against it.
 from collections.abc import Mapping
 
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import RateClass
 from harmonic_state.settings import StateSettings
 
 LAYOUT_VERSION = 2
@@ -17,6 +18,8 @@ JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
 #: A session that nothing was saved of for so long is not gone on with.
 SESSIONS_KEPT_S = 24 * 3600
+#: The time in which a user may do so much.
+LIMIT_WINDOW_S = 60
 _NANOSECONDS = 10**9
 
 
@@ -40,8 +43,35 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
         }
         for number in range(subjects.LOG_STREAMS)
     ]
+    allowances = {
+        RateClass.PARAMETERS: settings.allowed_parameter_updates,
+        RateClass.GENERATIONS: settings.allowed_generations,
+        RateClass.ROOMS: settings.allowed_joins_and_leaves,
+        RateClass.OPERATIONS: settings.allowed_operations,
+    }
+    limits = [
+        {
+            **common,
+            "name": subjects.limit_stream(rate),
+            "subjects": [subjects.limit_subjects(rate)],
+            # A minute's counts are not worth a disk's time, and memory lets go to the millisecond.
+            "storage": "memory",
+            "max_age": LIMIT_WINDOW_S * _NANOSECONDS,
+            "discard": "new",
+            "discard_new_per_subject": True,
+            "max_msgs_per_subject": allowed,
+        }
+        for rate, allowed in allowances.items()
+    ]
     return [
         *logs,
+        *limits,
+        {
+            **newest_only,
+            "name": subjects.REVOCATIONS_STREAM,
+            "subjects": [subjects.REVOCATION_SUBJECTS],
+            "max_age": settings.revocations_kept_s * _NANOSECONDS,
+        },
         {
             **newest_only,
             "name": subjects.SNAPSHOT_STREAM,

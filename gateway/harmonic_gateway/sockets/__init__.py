@@ -14,9 +14,10 @@ from harmonic_gateway.sockets.connection import (
 )
 from harmonic_gateway.sockets.frames import Frame, broadcast
 from harmonic_gateway.sockets.limits import SocketLimits
-from harmonic_gateway.sockets.server import SocketServer
+from harmonic_gateway.sockets.server import PATHS, SocketServer
 
 __all__ = [
+    "PATHS",
     "Application",
     "Connection",
     "Frame",

@@ -88,6 +88,10 @@ class Connection:
         for frame in frames:
             self.send(frame)
 
+    def disconnect(self) -> None:
+        """End it, and have the client stay away until it has reason to come back."""
+        self.socket.disconnect(self.namespace)
+
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
         text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)

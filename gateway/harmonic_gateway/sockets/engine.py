@@ -45,6 +45,9 @@ class EngineHost(Protocol):
 
     limits: SocketLimits
 
+    def end(self, socket: "EngineSocket", namespace: str) -> None:
+        """Disconnect a client from a namespace."""
+
     async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed."""
 
@@ -135,6 +138,10 @@ class EngineSocket:
                 self._overflow()
             else:
                 transport.write(encoded.raw)
+
+    def disconnect(self, namespace: str) -> None:
+        """Disconnect the client from a namespace, from this side."""
+        self._host.end(self, namespace)
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the connection from this side; the client is told at once."""

@@ -139,6 +139,14 @@ class SocketServer:
         response: web.StreamResponse = await self._engine.handle_request(request)
         return response
 
+    def end(self, socket: EngineSocket, namespace: str) -> None:
+        """Disconnect a client from a namespace: it does not come back by itself."""
+        connection = socket.connections.pop(namespace, None)
+        if connection is not None:
+            place = "" if namespace == "/" else f"{namespace},"
+            socket.send(Encoded.of([f"{MESSAGE}{DISCONNECT}{place}"]))
+            self._disconnected(connection, clean=True)
+
     async def said(self, socket: EngineSocket, message: str | bytes) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:

@@ -1,10 +1,8 @@
 """What goes around the declared payloads: acks, connection errors, HTTP errors, health."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
-from harmonic_protocol.messages.connection import ConnectRefusal, TimeSynced
+from harmonic_protocol.messages.connection import ConnectRefusal, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import Command, Handler
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import WireModel
@@ -18,7 +16,7 @@ class Accepted(WireModel):
 
 
 class SignalAccepted(WireModel):
-    """The ack of a live signal that was passed on: it is not numbered."""
+    """The ack of what the log does not keep, and so does not number."""
 
     ok: Literal[True]
 
@@ -30,14 +28,11 @@ class Rejected(WireModel):
     error: Refused
 
 
-_ACCEPTED: Mapping[Handler, type[WireModel]] = MappingProxyType(
-    {Handler.STATE: Accepted, Handler.RELAY: SignalAccepted, Handler.GATEWAY: TimeSynced}
-)
-
-
 def accepted(command: type[Command]) -> type[WireModel]:
     """The ack of such a command when it was carried out."""
-    return _ACCEPTED[command.spec.handler]
+    if command is TimeSync:
+        return TimeSynced
+    return Accepted if command.spec.handler is Handler.STATE else SignalAccepted
 
 
 class ConnectAuth(WireModel):

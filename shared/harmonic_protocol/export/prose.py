@@ -33,6 +33,7 @@ RATES: Mapping[RateClass, str] = {
     RateClass.PARAMETERS: "parameter updates",
     RateClass.GENERATIONS: "music generation requests",
     RateClass.ROOMS: "joins and leaves",
+    RateClass.OPERATIONS: "calls of the HTTP API",
     RateClass.AUDIO: "audio analyses",
 }
 

@@ -1,8 +1,8 @@
 """What a connection is told about itself."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from harmonic_protocol.messages.declaration import (
     Audience,
@@ -19,6 +19,8 @@ from harmonic_protocol.values import Timestamp, UserId
 
 #: Raised whenever a client could notice the difference.
 PROTOCOL_VERSION = 1
+#: Longer tokens are refused unread; request lines end at 8,190 bytes anyway.
+MAX_TOKEN_CHARACTERS = 8192
 
 
 class Limits(WireModel):
@@ -29,6 +31,11 @@ class Limits(WireModel):
     message_depth: int
     rooms: int
     queued_commands: int
+    parameters_per_minute: int
+    generations_per_minute: int
+    rooms_per_minute: int
+    audio_per_minute: int
+    events_per_second: int
 
 
 class ConnectSuccess(Event):
@@ -46,6 +53,32 @@ class ConnectSuccess(Event):
     limits: Limits
     pid: str | None = None
     offset: str | None = None
+
+
+class RefreshToken(Command):
+    """Go on with a newer token of the same user."""
+
+    spec: ClassVar = CommandSpec(
+        "refresh_token", rate=None, answers=("token_refreshed",), handler=Handler.GATEWAY
+    )
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN_CHARACTERS)]
+
+
+class TokenExpiring(Event):
+    """The token expires soon: time to send a newer one."""
+
+    spec: ClassVar = EventSpec("token_expiring", Delivery.DIRECT, Audience.CALLER)
+
+    expires_at: Timestamp
+
+
+class TokenRefreshed(Event):
+    """The newer token is taken."""
+
+    spec: ClassVar = EventSpec("token_refreshed", Delivery.DIRECT, Audience.CALLER)
+
+    expires_at: Timestamp
 
 
 class TimeSync(Command):

@@ -34,8 +34,16 @@ class RateClass(StrEnum):
     GENERATIONS = "generations"
     ROOMS = "rooms"
     AUDIO = "audio"
+    OPERATIONS = "operations"
 
 
+#: Those that are counted over all connections and gateways; the others on each connection.
+GLOBAL_RATES = (
+    RateClass.PARAMETERS,
+    RateClass.GENERATIONS,
+    RateClass.ROOMS,
+    RateClass.OPERATIONS,
+)
 #: How many such commands one user may give in any sliding minute, over all connections.
 ALLOWANCES_PER_MINUTE: Mapping[RateClass, int] = MappingProxyType(
     {
@@ -43,6 +51,7 @@ ALLOWANCES_PER_MINUTE: Mapping[RateClass, int] = MappingProxyType(
         RateClass.GENERATIONS: 10,
         RateClass.ROOMS: 30,
         RateClass.AUDIO: 600,
+        RateClass.OPERATIONS: 120,
     }
 )
 
