@@ -1,6 +1,6 @@
 """From a stored record to what the members of a room are sent: encoded once, for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from harmonic_protocol.log import (
     UniverseDeleted,
 )
 from harmonic_protocol.messages.declaration import Audience
+from harmonic_protocol.messages.parameters import ParametersUpdated
 from harmonic_protocol.schema import WireModel
 
 #: Hidden events that a gateway acts upon.
@@ -24,6 +25,8 @@ _NOTICES: dict[str, type[HiddenEvent]] = {
     event.name: event
     for event in (ConnectionLeft, ConnectionModeChanged, MusicFailed, UniverseDeleted)
 }
+#: Events that carry all of what they tell, so that the latest one of a universe says it all.
+_SUPERSEDING = {name for name, event in EVENTS.items() if issubclass(event, ParametersUpdated)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,10 @@ class Delivery:
         return [frame for frame in self.frames if isinstance(frame, MusicStored)]
 
 
-def encode(name: str, data: object) -> Frame:
+def encode(name: str, data: Mapping[str, Any]) -> Frame:
     """An event's frame. A number that JSON does not know becomes ``null``."""
-    return Frame.event(name, to_json(data, inf_nan_mode="null"))
+    supersedes = f"{name} {data['universeId']}" if name in _SUPERSEDING else None
+    return Frame.event(name, to_json(data, inf_nan_mode="null"), supersedes=supersedes)
 
 
 def encode_event(event: WireModel, name: str) -> Frame:

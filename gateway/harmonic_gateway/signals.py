@@ -5,6 +5,7 @@ from typing import Any
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
+from harmonic_protocol.messages.declaration import Delivery
 from harmonic_runtime.wire import Message
 
 #: The sizes of the attachments that follow the JSON text in a signal's payload.
@@ -38,8 +39,8 @@ def unpack(message: Message) -> Frame:
         parts.append(message.payload[offset : offset + size])
         offset += size
     text, *attachments = parts
-    name = AudioAnalyzed.spec.name
-    return Frame.binary(name, text, attachments) if attachments else Frame.event(name, text)
+    spec = AudioAnalyzed.spec
+    return Frame(spec.name, text, attachments, droppable=spec.delivery is Delivery.LIVE)
 
 
 def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:

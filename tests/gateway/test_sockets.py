@@ -119,6 +119,8 @@ async def test_forty_packets_in_one_poll_all_arrive(
     async with http.post(f"{door.url}{POLLING}&sid={sid}", data="\x1e".join(packets)) as response:
         assert response.status == 200
     assert [event.ack_id for event in door.received] == list(range(40))
+    async with http.post(f"{door.url}{POLLING}&sid={sid}", data="1"):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -74,19 +74,27 @@ class Connection:
         """Whether the client is gone by now."""
         return self.closed
 
-    def write(self, encoded: Encoded) -> None:
+    @property
+    def round_trip_ms(self) -> float | None:
+        """How long the latest heartbeat took to be answered, if any was."""
+        return self.socket.round_trip_ms
+
+    def write(self, encoded: Encoded, *, owed: bool = False) -> None:
         """Send what is encoded for this namespace."""
         if not self.closed:
-            self.socket.send(encoded)
+            self.socket.send(encoded, owed=owed)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
     def send_all(self, frames: Iterable[Frame]) -> None:
-        """Send several events."""
+        """Send what brings the client up to date: all of it, even if it falls behind.
+
+        How much this may be is the caller's to bound.
+        """
         for frame in frames:
-            self.send(frame)
+            self.write(frame.encoded(self.namespace, self.elsewhere), owed=True)
 
     def disconnect(self) -> None:
         """End it, and have the client stay away until it has reason to come back."""

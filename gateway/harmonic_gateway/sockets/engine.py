@@ -2,41 +2,42 @@
 
 What is sent over a WebSocket is written straight to its transport, so nothing can overtake, and
 a frame for many members is the same bytes for all of them. What cannot be written yet, because
-the client polls or is about to upgrade, waits in the outbox.
+the client polls, is about to upgrade or does not keep up, waits in a backlog.
 """
 
 import asyncio
-from base64 import b64decode, b64encode
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from socket import SO_SNDBUF, SOL_SOCKET
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
-from engineio.exceptions import ContentTooLongError, EngineIOError
+from aiohttp.abc import AbstractStreamWriter
+from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
+from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded, close_frame
 from harmonic_gateway.sockets.limits import (
+    BEHIND_BYTES,
+    CONFLATED_ABOVE_SHARE,
     HANDSHAKE_TIMEOUT_S,
-    KERNEL_BUFFER_BYTES,
-    MAX_PACKETS_PER_BODY,
+    LINGER_S,
+    LOOK_INTERVAL_S,
+    MAX_OWED_BYTES,
     MAX_PACKETS_PER_POLL,
-    MAX_TRANSPORT_BYTES,
     SocketLimits,
 )
+from harmonic_gateway.sockets.polling import answer, read_packets
+from harmonic_gateway.sockets.websocket import WebSocket
 
 #: WebSocket close codes (RFC 6455, section 7.4.1) that say that the client wants to go.
 _CLEAN_CODES = (1000, 1005)
 #: "Service restart": clients come back, to whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
-#: How long a closed client may take to read what was still under way.
-LINGER_S = 5.0
-_SEPARATOR = "\x1e"
 _PING = Encoded.of([f"{PING}"])
-_NOOP = f"{NOOP}"
-_CLOSE = f"{CLOSE}"
+_NOOP = Encoded.of([f"{NOOP}"])
+_CLOSE = Encoded.of([f"{CLOSE}"])
 _PROBE = "probe"
 
 
@@ -57,8 +58,17 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
+    def conflated(self, events: int) -> None:
+        """A client that is behind is not sent what was superseded meanwhile."""
+
+    def dropped(self) -> None:
+        """A client that is behind is not sent a live signal."""
+
     def overflowed(self) -> None:
-        """A client did not read what it was sent."""
+        """A client is closed: more waits for it than may."""
+
+    def stalled(self) -> None:
+        """A client is closed: it does not read."""
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
@@ -67,30 +77,37 @@ class EngineHost(Protocol):
         """A ping was sent, after all that was sent before."""
 
     def ponged(self, socket: "EngineSocket") -> None:
-        """It was answered."""
+        """It was answered, after ``round_trip_ms``."""
 
 
 class EngineSocket:
     """A connection; to python-engineio's server it looks like one of its own sockets.
 
     ``connections`` belongs to the layer above: the client's connections by namespace.
+    ``round_trip_ms`` is how long the latest ping took to be answered.
     """
 
     __slots__ = (
         "_answer_due",
+        "_backlog",
         "_deadline",
+        "_deflates",
         "_heartbeat",
         "_host",
-        "_outbox",
-        "_outbox_bytes",
+        "_leaving",
+        "_ping_waits",
+        "_pinged_at_s",
         "_poller",
         "_transport",
+        "_writer",
+        "_writing",
         "closed",
         "connected",
         "connections",
         "headers",
         "partial",
         "query",
+        "round_trip_ms",
         "sid",
         "upgraded",
         "upgrading",
@@ -103,15 +120,21 @@ class EngineSocket:
         self.query: Mapping[str, str] = request.query
         self.connections: dict[str, Any] = {}
         self.partial: Any = None
+        self.round_trip_ms: float | None = None
         self.connected = False
         self.upgrading = False
         self.upgraded = False
         self.closed = False
+        self._leaving = False
+        self._deflates = False
         self._transport: asyncio.Transport | None = None
-        self._outbox: deque[str | bytes] | None = None
-        self._outbox_bytes = 0
+        self._writer: AbstractStreamWriter | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._backlog: Backlog | None = None
         self._poller: asyncio.Future[None] | None = None
         self._answer_due = False
+        self._ping_waits = False
+        self._pinged_at_s = 0.0
         loop = asyncio.get_running_loop()
         self._heartbeat = loop.call_later(host.limits.ping_interval_s, self._beat)
         self._deadline: asyncio.TimerHandle | None = loop.call_later(
@@ -124,18 +147,20 @@ class EngineSocket:
             self._deadline.cancel()
             self._deadline = None
 
-    def send(self, encoded: Encoded) -> None:
+    def send(self, encoded: Encoded, *, owed: bool = False) -> None:
         """Send after all that was sent before; never raises, never waits.
 
-        A client that leaves too much unread loses the connection, and may come back.
+        For a client that does not keep up it waits, and may be left out as its frame says,
+        unless it is ``owed``. A client that leaves too much unread loses the connection.
         """
         transport = self._transport
-        if transport is None:
-            self._keep(encoded.packets)
+        if transport is None or self._backlog is not None:
+            self._keep(encoded, owed=owed)
         elif not transport.is_closing():
-            unread = transport.get_write_buffer_size()
-            if unread and unread + len(encoded.raw) > self._host.limits.max_buffer_bytes:
-                self._overflow()
+            if transport.get_write_buffer_size() > BEHIND_BYTES:
+                self._keep(encoded, owed=owed)
+            elif encoded.compressible and self._deflates:
+                transport.write(encoded.compressed)
             else:
                 transport.write(encoded.raw)
 
@@ -144,28 +169,32 @@ class EngineSocket:
         self._host.end(self, namespace)
 
     def shut(self, code: int = RESTART_CODE) -> None:
-        """Close the connection from this side; the client is told at once."""
+        """Close the connection from this side, after all that was sent before."""
         transport = self._transport
         if transport is None:
-            if not self.closed:
-                # Alone in its payload: some clients would handle what precedes it twice.
-                self._outbox = deque([_CLOSE])
-                self._finish(clean=False)
+            if not (self.closed or self._leaving):
+                self._leaving = True
+                self._release()
+                asyncio.get_running_loop().call_later(LINGER_S, self._abandon)
         elif not transport.is_closing():
+            while self._backlog:
+                transport.write(self._next())
             transport.write(close_frame(code))
-            transport.close()
-            asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+            self._part(transport)
 
     async def close(self, **_: object) -> None:
         """End the connection, as python-engineio does after a client's mistake."""
-        self.shut()
+        if self._transport is not None:
+            self.shut()
+            return
+        self._leaving = True
+        self._backlog = None
+        self._finish(clean=False)
 
     async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
         """A polling client asks for what there is, or wants to go on over a WebSocket."""
         request: web.Request = environ["aiohttp.request"]
         if "websocket" in request.headers.get("Upgrade", "").lower():
-            if self.upgrading or self.upgraded:
-                raise EngineIOError("a second WebSocket")
             return await self.upgrade(request)
         if self._poller is not None:
             raise EngineIOError("a second poll")
@@ -173,36 +202,32 @@ class EngineSocket:
 
     async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
         """A polling client says something; raises ``EngineIOError`` for what it may not say."""
-        request: web.Request = environ["aiohttp.request"]
-        if request.headers.get("Content-Encoding"):
-            raise EngineIOError("a compressed body")
-        packets = (await _body(request)).split(_SEPARATOR)
-        if len(packets) > MAX_PACKETS_PER_BODY:
-            raise EngineIOError("too many packets")
+        packets = await read_packets(environ["aiohttp.request"])
+        if self._leaving:
+            raise EngineIOError("the connection is being closed")
         try:
-            for packet in packets:
-                if packet.startswith("b"):
-                    await self._packet(MESSAGE, b64decode(packet[1:], validate=True))
-                else:
-                    await self._packet(int(packet[:1]), packet[1:])
+            for kind, data in packets:
+                await self._packet(kind, data)
         except (ValueError, RecursionError) as error:
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
     async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
         """Be a WebSocket from the beginning, until it is closed."""
-        websocket = await _accept(request)
-        self.connected = self.upgraded = True
-        self._transport = request.transport
+        websocket = WebSocket(request)
+        writer = await websocket.accept(request)
+        self.connected = True
+        self._go_over(request, websocket, writer)
         self.send(opening)
         return await self._listen(websocket)
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         """Go over from polling to a WebSocket, if the client carries it through in time."""
         self.upgrading = True
-        websocket = await _accept(request)
+        websocket = WebSocket(request)
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                writer = await websocket.accept(request)
                 done = await self._probe(websocket)
         except TimeoutError:
             done = False
@@ -211,10 +236,14 @@ class EngineSocket:
         if not done or self.closed:
             await websocket.close()
             return websocket
-        self.upgraded = True
-        self._transport = request.transport
+        self._go_over(request, websocket, writer)
         self._release()
-        self.send(Encoded.of(self._take(len(self._outbox or ()))))
+        waiting, self._backlog, self._ping_waits = self._backlog, None, False
+        leaving, self._leaving = self._leaving, False
+        for encoded in waiting or ():
+            self.send(encoded, owed=True)
+        if leaving:
+            self.shut()
         return await self._listen(websocket)
 
     async def _probe(self, websocket: web.WebSocketResponse) -> bool:
@@ -226,6 +255,14 @@ class EngineSocket:
         self._release()
         message = await websocket.receive()
         return bool(message.data == f"{UPGRADE}")
+
+    def _go_over(
+        self, request: web.Request, websocket: WebSocket, writer: AbstractStreamWriter
+    ) -> None:
+        self.upgraded = True
+        self._transport = request.transport
+        self._writer = writer
+        self._deflates = websocket.deflates
 
     async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
         clean = False
@@ -244,6 +281,9 @@ class EngineSocket:
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
         finally:
+            transport = self._transport
+            if transport is not None and transport.get_write_buffer_size():
+                self._part(transport)
             self._finish(clean=clean)
         return websocket
 
@@ -253,11 +293,8 @@ class EngineSocket:
         match kind:
             case _ if kind == MESSAGE:
                 await self._host.said(self, data)
-            case _ if kind == PONG and self._answer_due:
-                self._answer_due = False
-                self._host.ponged(self)
             case _ if kind == PONG:
-                pass
+                self._answered()
             case _ if kind == CLOSE:
                 self._finish(clean=True)
             case _:
@@ -265,60 +302,141 @@ class EngineSocket:
 
     async def poll(self) -> dict[str, Any]:
         """Wait for something to send; the answer in python-engineio's form."""
-        if not (self._outbox or self.upgrading or self.upgraded):
+        if not (self._backlog or self._leaving or self.upgrading or self.upgraded):
             self._poller = asyncio.get_running_loop().create_future()
             try:
                 await self._poller
             finally:
                 self._poller = None
-        if self.upgrading or self.upgraded or not self._outbox:
-            return _payload([_NOOP])
-        return _payload(self._take(MAX_PACKETS_PER_POLL))
+        entries = [_NOOP]
+        if self.upgrading or self.upgraded:
+            pass
+        elif self._backlog:
+            entries = self._take()
+        elif self._leaving:
+            # Alone in its payload: some clients would handle what precedes it twice.
+            entries = [_CLOSE]
+            self._finish(clean=False)
+        return answer(entries, self.headers.get("Accept-Encoding", ""))
 
-    def _keep(self, packets: Sequence[str | bytes]) -> None:
-        if self.closed:
+    def _keep(self, encoded: Encoded, *, owed: bool) -> None:
+        """Let it wait, within bounds."""
+        transport = self._transport
+        if self.closed or self._leaving or (transport is not None and transport.is_closing()):
             return
-        if self._outbox is None:
-            self._outbox = deque()
-        self._outbox.extend(packets)
-        self._outbox_bytes += sum(map(len, packets))
-        if self._outbox_bytes > self._host.limits.max_buffer_bytes:
-            self._overflow()
-        else:
+        now_s = asyncio.get_running_loop().time()
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = Backlog(now_s)
+        is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
+        for part in encoded.parts or (encoded,):
+            if part.droppable and is_behind and not owed:
+                self._host.dropped()
+            else:
+                backlog.add(part, owed=owed)
+        if encoded is _PING:
+            self._ping_waits = True
+        most = self._host.limits.max_buffer_bytes
+        counted = backlog.counted_bytes
+        if counted > max(most // CONFLATED_ABOVE_SHARE, 2 * backlog.tidied_bytes) or counted > most:
+            self._host.conflated(backlog.tidy())
+        if backlog.counted_bytes > most or backlog.bytes > MAX_OWED_BYTES:
+            self._host.overflowed()
+            self._abandon()
+        elif transport is None:
             self._release()
+        elif self._writing is None:
+            self._writing = asyncio.ensure_future(self._catch_up(transport))
+            self._look(backlog, transport, 0)
 
-    def _take(self, most: int) -> list[str | bytes]:
-        outbox = self._outbox
-        if outbox is None:
-            return []
-        packets = [outbox.popleft() for _ in range(min(most, len(outbox)))]
-        self._outbox_bytes -= sum(map(len, packets))
-        if not outbox:
-            self._outbox = None
-        return packets
+    def _take(self) -> list[Encoded]:
+        """What one poll is answered with: several small packets, or a large one alone."""
+        entries: list[Encoded] = []
+        packets = 0
+        while (first := self._backlog.first() if self._backlog else None) is not None:
+            packets += len(first.packets)
+            if entries and (packets > MAX_PACKETS_PER_POLL or first.compressible):
+                break
+            entries.append(self._pop())
+            if first.compressible:
+                break
+        return entries
+
+    def _next(self) -> bytes:
+        encoded = self._pop()
+        return encoded.compressed if self._deflates else encoded.raw
+
+    def _pop(self) -> Encoded:
+        backlog = self._backlog
+        assert backlog is not None  # noqa: S101 -- for the type checker: callers have looked
+        encoded = backlog.take()
+        if encoded is _PING:
+            self._ping_waits = False
+        backlog.moved_at_s = asyncio.get_running_loop().time()
+        if not backlog:
+            self._backlog = None
+        return encoded
+
+    async def _catch_up(self, transport: asyncio.Transport) -> None:
+        """Write what waits, as fast as the client reads."""
+        writer = self._writer
+        try:
+            # Whoever listens to the connection hears of its end as well.
+            with suppress(ConnectionError):
+                while writer is not None and self._backlog and not transport.is_closing():
+                    transport.write(self._next())
+                    await writer.drain()
+        finally:
+            self._writing = None
+
+    def _look(self, backlog: Backlog, transport: asyncio.Transport, unread_bytes: int) -> None:
+        """Give up a client that is behind and does not read on, whatever it says."""
+        if self._backlog is not backlog or self.closed:
+            return
+        loop = asyncio.get_running_loop()
+        left_bytes = transport.get_write_buffer_size()
+        if left_bytes < unread_bytes:
+            backlog.moved_at_s = loop.time()
+        if loop.time() - backlog.moved_at_s < self._host.limits.ping_timeout_s:
+            loop.call_later(LOOK_INTERVAL_S, self._look, backlog, transport, left_bytes)
+        else:
+            self._host.stalled()
+            self._abandon()
 
     def _release(self) -> None:
         if self._poller is not None and not self._poller.done():
             self._poller.set_result(None)
 
     def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
         self._answer_due = True
+        self._pinged_at_s = loop.time()
         self.send(_PING)
         self._host.pinged(self)
-        timeout_s = self._host.limits.ping_timeout_s
-        self._heartbeat = asyncio.get_running_loop().call_later(timeout_s, self._check)
+        self._heartbeat = loop.call_later(self._host.limits.ping_timeout_s, self._check)
+
+    def _answered(self) -> None:
+        # Who answers a ping that has not left yet does not read, but wants to seem alive.
+        if self._answer_due and not self._ping_waits:
+            self._answer_due = False
+            self.round_trip_ms = 1000 * (asyncio.get_running_loop().time() - self._pinged_at_s)
+            self._host.ponged(self)
 
     def _check(self) -> None:
-        if self._answer_due:
-            self._host.heartbeat_missed()
-            self._abandon()
-            return
         limits = self._host.limits
-        pause_s = max(limits.ping_interval_s - limits.ping_timeout_s, 0)
-        self._heartbeat = asyncio.get_running_loop().call_later(pause_s, self._beat)
-
-    def _overflow(self) -> None:
-        self._host.overflowed()
+        loop = asyncio.get_running_loop()
+        if not self._answer_due:
+            pause_s = max(limits.ping_interval_s - limits.ping_timeout_s, 0)
+            self._heartbeat = loop.call_later(pause_s, self._beat)
+            return
+        reads_s = 0.0
+        if self._ping_waits and self._backlog is not None:
+            # A client that is behind but reads on has yet to come to the ping.
+            reads_s = self._backlog.moved_at_s + limits.ping_timeout_s - loop.time()
+        if reads_s > 0:
+            self._heartbeat = loop.call_later(reads_s, self._check)
+            return
+        self._host.heartbeat_missed()
         self._abandon()
 
     def _abandon(self) -> None:
@@ -329,45 +447,19 @@ class EngineSocket:
             # Whoever calls may be in the middle of a room's members.
             asyncio.get_running_loop().call_soon(lambda: self._finish(clean=False))
 
+    def _part(self, transport: asyncio.Transport) -> None:
+        """Close the transport once the client has read what was sent, but not much later."""
+        transport.close()
+        asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+
     def _finish(self, *, clean: bool) -> None:
         if self.closed:
             return
         self.closed = True
+        self._backlog = None
         self._heartbeat.cancel()
         self.established()
         self._release()
+        if self._writing is not None:
+            self._writing.cancel()
         self._host.gone(self, clean=clean)
-
-
-async def _accept(request: web.Request) -> web.WebSocketResponse:
-    # No compression: its state costs several times the memory of all the rest.
-    websocket = web.WebSocketResponse(compress=False, max_msg_size=MAX_TRANSPORT_BYTES)
-    await websocket.prepare(request)
-    kernel = request.get_extra_info("socket")
-    if kernel is not None:
-        kernel.setsockopt(SOL_SOCKET, SO_SNDBUF, KERNEL_BUFFER_BYTES)
-    return websocket
-
-
-async def _body(request: web.Request) -> str:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body.extend(chunk)
-        if len(body) > MAX_TRANSPORT_BYTES:
-            raise ContentTooLongError
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise EngineIOError("not UTF-8") from error
-
-
-def _payload(packets: Iterable[str | bytes]) -> dict[str, Any]:
-    text = _SEPARATOR.join(
-        packet if isinstance(packet, str) else f"b{b64encode(packet).decode()}"
-        for packet in packets
-    )
-    return {
-        "status": "200 OK",
-        "headers": [("Content-Type", "text/plain; charset=UTF-8")],
-        "response": text.encode(),
-    }

@@ -5,8 +5,11 @@ from typing import Protocol
 
 from socketio.packet import BINARY_EVENT, EVENT
 
-#: The opcode of an unfragmented WebSocket frame (RFC 6455, section 5.2).
-_TEXT, _BINARY, _CLOSE = 0x81, 0x82, 0x88
+from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, Body, LargeText
+
+#: The opcode of an unfragmented WebSocket frame (RFC 6455, section 5.2), and the bit that says
+#: that it is compressed (RFC 7692, section 6).
+_TEXT, _BINARY, _CLOSE, _COMPRESSED = 0x81, 0x82, 0x88, 0x40
 _SHORT_BYTES = 126
 _MEDIUM_BYTES = 65536
 #: Engine.IO's packet type for what Socket.IO says.
@@ -29,16 +32,52 @@ def close_frame(code: int) -> bytes:
 
 
 class Encoded:
-    """Engine.IO packets, at the same time as the WebSocket frames that carry them."""
+    """Engine.IO packets, at the same time as the WebSocket frames that carry them.
 
-    __slots__ = ("packets", "raw")
+    ``parts`` are the events that were joined to be written at once, else itself. The other
+    attributes are what :class:`Frame` says of an event.
+    """
 
-    def __init__(self, packets: Sequence[bytes | str], raw: bytes) -> None:
+    __slots__ = (
+        "_compressed",
+        "_gzipped",
+        "_large",
+        "compressible",
+        "droppable",
+        "packets",
+        "parts",
+        "raw",
+        "supersedes",
+    )
+
+    def __init__(
+        self,
+        packets: Sequence[bytes | str],
+        raw: bytes,
+        *,
+        large: LargeText | None = None,
+        supersedes: str | None = None,
+        droppable: bool = False,
+    ) -> None:
         self.packets = packets
         self.raw = raw
+        self.parts: Sequence[Encoded] = ()
+        self.compressible = large is not None
+        self.supersedes = supersedes
+        self.droppable = droppable
+        self._large = large
+        self._compressed: bytes | None = None
+        self._gzipped: bytes | None = None
 
     @classmethod
-    def of(cls, packets: Sequence[bytes | str]) -> "Encoded":
+    def of(
+        cls,
+        packets: Sequence[bytes | str],
+        *,
+        large: LargeText | None = None,
+        supersedes: str | None = None,
+        droppable: bool = False,
+    ) -> "Encoded":
         """Packets in a row: text with its Engine.IO type, or an attachment's bytes."""
         raw = [
             _websocket_frame(_BINARY, packet)
@@ -46,7 +85,7 @@ class Encoded:
             else _websocket_frame(_TEXT, packet.encode())
             for packet in packets
         ]
-        return cls(packets, b"".join(raw))
+        return cls(packets, b"".join(raw), large=large, supersedes=supersedes, droppable=droppable)
 
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
@@ -54,7 +93,35 @@ class Encoded:
         if len(parts) == 1:
             return parts[0]
         packets = [packet for part in parts for packet in part.packets]
-        return cls(packets, b"".join([part.raw for part in parts]))
+        whole = cls(packets, b"".join([part.raw for part in parts]))
+        whole.parts = parts
+        whole.compressible = any(part.compressible for part in parts)
+        return whole
+
+    @property
+    def compressed(self) -> bytes:
+        """The WebSocket frames for those who negotiated compression."""
+        if self._compressed is None:
+            self._compressed = self._compress()
+        return self._compressed
+
+    @property
+    def gzipped(self) -> bytes | None:
+        """The packet as the answer to a poll, if it is a large one."""
+        if self._gzipped is None and self._large is not None and len(self.packets) == 1:
+            self._gzipped = self._large.gzipped()
+        return self._gzipped
+
+    def _compress(self) -> bytes:
+        if self._large is None:
+            return b"".join([part.compressed for part in self.parts]) if self.parts else self.raw
+        text = _websocket_frame(_TEXT | _COMPRESSED, self._large.message())
+        attachments = [
+            _websocket_frame(_BINARY, packet)
+            for packet in self.packets
+            if isinstance(packet, bytes)
+        ]
+        return b"".join((text, *attachments))
 
 
 class Frame:
@@ -62,9 +129,12 @@ class Frame:
 
     ``offset`` is what a client that is to come back says about how far it had come, once it has
     this event: its last argument, for clients that know what it means.
+
+    For clients that do not keep up: an event ``supersedes`` earlier ones for which the same is
+    given, and need not wait for them; one that is ``droppable`` need not be sent at all.
     """
 
-    __slots__ = ("_attachments", "_data", "_encoded", "_name", "offset")
+    __slots__ = ("_attachments", "_body", "_encoded", "_name", "droppable", "offset", "supersedes")
 
     def __init__(
         self,
@@ -72,17 +142,29 @@ class Frame:
         data: bytes,
         attachments: Sequence[bytes] = (),
         offset: str | None = None,
+        *,
+        supersedes: str | None = None,
+        droppable: bool = False,
     ) -> None:
         self._name = name
-        self._data = data
+        self._body = Body(data)
         self._attachments = attachments
         self._encoded: dict[tuple[str, str | None], Encoded] = {}
         self.offset = offset
+        self.supersedes = supersedes
+        self.droppable = droppable
 
     @classmethod
-    def event(cls, name: str, data: bytes, offset: str | None = None) -> "Frame":
+    def event(
+        cls,
+        name: str,
+        data: bytes,
+        offset: str | None = None,
+        *,
+        supersedes: str | None = None,
+    ) -> "Frame":
         """An event with one argument, given as JSON."""
-        return cls(name, data, offset=offset)
+        return cls(name, data, offset=offset, supersedes=supersedes)
 
     @classmethod
     def binary(cls, name: str, data: bytes, attachments: Sequence[bytes]) -> "Frame":
@@ -104,12 +186,18 @@ class Frame:
     def _encode(self, namespace: str, elsewhere: str | None) -> Encoded:
         kind = f"{BINARY_EVENT}{len(self._attachments)}-" if self._attachments else f"{EVENT}"
         place = "" if namespace == "/" else f"{namespace},"
-        head = f'{kind}{place}["{self._name}",'.encode()
-        tail = ""
+        head = _MESSAGE + f'{kind}{place}["{self._name}",'.encode()
+        tail = b"]"
         if elsewhere is not None and self.offset is not None:
-            tail = f',"{self.offset}{elsewhere}"'
-        text = b"%b%b%b%b]" % (_MESSAGE, head, self._data, tail.encode())
-        return Encoded.of((text.decode(), *self._attachments))
+            tail = f',"{self.offset}{elsewhere}"]'.encode()
+        body = self._body
+        text = b"".join((head, body.data, tail))
+        return Encoded.of(
+            (text.decode(), *self._attachments),
+            large=LargeText(head, body, tail) if len(text) > COMPRESSED_ABOVE_BYTES else None,
+            supersedes=self.supersedes,
+            droppable=self.droppable,
+        )
 
 
 class Recipient(Protocol):

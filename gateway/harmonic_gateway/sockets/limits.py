@@ -16,14 +16,28 @@ HANDSHAKE_TIMEOUT_S = 10.0
 ATTACHMENTS_TIMEOUT_S = 10.0
 #: What the kernel may hold for a client that does not read; its default swallows 4 MiB.
 KERNEL_BUFFER_BYTES = 64 * 1024
+#: A client that has more than this to read is behind: what follows waits, live signals do not.
+BEHIND_BYTES = 64 * 1024
+#: Superseded events are left out once this share of the bound waits: a burst is no slowness.
+CONFLATED_ABOVE_SHARE = 4
+#: What brings a client up to date is sent whole, beyond the bound for all else, up to this.
+MAX_OWED_BYTES = 16 * 1024 * 1024
+#: How often it is looked whether a client that is behind reads on.
+LOOK_INTERVAL_S = 1.0
+#: How long a closed client may take to read what was still under way.
+LINGER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """What an operator sets of it; ``name`` begins the id of every session."""
+    """What an operator sets of it; ``name`` begins the id of every session.
 
-    ping_interval_s: int
-    ping_timeout_s: int
+    A client is given up if it leaves a ping unanswered, or reads nothing at all of what waits
+    for it, for ``ping_timeout_s``.
+    """
+
+    ping_interval_s: float
+    ping_timeout_s: float
     max_buffer_bytes: int
     max_message_bytes: int
     allowed_origins: tuple[str, ...]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -16,10 +17,12 @@ from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
+    LINGER_S,
     MAX_TRANSPORT_BYTES,
     SocketLimits,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
+from harmonic_gateway.sockets.websocket import WebSocket
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.entropy import new_id
 from harmonic_runtime.logs import BoundLogger
@@ -27,6 +30,7 @@ from harmonic_runtime.metrics import Metrics
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
+METHODS = ("GET", "POST", "OPTIONS")
 NAMESPACES = ("/ws", "/")
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
@@ -52,6 +56,8 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             max_http_buffer_size=MAX_TRANSPORT_BYTES,
             cors_allowed_origins="*" if "*" in origins else origins,
             cors_credentials=False,
+            # Done per frame, not per answer.
+            http_compression=False,
             monitor_clients=False,
             logger=silent,
         )
@@ -72,8 +78,9 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
-            "pingInterval": self.ping_interval * 1000,
-            "pingTimeout": self.ping_timeout * 1000,
+            # Whole numbers only: clients cannot do with others.
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
             "maxPayload": MAX_TRANSPORT_BYTES,
         }
         opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
@@ -82,6 +89,10 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         socket.connected = True
         socket.send(opening)
         return await socket.poll()
+
+    def _ok(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """The answer to a POST, spelt as official servers do."""
+        return {"status": "200 OK", "headers": [("Content-Type", "text/html")], "response": b"ok"}
 
 
 class SocketServer:
@@ -95,8 +106,21 @@ class SocketServer:
         self._log = log
         self._engine = _EngineServer(self)
         self._draining = False
+        self._emptied = asyncio.Event()
+        self._conflated = metrics.counter(
+            "conflated_events", "superseded events that clients who were behind were not sent"
+        )
+        self._dropped = metrics.counter(
+            "dropped_signals", "live signals that clients who were behind were not sent"
+        )
         self._overflows = metrics.counter(
-            "send_buffer_overflows", "clients closed for not reading what they were sent"
+            "send_buffer_overflows", "clients closed since too much waited for them"
+        )
+        self._stalled = metrics.counter(
+            "stalled_readers", "clients closed since they read nothing of what waited for them"
+        )
+        self._round_trips = metrics.histogram(
+            "heartbeat_round_trip_seconds", "from a ping to its answer, as clients meet it"
         )
         self._missed = metrics.counter("heartbeats_missed", "clients that left a ping unanswered")
         self._malformed = metrics.counter(
@@ -109,33 +133,44 @@ class SocketServer:
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
-        return [
-            web.route(method, path, self._handle)
-            for path in PATHS
-            for method in ("GET", "POST", "OPTIONS")
-        ]
+        return [web.route("*", path, self._handle) for path in PATHS]
 
-    async def close(self) -> None:
-        """Take nobody in any more, and close all connections; clients come back elsewhere."""
+    async def close(self, stagger_s: float = 0.0) -> None:
+        """Take nobody in any more, and close all connections, evenly spread over ``stagger_s``.
+
+        Each is sent what waits for it before. Clients come back elsewhere. Return once all are
+        gone, or have had ``LINGER_S`` for it.
+        """
         self._draining = True
-        for socket in list(self._engine.sockets.values()):
+        sockets = list(self._engine.sockets.values())
+        loop = asyncio.get_running_loop()
+        began_at_s = loop.time()
+        for index, socket in enumerate(sockets):
+            turn_at_s = began_at_s + stagger_s * index / len(sockets)
+            await asyncio.sleep(turn_at_s - loop.time())
             socket.shut()
+        if not self._engine.sockets:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if "sid" not in request.query:
-            reason = (
-                "This server is about to stop"
-                if self._draining
-                else self._application.refuse_handshake()
+        sid = request.query.get("sid")
+        if sid is None and (reason := self._not_now()) is not None:
+            # Not a CONNECT_ERROR, after which clients do not try again.
+            self._turned_away.inc()
+            return web.Response(
+                status=HTTPStatus.SERVICE_UNAVAILABLE,
+                text=reason,
+                headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-            if reason is not None:
-                # Not a CONNECT_ERROR, after which clients do not try again.
-                self._turned_away.inc()
-                return web.Response(
-                    status=HTTPStatus.SERVICE_UNAVAILABLE,
-                    text=reason,
-                    headers={"Retry-After": str(RETRY_AFTER_S)},
-                )
+        if request.method not in METHODS or "transport" not in request.query:
+            # python-engineio would assume one, or answer with a status of its own.
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        socket = self._engine.sockets.get(sid)
+        on_websocket = socket is not None and (socket.upgrading or socket.upgraded)
+        if on_websocket and request.query["transport"] == "websocket":
+            return await _turn_down(request)
         response: web.StreamResponse = await self._engine.handle_request(request)
         return response
 
@@ -146,6 +181,13 @@ class SocketServer:
             place = "" if namespace == "/" else f"{namespace},"
             socket.send(Encoded.of([f"{MESSAGE}{DISCONNECT}{place}"]))
             self._disconnected(connection, clean=True)
+
+    def _not_now(self) -> str | None:
+        return (
+            "This server is about to stop"
+            if self._draining
+            else self._application.refuse_handshake()
+        )
 
     async def said(self, socket: EngineSocket, message: str | bytes) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
@@ -160,6 +202,8 @@ class SocketServer:
     def gone(self, socket: EngineSocket, *, clean: bool) -> None:
         """A connection is over, and with it all that it carried."""
         self._engine.sockets.pop(socket.sid, None)
+        if self._draining and not self._engine.sockets:
+            self._emptied.set()
         socket.partial = None
         connections, socket.connections = socket.connections, {}
         for connection in connections.values():
@@ -171,9 +215,21 @@ class SocketServer:
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
 
+    def conflated(self, events: int) -> None:
+        """A client that is behind is not sent what was superseded."""
+        self._conflated.inc(events)
+
+    def dropped(self) -> None:
+        """A client that is behind is not sent a live signal."""
+        self._dropped.inc()
+
     def overflowed(self) -> None:
-        """A client did not read what it was sent."""
+        """More waits for a client than may."""
         self._overflows.inc()
+
+    def stalled(self) -> None:
+        """A client that is behind does not read."""
+        self._stalled.inc()
 
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
@@ -182,6 +238,8 @@ class SocketServer:
 
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
+        if socket.round_trip_ms is not None:
+            self._round_trips.observe(socket.round_trip_ms / 1000)
         for connection in socket.connections.values():
             self._application.ponged(connection)
 
@@ -239,7 +297,8 @@ class SocketServer:
                 raise _UNKNOWN_NAMESPACE
             await self._application.connect(connection, packet.data)
         except Refused as refused:
-            answer = {"message": refused.message, "data": refused.data}
+            data = {} if refused.data is None else {"data": refused.data}
+            answer = {"message": refused.message, **data}
             socket.send(_control(CONNECT_ERROR, namespace, answer))
             return
         except Unavailable:
@@ -265,3 +324,11 @@ def _control(kind: int, namespace: str, data: object) -> Encoded:
     place = "" if namespace == "/" else f"{namespace},"
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
+
+
+async def _turn_down(request: web.Request) -> web.StreamResponse:
+    """Close a second WebSocket of a session at once; the first one is not concerned."""
+    websocket = WebSocket(request)
+    await websocket.accept(request)
+    await websocket.close()
+    return websocket

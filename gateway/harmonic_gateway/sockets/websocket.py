@@ -1,0 +1,79 @@
+"""WebSockets as this product wants them from aiohttp: bounded, and compressed at no cost at rest.
+
+permessage-deflate is agreed on without context takeover in either direction. So what is
+compressed once is good for every client, and no connection keeps a window between messages.
+"""
+
+import asyncio
+import zlib
+from socket import SO_SNDBUF, SOL_SOCKET
+
+from aiohttp import hdrs, web
+from aiohttp._websocket import reader_py
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import WebSocketWriter, ws_ext_parse
+from aiohttp.web_request import BaseRequest
+
+from harmonic_gateway.sockets.limits import (
+    BEHIND_BYTES,
+    KERNEL_BUFFER_BYTES,
+    MAX_TRANSPORT_BYTES,
+)
+
+_AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+_QUEUED_BYTES = 64 * 1024
+
+
+class _ForgetfulReader(reader_py.WebSocketReader):
+    """Keeps no inflater between messages: 10 KiB for each client that ever compressed one."""
+
+    def _handle_frame(
+        self,
+        fin: bool,  # noqa: FBT001 -- as it is called
+        opcode: int,
+        payload: bytes | bytearray,
+        compressed: int,
+    ) -> None:
+        super()._handle_frame(fin, opcode, payload, compressed)
+        self._decompressobj = None
+
+
+class WebSocket(web.WebSocketResponse):
+    """A WebSocket; ``deflates`` if the client can be sent compressed messages."""
+
+    def __init__(self, request: web.Request) -> None:
+        # Compression as aiohttp has it keeps a window for each connection.
+        super().__init__(compress=False, max_msg_size=MAX_TRANSPORT_BYTES)
+        offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
+        window_bits, _ = ws_ext_parse(offered, isserver=True)
+        # What is compressed for all refers back as far as can be.
+        self.deflates = window_bits == zlib.MAX_WBITS
+        if self.deflates:
+            self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = _AGREED
+
+    async def accept(self, request: web.Request) -> AbstractStreamWriter:
+        """Answer the handshake. What is returned can wait until the client has read."""
+        writer = await self.prepare(request)
+        transport = request.transport
+        if transport is not None:
+            transport.set_write_buffer_limits(high=BEHIND_BYTES)
+            kernel = transport.get_extra_info("socket")
+            kernel.setsockopt(SOL_SOCKET, SO_SNDBUF, KERNEL_BUFFER_BYTES)
+        return writer
+
+    def _post_start(
+        self, request: BaseRequest, protocol: str | None, writer: WebSocketWriter
+    ) -> None:
+        if not self.deflates:
+            super()._post_start(request, protocol, writer)
+            return
+        self._ws_protocol = protocol
+        self._writer = writer
+        self._reader = reader_py.WebSocketDataQueue(
+            request.protocol, _QUEUED_BYTES, loop=asyncio.get_running_loop()
+        )
+        self._parser = _ForgetfulReader(
+            self._reader, self._max_msg_size, compress=True, decode_text=True
+        )
+        request.protocol.set_parser(self._parser)
+        request.protocol.keep_alive(False)

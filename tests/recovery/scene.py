@@ -1,0 +1,229 @@
+"""Rooms in which others write all the time, members who get there through the proxy, and in the
+end a look at who was sent what."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from harmonic_local.stack import Stack
+from harmonic_protocol import subjects
+from harmonic_protocol.catalogue import EVENTS
+from harmonic_protocol.log import MusicStored, Record
+from harmonic_protocol.messages.declaration import Delivery
+from harmonic_runtime.streams import Streams
+from harness.broker import connected
+from harness.javascript import javascript
+from harness.world import World, started
+from recovery.checker import Return, Sent, Verdict, check, read_notes
+from recovery.members import Member, Members
+from recovery.proxy import Proxy, proxy
+from recovery.writers import Writer
+
+#: How long it may take until all have come in, and until all have seen the last frame.
+CALM_TIMEOUT_S = 60.0
+#: A connection that hangs or is half open ends after so long.
+LINGER_S = 4.0
+MOST_RECORDS = 1_000_000
+#: With these, thousands of cuts take minutes; they change nothing else of the official client.
+QUICK = {"reconnectionDelay": 50, "reconnectionDelayMax": 300}
+TRANSPORTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"transports": ["websocket"]},
+    {"transports": ["polling"]},
+)
+#: One member in so many is in two rooms.
+IN_TWO_ROOMS = 4
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who is there. ``options`` are for the official client; ``settings`` for the product."""
+
+    rooms: int = 5
+    members: int = 36
+    updates_per_s: float = 50.0
+    gateways: int = 3
+    states: int = 1
+    musics: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    #: The gateways that writers are at, in turn; all if not given.
+    writers_at: tuple[int, ...] = ()
+    seed: int = 1
+
+
+@dataclass
+class Outcome:
+    """What became of everyone; ``late`` did not get to the end, ``stale`` knows other values."""
+
+    verdict: Verdict
+    returns: list[Return]
+    errors: list[str]
+    late: list[str]
+    stale: list[str]
+    answers: Counter[str]
+    notes: dict[str, list[list[Any]]]
+    logs: dict[str, list[Sent]]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everyone got everything once, and knows the state as it is."""
+        return self.verdict.is_good and not (self.errors or self.late or self.stale)
+
+    def __str__(self) -> str:
+        recovered = sum(each.recovered for each in self.returns)
+        lines = [
+            f"{dict(self.verdict.counts)}",
+            f"{len(self.returns)} returns, {recovered} recovered",
+            f"writers were answered {dict(self.answers)}",
+            *self.verdict.examples,
+            *self.errors[:10],
+            *(f"late: {name}" for name in self.late),
+            *(f"stale: {name}" for name in self.stale),
+        ]
+        return "\n".join(lines)
+
+
+class Scene:
+    """Everything that plays together."""
+
+    def __init__(self, cast: Cast, world: World, balancer: Proxy, members: Members) -> None:
+        self.cast = cast
+        self.world = world
+        self.stack: Stack = world.stack
+        self.proxy = balancer
+        self.members = members
+        self.chance = random.Random(cast.seed)
+        self.universes: list[str] = []
+        self._over = asyncio.Event()
+        self._writers: list[Writer] = []
+        self._writing: list[asyncio.Task[None]] = []
+
+    async def begin(self) -> None:
+        """Let everybody come in, and the writers write."""
+        cast = self.cast
+        new = (self.world.universe(maxParticipants=200) for _ in range(cast.rooms))
+        self.universes = list(await asyncio.gather(*new))
+        rate = cast.updates_per_s / cast.rooms
+        at = cast.writers_at or tuple(range(cast.gateways))
+        for number, universe in enumerate(self.universes):
+            turn = number % len(at)
+            self._writers.append(
+                Writer(self.world, universe, at[turn:] + at[:turn], updates_per_s=rate)
+            )
+        self._writing = [asyncio.create_task(writer.write(self._over)) for writer in self._writers]
+        for number in range(cast.members):
+            await self.members.open(self._member(number))
+        async with asyncio.timeout(CALM_TIMEOUT_S):
+            for writer in self._writers:
+                await writer.ready.wait()
+        late = await self.members.wait_for(dict.fromkeys(self.universes, 1), CALM_TIMEOUT_S)
+        assert not late, late
+
+    def _member(self, number: int) -> Member:
+        names = self.universes
+        mine = [names[number % len(names)]]
+        if number % IN_TWO_ROOMS == 0 and len(names) > 1:
+            mine.append(names[(number + 1) % len(names)])
+        user = self.world.name("member")
+        options = {**TRANSPORTS[number % len(TRANSPORTS)], **self.cast.options}
+        return Member(user, self.world.token(user), mine, options)
+
+    async def end(self) -> Outcome:
+        """Let the writers stop, everybody come to the end, and look."""
+        self._over.set()
+        await asyncio.gather(*self._writing)
+        logs = await self._logs()
+        ends = {name: log[-1].seq if log else 0 for name, log in logs.items()}
+        late = await self.members.wait_for(ends, CALM_TIMEOUT_S)
+        outcome = Outcome(Verdict(), [], [], late, [], Counter(), {}, logs)
+        stays = []
+        for member in self.members.members:
+            notes = outcome.notes[member.name] = await self.members.notes(member)
+            seen = read_notes(member.name, notes)
+            stays += seen.stays
+            outcome.returns += seen.returns
+            outcome.errors += seen.errors
+        outcome.verdict = check(logs, stays)
+        outcome.stale = await self._stale()
+        for writer in self._writers:
+            outcome.answers += writer.answers
+        return outcome
+
+    async def close(self) -> None:
+        """Stop whatever still goes on."""
+        self._over.set()
+        await asyncio.gather(*self._writing, return_exceptions=True)
+        await self.members.close()
+
+    async def _stale(self) -> list[str]:
+        fresh = {}
+        for name in self.universes:
+            status, body = await self.world.call("GET", f"/universes/{name}", "reader")
+            assert status == 200, body
+            fresh[name] = body["parameters"]
+        return [
+            f"{member.name} in {universe}: {values[universe]} {fresh[universe]}"
+            for member in self.members.members
+            for values in [await self.members.values(member)]
+            for universe in member.universes
+            if values[universe] != fresh[universe]
+        ]
+
+    async def _logs(self) -> dict[str, list[Sent]]:
+        """The frames that are sent again to whoever missed them, as the logs have them."""
+        async with connected(self.stack.broker_url) as bus:
+            streams = Streams(bus)
+            return {name: await _log(streams, name) for name in self.universes}
+
+
+async def _log(streams: Streams, universe: str) -> list[Sent]:
+    stream, subject = subjects.log_stream_of(universe), subjects.log(universe)
+    stored = await streams.read(stream, subject, from_sequence=0, limit=MOST_RECORDS)
+    return [
+        Sent(event.data["seq"], event.name, event.data["timestamp"])
+        for message in stored
+        for event in Record.model_validate_json(message.payload).events
+        if _is_replayed(event.name)
+    ]
+
+
+def _is_replayed(name: str) -> bool:
+    return name == MusicStored.name or (
+        name in EVENTS and EVENTS[name].spec.delivery is Delivery.REPLAYED
+    )
+
+
+@asynccontextmanager
+async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
+    """A product of its own with everybody in it; nothing is left of it afterwards."""
+    settings = {"HARMONIC_HISTORY_SNAPSHOTS": "256", **cast.settings}
+    async with (
+        started(
+            directory,
+            gateways=cast.gateways,
+            states=cast.states,
+            musics=cast.musics,
+            **settings,
+        ) as stack,
+        aiohttp.ClientSession() as http,
+        javascript() as bridge,
+        proxy(
+            stack.gateway_ports,
+            [f"g{number}" for number in range(1, cast.gateways + 1)],
+            linger_s=LINGER_S,
+        ) as balancer,
+    ):
+        playing = Scene(cast, World(stack, http), balancer, Members(bridge, balancer.url))
+        try:
+            await playing.begin()
+            yield playing
+        finally:
+            await playing.close()
