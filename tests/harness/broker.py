@@ -3,14 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from harmonic_local.bus import user_environment
 from harmonic_local.processes import Managed, free_port
-from harmonic_local.stack import broker
+from harmonic_local.stack import Stack, broker
 from harmonic_runtime.bus import AnswerLost, Bus, open_bus
 from harmonic_runtime.logs import get_log
 from harmonic_runtime.metrics import Metrics
@@ -52,6 +53,19 @@ async def connected(
         on_closed=lambda: None,
     ) as bus:
         yield bus
+
+
+def connected_as(
+    user: str, stack: Stack, *, metrics: Metrics | None = None
+) -> AbstractAsyncContextManager[Bus]:
+    """A bus of its own, as a user of a running product's broker."""
+    return connected(stack.broker_url, metrics=metrics, **credentials(user, stack.plan.passwords))
+
+
+def credentials(user: str, passwords: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of a process that is this user of the bus."""
+    environment = user_environment(user, passwords)
+    return {name.removeprefix("HARMONIC_").lower(): value for name, value in environment.items()}
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Streams
 from harmonic_state.journal import Journal, Loaded
 from harmonic_state.settings import StateSettings
-from harness.broker import connected
+from harness.broker import connected_as
 from harness.world import started
 from state_service.builders import UNIVERSE, History, caller, command, open_universe
 
@@ -180,7 +180,7 @@ async def measure(brokers: int, histories: tuple[int, ...]) -> int:
                 HARMONIC_GATEWAY_LEASE_S="60",
                 **({"brokers": brokers} if brokers > 1 else {}),  # type: ignore[arg-type]
             ) as stack,
-            connected(stack.broker_url.split(",")[0]) as bus,
+            connected_as("admin", stack) as bus,
             watch(bus, "state") as replicas,
         ):
             asker = Asker(OwnerClient(bus, replicas, "state"))

@@ -22,10 +22,14 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True)
 class Instance:
-    """A running instance: its gateways' addresses and the secret that its tokens need."""
+    """A running instance: its gateways' addresses and the secret that its tokens need.
+
+    ``operator`` are the settings of an operator's commands.
+    """
 
     gateways: list[str]
     jwt_secret: str
+    operator: dict[str, str]
 
     @classmethod
     def read(cls, directory: Path = RUN_DIRECTORY) -> Self | None:

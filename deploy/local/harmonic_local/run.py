@@ -96,7 +96,7 @@ async def _serve(wanted: Wanted, console: Console) -> int:
     try:
         async with running(plan, console.log) as stack:
             await _seed(stack, console)
-            Instance(stack.urls, plan.jwt_secret).write()
+            Instance(stack.urls, plan.jwt_secret, stack.bus_user("operator")).write()
             console.say(_greeting(stack))
             async with asyncio.TaskGroup() as keepers:
                 for process in stack.processes:

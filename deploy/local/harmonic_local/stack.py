@@ -9,12 +9,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harmonic_local import bus
 from harmonic_local.processes import Managed, Output, free_port, says_ready
 
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What is to run. Ports of 0 are chosen; ``settings`` are for all services."""
+    """What is to run. Ports of 0 are chosen; ``settings`` are for all services.
+
+    ``passwords`` are those of the bus's users.
+    """
 
     data: Path
     jwt_secret: str
@@ -23,11 +27,15 @@ class StackPlan:
     states: int = 1
     musics: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    passwords: Mapping[str, str] = field(default_factory=bus.make_passwords, repr=False)
 
 
 @dataclass
 class Stack:
-    """What runs: processes by kind, in the order of their start, and where clients connect."""
+    """What runs: processes by kind, in the order of their start, and where clients connect.
+
+    ``ops_urls`` are where the services' ``/metrics`` are, by the names of their processes.
+    """
 
     plan: StackPlan
     broker: Managed
@@ -36,11 +44,17 @@ class Stack:
     gateways: list[Managed]
     gateway_ports: list[int]
     broker_url: str
+    ops_urls: Mapping[str, str]
 
     @property
     def urls(self) -> list[str]:
         """The gateways' addresses."""
         return [f"http://127.0.0.1:{port}" for port in self.gateway_ports]
+
+    def bus_user(self, user: str) -> dict[str, str]:
+        """The settings of a process that is to be a user of the bus."""
+        address = {"HARMONIC_NATS_URL": self.broker_url}
+        return {**address, **bus.user_environment(user, self.plan.passwords)}
 
     @property
     def processes(self) -> list[Managed]:
@@ -48,31 +62,32 @@ class Stack:
         return [self.broker, *self.states, *self.musics, *self.gateways]
 
 
-def broker(data: Path, port: int, output: Output, name: str = "nats") -> Managed:
-    """A nats-server with JetStream that keeps its data in ``data``."""
+def broker(
+    data: Path,
+    port: int,
+    output: Output,
+    name: str = "nats",
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Managed:
+    """A nats-server with JetStream that keeps its data in ``data``.
+
+    Without a ``config``, anybody may do anything.
+    """
     executable = Path(sysconfig.get_path("scripts")) / "nats-server"
     command = [
         *(str(executable), "--jetstream", "--store_dir", str(data)),
         *("--addr", "127.0.0.1", "--port", str(port), "--name", name),
+        *(() if config is None else ("--config", str(config))),
     ]
     return Managed(
         name=name,
         command=command,
         # Its threads would only take the cores from one another, and from the services.
-        environment={"GOMAXPROCS": os.environ.get("GOMAXPROCS", "1")},
+        environment={"GOMAXPROCS": os.environ.get("GOMAXPROCS", "1"), **(environment or {})},
         output=output,
         sign=lambda line: "Server is ready" in line,
-    )
-
-
-def service(name: str, module: str, environment: Mapping[str, str], output: Output) -> Managed:
-    """A replica of one of the services."""
-    return Managed(
-        name=name,
-        command=[sys.executable, "-m", module],
-        environment=environment,
-        output=output,
-        sign=says_ready,
     )
 
 
@@ -85,35 +100,49 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         "HARMONIC_LOG_FORMAT": "json",
         **plan.settings,
     }
-    ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
-    gateways = [
-        service(
-            f"gateway-{n}",
-            "harmonic_gateway",
-            {
+    ops_urls: dict[str, str] = {}
+
+    def service(kind: str, number: int, **environment: str) -> Managed:
+        name, ops_port = f"{kind}-{number}", free_port()
+        ops_urls[name] = f"http://127.0.0.1:{ops_port}"
+        return Managed(
+            name=name,
+            command=[sys.executable, "-m", f"harmonic_{kind}"],
+            environment={
                 **shared,
-                "HARMONIC_PORT": str(port),
-                "HARMONIC_GATEWAY_NAME": f"g{n}",
-                "HARMONIC_JWT_SECRET": plan.jwt_secret,
+                **bus.user_environment(kind, plan.passwords),
+                "HARMONIC_OPS_PORT": str(ops_port),
+                **environment,
             },
-            output,
+            output=output,
+            sign=says_ready,
         )
-        for n, port in enumerate(ports, start=1)
-    ]
+
+    ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
-        broker=broker(plan.data / "jetstream", broker_port, output),
-        states=[
-            service(f"state-{n}", "harmonic_state", shared, output)
-            for n in range(1, plan.states + 1)
+        broker=broker(
+            plan.data / "jetstream",
+            broker_port,
+            output,
+            config=bus.CONFIG,
+            environment=bus.broker_environment(plan.passwords),
+        ),
+        states=[service("state", n) for n in range(1, plan.states + 1)],
+        musics=[service("music", n) for n in range(1, plan.musics + 1)],
+        gateways=[
+            service(
+                "gateway",
+                n,
+                HARMONIC_PORT=str(port),
+                HARMONIC_GATEWAY_NAME=f"g{n}",
+                HARMONIC_JWT_SECRET=plan.jwt_secret,
+            )
+            for n, port in enumerate(ports, start=1)
         ],
-        musics=[
-            service(f"music-{n}", "harmonic_music", shared, output)
-            for n in range(1, plan.musics + 1)
-        ],
-        gateways=gateways,
         gateway_ports=ports,
         broker_url=broker_url,
+        ops_urls=ops_urls,
     )
 
 

@@ -1,0 +1,29 @@
+"""The users of the bus: each service with a password of its own, made anew for every start."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+#: The broker's configuration, which takes the passwords from the environment.
+CONFIG = Path(__file__).resolve().parents[2] / "nats" / "nats.conf"
+USERS = ("gateway", "state", "music", "operator", "admin")
+
+
+def make_passwords() -> dict[str, str]:
+    """A password for each user, fit for the broker's configuration."""
+    # It begins with a letter, or the broker would take it for a number.
+    return {user: f"p{secrets.token_hex(16)}" for user in USERS}
+
+
+def broker_environment(passwords: Mapping[str, str]) -> dict[str, str]:
+    """What the broker's configuration refers to."""
+    return {f"{user.upper()}_PASSWORD": password for user, password in passwords.items()}
+
+
+def user_environment(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a process that is to be this user."""
+    return {
+        "HARMONIC_NATS_USER": user,
+        "HARMONIC_NATS_PASSWORD": passwords[user],
+        "HARMONIC_NATS_INBOX_PREFIX": f"_INBOX.{user}",
+    }
