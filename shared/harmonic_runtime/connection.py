@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.settings import ServiceSettings
 from harmonic_runtime.wire import Handler
 
@@ -222,10 +223,19 @@ class Connection(Client):
 
 
 def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs."""
+    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
+
+    Raise :class:`CannotStart` if a file cannot be used.
+    """
     if settings.nats_ca_file is None and settings.nats_cert_file is None:
         return None
-    context = ssl.create_default_context(cafile=settings.nats_ca_file)
-    if settings.nats_cert_file is not None:
-        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.nats_ca_file)
+        if settings.nats_cert_file is not None:
+            context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+    except OSError as error:
+        raise CannotStart(
+            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
+            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
+        ) from error
     return context
