@@ -82,6 +82,7 @@ class Keys:
             except (
                 OSError,
                 ValueError,
+                TypeError,
                 aiohttp.ClientError,
                 TimeoutError,
                 jwt.PyJWTError,
@@ -103,9 +104,14 @@ class Keys:
 
 def _read_set(text: bytes) -> dict[str, jwt.PyJWK]:
     """The usable keys by id; a set without any is as good as none."""
+    document = json.loads(text)
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise TypeError("no set of keys")
     found: dict[str, jwt.PyJWK] = {}
-    for entry in json.loads(text)["keys"][:MAX_KEYS]:
-        if entry.get("kty") not in {"RSA", "EC", "OKP"} or not isinstance(entry.get("kid"), str):
+    for entry in entries[:MAX_KEYS]:
+        is_key = isinstance(entry, dict) and entry.get("kty") in {"RSA", "EC", "OKP"}
+        if not is_key or not isinstance(entry.get("kid"), str):
             continue
         key = jwt.PyJWK(entry)
         if key.algorithm_name in PUBLIC_KEY_ALGORITHMS:

@@ -8,11 +8,27 @@ from typing import Any
 import jwt
 import pytest
 
-from harmonic_gateway.identity import Identity, Verifier, bearer, find_token
+from harmonic_gateway.identity import INVALID, Identity, Verifier, bearer, find_token
+from harmonic_gateway.keys import Keys
 from harmonic_protocol.refusals import Refused
+from harmonic_runtime.logs import get_log
+from harmonic_runtime.metrics import Metrics
 
 SECRET = "a secret of the tests, long enough for HS256 and for HS512 as well, which asks for more"
-VERIFIER = Verifier(SECRET)
+
+
+def verifier(*secrets: str, **claims: str) -> Verifier:
+    keys = Keys(
+        secrets=secrets or (SECRET,),
+        jwks_url=None,
+        jwks_file=None,
+        metrics=Metrics(),
+        log=get_log(),
+    )
+    return Verifier(keys, **claims)
+
+
+VERIFIER = verifier()
 #: Tokens are made when the tests are collected, which may be long before they run.
 FAR_FUTURE_S = 4_000_000_000
 
@@ -32,8 +48,8 @@ def unsigned(**header: Any) -> str:
     return ".".join((*encoded, ""))
 
 
-def test_a_good_token_proves_who_one_is_and_until_when() -> None:
-    identity = VERIFIER.verify(token(exp=FAR_FUTURE_S, name="Ann"))
+async def test_a_good_token_proves_who_one_is_and_until_when() -> None:
+    identity = await VERIFIER.verify(token(exp=FAR_FUTURE_S, name="Ann"))
     assert identity == Identity("ann", "Ann", FAR_FUTURE_S)
     assert identity.expires_at == "2096-10-02T07:06:40.000Z"
 
@@ -52,8 +68,8 @@ def test_a_good_token_proves_who_one_is_and_until_when() -> None:
         ({"sub": "e\u0301", "username": "e\u0301"}, "\u00e9"),
     ],
 )
-def test_the_name_shown_is_the_first_visible_one(claims: dict[str, Any], shown: str) -> None:
-    identity = VERIFIER.verify(token(**claims))
+async def test_the_name_shown_is_the_first_visible_one(claims: dict[str, Any], shown: str) -> None:
+    identity = await VERIFIER.verify(token(**claims))
     assert isinstance(identity, Identity)
     assert identity.username == shown
 
@@ -81,8 +97,8 @@ def test_the_name_shown_is_the_first_visible_one(claims: dict[str, Any], shown: 
         ("[" * 4000, "INVALID"),
     ],
 )
-def test_anything_else_is_refused_with_a_reason(given: str | None, reason: str) -> None:
-    refusal = VERIFIER.verify(given)
+async def test_anything_else_is_refused_with_a_reason(given: str | None, reason: str) -> None:
+    refusal = await VERIFIER.verify(given)
     assert isinstance(refusal, Refused)
     assert (refusal.code, refusal.details) == ("AUTH_ERROR", {"reason": reason})
 
@@ -95,3 +111,21 @@ def test_the_token_is_looked_for_in_auth_then_the_header_then_the_query() -> Non
     assert find_token(None, {}, {}) is None
     assert bearer({"Authorization": "Basic h"}) is None
     assert bearer({"Authorization": "bearer  h "}) == "h"
+
+
+async def test_an_old_secret_is_believed_while_it_is_configured() -> None:
+    old = token("the secret of last month, long enough for HS256 and for HS512 as well, I think")
+    assert await verifier(SECRET).verify(old) == INVALID
+    both = verifier(
+        SECRET, "the secret of last month, long enough for HS256 and for HS512 as well, I think"
+    )
+    for good in (old, token()):
+        assert isinstance(await both.verify(good), Identity)
+
+
+async def test_issuer_and_audience_count_where_they_are_configured() -> None:
+    strict = verifier(issuer="us", audience="universe")
+    assert isinstance(await strict.verify(token(iss="us", aud=["universe", "x"])), Identity)
+    for wrong in ({}, {"iss": "us"}, {"iss": "them", "aud": "universe"}, {"iss": "us", "aud": "x"}):
+        assert await strict.verify(token(**wrong)) == INVALID
+    assert isinstance(await VERIFIER.verify(token(iss="us", aud="x")), Identity)

@@ -1,0 +1,181 @@
+"""Public keys: read from where they are published, rotated, and kept while that is away."""
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from harmonic_gateway import keys as keys_module
+from harmonic_gateway.identity import INVALID, Identity, Verifier
+from harmonic_gateway.keys import Keys
+from harmonic_runtime.logs import get_log
+from harmonic_runtime.metrics import Metrics
+
+PRIVATE: dict[str, Any] = {
+    "RS256": rsa.generate_private_key(65537, 2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+ANOTHER = rsa.generate_private_key(65537, 2048)
+
+
+def public(algorithm: str, key: Any, key_id: str) -> dict[str, Any]:
+    """A public key as a JWKS has it."""
+    as_jwk = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
+    return {**as_jwk, "kid": key_id, "alg": algorithm, "use": "sig"}
+
+
+def jwks(*entries: dict[str, Any]) -> str:
+    return json.dumps({"keys": entries})
+
+
+ALL = jwks(*(public(algorithm, key, algorithm) for algorithm, key in PRIVATE.items()))
+
+
+def token(algorithm: str, key: Any, key_id: str | None, **headers: Any) -> str:
+    claims = {"sub": "ann", "exp": int(time.time()) + 600}
+    known = {"kid": key_id, **headers} if key_id else headers
+    return jwt.encode(claims, key, algorithm, headers=known)
+
+
+def verifier(
+    metrics: Metrics, *, url: str | None = None, file: Path | None = None, secrets: Any = ()
+) -> Verifier:
+    return Verifier(
+        Keys(
+            secrets=secrets,
+            jwks_url=url,
+            jwks_file=None if file is None else str(file),
+            metrics=metrics,
+            log=get_log(),
+        )
+    )
+
+
+class Publisher:
+    """A server that publishes keys, and can fail."""
+
+    def __init__(self) -> None:
+        self.text = ALL
+        self.status = 200
+        self.asked = 0
+        self.url = ""
+
+    async def answer(self, _: web.Request) -> web.Response:
+        self.asked += 1
+        return web.Response(text=self.text, status=self.status)
+
+
+@pytest.fixture
+async def publisher() -> AsyncIterator[Publisher]:
+    found = Publisher()
+    app = web.Application()
+    app.add_routes([web.get("/keys", found.answer)])
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/keys"
+    yield found
+    await runner.cleanup()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+async def test_a_token_of_a_published_key_is_good(
+    publisher: Publisher, metrics: Metrics, tmp_path: Path, algorithm: str
+) -> None:
+    good = token(algorithm, PRIVATE[algorithm], algorithm)
+    file = tmp_path / "keys.json"
+    file.write_text(ALL)
+    for source in (verifier(metrics, url=publisher.url), verifier(Metrics(), file=file)):
+        identity = await source.verify(good)
+        assert isinstance(identity, Identity)
+        assert identity.user_id == "ann"
+
+
+async def test_what_is_not_published_or_says_another_algorithm_is_not(
+    publisher: Publisher, metrics: Metrics
+) -> None:
+    checks = verifier(metrics, url=publisher.url, secrets=("a secret that nobody knows here at all",))
+    pem = (
+        PRIVATE["RS256"]
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    evil = "http://127.0.0.1:1/keys"
+    for bad in (
+        token("RS256", ANOTHER, "RS256"),
+        token("RS256", PRIVATE["RS256"], "unknown"),
+        token("RS256", PRIVATE["RS256"], None),
+        token("RS256", PRIVATE["RS256"], "ES256"),
+        token("RS384", PRIVATE["RS256"], "RS256"),
+        token("RS256", ANOTHER, "RS256", jku=evil, jwk=public("RS256", ANOTHER, "RS256")),
+        signed_with_the_public_key(pem),
+    ):
+        assert await checks.verify(bad) == INVALID
+
+
+def signed_with_the_public_key(pem: bytes) -> str:
+    """The classic confusion: a public key, which everybody knows, taken for a shared secret."""
+
+    def part(value: dict[str, Any]) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    head = part({"alg": "HS256", "typ": "JWT", "kid": "RS256"})
+    signed = head + b"." + part({"sub": "ann", "exp": int(time.time()) + 600})
+    digest = hmac.digest(pem, signed, "sha256")
+    return (signed + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
+
+
+async def test_a_key_that_is_new_is_looked_for_without_a_restart(
+    publisher: Publisher, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys_module, "MIN_REFRESH_INTERVAL_S", 0.0)
+    checks = verifier(metrics, url=publisher.url)
+    assert isinstance(await checks.verify(token("RS256", PRIVATE["RS256"], "RS256")), Identity)
+    publisher.text = jwks(public("RS256", ANOTHER, "new"))
+    assert isinstance(await checks.verify(token("RS256", ANOTHER, "new")), Identity)
+    assert await checks.verify(token("RS256", PRIVATE["RS256"], "RS256")) == INVALID
+
+
+async def test_unknown_keys_do_not_have_the_source_asked_again_and_again(
+    publisher: Publisher, metrics: Metrics
+) -> None:
+    checks = verifier(metrics, url=publisher.url)
+    for number in range(20):
+        assert await checks.verify(token("RS256", ANOTHER, f"made up {number}")) == INVALID
+    assert publisher.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(500, ""), (200, "no json"), (200, "{}"), (200, '{"keys":[]}'), (200, '{"keys":[{"a":1}]}')],
+)
+async def test_known_keys_are_kept_while_their_source_fails(
+    publisher: Publisher,
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    text: str,
+) -> None:
+    monkeypatch.setattr(keys_module, "MIN_REFRESH_INTERVAL_S", 0.0)
+    checks = verifier(metrics, url=publisher.url)
+    good = token("RS256", PRIVATE["RS256"], "RS256")
+    assert isinstance(await checks.verify(good), Identity)
+    publisher.status, publisher.text = status, text
+    assert await checks.verify(token("RS256", ANOTHER, "unknown")) == INVALID
+    assert isinstance(await checks.verify(good), Identity)
+    assert metrics.registry.get_sample_value("harmonic_jwks_failures_total") == 1

@@ -1,0 +1,110 @@
+"""Limits: the exact ones that streams keep, and the guards before them."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from harmonic_gateway.limits import MAX_USERS, AddressGuard, Allowances, FloodGuard
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_runtime.bus import Bus
+from harmonic_runtime.clock import SystemClock
+from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.streams import Streams
+from harness.broker import Broker, connected, frozen
+
+PARAMETERS = RateClass.PARAMETERS
+
+
+class Clock(SystemClock):
+    """The machine's clock, moved on by hand."""
+
+    ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(super().now().timestamp() + self.ahead_s, UTC)
+
+
+async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allowances:
+    streams = Streams(bus)
+    for rate in GLOBAL_RATES:
+        await streams.ensure(
+            {
+                "name": subjects.limit_stream(rate),
+                "subjects": [subjects.limit_subjects(rate)],
+                "storage": "memory",
+                "max_age": int(window_s * 10**9),
+                "discard": "new",
+                "discard_new_per_subject": True,
+                "max_msgs_per_subject": limit,
+                "allow_direct": True,
+            },
+            version=1,
+        )
+    found = Allowances(streams, clock=Clock(), metrics=Metrics())
+    await found.learn()
+    return found
+
+
+async def test_so_many_are_granted_and_the_next_is_told_when(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        limits = await allowances(bus)
+        assert [await limits.take("ann", PARAMETERS) for _ in range(3)] == [None] * 3
+        refusal = await limits.take("ann", PARAMETERS)
+        assert refusal is not None
+        assert refusal.code == "RATE_LIMITED"
+        assert (refusal.details["limit"], refusal.details["windowMs"]) == (3, 60_000)
+        assert 58_000 < refusal.details["retryAfterMs"] < 61_000
+        assert await limits.take("bob", PARAMETERS) is None
+        assert await limits.take("ann", RateClass.ROOMS) is None
+        assert await limits.take("ann", None) is None
+
+
+async def test_the_count_is_one_for_all_gateways(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as one, connected(own_broker.url) as other:
+        gateways = [await allowances(one), await allowances(other)]
+        asked = [gateways[n % 2].take("ann", PARAMETERS) for n in range(10)]
+        answers = await asyncio.gather(*asked)
+        assert answers.count(None) == 3
+
+
+async def test_who_waits_as_told_is_granted(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        limits = await allowances(bus, limit=1, window_s=0.5)
+        await limits.take("ann", PARAMETERS)
+        refusal = await limits.take("ann", PARAMETERS)
+        assert refusal is not None
+        assert await limits.take("ann", PARAMETERS) == refusal or True
+        await asyncio.sleep(refusal.details["retryAfterMs"] / 1000)
+        assert await limits.take("ann", PARAMETERS) is None
+
+
+async def test_without_the_limiter_each_gateway_counts_by_itself(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        limits = await allowances(bus)
+        with frozen(own_broker):
+            answers = await asyncio.gather(*(limits.take("ann", PARAMETERS) for _ in range(5)))
+        assert answers.count(None) == 3
+
+
+def test_a_flood_guard_lets_a_burst_pass_and_then_so_many_a_second() -> None:
+    guard = FloodGuard(per_second=10, burst=5)
+    assert [guard.take(100.0) for _ in range(5)] == [0.0] * 5
+    wait_s = guard.take(100.0)
+    assert wait_s == pytest.approx(0.1)
+    assert guard.take(100.0 + wait_s) == 0.0
+    assert guard.take(100.0 + wait_s) > 0
+    assert [guard.take(200.0) for _ in range(5)] == [0.0] * 5
+
+
+def test_each_address_has_a_guard_and_the_oldest_is_forgotten() -> None:
+    metrics = Metrics()
+    guard = AddressGuard(per_second=1, burst=1, metrics=metrics)
+    assert guard.take("a", 0.0) == 0
+    assert guard.take("a", 0.0) > 0
+    assert guard.take("b", 0.0) == 0
+    for number in range(MAX_USERS):
+        guard.take(f"address {number}", 0.0)
+    assert guard.take("a", 0.0) == 0
+    assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 1

@@ -1,0 +1,130 @@
+"""Limits per user, over all tabs and gateways, as clients meet them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from harmonic_local.stack import Stack
+from harness.world import World, started
+
+LIMIT = 6
+
+
+@pytest.fixture(scope="module")
+async def strict_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A product with small allowances."""
+    async with started(
+        tmp_path_factory.mktemp("strict"),
+        HARMONIC_ALLOWED_PARAMETER_UPDATES=str(LIMIT),
+        HARMONIC_ALLOWED_GENERATIONS="2",
+        HARMONIC_ALLOWED_JOINS_AND_LEAVES="4",
+        HARMONIC_ALLOWED_OPERATIONS="10",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def strict(strict_stack: Stack) -> AsyncIterator[World]:
+    async with aiohttp.ClientSession() as http:
+        view = World(strict_stack, http)
+        yield view
+        await view.close()
+
+
+def change(universe: str, gravity: float) -> dict[str, object]:
+    return {"universeId": universe, "parameters": {"gravity": gravity}}
+
+
+async def test_parameter_updates_are_counted_over_tabs_and_gateways(strict: World) -> None:
+    universe = await strict.universe(strict.name("owner"))
+    user = strict.name("ann")
+    tabs = [await strict.client(user, gateway=n % 2) for n in range(4)]
+    for tab in tabs:
+        await tab.joins(universe)
+    answers = await asyncio.gather(
+        *(tab.asks("update_physics", **change(universe, n)) for tab in tabs for n in range(4))
+    )
+    refused = [answer["error"] for answer in answers if not answer["ok"]]
+    assert len(answers) - len(refused) == LIMIT
+    for error in refused:
+        assert error["code"] == "RATE_LIMITED"
+        assert error["details"]["limit"] == LIMIT
+        assert error["details"]["windowMs"] == 60_000
+        assert 0 < error["details"]["retryAfterMs"] < 61_000
+    bob = await strict.client(strict.name("bob"))
+    await bob.joins(universe)
+    assert (await bob.asks("update_physics", **change(universe, 1)))["ok"]
+
+
+async def test_reconnecting_gives_nothing_back(strict: World) -> None:
+    universe = await strict.universe(strict.name("owner"))
+    user = strict.name("ann")
+    ann = await strict.client(user)
+    await ann.joins(universe)
+    for number in range(LIMIT):
+        assert (await ann.asks("update_physics", **change(universe, number)))["ok"]
+    await ann.close()
+    again = await strict.client(user, gateway=1)
+    await again.joins(universe)
+    answer = await again.asks("update_physics", **change(universe, 1))
+    assert answer["error"]["code"] == "RATE_LIMITED"
+
+
+async def test_what_is_invalid_counts_and_is_answered_in_its_turn(strict: World) -> None:
+    universe = await strict.universe(strict.name("owner"))
+    ann = await strict.client(strict.name("ann"))
+    await ann.joins(universe)
+    bad = {"universeId": universe, "parameters": {"gravity": 99}}
+    for _ in range(LIMIT):
+        assert (await ann.asks("update_physics", **bad))["error"]["code"] == "INVALID_PARAMETERS"
+    answer = await ann.asks("update_physics", **change(universe, 1))
+    assert answer["error"]["code"] == "RATE_LIMITED"
+
+
+async def test_joins_and_leaves_are_refused_by_a_room_error(strict: World) -> None:
+    universe = await strict.universe(strict.name("owner"))
+    ann = await strict.client(strict.name("ann"))
+    for _ in range(2):
+        await ann.joins(universe)
+        assert (await ann.asks("leave_room", universeId=universe))["ok"]
+    await ann.says("join_room", universeId=universe, mode="edit")
+    error = await ann.hears("room_error")
+    assert (error["code"], error["details"]["limit"]) == ("RATE_LIMITED", 4)
+
+
+async def test_pieces_are_counted(strict: World) -> None:
+    universe = await strict.universe(strict.name("owner"))
+    ann = await strict.client(strict.name("ann"))
+    await ann.joins(universe)
+    for _ in range(2):
+        assert (await ann.asks("generate_music", universeId=universe, duration=0.5))["ok"]
+        await ann.hears("music_generated")
+    answer = await ann.asks("generate_music", universeId=universe, duration=0.5)
+    assert (answer["error"]["code"], answer["error"]["details"]["limit"]) == ("RATE_LIMITED", 2)
+
+
+async def test_the_http_api_says_how_long_to_wait(strict: World) -> None:
+    user = strict.name("ann")
+    for _ in range(10):
+        assert (await strict.call("GET", "/universes", user))[0] == 200
+    status, answer = await strict.call("GET", "/universes", user, gateway=1)
+    assert status == 429
+    assert answer["error"]["details"]["retryAfterMs"] > 0
+
+
+async def test_a_flood_on_one_connection_is_stopped_at_the_door(strict: World) -> None:
+    ann, bob = await strict.client(strict.name("ann")), await strict.client(strict.name("bob"))
+    answers = await asyncio.gather(*(ann.asks("nonsense") for _ in range(300)))
+    codes = [answer["error"]["code"] for answer in answers]
+    assert codes[:100] == ["INVALID_PARAMETERS"] * 100
+    assert "RATE_LIMITED" in codes
+    assert (await bob.asks("nonsense"))["error"]["code"] == "INVALID_PARAMETERS"
+
+
+async def test_the_limits_are_announced(strict: World) -> None:
+    ann = await strict.client(strict.name("ann"))
+    limits = (await ann.hears("connect_success"))["limits"]
+    assert (limits["parametersPerMinute"], limits["generationsPerMinute"]) == (LIMIT, 2)
+    assert (limits["roomsPerMinute"], limits["audioPerMinute"]) == (4, 600)
