@@ -169,6 +169,16 @@ export interface Limits {
   rooms: number;
   /** How many commands of this connection may wait to be carried out. */
   queuedCommands: number;
+  /** How many parameter updates a user may send in any minute. */
+  parametersPerMinute: number;
+  /** How many pieces a user may ask for in any minute. */
+  generationsPerMinute: number;
+  /** How many joins and leaves a user may do in any minute. */
+  roomsPerMinute: number;
+  /** How many `audio_analysis` a connection may send in a minute. */
+  audioPerMinute: number;
+  /** How many events a connection may send in a second, on average. */
+  eventsPerSecond: number;
 }
 
 /** Someone's role in a universe. */
@@ -358,6 +368,13 @@ export interface Readiness {
   status: "starting" | "ready" | "draining";
 }
 
+/** Go on with a newer token of the same user. */
+export interface RefreshToken {
+  opId?: OperationId;
+  /** The JSON Web Token. 1 to 8192 characters. */
+  token: string;
+}
+
 /**
  * A request that is not granted: the client's fault or the moment's, never a crash.
  *
@@ -425,9 +442,9 @@ export interface SetMember {
   role: Mode;
 }
 
-/** The ack of a live signal that was passed on: it is not numbered. */
+/** The ack of what the log does not keep, and so does not number. */
 export interface SignalAccepted {
-  /** The signal was passed on. */
+  /** It was done. */
   ok: true;
 }
 
@@ -480,6 +497,18 @@ export interface TimeSynced {
 
 /** UTC with milliseconds, by the server's clock. */
 export type Timestamp = string;
+
+/** The token expires soon: time to send a newer one. */
+export interface TokenExpiring {
+  /** When the token expires. */
+  expiresAt: Timestamp;
+}
+
+/** The newer token is taken. */
+export interface TokenRefreshed {
+  /** When the token expires. */
+  expiresAt: Timestamp;
+}
 
 /**
  * A typed array of at most 8 KiB, such as a `Uint8Array` or a `Float32Array`. It travels as a
@@ -704,6 +733,13 @@ export interface ClientToServerEvents {
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
   /**
+   * Go on with a newer token of the same user.
+   *
+   * Followed by `token_refreshed`, or by `error` where it is refused. A message may take 64
+   * KiB.
+   */
+  refresh_token: Emit<RefreshToken, SignalAccepted | Rejected>;
+  /**
    * Ask for the server's clock, and for how the connection is doing; answered by its ack.
    *
    * `t0` is the client's own clock. Half of the time that the answer takes, less what the
@@ -722,6 +758,18 @@ export interface ServerToClientEvents {
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   connect_success: (payload: ConnectSuccess) => void;
+  /**
+   * The token expires soon: time to send a newer one.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  token_expiring: (payload: TokenExpiring) => void;
+  /**
+   * The newer token is taken.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  token_refreshed: (payload: TokenRefreshed) => void;
   /**
    * The caller is in: everything as of `seq`; what follows counts from there.
    *

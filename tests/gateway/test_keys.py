@@ -109,7 +109,9 @@ async def test_a_token_of_a_published_key_is_good(
 async def test_what_is_not_published_or_says_another_algorithm_is_not(
     publisher: Publisher, metrics: Metrics
 ) -> None:
-    checks = verifier(metrics, url=publisher.url, secrets=("a secret that nobody knows here at all",))
+    checks = verifier(
+        metrics, url=publisher.url, secrets=("a secret that nobody knows here at all",)
+    )
     pem = (
         PRIVATE["RS256"]
         .public_key()
