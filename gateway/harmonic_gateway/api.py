@@ -1,7 +1,7 @@
 """The HTTP API: one route per declared operation, answered by the universe's owner."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
+from harmonic_gateway.addresses import Network, client_address
 from harmonic_gateway.identity import Identity, bearer
 from harmonic_gateway.limits import AddressGuard, Allowances
 from harmonic_gateway.owners import Owners
@@ -249,7 +250,7 @@ def error_middleware(log: BoundLogger) -> Middleware:
     return in_format
 
 
-def guard_addresses(guard: AddressGuard, clock: Clock) -> Middleware:
+def guard_addresses(guard: AddressGuard, proxies: Sequence[Network], clock: Clock) -> Middleware:
     """Turns connects away of an address that makes too many of them."""
 
     @web.middleware
@@ -258,7 +259,7 @@ def guard_addresses(guard: AddressGuard, clock: Clock) -> Middleware:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         if request.path in PATHS and "sid" not in request.query:
-            wait_s = guard.take(request.remote or "", clock.monotonic())
+            wait_s = guard.take(client_address(request, proxies), clock.monotonic())
             if wait_s:
                 return error_response(
                     refused(

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from harmonic_gateway.addresses import networks
 from harmonic_gateway.answers import Answers
-from harmonic_gateway.api import Api, error_middleware, guard_addresses
+from harmonic_gateway.api import Api, error_middleware, error_response, guard_addresses
 from harmonic_gateway.commands import Commands
 from harmonic_gateway.departures import Departures
 from harmonic_gateway.expiry import INTERVAL_S as TOKENS_INTERVAL_S
@@ -17,7 +18,9 @@ from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.identity import Verifier
 from harmonic_gateway.keys import Keys
 from harmonic_gateway.limits import AddressGuard, Allowances
+from harmonic_gateway.listening import add_headers, listening
 from harmonic_gateway.notices import Notices
+from harmonic_gateway.origins import REFUSED, Origins, origins
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pids import Pids
 from harmonic_gateway.pieces import Pieces
@@ -38,7 +41,7 @@ from harmonic_protocol.refusals import Code
 from harmonic_runtime.bus import BusUnavailable, open_bus
 from harmonic_runtime.directory import announce, watch
 from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import SHUTDOWN_TIMEOUT_S, health_routes, ops_server
+from harmonic_runtime.ops import health_routes, ops_server
 from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Streams
 from harmonic_runtime.ticker import every
@@ -211,17 +214,23 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             log=log,
         )
+        allowed = Origins(origins(settings.allowed_origins))
         addresses = AddressGuard(settings.connects_per_s, settings.connects_burst, metrics)
         app = web.Application(
             client_max_size=MAX_MESSAGE_BYTES,
-            middlewares=[guard_addresses(addresses, clock), error_middleware(log)],
+            middlewares=[
+                allowed.middleware(lambda: error_response(REFUSED)),
+                guard_addresses(addresses, networks(settings.trusted_proxies), clock),
+                error_middleware(log),
+            ],
         )
+        add_headers(app, allowed, secure=settings.tls_cert_file is not None)
         app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, door.look_at_tokens),
         ):
-            async with _listening(app, settings) as port:
+            async with listening(app, settings) as port:
                 log.info("listening", host=settings.host, port=port)
                 yield
                 # Nobody new from here on; those who are here go before the bus does.
@@ -235,21 +244,6 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
         max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
-        allowed_origins=tuple(filter(None, settings.allowed_origins.split(","))),
+        allowed_origins=tuple(origins(settings.allowed_origins)),
         name=settings.gateway_name,
     )
-
-
-@asynccontextmanager
-async def _listening(app: web.Application, settings: GatewaySettings) -> AsyncIterator[int]:
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        port: int = runner.addresses[0][1]
-        yield port
-    finally:
-        await runner.cleanup()

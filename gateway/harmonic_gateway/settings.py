@@ -1,11 +1,24 @@
 """What an operator may set of the gateway, all by ``HARMONIC_…`` variables."""
 
+from collections.abc import Callable
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from harmonic_gateway.addresses import networks
+from harmonic_gateway.origins import origins
 from harmonic_protocol.messages.declaration import KIB
 from harmonic_runtime.settings import ServiceSettings
+
+
+def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Refuses a text that cannot be read."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
 
 
 class GatewaySettings(ServiceSettings):
@@ -59,10 +72,26 @@ class GatewaySettings(ServiceSettings):
             description="begins every Engine.IO session id, so that a balancer can route on it",
         ),
     ] = "g1"
+    tls_cert_file: Annotated[
+        str | None, Field(description="own certificate for clients (PEM); needs a key")
+    ] = None
+    tls_key_file: Annotated[str | None, Field(description="key of that certificate (PEM)")] = None
     allowed_origins: Annotated[
         str,
-        Field(description="origins of web pages that may connect, separated by commas; or `*`"),
-    ] = "*"
+        AfterValidator(_checked(origins)),
+        Field(
+            description="origins of web pages that may connect, separated by commas; `*` for all."
+            " Programs, which have no origin, always may"
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        AfterValidator(_checked(networks)),
+        Field(
+            description="networks of proxies whose X-Forwarded-For is believed (CIDR), separated"
+            " by commas"
+        ),
+    ] = ""
     request_timeout_s: Annotated[
         float, Field(gt=0, le=60, description="seconds that a client's command may take")
     ] = 3.0
@@ -88,6 +117,12 @@ class GatewaySettings(ServiceSettings):
     ] = 10.0
     ping_interval_s: Annotated[int, Field(ge=1, le=60, description="seconds between pings")] = 5
     ping_timeout_s: Annotated[int, Field(ge=1, le=60, description="seconds to answer a ping")] = 4
+
+    @model_validator(mode="after")
+    def _has_both_files(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("HARMONIC_TLS_CERT_FILE and HARMONIC_TLS_KEY_FILE go together")
+        return self
 
     @model_validator(mode="after")
     def _has_keys(self) -> Self:

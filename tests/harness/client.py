@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Self
 
+import aiohttp
 import socketio
 
 #: How long to wait for something that is to come. Generous: machines are slow at times.
@@ -71,11 +72,16 @@ class Listener:
 class Client(Listener):
     """The official Python client, with all that it was sent in order."""
 
-    def __init__(self, user: str, namespace: str = "/ws") -> None:
+    def __init__(
+        self,
+        user: str,
+        namespace: str = "/ws",
+        http: aiohttp.ClientSession | None = None,
+    ) -> None:
         super().__init__(user)
         self.namespace = namespace
         self.refusal: Any = None
-        self._client = socketio.AsyncClient(reconnection=False)
+        self._client = socketio.AsyncClient(reconnection=False, http_session=http)
         self._client.on("*", self._hear, namespace=namespace)
         self._client.on("connect_error", self._refused, namespace=namespace)
         self._client.on("disconnect", self._gone, namespace=namespace)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,13 +86,14 @@ class JavascriptClient(Listener):
 
 
 @asynccontextmanager
-async def javascript() -> AsyncIterator[Bridge]:
+async def javascript(**environment: str) -> AsyncIterator[Bridge]:
     """A bridge to Node that ends with the block."""
     await install(CLIENTS)
     process = await asyncio.create_subprocess_exec(
         *(str(node()), str(BRIDGE), str(CLIENTS)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
         limit=MAX_LINE_BYTES,
     )
     assert process.stdin is not None

@@ -16,6 +16,8 @@ from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
 from harness.client import PATIENCE_S, Client
 
+#: What users are limited in; the same users come in many tests.
+LIMITED = ("PARAMETER_UPDATES", "GENERATIONS", "JOINS_AND_LEAVES", "OPERATIONS")
 SECRET = "the tests' own secret, long enough"
 
 
@@ -44,10 +46,11 @@ class World:
         gateway: int = 0,
         namespace: str = "/ws",
         token: str | None = None,
+        http: aiohttp.ClientSession | None = None,
         **options: Any,
     ) -> Client:
         """A connected client of a user; with an empty ``token``, it brings none in ``auth``."""
-        client = Client(user, namespace)
+        client = Client(user, namespace, http)
         self._clients.append(client)
         brought = self.token(user) if token is None else token or None
         return await client.connect(self.stack.urls[gateway], brought, **options)
@@ -144,13 +147,14 @@ async def started(
         with (directory / f"{name}.log").open("a") as file:
             file.write(line + "\n")
 
+    generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
     plan = StackPlan(
         data=directory / "data",
         jwt_secret=SECRET,
         gateways=gateways,
         states=states,
         musics=musics,
-        settings=settings,
+        settings={**generous, **settings},
     )
     async with running(plan, output) as stack:
         yield stack

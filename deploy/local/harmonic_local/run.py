@@ -1,6 +1,7 @@
 """An instance in the foreground: readable logs, a greeting with all one needs, Ctrl-C to stop."""
 
 import asyncio
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ async def _serve(wanted: Wanted, console: Console) -> int:
         gateways=wanted.gateways,
         states=wanted.states,
         musics=wanted.musics,
+        # A page under development comes from anywhere.
+        settings={"HARMONIC_ALLOWED_ORIGINS": os.environ.get("HARMONIC_ALLOWED_ORIGINS", "*")},
     )
     try:
         async with running(plan, console.log) as stack:
@@ -134,7 +137,8 @@ async def _seed(stack: Stack, console: Console) -> None:
             headers={"Authorization": f"Bearer {token}"},
             timeout=aiohttp.ClientTimeout(total=SEED_TIMEOUT_S),
         ) as http,
-        http.post(f"{stack.urls[0]}/api/v1/universes", json=universe) as response,
+        # Its certificate, if it has one, need not be for this machine's own address.
+        http.post(f"{stack.urls[0]}/api/v1/universes", json=universe, ssl=False) as response,
     ):
         # Who starts it again has the universe, or has deleted it.
         if response.status not in {HTTPStatus.CREATED, HTTPStatus.CONFLICT}:

@@ -49,7 +49,9 @@ class Stack:
     @property
     def urls(self) -> list[str]:
         """The gateways' addresses."""
-        return [f"http://127.0.0.1:{port}" for port in self.gateway_ports]
+        known = {**os.environ, **self.plan.settings}
+        scheme = "https" if "HARMONIC_TLS_CERT_FILE" in known else "http"
+        return [f"{scheme}://127.0.0.1:{port}" for port in self.gateway_ports]
 
     def bus_user(self, user: str) -> dict[str, str]:
         """The settings of a process that is to be a user of the bus."""

@@ -1,0 +1,59 @@
+"""Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
+from typing import TypeAlias
+
+from aiohttp.web import BaseRequest
+
+Network: TypeAlias = IPv4Network | IPv6Network
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+#: More proxies than these are not in a row: what further addresses say is not looked at.
+MAX_HOPS = 10
+_FORWARDED_FOR = "X-Forwarded-For"
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """The networks of a list separated by commas; ``ValueError`` if one is none."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError("must list networks as 10.0.0.0/8, separated by commas") from error
+
+
+def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
+    """The address of the client, as far as it can be known; empty if nothing is.
+
+    Each proxy appends the address that it was asked from. So the list is read from its end, and
+    only as long as a trusted proxy says it: what comes before may be made up by anybody.
+    """
+    address = _parse(request.remote or "")
+    if address is None:
+        return request.remote or ""
+    said = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
+    for hop in islice(reversed(said), MAX_HOPS):
+        if not any(address in network for network in trusted):
+            break
+        before = _parse(hop)
+        if before is None:
+            break
+        address = before
+    return str(address)
+
+
+def _parse(text: str) -> _Address | None:
+    """An address, with or without a port."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    # A socket for both kinds shows IPv4 addresses in IPv6's clothes.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

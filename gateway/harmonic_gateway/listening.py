@@ -1,0 +1,95 @@
+"""Listening for clients: the server around the application, its TLS and its headers."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from harmonic_gateway.origins import Origins
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_runtime.failures import CannotStart
+from harmonic_runtime.ops import SHUTDOWN_TIMEOUT_S
+
+#: No answer is a page, or for anybody but who asked.
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+#: Told over TLS only: for so long, browsers come by TLS alone.
+STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
+
+
+def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None:
+    """Put the headers on every answer that every answer has."""
+    always = {**SECURITY_HEADERS, **(STRICT_TRANSPORT if secure else {})}
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        # What software this is is nobody's business.
+        response.headers.pop("Server", None)
+        response.headers.update(always)
+        allowed.announce(request, response.headers)
+
+    app.on_response_prepare.append(add)
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIterator[int]:
+    """Serve an application; the port is what the block is given.
+
+    Raise :class:`CannotStart` if the address is taken, or the certificate cannot be used.
+    """
+    tls = tls_context(settings)
+    runner = web.AppRunner(
+        app,
+        # An access log would hold the tokens that come in queries.
+        access_log=None,
+        logger=_quiet_logger(),
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {settings.host}:{settings.port} for clients"
+                f" ({error.strerror}): set HARMONIC_HOST or HARMONIC_PORT."
+            ) from error
+        port: int = runner.addresses[0][1]
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
+    """How to be known to clients, if the gateway itself is to speak TLS."""
+    if settings.tls_cert_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    except OSError as error:
+        raise CannotStart(
+            f"The certificate for clients cannot be used ({error}): see HARMONIC_TLS_CERT_FILE"
+            " and HARMONIC_TLS_KEY_FILE."
+        ) from error
+    return context
+
+
+def _quiet_logger() -> logging.Logger:
+    """For what aiohttp logs, but for requests that are no HTTP: it would quote from them."""
+    logger = logging.getLogger("harmonic_gateway.http")
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
