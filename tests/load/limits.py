@@ -1,4 +1,4 @@
-"""``python -m load.limits``: whether limits hold in every window, and what asking for them takes."""
+"""``python -m load.limits``: whether limits hold in every window, and what asking them takes."""
 
 import argparse
 import asyncio
