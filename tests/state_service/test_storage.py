@@ -1,0 +1,63 @@
+"""The streams' layout: as recorded for each version, and each version's data good for the next."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harmonic_protocol import subjects
+from harmonic_runtime.bus import Bus
+from harmonic_runtime.jetstream import call
+from harmonic_runtime.streams import Streams
+from harmonic_state.journal import Journal
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import LAYOUT_VERSION, stream_configs
+from state_service.builders import UNIVERSE, caller, command, open_universe
+
+LAYOUTS = Path(__file__).with_name("layouts")
+RECORDED: dict[int, list[dict[str, Any]]] = {
+    int(file.stem.partition("-")[0]): json.loads(file.read_text())
+    for file in LAYOUTS.glob("*.json")
+}
+
+
+async def set_up(streams: Streams, layout: list[dict[str, Any]], version: int) -> None:
+    for config in layout:
+        await streams.ensure(config, version=version)
+
+
+def test_what_is_set_up_is_what_was_recorded_for_this_version() -> None:
+    now = json.loads(json.dumps(stream_configs(StateSettings())))
+    assert now == RECORDED[LAYOUT_VERSION], (
+        "the layout changed: raise LAYOUT_VERSION and record it beside the others"
+    )
+
+
+@pytest.mark.parametrize("before", RECORDED)
+async def test_data_of_a_recorded_layout_is_good_after_a_change(own_bus: Bus, before: int) -> None:
+    streams = Streams(own_bus)
+    await set_up(streams, RECORDED[before], before)
+    journal = Journal(streams, StateSettings())
+    history = open_universe()
+    history.does(command("join_room", mode="edit"), caller("ann"))
+    record, _ = await journal.append(UNIVERSE, "r", "2024-03-21T10:30:00.000Z", history.events, 0)
+    changed = json.loads(
+        json.dumps(stream_configs(StateSettings(log_records=32_768, allowed_parameter_updates=120)))
+    )
+    await set_up(streams, changed, LAYOUT_VERSION + 1)
+    loaded, _ = await journal.load(UNIVERSE)
+    assert (loaded.universe, loaded.position) == (history.now, record.position)
+    await journal.save_snapshot(UNIVERSE, loaded)
+    info = await call(own_bus, f"STREAM.INFO.{subjects.log_stream_of(UNIVERSE)}", {})
+    assert info["config"]["max_msgs_per_subject"] == 32_768
+
+
+async def test_an_older_version_leaves_a_newer_ones_streams_alone(own_bus: Bus) -> None:
+    streams = Streams(own_bus)
+    newer = json.loads(json.dumps(stream_configs(StateSettings(log_records=32_768))))
+    await set_up(streams, newer, LAYOUT_VERSION + 1)
+    await set_up(streams, RECORDED[LAYOUT_VERSION], LAYOUT_VERSION)
+    for number in range(subjects.LOG_STREAMS):
+        info = await call(own_bus, f"STREAM.INFO.{subjects.log_stream(number)}", {})
+        assert info["config"]["max_msgs_per_subject"] == 32_768
