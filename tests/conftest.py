@@ -1,7 +1,7 @@
 """What all tests may ask for: a running product, a view of it, and brokers by themselves."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -10,10 +10,22 @@ import pytest
 from harmonic_local.stack import Stack
 from harmonic_runtime.bus import Bus
 from harmonic_runtime.streams import Streams
+from harness import leaks
 from harness.broker import Broker, OpenBus, connected, running_broker
 from harness.world import World, started
 
 _words = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    leaks.watch_tokens()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_leaks() -> Iterator[None]:
+    """Whatever the tests do, no log, metric or process title holds a token or a secret."""
+    yield
+    assert leaks.find_leaks() == []
 
 
 @pytest.fixture(scope="session")

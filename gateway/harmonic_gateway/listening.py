@@ -1,6 +1,5 @@
 """Listening for clients: the server around the application, its TLS and its headers."""
 
-import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +12,12 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.ops import SHUTDOWN_TIMEOUT_S
 
-#: No answer is a page, or for anybody but who asked.
+#: No answer is a page, or for anybody but who asked; and what gives it is nobody's business.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Server": "harmonic",
     "X-Content-Type-Options": "nosniff",
 }
 #: Told over TLS only: for so long, browsers come by TLS alone.
@@ -29,8 +29,6 @@ def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None
     always = {**SECURITY_HEADERS, **(STRICT_TRANSPORT if secure else {})}
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        # What software this is is nobody's business.
-        response.headers.pop("Server", None)
         response.headers.update(always)
         allowed.announce(request, response.headers)
 
@@ -44,13 +42,9 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
     Raise :class:`CannotStart` if the address is taken, or the certificate cannot be used.
     """
     tls = tls_context(settings)
-    runner = web.AppRunner(
-        app,
-        # An access log would hold the tokens that come in queries.
-        access_log=None,
-        logger=_quiet_logger(),
-        handle_signals=False,
-        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    # No access log: it would hold the tokens that come in queries.
+    runner = _Runner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
     )
     await runner.setup()
     try:
@@ -83,13 +77,34 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
     return context
 
 
-def _quiet_logger() -> logging.Logger:
-    """For what aiohttp logs, but for requests that are no HTTP: it would quote from them."""
-    logger = logging.getLogger("harmonic_gateway.http")
-    logger.addFilter(_is_ours)
-    return logger
+class _Runner(web.AppRunner):
+    """Runs an application on connections of our own kind."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server
+        return server
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _RequestHandler(self, loop=self._loop, **self._kwargs)
+
+
+class _RequestHandler(web.RequestHandler):
+    """Says nothing about what is no HTTP: aiohttp would quote from it, to the log as well."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        response = web.Response(status=status, headers=SECURITY_HEADERS)
+        response.force_close()
+        return response

@@ -14,6 +14,7 @@ from yarl import URL
 
 from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
+from harness import leaks
 from harness.client import PATIENCE_S, Client
 
 #: What users are limited in; the same users come in many tests.
@@ -157,4 +158,8 @@ async def started(
         settings={**generous, **settings},
     )
     async with running(plan, output) as stack:
-        yield stack
+        leaks.watch(stack, directory)
+        try:
+            yield stack
+        finally:
+            await leaks.keep_traces(stack, directory)

@@ -27,6 +27,8 @@ def test_a_traceback_keeps_its_lines() -> None:
 def test_the_brokers_small_talk_is_left_out() -> None:
     assert readable("[12] 2024/03/21 10:30:00.123456 [INF] Server is ready") == []
     assert readable("[12] 2024/03/21 10:30:00.123456 [INF]") == []
+    passwords = "Plaintext passwords detected, use nkeys or bcrypt"
+    assert readable(f"[12] 2024/03/21 10:30:00.123456 [WRN] {passwords}") == []
 
 
 def test_the_brokers_warnings_are_shown() -> None:

@@ -188,4 +188,4 @@ async def test_every_answer_tells_browsers_to_make_nothing_of_it(
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "Strict-Transport-Security" not in answer.headers
-    assert "Server" not in answer.headers
+    assert answer.headers["Server"] == "harmonic"

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from harmonic_local.processes import parse
 
 _NATS_LINE = re.compile(r"^\[\d+\] \S+ (?P<time>\S{12})\S* \[(?P<level>[A-Z]{3})\] ?(?P<text>.*)$")
+#: Said of passwords from the environment, which are nowhere written down.
+_NATS_SMALL_TALK = "Plaintext passwords detected"
 _NATS_LEVELS = {"WRN": "warning", "ERR": "error", "FTL": "fatal"}
 #: Shown elsewhere in the line, or of no use to somebody who sees the processes' names.
 _KNOWN_KEYS = {"event", "level", "time", "service", "replica", "logger", "exception"}
@@ -43,6 +45,8 @@ def readable(line: str) -> list[str]:
     nats = _NATS_LINE.match(line)
     if nats:
         level = _NATS_LEVELS.get(nats["level"])
+        if nats["text"].startswith(_NATS_SMALL_TALK):
+            return []
         return [_columns(nats["time"], level, nats["text"])] if level else []
     entry = parse(line)
     if not entry:
