@@ -20,7 +20,7 @@ TTL ?= 3600
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token fmt lint types arch test contract bench lock clean
+.PHONY: help setup run demo token harmonic fmt lint types arch test contract bench lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ run: $(RUN_READY) ## Run it all here: PORT=8000 GATEWAYS=1 STATES=1 MUSICS=1
 
 demo: $(RUN_READY) ## Watch two official clients collaborate in the running instance
 	@$(LOCAL) demo
+
+harmonic: $(RUN_READY) ## Run an operator's command: ARGS="revoke --user alice"
+	@$(LOCAL) harmonic $(ARGS)
 
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
 	@$(LOCAL) token --user "$(USER_ID)" $(if $(NAME),--name "$(NAME)") --ttl $(TTL)

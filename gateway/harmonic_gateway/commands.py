@@ -144,6 +144,7 @@ class Commands:
         payload, headers = pack(
             request,
             user_id=session.identity.user_id,
+            sender=session.connection.id,
             timestamp=timestamp(self._clock.now()),
         )
         try:

@@ -29,7 +29,7 @@ from harmonic_gateway.revocations import Revocations
 from harmonic_gateway.rooms import Rooms
 from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.signals import unpack
+from harmonic_gateway.signals import Signals, unpack
 from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller
@@ -124,12 +124,14 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         def signal(universe_id: str, message: Message) -> None:
             rooms.broadcast(universe_id, [unpack(message)])
 
+        signals = Signals(signal, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
+
         rooms = Rooms(
             bus=bus,
             read_log=read_log,
             fetch_notes=pieces.notes,
             on_notice=notice,
-            on_signal=signal,
+            on_signal=signals.take,
             tasks=tasks,
             metrics=metrics,
             log=log,

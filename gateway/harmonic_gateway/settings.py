@@ -57,6 +57,10 @@ class GatewaySettings(ServiceSettings):
     token_grace_s: Annotated[
         float, Field(ge=0, le=3600, description="time after it in which a newer one is taken")
     ] = 30.0
+    audio_bytes_per_s: Annotated[
+        int,
+        Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
+    ] = 1024 * KIB
     connects_per_s: Annotated[
         float, Field(gt=0, le=1_000_000, description="connects of one address, on average")
     ] = 100.0

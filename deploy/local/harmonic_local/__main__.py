@@ -1,7 +1,8 @@
-"""``python -m harmonic_local run|demo|token``: a whole instance, and what goes with it."""
+"""``python -m harmonic_local run|demo|token|harmonic``: a whole instance, and what goes with it."""
 
 import argparse
 import asyncio
+import os
 import sys
 
 from harmonic_local.demo import demo
@@ -27,6 +28,9 @@ def main() -> int:
         except InstallError as error:
             print(error, file=sys.stderr)
             return 1
+    if options.command == "harmonic":
+        command = (sys.executable, "-m", "harmonic_gateway.cli", *options.arguments)
+        os.execve(sys.executable, command, {**os.environ, **instance.operator})
     print(make_token(instance.jwt_secret, options.user, name=options.name, lifetime_s=options.ttl))
     return 0
 
@@ -40,6 +44,8 @@ def _arguments() -> argparse.Namespace:
     running.add_argument("--states", type=int, default=1)
     running.add_argument("--musics", type=int, default=1)
     commands.add_parser("demo", help="let two official clients work together in it")
+    harmonic = commands.add_parser("harmonic", help="run an operator's command against it")
+    harmonic.add_argument("arguments", nargs=argparse.REMAINDER)
     token = commands.add_parser("token", help="print a token for it")
     token.add_argument("--user", required=True)
     token.add_argument("--name")

@@ -1,0 +1,60 @@
+"""Live signals: each room has a budget, and beyond it the newest of each sender is kept."""
+
+import asyncio
+
+from harmonic_gateway.signals import SENDER, Signals
+from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.wire import Message
+
+BYTES_PER_S = 10_000
+
+
+class Listener:
+    """A room that notes down what it is sent."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.metrics = Metrics()
+        self.signals = Signals(self._hear, bytes_per_s=BYTES_PER_S, metrics=self.metrics)
+        self._news = asyncio.Event()
+
+    def says(self, sender: str, what: str, size: int = 6_000, universe: str = "u") -> None:
+        payload = what.encode().ljust(size)
+        self.signals.take(universe, Message("s", payload, {SENDER: sender}, ""))
+
+    async def has_heard(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.heard) < count:
+                self._news.clear()
+                await self._news.wait()
+
+    def _hear(self, universe: str, message: Message) -> None:
+        self.heard.append(f"{universe} {message.payload.decode().strip()}")
+        self._news.set()
+
+
+async def test_within_the_budget_all_pass_at_once() -> None:
+    room = Listener()
+    room.says("ann", "a1")
+    room.says("ann", "a2", size=100)
+    assert room.heard == ["u a1", "u a2"]
+
+
+async def test_beyond_it_the_newest_of_each_sender_waits_and_the_others_are_dropped() -> None:
+    room = Listener()
+    for what in ("a1", "a2", "a3", "a4"):
+        room.says("ann", what)
+    room.says("bob", "b1")
+    room.says("bob", "b2")
+    assert room.heard == ["u a1", "u a2"]
+    await room.has_heard(4)
+    assert room.heard[2:] == ["u a4", "u b2"]
+    assert room.metrics.registry.get_sample_value("harmonic_signals_superseded_total") == 2
+
+
+async def test_rooms_do_not_share_a_budget() -> None:
+    room = Listener()
+    for what in ("a1", "a2", "a3"):
+        room.says("ann", what)
+    room.says("ann", "other", universe="v")
+    assert room.heard[-1] == "v other"
