@@ -99,6 +99,13 @@ class Managed:
         """End it at once, as a crash would."""
         self.send_signal(signal.SIGKILL)
 
+    async def crash(self) -> None:
+        """End it at once, and return when it is gone; it may be started again."""
+        self.kill()
+        await self.ended()
+        if self._reading is not None:
+            await self._reading
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         if self._process is not None and self._process.returncode is None:
