@@ -221,7 +221,7 @@ def _views(log: _Log, lives: list[Life]) -> Iterator[str]:
                 yield f"{who} saw frame {data['seq']} where {number} was due"
                 break
             if log.frames.get(number) != (name, data):
-                yield f"{who} saw another frame {number} than the log's"
+                yield f"{who} saw {name} {data}, the log's {number} is {log.frames.get(number)}"
                 break
         else:
             if life.to_the_end and number != log.seq:
