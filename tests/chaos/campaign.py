@@ -75,7 +75,7 @@ class _Run:
         self._names = await asyncio.gather(*new)
         writing = [self._members_of(number) for number in range(self._campaign.writers)]
         members = [*itertools.chain(*(members for members, _ in writing)), *self._watchers()]
-        async with _staying(members):
+        async with staying(members):
             async with asyncio.TaskGroup() as group:
                 for _, writer in writing:
                     group.create_task(writer.write(self._over))
@@ -84,8 +84,8 @@ class _Run:
                 await asyncio.sleep(self._campaign.duration_s)
                 self._over.set()
             await self._cluster.healthy()
-            await _all_in(members)
-            async with _staying(self._judges()) as judges:
+            await all_in(members)
+            async with staying(self._judges()) as judges:
                 history.finals += [
                     life.snapshot for judge in judges for life in judge.lives.values()
                 ]
@@ -202,17 +202,17 @@ class _Run:
 
 
 @asynccontextmanager
-async def _staying(members: list[Member]) -> AsyncIterator[list[Member]]:
+async def staying(members: list[Member]) -> AsyncIterator[list[Member]]:
     """Members are in their rooms, and come back to them, while the block runs."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(member.stay()) for member in members]
-        await _all_in(members)
+        await all_in(members)
         yield members
         for task in tasks:
             task.cancel()
 
 
-async def _all_in(members: Sequence[Member]) -> None:
+async def all_in(members: Sequence[Member]) -> None:
     async with asyncio.timeout(CALM_TIMEOUT_S):
         for member in members:
             await member.ready.wait()

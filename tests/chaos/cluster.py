@@ -46,15 +46,15 @@ class Cluster:
         except BusUnavailable:
             return None
 
-    async def leader(self, stream: str) -> Managed:
-        """The process of the stream's leader, once it has one."""
+    async def leader(self, stream: str, *, but: Managed | None = None) -> Managed:
+        """The process of the stream's leader, once it has one, and another one than ``but``."""
+        if len(self._stack.brokers) == 1:
+            return self._stack.brokers[0]
         while True:
             info = await self.info(stream)
-            name = info.get("cluster", {}).get("leader") if info else None
-            if info is not None and len(self._stack.brokers) == 1:
-                return self._stack.brokers[0]
+            name = info["cluster"].get("leader") if info else None
             for broker in self._stack.brokers:
-                if broker.name == name:
+                if broker.name == name and broker is not but:
                     return broker
             await asyncio.sleep(POLL_S)
 

@@ -1,4 +1,4 @@
-"""``python -m chaos.launch <faults> <module>``: runs a service that has a fault built in.
+"""``python launch.py <faults> <module>``: runs a service that has a fault built in.
 
 So the tests show that they would notice. The product has no switch for any of this.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harmonic_gateway import feed, heads
+from harmonic_local.stack import program
 from harmonic_runtime import routing, streams
 from harmonic_runtime.wire import Message
 from harmonic_state.domain import decide
@@ -88,8 +89,10 @@ def broken(faults: Mapping[str, Sequence[str]]) -> Callable[[str, str], Sequence
     def command(name: str, module: str) -> Sequence[str]:
         kind = name.partition("-")[0]
         built_in = [*faults.get(kind, ()), *faults.get(name, ())]
-        launcher = ["-m", "chaos.launch", ",".join(built_in)] if built_in else ["-m"]
-        return [sys.executable, *launcher, module]
+        if not built_in:
+            return program(name, module)
+        # Not by its own folder's modules: they are the tests', not the service's.
+        return [sys.executable, "-P", __file__, ",".join(built_in), module]
 
     return command
 

@@ -1,0 +1,51 @@
+"""Everything is killed in turn, and the histories say that nothing came of it.
+
+Then builds with a fault in them: each has its own, and each is found out.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from chaos.campaign import Campaign, run
+from chaos.product import product
+
+
+async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
+    logs: Path,
+) -> None:
+    """The gateways are hard of hearing besides, and do not agree on who owns what."""
+    campaign = Campaign(
+        seed=random.randrange(10**6),
+        duration_s=12,
+        writers=4,
+        universes=8,
+        victims=("state", "broker", "gateway"),
+    )
+    difficulties = {"gateway": ["deaf"], "gateway-2": ["contrary"]}
+    async with product(logs, brokers=3, faults=difficulties) as stack:
+        verdict = await run(campaign, stack)
+    assert verdict.violations == [], (campaign, verdict.killed)
+    assert len(verdict.killed) >= 3
+    assert verdict.counts["acknowledged"] > 0
+
+
+@pytest.mark.parametrize(
+    ("faults", "rules"),
+    [
+        # Two owners at once are made by gateways that do not agree.
+        ({"state": ["no_fencing"], "gateway-2": ["contrary"]}, {"exactly once", "views"}),
+        ({"state": ["no_op_ids"]}, {"exactly once"}),
+        ({"gateway": ["deaf", "no_chain", "no_heads"]}, {"views"}),
+    ],
+    ids=["no fencing", "no operation ids", "neither chain nor heads"],
+)
+async def test_a_build_with_a_fault_is_found_out(
+    logs: Path, faults: Mapping[str, Sequence[str]], rules: set[str]
+) -> None:
+    campaign = Campaign(seed=1, duration_s=2, writers=3, universes=4)
+    async with product(logs, faults=faults) as stack:
+        verdict = await run(campaign, stack)
+    assert rules <= {violation.partition(":")[0] for violation in verdict.violations}
