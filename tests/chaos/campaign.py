@@ -6,12 +6,13 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
 from chaos.checker import check
 from chaos.cluster import LOG_STREAMS, Cluster, cluster_of
+from chaos.crowd import http_session
 from chaos.history import History, Read
 from chaos.members import Member, Writer
 from chaos.waiting import until
@@ -26,11 +27,16 @@ CALM_TIMEOUT_S = 60.0
 #: ... and until they have then seen everything.
 VIEWS_TIMEOUT_S = 15.0
 READ_PAUSE_S = 0.1
+#: How long the broker is away, where that is what is done.
+OUTAGE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """What is done; ``victims`` are killed in turn, by their kind, as often as time allows."""
+    """What is done; ``victims`` are killed in turn, by their kind, as often as time allows.
+
+    An ``outage`` is the broker's, in order, and comes once.
+    """
 
     seed: int
     duration_s: float
@@ -43,16 +49,17 @@ class Campaign:
 
 @dataclass
 class Verdict:
-    """What became of it."""
+    """What became of it; ``killed`` names processes, with when they were there again."""
 
     violations: list[str]
-    counts: Counter[str] = field(default_factory=Counter)
-    killed: list[str] = field(default_factory=list)
+    counts: Counter[str]
+    killed: list[tuple[str, float]]
+    history: History
 
 
 async def run(campaign: Campaign, stack: Stack) -> Verdict:
     """Run a campaign against a product that was just started."""
-    async with aiohttp.ClientSession() as http, cluster_of(stack) as cluster:
+    async with http_session() as http, cluster_of(stack) as cluster:
         return await _Run(campaign, World(stack, http), cluster).carry_out()
 
 
@@ -64,7 +71,7 @@ class _Run:
         self._cluster = cluster
         self._chance = random.Random(campaign.seed)
         self._history = History()
-        self._killed: list[str] = []
+        self._killed: list[tuple[str, float]] = []
         self._over = asyncio.Event()
         self._names: list[str] = []
 
@@ -95,7 +102,7 @@ class _Run:
                 logs = await self._cluster.logs()
                 history.logs = {name: logs.get(name, []) for name in self._names}
                 # Before anybody leaves: that, too, is seen.
-                return Verdict(check(history), _count(history), self._killed)
+                return Verdict(check(history), _count(history), self._killed, history)
 
     def _member(self, user: str, gateway: int, names: Sequence[str], mode: str) -> Member:
         return Member(
@@ -173,18 +180,24 @@ class _Run:
 
     async def _torment(self) -> None:
         """Kill and start again, one after the other."""
-        chance = self._chance
+        chance, now = self._chance, asyncio.get_running_loop().time
         for kind in itertools.cycle(self._campaign.victims):
             await self._sleep(chance.uniform(0.3, 2.0))
             if self._over.is_set():
                 return
             victim = await self._victim(kind)
-            await victim.crash()
-            self._killed.append(victim.name)
-            await self._sleep(chance.uniform(0.0, 2.0))
+            if kind == "outage":
+                await victim.stop()
+                await asyncio.sleep(OUTAGE_S)
+            else:
+                await victim.crash()
+                await self._sleep(chance.uniform(0.0, 2.0))
             await victim.start()
+            self._killed.append((victim.name, now()))
             if kind == "broker":
                 await self._cluster.healthy()
+            elif kind == "outage":
+                await self._over.wait()
 
     async def _victim(self, kind: str) -> Managed:
         match kind:

@@ -71,7 +71,7 @@ class Cluster:
         """All universes' logs, as the streams' leaders have them."""
         logs: dict[str, list[LogRecord]] = defaultdict(list)
         for stream in LOG_STREAMS:
-            info = await call(self.bus, f"STREAM.INFO.{stream}", {})
+            info = await self._sure(f"STREAM.INFO.{stream}", {})
             first, last = max(info["state"]["first_seq"], 1), info["state"]["last_seq"]
             for start in range(first, last + 1, READ_AT_ONCE):
                 end = min(start + READ_AT_ONCE, last + 1)
@@ -82,11 +82,9 @@ class Cluster:
 
     async def _get(self, stream: str, sequence: int) -> tuple[str, LogRecord] | None:
         try:
-            answer = await call(self.bus, f"STREAM.MSG.GET.{stream}", {"seq": sequence})
-        except ApiRefused as refused:
-            if refused.code == _NO_MESSAGE:
-                return None
-            raise
+            answer = await self._sure(f"STREAM.MSG.GET.{stream}", {"seq": sequence})
+        except ApiRefused:
+            return None
         message = answer["message"]
         record = Record.model_validate_json(base64.b64decode(message["data"]))
         headers = decode_headers(base64.b64decode(message.get("hdrs", "")) or None)
@@ -96,6 +94,17 @@ class Cluster:
             None if previous is None else int(previous),
             tuple((event.name, event.data) for event in record.events),
         )
+
+    async def _sure(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        """An answer of the API, in the end: streams are without a leader at times."""
+        async with asyncio.timeout(HEALTHY_TIMEOUT_S):
+            while True:
+                try:
+                    return await call(self.bus, name, body)
+                except BusUnavailable as error:
+                    if isinstance(error, ApiRefused) and error.code == _NO_MESSAGE:
+                        raise
+                await asyncio.sleep(POLL_S)
 
 
 def _is_healthy(info: Mapping[str, Any] | None, brokers: int) -> bool:

@@ -49,7 +49,7 @@ class Member:
     ) -> None:
         self.user = user
         self._gateway = gateway
-        self._universes = universes
+        self.universes = universes
         self._mode = mode
         self._url = stack.urls[gateway]
         self._http = http
@@ -98,7 +98,7 @@ class Member:
         return attempt
 
     async def _join(self, client: LightClient) -> bool:
-        for universe in self._universes:
+        for universe in self.universes:
             while universe not in self.lives:
                 self._asked_at[universe] = self._now()
                 answer = await client.ask("join_room", universeId=universe, mode=self._mode)

@@ -6,24 +6,23 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
-from chaos.campaign import staying
+from chaos.campaign import all_in, staying
 from chaos.checker import check
 from chaos.cluster import LOG_STREAMS, Cluster, cluster_of
+from chaos.crowd import http_session
 from chaos.history import History, LogRecord, Operation
-from chaos.members import FIELDS, STEP, Member
+from chaos.members import STEP, Member
 from harmonic_local.stack import Stack
 from harness.world import World
 
-WRITERS = 8
+#: Each has one command under way at a time: so many appends are, when the leader dies.
+WRITERS = 60
 UNIVERSES = 100
-#: Rooms of one connection, as the gateways are set up for it.
-ROOMS = 100
-SETTINGS = {"HARMONIC_ROOMS_PER_CONNECTION": str(ROOMS)}
+ROOMS_OF_A_WRITER = 4
+#: Watchers are in all rooms, over one connection to each gateway: it must be set up for that.
+SETTINGS = {"HARMONIC_ROOMS_PER_CONNECTION": str(UNIVERSES)}
 #: How long the burst goes on before the leader is killed.
 BURST_S = (0.1, 0.5)
-PAUSE_S = 0.002
 #: What is stored counts as unseen after so long: it may just be on its way.
 ON_ITS_WAY_S = 0.2
 #: For at least so long it is looked for what is unseen, ...
@@ -43,73 +42,73 @@ class Silence:
 
 async def silences(stack: Stack, times: int, seed: int) -> tuple[list[Silence], list[str]]:
     """Kill leaders so often; what came of each, and the violations of what was recorded."""
-    async with aiohttp.ClientSession() as http, cluster_of(stack) as cluster:
-        world, history, chance = World(stack, http), History(), random.Random(seed)
+    async with http_session() as http, cluster_of(stack) as cluster:
         await cluster.healthy()
+        world = World(stack, http)
         names = await asyncio.gather(*(world.universe() for _ in range(UNIVERSES)))
+        return await _Bursts(world, cluster, names, seed).carry_out(times)
 
-        def member(user: str, number: int) -> Member:
-            gateway = number % len(stack.gateways)
-            return Member(
-                user, gateway, names, mode="edit", stack=stack, http=http, history=history
-            )
 
-        writers = [member(f"writer-{number}", number) for number in range(WRITERS)]
-        numbers, found = itertools.count(1), list[Silence]()
-        async with staying(writers):
-            for _ in range(times):
-                found.append(
-                    await _silence(stack, cluster, history, writers, names, chance, numbers)
-                )
-            logs = await cluster.logs()
+class _Bursts:
+    def __init__(self, world: World, cluster: Cluster, names: Sequence[str], seed: int) -> None:
+        self._world = world
+        self._cluster = cluster
+        self._names = names
+        self._chance = random.Random(seed)
+        self._history = History()
+        self._numbers = itertools.count(1)
+
+    async def carry_out(self, times: int) -> tuple[list[Silence], list[str]]:
+        history, names = self._history, self._names
+        gateways = len(self._world.stack.gateways)
+        watchers = [self._member(f"watcher-{n}", n, names) for n in range(gateways)]
+        writers = [
+            self._member(f"writer-{n}", n % gateways, self._chance.sample(names, ROOMS_OF_A_WRITER))
+            for n in range(WRITERS)
+        ]
+        async with staying([*watchers, *writers]) as members:
+            found = [await self._silence(members, writers) for _ in range(times)]
+            logs = await self._cluster.logs()
             history.logs = {name: logs[name] for name in names}
-            history.finals = [life.snapshot for life in history.lives]
-            violations = [
-                violation for violation in check(history) if not violation.startswith("finals")
-            ]
-        return found, violations
+            history.finals = [life.snapshot for life in watchers[0].lives.values()]
+            violations = check(history)
+        # Snapshots from the beginning stand for those that nobody asked for in the end.
+        return found, [each for each in violations if not each.startswith("finals")]
 
+    def _member(self, user: str, gateway: int, names: Sequence[str]) -> Member:
+        stack, http = self._world.stack, self._world.http
+        return Member(
+            user, gateway, names, mode="edit", stack=stack, http=http, history=self._history
+        )
 
-async def _silence(
-    stack: Stack,
-    cluster: Cluster,
-    history: History,
-    writers: Sequence[Member],
-    names: Sequence[str],
-    chance: random.Random,
-    numbers: "itertools.count[int]",
-) -> Silence:
-    now = asyncio.get_running_loop().time
-    victim = await cluster.leader(chance.choice(LOG_STREAMS))
-    over = asyncio.Event()
+    async def _silence(self, members: Sequence[Member], writers: Sequence[Member]) -> Silence:
+        now = asyncio.get_running_loop().time
+        victim = await self._cluster.leader(self._chance.choice(LOG_STREAMS))
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for writer in writers:
+                group.create_task(self._write(writer, over))
+            await asyncio.sleep(self._chance.uniform(*BURST_S))
+            await victim.crash()
+            over.set()
+            killed_at = now()
+            for stream in LOG_STREAMS:
+                await self._cluster.leader(stream, but=victim)
+            outage_s = now() - killed_at
+            lag_s, unseen = await _lag(self._cluster, members, self._names)
+        await victim.start()
+        await self._cluster.healthy()
+        await all_in(members)
+        return Silence(outage_s, lag_s, unseen)
 
-    async def write(member: Member) -> None:
-        underway = set()
+    async def _write(self, writer: Member, over: asyncio.Event) -> None:
         while not over.is_set():
-            number = next(numbers)
-            changes = {"physics": {"gravity": FIELDS["physics"]["gravity"] + number * STEP}}
-            operation = Operation(member.user, chance.choice(names), f"op-{number}", changes)
-            history.operations.append(operation)
-            underway.add(asyncio.create_task(member.try_out(operation)))
-            await asyncio.sleep(PAUSE_S)
-        await asyncio.gather(*underway)
-
-    async with asyncio.TaskGroup() as group:
-        for writer in writers:
-            group.create_task(write(writer))
-        await asyncio.sleep(chance.uniform(*BURST_S))
-        await victim.crash()
-        over.set()
-        killed_at = now()
-        for stream in LOG_STREAMS:
-            await cluster.leader(stream, but=victim)
-        led_at = now()
-        lag_s, unseen = await _lag(cluster, writers, names)
-    await victim.start()
-    await cluster.healthy()
-    for writer in writers:
-        await writer.ready.wait()
-    return Silence(led_at - killed_at, lag_s, unseen)
+            number = next(self._numbers)
+            changes = {"physics": {"gravity": number * STEP}}
+            universe = self._chance.choice(writer.universes)
+            operation = Operation(writer.user, universe, f"op-{number}", changes)
+            self._history.operations.append(operation)
+            await writer.try_out(operation)
 
 
 async def _lag(

@@ -66,6 +66,11 @@ class Managed:
             raise ProcessLookupError(self.name)
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start it and wait until it is ready; raise :class:`NotReadyError` if it is not."""
         self._ready.clear()
@@ -108,7 +113,7 @@ class Managed:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self.runs:
             self._process.send_signal(number)
 
     async def stop(self) -> int:
