@@ -32,7 +32,7 @@ class LightClient:
         self._hear = hear
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._asked = 0
-        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self.lost = asyncio.Event()
 
@@ -78,14 +78,12 @@ class LightClient:
     async def close(self) -> None:
         """Disconnect, as a closed tab does."""
         await self._socket.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
 
     async def _write(self) -> None:
         try:
-            while True:
-                await self._socket.send_str(await self._outbox.get())
+            while (text := await self._outbox.get()) is not None:
+                await self._socket.send_str(text)
         except (aiohttp.ClientError, OSError):
             self._lose()
 
@@ -110,6 +108,7 @@ class LightClient:
 
     def _lose(self) -> None:
         self.lost.set()
+        self._outbox.put_nowait(None)
         answers, self._answers = self._answers, {}
         for answer in answers.values():
             if not answer.done():

@@ -33,7 +33,15 @@ async def resyncs(stack: Stack) -> list[Resync]:
     """Restart each broker in turn: the gateway is connected to one of them."""
     async with http_session() as http, cluster_of(stack) as cluster:
         world = World(stack, http)
+        calls: Counter[str] = Counter()
+
+        def count(message: Message) -> None:
+            calls[".".join(message.subject.removeprefix(_API).split(".")[:2])] += 1
+
+        await cluster.bus.subscribe(f"{_API}>", count)
         names = await together(world.universe() for _ in range(UNIVERSES))
+        # A universe is looked for before it is made: so what is asked is counted here.
+        assert calls.total() >= UNIVERSES, calls
         people = await together(
             Person(f"user-{number}").enter(world, 0)
             for number in range(0, UNIVERSES, ROOMS_OF_A_PERSON)
@@ -42,12 +50,6 @@ async def resyncs(stack: Stack) -> list[Resync]:
             people[number // ROOMS_OF_A_PERSON].join(name) for number, name in enumerate(names)
         )
         await cluster.healthy()
-        calls: Counter[str] = Counter()
-
-        def count(message: Message) -> None:
-            calls[".".join(message.subject.removeprefix(_API).split(".")[:2])] += 1
-
-        await cluster.bus.subscribe(f"{_API}>", count)
         found = []
         for broker in stack.brokers:
             asked = await _questions(http, stack)
