@@ -77,6 +77,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             conflicts = metrics.counter("append_conflicts", "appends that found news")
             heads = HeadAnnouncements(bus)
+            bus.on_reconnect(heads.announce_again)
             means = Means(
                 journal=journal,
                 effects=effects,

@@ -6,17 +6,23 @@ So the tests show that they would notice. The product has no switch for any of t
 import random
 import runpy
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harmonic_gateway import feed, heads
 from harmonic_local.stack import program
 from harmonic_runtime import routing, streams
+from harmonic_runtime.bus import NoResponders
 from harmonic_runtime.wire import Message
 from harmonic_state.domain import decide
 
 #: How many of the records that it is sent a deaf gateway does not hear.
 DEAFNESS = 0.1
+#: What makes a record unlucky, and how long its stream then has no leader.
+UNLUCKY_GRAVITY = 13.125
+UNLUCKY = b'"gravity":%g' % UNLUCKY_GRAVITY
+LEADERLESS_S = 1.0
 
 
 def no_fencing() -> None:
@@ -72,6 +78,39 @@ def deaf() -> None:
     feed.Feed.hear = hard_of_hearing  # type: ignore[method-assign]
 
 
+def unanswered() -> None:
+    """The append of an unlucky record is stored, but not answered; then the stream has no leader.
+
+    This is what a leader's death does, at the worst moment.
+    """
+    append = streams.Streams.append
+    ends_at: dict[str, float] = {}
+
+    async def answerless(
+        self: streams.Streams, subject: str, payload: bytes, **options: Any
+    ) -> int:
+        if subject not in ends_at and UNLUCKY in payload:
+            await append(self, subject, payload, **options)
+            ends_at[subject] = time.monotonic() + LEADERLESS_S
+            raise streams.AppendUnknown
+        if time.monotonic() < ends_at.get(subject, 0):
+            raise NoResponders
+        return await append(self, subject, payload, **options)
+
+    streams.Streams.append = answerless  # type: ignore[method-assign]
+
+
+def deaf_to_the_unlucky() -> None:
+    """A gateway does not hear an unlucky record: the leader that was to say it is dead."""
+    hear = feed.Feed.hear
+
+    def selectively(self: feed.Feed, message: Message) -> None:
+        if UNLUCKY not in message.payload:
+            hear(self, message)
+
+    feed.Feed.hear = selectively  # type: ignore[method-assign]
+
+
 def contrary() -> None:
     """A gateway takes the last for the first owner. Nor is this a fault: others may differ."""
     rank = routing.rank
@@ -79,7 +118,11 @@ def contrary() -> None:
 
 
 FAULTS: Mapping[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (no_fencing, no_op_ids, no_chain, no_heads, deaf, contrary)
+    fault.__name__: fault
+    for fault in (
+        *(no_fencing, no_op_ids, no_chain, no_heads),
+        *(deaf, contrary, unanswered, deaf_to_the_unlucky),
+    )
 }
 
 
