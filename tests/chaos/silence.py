@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,13 +41,20 @@ class Silence:
     unseen: int
 
 
-async def silences(stack: Stack, times: int, seed: int) -> tuple[list[Silence], list[str]]:
-    """Kill leaders so often; what came of each, and the violations of what was recorded."""
+async def silences(
+    stack: Stack, times: int, seed: int, *, until_unseen: bool = False
+) -> tuple[list[Silence], list[str]]:
+    """Kill leaders so often; what came of each, and the violations of what was recorded.
+
+    With ``until_unseen``, stop where something remains unseen.
+    """
     async with http_session() as http, cluster_of(stack) as cluster:
         await cluster.healthy()
         world = World(stack, http)
         names = await asyncio.gather(*(world.universe() for _ in range(UNIVERSES)))
-        return await _Bursts(world, cluster, names, seed).carry_out(times)
+        return await _Bursts(world, cluster, names, seed).carry_out(
+            times, until_unseen=until_unseen
+        )
 
 
 class _Bursts:
@@ -58,7 +66,7 @@ class _Bursts:
         self._history = History()
         self._numbers = itertools.count(1)
 
-    async def carry_out(self, times: int) -> tuple[list[Silence], list[str]]:
+    async def carry_out(self, times: int, *, until_unseen: bool) -> tuple[list[Silence], list[str]]:
         history, names = self._history, self._names
         gateways = len(self._world.stack.gateways)
         watchers = [self._member(f"watcher-{n}", n, names) for n in range(gateways)]
@@ -67,7 +75,9 @@ class _Bursts:
             for n in range(WRITERS)
         ]
         async with staying([*watchers, *writers]) as members:
-            found = [await self._silence(members, writers) for _ in range(times)]
+            found: list[Silence] = []
+            while len(found) < times and not (until_unseen and found and _remained(found[-1])):
+                found.append(await self._silence(members, writers))
             logs = await self._cluster.logs()
             history.logs = {name: logs[name] for name in names}
             history.finals = [life.snapshot for life in watchers[0].lives.values()]
@@ -111,6 +121,10 @@ class _Bursts:
             await writer.try_out(operation)
 
 
+def _remained(silence: Silence) -> bool:
+    return math.isinf(silence.lag_s)
+
+
 async def _lag(
     cluster: Cluster, members: Sequence[Member], names: Sequence[str]
 ) -> tuple[float, int]:
@@ -127,7 +141,7 @@ async def _lag(
         if unseen:
             lag_s, most = now() - began_at, max(most, unseen)
             if lag_s > GIVE_UP_S:
-                return float("inf"), most
+                return math.inf, most
         elif now() - began_at > LOOKING_S:
             return lag_s, most
 

@@ -3,6 +3,7 @@
 Then builds with a fault in them: each has its own, and each is found out.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from chaos.campaign import Campaign, run
 from chaos.product import product
+from chaos.rooms import SEATS, USERS, rush
+from chaos.silence import SETTINGS, silences
 
 
 async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
@@ -49,3 +52,21 @@ async def test_a_build_with_a_fault_is_found_out(
     async with product(logs, faults=faults) as stack:
         verdict = await run(campaign, stack)
     assert rules <= {violation.partition(":")[0] for violation in verdict.violations}
+
+
+async def test_when_leaders_die_all_that_is_stored_is_seen_though_nobody_says_more(
+    logs: Path,
+) -> None:
+    seed = random.randrange(10**6)
+    async with product(logs, brokers=3, settings=SETTINGS) as stack:
+        found, violations = await silences(stack, 2, seed)
+    assert violations == [], seed
+    assert all(math.isfinite(silence.lag_s) for silence in found), (seed, found)
+
+
+async def test_a_room_takes_as_many_as_it_has_seats_however_many_come_at_once(logs: Path) -> None:
+    """To owners at once, too: the gateways do not agree on who that is."""
+    async with product(logs, states=3, faults={"gateway-2": ["contrary"]}, settings={}) as stack:
+        found = await rush(stack)
+    assert found.answers == {"ok": SEATS, "ROOM_FULL": USERS - SEATS}
+    assert len(found.lists) == 1
