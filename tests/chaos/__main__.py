@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import math
 import random
 import signal
@@ -11,6 +12,8 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from chaos.campaign import Campaign, run
 from chaos.failover import failover
@@ -240,6 +243,8 @@ def main() -> int:
     unknown = set(chosen.parts) - PARTS.keys()
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}")
+    # The brokers come and go, and it is not for the tests to tell of it.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logs = Path(tempfile.mkdtemp(prefix="chaos-"))
     _say(f"seed {chosen.seed}, logs in {logs}")
     options = Options(chosen.seed, chosen.duration, logs)
