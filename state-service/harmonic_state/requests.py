@@ -122,8 +122,10 @@ class Requests:
 
     async def _compare_heads(self, request: CompareHeads, message: Message) -> None:
         ahead, unknown = self._rooms.compare(request.positions)
+        # What is known here may be out of date, where another replica was taken for the owner.
+        others = request.positions.keys() - ahead.keys()
         try:
-            for universe_id, position in (await self._journal.newest(unknown)).items():
+            for universe_id, position in (await self._journal.newest(list(others))).items():
                 if position > request.positions[universe_id]:
                     ahead[universe_id] = position
         except BusUnavailable:

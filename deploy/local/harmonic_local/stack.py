@@ -1,41 +1,58 @@
-"""The whole product as processes on one machine: a broker and any number of each service."""
+"""The whole product as processes on one machine: brokers and any number of each service."""
 
 import asyncio
 import os
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonic_local.processes import Managed, Output, free_port, says_ready
 
+_CLUSTER = "harmonic"
+
+
+def program(_name: str, module: str) -> Sequence[str]:
+    """The command that runs a service's module."""
+    return [sys.executable, "-m", module]
+
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What is to run. Ports of 0 are chosen; ``settings`` are for all services."""
+    """What is to run. Ports of 0 are chosen; ``settings`` are for all services.
+
+    Of three ``brokers``, which are a cluster, each keeps all that is stored. ``command`` says how
+    a service is run, from its name and module.
+    """
 
     data: Path
     jwt_secret: str
     port: int = 0
+    brokers: int = 1
     gateways: int = 1
     states: int = 1
     musics: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    command: Callable[[str, str], Sequence[str]] = program
 
 
 @dataclass
 class Stack:
-    """What runs: processes by kind, in the order of their start, and where clients connect."""
+    """What runs: processes by kind, in the order of their start, and where clients connect.
+
+    ``ops_urls`` are where the services' ``/metrics`` are, by the names of their processes.
+    """
 
     plan: StackPlan
-    broker: Managed
+    brokers: list[Managed]
     states: list[Managed]
     musics: list[Managed]
     gateways: list[Managed]
     gateway_ports: list[int]
-    broker_url: str
+    broker_urls: list[str]
+    ops_urls: Mapping[str, str]
 
     @property
     def urls(self) -> list[str]:
@@ -45,15 +62,26 @@ class Stack:
     @property
     def processes(self) -> list[Managed]:
         """All of them, in the order of their start."""
-        return [self.broker, *self.states, *self.musics, *self.gateways]
+        return [*self.brokers, *self.services]
+
+    @property
+    def services(self) -> list[Managed]:
+        """The product's own processes."""
+        return [*self.states, *self.musics, *self.gateways]
 
 
-def broker(data: Path, port: int, output: Output, name: str = "nats") -> Managed:
-    """A nats-server with JetStream that keeps its data in ``data``."""
+def broker(
+    data: Path, port: int, output: Output, name: str = "nats", cluster: Sequence[str] = ()
+) -> Managed:
+    """A nats-server with JetStream that keeps its data in ``data``.
+
+    ``cluster`` are the options that make it one of several.
+    """
     executable = Path(sysconfig.get_path("scripts")) / "nats-server"
     command = [
         *(str(executable), "--jetstream", "--store_dir", str(data)),
         *("--addr", "127.0.0.1", "--port", str(port), "--name", name),
+        *cluster,
     ]
     return Managed(
         name=name,
@@ -65,55 +93,65 @@ def broker(data: Path, port: int, output: Output, name: str = "nats") -> Managed
     )
 
 
-def service(name: str, module: str, environment: Mapping[str, str], output: Output) -> Managed:
-    """A replica of one of the services."""
-    return Managed(
-        name=name,
-        command=[sys.executable, "-m", module],
-        environment=environment,
-        output=output,
-        sign=says_ready,
-    )
+def brokers(data: Path, ports: Sequence[int], output: Output) -> list[Managed]:
+    """One nats-server, or several as a cluster, each with its data in a folder of its own."""
+    if len(ports) == 1:
+        return [broker(data, ports[0], output)]
+    addresses = [f"nats://127.0.0.1:{free_port()}" for _ in ports]
+    return [
+        broker(
+            data / str(n),
+            port,
+            output,
+            f"nats-{n}",
+            ("--cluster_name", _CLUSTER, "--cluster", address, "--routes", ",".join(addresses)),
+        )
+        for n, (port, address) in enumerate(zip(ports, addresses, strict=True), start=1)
+    ]
 
 
 def planned(plan: StackPlan, output: Output) -> Stack:
     """The processes of a plan, none of them started."""
-    broker_port = free_port()
-    broker_url = f"nats://127.0.0.1:{broker_port}"
+    broker_ports = [free_port() for _ in range(plan.brokers)]
+    broker_urls = [f"nats://127.0.0.1:{port}" for port in broker_ports]
     shared = {
-        "HARMONIC_NATS_URL": broker_url,
+        "HARMONIC_NATS_URL": ",".join(broker_urls),
+        "HARMONIC_STREAM_REPLICAS": str(plan.brokers),
         "HARMONIC_LOG_FORMAT": "json",
         **plan.settings,
     }
-    ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
-    gateways = [
-        service(
-            f"gateway-{n}",
-            "harmonic_gateway",
-            {
-                **shared,
-                "HARMONIC_PORT": str(port),
-                "HARMONIC_GATEWAY_NAME": f"g{n}",
-                "HARMONIC_JWT_SECRET": plan.jwt_secret,
-            },
-            output,
+    ops_urls: dict[str, str] = {}
+
+    def service(kind: str, number: int, **environment: str) -> Managed:
+        name, ops_port = f"{kind}-{number}", free_port()
+        ops_urls[name] = f"http://127.0.0.1:{ops_port}"
+        return Managed(
+            name=name,
+            command=plan.command(name, f"harmonic_{kind}"),
+            environment={**shared, "HARMONIC_OPS_PORT": str(ops_port), **environment},
+            output=output,
+            sign=says_ready,
         )
-        for n, port in enumerate(ports, start=1)
-    ]
+
+    ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
-        broker=broker(plan.data / "jetstream", broker_port, output),
-        states=[
-            service(f"state-{n}", "harmonic_state", shared, output)
-            for n in range(1, plan.states + 1)
+        brokers=brokers(plan.data / "jetstream", broker_ports, output),
+        states=[service("state", n) for n in range(1, plan.states + 1)],
+        musics=[service("music", n) for n in range(1, plan.musics + 1)],
+        gateways=[
+            service(
+                "gateway",
+                n,
+                HARMONIC_PORT=str(port),
+                HARMONIC_GATEWAY_NAME=f"g{n}",
+                HARMONIC_JWT_SECRET=plan.jwt_secret,
+            )
+            for n, port in enumerate(ports, start=1)
         ],
-        musics=[
-            service(f"music-{n}", "harmonic_music", shared, output)
-            for n in range(1, plan.musics + 1)
-        ],
-        gateways=gateways,
         gateway_ports=ports,
-        broker_url=broker_url,
+        broker_urls=broker_urls,
+        ops_urls=ops_urls,
     )
 
 
@@ -128,9 +166,9 @@ async def running(plan: StackPlan, output: Output) -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stopping:
         for process in stack.processes:
             stopping.push_async_callback(process.stop)
-        await stack.broker.start()
         # The services need one another to be useful, not to start.
-        async with asyncio.TaskGroup() as group:
-            for process in (*stack.states, *stack.musics, *stack.gateways):
-                group.create_task(process.start())
+        for together in (stack.brokers, stack.services):
+            async with asyncio.TaskGroup() as group:
+                for process in together:
+                    group.create_task(process.start())
         yield stack
