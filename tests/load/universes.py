@@ -180,7 +180,7 @@ async def measure(brokers: int, histories: tuple[int, ...]) -> int:
                 HARMONIC_GATEWAY_LEASE_S="60",
                 **({"brokers": brokers} if brokers > 1 else {}),  # type: ignore[arg-type]
             ) as stack,
-            connected(stack.broker_url.split(",")[0]) as bus,
+            connected(stack.broker_urls[0]) as bus,
             watch(bus, "state") as replicas,
         ):
             asker = Asker(OwnerClient(bus, replicas, "state"))
