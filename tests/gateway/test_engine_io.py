@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
 from gateway.door import PATIENCE_S, Door, opened
+from harmonic_gateway.sockets import limits
 
 PATH = "/socket.io/"
 POLLING = "/socket.io/?EIO=4&transport=polling"
@@ -71,6 +73,23 @@ async def test_a_post_is_answered_ok(door: Door, http: aiohttp.ClientSession) ->
     for body, answer in (("40/ws,", "ok"), ("1", "ok")):
         async with http.post(door.url + POLLING + sid, data=body) as response:
             assert (response.status, await response.text()) == (200, answer)
+
+
+async def test_a_body_that_does_not_end_is_a_bad_request(
+    door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_TIMEOUT_S", 0.1)
+    ended = asyncio.Event()
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield b"4"
+        await ended.wait()
+
+    url = door.url + POLLING + await session(door, http)
+    async with http.post(url, data=drip()) as response:
+        assert response.status == 400
+    ended.set()
+    assert door.counted("sockets") == 0
 
 
 async def test_a_second_poll_closes_the_session(door: Door, http: aiohttp.ClientSession) -> None:
