@@ -203,7 +203,7 @@ class Journal:
         Another owner's snapshot is never replaced by one that does not know of it: then, the
         result is what is stored instead.
         """
-        if loaded.universe is None:
+        if loaded.universe is None or loaded.position in loaded.coverage.marks[-1:]:
             return loaded.coverage
         marks = (*loaded.coverage.marks, loaded.position)
         kept = marks[-self._settings.history_snapshots :]
@@ -218,7 +218,8 @@ class Journal:
         except WrongSequence:
             return (await self.load(universe_id))[0].coverage
         if len(marks) > len(kept):
-            await self._trim(universe_id, kept[0])
+            # The record at the mark stays: it may be the log's end, which the next append follows.
+            await self._trim(universe_id, kept[0] - 1)
         return Coverage(sequence, kept)
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
