@@ -54,6 +54,7 @@ class Requests:
         self,
         *,
         bus: Bus,
+        replica_id: str,
         rooms: Rooms,
         journal: Journal,
         listing: Listing,
@@ -62,6 +63,7 @@ class Requests:
         log: BoundLogger,
     ) -> None:
         self._bus = bus
+        self._replica_id = replica_id
         self._rooms = rooms
         self._journal = journal
         self._listing = listing
@@ -131,7 +133,8 @@ class Requests:
         except BusUnavailable:
             self._answer(message, Reply(error=_UNAVAILABLE))
             return
-        self._rooms.adopt(unknown)
+        if request.owner == self._replica_id:
+            self._rooms.adopt(unknown)
         self._answer(message, Reply(result=Heads(heads=ahead).to_wire()))
 
     async def _read_log(self, request: ReadLog, message: Message) -> None:

@@ -93,6 +93,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             rooms = Rooms(means, metrics)
             requests = Requests(
                 bus=bus,
+                replica_id=settings.replica_id,
                 rooms=rooms,
                 journal=journal,
                 listing=listing,

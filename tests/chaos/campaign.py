@@ -13,7 +13,7 @@ import aiohttp
 from chaos.checker import check
 from chaos.cluster import LOG_STREAMS, Cluster, cluster_of
 from chaos.crowd import http_session
-from chaos.history import History, Read
+from chaos.history import History, Outcome, Read
 from chaos.members import Member, Writer
 from chaos.waiting import until
 from harmonic_local.processes import Managed
@@ -23,7 +23,7 @@ from harness.world import World
 #: Rooms of one connection: what a gateway allows.
 ROOMS = 8
 #: How long it may take until all members are back in their rooms, ...
-CALM_TIMEOUT_S = 60.0
+CALM_TIMEOUT_S = 30.0
 #: ... and until they have then seen everything.
 VIEWS_TIMEOUT_S = 15.0
 READ_PAUSE_S = 0.1
@@ -91,7 +91,7 @@ class _Run:
                 await asyncio.sleep(self._campaign.duration_s)
                 self._over.set()
             await self._cluster.healthy()
-            await all_in(members)
+            absent = await all_in(members)
             async with staying(self._judges()) as judges:
                 history.finals += [
                     life.snapshot for judge in judges for life in judge.lives.values()
@@ -102,7 +102,8 @@ class _Run:
                 logs = await self._cluster.logs()
                 history.logs = {name: logs.get(name, []) for name in self._names}
                 # Before anybody leaves: that, too, is seen.
-                return Verdict(check(history), _count(history), self._killed, history)
+                violations = [*(f"rooms: {user} is not in" for user in absent), *check(history)]
+                return Verdict(violations, _count(history), self._killed, history)
 
     def _member(self, user: str, gateway: int, names: Sequence[str], mode: str) -> Member:
         return Member(
@@ -225,10 +226,13 @@ async def staying(members: list[Member]) -> AsyncIterator[list[Member]]:
             task.cancel()
 
 
-async def all_in(members: Sequence[Member]) -> None:
-    async with asyncio.timeout(CALM_TIMEOUT_S):
-        for member in members:
-            await member.ready.wait()
+async def all_in(members: Sequence[Member]) -> list[str]:
+    """Wait until all are in their rooms; who is not after a long time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CALM_TIMEOUT_S):
+            for member in members:
+                await member.ready.wait()
+    return [member.user for member in members if not member.ready.is_set()]
 
 
 async def _have_seen_all(members: Sequence[Member], finals: Sequence[Read]) -> bool:
@@ -239,12 +243,28 @@ async def _have_seen_all(members: Sequence[Member], finals: Sequence[Read]) -> b
 
 
 def _count(history: History) -> Counter[str]:
-    counts: Counter[str] = Counter(operations=len(history.operations), lives=len(history.lives))
-    for operation in history.operations:
-        counts["attempts"] += len(operation.attempts)
-        counts["acknowledged"] += bool(operation.acknowledged)
-        counts["unacknowledged"] += not operation.acknowledged
-    counts["reads"] = len(history.reads)
-    counts["frames seen"] = sum(len(life.frames) for life in history.lives)
-    counts["records"] = sum(len(records) for records in history.logs.values())
-    return counts
+    operations, attempts = (
+        history.operations,
+        [attempt for operation in history.operations for attempt in operation.attempts],
+    )
+    acknowledged = sum(bool(operation.acknowledged) for operation in operations)
+    refused = sum(
+        all(attempt.outcome is Outcome.REFUSED for attempt in operation.attempts)
+        for operation in operations
+    )
+    return Counter(
+        {
+            "operations": len(operations),
+            "acknowledged": acknowledged,
+            "refused": refused,
+            "given up": len(operations) - acknowledged - refused,
+            "attempts": len(attempts),
+            "attempts of unknown outcome": sum(
+                item.outcome is Outcome.UNKNOWN for item in attempts
+            ),
+            "records": sum(len(records) for records in history.logs.values()),
+            "reads": len(history.reads),
+            "members' stays": len(history.lives),
+            "frames seen": sum(len(life.frames) for life in history.lives),
+        }
+    )
