@@ -18,9 +18,11 @@ MUSICS ?= 1
 USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
+SEED ?=
+PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic fmt lint types arch test contract bench lock clean
+.PHONY: help setup run demo token harmonic fmt lint types arch test contract bench chaos lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +80,9 @@ contract: $(DEV_READY) ## Generate the contract's documents from its declaration
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
+
+chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

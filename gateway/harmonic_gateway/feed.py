@@ -108,7 +108,9 @@ class Feed:
     def expect(self, position: int) -> None:
         """An owner spoke of ``position``: fetch it if it does not come by itself."""
         self._expected = max(self._expected, position)
-        if self.position is not None and self._expected > self.position and not self._overdue:
+        if self._closed or self._overdue or self.position is None:
+            return
+        if self._expected > self.position:
             self._overdue = asyncio.get_running_loop().call_later(OVERDUE_S, self._check)
 
     def resync(self) -> None:
@@ -200,6 +202,8 @@ class Feed:
         finally:
             self._fetching = False
         self._advance()
+        # Whoever was asked may not have known of what another owner spoke of.
+        self.expect(self._expected)
 
     def _lose(self) -> None:
         self._log.error("log_trimmed", universe=self.universe_id, position=self.position)

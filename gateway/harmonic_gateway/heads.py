@@ -76,8 +76,8 @@ class HeadWatch:
             questions = self._questions_about([name for name in self._due if name in known])
             self._due.clear()
             self._work.clear()
-            for universe_ids in questions:
-                if await self._ask({name: known[name] for name in universe_ids}):
+            for owner, universe_ids in questions:
+                if await self._ask(owner, {name: known[name] for name in universe_ids}):
                     await asyncio.sleep(QUESTION_PAUSE_S)
                 else:
                     self._compare(universe_ids)
@@ -88,20 +88,20 @@ class HeadWatch:
         if self._due:
             self._work.set()
 
-    def _questions_about(self, universe_ids: list[str]) -> list[list[str]]:
+    def _questions_about(self, universe_ids: list[str]) -> list[tuple[str, list[str]]]:
         by_owner: dict[str, list[str]] = {}
         for universe_id in universe_ids:
             owner = (*rank(universe_id, self._live)[:1], "")[0]
             by_owner.setdefault(owner, []).append(universe_id)
         return [
-            names[start : start + UNIVERSES_PER_QUESTION]
-            for names in by_owner.values()
+            (owner, names[start : start + UNIVERSES_PER_QUESTION])
+            for owner, names in by_owner.items()
             for start in range(0, len(names), UNIVERSES_PER_QUESTION)
         ]
 
-    async def _ask(self, positions: dict[str, int]) -> bool:
+    async def _ask(self, owner: str, positions: dict[str, int]) -> bool:
         self._questions.inc()
-        request = CompareHeads(positions=positions)
+        request = CompareHeads(positions=positions, owner=owner)
         key = next(iter(positions))
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:

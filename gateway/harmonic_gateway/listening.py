@@ -20,6 +20,8 @@ SECURITY_HEADERS = {
     "Server": "harmonic",
     "X-Content-Type-Options": "nosniff",
 }
+#: How long a connection may say nothing, or be in the middle of its headers.
+KEEPALIVE_TIMEOUT_S = 10.0
 #: Told over TLS only: for so long, browsers come by TLS alone.
 STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
 
@@ -44,7 +46,13 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
     tls = tls_context(settings)
     # No access log: it would hold the tokens that come in queries.
     runner = _Runner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        app,
+        access_log=None,
+        handle_signals=False,
+        # A poll whose client is gone ends its session at once, and not with its heartbeat.
+        handler_cancellation=True,
+        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
     try:

@@ -236,7 +236,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 log.info("listening", host=settings.host, port=port)
                 yield
                 # Nobody new from here on; those who are here go before the bus does.
-                await sockets.close()
+                await sockets.close(settings.drain_stagger_s)
                 await door.close()
 
 

@@ -119,6 +119,10 @@ class GatewaySettings(ServiceSettings):
         float,
         Field(ge=0, le=60, description="seconds a participant stays after a broken transport"),
     ] = 10.0
+    drain_stagger_s: Annotated[
+        float,
+        Field(ge=0, le=300, description="time over which a stop spreads its clients' return"),
+    ] = 3.0
     ping_interval_s: Annotated[int, Field(ge=1, le=60, description="seconds between pings")] = 5
     ping_timeout_s: Annotated[int, Field(ge=1, le=60, description="seconds to answer a ping")] = 4
 

@@ -37,11 +37,16 @@ class InternalUniverseRequest(InternalRequest):
 
 
 class CompareHeads(InternalRequest):
-    """Which of these universes' logs go on after the positions that a gateway knows."""
+    """Which of these universes' logs go on after the positions that a gateway knows.
+
+    ``owner`` is the replica that the gateway takes for their owner; it may be away, and another
+    one may be asked in its place.
+    """
 
     name: ClassVar = "compare_heads"
 
     positions: dict[str, int]
+    owner: str
 
 
 class CloseConnection(InternalUniverseRequest):

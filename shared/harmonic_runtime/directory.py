@@ -20,7 +20,7 @@ from harmonic_runtime.wire import Message
 ANNOUNCE_INTERVAL_S = 0.5
 #: For how long a replica's last word is believed; several announcements may be lost.
 TTL_S = 2.0
-#: Silence is counted in so many parts of the time to live.
+#: Silence is counted in so many parts of the time to live, and outlasts it by up to one of them.
 TICKS_PER_TTL = 4
 #: Who is asked by many at once answers them together.
 ANSWER_PAUSE_S = 0.02
@@ -97,11 +97,12 @@ class Directory:
     hangs, nor a pause of this process makes all replicas look dead.
     """
 
-    def __init__(self, bus: Bus, service: str, *, ttl_s: float) -> None:
+    def __init__(self, bus: Bus, service: str, *, ttl_s: float, ticks: int) -> None:
         self._bus = bus
         self._service = service
+        self._ticks = ticks
         #: How often silence is counted.
-        self.tick_s = ttl_s / TICKS_PER_TTL
+        self.tick_s = ttl_s / ticks
         self._ticks_left: dict[str, int] = {}
         self._live: frozenset[str] = frozenset()
         self._heard = False
@@ -135,7 +136,7 @@ class Directory:
         if _LEAVING in message.headers:
             self._ticks_left.pop(replica, None)
         elif replica in self._ticks_left or len(self._ticks_left) < MAX_REPLICAS:
-            self._ticks_left[replica] = TICKS_PER_TTL + 1
+            self._ticks_left[replica] = self._ticks + 1
         else:
             raise ValueError(f"more than {MAX_REPLICAS} replicas of {self._service}")
         self._refresh()
@@ -151,7 +152,7 @@ class Directory:
     def start_over(self) -> None:
         """The bus is back: everyone has a full time to live to be heard again."""
         self._tick_is_due = False
-        self._ticks_left = dict.fromkeys(self._ticks_left, TICKS_PER_TTL + 1)
+        self._ticks_left = dict.fromkeys(self._ticks_left, self._ticks + 1)
         self._ask()
 
     def close(self) -> None:
@@ -195,9 +196,11 @@ class Directory:
 
 
 @asynccontextmanager
-async def watch(bus: Bus, service: str, *, ttl_s: float = TTL_S) -> AsyncIterator[Directory]:
+async def watch(
+    bus: Bus, service: str, *, ttl_s: float = TTL_S, ticks: int = TICKS_PER_TTL
+) -> AsyncIterator[Directory]:
     """Know who is alive while the block runs: at its start already, if they answer at once."""
-    directory = Directory(bus, service, ttl_s=ttl_s)
+    directory = Directory(bus, service, ttl_s=ttl_s, ticks=ticks)
     subscription = await bus.subscribe(_alive(service), directory.hear)
     undo = bus.on_reconnect(directory.start_over)
     try:

@@ -5,14 +5,16 @@ at once cannot both succeed. Positions are the stream's sequences. A log is trim
 a snapshot that is stored; while none can be, it grows to its bound, and then refuses more.
 """
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.streams import AppendUnknown, Stored, Streams, WrongSequence
+from harmonic_runtime.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe
@@ -23,8 +25,10 @@ from harmonic_state.settings import StateSettings
 READ_RECORDS = 500
 #: What one record may take: below the broker's default bound of a message, headers included.
 MAX_RECORD_BYTES = 900_000
-#: How often an append of unknown outcome is tried again at the same position.
-APPEND_ATTEMPTS = 5
+#: For how long an append of unknown outcome is tried again at the same position: a stream whose
+#: leader is gone has another after 4 to 9 s.
+RESOLVING_S = 15.0
+RESOLVING_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +153,19 @@ class Journal:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
         Raise :class:`RecordTooLarge` before anything is sent,
-        :class:`Conflict` if the log goes on after ``position`` with another record, and
-        :class:`BusUnavailable` if the outcome could not be learnt in time. An append without an
-        answer may still be stored later: only the same append again tells, as it either succeeds
-        or finds its place taken.
+        :class:`Conflict` if the log goes on after ``position`` with another record,
+        :class:`AppendUnknown` if the outcome could not be learnt in time, and
+        :class:`BusUnavailable` and :class:`StreamFull` if nothing was stored. An append without
+        an answer may still be stored later: only the same append again tells, as it either
+        succeeds or finds its place taken.
         """
         payload = encode_record(record_id, at, events)
         if len(payload) > MAX_RECORD_BYTES:
             raise RecordTooLarge
-        unknown: BusUnavailable | None = None
-        for _ in range(APPEND_ATTEMPTS):
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + RESOLVING_S
+        unknown: AppendUnknown | None = None
+        while True:
             try:
                 sequence = await self._streams.append(
                     subjects.log(universe_id),
@@ -169,12 +176,20 @@ class Journal:
             except WrongSequence as wrong:
                 if unknown is None:
                     raise Conflict from wrong
-                sequence = await self._own_position(universe_id, record_id, position)
+                with suppress(BusUnavailable):
+                    own = await self._own_position(universe_id, record_id, position)
+                    return RecentRecord(own, position, payload), True
             except AppendUnknown as outcome:
                 unknown = outcome
-                continue
-            return RecentRecord(sequence, position, payload), unknown is not None
-        raise unknown or BusUnavailable("append")
+            except (BusUnavailable, StreamFull):
+                # This attempt stored nothing. Of the one before, that says nothing.
+                if unknown is None:
+                    raise
+            else:
+                return RecentRecord(sequence, position, payload), unknown is not None
+            if loop.time() > ends_at:
+                raise unknown
+            await asyncio.sleep(RESOLVING_PAUSE_S)
 
     async def _own_position(self, universe_id: str, record_id: str, position: int) -> int:
         for record in await self.records(universe_id, after_position=position):
@@ -188,7 +203,7 @@ class Journal:
         Another owner's snapshot is never replaced by one that does not know of it: then, the
         result is what is stored instead.
         """
-        if loaded.universe is None:
+        if loaded.universe is None or loaded.position in loaded.coverage.marks[-1:]:
             return loaded.coverage
         marks = (*loaded.coverage.marks, loaded.position)
         kept = marks[-self._settings.history_snapshots :]
@@ -203,7 +218,8 @@ class Journal:
         except WrongSequence:
             return (await self.load(universe_id))[0].coverage
         if len(marks) > len(kept):
-            await self._trim(universe_id, kept[0])
+            # The record at the mark stays: it may be the log's end, which the next append follows.
+            await self._trim(universe_id, kept[0] - 1)
         return Coverage(sequence, kept)
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:

@@ -54,6 +54,7 @@ class Requests:
         self,
         *,
         bus: Bus,
+        replica_id: str,
         rooms: Rooms,
         journal: Journal,
         listing: Listing,
@@ -62,6 +63,7 @@ class Requests:
         log: BoundLogger,
     ) -> None:
         self._bus = bus
+        self._replica_id = replica_id
         self._rooms = rooms
         self._journal = journal
         self._listing = listing
@@ -122,14 +124,17 @@ class Requests:
 
     async def _compare_heads(self, request: CompareHeads, message: Message) -> None:
         ahead, unknown = self._rooms.compare(request.positions)
+        # What is known here may be out of date, where another replica was taken for the owner.
+        others = request.positions.keys() - ahead.keys()
         try:
-            for universe_id, position in (await self._journal.newest(unknown)).items():
+            for universe_id, position in (await self._journal.newest(list(others))).items():
                 if position > request.positions[universe_id]:
                     ahead[universe_id] = position
         except BusUnavailable:
             self._answer(message, Reply(error=_UNAVAILABLE))
             return
-        self._rooms.adopt(unknown)
+        if request.owner == self._replica_id:
+            self._rooms.adopt(unknown)
         self._answer(message, Reply(result=Heads(heads=ahead).to_wire()))
 
     async def _read_log(self, request: ReadLog, message: Message) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.internal import JoinResult, ReleaseGateway, ResumeRoom
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.universes import DeleteUniverse
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -19,7 +19,7 @@ from harmonic_runtime.clock import Clock, milliseconds, timestamp
 from harmonic_runtime.entropy import new_id, new_seed
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.streams import StreamFull
+from harmonic_runtime.streams import AppendUnknown, StreamFull
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
@@ -37,6 +37,10 @@ from harmonic_state.settings import StateSettings
 MAX_BATCH = 128
 #: How often a batch is decided anew because another owner was faster.
 MAX_CONFLICTS = 20
+#: How soon a universe whose last append may have been stored or not is looked at again.
+LOOK_AGAIN_S = 1.0
+#: How long what an owner asks of itself may wait.
+OWN_REQUEST_TIMEOUT_MS = 60_000
 #: What a universe takes in memory, roughly: by itself, and for each of what it remembers.
 UNIVERSE_BYTES = 6_000
 ENTRY_BYTES = 500
@@ -61,6 +65,12 @@ class Waiting:
     caller: Caller
     deadline_ms: int
     reply: Callable[[Reply], None]
+
+
+def of_its_own(request: UniverseRequest, clock: Clock) -> Waiting:
+    """A request that the owner makes itself, and whose reply nobody waits for."""
+    deadline_ms = milliseconds(clock.now()) + OWN_REQUEST_TIMEOUT_MS
+    return Waiting(request, Caller("", ""), deadline_ms, lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +112,13 @@ class Room:
         self._records_since_snapshot = 0
         self._saving = False
         self._working = False
+        self._unresolved = False
         self._finished = asyncio.Event()
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return not self._working and not self._saving
+        return not self._working and not self._saving and not self._unresolved
 
     @property
     def universe(self) -> Universe | None:
@@ -144,15 +155,22 @@ class Room:
             self._means.tasks.start(self._work(), name=f"room {self.universe_id}")
         return True
 
+    def look(self) -> None:
+        """Load the universe, if it is not, and say how far its log has come."""
+        # Nobody's gateway: loading is all that it does.
+        request = ReleaseGateway(universe_id=self.universe_id, gateway_id="")
+        self.submit(of_its_own(request, self._means.clock))
+
     async def done(self) -> None:
         """Wait until nothing is being done."""
         await self._finished.wait()
 
     def recent(self, after_position: int) -> list[RecentRecord] | None:
-        """The records above a position, if they are all in memory."""
-        if self._loaded is not None and after_position >= self._loaded.position:
-            return []
-        return self._ring.after(after_position)
+        """The records above a position, if they are all in memory.
+
+        That there are none is for the log to say: another owner may have stored some.
+        """
+        return self._ring.after(after_position) or None
 
     async def hand_over(self) -> None:
         """Store a snapshot for whoever owns the universe next, if there is much to read else."""
@@ -204,10 +222,14 @@ class Room:
             self.refuse(batch, _FULL)
             # Nothing is trimmed without a snapshot; one that failed may succeed now.
             self._begin_snapshot()
-        except (BusUnavailable, Conflict):
+        except (BusUnavailable, Conflict) as error:
             # What was stored is not known: the next request begins by reading the log.
             self._forget()
             self.refuse(batch, _UNAVAILABLE)
+            if self._unresolved or isinstance(error, AppendUnknown):
+                # There may be no next request, and perhaps nobody saw what was stored.
+                self._unresolved = True
+                self._means.tasks.start(self._look_again(), name="look again")
         except Exception:
             self._forget()
             self._means.log.exception("request_failed", universe=self.universe_id)
@@ -235,11 +257,16 @@ class Room:
             return
         raise Conflict
 
+    async def _look_again(self) -> None:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        self.look()
+
     async def _load(self) -> Loaded:
         loaded, records = await self._means.journal.load(self.universe_id)
         self._ring.clear()
         self._keep(loaded, records)
         self._records_since_snapshot = len(records)
+        self._unresolved = False
         self._means.heads.changed(self.universe_id, loaded.position)
         if loaded.universe is not None:
             self._means.effects.resume(loaded.universe)

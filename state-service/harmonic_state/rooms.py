@@ -5,13 +5,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import InternalRequest, ReleaseGateway
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.clock import milliseconds
 from harmonic_runtime.metrics import Metrics
 from harmonic_state.ring import RecentRecord
-from harmonic_state.room import Means, Room, Waiting
+from harmonic_state.room import Means, Room, Waiting, of_its_own
 
 #: Universes are adopted this many at a time, with a pause after.
 ADOPTED_AT_ONCE = 25
@@ -21,18 +19,10 @@ HAND_OVER_TIMEOUT_S = 3.0
 SNAPSHOTS_AT_ONCE = 50
 #: Gateways may tell of so many universes that this replica did not know it owns.
 MAX_TO_ADOPT = 100_000
-#: How long what an owner asks of itself may wait.
-OWN_REQUEST_TIMEOUT_MS = 60_000
 
 _BUSY = refused(
     Code.RATE_LIMITED, "Too many requests wait for this universe", reason="BUSY", retryAfterMs=1000
 )
-#: Who asks when the owner asks itself.
-OWNER = Caller("", "")
-
-
-def unheard(_: Reply) -> None:
-    """The reply to a request that nobody waits for."""
 
 
 class Rooms:
@@ -67,8 +57,7 @@ class Rooms:
 
     def ask_oneself(self, universe_id: str, request: InternalRequest) -> None:
         """Queue something that nobody waits for."""
-        deadline_ms = milliseconds(self._means.clock.now()) + OWN_REQUEST_TIMEOUT_MS
-        self.submit(universe_id, Waiting(request, OWNER, deadline_ms, unheard))
+        self.submit(universe_id, of_its_own(request, self._means.clock))
 
     def recent(self, universe_id: str, after_position: int) -> list[RecentRecord] | None:
         """The records of a log above a position, if they are all in memory."""
@@ -76,12 +65,14 @@ class Rooms:
         return room.recent(after_position) if room is not None else None
 
     def compare(self, positions: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
-        """The ends of those logs that go on after ``positions``, and those not known here."""
+        """The ends of those logs that go on after ``positions``, and those not known here.
+
+        As far as is known here: another owner may have stored more.
+        """
         ahead: dict[str, int] = {}
         unknown: list[str] = []
         for universe_id, known in positions.items():
-            room = self._rooms.get(universe_id)
-            position = room.position if room is not None else None
+            position = self._position(universe_id)
             if position is None:
                 unknown.append(universe_id)
             elif position > known:
@@ -99,7 +90,7 @@ class Rooms:
         while True:
             for universe_id in list(self._to_adopt)[:ADOPTED_AT_ONCE]:
                 del self._to_adopt[universe_id]
-                if universe_id not in self._rooms:
+                if self._position(universe_id) is None:
                     # Nobody's gateway: loading is all that it does.
                     self.ask_oneself(
                         universe_id, ReleaseGateway(universe_id=universe_id, gateway_id="")
@@ -131,6 +122,10 @@ class Rooms:
                 for start in range(0, len(rooms), SNAPSHOTS_AT_ONCE):
                     part = rooms[start : start + SNAPSHOTS_AT_ONCE]
                     await asyncio.gather(*(room.hand_over() for room in part))
+
+    def _position(self, universe_id: str) -> int | None:
+        room = self._rooms.get(universe_id)
+        return room.position if room is not None else None
 
     def _weigh(self, universe_id: str, room: Room) -> None:
         cost = room.cost_bytes

@@ -24,8 +24,12 @@ from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harmonic_state.timers import Timers
 
-#: How often rooms are searched for participants of gateways that are gone.
+#: How often rooms are searched for participants of gateways that are gone, ...
 SWEEP_INTERVAL_S = 2.0
+#: ... and how soon after one is gone.
+SWEEP_POLL_S = 0.25
+#: A gateway's silence is counted finely: its participants are to be gone 15 s after its death.
+GATEWAY_TICKS = 8
 
 
 @asynccontextmanager
@@ -46,7 +50,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
         ) as bus,
-        watch(bus, "gateway", ttl_s=settings.gateway_lease_s) as gateways,
+        watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
     ):
         streams = Streams(bus)
@@ -74,6 +78,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             conflicts = metrics.counter("append_conflicts", "appends that found news")
             heads = HeadAnnouncements(bus)
+            bus.on_reconnect(heads.announce_again)
             means = Means(
                 journal=journal,
                 effects=effects,
@@ -88,6 +93,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             rooms = Rooms(means, metrics)
             requests = Requests(
                 bus=bus,
+                replica_id=settings.replica_id,
                 rooms=rooms,
                 journal=journal,
                 listing=listing,
@@ -123,5 +129,10 @@ async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> 
     # A gateway that was there before this replica is known only once it had time to say so.
     await asyncio.sleep(settings.gateway_lease_s)
     while True:
-        rooms.release_lost_gateways(gateways.live())
-        await asyncio.sleep(SWEEP_INTERVAL_S)
+        alive = gateways.live()
+        rooms.release_lost_gateways(alive)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_INTERVAL_S):
+                # The same object as long as nothing changes.
+                while gateways.live() is alive:  # noqa: ASYNC110 -- nothing tells of a silence
+                    await asyncio.sleep(SWEEP_POLL_S)

@@ -2,17 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
 from harmonic_runtime.settings import ServiceSettings
+
+
+def _number(value: object) -> object:
+    """The number that an environment variable spells: a choice of numbers knows no text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class StateSettings(ServiceSettings):
     """The state service's settings; the defaults suit one machine."""
 
     stream_replicas: Annotated[
-        Literal[1, 3], Field(description="copies of every stream; 3 in production")
+        Literal[1, 3],
+        BeforeValidator(_number),
+        Field(description="copies of every stream; 3 in production"),
     ] = 1
     append_timeout_s: Annotated[
         float, Field(gt=0, le=30, description="seconds to wait for one append to be stored")

@@ -75,7 +75,7 @@ async def test_a_token_is_taken_from_wherever_clients_can_put_it(
             id="another's signature",
         ),
         pytest.param(
-            jwt.encode(FORGED, None, algorithm="none"), "Invalid token", "INVALID", id="unsigned"
+            jwt.encode(FORGED, "", algorithm="none"), "Invalid token", "INVALID", id="unsigned"
         ),
     ],
 )

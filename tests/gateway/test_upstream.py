@@ -1,17 +1,21 @@
-"""What the sockets rely on inside python-engineio: an upgrade that changes it fails here.
+"""What the sockets rely on inside other libraries: an upgrade that changes it fails here.
 
-``harmonic_gateway/sockets/server.py`` and ``engine.py`` are to be read again then.
+``harmonic_gateway/sockets/server.py`` and ``engine.py`` are to be read again when python-engineio
+does, ``websocket.py`` when aiohttp does.
 """
 
 import inspect
 from importlib.metadata import version
 
 import engineio
+from aiohttp import web
+from aiohttp._websocket import reader_py
+from aiohttp.http_writer import StreamWriter
 from engineio import exceptions, packet
 
 RELIED_UPON = """
     _handle_connect _bad_request _make_response _get_socket
-    _cors_allowed_origins _cors_headers handle_request disconnect generate_id
+    _cors_allowed_origins _cors_headers handle_request disconnect generate_id _ok
 """
 
 
@@ -40,3 +44,34 @@ def test_only_engineio_errors_are_answered_as_bad_requests() -> None:
     assert issubclass(exceptions.ContentTooLongError, exceptions.EngineIOError)
     names = ["OPEN", "CLOSE", "PING", "PONG", "MESSAGE", "UPGRADE", "NOOP"]
     assert [getattr(packet, name) for name in names] == list(range(7))
+
+
+def test_aiohttps_version_is_the_one_that_was_read() -> None:
+    assert version("aiohttp") == "3.14.5"
+
+
+def test_aiohttp_prepares_a_websocket_as_it_is_done_here_without_its_own_compression() -> None:
+    source = inspect.getsource(web.WebSocketResponse._post_start)
+    assigned = {line.split(" = ")[0].strip() for line in source.splitlines() if " = " in line}
+    assert assigned >= {"self._ws_protocol", "self._writer", "self._reader", "self._parser"}
+    assert "set_parser(self._parser" in source
+    assert "keep_alive(False)" in source
+    parameters = list(inspect.signature(web.WebSocketResponse._post_start).parameters)
+    assert parameters == ["self", "request", "protocol", "writer"]
+
+
+def test_aiohttps_reader_makes_an_inflater_where_it_has_none() -> None:
+    handle = reader_py.WebSocketReader._handle_frame
+    assert list(inspect.signature(handle).parameters) == [
+        "self",
+        "fin",
+        "opcode",
+        "payload",
+        "compressed",
+    ]
+    assert "if not self._decompressobj:" in inspect.getsource(handle)
+
+
+def test_aiohttps_drain_waits_only_while_writing_is_paused() -> None:
+    source = inspect.getsource(StreamWriter.drain)
+    assert "protocol.transport is not None and protocol._paused" in source

@@ -59,7 +59,9 @@ def connected_as(
     user: str, stack: Stack, *, metrics: Metrics | None = None
 ) -> AbstractAsyncContextManager[Bus]:
     """A bus of its own, as a user of a running product's broker."""
-    return connected(stack.broker_url, metrics=metrics, **credentials(user, stack.plan.passwords))
+    return connected(
+        ",".join(stack.broker_urls), metrics=metrics, **credentials(user, stack.plan.passwords)
+    )
 
 
 def credentials(user: str, passwords: Mapping[str, str]) -> dict[str, Any]:

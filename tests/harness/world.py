@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import aiohttp
 from socketio.exceptions import ConnectionError as ConnectionRefused
 from yarl import URL
 
-from harmonic_local.stack import Stack, StackPlan, running
+from harmonic_local.stack import Stack, StackPlan, program, running
 from harmonic_local.tokens import make_token
 from harness import leaks
 from harness.client import PATIENCE_S, Client
@@ -139,9 +139,19 @@ class World:
 
 @asynccontextmanager
 async def started(
-    directory: Path, *, gateways: int = 2, states: int = 1, musics: int = 1, **settings: str
+    directory: Path,
+    *,
+    brokers: int = 1,
+    gateways: int = 2,
+    states: int = 1,
+    musics: int = 1,
+    command: Callable[[str, str], Sequence[str]] = program,
+    **settings: str,
 ) -> AsyncIterator[Stack]:
-    """A product of its own, with its logs in a file per process in ``directory``."""
+    """A product of its own, with its logs in a file per process in ``directory``.
+
+    ``settings`` are for all of its services.
+    """
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 -- before anything runs
 
     def output(name: str, line: str) -> None:
@@ -149,13 +159,16 @@ async def started(
             file.write(line + "\n")
 
     generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
+    generous["HARMONIC_DRAIN_STAGGER_S"] = "0"
     plan = StackPlan(
         data=directory / "data",
         jwt_secret=SECRET,
+        brokers=brokers,
         gateways=gateways,
         states=states,
         musics=musics,
         settings={**generous, **settings},
+        command=command,
     )
     async with running(plan, output) as stack:
         leaks.watch(stack, directory)

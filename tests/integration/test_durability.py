@@ -135,7 +135,7 @@ async def test_updates_go_on_after_a_restart_of_the_broker(frail: World, end: st
     storm = Storm(frail, universe, members)
     await storm.goes_on()
 
-    broker = frail.stack.broker
+    broker = frail.stack.brokers[0]
     if end == "stop":
         await broker.stop()
         await broker.start()
@@ -151,7 +151,7 @@ async def test_without_the_broker_new_clients_are_asked_to_come_later(frail: Wor
     url = frail.stack.urls[0]
     universe, (ann, bob) = await frail.together("ann", "bob")
 
-    async with down(frail.stack.broker):
+    async with down(frail.stack.brokers[0]):
         handshake = await _eventually(frail, f"{url}/socket.io/?EIO=4&transport=polling", 503)
         status, body = await frail.call("GET", f"/universes/{universe}", "ann")
         ready = await _eventually(frail, f"{url}/readyz", 200)

@@ -144,7 +144,7 @@ async def cost(directory: Path) -> None:
     ):
         allowances = Allowances(Streams(bus), clock=SystemClock(), metrics=Metrics())
         await allowances.learn()
-        broker = psutil.Process(stack.broker.pid)
+        broker = psutil.Process(stack.brokers[0].pid)
         before, own = sum(broker.cpu_times()[:2]), time.process_time()
         for start in range(0, ASKED, 20):
             asked = (f"user {start + n}" for n in range(20))

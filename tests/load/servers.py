@@ -118,15 +118,17 @@ async def ours() -> AsyncIterator[Server]:
 
 
 def _processes(stack: Stack) -> Mapping[str, Managed]:
-    return {"gateway": stack.gateways[0], "state": stack.states[0], "nats": stack.broker}
+    return {"gateway": stack.gateways[0], "state": stack.states[0], "nats": stack.brokers[0]}
 
 
 def cpu_s(server: Server) -> dict[str, float]:
     """The CPU time that each process of a server has used so far, to the nanosecond."""
-    return {
-        name: time.clock_gettime(_cpu_clock(process.pid))
-        for name, process in server.processes.items()
-    }
+    return {name: process_cpu_s(process) for name, process in server.processes.items()}
+
+
+def process_cpu_s(process: Managed) -> float:
+    """The CPU time that a process has used so far, to the nanosecond."""
+    return time.clock_gettime(_cpu_clock(process.pid))
 
 
 def _cpu_clock(pid: int) -> int:

@@ -1,5 +1,6 @@
 """Whether members were sent what their rooms' logs hold: each frame once, and in order. Pure."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -50,44 +51,66 @@ class Seen:
     errors: list[str] = field(default_factory=list)
 
 
-def read_notes(  # noqa: C901 -- the one table of what is noted
-    who: str, notes: Iterable[Sequence[Any]]
-) -> Seen:
+def read_notes(who: str, notes: Iterable[Sequence[Any]]) -> Seen:
     """Make sense of what ``members.mjs`` noted."""
-    seen = Seen()
-    current: dict[str, Stay] = {}
-    away_since_ms: int | None = None
+    reader = _Reader(who)
     for at_ms, what, *details in notes:
-        match what:
-            case "connect":
-                recovered, had_pid = details
-                if had_pid and away_since_ms is not None:
-                    seen.returns.append(Return(who, (at_ms - away_since_ms) / 1000, recovered))
-                if not recovered:
-                    _begin_anew(current)
-            case "disconnect":
-                away_since_ms = at_ms
-            case "room_joined":
-                universe, seq, from_seq = details
-                if universe not in current:
-                    after = seq if from_seq is None else from_seq
-                    current[universe] = Stay(who, universe, after)
-                    seen.stays.append(current[universe])
-            case "frame":
-                universe, seq, name, timestamp, _ = details
-                if universe in current:
-                    current[universe].frames.append(Sent(seq, name, timestamp))
-                else:
-                    seen.errors.append(f"{who} was sent {name} of {universe} before it was in")
-            case "error":
-                seen.errors.append(f"{who} was sent {details}")
-    return seen
+        getattr(reader, what)(at_ms, *details)
+    return reader.seen
 
 
-def _begin_anew(current: dict[str, Stay]) -> None:
-    for stay in current.values():
-        stay.to_the_end = False
-    current.clear()
+class _Reader:
+    """A method for each kind of note."""
+
+    def __init__(self, who: str) -> None:
+        self.seen = Seen()
+        self._who = who
+        self._current: dict[str, Stay] = {}
+        self._away_since_ms: int | None = None
+        self._knows: bool | None = None
+
+    def connect(self, at_ms: int, recovered: bool | None, had_pid: bool) -> None:  # noqa: FBT001 -- as noted
+        if had_pid and self._away_since_ms is not None:
+            away_s = (at_ms - self._away_since_ms) / 1000
+            self.seen.returns.append(Return(self._who, away_s, bool(recovered)))
+        self._knows = recovered
+        if recovered is False:
+            self._begin_anew()
+
+    def connect_success(self, _at_ms: int, recovered: bool) -> None:  # noqa: FBT001 -- as noted
+        if self._knows not in (None, recovered):
+            self.seen.errors.append(f"{self._who} was told {recovered}, and knows {self._knows}")
+        if not recovered:
+            self._begin_anew()
+
+    def disconnect(self, at_ms: int, _reason: str) -> None:
+        self._away_since_ms = at_ms
+
+    def connect_error(self, _at_ms: int, *_: object) -> None:
+        """It tries again."""
+
+    def room_joined(self, _at_ms: int, universe: str, seq: int, from_seq: int | None) -> None:
+        if universe not in self._current:
+            stay = Stay(self._who, universe, seq if from_seq is None else from_seq)
+            self._current[universe] = stay
+            self.seen.stays.append(stay)
+
+    def state_recovered(self, _at_ms: int, *_: object) -> None:
+        """What it says shows in the frames before."""
+
+    def frame(self, _at_ms: int, universe: str, seq: int, name: str, at: str, _: object) -> None:
+        if universe in self._current:
+            self._current[universe].frames.append(Sent(seq, name, at))
+        else:
+            self.seen.errors.append(f"{self._who} was sent {name} of {universe}, and was not in")
+
+    def error(self, _at_ms: int, *details: object) -> None:
+        self.seen.errors.append(f"{self._who} was sent {details}")
+
+    def _begin_anew(self) -> None:
+        for stay in self._current.values():
+            stay.to_the_end = False
+        self._current.clear()
 
 
 @dataclass
@@ -142,3 +165,9 @@ def _late(seqs: Sequence[int]) -> list[int]:
         known.add(seq)
         highest = max(highest, seq)
     return late
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The least value that so large a share of them does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan

@@ -8,18 +8,20 @@ const SETS = {
 };
 const REPLAYED = new Set([...Object.keys(SETS), 'music_generated']);
 
-// The latest frame's number by universe is `seqs`, the latest values by universe and set `values`.
-export function open(io, { name, url, token, universes, options }) {
+// A client that `rejoins` joins its rooms again after a return that was no recovery; another one
+// leaves that to the server. The latest frame's number by universe is `seqs`, the latest values by universe and set `values`.
+export function open(io, { name, url, token, universes, rejoins, options }) {
   const socket = io(`${url}/ws`, { auth: { token }, forceNew: true, ...options });
-  const member = { socket, notes: [], seqs: {}, values: {} };
+  const member = { socket, notes: [], seqs: {}, values: {}, connects: 0 };
   members.set(name, member);
   const joined = new Set();
   let pid;
   const note = (...entry) => member.notes.push([Date.now(), ...entry]);
   socket.on('connect', () => {
-    note('connect', Boolean(socket.recovered), Boolean(pid));
+    note('connect', socket.recovered ?? null, Boolean(pid));
     pid = socket._pid;
-    if (!socket.recovered) joined.clear();
+    member.connects += 1;
+    if (rejoins && !socket.recovered) joined.clear();
     for (const universeId of universes) {
       if (!joined.has(universeId)) socket.emit('join_room', { universeId, mode: 'view' });
     }
@@ -39,6 +41,8 @@ export function open(io, { name, url, token, universes, options }) {
       note('frame', universe, data.seq, event, data.timestamp, offset ?? null);
     } else if (event === 'state_recovered') {
       note('state_recovered', universe, data.recovered, data.missed);
+    } else if (event === 'connect_success') {
+      note('connect_success', data.recovered);
     } else if (event === 'error' || event === 'room_error') {
       note('error', event, data);
     }
@@ -50,6 +54,17 @@ export function progress() {
   return Object.fromEntries(
     [...members].map(([name, { socket, seqs }]) => [name, socket.connected ? seqs : null]),
   );
+}
+
+// How often each was connected, `null` while it is away.
+export function connects() {
+  return Object.fromEntries(
+    [...members].map(([name, { socket, connects }]) => [name, socket.connected ? connects : null]),
+  );
+}
+
+export function pids() {
+  return Object.fromEntries([...members].map(([name, { socket }]) => [name, socket._pid ?? null]));
 }
 
 // A member's notes from an index on, at most so many.

@@ -17,12 +17,16 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Member:
-    """A client that is to be in some rooms; ``options`` are those of ``io``."""
+    """A client that is to be in some rooms; ``options`` are those of ``io``.
+
+    If it ``rejoins``, it joins them itself when it is told that it begins anew.
+    """
 
     name: str
     token: str
     universes: Sequence[str]
     options: dict[str, Any] = field(default_factory=dict)
+    rejoins: bool = True
 
 
 class Members:
@@ -42,6 +46,7 @@ class Members:
             "url": self._url,
             "token": member.token,
             "universes": member.universes,
+            "rejoins": member.rejoins,
             "options": member.options,
         }
         await self._run(f"members.open(io, {json.dumps(said)})")
@@ -50,6 +55,27 @@ class Members:
         """How far each has come in its rooms; ``None`` while it is not connected."""
         found: dict[str, dict[str, int] | None] = await self._run("members.progress()")
         return found
+
+    async def pids(self) -> dict[str, str]:
+        """The secrets that they would come back with."""
+        found: dict[str, str] = await self._run("members.pids()")
+        return found
+
+    async def connects(self) -> dict[str, int | None]:
+        """How often each was connected; ``None`` while it is not."""
+        found: dict[str, int | None] = await self._run("members.connects()")
+        return found
+
+    async def all_there(self, timeout_s: float, *, beyond: dict[str, int | None]) -> None:
+        """Return when every member is connected, and those were once more that are given."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                known = await self.connects()
+                if all(times is not None for times in known.values()) and all(
+                    (known[name] or 0) > (times or 0) for name, times in beyond.items()
+                ):
+                    return
+                await asyncio.sleep(POLL_S)
 
     async def wait_for(self, ends: dict[str, int], timeout_s: float) -> list[str]:
         """Return when all have come to the ends of their rooms' logs; who has not in time."""

@@ -111,12 +111,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                head = await reader.readuntil(_HEAD_ENDS)
-                await self._carry(_kind(head), _closing(head), reader, writer)
-        finally:
-            writer.transport.abort()
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            head = await reader.readuntil(_HEAD_ENDS)
+            await self._carry(_kind(head), _closing(head), reader, writer)
 
     async def _carry(
         self, kind: Kind, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -257,6 +254,8 @@ async def proxy(
         task = asyncio.create_task(balancer.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        # Even if it is cancelled before it began.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     server = await asyncio.start_server(accept, "127.0.0.1", limit=MAX_HEAD_BYTES)
     balancer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

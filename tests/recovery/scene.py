@@ -4,7 +4,7 @@ end a look at who was sent what."""
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from harmonic_local.stack import Stack
+from harmonic_local.stack import Stack, program
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.log import MusicStored, Record
@@ -28,23 +28,25 @@ from recovery.writers import Writer
 
 #: How long it may take until all have come in, and until all have seen the last frame.
 CALM_TIMEOUT_S = 60.0
-#: A connection that hangs or is half open ends after so long.
-LINGER_S = 4.0
 MOST_RECORDS = 1_000_000
+#: The events that are sent again, by the names that they are stored under.
+REPLAYED = {MusicStored.name} | {
+    name for name, event in EVENTS.items() if event.spec.delivery is Delivery.REPLAYED
+}
 #: With these, thousands of cuts take minutes; they change nothing else of the official client.
 QUICK = {"reconnectionDelay": 50, "reconnectionDelayMax": 300}
-TRANSPORTS: tuple[dict[str, Any], ...] = (
-    {},
-    {"transports": ["websocket"]},
-    {"transports": ["polling"]},
-)
+DEFAULT: dict[str, Any] = {}
+WEBSOCKET = {"transports": ["websocket"]}
+POLLING = {"transports": ["polling"]}
 #: One member in so many is in two rooms.
 IN_TWO_ROOMS = 4
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is there. ``options`` are for the official client; ``settings`` for the product."""
+    """Who is there. ``options`` are the official client's, with those of ``transports`` in turn;
+    ``settings`` are for the product.
+    """
 
     rooms: int = 5
     members: int = 36
@@ -52,10 +54,15 @@ class Cast:
     gateways: int = 3
     states: int = 1
     musics: int = 1
+    transports: tuple[dict[str, Any], ...] = (DEFAULT, WEBSOCKET, POLLING)
     options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    version: str = "4.8.4"
+    rejoins: bool = True
     #: The gateways that writers are at, in turn; all if not given.
     writers_at: tuple[int, ...] = ()
+    #: A connection that hangs or is half open ends after so long.
+    linger_s: float = 4.0
     seed: int = 1
 
 
@@ -116,7 +123,13 @@ class Scene:
         for number, universe in enumerate(self.universes):
             turn = number % len(at)
             self._writers.append(
-                Writer(self.world, universe, at[turn:] + at[:turn], updates_per_s=rate)
+                Writer(
+                    self.world,
+                    universe,
+                    at[turn:] + at[:turn],
+                    updates_per_s=rate,
+                    music=cast.musics > 0,
+                )
             )
         self._writing = [asyncio.create_task(writer.write(self._over)) for writer in self._writers]
         for number in range(cast.members):
@@ -133,15 +146,20 @@ class Scene:
         if number % IN_TWO_ROOMS == 0 and len(names) > 1:
             mine.append(names[(number + 1) % len(names)])
         user = self.world.name("member")
-        options = {**TRANSPORTS[number % len(TRANSPORTS)], **self.cast.options}
-        return Member(user, self.world.token(user), mine, options)
+        transports = self.cast.transports
+        options = {**transports[number % len(transports)], **self.cast.options}
+        return Member(user, self.world.token(user), mine, options, self.cast.rejoins)
+
+    async def settle(self) -> dict[str, list[Sent]]:
+        """Let the writers stop; what the rooms' logs hold then."""
+        self._over.set()
+        await asyncio.gather(*self._writing)
+        return await read_logs(self.stack, self.universes)
 
     async def end(self) -> Outcome:
         """Let the writers stop, everybody come to the end, and look."""
-        self._over.set()
-        await asyncio.gather(*self._writing)
-        logs = await self._logs()
-        ends = {name: log[-1].seq if log else 0 for name, log in logs.items()}
+        logs = await self.settle()
+        ends = {name: log[-1].seq for name, log in logs.items()}
         late = await self.members.wait_for(ends, CALM_TIMEOUT_S)
         outcome = Outcome(Verdict(), [], [], late, [], Counter(), {}, logs)
         stays = []
@@ -163,12 +181,14 @@ class Scene:
         await asyncio.gather(*self._writing, return_exceptions=True)
         await self.members.close()
 
+    async def fresh(self, universe: str) -> Any:
+        """A universe's parameters as they are now."""
+        status, body = await self.world.call("GET", f"/universes/{universe}", "reader")
+        assert status == 200, body
+        return body["parameters"]
+
     async def _stale(self) -> list[str]:
-        fresh = {}
-        for name in self.universes:
-            status, body = await self.world.call("GET", f"/universes/{name}", "reader")
-            assert status == 200, body
-            fresh[name] = body["parameters"]
+        fresh = {name: await self.fresh(name) for name in self.universes}
         return [
             f"{member.name} in {universe}: {values[universe]} {fresh[universe]}"
             for member in self.members.members
@@ -177,11 +197,12 @@ class Scene:
             if values[universe] != fresh[universe]
         ]
 
-    async def _logs(self) -> dict[str, list[Sent]]:
-        """The frames that are sent again to whoever missed them, as the logs have them."""
-        async with connected(self.stack.broker_url) as bus:
-            streams = Streams(bus)
-            return {name: await _log(streams, name) for name in self.universes}
+
+async def read_logs(stack: Stack, universes: Sequence[str]) -> dict[str, list[Sent]]:
+    """The frames that are sent again to whoever missed them, as the universes' logs have them."""
+    async with connected(",".join(stack.broker_urls)) as bus:
+        streams = Streams(bus)
+        return {name: await _log(streams, name) for name in universes}
 
 
 async def _log(streams: Streams, universe: str) -> list[Sent]:
@@ -191,14 +212,8 @@ async def _log(streams: Streams, universe: str) -> list[Sent]:
         Sent(event.data["seq"], event.name, event.data["timestamp"])
         for message in stored
         for event in Record.model_validate_json(message.payload).events
-        if _is_replayed(event.name)
+        if event.name in REPLAYED
     ]
-
-
-def _is_replayed(name: str) -> bool:
-    return name == MusicStored.name or (
-        name in EVENTS and EVENTS[name].spec.delivery is Delivery.REPLAYED
-    )
 
 
 @asynccontextmanager
@@ -208,9 +223,11 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
     async with (
         started(
             directory,
+            brokers=1,
             gateways=cast.gateways,
             states=cast.states,
             musics=cast.musics,
+            command=program,
             **settings,
         ) as stack,
         aiohttp.ClientSession() as http,
@@ -218,10 +235,12 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
         proxy(
             stack.gateway_ports,
             [f"g{number}" for number in range(1, cast.gateways + 1)],
-            linger_s=LINGER_S,
+            linger_s=cast.linger_s,
         ) as balancer,
     ):
-        playing = Scene(cast, World(stack, http), balancer, Members(bridge, balancer.url))
+        playing = Scene(
+            cast, World(stack, http), balancer, Members(bridge, balancer.url, cast.version)
+        )
         try:
             await playing.begin()
             yield playing

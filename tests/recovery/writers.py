@@ -25,13 +25,20 @@ class Writer:
     _numbers = itertools.count(1)
 
     def __init__(
-        self, world: World, universe: str, gateways: Sequence[int], *, updates_per_s: float
+        self,
+        world: World,
+        universe: str,
+        gateways: Sequence[int],
+        *,
+        updates_per_s: float,
+        music: bool,
     ) -> None:
         self._world = world
         self._universe = universe
         self._gateways = itertools.cycle(gateways)
         self._pause_s = 1 / updates_per_s
         self._chance = random.Random(next(self._numbers))
+        self._music_share = MUSIC_SHARE if music else 0
         self._values = itertools.count(1)
         self._client: Client | None = None
         self.answers: Counter[str] = Counter()
@@ -79,9 +86,9 @@ class Writer:
             "visualization": {"particleCount": 100 + number % 9900},
         }
         dice = self._chance.random()
-        if dice < MUSIC_SHARE:
+        if dice < self._music_share:
             return "generate_music", {"duration": self._chance.randint(1, MAX_PIECE_S)}
-        if dice < MUSIC_SHARE + BATCH_SHARE:
+        if dice < self._music_share + BATCH_SHARE:
             return "update_parameters", dict(changes)
         name = self._chance.choice(sorted(changes))
         return f"update_{name}", {"parameters": changes[name]}

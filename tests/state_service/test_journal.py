@@ -117,10 +117,23 @@ async def test_history_is_kept_back_to_so_many_snapshots_and_no_further(
             loaded.universe, loaded.position, await journal.save_snapshot(UNIVERSE, loaded)
         )
     assert len(loaded.coverage.marks) == 2
-    assert await stored_records(own_bus) == 3
+    assert await stored_records(own_bus) == 4
     assert (await journal.load(UNIVERSE))[0] == loaded
     kept = await journal.records(UNIVERSE, after_position=0)
-    assert kept[0].previous == loaded.coverage.marks[0]
+    assert kept[0].position == loaded.coverage.marks[0]
+
+
+async def test_the_end_of_a_log_is_never_trimmed(journal_with: OpenJournal) -> None:
+    journal = await journal_with(history_snapshots=1)
+    history = edited()
+    loaded = await storing(journal, history, 1)
+    for _ in range(3):
+        for _ in range(2):
+            coverage = await journal.save_snapshot(UNIVERSE, loaded)
+            loaded = Loaded(loaded.universe, loaded.position, coverage)
+        update = command("update_music", parameters={"tempo": 90})
+        loaded = await store(journal, loaded, history.does(update, ANN))
+    assert (await journal.load(UNIVERSE))[0].universe == history.now
 
 
 async def test_an_older_owners_snapshot_does_not_replace_a_newer_ones(

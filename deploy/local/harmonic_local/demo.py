@@ -23,7 +23,7 @@ def demo(instance: Instance) -> NoReturn:
     asyncio.run(install(CLIENTS))
     command = demo_command()
     settings = demo_environment(instance.gateways, instance.jwt_secret, RUN_DIRECTORY / "demo.mid")
-    os.execve(command[0], command, {**os.environ, **settings})  # noqa: S606 -- no shell is wanted
+    os.execve(command[0], command, {**os.environ, **settings})
 
 
 def demo_command() -> list[str]:

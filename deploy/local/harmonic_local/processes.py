@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,9 @@ STOP_TIMEOUT_S = 15.0
 #: A line of a log may be long, but not without bound.
 MAX_LINE_BYTES = 1024 * 1024
 
+#: Servers listen below the ports that operating systems give to clients.
+_FIRST_PORT, _EPHEMERAL_PORTS = 10_000, 32_768
+
 Output = Callable[[str, str], None]
 """Called with a process's name and each line that it writes."""
 
@@ -25,11 +29,11 @@ class NotReadyError(Exception):
 
 
 def free_port() -> int:
-    """A loopback port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that is free at the moment, and that no outgoing connection will take."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_EPHEMERAL_PORTS - _FIRST_PORT)
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:
@@ -66,6 +70,11 @@ class Managed:
             raise ProcessLookupError(self.name)
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start it and wait until it is ready; raise :class:`NotReadyError` if it is not."""
         self._ready.clear()
@@ -99,9 +108,16 @@ class Managed:
         """End it at once, as a crash would."""
         self.send_signal(signal.SIGKILL)
 
+    async def crash(self) -> None:
+        """End it at once, and return when it is gone; it may be started again."""
+        self.kill()
+        await self.ended()
+        if self._reading is not None:
+            await self._reading
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self.runs:
             self._process.send_signal(number)
 
     async def stop(self) -> int:

@@ -1,10 +1,10 @@
-"""The whole product as processes on one machine: a broker and any number of each service."""
+"""The whole product as processes on one machine: brokers and any number of each service."""
 
 import asyncio
 import os
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,21 +12,31 @@ from pathlib import Path
 from harmonic_local import bus
 from harmonic_local.processes import Managed, Output, free_port, says_ready
 
+_CLUSTER = "harmonic"
+
+
+def program(_name: str, module: str) -> Sequence[str]:
+    """The command that runs a service's module."""
+    return [sys.executable, "-m", module]
+
 
 @dataclass(frozen=True)
 class StackPlan:
     """What is to run. Ports of 0 are chosen; ``settings`` are for all services.
 
-    ``passwords`` are those of the bus's users.
+    Of three ``brokers``, which are a cluster, each keeps all that is stored. ``command`` says how
+    a service is run, from its name and module; ``passwords`` are those of the bus's users.
     """
 
     data: Path
     jwt_secret: str
     port: int = 0
+    brokers: int = 1
     gateways: int = 1
     states: int = 1
     musics: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    command: Callable[[str, str], Sequence[str]] = program
     passwords: Mapping[str, str] = field(default_factory=bus.make_passwords, repr=False)
 
 
@@ -38,12 +48,12 @@ class Stack:
     """
 
     plan: StackPlan
-    broker: Managed
+    brokers: list[Managed]
     states: list[Managed]
     musics: list[Managed]
     gateways: list[Managed]
     gateway_ports: list[int]
-    broker_url: str
+    broker_urls: list[str]
     ops_urls: Mapping[str, str]
 
     @property
@@ -55,13 +65,18 @@ class Stack:
 
     def bus_user(self, user: str) -> dict[str, str]:
         """The settings of a process that is to be a user of the bus."""
-        address = {"HARMONIC_NATS_URL": self.broker_url}
+        address = {"HARMONIC_NATS_URL": ",".join(self.broker_urls)}
         return {**address, **bus.user_environment(user, self.plan.passwords)}
 
     @property
     def processes(self) -> list[Managed]:
         """All of them, in the order of their start."""
-        return [self.broker, *self.states, *self.musics, *self.gateways]
+        return [*self.brokers, *self.services]
+
+    @property
+    def services(self) -> list[Managed]:
+        """The product's own processes."""
+        return [*self.states, *self.musics, *self.gateways]
 
 
 def broker(
@@ -70,18 +85,21 @@ def broker(
     output: Output,
     name: str = "nats",
     *,
+    cluster: Sequence[str] = (),
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Managed:
     """A nats-server with JetStream that keeps its data in ``data``.
 
-    Without a ``config``, anybody may do anything.
+    ``cluster`` are the options that make it one of several. Without a ``config``, anybody may
+    do anything.
     """
     executable = Path(sysconfig.get_path("scripts")) / "nats-server"
     command = [
         *(str(executable), "--jetstream", "--store_dir", str(data)),
         *("--addr", "127.0.0.1", "--port", str(port), "--name", name),
         *(() if config is None else ("--config", str(config))),
+        *cluster,
     ]
     return Managed(
         name=name,
@@ -93,12 +111,38 @@ def broker(
     )
 
 
+def brokers(
+    data: Path, ports: Sequence[int], output: Output, passwords: Mapping[str, str]
+) -> list[Managed]:
+    """One nats-server, or several as a cluster, each with its data in a folder of its own."""
+    environment = bus.broker_environment(passwords)
+    if len(ports) == 1:
+        return [broker(data, ports[0], output, config=bus.CONFIG, environment=environment)]
+    addresses = [f"nats://127.0.0.1:{free_port()}" for _ in ports]
+    return [
+        broker(
+            data / str(n),
+            port,
+            output,
+            f"nats-{n}",
+            cluster=(
+                *("--cluster_name", _CLUSTER, "--cluster", address),
+                *("--routes", ",".join(addresses)),
+            ),
+            config=bus.CONFIG,
+            environment=environment,
+        )
+        for n, (port, address) in enumerate(zip(ports, addresses, strict=True), start=1)
+    ]
+
+
 def planned(plan: StackPlan, output: Output) -> Stack:
     """The processes of a plan, none of them started."""
-    broker_port = free_port()
-    broker_url = f"nats://127.0.0.1:{broker_port}"
+    broker_ports = [free_port() for _ in range(plan.brokers)]
+    broker_urls = [f"nats://127.0.0.1:{port}" for port in broker_ports]
     shared = {
-        "HARMONIC_NATS_URL": broker_url,
+        "HARMONIC_NATS_URL": ",".join(broker_urls),
+        "HARMONIC_STREAM_REPLICAS": str(plan.brokers),
         "HARMONIC_LOG_FORMAT": "json",
         **plan.settings,
     }
@@ -109,7 +153,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         ops_urls[name] = f"http://127.0.0.1:{ops_port}"
         return Managed(
             name=name,
-            command=[sys.executable, "-m", f"harmonic_{kind}"],
+            command=plan.command(name, f"harmonic_{kind}"),
             environment={
                 **shared,
                 **bus.user_environment(kind, plan.passwords),
@@ -123,13 +167,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
     ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
-        broker=broker(
-            plan.data / "jetstream",
-            broker_port,
-            output,
-            config=bus.CONFIG,
-            environment=bus.broker_environment(plan.passwords),
-        ),
+        brokers=brokers(plan.data / "jetstream", broker_ports, output, plan.passwords),
         states=[service("state", n) for n in range(1, plan.states + 1)],
         musics=[service("music", n) for n in range(1, plan.musics + 1)],
         gateways=[
@@ -143,7 +181,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
             for n, port in enumerate(ports, start=1)
         ],
         gateway_ports=ports,
-        broker_url=broker_url,
+        broker_urls=broker_urls,
         ops_urls=ops_urls,
     )
 
@@ -159,9 +197,9 @@ async def running(plan: StackPlan, output: Output) -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stopping:
         for process in stack.processes:
             stopping.push_async_callback(process.stop)
-        await stack.broker.start()
         # The services need one another to be useful, not to start.
-        async with asyncio.TaskGroup() as group:
-            for process in (*stack.states, *stack.musics, *stack.gateways):
-                group.create_task(process.start())
+        for together in (stack.brokers, stack.services):
+            async with asyncio.TaskGroup() as group:
+                for process in together:
+                    group.create_task(process.start())
         yield stack

@@ -58,23 +58,31 @@ class Backlog:
             self._owed_bytes -= size
         return encoded
 
-    def tidy(self) -> int:
-        """Leave out what something that waits behind it supersedes; how many these are.
+    def tidy(self) -> tuple[int, int]:
+        """Leave out live signals, and what is superseded by something that waits behind it.
 
-        The later event has the later offset: a client that has come so far lacks nothing.
+        How many events were superseded, and how many signals there were. The later event has
+        the later offset: a client that has come so far lacks nothing.
         """
-        before = len(self._entries)
+        superseded = signals = 0
         newer: set[str] = set()
         kept: deque[Encoded] = deque()
-        for index in range(before - 1, -1, -1):
+        for index in range(len(self._entries) - 1, -1, -1):
             encoded = self._entries.pop()
             key = encoded.supersedes
-            if key is not None and key in newer and index >= self._owed:
+            if index < self._owed:
+                pass
+            elif encoded.droppable:
+                signals += 1
                 self.bytes -= len(encoded.raw)
                 continue
-            if key is not None:
+            elif key in newer:
+                superseded += 1
+                self.bytes -= len(encoded.raw)
+                continue
+            elif key is not None:
                 newer.add(key)
             kept.appendleft(encoded)
         self._entries = kept
         self.tidied_bytes = self.bytes
-        return before - len(kept)
+        return superseded, signals

@@ -79,10 +79,10 @@ class Connection:
         """How long the latest heartbeat took to be answered, if any was."""
         return self.socket.round_trip_ms
 
-    def write(self, encoded: Encoded, *, owed: bool = False) -> None:
+    def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace."""
         if not self.closed:
-            self.socket.send(encoded, owed=owed)
+            self.socket.send(encoded)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
@@ -93,8 +93,10 @@ class Connection:
 
         How much this may be is the caller's to bound.
         """
+        if self.closed:
+            return
         for frame in frames:
-            self.write(frame.encoded(self.namespace, self.elsewhere), owed=True)
+            self.socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
 
     def disconnect(self) -> None:
         """End it, and have the client stay away until it has reason to come back."""

@@ -58,11 +58,8 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
-    def conflated(self, events: int) -> None:
-        """A client that is behind is not sent what was superseded meanwhile."""
-
-    def dropped(self) -> None:
-        """A client that is behind is not sent a live signal."""
+    def spared(self, events: int, signals: int) -> None:
+        """A client that is behind is not sent superseded events and live signals."""
 
     def overflowed(self) -> None:
         """A client is closed: more waits for it than may."""
@@ -83,7 +80,8 @@ class EngineHost(Protocol):
 class EngineSocket:
     """A connection; to python-engineio's server it looks like one of its own sockets.
 
-    ``connections`` belongs to the layer above: the client's connections by namespace.
+    ``connections`` belongs to the layer above: the client's connections by namespace. While it
+    is ``leaving``, a polling client gets what still waits for it, and says nothing any more.
     ``round_trip_ms`` is how long the latest ping took to be answered.
     """
 
@@ -94,7 +92,6 @@ class EngineSocket:
         "_deflates",
         "_heartbeat",
         "_host",
-        "_leaving",
         "_ping_waits",
         "_pinged_at_s",
         "_poller",
@@ -105,6 +102,7 @@ class EngineSocket:
         "connected",
         "connections",
         "headers",
+        "leaving",
         "partial",
         "query",
         "round_trip_ms",
@@ -125,7 +123,7 @@ class EngineSocket:
         self.upgrading = False
         self.upgraded = False
         self.closed = False
-        self._leaving = False
+        self.leaving = False
         self._deflates = False
         self._transport: asyncio.Transport | None = None
         self._writer: AbstractStreamWriter | None = None
@@ -172,8 +170,8 @@ class EngineSocket:
         """Close the connection from this side, after all that was sent before."""
         transport = self._transport
         if transport is None:
-            if not (self.closed or self._leaving):
-                self._leaving = True
+            if not (self.closed or self.leaving):
+                self.leaving = True
                 self._release()
                 asyncio.get_running_loop().call_later(LINGER_S, self._abandon)
         elif not transport.is_closing():
@@ -187,7 +185,7 @@ class EngineSocket:
         if self._transport is not None:
             self.shut()
             return
-        self._leaving = True
+        self.leaving = True
         self._backlog = None
         self._finish(clean=False)
 
@@ -203,8 +201,6 @@ class EngineSocket:
     async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
         """A polling client says something; raises ``EngineIOError`` for what it may not say."""
         packets = await read_packets(environ["aiohttp.request"])
-        if self._leaving:
-            raise EngineIOError("the connection is being closed")
         try:
             for kind, data in packets:
                 await self._packet(kind, data)
@@ -239,7 +235,7 @@ class EngineSocket:
         self._go_over(request, websocket, writer)
         self._release()
         waiting, self._backlog, self._ping_waits = self._backlog, None, False
-        leaving, self._leaving = self._leaving, False
+        leaving, self.leaving = self.leaving, False
         for encoded in waiting or ():
             self.send(encoded, owed=True)
         if leaving:
@@ -302,10 +298,15 @@ class EngineSocket:
 
     async def poll(self) -> dict[str, Any]:
         """Wait for something to send; the answer in python-engineio's form."""
-        if not (self._backlog or self._leaving or self.upgrading or self.upgraded):
+        if not (self._backlog or self.leaving or self.upgrading or self.upgraded):
             self._poller = asyncio.get_running_loop().create_future()
             try:
                 await self._poller
+            except asyncio.CancelledError:
+                # The client did not wait for the answer: it is gone, unless it went over.
+                if not (self.upgrading or self.upgraded):
+                    self._finish(clean=False)
+                raise
             finally:
                 self._poller = None
         entries = [_NOOP]
@@ -313,7 +314,7 @@ class EngineSocket:
             pass
         elif self._backlog:
             entries = self._take()
-        elif self._leaving:
+        elif self.leaving:
             # Alone in its payload: some clients would handle what precedes it twice.
             entries = [_CLOSE]
             self._finish(clean=False)
@@ -322,7 +323,7 @@ class EngineSocket:
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
         """Let it wait, within bounds."""
         transport = self._transport
-        if self.closed or self._leaving or (transport is not None and transport.is_closing()):
+        if self.closed or self.leaving or (transport is not None and transport.is_closing()):
             return
         now_s = asyncio.get_running_loop().time()
         backlog = self._backlog
@@ -331,7 +332,7 @@ class EngineSocket:
         is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
         for part in encoded.parts or (encoded,):
             if part.droppable and is_behind and not owed:
-                self._host.dropped()
+                self._host.spared(0, 1)
             else:
                 backlog.add(part, owed=owed)
         if encoded is _PING:
@@ -339,7 +340,7 @@ class EngineSocket:
         most = self._host.limits.max_buffer_bytes
         counted = backlog.counted_bytes
         if counted > max(most // CONFLATED_ABOVE_SHARE, 2 * backlog.tidied_bytes) or counted > most:
-            self._host.conflated(backlog.tidy())
+            self._host.spared(*backlog.tidy())
         if backlog.counted_bytes > most or backlog.bytes > MAX_OWED_BYTES:
             self._host.overflowed()
             self._abandon()
@@ -384,8 +385,9 @@ class EngineSocket:
             # Whoever listens to the connection hears of its end as well.
             with suppress(ConnectionError):
                 while writer is not None and self._backlog and not transport.is_closing():
-                    transport.write(self._next())
                     await writer.drain()
+                    if self._backlog and not transport.is_closing():
+                        transport.write(self._next())
         finally:
             self._writing = None
 
@@ -450,7 +452,7 @@ class EngineSocket:
     def _part(self, transport: asyncio.Transport) -> None:
         """Close the transport once the client has read what was sent, but not much later."""
         transport.close()
-        asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+        asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
 
     def _finish(self, *, clean: bool) -> None:
         if self.closed:
@@ -463,3 +465,8 @@ class EngineSocket:
         if self._writing is not None:
             self._writing.cancel()
         self._host.gone(self, clean=clean)
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    if transport.get_write_buffer_size():
+        transport.abort()

@@ -12,6 +12,8 @@ MAX_PACKETS_PER_POLL = 16
 MAX_ATTACHMENTS = 10
 #: A client that has no namespace for so long, or does not finish an upgrade, is let go.
 HANDSHAKE_TIMEOUT_S = 10.0
+#: A polling client's body must be there within this time.
+BODY_TIMEOUT_S = 10.0
 #: Attachments of a packet must follow it within this time.
 ATTACHMENTS_TIMEOUT_S = 10.0
 #: What the kernel may hold for a client that does not read; its default swallows 4 MiB.

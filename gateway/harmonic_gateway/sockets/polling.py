@@ -1,5 +1,6 @@
 """HTTP polling: reading a client's body, and answering its poll."""
 
+import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,9 +9,9 @@ from aiohttp import web
 from engineio.exceptions import ContentTooLongError, EngineIOError
 from engineio.packet import MESSAGE
 
+from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, gzip
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.limits import MAX_PACKETS_PER_BODY, MAX_TRANSPORT_BYTES
 
 _SEPARATOR = "\x1e"
 
@@ -24,7 +25,7 @@ async def read_packets(request: web.Request) -> Iterator[tuple[int, str | bytes]
     if request.headers.get("Content-Encoding"):
         raise EngineIOError("a compressed body")
     packets = (await _body(request)).split(_SEPARATOR)
-    if len(packets) > MAX_PACKETS_PER_BODY:
+    if len(packets) > limits.MAX_PACKETS_PER_BODY:
         raise EngineIOError("too many packets")
     return (_packet(packet) for packet in packets)
 
@@ -57,10 +58,14 @@ def _packet(packet: str) -> tuple[int, str | bytes]:
 
 async def _body(request: web.Request) -> str:
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body.extend(chunk)
-        if len(body) > MAX_TRANSPORT_BYTES:
-            raise ContentTooLongError
+    try:
+        async with asyncio.timeout(limits.BODY_TIMEOUT_S):
+            async for chunk in request.content.iter_any():
+                body.extend(chunk)
+                if len(body) > limits.MAX_TRANSPORT_BYTES:
+                    raise ContentTooLongError
+    except TimeoutError as error:
+        raise EngineIOError("a body that does not end") from error
     try:
         return body.decode()
     except UnicodeDecodeError as error:

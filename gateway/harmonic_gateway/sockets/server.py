@@ -167,7 +167,9 @@ class SocketServer:
         if request.method not in METHODS or "transport" not in request.query:
             # python-engineio would assume one, or answer with a status of its own.
             return web.Response(status=HTTPStatus.BAD_REQUEST)
-        socket = self._engine.sockets.get(sid)
+        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        if socket is not None and socket.leaving and request.method == "POST":
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
         on_websocket = socket is not None and (socket.upgrading or socket.upgraded)
         if on_websocket and request.query["transport"] == "websocket":
             return await _turn_down(request)
@@ -215,13 +217,10 @@ class SocketServer:
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
 
-    def conflated(self, events: int) -> None:
-        """A client that is behind is not sent what was superseded."""
+    def spared(self, events: int, signals: int) -> None:
+        """A client that is behind is not sent superseded events and live signals."""
         self._conflated.inc(events)
-
-    def dropped(self) -> None:
-        """A client that is behind is not sent a live signal."""
-        self._dropped.inc()
+        self._dropped.inc(signals)
 
     def overflowed(self) -> None:
         """More waits for a client than may."""

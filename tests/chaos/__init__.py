@@ -1,0 +1,1 @@
+"""Showing that nothing is lost, doubled or disordered while everything is killed in turn."""

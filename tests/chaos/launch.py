@@ -1,0 +1,152 @@
+"""``python launch.py <faults> <module>``: runs a service that has a fault built in.
+
+So the tests show that they would notice. The product has no switch for any of this.
+"""
+
+import random
+import runpy
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harmonic_gateway import feed, heads
+from harmonic_local.stack import program
+from harmonic_runtime import routing, streams
+from harmonic_runtime.bus import NoResponders
+from harmonic_runtime.wire import Message
+from harmonic_state.domain import decide
+
+#: How many of the records that it is sent a deaf gateway does not hear.
+DEAFNESS = 0.1
+#: What makes a record unlucky, and how long its stream then has no leader.
+UNLUCKY_GRAVITY = 13.125
+UNLUCKY = b'"gravity":%g' % UNLUCKY_GRAVITY
+LEADERLESS_S = 1.0
+
+
+def no_fencing() -> None:
+    """Appends do not say what they follow."""
+    append = streams.Streams.append
+
+    async def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> int:
+        if subject.startswith("hu.log."):
+            options.pop("expected_last_subject_sequence", None)
+        return await append(self, subject, payload, **options)
+
+    streams.Streams.append = anywhere  # type: ignore[method-assign]
+
+
+def no_op_ids() -> None:
+    """A command that is sent again is applied again."""
+    setattr(decide, "earlier", lambda *_: None)  # noqa: B010 -- no name of the module's own
+
+
+def no_chain() -> None:
+    """A gateway does not look whether a record follows the one before, or the one it was told of.
+
+    That is all that it knows of by itself.
+    """
+    hear = feed.Feed.hear
+
+    def trustful(self: feed.Feed, message: Message) -> None:
+        headers = {**message.headers, feed.PREVIOUS_SEQUENCE: "0"}
+        hear(self, Message(message.subject, message.payload, headers, message.reply))
+
+    feed.Feed.hear = trustful  # type: ignore[method-assign]
+    setattr(feed.Feed, "expect", _nothing)  # noqa: B010 -- it takes anything
+
+
+def no_heads() -> None:
+    """A gateway does not listen to owners, and asks none, how far logs have come."""
+    for method in ("hear", "compare_all", "look_at_owners"):
+        setattr(heads.HeadWatch, method, _nothing)
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def deaf() -> None:
+    """A gateway misses some of what it is sent. This is no fault of ours: it must cope."""
+    hear, chance = feed.Feed.hear, random.Random(1)
+
+    def hard_of_hearing(self: feed.Feed, message: Message) -> None:
+        if chance.random() >= DEAFNESS:
+            hear(self, message)
+
+    feed.Feed.hear = hard_of_hearing  # type: ignore[method-assign]
+
+
+def unanswered() -> None:
+    """The append of an unlucky record is stored, but not answered; then the stream has no leader.
+
+    This is what a leader's death does, at the worst moment.
+    """
+    append = streams.Streams.append
+    ends_at: dict[str, float] = {}
+
+    async def answerless(
+        self: streams.Streams, subject: str, payload: bytes, **options: Any
+    ) -> int:
+        if subject not in ends_at and UNLUCKY in payload:
+            await append(self, subject, payload, **options)
+            ends_at[subject] = time.monotonic() + LEADERLESS_S
+            raise streams.AppendUnknown
+        if time.monotonic() < ends_at.get(subject, 0):
+            raise NoResponders
+        return await append(self, subject, payload, **options)
+
+    streams.Streams.append = answerless  # type: ignore[method-assign]
+
+
+def deaf_to_the_unlucky() -> None:
+    """A gateway does not hear an unlucky record: the leader that was to say it is dead."""
+    hear = feed.Feed.hear
+
+    def selectively(self: feed.Feed, message: Message) -> None:
+        if UNLUCKY not in message.payload:
+            hear(self, message)
+
+    feed.Feed.hear = selectively  # type: ignore[method-assign]
+
+
+def contrary() -> None:
+    """A gateway takes the last for the first owner. Nor is this a fault: others may differ."""
+    rank = routing.rank
+    routing.rank = lambda key, replicas: rank(key, replicas)[::-1]
+
+
+FAULTS: Mapping[str, Callable[[], None]] = {
+    fault.__name__: fault
+    for fault in (
+        *(no_fencing, no_op_ids, no_chain, no_heads),
+        *(deaf, contrary, unanswered, deaf_to_the_unlucky),
+    )
+}
+
+
+def broken(faults: Mapping[str, Sequence[str]]) -> Callable[[str, str], Sequence[str]]:
+    """How to run services with faults: by the name of the process, or of its kind."""
+
+    def command(name: str, module: str) -> Sequence[str]:
+        kind = name.partition("-")[0]
+        built_in = [*faults.get(kind, ()), *faults.get(name, ())]
+        if not built_in:
+            return program(name, module)
+        # Not by its own folder's modules: they are the tests', not the service's.
+        return [sys.executable, "-P", __file__, ",".join(built_in), module]
+
+    return command
+
+
+def main() -> None:
+    _, built_in, module = sys.argv
+    for name in built_in.split(","):
+        FAULTS[name]()
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

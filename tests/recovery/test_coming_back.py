@@ -1,0 +1,148 @@
+"""Official clients behind a balancer lose nothing, whatever happens on the way to them."""
+
+from pathlib import Path
+
+from harness.faults import down
+from recovery.checker import Verdict, check, read_notes
+from recovery.cuts import Cutter
+from recovery.proxy import Direction, Kind, Loss
+from recovery.python_members import PythonMember
+from recovery.scene import DEFAULT, QUICK, WEBSOCKET, Cast, Outcome, Scene, scene
+
+CALM_TIMEOUT_S = 30.0
+
+
+def assert_at_least_once(verdict: Verdict) -> None:
+    assert verdict.counts["missing"] == 0, verdict.examples
+    assert verdict.counts["unknown"] == 0, verdict.examples
+
+
+def assert_good(outcome: Outcome) -> None:
+    assert outcome.is_good, str(outcome)
+
+
+async def cut_all(playing: Scene) -> None:
+    """Cut all connections, now, and return when all members are back."""
+    before = await playing.members.connects()
+    for link in list(playing.proxy.links):
+        link.lose(Loss.CUT, Direction.DOWN, 1)
+        link.lose_now()
+    await playing.members.all_there(CALM_TIMEOUT_S, beyond=before)
+
+
+async def test_random_cuts_lose_and_double_nothing(tmp_path: Path) -> None:
+    cast = Cast(rooms=3, members=24, updates_per_s=30, options=QUICK, linger_s=1.0)
+    async with scene(tmp_path, cast) as playing:
+        cutter = Cutter(playing.proxy, playing.chance, cuts_per_s=40, limit=100)
+        await cutter.work()
+        outcome = await playing.end()
+    assert_good(outcome)
+    assert all(back.recovered for back in outcome.returns), str(outcome)
+    assert {Kind.WEBSOCKET, Kind.UPGRADE, Kind.POLL, *Loss, *Direction} <= cutter.counts.keys()
+
+
+async def test_gateways_and_owners_that_go_lose_nobody_anything(tmp_path: Path) -> None:
+    cast = Cast(rooms=3, members=18, updates_per_s=30, states=2, musics=0)
+    async with scene(tmp_path, cast) as playing:
+        stack = playing.stack
+        async with down(stack.gateways[2]):
+            await playing.members.all_there(CALM_TIMEOUT_S, beyond={})
+        for process in (stack.gateways[0], *stack.states):
+            await process.stop()
+            await process.start()
+        outcome = await playing.end()
+    assert_good(outcome)
+    assert outcome.returns
+    assert all(back.recovered for back in outcome.returns), str(outcome)
+
+
+async def test_after_the_window_a_client_begins_anew(tmp_path: Path) -> None:
+    cast = Cast(
+        rooms=1,
+        members=3,
+        updates_per_s=20,
+        gateways=1,
+        musics=0,
+        options={"reconnectionDelay": 1500, "randomizationFactor": 0},
+        settings={"HARMONIC_RECOVERY_WINDOW_S": "0.5"},
+    )
+    await begins_anew(tmp_path, cast)
+
+
+async def test_what_the_log_does_not_hold_any_more_lets_a_client_begin_anew(
+    tmp_path: Path,
+) -> None:
+    cast = Cast(
+        rooms=1,
+        members=3,
+        updates_per_s=60,
+        gateways=1,
+        musics=0,
+        options={"reconnectionDelay": 2500, "randomizationFactor": 0},
+        settings={
+            "HARMONIC_SNAPSHOT_EVERY_RECORDS": "4",
+            "HARMONIC_HISTORY_SNAPSHOTS": "1",
+            "HARMONIC_RING_BYTES": "1024",
+        },
+    )
+    await begins_anew(tmp_path, cast)
+
+
+async def begins_anew(tmp_path: Path, cast: Cast) -> None:
+    """Members that were cut off are told all there is, and nothing of what they missed."""
+    async with scene(tmp_path, cast) as playing:
+        pids = await playing.members.pids()
+        await cut_all(playing)
+        new = await playing.members.pids()
+        outcome = await playing.end()
+    assert [back.recovered for back in outcome.returns] == [False] * cast.members
+    assert all(new[name] not in (None, pids[name]) for name in pids)
+    assert [*outcome.late, *outcome.stale, *outcome.errors] == []
+
+
+async def test_client_3_is_brought_back_without_its_doing(tmp_path: Path) -> None:
+    cast = Cast(
+        rooms=2,
+        members=8,
+        updates_per_s=20,
+        gateways=2,
+        musics=0,
+        transports=(DEFAULT, WEBSOCKET),
+        version="3.1.3",
+        rejoins=False,
+    )
+    async with scene(tmp_path, cast) as playing:
+        for _ in range(2):
+            await cut_all(playing)
+        outcome = await playing.end()
+    assert [*outcome.late, *outcome.stale, *outcome.errors] == []
+    assert_at_least_once(outcome.verdict)
+    assert outcome.verdict.counts["sent"]
+
+
+async def test_python_clients_are_brought_back_without_their_doing(tmp_path: Path) -> None:
+    cast = Cast(rooms=1, members=0, updates_per_s=20, gateways=2, musics=0)
+    async with scene(tmp_path, cast) as playing:
+        (universe,) = playing.universes
+        members = [
+            PythonMember(user, playing.world.token(user), universe)
+            for user in ("ann", "ben", "cid")
+        ]
+        for member in members:
+            await member.comes(playing.proxy.url)
+        for _ in range(2):
+            for link in list(playing.proxy.links):
+                link.lose(Loss.CUT, Direction.DOWN, 1)
+                link.lose_now()
+            for member in members:
+                await member.is_back()
+        logs = await playing.settle()
+        for member in members:
+            await member.comes_to(logs[universe][-1].seq)
+            seen = read_notes(member.user, member.notes)
+            verdict = check(logs, seen.stays)
+            assert not seen.errors, seen.errors
+            assert_at_least_once(verdict)
+            assert len(seen.stays) == 1
+            assert member.values == await playing.fresh(universe)
+            await member.goes()
