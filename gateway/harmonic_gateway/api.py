@@ -1,5 +1,6 @@
 """The HTTP API: one route per declared operation, answered by the universe's owner."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -52,6 +53,9 @@ _STATUS_BY_REASON = {
     "CONTENT_TYPE": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "METHOD": HTTPStatus.METHOD_NOT_ALLOWED,
 }
+
+#: A body must be there within this time.
+BODY_TIMEOUT_S = 10.0
 
 _MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
 _UNAVAILABLE = refused(
@@ -201,8 +205,16 @@ async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
         return refused(
             Code.INVALID_PARAMETERS, f"The body must be {JSON_TYPE}", reason="CONTENT_TYPE"
         )
+    if request.headers.get("Content-Encoding"):
+        return refused(
+            Code.INVALID_PARAMETERS, "The body must not be compressed", reason="CONTENT_TYPE"
+        )
     try:
-        body = json.loads(await request.read())
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            text = await request.read()
+        body = json.loads(text)
+    except (TimeoutError, web.RequestPayloadError):
+        return refused(Code.INVALID_PARAMETERS, "The body did not come whole", reason="NOT_WHOLE")
     except web.HTTPRequestEntityTooLarge:
         return refused(
             Code.INVALID_PARAMETERS,

@@ -9,11 +9,11 @@ from harmonic_gateway.expiry import look_at_tokens
 from harmonic_gateway.frames import encode_event
 from harmonic_gateway.identity import EXPIRED, REVOKED, Identity, Verifier, denied, find_token
 from harmonic_gateway.inbound import read_command, text_field
-from harmonic_gateway.limits import Allowances, limited
+from harmonic_gateway.limits import Allowances, FloodGuard, limited
 from harmonic_gateway.pids import Pids
 from harmonic_gateway.recovery import Recovery, Return
 from harmonic_gateway.revocations import Revocations
-from harmonic_gateway.session import EVENTS_PER_S, Queued, Session
+from harmonic_gateway.session import Queued, Session
 from harmonic_gateway.sessions import Sessions
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import Connection, Handshake, Received, Unavailable
@@ -113,7 +113,8 @@ class FrontDoor:
             )
             self._log.info("connection_refused", reason=identity.details.get("reason"))
             raise ConnectionRefused(identity.message, refusal.to_wire())
-        session = connection.session = Session(connection, identity, self._gateway_id)
+        flood = FloodGuard(self._settings.events_per_s, self._settings.events_burst)
+        session = connection.session = Session(connection, identity, self._gateway_id, flood)
         if declines_recovery(handshake, auth):
             return
         try:
@@ -279,7 +280,7 @@ class FrontDoor:
             generations_per_minute=per_minute(RateClass.GENERATIONS),
             rooms_per_minute=per_minute(RateClass.ROOMS),
             audio_per_minute=ALLOWANCES_PER_MINUTE[RateClass.AUDIO],
-            events_per_second=EVENTS_PER_S,
+            events_per_second=self._settings.events_per_s,
         )
 
     def _too_many(self) -> Refused:
@@ -305,20 +306,23 @@ class FrontDoor:
     async def _work(self, session: Session) -> None:
         try:
             while (queued := session.mailbox.take()) is not None:
+                declared = COMMANDS.get(queued.name)
                 try:
                     refusal = await self._carry_out(session, queued)
+                    if refusal is not None:
+                        self._answers.refused(
+                            session.connection,
+                            declared,
+                            refusal,
+                            queued.ack_id,
+                            universe_id=queued.universe_id,
+                            op_id=queued.op_id,
+                        )
                 except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
                     self._log.exception("command_failed", command=queued.name)
-                    refusal = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
-                if refusal is not None:
-                    self._answers.refused(
-                        session.connection,
-                        COMMANDS.get(queued.name),
-                        refusal,
-                        queued.ack_id,
-                        universe_id=queued.universe_id,
-                        op_id=queued.op_id,
-                    )
+                    failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
+                    # With nothing in it that the client said, which may be what fails.
+                    self._answers.refused(session.connection, declared, failed, queued.ack_id)
         finally:
             session.mailbox.working = False
 

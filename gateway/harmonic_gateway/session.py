@@ -12,9 +12,6 @@ from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, Comman
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
-#: The flood guard of a connection, whatever it sends.
-EVENTS_PER_S = 50
-EVENTS_BURST = 100
 #: Live signals are counted on each connection alone: they are stored nowhere.
 AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
 AUDIO_BURST = 50
@@ -87,10 +84,10 @@ class Session:
     connection: Connection
     identity: Identity
     gateway_id: str
+    flood: FloodGuard
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     mailbox: Mailbox = field(default_factory=Mailbox)
-    flood: FloodGuard = field(default_factory=lambda: FloodGuard(EVENTS_PER_S, EVENTS_BURST))
     audio: FloodGuard | None = None
     places: dict[str, Place] = field(default_factory=dict)
     pid: str | None = None

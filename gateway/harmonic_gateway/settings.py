@@ -61,6 +61,12 @@ class GatewaySettings(ServiceSettings):
         int,
         Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
     ] = 1024 * KIB
+    events_per_s: Annotated[
+        int, Field(ge=1, le=1_000_000, description="events of one connection, on average")
+    ] = 50
+    events_burst: Annotated[
+        int, Field(ge=1, le=1_000_000, description="events of one connection at once")
+    ] = 100
     connects_per_s: Annotated[
         float, Field(gt=0, le=1_000_000, description="connects of one address, on average")
     ] = 100.0

@@ -16,7 +16,7 @@ from harmonic_protocol.log import Record
 from harmonic_runtime.bus import Bus, BusUnavailable
 from harmonic_runtime.jetstream import ApiRefused, call
 from harmonic_runtime.wire import decode_headers
-from harness.broker import connected
+from harness.broker import connected_as
 
 LOG_STREAMS = [subjects.log_stream(number) for number in range(subjects.LOG_STREAMS)]
 ALL_STREAMS = [
@@ -123,5 +123,5 @@ def _is_healthy(info: Mapping[str, Any] | None, brokers: int) -> bool:
 @asynccontextmanager
 async def cluster_of(stack: Stack) -> AsyncIterator[Cluster]:
     """A connection to the brokers that finds another one where one dies."""
-    async with connected(",".join(stack.broker_urls)) as bus:
+    async with connected_as("admin", stack) as bus:
         yield Cluster(stack, bus)

@@ -21,6 +21,8 @@ async def strict_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         HARMONIC_ALLOWED_GENERATIONS="2",
         HARMONIC_ALLOWED_JOINS_AND_LEAVES="4",
         HARMONIC_ALLOWED_OPERATIONS="10",
+        HARMONIC_EVENTS_PER_S="50",
+        HARMONIC_EVENTS_BURST="100",
     ) as running:
         yield running
 

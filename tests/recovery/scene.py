@@ -18,7 +18,7 @@ from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.log import MusicStored, Record
 from harmonic_protocol.messages.declaration import Delivery
 from harmonic_runtime.streams import Streams
-from harness.broker import connected
+from harness.broker import connected_as
 from harness.javascript import javascript
 from harness.world import World, started
 from recovery.checker import Return, Sent, Verdict, check, read_notes
@@ -200,7 +200,7 @@ class Scene:
 
 async def read_logs(stack: Stack, universes: Sequence[str]) -> dict[str, list[Sent]]:
     """The frames that are sent again to whoever missed them, as the universes' logs have them."""
-    async with connected(",".join(stack.broker_urls)) as bus:
+    async with connected_as("admin", stack) as bus:
         streams = Streams(bus)
         return {name: await _log(streams, name) for name in universes}
 

@@ -296,6 +296,9 @@ class EngineSocket:
             case _:
                 raise ValueError("unexpected packet")
 
+    def _goes_over(self) -> bool:
+        return self.upgrading or self.upgraded
+
     async def poll(self) -> dict[str, Any]:
         """Wait for something to send; the answer in python-engineio's form."""
         if not (self._backlog or self.leaving or self.upgrading or self.upgraded):
@@ -304,7 +307,7 @@ class EngineSocket:
                 await self._poller
             except asyncio.CancelledError:
                 # The client did not wait for the answer: it is gone, unless it went over.
-                if not (self.upgrading or self.upgraded):
+                if not self._goes_over():
                     self._finish(clean=False)
                 raise
             finally:

@@ -14,9 +14,11 @@ from harmonic_gateway.sockets.connection import Received
 from harmonic_gateway.sockets.limits import MAX_ATTACHMENTS
 
 #: Type, attachments, namespace and ack id, as every packet begins.
-_HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?")
+_HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
 #: The name of an event that is not read as a whole.
 _NAME = re.compile(r'\s*\[\s*"([^"\\]{0,100})"')
+#: One half of a character at least, which may have lost its other half.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Longer numbers are beyond every range and would cost time to convert.
 _MAX_EXACT_CHARACTERS = 20
 
@@ -30,10 +32,19 @@ def _bounded_int(digits: str) -> int | float:
 
 
 class _Json:
-    """The codec's JSON: numbers of any length become finite work."""
+    """The codec's JSON: numbers of any length become finite work, and any text can be written."""
 
     dumps = staticmethod(json.dumps)
-    loads = staticmethod(json.JSONDecoder(parse_int=_bounded_int).decode)
+    _decode = staticmethod(json.JSONDecoder(parse_int=_bounded_int).decode)
+
+    @classmethod
+    def loads(cls, text: str) -> Any:
+        value = cls._decode(text)
+        if _SURROGATE.search(text) is None:
+            return value
+        # JavaScript sends what is left of a character that was cut in two.
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        return cls._decode(whole.decode("utf-16", "replace"))
 
 
 class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types
@@ -85,7 +96,10 @@ class Incoming:
             return Received(self.data.name, None, self.ack_id, self.size_bytes)
         name, *args = self.data
         if self._awaited:
-            args = _filled(args, self._attachments)
+            try:
+                args = _filled(args, self._attachments)
+            except RecursionError:
+                return Received(name, None, self.ack_id, self.size_bytes)
         return Received(name, tuple(args), self.ack_id, self.size_bytes)
 
     def _read(self, text: str, start: int, max_bytes: int) -> Any:

@@ -66,6 +66,8 @@ async def _body(request: web.Request) -> str:
                     raise ContentTooLongError
     except TimeoutError as error:
         raise EngineIOError("a body that does not end") from error
+    except web.RequestPayloadError as error:
+        raise EngineIOError("a body that is no HTTP") from error
     try:
         return body.decode()
     except UnicodeDecodeError as error:
