@@ -1,0 +1,97 @@
+"""Rounds of attack and rounds of peace in turn, with neighbours in the room all the time."""
+
+import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+import aiohttp
+
+from fuzz.attack import Plan, Tally, attack, be_nice
+from fuzz.neighbour import Neighbours
+from fuzz.vitals import Vitals, complaints, growth, leaks, settled, vitals
+from harness.world import World, started
+
+USERS = 40
+#: So that neither allowances nor addresses stand in the way.
+SETTINGS = {"HARMONIC_CONNECTS_PER_S": "1000000", "HARMONIC_CONNECTS_BURST": "1000000"}
+
+
+@dataclass
+class Report:
+    """What a campaign saw. It went well if there are no ``faults``."""
+
+    tally: Tally
+    peace_p99_s: list[float]
+    attack_p99_s: list[float]
+    neighbours: Neighbours
+    warm: Vitals
+    after: Vitals
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """How much longer neighbours wait while there is an attack: medians of rounds."""
+        return median(self.attack_p99_s) / median(self.peace_p99_s)
+
+
+async def campaign(
+    folder: Path, inputs: int, *, seed: int, rounds: int, inputs_per_s: float, least_updates: int
+) -> Report:
+    """Attack a product of its own, which keeps its data and logs in ``folder``."""
+    if True:
+        async with (
+            started(folder, gateways=1, **SETTINGS) as stack,
+            aiohttp.ClientSession() as http,
+        ):
+            world = World(stack, http)
+            tokens = [world.token(f"user-{number}") for number in range(USERS)]
+            neighbours = Neighbours(world)
+            await neighbours.come()
+            before = await vitals(stack, http)
+            total, peace, war = Tally(), list[float](), list[float]()
+            warm = before
+            loop = asyncio.get_running_loop()
+            with ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), initializer=be_nice
+            ) as attacker:
+                for number in range(rounds):
+                    peace.append(await _peaceful(neighbours, least_updates))
+                    plan = Plan(
+                        port=stack.gateway_ports[0],
+                        seed=seed + number,
+                        inputs=inputs // rounds,
+                        inputs_per_s=inputs_per_s,
+                        tokens=tokens,
+                    )
+                    over = asyncio.Event()
+                    attacking = loop.run_in_executor(attacker, attack, plan)
+                    attacking.add_done_callback(lambda _, over=over: over.set())
+                    war.append(p99(await neighbours.talk(over, least_updates)))
+                    total.add(await attacking)
+                    neighbours.check()
+                    if number == 0:
+                        warm = await vitals(stack, http)
+            after = await settled(stack, http, before)
+            neighbours.check()
+            await neighbours.go()
+            report = Report(total, peace, war, neighbours, warm, after)
+            report.faults += total.findings + neighbours.malformed
+            report.faults += leaks(before, after) + growth(warm, after)
+        for file in sorted(folder.glob("*.log")):
+            lines = file.read_text().splitlines()
+            report.faults += filter(None, (complaints(file.stem, line) for line in lines))
+        return report
+
+
+async def _peaceful(neighbours: Neighbours, least_updates: int) -> float:
+    over = asyncio.Event()
+    over.set()
+    return p99(await neighbours.talk(over, least_updates))
+
+
+def p99(values: list[float]) -> float:
+    """What 99 of 100 do not exceed."""
+    return quantiles(values, n=100)[-1]
