@@ -1,6 +1,7 @@
 """Where clients come from counts, and cannot be made up."""
 
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -9,7 +10,10 @@ from harness.world import started
 
 BURST = 3
 #: So many connects of an address, and then none for the rest of a test.
-BURST_ONLY = {"HARMONIC_CONNECTS_PER_S": "0.001", "HARMONIC_CONNECTS_BURST": str(BURST)}
+BURST_ONLY: dict[str, Any] = {
+    "HARMONIC_CONNECTS_PER_S": "0.001",
+    "HARMONIC_CONNECTS_BURST": str(BURST),
+}
 
 
 async def connects(stack: Stack, times: int = 1, **forwarded: str) -> list[int]:
@@ -31,7 +35,7 @@ async def test_an_address_connects_so_often_and_no_more(logs: Path) -> None:
 
 
 async def test_behind_a_trusted_proxy_each_client_has_an_address(logs: Path) -> None:
-    trusted = {**BURST_ONLY, "HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8"}
+    trusted: dict[str, Any] = {**BURST_ONLY, "HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8"}
     async with started(logs, gateways=1, musics=0, **trusted) as stack:
         assert await connects(stack, BURST + 1, by="1.2.3.4") == [200] * BURST + [429]
         assert await connects(stack, by="5.6.7.8") == [200]
