@@ -42,6 +42,9 @@ from harmonic_runtime.wire import Message
 ANNOUNCE_INTERVAL_S = 2.0
 #: Gateways of which nothing is heard for so long have left their clients alone.
 GATEWAY_TTL_S = 6.0
+#: Connections that may wait to be taken. A client beyond them believes that it is connected, and
+#: is heard half a minute later: thousands come at once where a gateway was restarted.
+LISTEN_BACKLOG = 4096
 #: Rooms whose missed records are asked for at the same time.
 LOGS_READ_AT_ONCE = 32
 
@@ -192,7 +195,7 @@ async def _listening(app: web.Application, settings: GatewaySettings) -> AsyncIt
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=LISTEN_BACKLOG)
         await site.start()
         port: int = runner.addresses[0][1]
         yield port
