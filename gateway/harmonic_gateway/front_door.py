@@ -100,6 +100,8 @@ class FrontDoor:
             return "This server is about to stop"
         if not self._bus.connected:
             return "The server cannot reach its bus"
+        if self._recovery.is_busy:
+            return "Too many clients come at once"
         return None
 
     async def connect(self, connection: Connection, auth: object) -> None:

@@ -23,6 +23,9 @@ SECURITY_HEADERS = {
 }
 #: How long a connection may say nothing, or be in the middle of its headers.
 KEEPALIVE_TIMEOUT_S = 10.0
+#: Connections that may wait to be taken. A client beyond them believes that it is connected, and
+#: is heard half a minute later: thousands come at once where a gateway was restarted.
+LISTEN_BACKLOG = 4096
 #: Told over TLS only: for so long, browsers come by TLS alone.
 STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
 
@@ -57,7 +60,9 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls)
+        site = web.TCPSite(
+            runner, settings.host, settings.port, ssl_context=tls, backlog=LISTEN_BACKLOG
+        )
         try:
             await site.start()
         except OSError as error:

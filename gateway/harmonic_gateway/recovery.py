@@ -4,6 +4,7 @@ Everything that may fail is done before its connection is accepted: finding the 
 the seats, fetching what was missed. What follows the acceptance happens in one go.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,11 @@ from harmonic_runtime.metrics import Metrics
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
 MAX_MISSED_RECORDS = 20_000
+#: Clients whose place is looked up at a time. All at once, thousands would keep owners so busy that
+#: each question is given up, asked again, and answered in vain.
+PREPARED_AT_ONCE = 32
+#: So many may wait for that; others are asked to come later.
+MAX_WAITING_CLIENTS = 512
 #: The reason of an owner's refusal of a position that its log has not reached.
 OFFSET_REASON = "OFFSET"
 
@@ -92,14 +98,35 @@ class Recovery:
         self._fetch_notes = fetch_notes
         self._window_ms = int(window_s * 1000)
         self._clock = clock
+        self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
+        self._waiting = 0
+        metrics.gauge("waiting_clients", "clients whose place is to be looked up").set_function(
+            lambda: self._waiting
+        )
         self._returns = metrics.counter("returns", "clients that came back", ["outcome"])
         self._missed = metrics.counter("missed_events", "events sent again to who missed them")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so many clients wait that no more should."""
+        return self._waiting >= MAX_WAITING_CLIENTS
 
     async def prepare(self, session: Session, auth: object) -> Return | None:
         """Where a client comes back to; ``None`` for one that just comes.
 
-        Raise :class:`BusUnavailable` where that cannot be told now: it will try again.
+        Clients take turns. Raise :class:`BusUnavailable` where it cannot be told now: the client
+        will try again.
         """
+        self._waiting += 1
+        try:
+            async with self._turns:
+                if session.connection.socket.closed:
+                    raise BusUnavailable("nobody waits for it any more")
+                return await self._find(session, auth)
+        finally:
+            self._waiting -= 1
+
+    async def _find(self, session: Session, auth: object) -> Return | None:
         said: Mapping[Any, Any] = auth if isinstance(auth, Mapping) else {}
         try:
             if "pid" in said:

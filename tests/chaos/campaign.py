@@ -25,7 +25,7 @@ ROOMS = 8
 #: How long it may take until all members are back in their rooms, ...
 CALM_TIMEOUT_S = 30.0
 #: ... and until they have then seen everything.
-VIEWS_TIMEOUT_S = 15.0
+VIEWS_TIMEOUT_S = 10.0
 READ_PAUSE_S = 0.1
 #: How long the broker is away, where that is what is done.
 OUTAGE_S = 10.0
@@ -35,7 +35,7 @@ OUTAGE_S = 10.0
 class Campaign:
     """What is done; ``victims`` are killed in turn, by their kind, as often as time allows.
 
-    An ``outage`` is the broker's, in order, and comes once.
+    It goes on until each was killed once. An ``outage`` is the broker's, in order, and comes once.
     """
 
     seed: int
@@ -73,6 +73,9 @@ class _Run:
         self._history = History()
         self._killed: list[tuple[str, float]] = []
         self._over = asyncio.Event()
+        self._each_was_killed = asyncio.Event()
+        if not campaign.victims:
+            self._each_was_killed.set()
         self._names: list[str] = []
 
     async def carry_out(self) -> Verdict:
@@ -89,6 +92,7 @@ class _Run:
                 group.create_task(self._read())
                 group.create_task(self._torment())
                 await asyncio.sleep(self._campaign.duration_s)
+                await self._each_was_killed.wait()
                 self._over.set()
             await self._cluster.healthy()
             absent = await all_in(members)
@@ -195,6 +199,8 @@ class _Run:
                 await self._sleep(chance.uniform(0.0, 2.0))
             await victim.start()
             self._killed.append((victim.name, now()))
+            if len(self._killed) == len(self._campaign.victims):
+                self._each_was_killed.set()
             if kind == "broker":
                 await self._cluster.healthy()
             elif kind == "outage":

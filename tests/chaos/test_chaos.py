@@ -22,7 +22,7 @@ async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
     """The gateways are hard of hearing besides, and do not agree on who owns what."""
     campaign = Campaign(
         seed=random.randrange(10**6),
-        duration_s=12,
+        duration_s=8,
         writers=4,
         universes=8,
         victims=("state", "broker", "gateway"),
@@ -31,7 +31,7 @@ async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
     async with product(logs, brokers=3, faults=difficulties) as stack:
         verdict = await run(campaign, stack)
     assert verdict.violations == [], (campaign, verdict.killed)
-    assert len(verdict.killed) >= 3
+    assert len(verdict.killed) >= len(campaign.victims)
     assert verdict.counts["acknowledged"] > 0
 
 

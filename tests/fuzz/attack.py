@@ -209,7 +209,9 @@ class _Wire:
         self._writer.close()
 
     def write(self, data: bytes) -> None:
-        self._writer.write(data)
+        """Send bytes, unless the other side is gone."""
+        if not self._writer.is_closing():
+            self._writer.write(data)
 
     async def read_until(self, sign: bytes | None) -> bytes:
         """All that comes up to a sign, the end, or the end of patience."""

@@ -41,49 +41,48 @@ async def campaign(
     folder: Path, inputs: int, *, seed: int, rounds: int, inputs_per_s: float, least_updates: int
 ) -> Report:
     """Attack a product of its own, which keeps its data and logs in ``folder``."""
-    if True:
-        async with (
-            started(folder, gateways=1, **SETTINGS) as stack,
-            aiohttp.ClientSession() as http,
-        ):
-            world = World(stack, http)
-            tokens = [world.token(f"user-{number}") for number in range(USERS)]
-            neighbours = Neighbours(world)
-            await neighbours.come()
-            before = await vitals(stack, http)
-            total, peace, war = Tally(), list[float](), list[float]()
-            warm = before
-            loop = asyncio.get_running_loop()
-            with ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), initializer=be_nice
-            ) as attacker:
-                for number in range(rounds):
-                    peace.append(await _peaceful(neighbours, least_updates))
-                    plan = Plan(
-                        port=stack.gateway_ports[0],
-                        seed=seed + number,
-                        inputs=inputs // rounds,
-                        inputs_per_s=inputs_per_s,
-                        tokens=tokens,
-                    )
-                    over = asyncio.Event()
-                    attacking = loop.run_in_executor(attacker, attack, plan)
-                    attacking.add_done_callback(lambda _, over=over: over.set())
-                    war.append(p99(await neighbours.talk(over, least_updates)))
-                    total.add(await attacking)
-                    neighbours.check()
-                    if number == 0:
-                        warm = await vitals(stack, http)
-            after = await settled(stack, http, before)
-            neighbours.check()
-            await neighbours.go()
-            report = Report(total, peace, war, neighbours, warm, after)
-            report.faults += total.findings + neighbours.malformed
-            report.faults += leaks(before, after) + growth(warm, after)
-        for file in sorted(folder.glob("*.log")):
-            lines = file.read_text().splitlines()
-            report.faults += filter(None, (complaints(file.stem, line) for line in lines))
-        return report
+    async with (
+        started(folder, gateways=1, **SETTINGS) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        tokens = [world.token(f"user-{number}") for number in range(USERS)]
+        neighbours = Neighbours(world)
+        await neighbours.come()
+        before = await vitals(stack, http)
+        total, peace, war = Tally(), list[float](), list[float]()
+        warm = before
+        loop = asyncio.get_running_loop()
+        with ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), initializer=be_nice
+        ) as attacker:
+            for number in range(rounds):
+                peace.append(await _peaceful(neighbours, least_updates))
+                plan = Plan(
+                    port=stack.gateway_ports[0],
+                    seed=seed + number,
+                    inputs=inputs // rounds,
+                    inputs_per_s=inputs_per_s,
+                    tokens=tokens,
+                )
+                over = asyncio.Event()
+                attacking = loop.run_in_executor(attacker, attack, plan)
+                attacking.add_done_callback(lambda _, over=over: over.set())
+                war.append(p99(await neighbours.talk(over, least_updates)))
+                total.add(await attacking)
+                neighbours.check()
+                if number == 0:
+                    warm = await vitals(stack, http)
+        after = await settled(stack, http, before)
+        neighbours.check()
+        await neighbours.go()
+        report = Report(total, peace, war, neighbours, warm, after)
+        report.faults += total.findings + neighbours.malformed
+        report.faults += leaks(before, after) + growth(warm, after)
+    for file in sorted(folder.glob("*.log")):
+        lines = file.read_text().splitlines()
+        report.faults += filter(None, (complaints(file.stem, line) for line in lines))
+    return report
 
 
 async def _peaceful(neighbours: Neighbours, least_updates: int) -> float:

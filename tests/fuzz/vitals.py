@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 import psutil
 
-from harmonic_local.processes import Managed, parse
+from harmonic_local.processes import parse
 from harmonic_local.stack import Stack
 
 #: Departures, graces and heartbeats are over by then.
@@ -19,7 +19,7 @@ SPARE_TASKS = 8
 MAX_GROWTH_BYTES = 32 * 1024 * 1024
 MIB = 1024 * 1024
 
-_HELD = ("harmonic_sockets", "harmonic_connections", "harmonic_rooms", "harmonic_tasks")
+_HELD = tuple(f"harmonic_{name} " for name in ("sockets", "connections", "rooms", "tasks"))
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,3 @@ def complaints(name: str, line: str) -> str | None:
     if "Traceback" in line or level in {"error", "critical"} or (not entry and name != "nats"):
         return f"{name}: {line[-1500:]}"
     return None
-
-
-def names(processes: list[Managed]) -> list[str]:
-    """What the processes are called."""
-    return [process.name for process in processes]

@@ -11,6 +11,8 @@ from load.client import NAMESPACE, LoadClient
 #: The official client's: attempts, and seconds before the first and at most before any.
 ATTEMPTS = 10
 FIRST_DELAY_S, MOST_DELAY_S = 1.0, 5.0
+#: It gives a single attempt up after so long.
+CONNECT_TIMEOUT_S = 20.0
 _JITTER = 0.5
 _CONNECTED = f"40{NAMESPACE},".encode()
 _EVENT = f"42{NAMESPACE},".encode()
@@ -59,7 +61,12 @@ class ReturningClient(LoadClient):
         loop = asyncio.get_running_loop()
         self._back = loop.create_future()
         await loop.create_connection(lambda: self, "127.0.0.1", port)
-        await self._back
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._back
+        except TimeoutError:
+            self.cut()
+            raise
 
     async def keep_trying(self, port: int) -> bool:
         """Come back as the official client does with its defaults; ``False`` if it gives up."""

@@ -1,9 +1,15 @@
 """Official clients behind a balancer lose nothing, whatever happens on the way to them."""
 
+import asyncio
+from http import HTTPStatus
 from pathlib import Path
 
-from harness.faults import down
+import aiohttp
+
+from harness.client import PATIENCE_S
+from harness.faults import down, frozen
 from recovery.checker import Verdict, check, read_notes
+from recovery.crowds import crowd
 from recovery.cuts import Cutter
 from recovery.proxy import Direction, Kind, Loss
 from recovery.python_members import PythonMember
@@ -146,3 +152,26 @@ async def test_python_clients_are_brought_back_without_their_doing(tmp_path: Pat
             assert len(seen.stays) == 1
             assert member.values == await playing.fresh(universe)
             await member.goes()
+
+
+async def test_a_herd_is_taken_in_by_turns_and_nobody_is_lost(tmp_path: Path) -> None:
+    async with crowd(tmp_path, gateways=1, rooms=4, room_size=140) as everybody:
+        stack, http = everybody.world.stack, everybody.world.http
+        (port,) = stack.gateway_ports
+        with frozen(*stack.states):
+            for client in everybody.clients:
+                client.cut()
+            coming = [asyncio.create_task(client.keep_trying(port)) for client in everybody.clients]
+            await is_refused(http, f"{stack.urls[0]}/socket.io/?EIO=4&transport=polling")
+        assert all(await asyncio.gather(*coming))
+        assert all(client.recovered for client in everybody.clients)
+
+
+async def is_refused(http: aiohttp.ClientSession, url: str) -> None:
+    """Return when whoever knocks is asked to come later."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            async with http.get(url) as response:
+                if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    assert response.headers["Retry-After"]
+                    return
