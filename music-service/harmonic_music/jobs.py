@@ -5,13 +5,12 @@ leaves it to another. Done twice, it is the same piece, and the owner takes the 
 """
 
 import asyncio
-import json
 from concurrent.futures import Executor
 
 from pydantic import ValidationError
 
-from harmonic_music.composing import CompositionRequest, compose
-from harmonic_music.midi import render
+from harmonic_music.composing import CompositionRequest
+from harmonic_music.performing import perform
 from harmonic_music.score import Score
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
@@ -114,10 +113,9 @@ class Composers:
         started = self._clock.monotonic()
         piece = await loop.run_in_executor(self._executor, perform, request)
         self._seconds.observe(self._clock.monotonic() - started)
-        score, notes, midi = piece
-        await self._store(subjects.notes(asked.universe_id, asked.request_id), notes)
-        await self._store(subjects.midi(asked.universe_id, asked.request_id), midi)
-        await self._hand_over(asked, score)
+        await self._store(subjects.notes(asked.universe_id, asked.request_id), piece.notes)
+        await self._store(subjects.midi(asked.universe_id, asked.request_id), piece.midi)
+        await self._hand_over(asked, piece.score)
 
     async def _store(self, subject: str, payload: bytes) -> None:
         await self._streams.append(subject, payload, timeout_s=STORE_TIMEOUT_S)
@@ -141,10 +139,3 @@ class Composers:
         error = Reply.model_validate_json(message.payload).error
         if error is not None:
             raise BusUnavailable(error.message)
-
-
-def perform(request: CompositionRequest) -> tuple[Score, bytes, bytes]:
-    """Compose a piece: its score, the JSON array of its notes, and its MIDI file."""
-    score = compose(request)
-    notes = json.dumps([note.to_wire() for note in score.notes()], separators=(",", ":"))
-    return score, notes.encode(), render(score)

@@ -25,6 +25,6 @@ Physics is neutral at its defaults. How the two meet stands in :mod:`.shape`; ev
 one layer of the piece and can be replaced without the others.
 """
 
-from harmonic_music.composing.piece import CompositionRequest, compose
+from harmonic_music.composing.piece import COMPOSER_VERSION, CompositionRequest, compose
 
-__all__ = ["CompositionRequest", "compose"]
+__all__ = ["COMPOSER_VERSION", "CompositionRequest", "compose"]

@@ -1,58 +1,72 @@
-"""The plan of a piece: phrases of four bars in sections of eight, and a last chord.
+"""The plan of a piece: bars in phrases, phrases in sections, and a last chord that fits.
 
-A section is a period as William Caplin describes it (*Classical Form*, 1998): the first phrase
-opens with a basic idea of two bars and stops on the dominant, the second begins with the same idea
-and closes on the tonic. Sections follow as a rondo. A piece too short for that is one phrase, or
-less: an upbeat and its goal.
+Phrases have four bars. Four of them are a section, in one of the orders that songs have, from a
+theme and its return to a new one each time (the orders are those counted in the Essen folksong
+collection, Helmut Schaffrath, 1995); two make an antecedent and a consequent as William Caplin
+describes them (*Classical Form*, 1998). Sections follow as a rondo. What returns does so note for
+note, varied, or with another ending. A piece too short for that is one phrase, or less: an upbeat
+and its goal.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
+from harmonic_music.composing.character import Character
+from harmonic_music.composing.dice import Dice
 from harmonic_music.score import TICKS_PER_BEAT
 
-PULSES_PER_BAR = 4
+BEATS_PER_BAR = 4
+BAR = BEATS_PER_BAR * TICKS_PER_BEAT
 BARS_PER_PHRASE = 4
-#: A body of fewer bars is one phrase or two, whatever their length.
-SHORTEST_WITH_INTRODUCTION_BARS = 12
-LONGEST_PHRASE_BARS = 6
-LONGEST_INTRODUCTION_BARS = 2
-#: Above this tempo music is felt in halves: all note values are doubled. It is the asked tempo that
-#: decides, before gravity: physics changes how fast the notes go by, not which they are.
-ALLA_BREVE_ABOVE_BPM = 120
+PHRASES_PER_SECTION = 4
+#: A last phrase of fewer bars than this is joined to the one before.
+SHORTEST_PHRASE_BARS = 3
+SIXTEENTH = TICKS_PER_BEAT // 4
 
-SIXTEENTHS_PER_BEAT = 4
-_RONDO = "AABACABADABA"
+#: The themes of a section's phrases, and how usual that order is.
+_ORDERS = {"AABA": 5, "ABAC": 4, "AABC": 4, "AABB": 3, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
+_RONDO = "ABACABADABA"
 _ENERGIES = {"A": 46, "B": 58, "C": 66, "D": 52}
 #: What is added at the climax, two thirds into the piece.
-_CLIMAX_ENERGY = 20
-#: Bars of the same theme share their first so many.
-_BASIC_IDEA_BARS = 2
+_CLIMAX_ENERGY = 16
 
 
 class Cadence(Enum):
-    """How a phrase ends: on the dominant, or on the tonic."""
+    """How a phrase ends: at rest, on the dominant, elsewhere instead of at rest, or under way."""
 
-    OPEN = 0
-    CLOSED = 1
+    CLOSED = 0
+    HALF = 1
+    DECEPTIVE = 2
+    OPEN = 3
+
+
+class Treatment(Enum):
+    """What becomes of the bar that a bar comes from."""
+
+    NEW = 0
+    RHYTHM = 1
+    SEQUENCE = 2
+    VARIED = 3
+    LITERAL = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A bar and its place: the ``place``-th of ``phrase_bars``; energy is in percent.
 
-    Bars with the same ``idea`` share harmony, rhythm and melody.
+    It comes from the bar numbered ``origin``, if from any, by its ``treatment``.
     """
 
     onset: int
     length: int
-    idea: tuple[str, int, int]
+    phrase: int
     place: int
     phrase_bars: int
     cadence: Cadence
-    section: int
+    section: str
     energy: int
-    sung: bool = True
+    origin: int | None = None
+    treatment: Treatment = Treatment.NEW
 
     @property
     def is_first(self) -> bool:
@@ -64,86 +78,190 @@ class Bar:
         """Whether a phrase ends here."""
         return self.place == self.phrase_bars - 1
 
+    @property
+    def keeps_pitches(self) -> bool:
+        """Whether its melody is that of the bar that it comes from, or nearly."""
+        return self.treatment in {Treatment.LITERAL, Treatment.VARIED, Treatment.SEQUENCE}
+
+    @property
+    def keeps_chords(self) -> bool:
+        """Whether it has the chords of the bar that it comes from."""
+        return self.treatment in {Treatment.LITERAL, Treatment.VARIED}
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The bars, then the last chord from ``goal`` to ``end``; ``pulse`` is what is felt as beat."""
+    """The bars, then the last chord from ``goal`` to ``end``."""
 
-    pulse: int
     bars: tuple[Bar, ...]
     goal: int
     end: int
 
+    @property
+    def extremes(self) -> tuple[int, int]:
+        """The phrases with the melody's highest note and its lowest: of those that bring new bars.
 
-def felt_pulse(tempo: float) -> int:
-    """The ticks from one felt beat to the next, at the tempo that was asked for."""
-    return TICKS_PER_BEAT * (2 if tempo > ALLA_BREVE_ABOVE_BPM else 1)
+        The highest comes two thirds into the piece, or near that.
+        """
+        fresh = sorted({bar.phrase for bar in self.bars if not bar.keeps_pitches})
+        if not fresh:
+            return 0, 0
+        last = self.bars[-1].phrase
+        highest = min(fresh, key=lambda phrase: (abs(3 * phrase - 2 * last), phrase))
+        others = [phrase for phrase in fresh if phrase != highest] or fresh
+        return highest, min(others, key=lambda phrase: (abs(3 * phrase - last), phrase))
+
+    def passages(self) -> list[list[Bar]]:
+        """The bars in stretches that are written at once: a phrase, or its parts.
+
+        A bar that repeats one of its own phrase begins another: what it repeats must be there.
+        """
+        found: list[list[Bar]] = []
+        for bar in self.bars:
+            start = len(self.bars) if not found else found[-1][0].onset // BAR
+            repeats = bar.origin is not None and bar.origin >= start
+            if bar.is_first or repeats:
+                found.append([])
+            found[-1].append(bar)
+        return found
 
 
-def lay_out(ticks: int, pulse: int) -> Form:
+def lay_out(ticks: int, character: Character, dice: Dice) -> Form:
     """The plan of a piece of so many ticks."""
-    bar = pulse * PULSES_PER_BAR
-    goal = _goal(ticks, pulse)
-    count = goal // bar
+    goal = goal_of(ticks)
+    count = goal // BAR
     if count == 0:
-        short = (Bar(0, goal, ("A", 0, 0), 0, 1, Cadence.OPEN, 0, _ENERGIES["A"]),)
-        return Form(pulse, short if goal else (), goal, ticks)
-    introduction, phrases = _phrases(count)
-    bars: list[Bar] = [
-        Bar(n * bar, bar, ("", 0, n), n, introduction, Cadence.OPEN, 0, _ENERGIES["A"], sung=False)
-        for n in range(introduction)
-    ]
-    for number, phrase_bars in enumerate(phrases):
-        bars.extend(_phrase(number, phrase_bars, len(phrases), len(bars), bar))
-    return Form(pulse, tuple(bars), goal, ticks)
+        short = (Bar(0, goal, 0, 0, 1, Cadence.HALF, "A", _ENERGIES["A"]),) if goal else ()
+        return Form(short, goal, ticks)
+    planner = _Planner(character, dice)
+    bars = planner.bars(count)
+    return Form(tuple(bars), goal, ticks)
 
 
-def _goal(ticks: int, pulse: int) -> int:
+def goal_of(ticks: int) -> int:
     """Where the last chord begins: it takes from half a bar to one and a half, if there is room."""
-    bar = pulse * PULSES_PER_BAR
-    if ticks >= 2 * bar:
-        return (ticks - bar // 2) // bar * bar
-    if ticks >= 2 * pulse:
-        return ticks * 5 // 8 // pulse * pulse
-    sixteenth = TICKS_PER_BEAT // SIXTEENTHS_PER_BEAT
-    return ticks // 2 // sixteenth * sixteenth
+    if ticks >= 2 * BAR:
+        return (ticks - BAR // 2) // BAR * BAR
+    if ticks >= 2 * TICKS_PER_BEAT:
+        return ticks * 5 // 8 // TICKS_PER_BEAT * TICKS_PER_BEAT
+    return ticks // 2 // SIXTEENTH * SIXTEENTH
 
 
-def _phrases(bars: int) -> tuple[int, list[int]]:
-    """The bars of the introduction, and those of each phrase.
+def phrase_lengths(bars: int) -> list[int]:
+    """The bars of each phrase, the last chord's bar included: fours, and what is over at the end.
 
-    The last chord is the last phrase's fourth bar. What is over is played before; three bars
-    would be long to wait for the melody, so the last phrase is the shorter instead.
+    A rest of one or two bars makes the last phrase longer, as a cadence that is put off does.
     """
-    if bars >= SHORTEST_WITH_INTRODUCTION_BARS:
-        whole, over = divmod(bars + 1, BARS_PER_PHRASE)
-        if over > LONGEST_INTRODUCTION_BARS:
-            return 0, [BARS_PER_PHRASE] * whole + [over - 1]
-        return over, [BARS_PER_PHRASE] * (whole - 1) + [BARS_PER_PHRASE - 1]
-    if bars <= LONGEST_PHRASE_BARS:
-        return 0, [bars]
-    return 0, [bars - bars // 2, bars // 2]
+    whole, over = divmod(bars, BARS_PER_PHRASE)
+    if whole == 0:
+        return [over]
+    if over >= SHORTEST_PHRASE_BARS:
+        return [BARS_PER_PHRASE] * whole + [over]
+    return [BARS_PER_PHRASE] * (whole - 1) + [BARS_PER_PHRASE + over]
 
 
-def _phrase(number: int, phrase_bars: int, phrases: int, first: int, bar: int) -> list[Bar]:
-    sections = (phrases + 1) // 2
-    section = number // 2
-    theme = "A" if section == sections - 1 else _RONDO[section % len(_RONDO)]
-    # The last phrase stays open: the last chord closes it.
-    closed = number % 2 == 1 and number != phrases - 1
-    climax = max(1, phrases * 2 // 3)
-    rise = _CLIMAX_ENERGY * (1 - abs(number - climax) / climax)
-    shared = min(_BASIC_IDEA_BARS, phrase_bars - 2)
-    return [
-        Bar(
-            onset=(first + place) * bar,
-            length=bar,
-            idea=(theme, 0, place) if place < shared else (theme, number + 1, place),
-            place=place,
-            phrase_bars=phrase_bars,
-            cadence=Cadence.CLOSED if closed else Cadence.OPEN,
-            section=section,
-            energy=_ENERGIES[theme] + int(rise),
-        )
-        for place in range(phrase_bars)
-    ]
+class _Planner:
+    """Decides phrase by phrase which theme it has, how it ends and where its bars come from."""
+
+    def __init__(self, character: Character, dice: Dice) -> None:
+        self._character = character
+        self._dice = dice
+        self._order = dice.weighted(tuple(_ORDERS), tuple(_ORDERS.values()))
+        self._first: dict[str, int] = {}
+        self._bars: list[Bar] = []
+        self.lengths: list[int] = []
+
+    def bars(self, count: int) -> list[Bar]:
+        """So many bars before the last chord."""
+        self.lengths = phrase_lengths(count + 1)
+        last = len(self.lengths) - 1
+        for number, length in enumerate(self.lengths):
+            own = length - 1 if number == last else length
+            section, theme = self._theme(number)
+            closing = number == last
+            self._phrase(number, own, length, section, theme, closing=closing)
+        return self._bars
+
+    def _theme(self, number: int) -> tuple[str, str]:
+        """A phrase's section, and its theme: the section's letter and that within it."""
+        sections = -(-len(self.lengths) // PHRASES_PER_SECTION)
+        place, within = divmod(number, PHRASES_PER_SECTION)
+        last = place == sections - 1
+        section = "A" if last and sections > 2 else _RONDO[place % len(_RONDO)]
+        if last and place and number == len(self.lengths) - 1 and within < 2:
+            # A short last section is the first theme once more.
+            return section, "AA"
+        return section, section + self._order[within]
+
+    def _phrase(
+        self, number: int, own: int, whole: int, section: str, theme: str, *, closing: bool
+    ) -> None:
+        first = self._first.get(theme)
+        cadence = self._cadence(number, returns=first is not None, closing=closing)
+        start = len(self._bars)
+        self._first.setdefault(theme, start)
+        peak = max(1, len(self.lengths) * 2 // 3)
+        rise = _CLIMAX_ENERGY * (peak - min(peak, abs(number - peak))) // peak
+        for place in range(own):
+            is_last = place == whole - 1
+            if first is None or place >= BARS_PER_PHRASE or first + place >= start:
+                origin, treatment = self._fresh(start, place, is_last=is_last)
+            else:
+                origin = first + place
+                same_end = self._bars[origin].cadence is cadence
+                treatment = self._return(place, whole, same_end=same_end)
+            self._bars.append(
+                Bar(
+                    onset=(start + place) * BAR,
+                    length=BAR,
+                    phrase=number,
+                    place=place,
+                    phrase_bars=whole,
+                    cadence=cadence,
+                    section=section,
+                    energy=_ENERGIES[section] + rise,
+                    origin=origin,
+                    treatment=treatment,
+                )
+            )
+
+    def _cadence(self, number: int, *, returns: bool, closing: bool) -> Cadence:
+        if closing:
+            return Cadence.CLOSED
+        if number % PHRASES_PER_SECTION == PHRASES_PER_SECTION - 1:
+            return self._dice.weighted((Cadence.CLOSED, Cadence.HALF), (9, 1))
+        if number % 2 == 0 and not returns:
+            weights = (3, 8, 2, 5)
+        else:
+            weights = (7, 3, 2, 3)
+        return self._dice.weighted(tuple(Cadence), weights)
+
+    def _fresh(self, start: int, place: int, *, is_last: bool) -> tuple[int | None, Treatment]:
+        """A bar that is new, or follows from one of its own phrase or in a known rhythm."""
+        dice, economy = self._dice, self._character.economy
+        if place and not is_last:
+            back = start + (place % 2 if place > 1 else 0)
+            if dice.chance(economy // 4):
+                return back, Treatment.SEQUENCE
+            if dice.chance(self._character.literal // 6):
+                return back, dice.weighted((Treatment.LITERAL, Treatment.VARIED), (1, 1))
+        if start + place and dice.chance(economy):
+            known = dice.below(start + place)
+            if self._bars[known].is_last == is_last:
+                return known, Treatment.RHYTHM
+        return None, Treatment.NEW
+
+    def _return(self, place: int, whole: int, *, same_end: bool) -> Treatment:
+        """How a bar of a theme comes back."""
+        dice, literal = self._dice, self._character.literal
+        if place < whole - 2 or same_end:
+            if dice.chance(literal):
+                return Treatment.LITERAL
+            return dice.weighted(
+                (Treatment.VARIED, Treatment.RHYTHM, Treatment.SEQUENCE), (6, 1, 1)
+            )
+        if place == whole - 2 and dice.chance(literal // 2):
+            return Treatment.LITERAL
+        if place == whole - 2:
+            return dice.weighted((Treatment.VARIED, Treatment.RHYTHM), (1, 1))
+        return dice.weighted((Treatment.RHYTHM, Treatment.NEW), (1, 1))
