@@ -19,7 +19,7 @@ TTL ?= 3600
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token fmt lint types arch test contract bench lock clean
+.PHONY: help setup run demo token compose listen fmt lint types arch test contract bench lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,13 @@ demo: $(RUN_READY) ## Watch two official clients collaborate in the running inst
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
 	@$(LOCAL) token --user "$(USER_ID)" $(if $(NAME),--name "$(NAME)") --ttl $(TTL)
 
+compose: ## Compose offline: a request a line from standard input, an answer a line
+	@$(MAKE) --no-print-directory $(RUN_READY) </dev/null >&2
+	@$(BIN)/python -m harmonic_music compose
+
+listen: $(DEV_READY) ## Render examples of the music into .listen, to hear, see and read
+	@PYTHONPATH=tests $(BIN)/python -m listen .listen
+
 fmt: $(DEV_READY) ## Format the code
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
@@ -73,6 +80,7 @@ contract: $(DEV_READY) ## Generate the contract's documents from its declaration
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
+	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

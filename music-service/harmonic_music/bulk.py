@@ -8,7 +8,7 @@ Parameters that are missing take their defaults; a seed that is missing is drawn
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, create_model
 
@@ -19,17 +19,20 @@ from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
+P = TypeVar("P", bound=WireModel)
+
 #: A request has a few hundred bytes; a longer line than this is not read as one.
 MAX_LINE_BYTES = 64 * 1024
 
 
-def _strict(parameters: type[WireModel]) -> Any:
+def _strict(parameters: type[WireModel]) -> type[ClientModel]:
     """A parameter set as a client may send it: no other fields, and those missing by default."""
     fields: dict[str, Any] = {
         name: (field.rebuild_annotation(), field.default)
         for name, field in parameters.model_fields.items()
     }
-    return create_model(parameters.__name__, __base__=ClientModel, **fields)
+    made: type[ClientModel] = create_model(parameters.__name__, __base__=ClientModel, **fields)
+    return made
 
 
 _Music, _Physics = _strict(MusicParameters), _strict(PhysicsParameters)
@@ -38,9 +41,9 @@ _Music, _Physics = _strict(MusicParameters), _strict(PhysicsParameters)
 class _Asked(ClientModel):
     """One line of input."""
 
-    id: Annotated[Any, Field(default=None)]
-    music: _Music = Field(default_factory=_Music)
-    physics: _Physics = Field(default_factory=_Physics)
+    id: Any = None
+    music: _Music = Field(default_factory=_Music)  # type: ignore[valid-type]
+    physics: _Physics = Field(default_factory=_Physics)  # type: ignore[valid-type]
     duration: Duration
     seed: Seed | None = None
 
@@ -61,8 +64,8 @@ def _answer(line: bytes, new_seed: Callable[[], int]) -> dict[str, object]:
     except ValidationError as error:
         return _error(asked.get("id"), invalid_fields(error, _Asked))
     seed = new_seed() if request.seed is None else request.seed
-    music = MusicParameters.model_validate(request.music.model_dump())
-    physics = PhysicsParameters.model_validate(request.physics.model_dump())
+    music = _parameters(MusicParameters, request.music)
+    physics = _parameters(PhysicsParameters, request.physics)
     made = perform(CompositionRequest(music, physics, request.duration, seed))
     return {
         "id": request.id,
@@ -72,19 +75,19 @@ def _answer(line: bytes, new_seed: Callable[[], int]) -> dict[str, object]:
     }
 
 
+def _parameters(kind: type[P], asked: ClientModel) -> P:
+    return kind.model_validate(asked.model_dump())
+
+
 def _read(line: bytes) -> dict[str, Any] | Refused:
     if len(line) > MAX_LINE_BYTES:
-        return refused(
-            Code.INVALID_PARAMETERS, "The line is too long", limitBytes=MAX_LINE_BYTES
-        )
+        return refused(Code.INVALID_PARAMETERS, "The line is too long", limitBytes=MAX_LINE_BYTES)
     try:
         asked = json.loads(line)
     except (ValueError, RecursionError):
         return refused(Code.INVALID_PARAMETERS, "The line is not JSON", reason="NOT_JSON")
     if not isinstance(asked, dict):
-        return refused(
-            Code.INVALID_PARAMETERS, "A request is an object", reason="NOT_AN_OBJECT"
-        )
+        return refused(Code.INVALID_PARAMETERS, "A request is an object", reason="NOT_AN_OBJECT")
     return asked
 
 

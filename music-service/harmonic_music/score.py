@@ -13,8 +13,10 @@ from harmonic_protocol.values import Key, Note, Scale, VoiceName
 
 #: Divides into sixteenths (120) and triplets (160).
 TICKS_PER_BEAT = 480
+_US_PER_S = 10**6
 #: Seconds are told to so many decimals: a tick at the fastest tempo is five times as long.
 _DECIMALS = 4
+_SCALE = 10**4
 
 
 class Voice(IntEnum):
@@ -41,11 +43,6 @@ class ScoreNote:
     pitch: int
     length: int
     velocity: int
-
-    @property
-    def beat_us(self) -> int:
-        """The whole microseconds of a beat, as a MIDI file counts tempo: all times follow it."""
-        return beat_us(self.tempo)
 
     @property
     def end(self) -> int:
@@ -91,8 +88,7 @@ class Score:
         """
         opening = {section.onset: section.name for section in self.sections}
         return tuple(
-            self._in_seconds(event, opening.pop(event.onset, None))
-            for event in self.events
+            self._in_seconds(event, opening.pop(event.onset, None)) for event in self.events
         )
 
     def _in_seconds(self, event: ScoreNote, section: str | None) -> Note:
@@ -113,8 +109,8 @@ class Score:
 
 def _seconds(ticks: int, beat_us: int) -> float:
     """Ticks in seconds, rounded to the nearest."""
-    unit = TICKS_PER_BEAT * 10 ** (6 - _DECIMALS)
-    return (ticks * beat_us + unit // 2) // unit / 10**_DECIMALS
+    unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
+    return (ticks * beat_us + unit // 2) // unit / _SCALE
 
 
 def _up_to(end: float, start: float) -> float:
@@ -129,10 +125,10 @@ def _up_to(end: float, start: float) -> float:
 
 def whole_ticks(duration: float, tempo: float) -> int:
     """The ticks that fit into so many seconds: at least one."""
-    microseconds = Fraction(duration) * 10**6
+    microseconds = Fraction(duration) * _US_PER_S
     return max(1, int(microseconds * TICKS_PER_BEAT / beat_us(tempo)))
 
 
 def beat_us(tempo: float) -> int:
     """The microseconds of a beat at so many beats a minute."""
-    return round(60 * 10**6 / Fraction(tempo))
+    return round(60 * _US_PER_S / Fraction(tempo))

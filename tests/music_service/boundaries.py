@@ -24,7 +24,7 @@ def boundaries(notes: Sequence[ScoreNote]) -> set[int]:
     felt = [
         sum(w * row[n] for w, row in zip(_WEIGHTS, rows, strict=True)) for n in range(len(pairs))
     ]
-    threshold = fmean(felt) + pstdev(felt)
+    threshold = fmean(felt) + 2 * pstdev(felt)
     return {
         pairs[n][1].onset
         for n, value in enumerate(felt)

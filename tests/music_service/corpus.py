@@ -9,28 +9,28 @@ from music21 import corpus, key, meter, stream
 
 from music_service.tunes import Sound, Tune
 
-#: Collections with songs of several countries (Essen folksong collection, Schaffrath 1995).
-_SONGS = ("altdeu10", "ballad30", "boehme10", "erk5", "fink0", "kinder0", "zuccal0", "lux")
+#: Songs of several countries (Essen folksong collection, Schaffrath 1995), in files that are
+#: quickly read, and in large ones.
+FEW_SONGS = ("essenFolksong/irl", "essenFolksong/folkHaydn", "essenFolksong/dva0")
+MANY_SONGS = (*FEW_SONGS, "essenFolksong/altdeu10", "essenFolksong/fink0", "essenFolksong/zuccal0")
+#: Tunes of fiddlers and pipers (O'Neill 1850 tunes, Aird 1782).
+FEW_DANCES = ("oneills1850/0001-0050", "oneills1850/0051-0100")
+MANY_DANCES = (*FEW_DANCES, "airdsAirs/book2", "airdsAirs/book3")
 _SHORTEST_BARS, _LONGEST_BARS = 8, 32
 
 
 @lru_cache(maxsize=4)
-def songs(most: int) -> tuple[Tune, ...]:
-    """So many folk songs: melodies alone, as many of each collection as it takes."""
-    found: list[Tune] = []
-    share = -(-most // len(_SONGS))
-    for name in _SONGS:
+def melodies(names: tuple[str, ...]) -> tuple[Tune, ...]:
+    """The tunes in 4/4 of some collections, with nothing under them."""
+    found = []
+    for name in names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            opus = corpus.parse(f"essenFolksong/{name}")
-            own: list[Tune] = []
+            opus = corpus.parse(name)
             for number in opus.getNumbers():
                 tune = _tune(opus.getScoreByNumber(number), parts=1)
-                own += [tune] if tune else []
-                if len(own) == share:
-                    break
-        found += own
-    return tuple(found[:most])
+                found += [tune] if tune else []
+    return tuple(found)
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean
 
 from music_service.tunes import Sound, Tune
@@ -57,7 +58,7 @@ def leaps(tune: Tune) -> float:
 
 def leaps_recovered(tune: Tune) -> float:
     moves = _intervals(tune)
-    after = [one * other < 0 for one, other in zip(moves, moves[1:], strict=False) if abs(one) >= _LEAP]
+    after = [one * other < 0 for one, other in pairwise(moves) if abs(one) >= _LEAP]
     return fmean(after) if after else 1.0
 
 
@@ -109,7 +110,7 @@ def _akin(one: Sequence[Sound], other: Sequence[Sound]) -> bool:
 
 
 def _directions(bar: Sequence[Sound]) -> list[int]:
-    return [(b.pitch > a.pitch) - (b.pitch < a.pitch) for a, b in zip(bar, bar[1:], strict=False)]
+    return [(b.pitch > a.pitch) - (b.pitch < a.pitch) for a, b in pairwise(bar)]
 
 
 def literal_returns(tune: Tune) -> float:

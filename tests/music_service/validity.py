@@ -74,7 +74,7 @@ def faults(request: CompositionRequest) -> list[str]:
     if request.music.harmony == 1 and not {note.pitch % 12 for note in notes} <= scale:
         found.append("out of scale")
     last = [event for event in score.events if event.onset == score.events[-1].onset]
-    if request.music.harmony >= 0.5 and not {last[0].pitch % 12, last[-1].pitch % 12} == {tonic}:
+    if request.music.harmony >= 0.5 and {last[0].pitch % 12, last[-1].pitch % 12} != {tonic}:
         found.append("ends away from the tonic")
     return found
 

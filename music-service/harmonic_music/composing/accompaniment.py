@@ -10,7 +10,12 @@ from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import BAR, Form
 from harmonic_music.composing.harmony import Harmony, Span
 from harmonic_music.composing.part import Tone
-from harmonic_music.composing.voicing import FIRST_VOICING, LOWEST_BASS, nearest_bass, nearest_voicing
+from harmonic_music.composing.voicing import (
+    FIRST_VOICING,
+    LOWEST_BASS,
+    nearest_bass,
+    nearest_voicing,
+)
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.intervals import OCTAVE
 
@@ -39,7 +44,7 @@ _BASSES: tuple[Texture, ...] = (
     ((0, _ROOT), (2, _FIFTH), (4, _ROOT), (6, _FIFTH)),
 )
 #: How far a section may stray from the piece's liveliness, in thousandths of the row.
-_STRAY = 190
+_STRAY = 280
 
 
 class Accompaniment:
@@ -49,7 +54,7 @@ class Accompaniment:
         self, form: Form, harmony: Harmony, liveliness: int, notes_per_bar: int, dice: Dice
     ) -> None:
         self._form, self._harmony = form, harmony
-        strays = {section: (dice.around(_STRAY), dice.around(_STRAY)) for section in "ABCD"}
+        strays = [(dice.around(_STRAY), dice.around(_STRAY)) for _ in range(form.sections)]
         self._pads = _chosen(_PADS, liveliness, notes_per_bar * 2 // 3, strays, 0)
         self._basses = _chosen(_BASSES, liveliness, notes_per_bar // 3, strays, 1)
 
@@ -60,7 +65,7 @@ class Accompaniment:
         for bar, spans in zip(self._form.bars, self._harmony.bars, strict=True):
             for span in spans:
                 voicing = nearest_voicing(voicing, span.voices)
-                texture = _PADS[0] if bar.is_last else self._pads[bar.section]
+                texture = _PADS[0] if bar.is_last else self._pads[bar.section_number]
                 tones += _play(texture, span, voicing)
         goal = self._harmony.goal
         return tones + _play(_PADS[0], goal, nearest_voicing(voicing, goal.voices))
@@ -73,7 +78,7 @@ class Accompaniment:
             for span in spans:
                 last = nearest_bass(last, span.bass)
                 other = span.chord.fifth if span.bass == span.chord.root else span.chord.root
-                texture = _BASSES[0] if bar.is_last else self._basses[bar.section]
+                texture = _BASSES[0] if bar.is_last else self._basses[bar.section_number]
                 tones += _play(texture, span, (last, nearest_bass(last, other)))
         goal = self._harmony.goal
         return tones + _play(_BASSES[0], goal, (nearest_bass(last, goal.bass),))
@@ -83,17 +88,14 @@ def _chosen(
     row: Sequence[Texture],
     liveliness: int,
     most: int,
-    strays: dict[str, tuple[int, int]],
+    strays: Sequence[tuple[int, int]],
     part: int,
-) -> dict[str, Texture]:
+) -> list[Texture]:
     """Each section's texture."""
     fitting = [texture for texture in row if sum(len(v) for _, v in texture) <= max(most, 1)]
     fitting = fitting or [row[0]]
-    found = {}
-    for section, stray in strays.items():
-        way = min(max(liveliness + stray[part], 0), WHOLE)
-        found[section] = fitting[(way * (len(fitting) - 1) + WHOLE // 2) // WHOLE]
-    return found
+    ways = [min(max(liveliness + stray[part], 0), WHOLE) for stray in strays]
+    return [fitting[(way * (len(fitting) - 1) + WHOLE // 2) // WHOLE] for way in ways]
 
 
 def _play(texture: Texture, span: Span, pitches: Sequence[int]) -> list[Tone]:

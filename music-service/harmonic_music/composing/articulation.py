@@ -9,7 +9,7 @@ from harmonic_music.composing.part import Tone
 from harmonic_music.score import TICKS_PER_BEAT, ScoreNote, Voice
 
 #: The percentage of its time that a note sounds when lengths are not scaled.
-_SOUNDING_PERCENT = {Voice.MELODY: 92, Voice.PADS: 97, Voice.BASS: 88}
+SOUNDING_PERCENT = {Voice.MELODY: 92, Voice.PADS: 97, Voice.BASS: 88}
 #: No player holds two notes quite alike: this much up or down.
 _STRAY_PERCENT = 2
 #: About ten milliseconds at a middle tempo: less is heard as a click.
@@ -18,17 +18,15 @@ _SHORTEST_TICKS = 12
 LONGEST_OVERLAP_TICKS = 6 * TICKS_PER_BEAT
 
 
-def lengths(
-    voice: Voice, tones: Sequence[Tone], percent: int, touch: int, form: Form, dice: Dice
-) -> list[int]:
+def lengths(tones: Sequence[Tone], usual: int, percent: int, form: Form, dice: Dice) -> list[int]:
     """How long each of a voice's tones sounds, in ticks. Those of the last chord sound to the end.
 
-    ``percent`` scales all of them; ``touch`` is added to what is usual for the voice.
+    ``usual`` is the percentage of its time that a note sounds; ``percent`` scales that.
     """
     goal, end = form.goal, form.end
     found = []
     for tone in tones:
-        sounding = _SOUNDING_PERCENT[voice] + touch + dice.between(-_STRAY_PERCENT, _STRAY_PERCENT)
+        sounding = usual + dice.between(-_STRAY_PERCENT, _STRAY_PERCENT)
         scaled = max((tone.length * sounding * percent + 5000) // 10_000, _SHORTEST_TICKS)
         longest = min(tone.length + LONGEST_OVERLAP_TICKS, end - tone.onset)
         found.append(longest if tone.onset >= goal else min(scaled, longest))

@@ -27,6 +27,9 @@ SIXTEENTH = TICKS_PER_BEAT // 4
 _ORDERS = {"AABA": 5, "ABAC": 4, "AABC": 4, "AABB": 3, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
 _RONDO = "ABACABADABA"
 _ENERGIES = {"A": 46, "B": 58, "C": 66, "D": 52}
+#: Of more sections than this, the last is the first once more; one of fewer phrases than this is
+#: its first theme alone.
+_CONTRASTED, _SHORT_SECTION = 2, 2
 #: What is added at the climax, two thirds into the piece.
 _CLIMAX_ENERGY = 16
 
@@ -69,6 +72,11 @@ class Bar:
     treatment: Treatment = Treatment.NEW
 
     @property
+    def section_number(self) -> int:
+        """The section's place in the piece: the same letter may come several times."""
+        return self.phrase // PHRASES_PER_SECTION
+
+    @property
     def is_first(self) -> bool:
         """Whether a phrase begins here."""
         return self.place == 0
@@ -96,6 +104,11 @@ class Form:
     bars: tuple[Bar, ...]
     goal: int
     end: int
+
+    @property
+    def sections(self) -> int:
+        """How many sections there are."""
+        return self.bars[-1].section_number + 1 if self.bars else 0
 
     @property
     def extremes(self) -> tuple[int, int]:
@@ -187,8 +200,8 @@ class _Planner:
         sections = -(-len(self.lengths) // PHRASES_PER_SECTION)
         place, within = divmod(number, PHRASES_PER_SECTION)
         last = place == sections - 1
-        section = "A" if last and sections > 2 else _RONDO[place % len(_RONDO)]
-        if last and place and number == len(self.lengths) - 1 and within < 2:
+        section = "A" if last and sections > _CONTRASTED else _RONDO[place % len(_RONDO)]
+        if last and place and number == len(self.lengths) - 1 and within < _SHORT_SECTION:
             # A short last section is the first theme once more.
             return section, "AA"
         return section, section + self._order[within]
@@ -210,6 +223,9 @@ class _Planner:
                 origin = first + place
                 same_end = self._bars[origin].cadence is cadence
                 treatment = self._return(place, whole, same_end=same_end)
+                if closing and place == whole - 2:
+                    # On the way to the last note, nothing but the way matters.
+                    treatment = Treatment.RHYTHM
             self._bars.append(
                 Bar(
                     onset=(start + place) * BAR,
@@ -230,10 +246,7 @@ class _Planner:
             return Cadence.CLOSED
         if number % PHRASES_PER_SECTION == PHRASES_PER_SECTION - 1:
             return self._dice.weighted((Cadence.CLOSED, Cadence.HALF), (9, 1))
-        if number % 2 == 0 and not returns:
-            weights = (3, 8, 2, 5)
-        else:
-            weights = (7, 3, 2, 3)
+        weights = (3, 8, 2, 5) if number % 2 == 0 and not returns else (7, 3, 2, 3)
         return self._dice.weighted(tuple(Cadence), weights)
 
     def _fresh(self, start: int, place: int, *, is_last: bool) -> tuple[int | None, Treatment]:
@@ -243,7 +256,8 @@ class _Planner:
             back = start + (place % 2 if place > 1 else 0)
             if dice.chance(economy // 4):
                 return back, Treatment.SEQUENCE
-            if dice.chance(self._character.literal // 6):
+            repeats = any(bar.keeps_chords for bar in self._bars[start:])
+            if dice.chance(self._character.literal // 5) and not repeats:
                 return back, dice.weighted((Treatment.LITERAL, Treatment.VARIED), (1, 1))
         if start + place and dice.chance(economy):
             known = dice.below(start + place)

@@ -73,13 +73,12 @@ class Harmony:
     def __init__(
         self,
         form: Form,
-        scale: ScaleShape,
-        tonic: int,
+        key: tuple[ScaleShape, int],
         character: Character,
         dice: Dice,
         colour: "Colour",
     ) -> None:
-        self._scale, self._tonic = scale, tonic
+        scale, tonic = self._scale, self._tonic = key
         self._character, self._dice, self._colour = character, dice, colour
         self._usual = [
             colour.flattened(usualness(scale, degree)) for degree in range(len(scale.steps))
@@ -107,7 +106,7 @@ class Harmony:
         flat = [slot for row in rows for slot in row]
         moments = [self._options(slot) for slot in flat]
         self._bind(bars[-1], rows, moments, ends=ends)
-        if bars[0].onset == 0 and self._dice.chance(_FIRST_AT_HOME):
+        if bars[0].onset == 0 and len(moments) > 1 and self._dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
         before = self._slots[-1][-1].degree if self._slots else None
         degrees = iter(walk(moments, self._moves, before, self._dice.place))

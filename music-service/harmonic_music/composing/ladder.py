@@ -11,11 +11,16 @@ from harmonic_music.theory.scales import ScaleShape
 #: No melody goes below this pitch, D above middle C: underneath lies what carries it.
 LOWEST = 62
 #: A melody's span from narrow to wide, in semitones.
-_SPANS = (3, 5, 7, 9, 11, 13, 15, 20, 26)
+_SPANS = (4, 5, 7, 9, 11, 13, 15, 20, 26)
 _SMALLEST_SPAN = 4
+_FEW_RUNGS = 4
 #: How usual a movement by so many semitones is, 0 to 12, each way; further is as rare as the last.
-_BY_INTERVAL = (150, 300, 300, 138, 116, 88, 10, 58, 20, 20, 6, 3, 18)
+_BY_INTERVAL = (138, 400, 300, 132, 110, 80, 10, 52, 18, 18, 5, 2, 16)
 _STEP, _THIRD = 2, 4
+
+
+#: Rows by pitch: how usual it is to go from it to each other.
+Transitions = list[list[int]]
 
 
 class Ladder:
@@ -36,19 +41,14 @@ class Ladder:
         self._tones = tones
         #: All semitones: where a chord borrows a tone, the melody may.
         self.pitches = list(range(low, high + 1))
-        #: Without the highest and the lowest, which are kept for the climax.
-        self.inner = self.pitches[1:-1]
         self.rungs = [pitch for pitch in self.pitches if pitch % OCTAVE in tones]
+        #: Without the highest and the lowest, which are kept for the climax, if they can be spared.
+        self.inner = self.pitches[1:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
 
     @property
     def width(self) -> int:
         """The semitones from the lowest pitch to the highest."""
         return self.pitches[-1] - self.pitches[0]
-
-    @property
-    def middle_tonic(self) -> int:
-        """The tonic that the melody circles."""
-        return self.tonic
 
     def height(self, percent: int) -> int:
         """The pitch so far up, whether it is in the scale or not."""
@@ -65,11 +65,11 @@ class Ladder:
             found.append(self.rungs[place])
         return found
 
-    def transitions(self, character: Character) -> list[list[int]]:
+    def transitions(self, character: Character) -> Transitions:
         """How usual each movement is in this piece; a row for every pitch up to the highest."""
         neighbours = set(pairwise(self.rungs))
         neighbours |= {(high, low) for low, high in neighbours}
-        rows: list[list[int]] = [[]] * self.pitches[0]
+        rows: Transitions = [[]] * self.pitches[0]
         for one in self.pitches:
             row = [0] * (self.pitches[-1] + 1)
             for other in self.pitches:

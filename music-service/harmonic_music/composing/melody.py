@@ -1,95 +1,62 @@
-"""The melody: for every onset the pitch that suits contour, chord and the notes around it.
+"""The melody, phrase by phrase, each drawn as a whole on the way to its last note.
 
-What suits is known from large collections: steps are far commoner than leaps, a leap is followed
-by a step back, phrases arch (David Huron, *Sweet Anticipation*, 2006, chapter 5; Eugene Narmour's
-implication and realization). A phrase is drawn as a whole, on the way to its last note: what comes
-back of earlier bars stands fixed in it, and the rest is sung around that.
+What comes back of earlier bars stands fixed in a phrase, and the rest is sung around that.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
-from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import BAR, Bar, Cadence, Form, Treatment
+from harmonic_music.composing.form import BAR, Bar, Form, Treatment
 from harmonic_music.composing.harmony import Harmony, Span
-from harmonic_music.composing.ladder import Ladder
+from harmonic_music.composing.ladder import Ladder, Transitions
 from harmonic_music.composing.lattice import walk
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.singing import Moment, Options, Singer
 from harmonic_music.score import TICKS_PER_BEAT
-from harmonic_music.theory.intervals import OCTAVE, TONAL_PROFILE
-from harmonic_music.theory.scales import ScaleShape
+from harmonic_music.theory.intervals import OCTAVE
 
 #: Contours from the phrase's beginning over its middle to its end, in percent of the span.
 _CONTOURS = ((35, 80, 25), (85, 55, 10), (10, 50, 85), (70, 20, 50), (50, 55, 45))
-_CLIMBING, _SINKING = (40, 95, 25), (45, 10, 45)
 _CONTOUR_WEIGHTS = (8, 4, 3, 2, 3)
-#: Strong onsets are bound to the chord in this share of cases, and by this more with consonance.
-_BOUND, _BOUND_BY_CONSONANCE = 150, 760
-#: A long or heavy note that belongs to the chord is so much likelier, in percent.
-_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 190)
+#: The contours of the phrases that hold the melody's highest and its lowest note.
+_CLIMBING, _SINKING = (40, 95, 25), (45, 10, 45)
+#: How much higher a section of each letter lies, in percent of the span.
+_REGISTERS = {"A": 0, "B": 14, "C": -10, "D": 8}
+#: A piece of fewer bars need not reach the ends of its span.
+_BARS_TO_REACH = 3
 _STRONG_TICKS = 2 * TICKS_PER_BEAT
-#: A tone foreign to the chord and a semitone from one of its tones is so much rarer.
-_RUBBING_DIVISOR = 2
-#: A tone foreign to the chord is reached and left by step: otherwise it is so much rarer.
-_LEAPT_DIVISOR = 6
-_STEP_SEMITONES, _LEAP_SEMITONES = 2, 5
-#: After a leap: a step back, another way back, and on in the same direction, in percent.
-_RECOVERY = (330, 220, 30)
-#: What a last note may be above the root of its chord's key, by cadence: degrees by pitch class.
-_FINALS = {
-    Cadence.CLOSED: {0: 16, 4: 2, 3: 2, 7: 2},
-    Cadence.HALF: {7: 10, 2: 7, 11: 3, 10: 3},
-    Cadence.DECEPTIVE: {0: 8, 4: 2, 3: 2, 7: 3},
-    Cadence.OPEN: {7: 4, 0: 3, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
-}
-_OTHER_FINAL_DIVISOR = 12
 #: How many scale steps an idea may be moved by when it comes again elsewhere.
 _SEQUENCES = (-1, 1, -2, 2, -3, 3)
-#: A varied bar keeps its first notes up to here, or all but those between here and its end.
+#: A varied bar keeps its notes up to here, or from here on.
 _KEPT_UNTIL = (TICKS_PER_BEAT, 2 * TICKS_PER_BEAT, 3 * TICKS_PER_BEAT)
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """One onset: its chord, and how long its note will be."""
-
-    onset: int
-    length: int
-    span: Span
-    strong: bool
+_FIRST_KEPT = 667
+_FREE: Final = frozenset({Treatment.NEW, Treatment.RHYTHM})
 
 
 class Melodist:
-    """Writes a melody phrase by phrase; remembers its bars and where it is."""
+    """Writes a melody; remembers its bars and where it is."""
 
     def __init__(
-        self,
-        ladder: Ladder,
-        scale: ScaleShape,
-        consonance: int,
-        chromatic: int,
-        character: Character,
-        dice: Dice,
+        self, ladder: Ladder, transitions: Transitions, singer: Singer, dice: Dice
     ) -> None:
-        self._ladder, self._dice, self._character = ladder, dice, character
-        self._home = frozenset((ladder.tonic + step) % OCTAVE for step in scale.home or scale.steps)
-        self._foreign_percent = max(3, 60 * chromatic // WHOLE)
-        self._bound = _BOUND + _BOUND_BY_CONSONANCE * consonance // WHOLE + character.bound
-        self._transitions = ladder.transitions(character)
+        self._ladder, self._transitions, self._singer = ladder, transitions, singer
+        self._dice = dice
         self._bars: list[list[int]] = []
         self._last: int | None = None
         self._contour = _CONTOURS[0]
         self._to_reach: dict[int, list[int]] = {}
-        self._moments: list[_Moment] = []
 
     def write(self, form: Form, harmony: Harmony, rhythms: Sequence[Sequence[int]]) -> list[Tone]:
         """The whole melody, the last note of it the tonic over the last chord."""
+        if not form.bars:
+            return [Tone(form.goal, harmony.goal.length, self._ladder.tonic)]
+        if len(form.bars) >= _BARS_TO_REACH:
+            high, low = form.extremes
+            self._to_reach = {high: [self._ladder.pitches[-1]]}
+            self._to_reach.setdefault(low, []).append(self._ladder.pitches[0])
         tones: list[Tone] = []
         passages = form.passages()
-        high, low = form.extremes
-        self._to_reach = {high: [self._ladder.pitches[-1]]}
-        self._to_reach.setdefault(low, []).append(self._ladder.pitches[0])
         for bars in passages:
             numbers = [bar.onset // BAR for bar in bars]
             tones += self._passage(
@@ -98,8 +65,6 @@ class Melodist:
                 [rhythms[number] for number in numbers],
                 harmony.goal if bars is passages[-1] else None,
             )
-        if not form.bars:
-            tones = [Tone(form.goal, harmony.goal.length, self._ladder.middle_tonic)]
         return tones
 
     def _passage(
@@ -109,33 +74,21 @@ class Melodist:
         rhythms: Sequence[Sequence[int]],
         goal: Span | None,
     ) -> list[Tone]:
-        moments = self._onsets(bars, spans, rhythms, goal)
-        self._moments = moments
+        moments = moments_of(bars, spans, rhythms, goal)
         if bars[0].is_first:
-            self._contour = self._dice.weighted(_CONTOURS, _CONTOUR_WEIGHTS)
-            wanted = self._to_reach.get(bars[0].phrase)
-            if wanted:
-                climbs = wanted[0] == self._ladder.pitches[-1]
-                self._contour = _CLIMBING if climbs else _SINKING
-        options: list[dict[int, int]] = []
-        place = 0
+            self._contour = self._phrase_contour(bars[0].phrase)
+        options: list[Options] = []
         for bar, rhythm in zip(bars, rhythms, strict=True):
-            own = moments[place : place + len(rhythm)]
-            known = self._known(bar, own)
-            for number, moment in enumerate(own):
-                if number in known:
-                    options.append({known[number]: 1})
-                else:
-                    into = bar.place * BAR + moment.onset - bar.onset
-                    options.append(self._options(moment, WHOLE * into // (BAR * bar.phrase_bars)))
-            place += len(rhythm)
+            own = moments[len(options) : len(options) + len(rhythm)]
+            options += self._bar_options(bar, own)
         if goal is not None:
-            options.append(self._landing())
-        elif bars[-1].is_last and len(options[-1]) > 1:
-            self._end(options, rhythms[-1], bars[-1].cadence)
+            options[-1:] = [self._singer.approaching(last) for last in options[-1:]]
+            options.append(self._singer.landing())
+        elif bars[-1].is_last and rhythms[-1]:
+            ending = len(options) - len(rhythms[-1]) + rhythms[-1].index(last_note(rhythms[-1]))
+            options[ending] = self._singer.closing(options[ending], bars[-1].cadence)
         self._reach(bars[0].phrase, options, moments)
-        pitches = walk(options, self._transitions, self._last, self._dice.place, self._adjusted)
-        self._last = pitches[-1]
+        pitches = self._sing(options, moments)
         sung = iter(pitches)
         self._bars += [[next(sung) for _ in rhythm] for rhythm in rhythms]
         return [
@@ -143,126 +96,71 @@ class Melodist:
             for moment, pitch in zip(moments, pitches, strict=True)
         ]
 
-    @staticmethod
-    def _onsets(
-        bars: Sequence[Bar],
-        spans: Sequence[Sequence[Span]],
-        rhythms: Sequence[Sequence[int]],
-        goal: Span | None,
-    ) -> list[_Moment]:
-        places = [
-            (bar.onset + onset, chords)
-            for bar, chords, rhythm in zip(bars, spans, rhythms, strict=True)
-            for onset in rhythm
-        ]
-        last = bars[-1]
-        end = last.onset + last.length
-        nexts = [onset for onset, _ in places[1:]] + [end]
-        moments = []
-        for (onset, chords), following in zip(places, nexts, strict=True):
-            span = next(chord for chord in chords if onset < chord.end)
-            length = following - onset
-            if goal is None and following == end and length > _STRONG_TICKS and last.is_last:
-                # A phrase's long last note leaves a beat to breathe.
-                length -= TICKS_PER_BEAT
-            strong = onset % _STRONG_TICKS == 0 or length > _STRONG_TICKS
-            moments.append(_Moment(onset, length, span, strong))
-        if goal is not None:
-            moments.append(_Moment(goal.onset, goal.length, goal, strong=True))
-        return moments
+    def _phrase_contour(self, phrase: int) -> tuple[int, int, int]:
+        contour = self._dice.weighted(_CONTOURS, _CONTOUR_WEIGHTS)
+        wanted = self._to_reach.get(phrase)
+        if not wanted:
+            return contour
+        return _CLIMBING if wanted[0] == self._ladder.pitches[-1] else _SINKING
 
-    def _known(self, bar: Bar, moments: Sequence[_Moment]) -> dict[int, int]:
+    def _bar_options(self, bar: Bar, moments: Sequence[Moment]) -> list[Options]:
+        known = self._known(bar, moments)
+        options: list[Options] = []
+        for number, moment in enumerate(moments):
+            if number in known:
+                options.append({known[number]: 1})
+            else:
+                into = bar.place * BAR + moment.onset - bar.onset
+                way = WHOLE * into // (BAR * bar.phrase_bars)
+                height = along(self._contour, way) + _REGISTERS[bar.section]
+                options.append(self._singer.options(moment, height))
+        return options
+
+    def _known(self, bar: Bar, moments: Sequence[Moment]) -> dict[int, int]:
         """The notes of a bar that stand fixed, by their place."""
-        if bar.origin is None or bar.treatment in {Treatment.NEW, Treatment.RHYTHM}:
+        if bar.origin is None or bar.treatment in _FREE:
             return {}
-        known = self._bars[bar.origin] if bar.origin < len(self._bars) else None
-        if known is None or bar.length != BAR:
-            return {}
+        known = self._bars[bar.origin]
         if bar.treatment is Treatment.LITERAL:
             return dict(enumerate(known))
         if bar.treatment is Treatment.SEQUENCE:
             return dict(enumerate(self._moved(known, moments)))
         until = self._dice.choice(_KEPT_UNTIL)
-        first = self._dice.chance(WHOLE * 2 // 3)
+        first = self._dice.chance(_FIRST_KEPT)
         return {
             place: pitch
             for place, (pitch, moment) in enumerate(zip(known, moments, strict=True))
             if (moment.onset - bar.onset < until) is first
         }
 
-    def _moved(self, known: Sequence[int], moments: Sequence[_Moment]) -> list[int]:
+    def _moved(self, known: Sequence[int], moments: Sequence[Moment]) -> list[int]:
         """The idea so many steps up or down that it suits the chords best."""
-        ladder = self._ladder
-        ways = [moved for by in _SEQUENCES if (moved := ladder.moved(known, by)) is not None]
-        if not ways:
+        ways = [self._ladder.moved(known, by) for by in _SEQUENCES]
+        possible = [way for way in ways if way is not None]
+        if not possible:
             return list(known)
         weights = []
-        for way in ways:
+        for way in possible:
             held = sum(
-                pitch % OCTAVE in moment.span.chord.triad and moment.strong
+                moment.strong and pitch % OCTAVE in moment.span.chord.triad
                 for pitch, moment in zip(way, moments, strict=True)
             )
             weights.append(1 + 8 * held * held)
-        return self._dice.weighted(ways, weights)
+        return self._dice.weighted(possible, weights)
 
-    def _options(self, moment: _Moment, way: int) -> dict[int, int]:
-        """How well each pitch suits this moment, whatever is around it."""
-        chord, ladder = moment.span.chord, self._ladder
-        target = ladder.height(along(self._contour, way))
-        width = ladder.width * self._character.contour // 12 + 1
-        half = width * width
-        bound = moment.strong and self._dice.chance(self._bound)
-        percent = _BOUND_PERCENT if bound else _LIKED_PERCENT[moment.onset % TICKS_PER_BEAT == 0]
-        found = {}
-        profile, sounding = TONAL_PROFILE, frozenset((chord.root, *moment.span.voices))
-        for pitch in ladder.inner:
-            tone = pitch % OCTAVE
-            if tone not in chord.tones:
-                continue
-            weight = 1024 * half // (half + (pitch - target) ** 2)
-            weight = weight * profile[(pitch - ladder.tonic) % OCTAVE] // 100
-            if tone in chord.triad:
-                weight = weight * percent // 100
-            elif (tone + 1) % OCTAVE in sounding or (tone - 1) % OCTAVE in sounding:
-                weight //= _RUBBING_DIVISOR
-            elif tone not in self._home:
-                weight = weight * self._foreign_percent // 100
-            found[pitch] = weight + 1
-        # A narrow span may leave nothing between its ends.
-        return found or {p: 1 for p in ladder.pitches if p % OCTAVE in chord.tones}
-
-    def _end(self, options: list[dict[int, int]], rhythm: Sequence[int], cadence: Cadence) -> None:
-        """Have the phrase end on one of the tones that close it."""
-        ending = len(options) - 1
-        if len(rhythm) > 1 and rhythm[-1] >= 3 * TICKS_PER_BEAT and self._character.upbeat:
-            ending -= self._character.upbeat
-        finals = _FINALS[cadence]
-        options[ending] = {
-            pitch: weight * finals[degree]
-            if (degree := (pitch - self._ladder.tonic) % OCTAVE) in finals
-            else max(1, weight // _OTHER_FINAL_DIVISOR)
-            for pitch, weight in options[ending].items()
-        }
-
-    def _landing(self) -> dict[int, int]:
-        """The tonics: where the piece comes to rest."""
-        tonic = self._ladder.tonic % OCTAVE
-        return {pitch: 1 for pitch in self._ladder.pitches if pitch % OCTAVE == tonic}
-
-    def _reach(
-        self, phrase: int, options: list[dict[int, int]], moments: Sequence[_Moment]
-    ) -> None:
+    def _reach(self, phrase: int, options: list[Options], moments: Sequence[Moment]) -> None:
         """Have the melody touch its highest pitch, and its lowest: elsewhere they are spared."""
         wanted = self._to_reach.get(phrase, [])
         free = [place for place, weights in enumerate(options[:-1]) if len(weights) > 1]
         for pitch in list(wanted):
             tone = pitch % OCTAVE
-            places = [
+            fitting = [place for place in free if tone in moments[place].span.chord.tones]
+            best = [
                 place
-                for place in free
-                if tone in moments[place].span.chord.triad and moments[place].strong
+                for place in fitting
+                if moments[place].strong and tone in moments[place].span.chord.triad
             ]
-            places = places or [p for p in free if tone in moments[p].span.chord.tones] or free
+            places = best or fitting or free
             if not places:
                 return
             place = places[len(places) // 2]
@@ -270,31 +168,54 @@ class Melodist:
             wanted.remove(pitch)
             free = [other for other in free if abs(other - place) > len(free) // 4]
 
-    def _adjusted(
-        self, values: list[int], places: Sequence[int], went: Sequence[int], number: int
-    ) -> list[int]:
-        """The weights with regard to the last movement: leaps turn back, lines go on."""
-        before = went[-2:]
-        if len(before) < 2:
-            return values
-        first, last = before
-        leap, foreign = last - first, last % OCTAVE not in self._moments[number - 1].span.chord.triad
-        inertia = self._character.inertia
-        adjusted = []
-        for value, pitch in zip(values, places, strict=True):
-            move = pitch - last
-            if abs(leap) >= _LEAP_SEMITONES and move:
-                back, on = _RECOVERY[:2], _RECOVERY[2]
-                if move * leap > 0:
-                    value = value * on // 100
-                else:
-                    value = value * back[abs(move) > _STEP_SEMITONES] // 100
-            elif move * leap > 0 and abs(move) <= _STEP_SEMITONES:
-                value = value * inertia // 100
-            if foreign and abs(move) > _STEP_SEMITONES:
-                value //= _LEAPT_DIVISOR
-            adjusted.append(value)
-        return adjusted
+    def _sing(self, options: Sequence[Options], moments: Sequence[Moment]) -> list[int]:
+        def adjusted(
+            values: list[int], places: Sequence[int], went: Sequence[int], number: int
+        ) -> list[int]:
+            if number == 1 or not went:
+                return values
+            span = moments[number - 1].span
+            return self._singer.after(went[-2], went[-1], span, values, places)
+
+        pitches = walk(options, self._transitions, self._last, self._dice.place, adjusted)
+        self._last = pitches[-1]
+        return pitches
+
+
+def moments_of(
+    bars: Sequence[Bar],
+    spans: Sequence[Sequence[Span]],
+    rhythms: Sequence[Sequence[int]],
+    goal: Span | None,
+) -> list[Moment]:
+    """The onsets of some bars, each with its chord and its length; and the piece's last note."""
+    places = [
+        (bar.onset + onset, chords)
+        for bar, chords, rhythm in zip(bars, spans, rhythms, strict=True)
+        for onset in rhythm
+    ]
+    last = bars[-1]
+    end = last.onset + last.length
+    ending = last_note(rhythms[-1]) if last.is_last and goal is None else None
+    nexts = [onset for onset, _ in places[1:]] + [end]
+    moments = []
+    for (onset, chords), following in zip(places, nexts, strict=True):
+        span = next(chord for chord in chords if onset < chord.end)
+        length = following - onset
+        strong = onset % _STRONG_TICKS == 0 or length > _STRONG_TICKS
+        if onset - last.onset == ending:
+            # A phrase's last note leaves time to breathe.
+            length -= TICKS_PER_BEAT if length > _STRONG_TICKS else length // 4
+        moments.append(Moment(onset, length, span, strong))
+    if goal is not None:
+        moments.append(Moment(goal.onset, goal.length, goal, strong=True))
+    return moments
+
+
+def last_note(rhythm: Sequence[int]) -> int:
+    """Where a phrase's last note begins in its last bar: what comes after it leads over."""
+    lengths = [after - onset for onset, after in zip(rhythm, [*rhythm[1:], BAR], strict=True)]
+    return max(zip(lengths, rhythm, strict=True))[1]
 
 
 def along(contour: tuple[int, int, int], way: int) -> int:

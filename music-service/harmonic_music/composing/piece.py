@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harmonic_music.composing.accompaniment import Accompaniment
-from harmonic_music.composing.articulation import disentangled, lengths
+from harmonic_music.composing.articulation import SOUNDING_PERCENT, disentangled, lengths
 from harmonic_music.composing.character import character_of
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.dynamics import Dynamics
@@ -13,6 +13,7 @@ from harmonic_music.composing.ladder import Ladder
 from harmonic_music.composing.melody import Melodist
 from harmonic_music.composing.rhythm import Rhythm
 from harmonic_music.composing.shape import shape_of
+from harmonic_music.composing.singing import Singer
 from harmonic_music.score import Score, ScoreNote, Section, Voice, whole_ticks
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.scales import SCALES
@@ -21,8 +22,8 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 #: Another number stands for other notes from the same request: raised whenever they change.
 COMPOSER_VERSION = 2
 #: A piece has about so many notes at most: a long and fast one is thinned to them.
-MOST_NOTES = 2600
-MOST_MELODY_NOTES = 1500
+MOST_NOTES = 2300
+MOST_MELODY_NOTES = 1300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,14 @@ def compose(request: CompositionRequest) -> Score:
     ticks = whole_ticks(request.duration, shape.tempo)
     form = lay_out(ticks, character, dice[Layer.FORM])
     colour = Colour(shape.consonance, shape.chromatic, dice[Layer.COLOUR])
-    harmony = Harmony(form, scale, tonic, character, dice[Layer.HARMONY], colour)
+    harmony = Harmony(form, (scale, tonic), character, dice[Layer.HARMONY], colour)
     bars = max(1, -(-ticks // BAR))
     rhythm = Rhythm(
         form, shape.liveliness, MOST_MELODY_NOTES // bars, character, dice[Layer.RHYTHM]
     )
     ladder = Ladder(scale, tonic, shape.width, character)
-    melodist = Melodist(
-        ladder, scale, shape.consonance, shape.chromatic, character, dice[Layer.MELODY]
-    )
+    singer = Singer(ladder, scale, shape, character, dice[Layer.MELODY])
+    melodist = Melodist(ladder, ladder.transitions(character), singer, dice[Layer.MELODY])
     melody = melodist.write(form, harmony, rhythm.bars)
     accompaniment = Accompaniment(
         form,
@@ -75,10 +75,9 @@ def compose(request: CompositionRequest) -> Score:
         for tone, length, velocity in zip(
             part,
             lengths(
-                voice,
                 part,
+                SOUNDING_PERCENT[voice] + (character.touch if voice is Voice.MELODY else 0),
                 shape.length_percent,
-                character.touch if voice is Voice.MELODY else 0,
                 form,
                 touch,
             ),

@@ -26,6 +26,8 @@ _NEARNESS = (1024, 900, 620, 330, 140, 50, 16, 5, 1)
 _QUARTER_NOTE = 25
 #: A piece's liking for a figure, from none to much: it leaves a handful of them.
 _LIKINGS = (1, 1, 2, 4, 12, 24)
+#: In this share of figures, another section likes them more or less.
+_OTHER_LIKINGS = 400
 #: Syncopation grows with liveliness, in percent of the piece's own.
 _SYNCOPATION_PERCENT = (0, 40, 100, 220, 400)
 #: The strongest beats of an ending's last bar are kept, however calm.
@@ -43,25 +45,36 @@ class Rhythm:
         wanted = between(liveliness, _NOTES) * (WHOLE + character.density) // WHOLE
         #: In hundredths a half bar.
         self._notes = min(wanted, notes_per_bar * 50)
-        self._weights = [self._weight(figure, liveliness) for figure in FIGURES]
-        self._beginning = [
-            weight if figure.begins else 0
-            for figure, weight in zip(FIGURES, self._weights, strict=True)
-        ]
+        self._liveliness = liveliness
+        self._likings = [dice.choice(_LIKINGS) for _ in FIGURES]
+        self._palettes: dict[str, list[int]] = {}
         self.bars: list[list[int]] = []
         for bar in form.bars:
             self.bars.append(self._bar(bar))
 
-    def _weight(self, figure: Figure, liveliness: int) -> int:
+    def _palette(self, section: str) -> list[int]:
+        """How usual each figure is in a section: another one likes some others."""
+        if section not in self._palettes:
+            if self._palettes:
+                self._likings = [
+                    self._dice.choice(_LIKINGS) if self._dice.chance(_OTHER_LIKINGS) else liking
+                    for liking in self._likings
+                ]
+            self._palettes[section] = [
+                self._weight(figure, liking)
+                for figure, liking in zip(FIGURES, self._likings, strict=True)
+            ]
+        return self._palettes[section]
+
+    def _weight(self, figure: Figure, liking: int) -> int:
         off = abs(100 * len(figure.onsets) - self._notes) // _QUARTER_NOTE
         nearness = _NEARNESS[min(off, len(_NEARNESS) - 1)]
-        liking = self._dice.choice(_LIKINGS)
-        return 1 + figure.usual * nearness * liking * self._manner(figure, liveliness) // 100
+        return 1 + figure.usual * nearness * liking * self._manner(figure) // 100
 
-    def _manner(self, figure: Figure, liveliness: int) -> int:
+    def _manner(self, figure: Figure) -> int:
         character = self._character
         if figure.manner is Manner.SYNCOPATED:
-            return character.syncopated * between(liveliness, _SYNCOPATION_PERCENT) // 100
+            return character.syncopated * between(self._liveliness, _SYNCOPATION_PERCENT) // 100
         return {
             Manner.EVEN: 100,
             Manner.DOTTED: character.dotted,
@@ -73,11 +86,14 @@ class Rhythm:
             return self.bars[bar.origin]
         if bar.is_last and bar.length == BAR:
             return [UNIT * place for place in self._ending()]
-        first = FIGURES[self._dice.place(self._beginning)]
-        second = FIGURES[self._dice.place(self._weights)]
+        weights = self._palette(bar.section)
+        beginning = [
+            weight if figure.begins else 0 for figure, weight in zip(FIGURES, weights, strict=True)
+        ]
+        first = FIGURES[self._dice.place(beginning)]
+        second = FIGURES[self._dice.place(weights)]
         places = (*first.onsets, *(UNITS_PER_HALF_BAR + place for place in second.onsets))
-        onsets = [UNIT * place for place in places if UNIT * place < bar.length]
-        return onsets
+        return [UNIT * place for place in places if UNIT * place < bar.length]
 
     def _ending(self) -> tuple[int, ...]:
         """A bar that comes to rest on a long note, and may lead over from there."""

@@ -76,7 +76,7 @@ def deviation(physics: PhysicsParameters, name: str) -> float:
 
 
 def between(level_thousandths: int, row: tuple[int, ...]) -> int:
-    """The number that a row of numbers has so far along it, in a straight line from each to each."""
+    """The number that a row of numbers has so far along it, on straight lines."""
     place, rest = divmod(level_thousandths * (len(row) - 1), WHOLE)
     if place >= len(row) - 1:
         return row[-1]

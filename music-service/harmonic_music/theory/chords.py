@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
-from harmonic_music.theory.intervals import agreement
-from harmonic_music.theory.intervals import OCTAVE
+from harmonic_music.theory.intervals import OCTAVE, agreement
 from harmonic_music.theory.scales import ScaleShape
 
 #: What is taken for a third and for a fifth, the first that the scale has: a fourth or a second
