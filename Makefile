@@ -7,7 +7,8 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PACKAGES := shared gateway state-service music-service
 SOURCES := $(PACKAGES) deploy/local tests
-LOCAL := PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
+# In place of the shell, so that a signal to make reaches it.
+LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PORT ?= 8000
@@ -27,18 +28,18 @@ help: ## Show what there is to do
 setup: $(DEV_READY) ## Install everything for development and tests into .venv
 
 $(VENV)/bin/python:
-	@echo "Making a virtual environment in $(VENV) …"
+	@echo "Making a virtual environment in $(VENV) …" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(RUN_READY): requirements-run.txt $(PACKAGES:%=%/pyproject.toml) | $(VENV)/bin/python
-	@echo "Installing what the services need …"
+	@echo "Installing what the services need …" >&2
 	@$(PIP) install --require-hashes -r requirements-run.txt
 	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
 $(DEV_READY): requirements-dev.txt $(RUN_READY)
-	@echo "Installing what the tests and checks need …"
+	@echo "Installing what the tests and checks need …" >&2
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
 

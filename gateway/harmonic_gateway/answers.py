@@ -2,6 +2,7 @@
 
 from harmonic_gateway.frames import encode_event
 from harmonic_gateway.sockets import Connection
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ErrorReported
 from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
@@ -21,12 +22,13 @@ class Answers:
         self._outcomes = metrics.counter(
             "commands_total", "commands by name and outcome", ["command", "outcome"]
         )
+        self._accepted = {name: self._outcomes.labels(name, "ok") for name in COMMANDS}
 
     def accepted(
         self, connection: Connection, name: str, ack_id: int | None, **details: object
     ) -> None:
         """The command was carried out."""
-        self._outcomes.labels(name, "ok").inc()
+        self._accepted[name].inc()
         if ack_id is not None:
             known = {key: value for key, value in details.items() if value is not None}
             connection.acknowledge(ack_id, {"ok": True, **known})
@@ -56,25 +58,28 @@ class Answers:
         )
         if ack_id is not None:
             connection.acknowledge(ack_id, {"ok": False, "error": refusal.to_wire()})
-        self.report(connection, declared, refusal, universe_id=universe_id)
-
-    def report(
-        self,
-        connection: Connection,
-        declared: type[Command] | None,
-        refusal: Refused,
-        *,
-        universe_id: str | None = None,
-    ) -> None:
-        """Send the event of a refusal: ``room_error`` for joining and leaving, else ``error``."""
         if declared is not None and _is_room_error(declared, refusal):
-            self.room_error(connection, refusal, universe_id)
+            self._room_error(connection, refusal, universe_id)
             return
         error = ErrorReported(code=refusal.code, message=refusal.message, details=refusal.details)
         connection.send(encode_event(error, ErrorReported.spec.name))
 
-    def room_error(self, connection: Connection, refusal: Refused, universe_id: str | None) -> None:
-        """Send a ``room_error``."""
+    def put_out(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
+        """The connection may not be in the room any more: a ``room_error`` of its own accord."""
+        error_id = new_id()
+        self._log.info(
+            "put_out",
+            code=refusal.code.value,
+            reason=refusal.details.get("reason"),
+            error_id=error_id,
+            connection=connection.id,
+        )
+        about = refusal.about(universeId=universe_id, errorId=error_id)
+        self._room_error(connection, about, universe_id)
+
+    def _room_error(
+        self, connection: Connection, refusal: Refused, universe_id: str | None
+    ) -> None:
         error = RoomRefused(
             error=refusal.message,
             code=refusal.code,

@@ -1,9 +1,10 @@
 """From a stored record to what the members of a room are sent: encoded once, for all of them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
@@ -42,8 +43,8 @@ class Delivery:
 
 
 def encode(name: str, data: object) -> Frame:
-    """An event's frame; raises ``ValueError`` for a number that JSON does not know."""
-    return Frame.event(name, _dump(data))
+    """An event's frame. A number that JSON does not know becomes ``null``."""
+    return Frame.event(name, to_json(data, inf_nan_mode="null"))
 
 
 def encode_event(event: WireModel, name: str) -> Frame:
@@ -53,7 +54,7 @@ def encode_event(event: WireModel, name: str) -> Frame:
 
 def read_record(payload: bytes) -> Delivery:
     """A record's delivery; events of a name that only a newer version knows are passed over."""
-    return deliver(json.loads(payload)["events"])
+    return deliver(from_json(payload, allow_inf_nan=False)["events"])
 
 
 def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
@@ -76,7 +77,3 @@ def with_notes(music: MusicStored, notes: bytes) -> Frame:
     """``music_generated`` from its stored part and the JSON array of its notes."""
     body = music.to_json()
     return Frame.event(music.name, body[:-1] + b',"notes":' + notes + b"}")
-
-
-def _dump(data: object) -> bytes:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

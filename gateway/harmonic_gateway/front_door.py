@@ -172,7 +172,9 @@ class FrontDoor:
             case MusicFailed(connection_id=connection_id, refusal=refusal):
                 session = self._sessions.get(connection_id)
                 if session is not None:
-                    self._answers.report(session.connection, GenerateMusic, refusal)
+                    self._answers.refused(
+                        session.connection, GenerateMusic, refusal, universe_id=universe_id
+                    )
             case _:
                 pass
 
@@ -239,8 +241,7 @@ class FrontDoor:
         session.rooms.pop(universe_id, None)
         session.seats.discard(universe_id)
         self._rooms.drop(universe_id, session.connection)
-        about = refusal.about(universeId=universe_id)
-        self._answers.room_error(session.connection, about, universe_id)
+        self._answers.put_out(session.connection, refusal, universe_id)
 
     async def _see_off(self, session: Session, grace_s: float) -> None:
         for universe_id in list(session.rooms):

@@ -35,6 +35,7 @@ class Room:
     members: dict[Connection, int] = field(default_factory=dict)
     newest_cursor: int = 0
     entering: int = 0
+    is_heard: bool = False
     recent: deque[tuple[int, list[Frame]]] = field(default_factory=deque)
     awaited: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
@@ -79,8 +80,10 @@ class Rooms:
         try:
             if not room.subscriptions:
                 await self._listen(universe_id, room)
-            # Others may still wait for the same subscription: only a round trip proves it.
-            await self._bus.flush()
+            if not room.is_heard:
+                # Others may still wait for the same subscription: only a round trip proves it.
+                await self._bus.flush()
+                room.is_heard = True
         except BaseException:
             await self.give_up(universe_id, room)
             raise

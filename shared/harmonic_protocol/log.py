@@ -160,6 +160,7 @@ class MusicRequested(HiddenEvent):
 
     job: MusicJob
     connection_id: str
+    op_id: str | None = None
     timestamp: Timestamp
 
 

@@ -1,12 +1,13 @@
 """Refusals: what a client may not have, as ordinary values with the guide's error codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from harmonic_protocol.schema import ServiceModel
 
@@ -53,7 +54,10 @@ MAX_FIELD_NAME_CHARACTERS = 100
 def invalid_fields(error: ValidationError, model: type[BaseModel]) -> Refused:
     """``INVALID_PARAMETERS`` that names each field of ``model`` with its reason and range."""
     fields: dict[str, dict[str, object]] = {}
-    for problem in error.errors(include_url=False, include_input=False):
+    problems = error.errors(include_url=False, include_input=False)
+    for problem in problems:
+        if _is_of_other_branch(problem, problems):
+            continue
         path = tuple(str(part) for part in problem["loc"] if not _is_union_branch(part))
         name = ".".join(path)[:MAX_FIELD_NAME_CHARACTERS]
         fields.setdefault(name, {"field": name, "reason": _reason(problem), **_range(model, path)})
@@ -66,6 +70,20 @@ def _is_union_branch(part: int | str) -> bool:
     return isinstance(part, str) and part.startswith(("list[", "bytes", "constrained-"))
 
 
+def _is_of_other_branch(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Whether the value was meant for another branch of its union, which says more."""
+    *place, branch = problem["loc"] or ("",)
+    return (
+        problem["type"] in _WRONG_BRANCH
+        and _is_union_branch(branch)
+        and any(
+            other["loc"][: len(place)] == tuple(place) and other["type"] not in _WRONG_BRANCH
+            for other in problems
+        )
+    )
+
+
+_WRONG_BRANCH = frozenset({"list_type", "bytes_type"})
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
@@ -81,7 +99,7 @@ _REASONS = {
 }
 
 
-def _reason(problem: Mapping[str, Any]) -> str:  # noqa: PLR0911 -- a table of words
+def _reason(problem: Mapping[str, Any]) -> str:  # noqa: C901, PLR0911 -- a table of words
     known = _REASONS.get(problem["type"])
     if known:
         return known
@@ -97,10 +115,14 @@ def _reason(problem: Mapping[str, Any]) -> str:  # noqa: PLR0911 -- a table of w
             return f"must be one of {context['expected']}"
         case "string_pattern_mismatch":
             return f"must match {context['pattern']}"
-        case "string_too_long" | "too_long" | "bytes_too_long":
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "bytes_too_long":
+            return f"must have at most {context['max_length']} bytes"
+        case "too_long":
             return f"must have at most {context['max_length']} entries"
-        case "string_too_short" | "too_short":
-            return f"must have at least {context['min_length']} entries"
+        case "string_too_short":
+            return f"must have at least {context['min_length']} characters"
         case "value_error":
             return str(context["error"])
         case _:

@@ -149,17 +149,33 @@ class Connection(Client):
         self._subs: Any = self.interests
         self._on_abandoned = on_abandoned
         self._ps = _FastParser(self, arrived)
+        self._collected: list[bytes] = []
+        self._collected_bytes = 0
 
     @property
     def outbound_bytes(self) -> int:
         """What was sent but has not yet been taken by the operating system."""
         writer = getattr(self._transport, "_io_writer", None)
-        return writer.transport.get_write_buffer_size() if writer is not None else 0
+        written = writer.transport.get_write_buffer_size() if writer is not None else 0
+        return int(written) + self._collected_bytes
 
     def send(self, command: bytes) -> None:
-        """Send one protocol message; uvloop writes those of one loop iteration together."""
-        if self._transport is not None and self.is_connected:
-            self._transport.write(command)
+        """Send one protocol message, in one write with all others of this turn of the loop.
+
+        A write is a system call, and wakes the server: of several messages, most of the cost.
+        """
+        if self._transport is None or not self.is_connected:
+            return
+        if not self._collected:
+            asyncio.get_running_loop().call_soon(self._write_collected)
+        self._collected.append(command)
+        self._collected_bytes += len(command)
+
+    def _write_collected(self) -> None:
+        collected, self._collected = self._collected, []
+        self._collected_bytes = 0
+        if collected and self._transport is not None and self.is_connected:
+            self._transport.write(b"".join(collected))
 
     def add_interest(self, interest: Interest) -> None:
         """Subscribe, at the latest when the connection is there again."""
@@ -177,13 +193,16 @@ class Connection(Client):
 
     async def ping(self, answered: "asyncio.Future[bool]") -> None:
         """Have ``answered`` set when the server has read all that was sent before."""
+        # nats-py writes it by itself, and it must not overtake.
+        self._write_collected()
         await self._send_ping(answered)
 
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
 
     async def _flush_pending(self, force_flush: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        # Everything is written at once: nothing pends, and no flusher has to be woken.
+        # Nothing pends longer than a turn of the loop, and no flusher has to be woken.
+        self._write_collected()
         self._pending_data_size = 0
 
     async def _process_pong(self) -> None:

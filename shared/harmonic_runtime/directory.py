@@ -91,18 +91,14 @@ class Directory:
     def __init__(self, bus: Bus, service: str, *, ttl_s: float) -> None:
         self._bus = bus
         self._service = service
-        self._tick_s = ttl_s / TICKS_PER_TTL
+        #: How often silence is counted.
+        self.tick_s = ttl_s / TICKS_PER_TTL
         self._ticks_left: dict[str, int] = {}
         self._live: frozenset[str] = frozenset()
         self._heard = False
         self._tick_is_due = False
         self._question = ""
         self._news = asyncio.Event()
-
-    @property
-    def tick_s(self) -> float:
-        """How often silence is counted."""
-        return self._tick_s
 
     def live(self) -> frozenset[str]:
         """The replicas that are alive: the same object until that changes."""
@@ -158,7 +154,7 @@ class Directory:
         self._bus.forget(self._question)
         try:
             self._question = self._bus.ask(
-                _who(self._service), b"", timeout_s=self._tick_s, on_answer=self._answered
+                _who(self._service), b"", timeout_s=self.tick_s, on_answer=self._answered
             )
         except BusUnavailable:
             return False
@@ -168,7 +164,6 @@ class Directory:
         # Replicas answer to everybody; only the broker answers a question itself.
         if isinstance(answer, NoResponders):
             self._sign_of_life()
-            self._refresh()
 
     def _sign_of_life(self) -> None:
         self._bus.forget(self._question)

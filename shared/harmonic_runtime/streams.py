@@ -31,9 +31,9 @@ _WRONG_SEQUENCE = 10071
 #: Another append at that place is under way, and may still succeed or fail (10164), or could
 #: not be looked up yet (10163); this one was not proposed to the stream.
 _CONTENDED = frozenset({10163, 10164})
-#: The limits of the account (10002, 10120), the server (10023, 10028, 10047), and of one
-#: message (10054, 10097). The leader checks all of them before it proposes or stores anything.
-_FULL = frozenset({10002, 10023, 10028, 10047, 10054, 10097, 10120})
+#: The limits of the account (10002, 10120), of the server (10023), and of one message (10054,
+#: 10097). The leader checks all of them before it proposes or stores anything.
+_FULL = frozenset({10002, 10023, 10054, 10097, 10120})
 #: A stream's own limits (``discard: new``) carry this code, and so does a store that is closed.
 _STORE_FAILED = 10077
 _STORE_CLOSED = "closed"

@@ -1,5 +1,6 @@
 """A running product to test against: its address, its tokens, universes and clients."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from socketio.exceptions import ConnectionError as ConnectionRefused
+from yarl import URL
 
 from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
-from harness.client import Client
+from harness.client import PATIENCE_S, Client
 
 SECRET = "the tests' own secret, long enough"
 
@@ -43,11 +46,36 @@ class World:
         token: str | None = None,
         **options: Any,
     ) -> Client:
-        """A connected client of a user."""
+        """A connected client of a user; with an empty ``token``, it brings none in ``auth``."""
         client = Client(user, namespace)
         self._clients.append(client)
-        url = self.stack.urls[gateway]
-        return await client.connect(url, token or self.token(user), **options)
+        brought = self.token(user) if token is None else token or None
+        return await client.connect(self.stack.urls[gateway], brought, **options)
+
+    async def refused(self, token: str | None, *, gateway: int = 0, **options: Any) -> Any:
+        """What a client is told that is not let in."""
+        client = Client("nobody", options.pop("namespace", "/ws"))
+        try:
+            await client.connect(self.stack.urls[gateway], token, **options)
+        except ConnectionRefused:
+            return client.refusal
+        await client.close()
+        raise AssertionError("was let in")
+
+    async def together(self, *users: str, universe: str | None = None) -> tuple[str, list[Client]]:
+        """A room with these users in edit mode, on one gateway and the other in turn.
+
+        Each has heard of all the others, and of nothing else.
+        """
+        universe = universe or await self.universe()
+        clients: list[Client] = []
+        for number, user in enumerate(users):
+            client = await self.client(user, gateway=number % len(self.stack.urls))
+            await client.joins(universe)
+            for other in clients:
+                await other.hears("participant_joined")
+            clients.append(client)
+        return universe, clients
 
     async def universe(self, owner: str = "owner", **settings: Any) -> str:
         """A new universe that anyone may edit, unless ``settings`` say otherwise."""
@@ -72,15 +100,32 @@ class World:
         gateway: int = 0,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
-        """A call of the HTTP API: the status and the answer, read as JSON where it is."""
+        """A call of the HTTP API: the status and the answer, read as JSON where it is.
+
+        ``path`` is sent as it stands, with what must be percent-encoded encoded.
+        """
         headers = dict(headers or {})
         if user is not None:
             headers["Authorization"] = f"Bearer {self.token(user)}"
-        url = f"{self.stack.urls[gateway]}/api/v1{path}"
+        url = URL(f"{self.stack.urls[gateway]}/api/v1{path}", encoded=True)
         async with self.http.request(method, url, json=body, headers=headers) as response:
             raw = await response.read()
             is_json = response.content_type == "application/json"
             return response.status, json.loads(raw) if is_json and raw else raw
+
+    async def logged(self, text: str) -> str:
+        """The line of a process's log that holds ``text``, once it is there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for line in self.logs().splitlines():
+                    if text in line:
+                        return line
+                # Lines come through a pipe, which nobody tells us of.
+                await asyncio.sleep(0.02)
+
+    def logs(self) -> str:
+        """All that the product's processes have logged so far."""
+        return "".join(file.read_text() for file in self.stack.plan.data.parent.glob("*.log"))
 
     async def close(self) -> None:
         """Close all clients."""

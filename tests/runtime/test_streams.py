@@ -1,14 +1,15 @@
 """Streams: setting them up, and appending to them."""
 
 import asyncio
+import json
 
 import pytest
 
 from harmonic_runtime.bus import Bus, BusUnavailable, MessageTooLarge, NoResponders
 from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.jetstream import call
+from harmonic_runtime.jetstream import ApiRefused, call
 from harmonic_runtime.streams import AppendUnknown, StreamFull, Streams, WrongSequence
-from runtime.conftest import Broker, connected, freeze, frozen, outage
+from runtime.conftest import Broker, OpenBus, connected, freeze, frozen, outage
 
 
 def stream(name: str, **settings: object) -> dict[str, object]:
@@ -171,6 +172,56 @@ async def test_without_the_bus_nothing_is_sent_and_that_is_known(own_broker: Bro
                 await streams.append("S.a", b"1", timeout_s=5)
             assert not isinstance(caught.value, AppendUnknown)
         assert await streams.append("S.a", b"1", timeout_s=5) == 1
+
+
+async def answers(leader: Bus, subject: str, *codes: int, text: str = "") -> None:
+    """Another stands in for a stream's leader: these errors, and then success."""
+    errors = [{"error": {"code": 400, "err_code": code, "description": text}} for code in codes]
+    prepared = [*errors, {"seq": 7}]
+    await leader.subscribe(
+        subject, lambda asked: leader.post(asked.reply, json.dumps(prepared.pop(0)).encode())
+    )
+    await leader.flush()
+
+
+@pytest.mark.parametrize("contended", [10163, 10164])
+async def test_an_append_whose_place_is_contended_for_is_tried_again(
+    streams: Streams, word: str, peer: OpenBus, contended: int
+) -> None:
+    async with peer() as leader:
+        await answers(leader, word, contended, contended)
+        assert await streams.append(word, b"1", timeout_s=5) == 7
+
+
+async def test_an_append_whose_place_stays_contended_for_was_not_stored(
+    streams: Streams, word: str, peer: OpenBus
+) -> None:
+    async with peer() as leader:
+        await answers(leader, word, *[10164] * 1000)
+        with pytest.raises(BusUnavailable, match="under way") as caught:
+            await streams.append(word, b"1", timeout_s=0.1)
+    assert not isinstance(caught.value, AppendUnknown)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "outcome"),
+    [
+        (10071, "wrong last sequence: 5", WrongSequence),
+        (10077, "maximum bytes exceeded", StreamFull),
+        (10077, "store is closed", AppendUnknown),
+        (10002, "resource limits exceeded for account", StreamFull),
+        (10023, "insufficient resources", StreamFull),
+        (10167, "too many requests", ApiRefused),
+        (99999, "something new", AppendUnknown),
+    ],
+)
+async def test_what_the_leader_answers_tells_the_outcome(
+    bus: Bus, word: str, code: int, text: str, outcome: type[Exception]
+) -> None:
+    await answers(bus, word, code, text=text)
+    with pytest.raises(outcome, match=text) as caught:
+        await Streams(bus).append(word, b"1", timeout_s=5)
+    assert type(caught.value) is outcome
 
 
 async def test_a_purge_removes_one_subject_and_may_be_repeated(streams: Streams, word: str) -> None:

@@ -1,11 +1,13 @@
-"""``python -m harmonic_local run|token``: a whole instance in the foreground, and its tokens."""
+"""``python -m harmonic_local run|demo|token``: a whole instance, and what goes with it."""
 
 import argparse
 import asyncio
 import sys
 
+from harmonic_local.demo import demo
 from harmonic_local.instance import Instance
-from harmonic_local.run import run
+from harmonic_local.node import InstallError
+from harmonic_local.run import Wanted, run
 from harmonic_local.tokens import make_token
 
 
@@ -13,13 +15,19 @@ def main() -> int:
     """Run one command; the exit status."""
     options = _arguments()
     if options.command == "run":
-        return asyncio.run(run(options.port, options.gateways, options.states, options.musics))
+        wanted = Wanted(options.port, options.gateways, options.states, options.musics)
+        return asyncio.run(run(wanted))
     instance = Instance.read()
     if instance is None:
         print("No instance runs here: start one with `make run`.", file=sys.stderr)
         return 1
-    token = make_token(instance.jwt_secret, options.user, name=options.name, lifetime_s=options.ttl)
-    print(token)
+    if options.command == "demo":
+        try:
+            demo(instance)
+        except InstallError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(make_token(instance.jwt_secret, options.user, name=options.name, lifetime_s=options.ttl))
     return 0
 
 
@@ -31,7 +39,8 @@ def _arguments() -> argparse.Namespace:
     running.add_argument("--gateways", type=int, default=1)
     running.add_argument("--states", type=int, default=1)
     running.add_argument("--musics", type=int, default=1)
-    token = commands.add_parser("token", help="print a token for the running instance")
+    commands.add_parser("demo", help="let two official clients work together in it")
+    token = commands.add_parser("token", help="print a token for it")
     token.add_argument("--user", required=True)
     token.add_argument("--name")
     token.add_argument("--ttl", type=int, default=3600, help="lifetime in seconds")

@@ -1,35 +1,44 @@
 """What other commands need to know of the instance that runs here, in a file of its own."""
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 RUN_DIRECTORY = Path(".run")
 _INSTANCE = "instance.json"
+_LOCK = "lock"
 _SECRET = "jwt-secret"  # noqa: S105 -- a file's name
+
+
+class AlreadyRunning(Exception):
+    """Another instance uses the same data."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A running instance: its first gateway's address and the secret that its tokens need."""
+    """A running instance: its gateways' addresses and the secret that its tokens need."""
 
-    url: str
     gateways: list[str]
     jwt_secret: str
-    pid: int
 
     @classmethod
     def read(cls, directory: Path = RUN_DIRECTORY) -> Self | None:
-        """The instance that runs here, if one does."""
+        """The instance that runs here, if one does: what a crashed one left behind is none."""
         try:
-            found = cls(**json.loads((directory / _INSTANCE).read_text()))
-            os.kill(found.pid, 0)
+            with alone(directory):
+                return None
+        except AlreadyRunning:
+            pass
+        try:
+            return cls(**json.loads((directory / _INSTANCE).read_text()))
         except (OSError, ValueError, TypeError):
             return None
-        return found
 
     def write(self, directory: Path = RUN_DIRECTORY) -> None:
         """Tell others of it; readable by this user only, since it holds the secret."""
@@ -39,6 +48,18 @@ class Instance:
     def remove(directory: Path = RUN_DIRECTORY) -> None:
         """It runs no more."""
         (directory / _INSTANCE).unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(directory: Path = RUN_DIRECTORY) -> Iterator[None]:
+    """Have ``directory`` to oneself, or raise :class:`AlreadyRunning`; a crash ends that, too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(directory) from None
+        yield
 
 
 def jwt_secret(directory: Path = RUN_DIRECTORY) -> str:

@@ -1,97 +1,127 @@
 """An instance in the foreground: readable logs, a greeting with all one needs, Ctrl-C to stop."""
 
 import asyncio
-import os
 import signal
 import sys
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
 
-from harmonic_local.instance import RUN_DIRECTORY, Instance, jwt_secret
-from harmonic_local.processes import Managed, NotReadyError, is_free, parse
+from harmonic_local.console import Console
+from harmonic_local.instance import RUN_DIRECTORY, AlreadyRunning, Instance, alone, jwt_secret
+from harmonic_local.processes import Managed, NotReadyError, is_free
 from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
 
 #: A process that ends by itself is started again after so long.
 RESTART_PAUSE_S = 1.0
+SEED_TIMEOUT_S = 10.0
 SEED_UNIVERSE = "universe-123"
+DAY_S = 24 * 3600
+MAX_PORT = 65535
 _SEEDING_USER = "harmonic"
-_QUIET_KEYS = {"event", "level", "timestamp", "service", "logger"}
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def run(port: int, gateways: int, states: int, musics: int) -> int:
-    """Run an instance until SIGINT or SIGTERM; the exit status."""
-    problem = _problem(port, gateways)
-    if problem:
-        print(problem, file=sys.stderr)
-        return 1
-    plan = StackPlan(
-        data=RUN_DIRECTORY,
-        jwt_secret=jwt_secret(),
-        port=port,
-        gateways=gateways,
-        states=states,
-        musics=musics,
-    )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    failed = False
+@dataclass(frozen=True)
+class Wanted:
+    """What is to run here: gateways on ``port`` and those after it, and how many of each."""
+
+    port: int
+    gateways: int
+    states: int
+    musics: int
+
+    def problem(self) -> str | None:
+        """Why it cannot run, if it cannot."""
+        if min(self.gateways, self.states, self.musics) < 1:
+            return "GATEWAYS, STATES and MUSICS must each be at least 1."
+        ports = range(self.port, self.port + self.gateways)
+        if self.port < 1 or ports[-1] > MAX_PORT:
+            return f"PORT must leave room for all gateways between 1 and {MAX_PORT}."
+        busy = [port for port in ports if not is_free(port)]
+        if busy:
+            return f"Port {busy[0]} is in use: choose another, as in `make run PORT=8100`."
+        return None
+
+
+async def run(wanted: Wanted) -> int:
+    """Run an instance until a signal asks for its end; the exit status."""
     try:
-        async with running(plan, _print_line) as stack:
-            await _seed(stack)
-            _announce(stack)
-            await _keep_running(stack, stop)
-            print("Stopping …")
-    except* NotReadyError as problems:
-        for error in problems.exceptions:
-            print(f"{error}. Its log is above.", file=sys.stderr)
-        failed = True
-    finally:
-        Instance.remove()
-    if failed:
-        return 1
-    print("Stopped. The data stays in .run/.")
+        with alone():
+            problem = wanted.problem()
+            if problem is None:
+                return await _until_stopped(wanted)
+    except AlreadyRunning:
+        instance = Instance.read()
+        where = f" at {instance.gateways[0]}" if instance else ""
+        problem = f"An instance runs here already{where}: stop it first."
+    print(problem, file=sys.stderr)
+    return 1
+
+
+async def _until_stopped(wanted: Wanted) -> int:
+    stop = asyncio.Event()
+    console = Console(on_lost=stop.set)
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_serve(wanted, console))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        console.say("\nStopping …")
+        # Once only: a second signal must not cut short what the first has begun.
+        serving.cancel()
+    await asyncio.wait({serving})
+    if not serving.cancelled():
+        return serving.result()
+    console.say(f"Stopped. The data stays in {RUN_DIRECTORY}/.")
     return 0
 
 
-def _problem(port: int, gateways: int) -> str | None:
-    instance = Instance.read()
-    if instance is not None:
-        return f"An instance runs here already, at {instance.url}: stop it first."
-    busy = [wanted for wanted in range(port, port + gateways) if not is_free(wanted)]
-    if busy:
-        return f"Port {busy[0]} is in use: choose another, as in `make run PORT={port + 100}`."
-    return None
-
-
-async def _keep_running(stack: Stack, stop: asyncio.Event) -> None:
-    stopping = asyncio.create_task(stop.wait())
-    ends = {asyncio.create_task(process.ended()): process for process in stack.processes}
-    while True:
-        done, _ = await asyncio.wait({stopping, *ends}, return_when=asyncio.FIRST_COMPLETED)
-        if stopping in done:
-            for task in ends:
-                task.cancel()
-            return
-        for task in done:
-            process = ends.pop(task)
-            print(f"{process.name} ended with status {task.result()}: starting it again")
-            ends[asyncio.create_task(_restart(process))] = process
-
-
-async def _restart(process: Managed) -> int:
-    await asyncio.sleep(RESTART_PAUSE_S)
+async def _serve(wanted: Wanted, console: Console) -> int:
+    """Run until cancelled; return 1 if it does not start."""
+    Instance.remove()
+    plan = StackPlan(
+        data=RUN_DIRECTORY,
+        jwt_secret=jwt_secret(),
+        port=wanted.port,
+        gateways=wanted.gateways,
+        states=wanted.states,
+        musics=wanted.musics,
+    )
     try:
-        await process.start()
-    except NotReadyError:
-        return 1
-    return await process.ended()
+        async with running(plan, console.log) as stack:
+            await _seed(stack, console)
+            Instance(stack.urls, plan.jwt_secret).write()
+            console.say(_greeting(stack))
+            async with asyncio.TaskGroup() as keepers:
+                for process in stack.processes:
+                    keepers.create_task(_keep(process, console))
+    except* NotReadyError as problems:
+        for problem in problems.exceptions:
+            print(f"{problem}: what it said is above.", file=sys.stderr)
+    finally:
+        Instance.remove()
+    return 1
 
 
-async def _seed(stack: Stack) -> None:
+async def _keep(process: Managed, console: Console) -> None:
+    """Start a process again whenever it ends by itself."""
+    while True:
+        status = await process.ended()
+        console.say(f"{process.name} ended with status {status}: starting it again")
+        await asyncio.sleep(RESTART_PAUSE_S)
+        try:
+            await process.start()
+        except NotReadyError as problem:
+            console.say(f"{problem}")
+
+
+async def _seed(stack: Stack, console: Console) -> None:
     token = make_token(stack.plan.jwt_secret, _SEEDING_USER, lifetime_s=60)
     universe = {
         "id": SEED_UNIVERSE,
@@ -100,43 +130,33 @@ async def _seed(stack: Stack) -> None:
         "publicMode": "edit",
     }
     async with (
-        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http,
+        aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=aiohttp.ClientTimeout(total=SEED_TIMEOUT_S),
+        ) as http,
         http.post(f"{stack.urls[0]}/api/v1/universes", json=universe) as response,
     ):
+        # Who starts it again has the universe, or has deleted it.
         if response.status not in {HTTPStatus.CREATED, HTTPStatus.CONFLICT}:
-            print(f"The universe {SEED_UNIVERSE} could not be made: {await response.text()}")
+            console.say(f"{SEED_UNIVERSE} could not be made: {await response.text()}")
 
 
-def _announce(stack: Stack) -> None:
-    urls = stack.urls
-    secret = stack.plan.jwt_secret
-    Instance(urls[0], urls, secret, os.getpid()).write()
-    token = make_token(secret, "user-123", name="john_doe", lifetime_s=24 * 3600)
-    print(
-        f"""
-Harmonic Universe runs at {" and ".join(urls)}. Ctrl-C stops it.
+def _greeting(stack: Stack) -> str:
+    url = stack.urls[0]
+    token = make_token(stack.plan.jwt_secret, "user-123", name="john_doe", lifetime_s=DAY_S)
+    return f"""
+Harmonic Universe runs at {" and ".join(stack.urls)}. Ctrl-C stops it.
 
-A token for user-123, good for a day (another: make token USER=alice):
+A token for user-123, good for a day; for another user: make token USER=alice
 {token}
 
-Paste this into the console of a page that has socket.io-client, or into node:
-  const socket = io('{urls[0]}/ws', {{ auth: cb => cb({{ token: '{token}' }}) }});
+With socket.io-client, in a page's console or in Node:
+
+  const token = '<the token>';
+  const socket = io('{url}/ws', {{ auth: callback => callback({{ token }}) }});
   socket.onAny((event, data) => console.log(event, data));
   socket.emit('join_room', {{ universeId: '{SEED_UNIVERSE}', mode: 'edit' }});
   socket.emit('update_physics', {{ universeId: '{SEED_UNIVERSE}', parameters: {{ gravity: 4 }} }});
 
-See two clients collaborate: make demo
-""",
-        flush=True,
-    )
-
-
-def _print_line(name: str, line: str) -> None:
-    entry = parse(line)
-    if not entry:
-        print(f"{name:<10}| {line}", flush=True)
-        return
-    facts = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _QUIET_KEYS)
-    moment = str(entry.get("timestamp", ""))[11:23]
-    level = str(entry.get("level", "info"))
-    print(f"{name:<10}| {moment} {level:<7} {entry.get('event')} {facts}".rstrip(), flush=True)
+Two clients that work together, in a second terminal: make demo
+"""

@@ -1,6 +1,7 @@
 """The whole product as processes on one machine: a broker and any number of each service."""
 
 import asyncio
+import os
 import sys
 import sysconfig
 from collections.abc import AsyncIterator, Mapping
@@ -57,7 +58,8 @@ def broker(data: Path, port: int, output: Output, name: str = "nats") -> Managed
     return Managed(
         name=name,
         command=command,
-        environment={},
+        # Its threads would only take the cores from one another, and from the services.
+        environment={"GOMAXPROCS": os.environ.get("GOMAXPROCS", "1")},
         output=output,
         sign=lambda line: "Server is ready" in line,
     )

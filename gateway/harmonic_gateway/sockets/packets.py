@@ -25,18 +25,15 @@ class Malformed(ValueError):
     """A client does not speak Socket.IO."""
 
 
+def _bounded_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_EXACT_CHARACTERS else float(digits)
+
+
 class _Json:
     """The codec's JSON: numbers of any length become finite work."""
 
     dumps = staticmethod(json.dumps)
-
-    @staticmethod
-    def loads(text: str) -> Any:
-        return json.loads(text, parse_int=_bounded_int)
-
-
-def _bounded_int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_EXACT_CHARACTERS else float(digits)
+    loads = staticmethod(json.JSONDecoder(parse_int=_bounded_int).decode)
 
 
 class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types

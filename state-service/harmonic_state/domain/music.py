@@ -46,7 +46,14 @@ def generate(
         physics=seen.parameters.physics,
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
     )
-    return [MusicRequested(job=job, connection_id=caller.connection_id, timestamp=moment.timestamp)]
+    return [
+        MusicRequested(
+            job=job,
+            connection_id=caller.connection_id,
+            op_id=request.op_id,
+            timestamp=moment.timestamp,
+        )
+    ]
 
 
 def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) -> list[LogEvent]:
@@ -83,8 +90,7 @@ def expire(universe: Universe | None, request: ExpireMusic) -> list[LogEvent]:
             refusal=refused(
                 Code.INTERNAL_ERROR,
                 "The music could not be made in time",
-                event=GenerateMusic.spec.name,
-                universeId=universe.id,
+                opId=pending.op_id,
                 retryAfterMs=RETRY_AFTER_FAILURE_MS,
             ),
         )

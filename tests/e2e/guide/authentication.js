@@ -1,0 +1,5 @@
+const socket = io('wss://yourdomain.com/ws', {
+  query: {
+    token: 'your-jwt-token',
+  },
+});

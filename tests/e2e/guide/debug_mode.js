@@ -1,0 +1,3 @@
+const socket = io('wss://yourdomain.com/ws', {
+  debug: true,
+});

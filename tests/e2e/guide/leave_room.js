@@ -1,0 +1,3 @@
+socket.emit('leave_room', {
+  universeId: 'universe-123',
+});
