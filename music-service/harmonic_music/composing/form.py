@@ -216,16 +216,17 @@ class _Planner:
         peak = max(1, len(self.lengths) * 2 // 3)
         rise = _CLIMAX_ENERGY * (peak - min(peak, abs(number - peak))) // peak
         for place in range(own):
-            is_last = place == whole - 1
-            if first is None or place >= BARS_PER_PHRASE or first + place >= start:
-                origin, treatment = self._fresh(start, place, is_last=is_last)
+            if first is None or place >= BARS_PER_PHRASE:
+                origin, treatment = self._fresh(start, place, is_last=place == whole - 1)
             else:
                 origin = first + place
                 same_end = self._bars[origin].cadence is cadence
                 treatment = self._return(place, whole, same_end=same_end)
-                if closing and place == whole - 2:
-                    # On the way to the last note, nothing but the way matters.
-                    treatment = Treatment.RHYTHM
+            if closing and place == own - 1 and treatment is not Treatment.NEW:
+                # On the way to the last chord, nothing but the way matters.
+                treatment = Treatment.RHYTHM
+            if treatment is Treatment.NEW:
+                origin = None
             self._bars.append(
                 Bar(
                     onset=(start + place) * BAR,

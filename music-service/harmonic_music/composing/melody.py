@@ -31,6 +31,8 @@ _SEQUENCES = (-1, 1, -2, 2, -3, 3)
 #: A varied bar keeps its notes up to here, or from here on.
 _KEPT_UNTIL = (TICKS_PER_BEAT, 2 * TICKS_PER_BEAT, 3 * TICKS_PER_BEAT)
 _FIRST_KEPT = 667
+#: The notes of a movement.
+_MOVEMENT = 2
 _FREE: Final = frozenset({Treatment.NEW, Treatment.RHYTHM})
 
 
@@ -88,7 +90,7 @@ class Melodist:
             ending = len(options) - len(rhythms[-1]) + rhythms[-1].index(last_note(rhythms[-1]))
             options[ending] = self._singer.closing(options[ending], bars[-1].cadence)
         self._reach(bars[0].phrase, options, moments)
-        pitches = self._sing(options, moments)
+        pitches = self._sing(options, moments, lands=goal is not None)
         sung = iter(pitches)
         self._bars += [[next(sung) for _ in rhythm] for rhythm in rhythms]
         return [
@@ -168,11 +170,14 @@ class Melodist:
             wanted.remove(pitch)
             free = [other for other in free if abs(other - place) > len(free) // 4]
 
-    def _sing(self, options: Sequence[Options], moments: Sequence[Moment]) -> list[int]:
+    def _sing(
+        self, options: Sequence[Options], moments: Sequence[Moment], *, lands: bool
+    ) -> list[int]:
         def adjusted(
             values: list[int], places: Sequence[int], went: Sequence[int], number: int
         ) -> list[int]:
-            if number == 1 or not went:
+            # To where the piece lands, the shortest way is best.
+            if len(went) < _MOVEMENT or (lands and number == len(options) - 1):
                 return values
             span = moments[number - 1].span
             return self._singer.after(went[-2], went[-1], span, values, places)
