@@ -6,9 +6,10 @@ import pytest
 
 from harmonic_music.composing.character import Character, character_of
 from harmonic_music.composing.dice import Dice, Layer
-from harmonic_music.composing.form import BAR, Cadence, Form, Treatment, lay_out, phrase_lengths
+from harmonic_music.composing.form import BAR, Cadence, Form, Treatment
 from harmonic_music.composing.harmony import Colour, Harmony
 from harmonic_music.composing.lattice import walk
+from harmonic_music.composing.planning import lay_out, phrase_lengths
 from harmonic_music.composing.rhythm import Rhythm
 from harmonic_music.composing.voicing import FIRST_VOICING, nearest_bass, nearest_voicing
 from harmonic_music.score import TICKS_PER_BEAT

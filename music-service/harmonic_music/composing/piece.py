@@ -7,10 +7,11 @@ from harmonic_music.composing.articulation import SOUNDING_PERCENT, disentangled
 from harmonic_music.composing.character import character_of
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.dynamics import Dynamics
-from harmonic_music.composing.form import BAR, Form, lay_out
+from harmonic_music.composing.form import BAR, Form
 from harmonic_music.composing.harmony import Colour, Harmony
 from harmonic_music.composing.ladder import Ladder
 from harmonic_music.composing.melody import Melodist
+from harmonic_music.composing.planning import lay_out
 from harmonic_music.composing.rhythm import Rhythm
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.composing.singing import Singer
