@@ -72,7 +72,7 @@ def character_of(dice: Dice) -> Character:
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
-        upbeat=dice.choice((0, 0, 0, 0, 0, 1, 1, 2)),
+        upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
         touch=dice.between(-12, 6),
         bound=dice.between(-200, 200),
     )

@@ -20,7 +20,7 @@ from harmonic_music.theory.figures import (
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of a half bar, in hundredths, from calm to lively.
-_NOTES = (50, 105, 195, 300, 415, 550, 740)
+_NOTES = (50, 105, 190, 300, 420, 570, 760)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
 _NEARNESS = (1024, 900, 620, 330, 140, 50, 16, 5, 1)
 _QUARTER_NOTE = 25

@@ -17,7 +17,7 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 LOWEST_LEVEL = 0.1
 HIGHEST_LEVEL = 0.9
 #: The share of the way to the end that physics goes at the end of its own range.
-REACH = 0.85
+REACH = 0.9
 #: By so much of itself the tempo changes between the default gravity and its extremes.
 GRAVITY_SHARE = 0.2
 

@@ -23,8 +23,9 @@ from harmonic_music.theory.scales import ScaleShape
 _RESOLUTION = 1024
 #: Strong onsets are bound to the chord in this share of cases, and by this more with consonance.
 _BOUND, _BOUND_BY_CONSONANCE = 40, 700
-#: A tone of the chord is so much likelier where it is bound, between the beats, and on them.
-_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 260)
+#: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
+#: on strong ones, where what is foreign is meant to be heard.
+_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 420, 200)
 #: On a beat, a tone foreign to the chord and a semitone from what sounds is so much rarer.
 _RUBBING_DIVISOR = 4
 #: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
@@ -86,7 +87,7 @@ class Singer:
         target = ladder.height(height_percent)
         bound = moment.strong and self._dice.chance(self._bound)
         on_beat = moment.onset % TICKS_PER_BEAT == 0
-        liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[on_beat]
+        liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[on_beat + moment.strong]
         rubbing = (
             {(tone + by) % OCTAVE for tone in (chord.root, *moment.span.voices) for by in (1, 11)}
             if on_beat

@@ -49,7 +49,7 @@ FIGURES = (
     _figure("x.......", 26),
     _figure("....x...", 6, _SYNCOPATED),
     _figure("..x.....", 3, _SYNCOPATED),
-    _figure("x...x...", 34),
+    _figure("x...x...", 44),
     _figure("x.....x.", 10),
     _figure("..x...x.", 3, _SYNCOPATED),
     _figure("x...x.x.", 24),
@@ -59,7 +59,7 @@ FIGURES = (
     _figure("x.....xx", 4, _DOTTED),
     _figure("..x.x.x.", 3, _SYNCOPATED),
     _figure("x..x..x.", 5, _SYNCOPATED),
-    _figure("x.x.x.x.", 36),
+    _figure("x.x.x.x.", 34),
     _figure("x..xx..x", 10, _DOTTED),
     _figure("x...xxx.", 2),
     _figure("x..xx.x.", 5, _DOTTED),
@@ -85,14 +85,14 @@ FIGURES = (
 
 #: How the last bar of a phrase may begin, in units of the bar: a long note is always its last.
 ENDINGS = (
-    ((0,), 12),
+    ((0,), 6),
     ((0, 24), 7),
-    ((0, 12, 24), 12),
+    ((0, 12, 24), 24),
     ((0, 6, 12, 24), 5),
     ((0, 18, 24), 4),
     ((0, 12, 18, 24), 4),
     ((0, 6, 12, 18, 24), 4),
-    ((0, 12), 8),
+    ((0, 12), 6),
     ((0, 36), 3),
 )
 #: Before a long last note of three beats, or four, there is room for notes that lead over.
