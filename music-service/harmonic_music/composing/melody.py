@@ -23,7 +23,8 @@ _CONTOUR_WEIGHTS = (8, 4, 3, 2, 3)
 _CLIMBING, _SINKING = (40, 95, 25), (45, 10, 45)
 #: How much higher a section of each letter lies, in percent of the span.
 _REGISTERS = {"A": 0, "B": 14, "C": -10, "D": 8}
-#: A piece of fewer bars need not reach the ends of its span.
+#: A piece of fewer bars need not reach the ends of its span; one of a single phrase reaches the
+#: upper one alone.
 _BARS_TO_REACH = 3
 _STRONG_TICKS = 2 * TICKS_PER_BEAT
 #: How many scale steps an idea may be moved by when it comes again elsewhere.
@@ -56,7 +57,8 @@ class Melodist:
         if len(form.bars) >= _BARS_TO_REACH:
             high, low = form.extremes
             self._to_reach = {high: [self._ladder.pitches[-1]]}
-            self._to_reach.setdefault(low, []).append(self._ladder.pitches[0])
+            if high != low:
+                self._to_reach[low] = [self._ladder.pitches[0]]
         tones: list[Tone] = []
         passages = form.passages()
         for bars in passages:
