@@ -17,7 +17,7 @@ from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.progressions import movement, usualness
 from harmonic_music.theory.scales import Function, ScaleShape
 
-#: What the last chord of a phrase is by its cadence, and how often instead a substitute.
+#: What the last chord of a phrase does, by its cadence; a deceptive one has another in its place.
 _GOALS = {
     Cadence.CLOSED: Function.TONIC,
     Cadence.HALF: Function.DOMINANT,
@@ -26,17 +26,16 @@ _GOALS = {
 }
 #: How much likelier a dominant is before a close than its usualness says, and another subdominant.
 _APPROACH = {Function.DOMINANT: 24, Function.AWAY: 3}
-#: A chord stays for the next slot less often within a bar than over its line.
-_STAYS_IN_BAR = 0
 #: The share of chords that begin a piece at home.
 _FIRST_AT_HOME = 850
 #: Of two chords, those that divide the bar in halves; the others come with the fourth beat.
 _HALVED = 850
-#: At no consonance at all this share of degrees is taken without regard to what is usual.
-_WANDERING = 700
+#: Without any consonance, so much of what is usual gives way to one weight for all.
+_WANDERING, _ONE_FOR_ALL = 700, 8
 #: By so much of the way from full harmony a dominant in minor, and one within, borrows its third.
 _LEADING_PERCENT, _APPLIED_PERCENT = 250, 45
-_ROUGHNESS_RANGE = 4
+#: How rough a chord is grows with the square of what consonance lacks, and faster further on.
+_ROUGHNESS_RANGE, _ROUGHNESS_START = 4, 400
 _DIATONIC = 7
 _FOURTH = 5
 
@@ -210,12 +209,13 @@ class Colour:
     def flattened(self, weight: int) -> int:
         """A weight, the nearer to all others the less consonance there is."""
         wandering = _WANDERING * (WHOLE - self._consonance) // WHOLE
-        return max(1, (weight * (WHOLE - wandering) + 8 * wandering) // WHOLE)
+        return max(1, (weight * (WHOLE - wandering) + _ONE_FOR_ALL * wandering) // WHOLE)
 
     def roughness(self, *, settled: bool) -> int:
         """How rough the next chord sounds."""
         discord = WHOLE - self._consonance
-        wanted = _ROUGHNESS_RANGE * discord * discord * (discord + 400) // (1400 * WHOLE)
+        wanted = _ROUGHNESS_RANGE * discord * discord * (discord + _ROUGHNESS_START)
+        wanted //= WHOLE * (WHOLE + _ROUGHNESS_START)
         wanted += self._dice.below(WHOLE)
         roughness = min(wanted // WHOLE, MAX_ROUGHNESS)
         return max(0, roughness - 1) if settled else roughness

@@ -30,8 +30,6 @@ _LIKINGS = (1, 1, 2, 4, 12, 24)
 _OTHER_LIKINGS = 400
 #: Syncopation grows with liveliness, in percent of the piece's own.
 _SYNCOPATION_PERCENT = (0, 40, 100, 220, 400)
-#: The strongest beats of an ending's last bar are kept, however calm.
-_LAST_NOTE_BEATS = 2
 
 
 class Rhythm:

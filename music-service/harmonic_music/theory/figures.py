@@ -95,8 +95,6 @@ ENDINGS = (
     ((0, 12), 6),
     ((0, 36), 3),
 )
-#: Before a long last note of three beats, or four, there is room for notes that lead over.
-LONG_ENDING_UNITS = UNITS_PER_BEAT
 
 
 def metrical_weight(units: int) -> int:
