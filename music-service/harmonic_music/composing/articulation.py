@@ -9,7 +9,7 @@ from harmonic_music.composing.part import Tone
 from harmonic_music.score import TICKS_PER_BEAT, ScoreNote, Voice
 
 #: The percentage of its time that a note sounds when lengths are not scaled.
-SOUNDING_PERCENT = {Voice.MELODY: 92, Voice.PADS: 97, Voice.BASS: 88}
+SOUNDING_PERCENT = {Voice.MELODY: 98, Voice.PADS: 97, Voice.BASS: 88}
 #: No player holds two notes quite alike: this much up or down.
 _STRAY_PERCENT = 2
 #: About ten milliseconds at a middle tempo: less is heard as a click.

@@ -23,6 +23,8 @@ class Character:
     steps: int
     thirds: int
     leaps: int
+    #: How far into the piece its highest note comes, in thousandths.
+    climax: int
     #: How strongly a melody keeps its direction, and how closely it follows the contour.
     inertia: int
     contour: int
@@ -60,19 +62,20 @@ def character_of(dice: Dice) -> Character:
         steps=dice.choice((65, 85, 105, 135, 190)),
         thirds=factor(),
         leaps=factor(),
-        inertia=dice.choice((80, 110, 150, 200)),
+        climax=dice.choice((150, 350, 500, 667, 667, 667)),
+        inertia=dice.choice((170, 250, 340, 450)),
         contour=dice.choice((2, 3, 4, 6)),
-        literal=dice.choice((200, 450, 650, 800, 900, 1000)),
+        literal=dice.choice((200, 400, 600, 750, 900, 1000)),
         economy=dice.between(0, 850),
         moving=dice.between(50, 900),
         inverted=dice.between(50, 450),
-        density=dice.choice((-340, -310, -250, -170, -60, 80, 220, 350)),
+        density=dice.choice((-320, -290, -250, -180, -80, 50, 180, 300)),
         span=dice.between(-3, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
         upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
-        touch=dice.between(-12, 6),
+        touch=dice.between(-9, 2),
         bound=dice.between(-200, 200),
     )

@@ -7,6 +7,7 @@ alone.
 from dataclasses import dataclass
 from enum import Enum
 
+from harmonic_music.composing.dice import WHOLE
 from harmonic_music.score import TICKS_PER_BEAT
 
 BEATS_PER_BAR = 4
@@ -85,6 +86,7 @@ class Form:
     bars: tuple[Bar, ...]
     goal: int
     end: int
+    climax: int
 
     @property
     def sections(self) -> int:
@@ -95,15 +97,17 @@ class Form:
     def extremes(self) -> tuple[int, int]:
         """The phrases with the melody's highest note and its lowest: of those that bring new bars.
 
-        The highest comes two thirds into the piece, or near that.
+        The highest comes about so many thousandths into the piece as ``climax`` says.
         """
         fresh = sorted({bar.phrase for bar in self.bars if not bar.keeps_pitches})
         if not fresh:
             return 0, 0
         last = self.bars[-1].phrase
-        highest = min(fresh, key=lambda phrase: (abs(3 * phrase - 2 * last), phrase))
+        highest = min(fresh, key=lambda phrase: (abs(WHOLE * phrase - self.climax * last), phrase))
         others = [phrase for phrase in fresh if phrase != highest] or fresh
-        return highest, min(others, key=lambda phrase: (abs(3 * phrase - last), phrase))
+        return highest, min(
+            others, key=lambda phrase: (abs(WHOLE * phrase - (WHOLE - self.climax) * last), phrase)
+        )
 
     def passages(self) -> list[list[Bar]]:
         """The bars in stretches that are written at once: a phrase, or its parts.

@@ -42,8 +42,8 @@ class Ladder:
         #: All semitones: where a chord borrows a tone, the melody may.
         self.pitches = list(range(low, high + 1))
         self.rungs = [pitch for pitch in self.pitches if pitch % OCTAVE in tones]
-        #: Without the highest and the lowest, which are kept for the climax, if they can be spared.
-        self.inner = self.pitches[1:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
+        #: Without the highest, which is kept for the climax, if it can be spared.
+        self.inner = self.pitches[:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
 
     @property
     def width(self) -> int:

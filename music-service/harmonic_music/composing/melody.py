@@ -85,12 +85,16 @@ class Melodist:
         for bar, rhythm in zip(bars, rhythms, strict=True):
             own = moments[len(options) : len(options) + len(rhythm)]
             options += self._bar_options(bar, own)
+        if bars[0].onset == 0:
+            options[:1] = [self._singer.opening(first) for first in options[:1]]
         if goal is not None:
             options[-1:] = [self._singer.approaching(last) for last in options[-1:]]
             options.append(self._singer.landing())
         elif bars[-1].is_last and rhythms[-1]:
             ending = len(options) - len(rhythms[-1]) + rhythms[-1].index(last_note(rhythms[-1]))
             options[ending] = self._singer.closing(options[ending], bars[-1].cadence)
+            for upbeat in range(ending + 1, len(options)):
+                options[upbeat] = self._singer.leading(options[upbeat])
         self._reach(bars[0].phrase, options, moments)
         pitches = self._sing(options, moments, lands=goal is not None)
         sung = iter(pitches)

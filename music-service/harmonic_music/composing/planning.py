@@ -39,10 +39,10 @@ def lay_out(ticks: int, character: Character, dice: Dice) -> Form:
     count = goal // BAR
     if count == 0:
         short = (Bar(0, goal, 0, 0, 1, Cadence.HALF, "A", _ENERGIES["A"]),) if goal else ()
-        return Form(short, goal, ticks)
+        return Form(short, goal, ticks, character.climax)
     planner = _Planner(character, dice)
     bars = planner.bars(count)
-    return Form(tuple(bars), goal, ticks)
+    return Form(tuple(bars), goal, ticks, character.climax)
 
 
 def goal_of(ticks: int) -> int:
@@ -149,14 +149,16 @@ class _Planner:
         dice, economy = self._dice, self._character.economy
         if place and not is_last:
             back = start + (place % 2 if place > 1 else 0)
-            if dice.chance(economy // 4):
+            if place > 1 and dice.chance(economy // 2):
                 return back, Treatment.SEQUENCE
             repeats = any(bar.keeps_chords for bar in self._bars[start:])
-            if dice.chance(self._character.literal // 5) and not repeats:
+            if dice.chance(self._character.literal // 4) and not repeats:
                 return back, dice.weighted((Treatment.LITERAL, Treatment.VARIED), (1, 1))
         if start + place and dice.chance(economy):
             known = dice.below(start + place)
-            if self._bars[known].is_last == is_last:
+            # The same rhythm at once would be one idea, not two.
+            apart = is_last or known < start + place - 1
+            if self._bars[known].is_last == is_last and apart:
                 return known, Treatment.RHYTHM
         return None, Treatment.NEW
 
@@ -167,7 +169,7 @@ class _Planner:
             if dice.chance(literal):
                 return Treatment.LITERAL
             return dice.weighted(
-                (Treatment.VARIED, Treatment.RHYTHM, Treatment.SEQUENCE), (6, 1, 1)
+                (Treatment.VARIED, Treatment.RHYTHM, Treatment.SEQUENCE), (8, 1, 1)
             )
         if place == whole - 2 and dice.chance(literal // 2):
             return Treatment.LITERAL

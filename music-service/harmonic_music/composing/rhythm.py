@@ -22,12 +22,14 @@ UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of a half bar, in hundredths, from calm to lively.
 _NOTES = (50, 105, 190, 300, 420, 570, 760)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
-_NEARNESS = (1024, 900, 620, 330, 140, 50, 16, 5, 1)
+_NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
 #: A piece's liking for a figure, from none to much: it leaves a handful of them.
 _LIKINGS = (1, 1, 2, 4, 12, 24)
 #: In this share of figures, another section likes them more or less.
 _OTHER_LIKINGS = 400
+#: Where notes lead over to the next phrase, this share of phrases ends early enough for them.
+_EARLY_ENDINGS = 850
 #: Syncopation grows with liveliness, in percent of the piece's own.
 _SYNCOPATION_PERCENT = (0, 40, 100, 220, 400)
 
@@ -100,8 +102,13 @@ class Rhythm:
             usual * _NEARNESS[min(abs(200 * len(places) - 2 * self._notes) // 50, 8)] + 1
             for places, usual in ENDINGS
         ]
-        places = self._dice.weighted(endings, weights)
         upbeat = self._character.upbeat
+        if upbeat and self._dice.chance(_EARLY_ENDINGS):
+            weights = [
+                weight if places[-1] <= UNITS_PER_BEAT else 0
+                for places, weight in zip(endings, weights, strict=True)
+            ]
+        places = self._dice.weighted(endings, weights)
         if upbeat and places[-1] <= UNITS_PER_BEAT:
             step = UNITS_PER_BEAT // upbeat
             places = (*places, *range(3 * UNITS_PER_BEAT, 4 * UNITS_PER_BEAT, step))

@@ -49,6 +49,8 @@ _OTHER_FINAL_DIVISOR = 12
 #: The tonic that a melody circles is so much likelier to be its last note than one an octave off,
 #: and so much likelier does the melody come to it from a step away.
 _HOME_WEIGHT, _APPROACH = 5, 6
+#: So much likelier is a piece to begin with a tonic, and an upbeat to be the fifth.
+_PREFERENCE, _FIFTH = 3, 7
 
 #: Pitches and how well each suits.
 Options = dict[int, int]
@@ -109,6 +111,21 @@ class Singer:
             found[pitch] = weight + 1
         # A narrow span may leave nothing between its ends.
         return found or dict.fromkeys((p for p in ladder.pitches if p % OCTAVE in chord.tones), 1)
+
+    def opening(self, options: Options) -> Options:
+        """The same, for a note that begins the piece: rather the tonic."""
+        return self._preferring(0, options)
+
+    def leading(self, options: Options) -> Options:
+        """The same, for a note that leads over into a phrase: rather the fifth."""
+        return self._preferring(_FIFTH, options)
+
+    def _preferring(self, degree: int, options: Options) -> Options:
+        preferred = (self._ladder.tonic + degree) % OCTAVE
+        return {
+            pitch: weight * (_PREFERENCE if pitch % OCTAVE == preferred else 1)
+            for pitch, weight in options.items()
+        }
 
     def closing(self, options: Options, cadence: Cadence) -> Options:
         """The same, for a note that ends a phrase."""

@@ -85,14 +85,15 @@ FIGURES = (
 
 #: How the last bar of a phrase may begin, in units of the bar: a long note is always its last.
 ENDINGS = (
-    ((0,), 6),
+    ((0,), 3),
     ((0, 24), 7),
     ((0, 12, 24), 24),
     ((0, 6, 12, 24), 5),
     ((0, 18, 24), 4),
     ((0, 12, 18, 24), 4),
     ((0, 6, 12, 18, 24), 4),
-    ((0, 12), 6),
+    ((0, 12), 5),
+    ((0, 6, 12), 10),
     ((0, 36), 3),
 )
 
