@@ -1,6 +1,6 @@
 """Which chord follows which.
 
-Walter Piston's table of usual root progressions (*Harmony*, 1941, chapter 3) put as what its rows
+Walter Piston's table of usual root progressions (*Harmony*, 1941) put as what its rows
 have in common, so that it serves scales of any number of tones: how usual a movement of the root
 is, and how usual the degree is that it reaches. Dmitri Tymoczko (*A Geometry of Music*, 2011,
 chapter 7) counts the same preferences in Bach's chorales.
