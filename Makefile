@@ -22,7 +22,7 @@ SEED ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic fmt lint types arch test contract bench chaos lock clean
+.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test contract bench chaos lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,13 @@ harmonic: $(RUN_READY) ## Run an operator's command: ARGS="revoke --user alice"
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
 	@$(LOCAL) token --user "$(USER_ID)" $(if $(NAME),--name "$(NAME)") --ttl $(TTL)
 
+compose: ## Compose offline: a request a line from standard input, an answer a line
+	@$(MAKE) --no-print-directory $(RUN_READY) </dev/null >&2
+	@$(BIN)/python -m harmonic_music compose
+
+listen: $(DEV_READY) ## Render examples of the music into .listen, to hear, see and read
+	@PYTHONPATH=tests $(BIN)/python -m listen .listen
+
 fmt: $(DEV_READY) ## Format the code
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
@@ -80,6 +87,7 @@ contract: $(DEV_READY) ## Generate the contract's documents from its declaration
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
+	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)

@@ -1,18 +1,20 @@
 """Pieces to compose, from the work queue: composed off the event loop, stored, handed over.
 
 A job is acknowledged once its piece is with the universe's owner; a replica that dies before
-leaves it to another. Done twice, it is the same piece, and the owner takes the first.
+leaves it to another. Done twice, it is the same piece, and the owner takes the first. A replica
+holds some jobs besides those that it works on, so that universes can take turns.
 """
 
 import asyncio
-import json
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from harmonic_music.composing import CompositionRequest, compose
-from harmonic_music.midi import render
+from harmonic_music.composing import CompositionRequest
+from harmonic_music.performing import perform
 from harmonic_music.score import Score
+from harmonic_music.waiting import Waiting
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import CompleteMusic
@@ -30,10 +32,14 @@ ACK_WAIT_S = 3.0
 PROGRESS_INTERVAL_S = 1.0
 #: A job is tried so often; its requester has long been told by then that nothing came.
 MAX_DELIVERIES = 4
+#: A replica holds at most so many jobs that wait: two seconds' work if all are long, and all of
+#: them are delayed by ``ACK_WAIT_S`` if it dies.
+MOST_WAITING = 32
 FETCH_EXPIRES_S = 5.0
 STORE_TIMEOUT_S = 2.0
 HAND_OVER_TIMEOUT_S = 3.0
 RETRY_PAUSE_S = 0.5
+_MS_PER_S = 1000
 
 CONSUMER_CONFIG = {
     "durable_name": CONSUMER,
@@ -44,8 +50,16 @@ CONSUMER_CONFIG = {
 }
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Held:
+    """A job that this replica has, and what it asks for."""
+
+    job: Job
+    asked: MusicJob
+
+
 class Composers:
-    """So many workers that fetch a job each, one after the other."""
+    """Fetches jobs, keeps them while they wait, and composes as many at a time as it has tasks."""
 
     def __init__(
         self,
@@ -62,51 +76,86 @@ class Composers:
         self._executor = executor
         self._clock = clock
         self._log = log
+        self._waiting: Waiting[_Held] = Waiting(MOST_WAITING)
+        self._held: set[_Held] = set()
         self._outcomes = metrics.counter("pieces_total", "jobs by outcome", ["outcome"])
         self._seconds = metrics.histogram("composing_seconds", "time to compose one piece")
 
-    async def work(self) -> None:
-        """Compose for ever."""
+    async def fetch(self) -> None:
+        """Take jobs from the queue for ever, as long as there is room for them."""
         while True:
+            await self._waiting.room()
             try:
+                # One at a time: of several, the first would have to wait for the last.
                 jobs = await self._streams.fetch(
                     subjects.JOBS_STREAM, CONSUMER, batch=1, expires_s=FETCH_EXPIRES_S
                 )
                 for job in jobs:
-                    await self._take(job)
+                    await self._keep(job)
             except BusUnavailable:
                 await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _take(self, job: Job) -> None:
+    async def work(self) -> None:
+        """Compose for ever, one piece after the other."""
+        while True:
+            held = await self._waiting.take()
+            try:
+                await self._take(held)
+            except BusUnavailable:
+                # Given again, and handed over again: the owner takes the first.
+                self._log.warning("job_unsettled", request=held.asked.request_id)
+            self._held.discard(held)
+
+    async def report(self) -> None:
+        """Say for ever of all jobs here that they are not lost."""
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_S)
+            try:
+                for held in list(self._held):
+                    await held.job.in_progress()
+            except BusUnavailable:
+                self._log.warning("progress_untold", jobs=len(self._held))
+
+    async def release(self) -> None:
+        """Leave all jobs here to other replicas at once: nothing is done with them any more."""
+        try:
+            for held in self._held:
+                await held.job.release()
+        except BusUnavailable:
+            self._log.warning("jobs_unreleased", jobs=len(self._held))
+
+    async def _keep(self, job: Job) -> None:
         try:
             asked = MusicJob.model_validate_json(job.payload)
         except ValidationError:
             self._log.error("job_unreadable")
             await job.term()
             return
-        if asked.deadline_ms <= milliseconds(self._clock.now()):
-            self._outcomes.labels("too_late").inc()
-            await job.term()
-            return
+        held = _Held(job, asked)
+        self._held.add(held)
+        await self._waiting.add(asked.universe_id, held)
+
+    async def _take(self, held: _Held) -> None:
+        """Work on a job, unless nobody waits for it any more, and no longer than somebody does."""
+        job, asked = held.job, held.asked
+        left_s = (asked.deadline_ms - milliseconds(self._clock.now())) / _MS_PER_S
+        outcome = "too_late"
         try:
-            async with asyncio.TaskGroup() as group:
-                progress = group.create_task(self._progress(job))
-                await self._make(asked)
-                progress.cancel()
-            await job.ack()
-            self._outcomes.labels("composed").inc()
-        except* (BusUnavailable, StreamFull):
+            if left_s > 0:
+                async with asyncio.timeout(left_s):
+                    await self._make(asked)
+                outcome = "composed"
+        except TimeoutError:
+            self._log.warning("composing_took_too_long", request=asked.request_id)
+        except (BusUnavailable, StreamFull):
             # Given again after the acknowledgement's time, to this replica or another.
             self._outcomes.labels("interrupted").inc()
-        except* Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
+            return
+        except Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
             self._log.exception("composing_failed", request=asked.request_id)
-            self._outcomes.labels("failed").inc()
-            await job.term()
-
-    async def _progress(self, job: Job) -> None:
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_S)
-            await job.in_progress()
+            outcome = "failed"
+        self._outcomes.labels(outcome).inc()
+        await (job.ack() if outcome == "composed" else job.term())
 
     async def _make(self, asked: MusicJob) -> None:
         request = CompositionRequest(asked.music, asked.physics, asked.duration, asked.seed)
@@ -114,10 +163,9 @@ class Composers:
         started = self._clock.monotonic()
         piece = await loop.run_in_executor(self._executor, perform, request)
         self._seconds.observe(self._clock.monotonic() - started)
-        score, notes, midi = piece
-        await self._store(subjects.notes(asked.universe_id, asked.request_id), notes)
-        await self._store(subjects.midi(asked.universe_id, asked.request_id), midi)
-        await self._hand_over(asked, score)
+        await self._store(subjects.notes(asked.universe_id, asked.request_id), piece.notes)
+        await self._store(subjects.midi(asked.universe_id, asked.request_id), piece.midi)
+        await self._hand_over(asked, piece.score)
 
     async def _store(self, subject: str, payload: bytes) -> None:
         await self._streams.append(subject, payload, timeout_s=STORE_TIMEOUT_S)
@@ -142,10 +190,3 @@ class Composers:
         error = Reply.model_validate_json(message.payload).error
         if error is not None:
             raise BusUnavailable(error.message)
-
-
-def perform(request: CompositionRequest) -> tuple[Score, bytes, bytes]:
-    """Compose a piece: its score, the JSON array of its notes, and its MIDI file."""
-    score = compose(request)
-    notes = json.dumps([note.to_wire() for note in score.notes()], separators=(",", ":"))
-    return score, notes.encode(), render(score)

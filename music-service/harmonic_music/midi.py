@@ -1,50 +1,41 @@
-"""A score as a Standard MIDI File, one track a voice."""
+"""A score as a Standard MIDI File, one track and one channel a voice."""
 
 from io import BytesIO
 from itertools import pairwise
 
-from mido import Message, MetaMessage, MidiFile, MidiTrack, bpm2tempo
+from mido import Message, MetaMessage, MidiFile, MidiTrack
 
-from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice, whole_ticks
-from harmonic_music.theory.keys import fifths_above_c
-from harmonic_music.theory.scales import SCALES
+from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
+from harmonic_music.theory.keys import signature
 
 #: Tracks' names and General MIDI programs, counted from 0: grand piano, strings, acoustic bass.
 _TRACKS = {Voice.MELODY: ("Melody", 0), Voice.PADS: ("Strings", 48), Voice.BASS: ("Bass", 32)}
-
-#: The major keys that have a signature, from seven flats to seven sharps.
-_SIGNATURES = (
-    *("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F"),
-    *("C", "G", "D", "A", "E", "B", "F#", "C#"),
-)
-_MOST_FLATS = -7
 
 
 def render(score: Score) -> bytes:
     """The file's bytes: the same for the same score."""
     file = MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     file.tracks.append(_conductor(score))
-    end = whole_ticks(score.duration, score.tempo)
     for voice in Voice:
         notes = [event for event in score.events if event.voice is voice]
         if notes:
-            file.tracks.append(_track(voice, notes, end))
+            file.tracks.append(_track(voice, notes, score.end))
     written = BytesIO()
     file.save(file=written)
     return written.getvalue()
 
 
 def _conductor(score: Score) -> MidiTrack:
+    """Tempo, signatures, and a marker where each section begins."""
     track = MidiTrack()
     track.append(MetaMessage("track_name", name=f"{score.key} {score.scale}"))
-    track.append(MetaMessage("set_tempo", tempo=bpm2tempo(score.tempo)))
+    track.append(MetaMessage("set_tempo", tempo=score.beat_us))
     track.append(MetaMessage("time_signature", numerator=4, denominator=4))
-    # A mode is written with the signature of the major scale that has its tones. Where that would
-    # need double sharps, as G sharp major does, there is none.
-    place = fifths_above_c(score.key) + SCALES[score.scale].signature - _MOST_FLATS
-    if 0 <= place < len(_SIGNATURES):
-        track.append(MetaMessage("key_signature", key=_SIGNATURES[place]))
-    track.append(MetaMessage("end_of_track"))
+    track.append(MetaMessage("key_signature", key=signature(score.key, score.scale)))
+    onsets = (0, *(section.onset for section in score.sections))
+    for (before, after), section in zip(pairwise(onsets), score.sections, strict=True):
+        track.append(MetaMessage("marker", text=section.name, time=after - before))
+    track.append(MetaMessage("end_of_track", time=score.end - onsets[-1]))
     return track
 
 

@@ -7,13 +7,16 @@ whole microseconds, so that every machine finds the same numbers.
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from math import nextafter
 
-from harmonic_protocol.values import Key, Note, Scale
+from harmonic_protocol.values import Key, Note, Scale, VoiceName
 
 #: Divides into sixteenths (120) and triplets (160).
 TICKS_PER_BEAT = 480
-_SECONDS_PER_MINUTE = 60
 _US_PER_S = 10**6
+#: Seconds are told to so many decimals: a tick at the fastest tempo is five times as long.
+_DECIMALS = 4
+_SCALE = 10**4
 
 
 class Voice(IntEnum):
@@ -22,6 +25,13 @@ class Voice(IntEnum):
     MELODY = 0
     PADS = 1
     BASS = 2
+
+
+_NAMES: dict[Voice, VoiceName] = {
+    Voice.MELODY: "melody",
+    Voice.PADS: "pads",
+    Voice.BASS: "bass",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,6 +51,14 @@ class ScoreNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Where a part of the form begins, and its letter: the same letter is the same part again."""
+
+    onset: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A piece of ``duration`` seconds at ``tempo`` beats a minute; its notes are in order."""
 
@@ -49,31 +67,68 @@ class Score:
     tempo: float
     duration: float
     events: tuple[ScoreNote, ...]
+    sections: tuple[Section, ...] = ()
+    #: The ticks at which phrases begin.
+    phrases: tuple[int, ...] = ()
+
+    @property
+    def beat_us(self) -> int:
+        """The whole microseconds of a beat, as a MIDI file counts tempo: all times follow it."""
+        return beat_us(self.tempo)
+
+    @property
+    def end(self) -> int:
+        """The tick at which the piece ends."""
+        return whole_ticks(self.duration, self.tempo)
 
     def notes(self) -> tuple[Note, ...]:
-        """The notes in seconds, to the microsecond, sorted by their start."""
-        return tuple(self._in_seconds(event) for event in self.events)
+        """The notes in seconds, sorted by their start; the last ones end with the piece.
 
-    def _in_seconds(self, event: ScoreNote) -> Note:
-        start = self._microseconds(event.onset)
-        # The last microsecond stays silent: then start plus length, added as floats, is never
-        # beyond the piece's duration.
-        last = int(Fraction(self.duration) * _US_PER_S) - 1
-        length = min(self._microseconds(event.end), last) - start
-        return Note(
-            pitch=event.pitch,
-            start_time=start / _US_PER_S,
-            # Only a piece of less than two microseconds leaves nothing; its note begins at 0.
-            duration=length / _US_PER_S if length > 0 else self.duration,
-            velocity=event.velocity,
+        The first note of a section tells its letter.
+        """
+        opening = {section.onset: section.name for section in self.sections}
+        return tuple(
+            self._in_seconds(event, opening.pop(event.onset, None)) for event in self.events
         )
 
-    def _microseconds(self, ticks: int) -> int:
-        beats_per_second = Fraction(self.tempo) / _SECONDS_PER_MINUTE
-        return int(ticks * _US_PER_S / (beats_per_second * TICKS_PER_BEAT))
+    def _in_seconds(self, event: ScoreNote, section: str | None) -> Note:
+        start = _seconds(event.onset, self.beat_us)
+        if event.end >= self.end:
+            length = _up_to(self.duration, start)
+        else:
+            length = round(_seconds(event.end, self.beat_us) - start, _DECIMALS)
+        return Note.model_construct(
+            pitch=event.pitch,
+            start_time=start,
+            duration=length,
+            velocity=event.velocity,
+            voice=_NAMES[event.voice],
+            section=section,
+        )
+
+
+def _seconds(ticks: int, beat_us: int) -> float:
+    """Ticks in seconds, rounded to the nearest."""
+    unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
+    return (ticks * beat_us + unit // 2) // unit / _SCALE
+
+
+def _up_to(end: float, start: float) -> float:
+    """The longest duration that, added to a start, is not beyond an end."""
+    length = round(end - start, _DECIMALS)
+    if start + length != end:
+        length = end - start
+    while start + length > end:
+        length = nextafter(length, 0)
+    return length
 
 
 def whole_ticks(duration: float, tempo: float) -> int:
     """The ticks that fit into so many seconds: at least one."""
-    beats = Fraction(duration) * Fraction(tempo) / _SECONDS_PER_MINUTE
-    return max(1, int(beats * TICKS_PER_BEAT))
+    microseconds = Fraction(duration) * _US_PER_S
+    return max(1, int(microseconds * TICKS_PER_BEAT / beat_us(tempo)))
+
+
+def beat_us(tempo: float) -> int:
+    """The microseconds of a beat at so many beats a minute."""
+    return round(60 * _US_PER_S / Fraction(tempo))

@@ -11,5 +11,5 @@ class MusicSettings(ServiceSettings):
     """The music service's settings."""
 
     composers: Annotated[
-        int, Field(ge=1, le=64, description="pieces composed at the same time")
+        int, Field(ge=1, le=64, description="pieces under way at the same time")
     ] = 2

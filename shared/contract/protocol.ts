@@ -263,7 +263,11 @@ export interface MusicUpdated {
   parameters: MusicParameters;
 }
 
-/** One note: MIDI pitch, seconds from the start of the piece, MIDI velocity. */
+/**
+ * One note: MIDI pitch, seconds from the start of the piece, MIDI velocity.
+ *
+ * `voice` is who plays it; the first note of each section of the form tells its letter.
+ */
 export interface Note {
   /** The MIDI note number: 60 is middle C. 0 to 127. */
   pitch: number;
@@ -273,6 +277,10 @@ export interface Note {
   duration: number;
   /** How hard the note is struck. 1 to 127. */
   velocity: number;
+  /** Who plays it: the melody, what fills the harmony, or the bass. */
+  voice?: "melody" | "pads" | "bass";
+  /** The letter of the part of the form that begins with this note. */
+  section?: string;
 }
 
 /** The client's own id of this command: sent twice, applied once. */

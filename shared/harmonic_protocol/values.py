@@ -125,10 +125,18 @@ class Participant(WireModel):
     mode: Mode
 
 
+VoiceName = Literal["melody", "pads", "bass"]
+
+
 class Note(WireModel):
-    """One note: MIDI pitch, seconds from the start of the piece, MIDI velocity."""
+    """One note: MIDI pitch, seconds from the start of the piece, MIDI velocity.
+
+    ``voice`` is who plays it; the first note of each section of the form tells its letter.
+    """
 
     pitch: Annotated[int, Field(ge=0, le=127)]
     start_time: Annotated[float, Field(ge=0.0)]
     duration: Annotated[float, Field(gt=0.0)]
     velocity: Annotated[int, Field(ge=1, le=127)]
+    voice: VoiceName | None = None
+    section: Annotated[str, Field(max_length=8)] | None = None

@@ -38,6 +38,10 @@ class Job:
         """It will never be done: it is given to nobody again."""
         await self._bus.publish(self._reply, b"+TERM")
 
+    async def release(self) -> None:
+        """It is not done here: it is given to another at once."""
+        await self._bus.publish(self._reply, b"-NAK")
+
     async def in_progress(self) -> None:
         """It goes on: its ``ack_wait`` begins anew."""
         await self._bus.publish(self._reply, b"+WPI")

@@ -42,7 +42,8 @@ async def test_notes_are_sorted_and_within_their_bounds(world: World, duration: 
     assert notes
     assert all(one["startTime"] <= other["startTime"] for one, other in pairwise(notes))
     for note in notes:
-        assert note.keys() == {"pitch", "startTime", "duration", "velocity"}
+        assert {"pitch", "startTime", "duration", "velocity", "voice"} <= note.keys()
+        assert note.keys() <= {"pitch", "startTime", "duration", "velocity", "voice", "section"}
         assert isinstance(note["pitch"], int)
         assert 0 <= note["pitch"] <= 127
         assert isinstance(note["velocity"], int)
@@ -235,6 +236,53 @@ async def test_the_pieces_of_a_killed_replica_are_made_by_another(frail: World) 
             await client.asks("generate_music", universeId=universe, duration=1)
         async with down(doomed):
             pieces = [await clients[0].hears_next("music_generated") for _ in clients]
+
+    assert {piece["userId"] for piece in pieces} == {"ann", "bob", "cem", "dan"}
+
+
+async def test_a_hundred_requests_at_once_are_all_answered(frail: World) -> None:
+    universes = [await frail.universe() for _ in range(5)]
+    clients = [await frail.client(f"user-{number}") for number in range(20)]
+    for client in clients:
+        for universe in universes:
+            await client.joins(universe)
+
+    for client in clients:
+        for universe in universes:
+            await client.says("generate_music", universeId=universe, duration=20)
+
+    heard = [await clients[0].hears("music_generated") for _ in range(100)]
+    assert len({(piece["universeId"], piece["userId"]) for piece in heard}) == 100
+    assert clients[0].all_heard("error") == []
+
+
+async def test_a_universe_that_asks_for_much_does_not_hold_up_the_others(frail: World) -> None:
+    busy, quiet = await frail.universe(), await frail.universe()
+    crowd = [await frail.client(f"user-{number}") for number in range(24)]
+    for client in crowd:
+        await client.joins(busy)
+    await crowd[0].joins(quiet)
+
+    with frozen(*frail.stack.musics):
+        for client in crowd:
+            assert (await client.asks("generate_music", universeId=busy, duration=120))["ok"]
+        await crowd[0].asks("generate_music", universeId=quiet, duration=1)
+
+    heard = [(await crowd[0].hears("music_generated"))["universeId"] for _ in range(25)]
+    assert heard.index(quiet) < 12
+
+
+async def test_a_replica_that_stops_leaves_its_jobs_to_another_at_once(frail: World) -> None:
+    universe, clients = await frail.together("ann", "bob", "cem", "dan")
+    stopping, _ = frail.stack.musics
+
+    for client in clients:
+        await client.says("generate_music", universeId=universe, duration=120)
+    await stopping.stop()
+    try:
+        pieces = [await clients[0].hears_next("music_generated") for _ in clients]
+    finally:
+        await stopping.start()
 
     assert {piece["userId"] for piece in pieces} == {"ann", "bob", "cem", "dan"}
 

@@ -1,84 +1,129 @@
-"""Pieces to measure, and what can be measured of them."""
+"""Pieces to measure, and the measure that each parameter is documented by."""
 
-from collections.abc import Callable, Iterable
-from itertools import combinations
-from statistics import fmean
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import combinations, pairwise
+from statistics import fmean, median
 
 from harmonic_music.composing import CompositionRequest, compose
+from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 CONSONANT_CLASSES = frozenset({0, 3, 4, 5})
+HALF_BAR = 2 * TICKS_PER_BEAT
 
 Measure = Callable[[Score], float]
 
 
-def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score:
-    """A piece from these parameters, by their Python names; the others are default."""
+def asked(**parameters: object) -> tuple[MusicParameters, PhysicsParameters]:
+    """These parameters, by their Python names; the others are default."""
     musical = {
         name: parameters[name] for name in MusicParameters.model_fields if name in parameters
     }
     physical = {name: value for name, value in parameters.items() if name not in musical}
-    music = MusicParameters.model_validate(musical)
-    physics = PhysicsParameters.model_validate(physical)
+    return MusicParameters.model_validate(musical), PhysicsParameters.model_validate(physical)
+
+
+def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score:
+    music, physics = asked(**parameters)
     return compose(CompositionRequest(music, physics, duration, seed))
 
 
-def mean(measure: Measure, seeds: int = 20, /, **parameters: object) -> float:
-    return fmean(measure(piece(30, seed, **parameters)) for seed in range(seeds))
+def sixteen_bars(seed: int, /, **parameters: object) -> Score:
+    """A piece of so many bars, however fast they go by."""
+    music, physics = asked(**parameters)
+    duration = 64 * 60 / shape_of(music, physics).tempo
+    return compose(CompositionRequest(music, physics, duration, seed))
 
 
-def sounding(score: Score, tick: int) -> list[ScoreNote]:
-    return [event for event in score.events if event.onset <= tick < event.end]
+def melody(score: Score) -> list[ScoreNote]:
+    return [event for event in score.events if event.voice is Voice.MELODY]
 
 
-def consonant_share(score: Score) -> float:
-    """Of all pairs of pitches that sound when a note begins, those that are consonant."""
-    return _consonant_share(
-        pair
-        for tick in {event.onset for event in score.events}
-        for pair in combinations(sounding(score, tick), 2)
-    )
-
-
-def strong_beat_share(score: Score) -> float:
-    """The same for the melody with what is under it, on the bar's strong beats."""
-    return _consonant_share(
-        (event, other)
-        for event in score.events
-        if event.voice is Voice.MELODY and event.onset % (2 * TICKS_PER_BEAT) == 0
-        for other in sounding(score, event.onset)
-        if other.voice is not Voice.MELODY
-    )
-
-
-def _consonant_share(pairs: Iterable[tuple[ScoreNote, ScoreNote]]) -> float:
+def consonance(score: Score) -> float:
+    """Of the pairs of tones that carry the melody in a half bar, those that are consonant."""
+    sounding: dict[int, set[int]] = defaultdict(set)
+    for event in score.events:
+        if event.voice is not Voice.MELODY:
+            sounding[event.onset // HALF_BAR].add(event.pitch % 12)
     return fmean(
-        interval_class(one.pitch, other.pitch) in CONSONANT_CLASSES for one, other in pairs
+        interval_class(one, other) in CONSONANT_CLASSES
+        for tones in sounding.values()
+        for one, other in combinations(sorted(tones), 2)
     )
-
-
-def onsets_a_beat(score: Score) -> float:
-    onsets = {(event.voice, event.onset) for event in score.events}
-    return len(onsets) * TICKS_PER_BEAT / score.events[-1].onset
-
-
-def off_beat_share(score: Score) -> float:
-    """Of the melody's notes, those that begin between two beats."""
-    return fmean(
-        event.onset % TICKS_PER_BEAT != 0 for event in score.events if event.voice is Voice.MELODY
-    )
-
-
-def melody_span(score: Score) -> float:
-    pitches = [event.pitch for event in score.events if event.voice is Voice.MELODY]
-    return max(pitches) - min(pitches)
-
-
-def mean_length(score: Score) -> float:
-    return fmean(event.length for event in score.events) / TICKS_PER_BEAT
 
 
 def tempo(score: Score) -> float:
     return score.tempo
+
+
+def onsets_a_beat(score: Score) -> float:
+    """Of the melody, up to its last note."""
+    notes = melody(score)
+    return (len(notes) - 1) * TICKS_PER_BEAT / notes[-1].onset
+
+
+def melody_span(score: Score) -> float:
+    """The semitones from the melody's lowest note to its highest."""
+    pitches = [note.pitch for note in melody(score)]
+    return max(pitches) - min(pitches)
+
+
+def ringing(score: Score) -> float:
+    """How long the melody's notes sound, as a share of the time to the next: the median."""
+    return median(one.length / (other.onset - one.onset) for one, other in pairwise(melody(score)))
+
+
+MEASURES: dict[str, Measure] = {
+    "consonance": consonance,
+    "tempo": tempo,
+    "onsets": onsets_a_beat,
+    "span": melody_span,
+    "ringing": ringing,
+}
+#: Each numeric parameter with its range, its measure and the direction.
+PARAMETERS: dict[str, tuple[float, float, str, int]] = {
+    "harmony": (0, 1, "consonance", 1),
+    "tempo": (40, 200, "tempo", 1),
+    "rhythm_complexity": (0, 1, "onsets", 1),
+    "melody_range": (0, 1, "span", 1),
+    "gravity": (0, 20, "tempo", -1),
+    "friction": (0, 1, "consonance", -1),
+    "elasticity": (0, 1, "onsets", 1),
+    "air_resistance": (0, 1, "span", -1),
+    "time_scale": (0.1, 5, "ringing", 1),
+}
+
+
+def correlations(name: str, *, steps: int = 9, seeds: int = 30) -> dict[str, float]:
+    """Spearman's rho of a parameter with every measure, over all pieces of all steps."""
+    lowest, highest, _, _ = PARAMETERS[name]
+    values: list[float] = []
+    measured: dict[str, list[float]] = {measure: [] for measure in MEASURES}
+    for step in range(steps):
+        value = lowest + (highest - lowest) * step / (steps - 1)
+        for seed in range(seeds):
+            score = sixteen_bars(seed, **{name: value})
+            values.append(value)
+            for measure, found in measured.items():
+                found.append(MEASURES[measure](score))
+    return {measure: spearman(values, found) for measure, found in measured.items()}
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """The correlation of two rows' ranks; none where one of them is all alike."""
+    first, second = _ranks(one), _ranks(other)
+    middle = (len(one) - 1) / 2
+    together = sum((a - middle) * (b - middle) for a, b in zip(first, second, strict=True))
+    spreads = [sum((rank - middle) ** 2 for rank in ranks) for ranks in (first, second)]
+    return float(together / (spreads[0] * spreads[1]) ** 0.5) if all(spreads) else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Each value's place in order, the mean of them where values are alike."""
+    places: dict[float, list[int]] = defaultdict(list)
+    for place, value in enumerate(sorted(values)):
+        places[value].append(place)
+    return [fmean(places[value]) for value in values]

@@ -2,124 +2,65 @@
 
 import hashlib
 import json
-from typing import get_args
+import random
+from collections import Counter
+from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from harmonic_music.composing import CompositionRequest, compose
+from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
-from harmonic_music.theory.keys import pitch_class
-from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.messages.music import MAX_DURATION_S, MAX_SEED
-from harmonic_protocol.values import Key, MusicParameters, Note, PhysicsParameters, Scale
-from music_service.measures import consonant_share, mean, piece
+from harmonic_protocol.values import Scale
+from music_service.likeness import alike
+from music_service.measures import consonance, melody, piece
+from music_service.validity import SCALE_NAMES, faults, random_request
 
-KEYS: tuple[Key, ...] = get_args(Key)
-SCALE_NAMES: tuple[Scale, ...] = get_args(Scale)
-SIXTEENTH, TRIPLET = TICKS_PER_BEAT // 4, TICKS_PER_BEAT // 3
+REQUESTS = 2000
 MAX_NOTES_BYTES = 250_000
-
-UNIT = st.floats(0, 1)
-REQUESTS = st.builds(
-    CompositionRequest,
-    st.builds(
-        MusicParameters,
-        harmony=UNIT,
-        tempo=st.floats(40, 200),
-        key=st.sampled_from(KEYS),
-        scale=st.sampled_from(SCALE_NAMES),
-        rhythmComplexity=UNIT,
-        melodyRange=UNIT,
-    ),
-    st.builds(
-        PhysicsParameters,
-        gravity=st.floats(0, 20),
-        friction=UNIT,
-        elasticity=UNIT,
-        airResistance=UNIT,
-        timeScale=st.floats(0.1, 5),
-    ),
-    st.floats(0, 60, exclude_min=True) | st.floats(0, 5, exclude_min=True),
-    st.integers(0, MAX_SEED),
-)
 
 
 def notes_json(score: Score) -> str:
     return json.dumps([note.to_wire() for note in score.notes()], separators=(",", ":"))
 
 
-@given(REQUESTS)
-@settings(max_examples=150, deadline=None)
-def test_every_piece_is_in_time_in_tune_and_in_range(request: CompositionRequest) -> None:
-    score = compose(request)
-    notes = score.notes()
-    assert notes
-    assert [note.start_time for note in notes] == sorted(note.start_time for note in notes)
-    for note in notes:
-        # Validated again: composing might hand over what no client could send.
-        Note.model_validate_json(note.to_json())
-        assert note.start_time + note.duration <= request.duration
-    tonic = pitch_class(request.music.key)
-    scale = {(tonic + step) % 12 for step in SCALES[request.music.scale].steps}
-    assert {note.pitch % 12 for note in notes} <= scale
-    assert (score.key, score.scale) == (request.music.key, request.music.scale)
-    assert all(e.onset % SIXTEENTH == 0 or e.onset % TRIPLET == 0 for e in score.events)
+@pytest.mark.parametrize("part", range(4))
+def test_no_request_makes_a_piece_with_a_fault(part: int) -> None:
+    chance = random.Random(part)
+    for _ in range(REQUESTS // 4):
+        request = random_request(chance)
+        assert faults(request) == [], request
 
 
-@given(REQUESTS)
-@settings(max_examples=50, deadline=None)
-def test_every_piece_ends_on_its_tonic(request: CompositionRequest) -> None:
-    score = compose(request)
-    tonic = pitch_class(request.music.key)
-    last = {e.voice: e for e in score.events}
-    assert {last[Voice.MELODY].pitch % 12, last[Voice.BASS].pitch % 12} == {tonic}
-    assert last[Voice.MELODY].onset == last[Voice.BASS].onset == last[Voice.PADS].onset
-
-
-@given(REQUESTS)
-@settings(max_examples=50, deadline=None)
-def test_a_voice_never_strikes_a_pitch_that_still_sounds(request: CompositionRequest) -> None:
-    free_from: dict[tuple[Voice, int], int] = {}
-    for event in compose(request).events:
-        assert event.onset >= free_from.get((event.voice, event.pitch), 0)
-        free_from[event.voice, event.pitch] = event.end
-
-
-@pytest.mark.parametrize("duration", [5e-324, 1e-9, 2e-6, 0.001, 0.05])
-def test_the_shortest_of_pieces_is_a_chord(duration: float) -> None:
+@pytest.mark.parametrize("duration", [1e-9, 0.0004, 0.02])
+def test_the_shortest_piece_is_one_chord_that_takes_its_time(duration: float) -> None:
     notes = piece(duration).notes()
     assert {note.start_time for note in notes} == {0}
-    assert all(0 < note.duration <= duration for note in notes)
+    assert {note.duration for note in notes} == {duration}
 
 
-@pytest.mark.parametrize("duration", [0.8, 1, 2, 3, 4])
+@pytest.mark.parametrize("duration", [1, 2, 3, 4])
 def test_a_short_piece_is_a_gesture_from_somewhere_to_the_tonic(duration: float) -> None:
     score = piece(duration)
-    chords = [e for e in score.events if e.voice is Voice.BASS]
-    assert chords[0].onset == 0
-    assert chords[-2].pitch % 12 != chords[-1].pitch % 12 == 0
+    bass = [event for event in score.events if event.voice is Voice.BASS]
+    assert bass[0].onset == 0
+    assert bass[-2].pitch % 12 != bass[-1].pitch % 12 == 0
     assert score.notes()[-1].start_time > duration / 4
 
 
-@pytest.mark.parametrize("duration", [8, 31.4, 300])
-def test_a_piece_takes_the_time_that_was_asked_for(duration: float) -> None:
-    last = max(note.start_time + note.duration for note in piece(duration).notes())
-    assert last > duration - 1
+@pytest.mark.parametrize("time_scale", [0.1, 1, 5])
+@pytest.mark.parametrize("duration", [8, 31.4, 299.99])
+def test_the_last_chord_sounds_to_the_end(duration: float, time_scale: float) -> None:
+    notes = piece(duration, time_scale=time_scale).notes()
+    last = [note for note in notes if note.start_time == notes[-1].start_time]
+    assert {note.start_time + note.duration for note in last} == {duration}
 
 
-@pytest.mark.parametrize("tempo", [40, 120, 121, 200])
+@pytest.mark.parametrize("tempo", [40, 120, 200])
 @pytest.mark.parametrize("scale", ["major", "chromatic"])
 def test_the_longest_and_busiest_piece_stays_small(tempo: float, scale: Scale) -> None:
     busiest = piece(
-        MAX_DURATION_S,
-        scale=scale,
-        tempo=tempo,
-        gravity=0,
-        rhythm_complexity=1,
-        elasticity=1,
-        harmony=0,
+        MAX_DURATION_S, scale=scale, tempo=tempo, gravity=0, rhythm_complexity=1, elasticity=1
     )
     assert len(notes_json(busiest)) < MAX_NOTES_BYTES
 
@@ -127,14 +68,14 @@ def test_the_longest_and_busiest_piece_stays_small(tempo: float, scale: Scale) -
 @pytest.mark.parametrize("scale", sorted(set(SCALE_NAMES)))
 def test_harmony_purifies_every_scale(scale: Scale) -> None:
     rough, middle, pure = (
-        mean(consonant_share, 8, scale=scale, harmony=harmony) for harmony in (0, 0.5, 1)
+        sum(consonance(piece(30, seed, scale=scale, harmony=harmony)) for seed in range(8))
+        for harmony in (0, 0.5, 1)
     )
     assert rough < middle < pure
 
 
 def test_another_key_moves_the_piece_and_changes_nothing_else() -> None:
-    in_c = [e for e in piece().events if e.voice is Voice.MELODY]
-    in_d = [e for e in piece(key="D").events if e.voice is Voice.MELODY]
+    in_c, in_d = melody(piece()), melody(piece(key="D"))
     moved = {
         (a.pitch - b.pitch, a.onset - b.onset, a.length - b.length)
         for a, b in zip(in_d, in_c, strict=True)
@@ -147,33 +88,52 @@ def test_keys_that_sound_alike_give_the_same_notes() -> None:
     assert piece(key="C#").events == piece(key="Db").events
 
 
-def test_a_theme_comes_back() -> None:
-    bar = 4 * TICKS_PER_BEAT
-    melody = [e for e in piece(64).events if e.voice is Voice.MELODY]
-    first, second = (
-        [(e.onset % bar, e.pitch) for e in melody if e.onset // bar == number] for number in (0, 8)
-    )
-    assert [note for note in first if note in second]
-    assert [onset for onset, _ in first] == [onset for onset, _ in second]
+def test_no_two_of_a_thousand_seeds_are_alike() -> None:
+    melodies = [tuple((n.onset, n.pitch) for n in melody(piece(32, n))) for n in range(1000)]
+    assert max(Counter(melodies).values()) == 1
 
 
-def test_seeds_make_different_pieces() -> None:
-    assert len({piece(30, seed).events for seed in range(20)}) == 20
+def test_pieces_of_other_seeds_have_other_melodies() -> None:
+    melodies = [[note.pitch for note in melody(piece(32, seed))] for seed in range(60)]
+    likeness = sorted(alike(one, other) for one, other in combinations(melodies, 2))
+    assert likeness[len(likeness) // 2] < 0.52
+    assert likeness[-1] < 0.8
+
+
+@pytest.mark.parametrize("voice", Voice)
+def test_voices_keep_to_their_register(voice: Voice) -> None:
+    ranges = {Voice.BASS: (32, 47), Voice.PADS: (48, 61), Voice.MELODY: (62, 108)}
+    lowest, highest = ranges[voice]
+    for seed in range(20):
+        events = piece(30, seed, melody_range=1, air_resistance=0).events
+        assert all(lowest <= e.pitch <= highest for e in events if e.voice is voice)
+
+
+def test_notes_tell_their_voice_and_sections_their_beginning() -> None:
+    score = piece(96)
+    notes = score.notes()
+    assert {note.voice for note in notes} == {"melody", "pads", "bass"}
+    assert [note.section for note in notes if note.section] == [s.name for s in score.sections]
+    beat_s = 60 / score.tempo
+    opening = [note.start_time for note in notes if note.section]
+    assert opening == [s.onset / TICKS_PER_BEAT * beat_s for s in score.sections]
 
 
 @pytest.mark.parametrize(
     ("score", "digest"),
     [
-        (piece(8, 1), "1f923037e093b2f5"),
+        (piece(8, 1), "c9a9a23d176bd11d"),
         (
-            piece(60, MAX_SEED, key="F#", scale="dorian", tempo=93.7, gravity=12.5, friction=0.9),
-            "f60f2fb66ad555ef",
+            piece(60, MAX_SEED, key="F#", scale="dorian", tempo=93.7, gravity=12.5),
+            "a22cbdc4189423be",
         ),
         (
             piece(300, 7, key="Bb", scale="chromatic", rhythm_complexity=1, time_scale=3.3),
-            "b0fdc52472df83b7",
+            "37c4d01e54e436ca",
         ),
     ],
 )
-def test_the_same_request_makes_the_same_piece_on_every_machine(score: Score, digest: str) -> None:
+def test_this_version_makes_the_same_piece_on_every_machine(score: Score, digest: str) -> None:
+    # Whoever changes these, because pieces change, counts the composer's version up.
+    assert COMPOSER_VERSION == 2
     assert hashlib.sha256(notes_json(score).encode()).hexdigest()[:16] == digest

@@ -77,6 +77,15 @@ async def test_a_job_that_is_given_up_is_given_to_nobody(
     assert await left(bus, word) == 0
 
 
+async def test_a_job_that_is_released_is_given_out_again_at_once(
+    streams: Streams, word: str
+) -> None:
+    await work_queue(streams, word, b"job")
+    await (await one(streams, word)).release()
+    again = await streams.fetch(word, "workers", batch=1, expires_s=0.5 * ACK_WAIT_S)
+    assert [job.payload for job in again] == [b"job"]
+
+
 async def test_a_queue_without_jobs_is_no_failure(streams: Streams, word: str) -> None:
     await work_queue(streams, word)
     assert await streams.fetch(word, "workers", batch=3, expires_s=0.1) == []

@@ -1,109 +1,117 @@
 """What carries the melody: three upper voices of each chord, and its bass.
 
-The upper voices move as little as they can from chord to chord (the law of the shortest way,
-Anton Bruckner's name for it). Both play one of a row of patterns, from held to moving; liveliness
-decides how far along the row.
+Both play one of a row of textures, from held to moving; liveliness decides how far along the row,
+and each section has its own.
 """
 
 from collections.abc import Sequence
-from itertools import product
 
-from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Form
+from harmonic_music.composing.dice import WHOLE, Dice
+from harmonic_music.composing.form import BAR, Form
 from harmonic_music.composing.harmony import Harmony, Span
 from harmonic_music.composing.part import Tone
-from harmonic_music.theory.keys import OCTAVE
+from harmonic_music.composing.voicing import (
+    FIRST_VOICING,
+    LOWEST_BASS,
+    nearest_bass,
+    nearest_voicing,
+)
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.intervals import OCTAVE
 
-#: The upper voices lie around middle C, the bass from A upwards to where they begin.
-_LOWEST_PAD, _HIGHEST_PAD = 48, 62
-_LOWEST_BASS = 33
-#: Where the upper voices would like to begin.
-_FIRST_VOICING = (52, 56, 60)
+#: A texture says at which eighth of a chord which of its voices sound; eight are a bar.
+Texture = tuple[tuple[int, tuple[int, ...]], ...]
+_EIGHTH = TICKS_PER_BEAT // 2
 
-#: A pattern says at which half pulse of a chord which of its pitches sound.
-Pattern = tuple[tuple[int, tuple[int, ...]], ...]
-
-_ALL = (0, 1, 2)
-_PAD_PATTERNS: tuple[Pattern, ...] = (
+_ALL, _UPPER = (0, 1, 2), (1, 2)
+_PADS: tuple[Texture, ...] = (
     ((0, _ALL),),
     ((0, _ALL), (4, _ALL)),
+    ((0, (0,)), (2, _UPPER), (4, (0,)), (6, _UPPER)),
     ((0, (0,)), (2, (1,)), (4, (2,)), (6, (1,))),
-    ((0, (0,)), (2, (1,)), (3, (2,)), (4, (0,)), (6, (1,))),
+    ((0, _ALL), (3, _ALL), (6, _UPPER)),
+    ((0, (0,)), (2, (1,)), (3, (2,)), (4, (0,)), (6, (1,)), (7, (2,))),
+    ((0, (0,)), (1, (2,)), (2, (1,)), (3, (2,)), (4, (0,)), (5, (2,)), (6, (1,)), (7, (2,))),
 )
+#: The bass has its tone and another to move to; the upper voices are three.
+_BASS_TONES = 2
 _ROOT, _FIFTH = (0,), (1,)
-_BASS_PATTERNS: tuple[Pattern, ...] = (
+_BASSES: tuple[Texture, ...] = (
     ((0, _ROOT),),
+    ((0, _ROOT), (4, _ROOT)),
     ((0, _ROOT), (4, _FIFTH)),
-    ((0, _ROOT), (3, _FIFTH)),
+    ((0, _ROOT), (3, _FIFTH), (4, _ROOT)),
+    ((0, _ROOT), (2, _FIFTH), (4, _ROOT), (6, _FIFTH)),
 )
-#: How far a section may stray from the piece's liveliness, in patterns.
-_STRAY = 0.7
+#: How far a section may stray from the piece's liveliness, in thousandths of the row.
+_STRAY = 280
 
 
-def pads_of(form: Form, harmony: Harmony, liveliness: float, dice: Dice) -> list[Tone]:
-    """The upper voices; phrases end on a held chord."""
-    patterns = _Patterns(_PAD_PATTERNS, liveliness, dice)
-    voicing: Sequence[int] = _FIRST_VOICING
-    tones: list[Tone] = []
-    for bar, spans in zip(form.bars, harmony.bars, strict=True):
-        pattern = patterns.of(bar)
-        for span in spans:
-            voicing = nearest_voicing(voicing, span.voices)
-            tones += _play(_PAD_PATTERNS[0] if bar.is_last else pattern, span, voicing, form.pulse)
-    voicing = nearest_voicing(voicing, harmony.goal.voices)
-    return tones + _play(_PAD_PATTERNS[0], harmony.goal, voicing, form.pulse)
+class Accompaniment:
+    """The upper voices and the bass of a piece of at most so many notes a bar."""
+
+    def __init__(
+        self, form: Form, harmony: Harmony, liveliness: int, notes_per_bar: int, dice: Dice
+    ) -> None:
+        self._form, self._harmony = form, harmony
+        strays = [(dice.around(_STRAY), dice.around(_STRAY)) for _ in range(form.sections)]
+        self._pads = _chosen(_PADS, liveliness, notes_per_bar * 2 // 3, strays, 0)
+        self._basses = _chosen(_BASSES, liveliness, notes_per_bar // 3, strays, 1)
+
+    def pads(self) -> list[Tone]:
+        """The upper voices; phrases end on a held chord."""
+        voicing = FIRST_VOICING
+        tones: list[Tone] = []
+        for bar, spans in zip(self._form.bars, self._harmony.bars, strict=True):
+            for span in spans:
+                voicing = nearest_voicing(voicing, span.voices)
+                texture = _PADS[0] if bar.is_last else self._pads[bar.section_number]
+                tones += _play(texture, span, voicing)
+        goal = self._harmony.goal
+        return tones + _play(_PADS[0], goal, nearest_voicing(voicing, goal.voices))
+
+    def bass(self) -> list[Tone]:
+        """The bass, which ends on the tonic."""
+        tones: list[Tone] = []
+        last = LOWEST_BASS + OCTAVE // 2
+        for bar, spans in zip(self._form.bars, self._harmony.bars, strict=True):
+            for span in spans:
+                last = nearest_bass(last, span.bass)
+                other = span.chord.fifth if span.bass == span.chord.root else span.chord.root
+                texture = _BASSES[0] if bar.is_last else self._basses[bar.section_number]
+                tones += _play(texture, span, (last, nearest_bass(last, other)))
+        goal = self._harmony.goal
+        return tones + _play(_BASSES[0], goal, (nearest_bass(last, goal.bass),))
 
 
-def bass_of(form: Form, harmony: Harmony, liveliness: float, dice: Dice) -> list[Tone]:
-    """The bass, which ends on the tonic."""
-    patterns = _Patterns(_BASS_PATTERNS, liveliness, dice)
-    tones: list[Tone] = []
-    for bar, spans in zip(form.bars, harmony.bars, strict=True):
-        pattern = patterns.of(bar)
-        for span in spans:
-            tones += _play(pattern, span, _bass_pitches(span), form.pulse)
-    return tones + _play(_BASS_PATTERNS[0], harmony.goal, _bass_pitches(harmony.goal), form.pulse)
+def _chosen(
+    row: Sequence[Texture],
+    liveliness: int,
+    most: int,
+    strays: Sequence[tuple[int, int]],
+    part: int,
+) -> list[Texture]:
+    """Each section's texture."""
+    fitting = [texture for texture in row if sum(len(v) for _, v in texture) <= max(most, 1)]
+    fitting = fitting or [row[0]]
+    ways = [min(max(liveliness + stray[part], 0), WHOLE) for stray in strays]
+    return [fitting[(way * (len(fitting) - 1) + WHOLE // 2) // WHOLE] for way in ways]
 
 
-class _Patterns:
-    """One pattern for each section."""
-
-    def __init__(self, row: Sequence[Pattern], liveliness: float, dice: Dice) -> None:
-        self._row = row
-        self._middle = liveliness * (len(row) - 1)
-        self._dice = dice
-        self._chosen: dict[int, Pattern] = {}
-
-    def of(self, bar: Bar) -> Pattern:
-        if bar.section not in self._chosen:
-            place = round(self._middle + _STRAY * (2 * self._dice.fraction() - 1))
-            self._chosen[bar.section] = self._row[min(max(place, 0), len(self._row) - 1)]
-        return self._chosen[bar.section]
-
-
-def _play(pattern: Pattern, span: Span, pitches: Sequence[int], pulse: int) -> list[Tone]:
-    """The pattern's part that fits the chord: each step lasts until the next."""
-    onsets = [span.onset + half * pulse // 2 for half, _ in pattern]
+def _play(texture: Texture, span: Span, pitches: Sequence[int]) -> list[Tone]:
+    """The texture's part that fits the chord: each voice lasts until it sounds again."""
+    steps = [(span.onset + eighth * _EIGHTH, chosen) for eighth, chosen in texture]
+    steps = [(onset, chosen) for onset, chosen in steps if onset < span.end]
+    if span.length > BAR:
+        steps = steps[:1]
+    silent = set(range(len(pitches))) - {voice for _, chosen in steps for voice in chosen}
+    if silent and len(pitches) > _BASS_TONES:
+        # A chord too short for all of its figure still sounds as a whole.
+        onset, chosen = steps[-1]
+        steps[-1] = onset, (*chosen, *sorted(silent))
+    again = dict.fromkeys(range(len(pitches)), span.end)
     tones = []
-    for (_, chosen), onset, following in zip(pattern, onsets, [*onsets[1:], span.end], strict=True):
-        if onset < span.end:
-            length = min(following, span.end) - onset
-            tones += [Tone(onset, length, pitches[number]) for number in chosen]
-    return tones
-
-
-def _bass_pitches(span: Span) -> tuple[int, int]:
-    root = _LOWEST_BASS + (span.chord.root - _LOWEST_BASS) % OCTAVE
-    fifth = root + (span.chord.fifth - span.chord.root) % OCTAVE
-    return root, fifth if fifth < _LOWEST_PAD else fifth - OCTAVE
-
-
-def nearest_voicing(before: Sequence[int], voices: Sequence[int]) -> tuple[int, ...]:
-    """The chord's voices, placed so that they move least."""
-    register = range(_LOWEST_PAD, _HIGHEST_PAD + 1)
-    places = [[pitch for pitch in register if pitch % OCTAVE == voice] for voice in voices]
-    voicings = sorted({tuple(sorted(chosen)) for chosen in product(*places)})
-    return min(
-        voicings,
-        key=lambda chosen: sum(abs(a - b) for a, b in zip(before, chosen, strict=True)),
-    )
+    for onset, chosen in reversed(steps):
+        tones += [Tone(onset, again[voice] - onset, pitches[voice]) for voice in chosen]
+        again |= dict.fromkeys(chosen, onset)
+    return tones[::-1]

@@ -6,6 +6,7 @@ it makes of them may change between versions. What follows from them is whole-nu
 
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import accumulate
 from typing import TypeVar
 
 from numpy.random import Philox
@@ -13,18 +14,22 @@ from numpy.random import Philox
 T = TypeVar("T")
 
 _RAW_BITS = 64
-_STEPS = 2**32
+_AT_ONCE = 64
+#: Shares and levels are given in so many parts.
+WHOLE = 1000
 
 
 class Layer(IntEnum):
     """Each layer throws its own dice: what one of them does leaves the others as they were."""
 
-    HARMONY = 0
-    RHYTHM = 1
-    MELODY = 2
-    PADS = 3
-    BASS = 4
-    DYNAMICS = 5
+    CHARACTER = 0
+    FORM = 1
+    HARMONY = 2
+    RHYTHM = 3
+    MELODY = 4
+    ACCOMPANIMENT = 5
+    DYNAMICS = 6
+    COLOUR = 7
 
 
 class Dice:
@@ -32,24 +37,36 @@ class Dice:
 
     def __init__(self, seed: int, layer: Layer) -> None:
         self._source = Philox(key=(layer << _RAW_BITS) | seed)
+        self._drawn: list[int] = []
 
     def below(self, count: int) -> int:
         """A whole number from 0 up to, and excluding, ``count``."""
-        return (int(self._source.random_raw()) * count) >> _RAW_BITS
+        if not self._drawn:
+            self._drawn = self._source.random_raw(_AT_ONCE).tolist()[::-1]
+        return (self._drawn.pop() * count) >> _RAW_BITS
 
-    def fraction(self) -> float:
-        """A number from 0 up to, and excluding, 1."""
-        return self.below(_STEPS) / _STEPS
+    def between(self, lowest: int, highest: int) -> int:
+        """A whole number from ``lowest`` to ``highest``, both included."""
+        return lowest + self.below(highest - lowest + 1)
 
-    def chance(self, share: float) -> bool:
-        """True in this share of the cases."""
-        return self.fraction() < share
+    def around(self, spread: int) -> int:
+        """A whole number around 0, at most ``spread`` away: the nearer, the likelier."""
+        return (self.between(-spread, spread) + self.between(-spread, spread)) // 2
+
+    def chance(self, share: int) -> bool:
+        """True in so many of a thousand cases."""
+        return self.below(WHOLE) < share
+
+    def choice(self, options: Sequence[T]) -> T:
+        """One of the options, all alike."""
+        return options[self.below(len(options))]
 
     def weighted(self, options: Sequence[T], weights: Sequence[int]) -> T:
         """One of the options, as often as its weight says."""
-        place = self.below(sum(weights))
-        for option, weight in zip(options, weights, strict=True):
-            place -= weight
-            if place < 0:
-                return option
-        raise ValueError("no option has a weight")
+        return options[self.place(weights)]
+
+    def place(self, weights: Sequence[int]) -> int:
+        """The place of one of the weights, as often as it says."""
+        sums = list(accumulate(weights))
+        drawn = self.below(sums[-1])
+        return next(place for place, reached in enumerate(sums) if drawn < reached)

@@ -1,49 +1,58 @@
-"""What the parameters ask of a piece: five numbers that the layers work with.
+"""What the parameters ask of a piece: the numbers that the layers work with.
 
 Music parameters set them, physics bends them. At the default of a physics parameter nothing is
 bent. Away from it a level goes towards 0 or 1 by a share of the way that is left: so physics acts
-wherever a music parameter stands, and never turns it round.
+wherever a music parameter stands, and never turns it round. Levels are rounded to thousandths at
+once: all that is decided by them is decided in whole numbers.
 """
 
 from dataclasses import dataclass
 
 from annotated_types import Ge, Le
 
+from harmonic_music.composing.dice import WHOLE
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 #: A music parameter's range is mapped to these levels, for physics to have room at both ends.
 LOWEST_LEVEL = 0.1
 HIGHEST_LEVEL = 0.9
 #: The share of the way to the end that physics goes at the end of its own range.
-REACH = 0.6
+REACH = 0.9
 #: By so much of itself the tempo changes between the default gravity and its extremes.
 GRAVITY_SHARE = 0.2
-#: The melody's span at level 0, and what level 1 adds.
-NARROWEST_SEMITONES = 5
-SPAN_SEMITONES = 22
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Tempo in beats a minute, levels from 0 to 1, the melody's span, the factor of lengths."""
+    """Tempo in beats a minute; levels and ``chromatic`` in thousandths; lengths in percent."""
 
     tempo: float
-    consonance: float
-    liveliness: float
-    span_semitones: int
-    length_factor: float
+    consonance: int
+    chromatic: int
+    liveliness: int
+    width: int
+    length_percent: int
 
 
 def shape_of(music: MusicParameters, physics: PhysicsParameters) -> Shape:
     """The shape that a universe's parameters give to its music."""
-    width = bend(level(music.melody_range), -deviation(physics, "air_resistance"))
+    consonance = bend(level(music.harmony), -deviation(physics, "friction"))
     return Shape(
         tempo=music.tempo * (1 - GRAVITY_SHARE * deviation(physics, "gravity")),
-        consonance=bend(level(music.harmony), -deviation(physics, "friction")),
-        liveliness=bend(level(music.rhythm_complexity), deviation(physics, "elasticity")),
-        span_semitones=NARROWEST_SEMITONES + round(SPAN_SEMITONES * width),
-        length_factor=physics.time_scale,
+        consonance=thousandths(consonance),
+        # Not bent: with full harmony no tone is foreign to the scale, whatever the friction.
+        chromatic=WHOLE - thousandths(music.harmony),
+        liveliness=thousandths(
+            bend(level(music.rhythm_complexity), deviation(physics, "elasticity"))
+        ),
+        width=thousandths(bend(level(music.melody_range), -deviation(physics, "air_resistance"))),
+        length_percent=round(100 * physics.time_scale),
     )
+
+
+def thousandths(unit: float) -> int:
+    """A number from 0 to 1 in thousandths."""
+    return round(WHOLE * unit)
 
 
 def level(unit: float) -> float:
@@ -64,3 +73,11 @@ def deviation(physics: PhysicsParameters, name: str) -> float:
     kind, bound = (Ge, "ge") if value < neutral else (Le, "le")
     end = next(float(getattr(it, bound)) for it in field.metadata if isinstance(it, kind))
     return (value - neutral) / abs(end - neutral)
+
+
+def between(level_thousandths: int, row: tuple[int, ...]) -> int:
+    """The number that a row of numbers has so far along it, on straight lines."""
+    place, rest = divmod(level_thousandths * (len(row) - 1), WHOLE)
+    if place >= len(row) - 1:
+        return row[-1]
+    return row[place] + (row[place + 1] - row[place]) * rest // WHOLE

@@ -26,19 +26,22 @@ class ScaleShape:
 
     ``steps`` are semitones; ``degrees`` has for each function the degrees that carry it, the usual
     one first; ``signature`` counts the sharps more than the major key on the same tonic has; of
-    ``home`` a chord takes its tones where the scale leaves a choice.
+    ``home`` a chord takes its tones where the scale leaves a choice; ``letters`` counts how many
+    letters above the tonic's each tone is written, where that is not simply the next.
     """
 
     steps: tuple[int, ...]
     signature: int
     degrees: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     home: tuple[int, ...] = ()
+    letters: tuple[int, ...] = ()
 
     def carrying(self, function: Function) -> tuple[int, ...]:
         """The degrees that carry a function, the usual one first."""
         return self.degrees[function.value]
 
 
+_CHROMATIC = (0, 0, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 _SHAPES = {
@@ -51,11 +54,21 @@ _SHAPES = {
     "lydian": ScaleShape((0, 2, 4, 6, 7, 9, 11), 1, ((0, 5, 2), (1, 5), (4, 6))),
     "mixolydian": ScaleShape((0, 2, 4, 5, 7, 9, 10), -1, ((0, 5), (3, 1), (6, 4))),
     "locrian": ScaleShape((0, 1, 3, 5, 6, 8, 10), -5, ((0, 5), (3, 2), (1, 6))),
-    "major_pentatonic": ScaleShape((0, 2, 4, 7, 9), 0, ((0, 4), (1, 4), (3, 1))),
-    "minor_pentatonic": ScaleShape((0, 3, 5, 7, 10), -3, ((0, 1), (2, 1), (4, 3))),
-    "blues": ScaleShape((0, 3, 5, 6, 7, 10), -3, ((0, 1), (2, 1), (4, 5))),
-    "whole_tone": ScaleShape((0, 2, 4, 6, 8, 10), 0, ((0, 4), (1, 3), (5, 1))),
-    "chromatic": ScaleShape(tuple(range(12)), 0, ((0, 9, 4), (5, 2, 8), (7, 10, 1)), _MAJOR),
+    "major_pentatonic": ScaleShape(
+        (0, 2, 4, 7, 9), 0, ((0, 4), (1, 4), (3, 1)), letters=(0, 1, 2, 4, 5)
+    ),
+    "minor_pentatonic": ScaleShape(
+        (0, 3, 5, 7, 10), -3, ((0, 1), (2, 1), (4, 3)), letters=(0, 2, 3, 4, 6)
+    ),
+    "blues": ScaleShape(
+        (0, 3, 5, 6, 7, 10), -3, ((0, 1), (2, 1), (4, 5)), letters=(0, 2, 3, 4, 4, 6)
+    ),
+    "whole_tone": ScaleShape(
+        (0, 2, 4, 6, 8, 10), 0, ((0, 4), (1, 3), (5, 1)), letters=(0, 1, 2, 3, 4, 6)
+    ),
+    "chromatic": ScaleShape(
+        tuple(range(12)), 0, ((0, 9, 4), (5, 2, 8), (7, 10, 1)), _MAJOR, _CHROMATIC
+    ),
 }
 _ALIASES = {
     "ionian": "major",

@@ -74,6 +74,8 @@ FIELDS = {
     "Rejected.ok": "The command was refused.",
     "Note.duration": "How long the note sounds, in seconds.",
     "offset": "How far the client has come, as it is to say it when it comes back.",
+    "Note.voice": "Who plays it: the melody, what fills the harmony, or the bass.",
+    "Note.section": "The letter of the part of the form that begins with this note.",
     "owner": "The user who created the universe.",
     "parameters": "The parameters that are to change; at least one.",
     "PhysicsUpdated.parameters": "All physics parameters as they are now.",

@@ -1,0 +1,95 @@
+"""Pieces in bulk, without a broker: a request a line comes in, an answer a line goes out.
+
+``{"id", "music", "physics", "duration", "seed"}`` is answered by ``{"id", "notes", "midi",
+"seed"}``, the MIDI file in base64, or by ``{"id", "error": {"code", "message", "details"}}``.
+Parameters that are missing take their defaults; a seed that is missing is drawn.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError, create_model
+
+from harmonic_music.composing import CompositionRequest
+from harmonic_music.performing import perform
+from harmonic_protocol.messages.music import Duration, Seed
+from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
+from harmonic_protocol.schema import ClientModel, WireModel
+from harmonic_protocol.values import MusicParameters, PhysicsParameters
+
+P = TypeVar("P", bound=WireModel)
+
+#: A request has a few hundred bytes; a longer line than this is not read as one.
+MAX_LINE_BYTES = 64 * 1024
+
+
+def _strict(parameters: type[WireModel]) -> type[ClientModel]:
+    """A parameter set as a client may send it: no other fields, and those missing by default."""
+    fields: dict[str, Any] = {
+        name: (field.rebuild_annotation(), field.default)
+        for name, field in parameters.model_fields.items()
+    }
+    made: type[ClientModel] = create_model(parameters.__name__, __base__=ClientModel, **fields)
+    return made
+
+
+_Music, _Physics = _strict(MusicParameters), _strict(PhysicsParameters)
+
+
+class _Asked(ClientModel):
+    """One line of input."""
+
+    id: Any = None
+    music: _Music = Field(default_factory=_Music)  # type: ignore[valid-type]
+    physics: _Physics = Field(default_factory=_Physics)  # type: ignore[valid-type]
+    duration: Duration
+    seed: Seed | None = None
+
+
+def answers(lines: Iterable[bytes], new_seed: Callable[[], int]) -> Iterator[str]:
+    """The answer to each line that is not blank."""
+    for line in lines:
+        if line.strip():
+            yield json.dumps(_answer(line, new_seed), separators=(",", ":"))
+
+
+def _answer(line: bytes, new_seed: Callable[[], int]) -> dict[str, object]:
+    asked = _read(line)
+    if not isinstance(asked, dict):
+        return _error(None, asked)
+    try:
+        request = _Asked.model_validate(asked)
+    except ValidationError as error:
+        return _error(asked.get("id"), invalid_fields(error, _Asked))
+    seed = new_seed() if request.seed is None else request.seed
+    music = _parameters(MusicParameters, request.music)
+    physics = _parameters(PhysicsParameters, request.physics)
+    made = perform(CompositionRequest(music, physics, request.duration, seed))
+    return {
+        "id": request.id,
+        "notes": json.loads(made.notes),
+        "midi": base64.b64encode(made.midi).decode(),
+        "seed": seed,
+    }
+
+
+def _parameters(kind: type[P], asked: ClientModel) -> P:
+    return kind.model_validate(asked.model_dump())
+
+
+def _read(line: bytes) -> dict[str, Any] | Refused:
+    if len(line) > MAX_LINE_BYTES:
+        return refused(Code.INVALID_PARAMETERS, "The line is too long", limitBytes=MAX_LINE_BYTES)
+    try:
+        asked = json.loads(line)
+    except (ValueError, RecursionError):
+        return refused(Code.INVALID_PARAMETERS, "The line is not JSON", reason="NOT_JSON")
+    if not isinstance(asked, dict):
+        return refused(Code.INVALID_PARAMETERS, "A request is an object", reason="NOT_AN_OBJECT")
+    return asked
+
+
+def _error(number: object, refusal: Refused) -> dict[str, object]:
+    return {"id": number, "error": refusal.model_dump(mode="json")}

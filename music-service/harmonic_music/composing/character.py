@@ -1,0 +1,81 @@
+"""What one piece is like and another is not: drawn once, from the seed alone.
+
+Real pieces differ from one another more than their averages show: one hardly leaps, one is all
+repeated notes, one says everything twice. Each trait here strays around what is usual in public
+tunes (Essen folksong collection, Bach's chorales, fiddle tunes) about as far as they do.
+"""
+
+from dataclasses import dataclass
+
+from harmonic_music.composing.dice import Dice
+
+#: A trait in percent of what is usual, from rare to strong, and how often.
+_FACTORS = (30, 55, 80, 100, 130, 170, 230)
+_FACTOR_WEIGHTS = (2, 4, 5, 6, 5, 4, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A piece's traits; shares are in thousandths, factors in percent of what is usual."""
+
+    #: How much likelier repeated notes, steps, thirds and leaps are than usual.
+    repeats: int
+    steps: int
+    thirds: int
+    leaps: int
+    #: How far into the piece its highest note comes, in thousandths.
+    climax: int
+    #: How strongly a melody keeps its direction, and how closely it follows the contour.
+    inertia: int
+    contour: int
+    #: Of returning bars, those that come back note for note; of new bars, those in a known rhythm.
+    literal: int
+    economy: int
+    #: Of bars, those with two chords; of chords, those in first inversion.
+    moving: int
+    inverted: int
+    #: How far the rhythm strays from the parameters, in thousandths up or down.
+    density: int
+    #: What is added to the melody's span, in semitones, and how much of it lies below the tonic.
+    span: int
+    below_percent: int
+    #: How much likelier dotted, syncopated and triplet figures are than usual.
+    dotted: int
+    syncopated: int
+    triplets: int
+    #: How many notes lead over into the next phrase.
+    upbeat: int
+    #: What is added to the percentage of its time that a melody's note sounds.
+    touch: int
+    #: What is added to the share of strong notes that are bound to the chord.
+    bound: int
+
+
+def character_of(dice: Dice) -> Character:
+    """A character at random."""
+
+    def factor() -> int:
+        return dice.weighted(_FACTORS, _FACTOR_WEIGHTS)
+
+    return Character(
+        repeats=min(factor(), 170),
+        steps=dice.choice((65, 85, 105, 135, 190)),
+        thirds=factor(),
+        leaps=factor(),
+        climax=dice.choice((150, 350, 500, 667, 667, 667)),
+        inertia=dice.choice((170, 250, 340, 450)),
+        contour=dice.choice((2, 3, 4, 6)),
+        literal=dice.choice((200, 400, 600, 750, 900, 1000)),
+        economy=dice.between(0, 850),
+        moving=dice.between(50, 900),
+        inverted=dice.between(50, 450),
+        density=dice.choice((-320, -290, -250, -180, -80, 50, 180, 300)),
+        span=dice.between(-3, 3),
+        below_percent=dice.choice((3, 15, 30, 40, 42)),
+        dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
+        syncopated=dice.choice((1, 3, 10, 40, 100)),
+        triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
+        upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
+        touch=dice.between(-9, 2),
+        bound=dice.between(-200, 200),
+    )

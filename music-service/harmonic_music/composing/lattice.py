@@ -1,0 +1,63 @@
+"""A walk through places, one after the other, that knows where it has to arrive.
+
+Every moment has places with weights, every pair of places a weight too. Going backwards once, each
+place learns how good what may follow it is; going forwards, each next place is drawn by all three.
+So a progression arrives at its cadence, and a melody at its goal, without being bent to it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+#: Prospects are kept below this: whole numbers of a handy size.
+_CEILING = 1 << 24
+
+Weights = Mapping[int, int]
+#: How good a place is after another.
+Transitions = Sequence[Sequence[int]]
+
+
+def prospects(moments: Sequence[Weights], transitions: Transitions) -> list[dict[int, int]]:
+    """For each moment, how good what may follow each of its places is: above zero, if only just."""
+    found = [dict.fromkeys(moments[-1], _CEILING)]
+    for following in reversed(range(1, len(moments))):
+        after = found[-1]
+        worth = [(place, weight * after[place]) for place, weight in moments[following].items()]
+        sums = {}
+        for place in moments[following - 1]:
+            row = transitions[place]
+            sums[place] = sum([row[other] * value for other, value in worth])
+        divisor = max(1, max(sums.values()) // _CEILING)
+        found.append({place: value // divisor + 1 for place, value in sums.items()})
+    return found[::-1]
+
+
+def walk(
+    moments: Sequence[Weights],
+    transitions: Transitions,
+    start: int | None,
+    place_of: Callable[[Sequence[int]], int],
+    adjusted: Callable[[list[int], Sequence[int], list[int], int], list[int]] | None = None,
+) -> list[int]:
+    """One place for each moment; ``start`` is where the walk comes from.
+
+    ``adjusted`` may change the weights, given the walk so far, the places and the moment.
+    """
+    ahead = prospects(moments, transitions)
+    went: list[int] = []
+    last = start
+    for number, (weights, prospect) in enumerate(zip(moments, ahead, strict=True)):
+        places = list(weights)
+        if len(places) == 1:
+            last = places[0]
+            went.append(last)
+            continue
+        if last is None:
+            values = [weights[place] * prospect[place] for place in places]
+        else:
+            row = transitions[last]
+            values = [weights[place] * prospect[place] * row[place] for place in places]
+        if adjusted is not None:
+            values = adjusted(values, places, went, number)
+        # Where nothing suits, anything does.
+        last = places[place_of(values if any(values) else [1] * len(places))]
+        went.append(last)
+    return went

@@ -1,0 +1,175 @@
+"""How well a pitch suits a moment of the melody: by its chord, its height and the movement to it.
+
+What suits is known from large collections: steps are far commoner than leaps, a leap is followed
+by a step back, phrases arch (David Huron, *Sweet Anticipation*, 2006, chapter 5; Eugene Narmour's
+implication and realization).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harmonic_music.composing.character import Character
+from harmonic_music.composing.dice import WHOLE, Dice
+from harmonic_music.composing.form import Cadence
+from harmonic_music.composing.harmony import Span
+from harmonic_music.composing.ladder import Ladder
+from harmonic_music.composing.shape import Shape
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.intervals import OCTAVE, TONAL_PROFILE
+from harmonic_music.theory.scales import ScaleShape
+
+#: Weights are whole numbers; this keeps their quotients apart.
+_RESOLUTION = 1024
+#: Strong onsets are bound to the chord in this share of cases, and by this more with consonance.
+_BOUND, _BOUND_BY_CONSONANCE = 40, 700
+#: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
+#: on strong ones, where what is foreign is meant to be heard.
+_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 420, 200)
+#: On a beat, a tone foreign to the chord and a semitone from what sounds is so much rarer.
+_RUBBING_DIVISOR = 4
+#: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
+#: no chord has one.
+_FOREIGN_PERCENT = 60
+#: A tone foreign to the chord is left by step: otherwise it is so much rarer.
+_LEAPT_DIVISOR = 6
+_STEP_SEMITONES, _LEAP_SEMITONES = 2, 5
+#: After a leap: a step back, another way back, and on in the same direction, in percent.
+_STEP_BACK, _LEAP_BACK, _ON = 330, 220, 30
+#: How far the contour may be missed at half the weight: so many twelfths of the span, by character.
+_SPAN_PARTS = 12
+#: What a phrase's last note is above the tonic, by cadence.
+_FINALS = {
+    Cadence.CLOSED: {0: 16, 4: 2, 3: 2, 7: 2},
+    Cadence.HALF: {7: 10, 2: 7, 11: 3, 10: 3},
+    Cadence.DECEPTIVE: {0: 8, 4: 2, 3: 2, 7: 3},
+    Cadence.OPEN: {7: 4, 0: 3, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
+}
+_OTHER_FINAL_DIVISOR = 12
+#: The tonic that a melody circles is so much likelier to be its last note than one an octave off,
+#: and so much likelier does the melody come to it from a step away.
+_HOME_WEIGHT, _APPROACH = 5, 6
+#: So much likelier is a piece to begin with a tonic, and an upbeat to be the fifth.
+_PREFERENCE, _FIFTH = 3, 7
+
+#: Pitches and how well each suits.
+Options = dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One onset: its chord, and how long its note will be."""
+
+    onset: int
+    length: int
+    span: Span
+    strong: bool
+
+
+class Singer:
+    """Knows what suits in one piece."""
+
+    def __init__(
+        self, ladder: Ladder, scale: ScaleShape, shape: Shape, character: Character, dice: Dice
+    ) -> None:
+        self._ladder, self._dice = ladder, dice
+        self._home = frozenset((ladder.tonic + step) % OCTAVE for step in scale.home or scale.steps)
+        self._foreign_percent = max(3, _FOREIGN_PERCENT * shape.chromatic // WHOLE)
+        self._bound = _BOUND + _BOUND_BY_CONSONANCE * shape.consonance // WHOLE + character.bound
+        self._inertia = character.inertia
+        width = ladder.width * character.contour // _SPAN_PARTS + 1
+        self._missed = width * width
+        self._neighbours = {
+            one for pair in pairwise(ladder.rungs) if ladder.tonic in pair for one in pair
+        }
+
+    def options(self, moment: Moment, height_percent: int) -> Options:
+        """How well each pitch suits this moment, whatever is around it."""
+        chord, ladder = moment.span.chord, self._ladder
+        target = ladder.height(height_percent)
+        bound = moment.strong and self._dice.chance(self._bound)
+        on_beat = moment.onset % TICKS_PER_BEAT == 0
+        liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[on_beat + moment.strong]
+        rubbing = (
+            {(tone + by) % OCTAVE for tone in (chord.root, *moment.span.voices) for by in (1, 11)}
+            if on_beat
+            else ()
+        )
+        found = {}
+        for pitch in ladder.inner:
+            tone = pitch % OCTAVE
+            if tone not in chord.tones:
+                continue
+            weight = _RESOLUTION * self._missed // (self._missed + (pitch - target) ** 2)
+            weight = weight * TONAL_PROFILE[(pitch - ladder.tonic) % OCTAVE] // 100
+            if tone in chord.triad:
+                weight = weight * liked // 100
+            elif tone in rubbing:
+                weight //= _RUBBING_DIVISOR
+            if tone not in self._home and tone not in chord.triad:
+                weight = weight * self._foreign_percent // 100
+            found[pitch] = weight + 1
+        # A narrow span may leave nothing between its ends.
+        return found or dict.fromkeys((p for p in ladder.pitches if p % OCTAVE in chord.tones), 1)
+
+    def opening(self, options: Options) -> Options:
+        """The same, for a note that begins the piece: rather the tonic."""
+        return self._preferring(0, options)
+
+    def leading(self, options: Options) -> Options:
+        """The same, for a note that leads over into a phrase: rather the fifth."""
+        return self._preferring(_FIFTH, options)
+
+    def _preferring(self, degree: int, options: Options) -> Options:
+        preferred = (self._ladder.tonic + degree) % OCTAVE
+        return {
+            pitch: weight * (_PREFERENCE if pitch % OCTAVE == preferred else 1)
+            for pitch, weight in options.items()
+        }
+
+    def closing(self, options: Options, cadence: Cadence) -> Options:
+        """The same, for a note that ends a phrase."""
+        finals, tonic = _FINALS[cadence], self._ladder.tonic
+        return {
+            pitch: weight * finals[degree]
+            if (degree := (pitch - tonic) % OCTAVE) in finals
+            else max(1, weight // _OTHER_FINAL_DIVISOR)
+            for pitch, weight in options.items()
+        }
+
+    def approaching(self, options: Options) -> Options:
+        """The same, for the last note but one: it rather lies next to the last."""
+        return {
+            pitch: weight * (_APPROACH if pitch in self._neighbours else 1)
+            for pitch, weight in options.items()
+        }
+
+    def landing(self) -> Options:
+        """The tonics: where the piece comes to rest."""
+        ladder = self._ladder
+        return {
+            pitch: _HOME_WEIGHT if pitch == ladder.tonic else 1
+            for pitch in ladder.pitches
+            if (pitch - ladder.tonic) % OCTAVE == 0
+        }
+
+    def after(
+        self, first: int, last: int, span: Span, values: Sequence[int], pitches: Sequence[int]
+    ) -> list[int]:
+        """Weights after a movement over ``span``: leaps turn back, lines go on."""
+        leap, foreign = last - first, last % OCTAVE not in span.chord.triad
+        return [
+            value
+            * self._turn(leap, pitch - last)
+            // (100 * _LEAPT_DIVISOR if foreign and abs(pitch - last) > _STEP_SEMITONES else 100)
+            for value, pitch in zip(values, pitches, strict=True)
+        ]
+
+    def _turn(self, before: int, move: int) -> int:
+        """How much likelier a movement is after another, in percent."""
+        onward = move * before > 0
+        if abs(before) >= _LEAP_SEMITONES and move:
+            if onward:
+                return _ON
+            return _STEP_BACK if abs(move) <= _STEP_SEMITONES else _LEAP_BACK
+        return self._inertia if onward and abs(move) <= _STEP_SEMITONES else 100

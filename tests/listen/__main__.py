@@ -1,0 +1,50 @@
+"""``python -m listen DIR``: render the examples, and a page to read beside them."""
+
+import sys
+from pathlib import Path
+
+from harmonic_music.composing import compose
+from harmonic_music.midi import render
+from harmonic_music.theory.keys import spelled
+from listen.examples import EXAMPLES
+from listen.picture import write_roll
+from listen.sound import write_wav
+from music_service import features
+from music_service.measures import MEASURES
+from music_service.tunes import tune_of
+
+
+def main() -> int:
+    """Write everything; the exit status."""
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    page = ["<!doctype html><meta charset=utf-8><title>Examples</title>"]
+    for example in EXAMPLES:
+        score = compose(example.request)
+        (directory / f"{example.name}.mid").write_bytes(render(score))
+        write_wav(score, directory / f"{example.name}.wav")
+        write_roll(score, directory / f"{example.name}.png")
+        tune = tune_of(score)
+        numbers = {name: measure(score) for name, measure in MEASURES.items()}
+        numbers |= {
+            name: number(tune)
+            for name, (number, _) in (*features.NUMBERS.items(), *features.VERTICAL.items())
+        }
+        form = " ".join(section.name for section in score.sections)
+        page.append(
+            f"<h2>{example.name}</h2><p>{score.duration:g} s, {score.tempo:g} beats a minute, "
+            f"{score.key} {score.scale} ({' '.join(spelled(score.key, score.scale))}), "
+            f"seed {example.seed}, sections {form}, {len(score.events)} notes</p>"
+            f'<img src="{example.name}.png" style="max-width:100%"><br>'
+            f'<audio controls src="{example.name}.wav"></audio> '
+            f'<a href="{example.name}.mid">MIDI</a>'
+            f"<p>{', '.join(f'{name} {value:.2f}' for name, value in numbers.items())}</p>"
+        )
+        print(f"{example.name}: {', '.join(f'{n} {v:.2f}' for n, v in numbers.items())}")
+    (directory / "index.html").write_text("\n".join(page))
+    print(f"Open {directory / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

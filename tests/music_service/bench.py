@@ -1,0 +1,140 @@
+"""``python -m music_service.bench``: what the composer costs, and what its pieces measure.
+
+Speed is told beside a loop of numpy that is always the same, so that machines can be compared.
+"""
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations, count
+from statistics import median
+
+import numpy as np
+
+from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest
+from harmonic_music.performing import perform
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_protocol.values import MusicParameters, PhysicsParameters
+from music_service import corpus
+from music_service.boundaries import boundaries
+from music_service.comparison import table
+from music_service.likeness import alike
+from music_service.measures import MEASURES, PARAMETERS, correlations, melody, piece
+from music_service.validity import faults, random_request
+
+REQUESTS = 20_000
+SEEDS = 1000
+CHORALES = 60
+RUNS = 30
+QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+
+
+def main() -> int:
+    """Print it all; the exit status."""
+    print(f"Composer version {COMPOSER_VERSION}")
+    speed()
+    monotony()
+    structure()
+    variety()
+    likeness()
+    return validity()
+
+
+def reference() -> None:
+    """The fixed loop."""
+    values = np.arange(200_000, dtype=np.float64)
+    for _ in range(20):
+        values = np.sqrt(values * 1.0001 + 1.0)
+
+
+def cpu_ms(work: Callable[[], object], runs: int) -> float:
+    """The median of the CPU time it takes."""
+    found = []
+    for _ in range(runs):
+        started = time.process_time()
+        work()
+        found.append(1000 * (time.process_time() - started))
+    return median(found)
+
+
+def speed() -> None:
+    """Pieces with their notes as JSON and their MIDI files, as they are stored."""
+    loop = cpu_ms(reference, RUNS)
+    print(f"\nCPU (median of {RUNS}; the numpy loop takes {loop:.1f} ms)")
+    seeds = count()
+    for duration, most in ((8.0, 8), (60.0, None), (300.0, 250)):
+        took = cpu_ms(partial(_perform, duration, seeds), RUNS)
+        bound = f", at most {most}" if most else ""
+        print(f"  {duration:5.0f} s: {took:6.1f} ms ({took / loop:.2f} loops{bound})")
+
+
+def _perform(duration: float, seeds: Iterator[int]) -> None:
+    perform(CompositionRequest(MusicParameters(), PhysicsParameters(), duration, next(seeds)))
+
+
+def monotony() -> None:
+    """Every parameter against every measure."""
+    print("\nSpearman's rho, nine steps of thirty seeds" + "".join(f"{m:>12}" for m in MEASURES))
+    for name in PARAMETERS:
+        found = correlations(name)
+        print(f"  {name:40s}" + "".join(f"{found[measure]:12.2f}" for measure in MEASURES))
+
+
+def structure() -> None:
+    """Phrase ends, composed and heard."""
+    hits = composed = heard = 0
+    for seed in range(200):
+        score = piece(64, seed)
+        ends = boundaries(melody(score))
+        starts = score.phrases[1:]
+        hits += sum(any(abs(end - start) <= TICKS_PER_BEAT for end in ends) for start in starts)
+        composed += len(starts)
+        heard += len(ends)
+    print(
+        f"\nPhrase ends: {hits / composed:.0%} of those composed are heard, "
+        f"{hits / heard:.0%} of those heard are composed"
+    )
+
+
+def variety() -> None:
+    """How alike seeds are, and real pieces."""
+    melodies = [melody(piece(32, seed)) for seed in range(SEEDS)]
+    kinds = Counter(tuple((note.onset, note.pitch) for note in notes) for notes in melodies)
+    print(f"\nOf {SEEDS} seeds, {len(kinds)} melodies; likeness of their intervals at quantiles")
+    print("  " + " ".join(f"{quantile:6.0%}" for quantile in QUANTILES))
+    _print_likeness("ours", [[note.pitch for note in notes] for notes in melodies[:150]])
+    real = [*corpus.melodies(corpus.FEW_SONGS), *corpus.chorales(CHORALES)]
+    _print_likeness("real", [[sound.pitch for sound in t.beginning(16).melody] for t in real])
+
+
+def _print_likeness(name: str, melodies: list[list[int]]) -> None:
+    found = sorted(alike(one, other) for one, other in combinations(melodies, 2))
+    values = (found[round(quantile * (len(found) - 1))] for quantile in QUANTILES)
+    print("  " + " ".join(f"{value:6.2f}" for value in values) + f"  {name}")
+
+
+def likeness() -> None:
+    """Beside real music and what is easily made."""
+    melodies = [*corpus.melodies(corpus.MANY_SONGS), *corpus.melodies(corpus.MANY_DANCES)]
+    chorales = corpus.chorales(CHORALES)
+    print(f"\nOverlaps, {len(melodies)} songs and dances and {len(chorales)} chorales")
+    rows = table(melodies, chorales)
+    columns = list(next(iter(rows.values())))
+    print(f"  {'':24s}" + "".join(f"{column:>12}" for column in columns))
+    for name, row in rows.items():
+        print(f"  {name:24s}" + "".join(f"{row[column]:12.2f}" for column in columns))
+
+
+def validity() -> int:
+    """Faults of random requests."""
+    chance = random.Random(2024)
+    found = Counter(fault for _ in range(REQUESTS) for fault in faults(random_request(chance)))
+    print(f"\nFaults in {REQUESTS} random pieces: {dict(found) or 'none'}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

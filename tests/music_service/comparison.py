@@ -1,0 +1,44 @@
+"""Our pieces, real ones and easy ones, and how far they overlap."""
+
+import random
+from collections.abc import Sequence
+
+from music_service import features
+from music_service.measures import piece
+from music_service.tunes import Tune, arpeggio_loop, random_walk, tune_of
+
+BARS = 16
+
+#: Overlaps by feature and by pair of kinds.
+Table = dict[str, dict[str, float]]
+
+
+def table(melodies: Sequence[Tune], chorales: Sequence[Tune]) -> Table:
+    """Melodies are compared with all, what is under them with chorales."""
+    return _compared([*melodies, *chorales], vertical=False) | _compared(chorales, vertical=True)
+
+
+def _compared(tunes: Sequence[Tune], *, vertical: bool) -> Table:
+    """With a piece of ours and of either baseline for each tune, in its mode and of its length."""
+    chance = random.Random(1)
+    real = [tune.beginning(BARS) for tune in tunes]
+    ours = [
+        tune_of(piece(2.0 * tune.bars, seed, scale="minor" if tune.minor else "major"))
+        for seed, tune in enumerate(real)
+    ]
+    walks = [random_walk(tune.bars, chance, minor=tune.minor) for tune in real]
+    loops = [arpeggio_loop(tune.bars, chance, minor=tune.minor) for tune in real]
+    pairs = {
+        "real-real": (real[::2], real[1::2]),
+        "ours-real": (ours, real),
+        "walk-real": (walks, real),
+        "loop-real": (loops, real),
+        "ours-walk": (ours, walks),
+        "ours-loop": (ours, loops),
+    }
+    columns = {
+        name: features.overlaps(one, other, vertical=vertical)
+        for name, (one, other) in pairs.items()
+    }
+    rows = columns["ours-real"]
+    return {row: {name: overlaps[row] for name, overlaps in columns.items()} for row in rows}

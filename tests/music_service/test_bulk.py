@@ -1,0 +1,90 @@
+"""Composing in bulk: a request a line, an answer a line, and nothing else."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from typing import Any
+
+import pytest
+from mido import MidiFile
+
+from harmonic_music.bulk import MAX_LINE_BYTES, answers
+from music_service.measures import piece
+
+
+def answered(*lines: object) -> list[dict[str, Any]]:
+    texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    return [json.loads(answer) for answer in answers(texts, lambda: 77)]
+
+
+def test_a_request_is_answered_with_notes_midi_and_its_seed() -> None:
+    (answer,) = answered(
+        {"id": 5, "music": {"key": "D"}, "physics": {"timeScale": 2}, "duration": 8, "seed": 3}
+    )
+    assert set(answer) == {"id", "notes", "midi", "seed"}
+    assert (answer["id"], answer["seed"]) == (5, 3)
+    expected = piece(8, 3, key="D", time_scale=2)
+    assert answer["notes"] == [note.to_wire() for note in expected.notes()]
+    midi = MidiFile(file=BytesIO(base64.b64decode(answer["midi"])))
+    assert midi.tracks[0].name == "D major"
+
+
+def test_what_is_missing_takes_its_default() -> None:
+    (answer,) = answered({"duration": 4})
+    assert (answer["id"], answer["seed"]) == (None, 77)
+    assert answer["notes"] == [note.to_wire() for note in piece(4, 77).notes()]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({}, "duration"),
+        ({"duration": 0}, "duration"),
+        ({"duration": 301}, "duration"),
+        ({"duration": "8"}, "duration"),
+        ({"duration": 8, "seed": -1}, "seed"),
+        ({"duration": 8, "seed": 1.5}, "seed"),
+        ({"duration": 8, "music": {"tempo": 39}}, "music.tempo"),
+        ({"duration": 8, "music": {"tempo": True}}, "music.tempo"),
+        ({"duration": 8, "music": {"key": "H"}}, "music.key"),
+        ({"duration": 8, "music": {"scale": None}}, "music.scale"),
+        ({"duration": 8, "music": {"volume": 1}}, "music.volume"),
+        ({"duration": 8, "music": []}, "music"),
+        ({"duration": 8, "physics": {"gravity": float("nan")}}, "physics.gravity"),
+        ({"duration": 8, "physics": {"timeScale": 1e400}}, "physics.timeScale"),
+        ({"duration": 8, "loud": 1}, "loud"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name(request_: dict[str, object], field: str) -> None:
+    (answer,) = answered({"id": "x", **request_})
+    assert set(answer) == {"id", "error"}
+    assert answer["id"] == "x"
+    assert answer["error"]["code"] == "INVALID_PARAMETERS"
+    assert [it["field"] for it in answer["error"]["details"]["fields"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[1]", b"7", b"[" * 9999, b'{"id":1}' + b" " * MAX_LINE_BYTES]
+)
+def test_a_line_that_is_no_request_is_refused_and_the_next_is_answered(line: bytes) -> None:
+    refused, answer = answered(line, {"id": 2, "duration": 1})
+    assert refused["error"]["code"] == "INVALID_PARAMETERS"
+    assert answer["id"] == 2
+    assert answer["notes"]
+
+
+def test_the_program_writes_answers_and_nothing_else() -> None:
+    lines = b'{"id": 1, "duration": 2, "seed": 1}\n\n{"id": 2}\n'
+    done = subprocess.run(
+        [sys.executable, "-m", "harmonic_music", "compose"],
+        input=lines,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert [len(first["notes"]) > 0, "error" in second] == [True, True]
+    assert done.stderr == b""
