@@ -7,11 +7,10 @@ import random
 import runpy
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harmonic_gateway import feed, heads
-from harmonic_local.stack import program
 from harmonic_runtime import routing, streams
 from harmonic_runtime.bus import NoResponders
 from harmonic_runtime.wire import Message
@@ -124,20 +123,6 @@ FAULTS: Mapping[str, Callable[[], None]] = {
         *(deaf, contrary, unanswered, deaf_to_the_unlucky),
     )
 }
-
-
-def broken(faults: Mapping[str, Sequence[str]]) -> Callable[[str, str], Sequence[str]]:
-    """How to run services with faults: by the name of the process, or of its kind."""
-
-    def command(name: str, module: str) -> Sequence[str]:
-        kind = name.partition("-")[0]
-        built_in = [*faults.get(kind, ()), *faults.get(name, ())]
-        if not built_in:
-            return program(name, module)
-        # Not by its own folder's modules: they are the tests', not the service's.
-        return [sys.executable, "-P", __file__, ",".join(built_in), module]
-
-    return command
 
 
 def main() -> None:

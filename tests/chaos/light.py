@@ -46,7 +46,7 @@ class LightClient:
                 socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
                 client = cls(socket, hear)
                 await socket.receive_str()
-                await socket.send_str(_CONNECTED + json.dumps({"token": token}))
+                await socket.send_str(_CONNECTED + json.dumps({"token": token, "recovery": 0}))
                 answer = await socket.receive_str()
         except (aiohttp.ClientError, OSError, TimeoutError, TypeError) as error:
             raise NotConnected(str(error)) from error

@@ -1,13 +1,15 @@
 """The product that is tormented, with faults built in where a test wants them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chaos.launch import broken
-from harmonic_local.stack import Stack
+from harmonic_local.stack import Stack, program
 from harness.world import started
 
+#: Builds faults in, in the process that it is to be in.
+LAUNCHER = Path(__file__).with_name("launch.py")
 #: Who does not come back is gone soon, so that it all ends soon.
 SOON: Mapping[str, str] = {"HARMONIC_GATEWAY_LEASE_S": "5", "HARMONIC_DEPARTURE_GRACE_S": "1"}
 
@@ -33,3 +35,17 @@ async def product(
         **settings,
     ) as stack:
         yield stack
+
+
+def broken(faults: Mapping[str, Sequence[str]]) -> Callable[[str, str], Sequence[str]]:
+    """How to run services with faults: by the name of the process, or of its kind."""
+
+    def command(name: str, module: str) -> Sequence[str]:
+        kind = name.partition("-")[0]
+        built_in = [*faults.get(kind, ()), *faults.get(name, ())]
+        if not built_in:
+            return program(name, module)
+        # Not by its own folder's modules: they are the tests', not the service's.
+        return [sys.executable, "-P", str(LAUNCHER), ",".join(built_in), module]
+
+    return command

@@ -90,6 +90,9 @@ socket.emit(
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),
 );
+socket.emit("refresh_token", { token: "a newer token" }, (answer) =>
+  text(answer.ok ? "taken" : answer.error.code),
+);
 socket.emit("time_sync", { t0: Date.now() }, (answer) => {
   if ("t1" in answer) number(answer.t0, answer.t1, answer.t2, answer.rttMs ?? 0);
   else text(answer.error.code);
@@ -120,7 +123,12 @@ socket.on("connect_success", (told) => {
   text(told.recovered ? "again" : "anew", told.pid ?? "", told.offset ?? "");
   const { messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands } = told.limits;
   number(told.protocol, messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands);
+  const { parametersPerMinute, generationsPerMinute, roomsPerMinute } = told.limits;
+  number(parametersPerMinute, generationsPerMinute, roomsPerMinute);
+  number(told.limits.audioPerMinute, told.limits.eventsPerSecond);
 });
+socket.on("token_expiring", ({ expiresAt }) => text(expiresAt));
+socket.on("token_refreshed", ({ expiresAt }) => text(expiresAt));
 socket.on("room_joined", (room) => {
   text(room.universeId, room.timestamp, room.mode);
   for (const who of room.participants) text(who.userId, who.username, who.mode);

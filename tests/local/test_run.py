@@ -190,7 +190,9 @@ async def test_a_gateway_without_a_secret_names_the_variable(
     monkeypatch.delenv("HARMONIC_JWT_SECRET", raising=False)
     async with command(tmp_path, module="harmonic_gateway") as terminal:
         assert await terminal.ends() == 2
-    assert terminal.printed == "HARMONIC_JWT_SECRET must be set.\n"
+    assert terminal.printed == (
+        "HARMONIC_JWT_SECRET must be set, or HARMONIC_JWKS_URL or HARMONIC_JWKS_FILE.\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [("demo",), ("token", "--user", "ann")])
