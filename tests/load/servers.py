@@ -15,7 +15,7 @@ import aiohttp
 import psutil
 
 from harmonic_local.processes import Managed, free_port, says_ready
-from harmonic_local.stack import Stack
+from harmonic_local.stack import Stack, program
 from harness.world import SECRET, World, started
 
 #: As the product's gateway has them, for both.
@@ -97,7 +97,7 @@ async def plain() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def ours() -> AsyncIterator[Server]:
+async def ours(**settings: str) -> AsyncIterator[Ours]:
     """The product, running."""
     with tempfile.TemporaryDirectory() as directory:
         async with (
@@ -105,8 +105,12 @@ async def ours() -> AsyncIterator[Server]:
                 Path(directory),
                 gateways=1,
                 musics=0,
+                brokers=1,
+                states=1,
+                command=program,
                 HARMONIC_PING_INTERVAL_S=str(PING_INTERVAL_S),
                 HARMONIC_PING_TIMEOUT_S=str(PING_TIMEOUT_S),
+                **settings,
             ) as stack,
             aiohttp.ClientSession() as http,
         ):

@@ -112,6 +112,9 @@ async def crowd(
             yield everybody
         finally:
             everybody.leave()
+            # Nobody is interested in how it would say goodbye to thousands.
+            for process in stack.processes:
+                process.kill()
 
 
 @dataclass

@@ -9,12 +9,16 @@ from recovery.proxy import Direction, Kind, Link, Loss, Proxy
 
 #: A connection that is as good as cut ends so much later if too few bytes come along.
 PATIENCE_S = 1.0
-#: Most of what clients are sent is shorter.
-MOST_BYTES = 3000
-FEW_BYTES = 40
-#: How often each kind of connection does not get far, beside those that are cut later on.
-EARLY_SHARES = {Kind.UPGRADE: 0.25, Kind.HANDSHAKE: 0.05, Kind.POST: 0.05, Kind.WEBSOCKET: 0.05}
-EARLY_BYTES = 700
+#: A heartbeat, the most of an event, and what a return brings.
+MOST_BYTES = (40, 700, 5000)
+#: How often a new connection of each kind is cut, beside those that are cut later on.
+EARLY_SHARES = {
+    Kind.WEBSOCKET: 0.25,
+    Kind.UPGRADE: 0.25,
+    Kind.HANDSHAKE: 0.05,
+    Kind.POLL: 0.03,
+    Kind.POST: 0.05,
+}
 LOSSES = (*(Loss.CUT,) * 6, Loss.HALF_OPEN, Loss.HANG)
 
 
@@ -46,18 +50,18 @@ class Cutter:
                     await asyncio.sleep(self.chance.uniform(0, 2 * pause_s))
                     sound = [link for link in self.proxy.links if link.is_sound]
                     if sound:
-                        few = self.chance.random() < 0.5
-                        self._lose(self.chance.choice(sound), FEW_BYTES if few else MOST_BYTES)
+                        self._lose(self.chance.choice(sound))
         finally:
             self.proxy.on_link = lambda _link: None
 
     def _meet(self, link: Link) -> None:
         if self.chance.random() < EARLY_SHARES.get(link.kind, 0):
-            self._lose(link, EARLY_BYTES)
+            self._lose(link)
 
-    def _lose(self, link: Link, most_bytes: int) -> None:
+    def _lose(self, link: Link) -> None:
         direction = self.chance.choice(list(Direction))
         loss = self.chance.choice(LOSSES)
+        most_bytes = self.chance.choice(MOST_BYTES)
         link.lose(loss, direction, self.chance.randrange(1, most_bytes))
         self._group.create_task(self._see_through(link, direction, loss))
 

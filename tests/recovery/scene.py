@@ -246,3 +246,6 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
             yield playing
         finally:
             await playing.close()
+            # Nobody is interested in how it would say goodbye.
+            for process in stack.processes:
+                process.kill()
