@@ -4,8 +4,10 @@ import asyncio
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import aiohttp
 
@@ -16,7 +18,10 @@ from harness.world import World, started
 
 USERS = 40
 #: So that neither allowances nor addresses stand in the way.
-SETTINGS = {"HARMONIC_CONNECTS_PER_S": "1000000", "HARMONIC_CONNECTS_BURST": "1000000"}
+SETTINGS: dict[str, Any] = {
+    "HARMONIC_CONNECTS_PER_S": "1000000",
+    "HARMONIC_CONNECTS_BURST": "1000000",
+}
 
 
 @dataclass
@@ -67,7 +72,7 @@ async def campaign(
                 )
                 over = asyncio.Event()
                 attacking = loop.run_in_executor(attacker, attack, plan)
-                attacking.add_done_callback(lambda _, over=over: over.set())
+                attacking.add_done_callback(partial(_tell, over))
                 war.append(p99(await neighbours.talk(over, least_updates)))
                 total.add(await attacking)
                 neighbours.check()
@@ -79,10 +84,12 @@ async def campaign(
         report = Report(total, peace, war, neighbours, warm, after)
         report.faults += total.findings + neighbours.malformed
         report.faults += leaks(before, after) + growth(warm, after)
-    for file in sorted(folder.glob("*.log")):
-        lines = file.read_text().splitlines()
-        report.faults += filter(None, (complaints(file.stem, line) for line in lines))
+    report.faults += complaints(folder)
     return report
+
+
+def _tell(over: asyncio.Event, _: object) -> None:
+    over.set()
 
 
 async def _peaceful(neighbours: Neighbours, least_updates: int) -> float:

@@ -8,9 +8,8 @@ import pytest
 from yarl import URL
 
 from gateway.door import PATIENCE_S
-from harness.world import SECRET, World
-
 from harmonic_local.tokens import make_token
+from harness.world import SECRET, World
 
 LONE = "\\ud800"
 
