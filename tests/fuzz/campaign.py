@@ -32,7 +32,7 @@ class Report:
     peace_p99_s: list[float]
     attack_p99_s: list[float]
     neighbours: Neighbours
-    warm: Vitals
+    rounds: list[Vitals]
     after: Vitals
     faults: list[str] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ async def campaign(
         await neighbours.come()
         before = await vitals(stack, http)
         total, peace, war = Tally(), list[float](), list[float]()
-        warm = before
+        seen: list[Vitals] = []
         loop = asyncio.get_running_loop()
         with ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), initializer=be_nice
@@ -76,14 +76,13 @@ async def campaign(
                 war.append(p99(await neighbours.talk(over, least_updates)))
                 total.add(await attacking)
                 neighbours.check()
-                if number == 0:
-                    warm = await vitals(stack, http)
+                seen.append(await vitals(stack, http))
         after = await settled(stack, http, before)
         neighbours.check()
         await neighbours.go()
-        report = Report(total, peace, war, neighbours, warm, after)
+        report = Report(total, peace, war, neighbours, seen, after)
         report.faults += total.findings + neighbours.malformed
-        report.faults += leaks(before, after) + growth(warm, after)
+        report.faults += leaks(before, after) + growth(seen[0], after)
     report.faults += complaints(folder)
     return report
 
