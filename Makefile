@@ -18,11 +18,12 @@ MUSICS ?= 1
 USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
+INPUTS ?= 100000
 SEED ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test contract bench chaos lock clean
+.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test contract bench chaos fuzz lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,6 +84,9 @@ test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a 
 
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract
+
+fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench

@@ -201,13 +201,11 @@ async def read_operation(operation: type[Operation], request: web.Request) -> Op
 
 
 async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
-    if request.content_type != JSON_TYPE:
+    if request.content_type != JSON_TYPE or request.headers.get("Content-Encoding"):
         return refused(
-            Code.INVALID_PARAMETERS, f"The body must be {JSON_TYPE}", reason="CONTENT_TYPE"
-        )
-    if request.headers.get("Content-Encoding"):
-        return refused(
-            Code.INVALID_PARAMETERS, "The body must not be compressed", reason="CONTENT_TYPE"
+            Code.INVALID_PARAMETERS,
+            f"The body must be {JSON_TYPE}, as it is",
+            reason="CONTENT_TYPE",
         )
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

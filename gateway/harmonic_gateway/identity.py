@@ -102,9 +102,9 @@ class Verifier:
 
 def _identity(claims: Mapping[str, Any]) -> Identity | Refused:
     user_id, issued_at, jti = claims["sub"], claims.get("iat"), claims.get("jti")
-    if not 0 < len(user_id) <= MAX_USER_ID_CHARACTERS:
+    if not _is_text(user_id, MAX_USER_ID_CHARACTERS):
         return INVALID
-    if jti is not None and not (isinstance(jti, str) and 0 < len(jti) <= MAX_JTI_CHARACTERS):
+    if jti is not None and not _is_text(jti, MAX_JTI_CHARACTERS):
         return INVALID
     return Identity(
         user_id,
@@ -113,6 +113,13 @@ def _identity(claims: Mapping[str, Any]) -> Identity | Refused:
         float(issued_at) if isinstance(issued_at, int | float) else 0.0,
         jti,
     )
+
+
+def _is_text(value: object, max_characters: int) -> bool:
+    """Whether it is a text of which no character was cut in two, and not too long."""
+    if not isinstance(value, str) or not 0 < len(value) <= max_characters:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _username(claims: Mapping[str, Any]) -> str:

@@ -56,12 +56,14 @@ def invalid_fields(error: ValidationError, model: type[BaseModel]) -> Refused:
     fields: dict[str, dict[str, object]] = {}
     problems = error.errors(include_url=False, include_input=False)
     for problem in problems:
+        if len(fields) == MAX_NAMED_FIELDS:
+            break
         if _is_of_other_branch(problem, problems):
             continue
         path = tuple(str(part) for part in problem["loc"] if not _is_union_branch(part))
         name = ".".join(path)[:MAX_FIELD_NAME_CHARACTERS]
         fields.setdefault(name, {"field": name, "reason": _reason(problem), **_range(model, path)})
-    named = list(fields.values())[:MAX_NAMED_FIELDS]
+    named = list(fields.values())
     text = "; ".join(f"{field['field'] or 'payload'} {field['reason']}" for field in named[:3])
     return refused(Code.INVALID_PARAMETERS, f"Invalid parameters: {text}", fields=named)
 

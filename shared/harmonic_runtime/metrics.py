@@ -99,5 +99,7 @@ def loop_lag(metrics: Metrics) -> Iterator[None]:
         "event_loop_lag_seconds", "worst delay of a callback in the last 15 to 30 seconds"
     )
     gauge.set_function(lambda: max(worst_s, before_s))
+    tasks = metrics.gauge("tasks", "tasks of the event loop that are not done")
+    tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     with every(LAG_INTERVAL_S, measure):
         yield

@@ -49,9 +49,9 @@ def show(report: Report) -> None:
         rounds = " ".join(f"{value * 1000:.1f}" for value in values)
         print(f"p99 {name} the fuzzer: {median(values) * 1000:.1f} ms ({rounds})")
     print(f"ratio: {report.ratio:.2f}")
-    for name, size in report.after.memory_bytes.items():
-        warm = report.warm.memory_bytes[name] / MIB
-        print(f"memory of {name}: {warm:.1f} MiB warm, {size / MIB:.1f} MiB after")
+    for name in report.after.memory_bytes:
+        rounds = " ".join(f"{seen.memory_bytes[name] / MIB:.0f}" for seen in report.rounds)
+        print(f"memory of {name}: {rounds} MiB after each round")
     print(f"held after: {report.after.held}, descriptors {report.after.descriptors}")
     print(f"{len(report.faults)} faults")
     for fault in report.faults[:SHOWN_FAULTS]:

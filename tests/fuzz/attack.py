@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 from fuzz.conversations import Conversation, conversations
 from fuzz.packets import frame
@@ -182,10 +183,10 @@ class _Attacker:
                 self._find(word.decode(), seen, conversation, data)
 
     def _find(self, what: str, seen: bytes, conversation: Conversation, data: bytes) -> None:
-        steps = [step[:300] for step in conversation.steps]
+        kind, steps = conversation.kind, [step[:300] for step in conversation.steps]
         auth = f" after {conversation.auth[:300]}" if conversation.auth else ""
         self._tally.findings.append(
-            f"{what} in {seen[-600:]!r}\n  to {data[:600]!r}\n  of {conversation.kind} {steps}{auth}"
+            f"{what} in {seen[-600:]!r}\n  to {data[:600]!r}\n  of {kind} {steps}{auth}"
         )
 
 
@@ -197,7 +198,7 @@ class _Wire:
         self._resets = resets
         self.ended = False
 
-    async def __aenter__(self) -> "_Wire":
+    async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 

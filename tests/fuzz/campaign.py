@@ -4,8 +4,10 @@ import asyncio
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import aiohttp
 
@@ -16,7 +18,10 @@ from harness.world import World, started
 
 USERS = 40
 #: So that neither allowances nor addresses stand in the way.
-SETTINGS = {"HARMONIC_CONNECTS_PER_S": "1000000", "HARMONIC_CONNECTS_BURST": "1000000"}
+SETTINGS: dict[str, Any] = {
+    "HARMONIC_CONNECTS_PER_S": "1000000",
+    "HARMONIC_CONNECTS_BURST": "1000000",
+}
 
 
 @dataclass
@@ -27,7 +32,7 @@ class Report:
     peace_p99_s: list[float]
     attack_p99_s: list[float]
     neighbours: Neighbours
-    warm: Vitals
+    rounds: list[Vitals]
     after: Vitals
     faults: list[str] = field(default_factory=list)
 
@@ -51,7 +56,7 @@ async def campaign(
         await neighbours.come()
         before = await vitals(stack, http)
         total, peace, war = Tally(), list[float](), list[float]()
-        warm = before
+        seen: list[Vitals] = []
         loop = asyncio.get_running_loop()
         with ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), initializer=be_nice
@@ -67,22 +72,23 @@ async def campaign(
                 )
                 over = asyncio.Event()
                 attacking = loop.run_in_executor(attacker, attack, plan)
-                attacking.add_done_callback(lambda _, over=over: over.set())
+                attacking.add_done_callback(partial(_tell, over))
                 war.append(p99(await neighbours.talk(over, least_updates)))
                 total.add(await attacking)
                 neighbours.check()
-                if number == 0:
-                    warm = await vitals(stack, http)
+                seen.append(await vitals(stack, http))
         after = await settled(stack, http, before)
         neighbours.check()
         await neighbours.go()
-        report = Report(total, peace, war, neighbours, warm, after)
+        report = Report(total, peace, war, neighbours, seen, after)
         report.faults += total.findings + neighbours.malformed
-        report.faults += leaks(before, after) + growth(warm, after)
-    for file in sorted(folder.glob("*.log")):
-        lines = file.read_text().splitlines()
-        report.faults += filter(None, (complaints(file.stem, line) for line in lines))
+        report.faults += leaks(before, after) + growth(seen[0], after)
+    report.faults += complaints(folder)
     return report
+
+
+def _tell(over: asyncio.Event, _: object) -> None:
+    over.set()
 
 
 async def _peaceful(neighbours: Neighbours, least_updates: int) -> float:

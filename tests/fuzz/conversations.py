@@ -90,7 +90,7 @@ class _Source:
         def take(conversation: Conversation) -> None:
             self._made = conversation
 
-        self._fuzz = take.hypothesis.fuzz_one_input
+        self._fuzz = take.hypothesis.fuzz_one_input  # type: ignore[attr-defined]
 
     def make(self, entropy: bytes) -> Conversation | None:
         """A conversation, if there are bytes enough for it."""

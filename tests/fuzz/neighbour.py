@@ -28,9 +28,11 @@ class _Timed(Client):
         self.at_s: dict[float, float] = {}
 
     async def _hear(self, event: str, *args: Any) -> None:
-        data = args[0] if args else None
-        if event == "physics_updated" and data["userId"] == "neighbour-1":
-            self.at_s[data["parameters"]["gravity"]] = time.perf_counter()
+        match args:
+            case [{"userId": "neighbour-1", "parameters": {"gravity": gravity}}, *_]:
+                self.at_s.setdefault(gravity, time.perf_counter())
+            case _:
+                pass
         await super()._hear(event, *args)
 
 

@@ -36,7 +36,8 @@ _HEADS: Sequence[str] = (
         "47",
         "49",
     ),
-    *("٤٢/ws,", "4²/ws,", "42/ws,١", "45١-/ws,", "4\x002/ws,", "\ufeff42/ws,", "4", ""),
+    *("\u0664\u0662/ws,", "4\xb2/ws,", "42/ws,\u0661", "45\u0661-/ws,", "4\x002/ws,"),
+    *("\ufeff42/ws,", "4", ""),
 )
 #: Engine.IO's own packets, whole.
 _CONTROLS: Sequence[str] = (

@@ -41,8 +41,8 @@ HOSTILE: Sequence[Any] = (
     [{"_placeholder": True, "num": 0}] * 3,
     *(None, True, False, 0, 1, -1, 0.5, 2**31, 2**53, 2**63, 2**64, 10**19, 10**20, 1e308, 5e-324),
     *("", " ", "0", "null", "NaN", "edit", "the-room", "../../etc/passwd", "%00", "a.b.*.>", ">"),
-    *("$JS.API.STREAM.DELETE.HU_LOG_0", "hu.log.*", "__proto__", "‮evil", "e\u0301" * 100),
-    *("\u0000", "\x1e", "\ufeff", "\u200b", "𝔘" * 200, "a" * 65, "a" * 256, "x" * 70_000),
+    *("$JS.API.STREAM.DELETE.HU_LOG_0", "hu.log.*", "__proto__", "\u202eevil", "e\u0301" * 100),
+    *("\u0000", "\x1e", "\ufeff", "\u200b", "\U0001d518" * 200, "a" * 65, "a" * 256, "x" * 70_000),
     *("eyJhbGciOiJub25lIn0.e30.", "' OR 1=1 --", "<script>alert(1)</script>", "${jndi:ldap://x}"),
     *([], {}, [[]], [{}], {"": ""}, list(range(30))),
     *(Text(json.dumps([value] * count)) for value, count in ((None, 3000), (0.5, 2048), (0, 2049))),
@@ -78,7 +78,9 @@ def valid(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     return _of(schema, schema.get("$defs", {}))
 
 
-def _of(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+def _of(  # noqa: PLR0911 -- a table of kinds
+    schema: Mapping[str, Any], known: Mapping[str, Any]
+) -> st.SearchStrategy[Any]:
     match schema:
         case {"$ref": reference}:
             return _of(known[reference.rpartition("/")[2]], known)
@@ -150,8 +152,7 @@ def _change(value: Any, where: int, what: _Change, new: Any) -> Any:
         child = value[key]
         if isinstance(child, dict | list) and child and where & 16:
             return {**value, key: _change(child, where // 3 + 1, what, new)}
-        changed = what(value, key, new)
-        return changed
+        return what(value, key, new)
     if isinstance(value, list) and value and where % 8:
         index = where % len(value)
         return [*value[:index], _change(value[index], where // 3, what, new), *value[index + 1 :]]

@@ -1,4 +1,4 @@
-"""HTTP requests to the API and to Engine.IO, and bytes that are none, all as they stand on the wire."""
+"""HTTP requests to the API and to Engine.IO, and bytes that are none, as they go over the wire."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,9 +58,14 @@ _QUERIES: Sequence[str] = (
 _EXTRA: Sequence[bytes] = (
     *[b""] * 8,
     *(b"Upgrade: websocket\r\n", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
-    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 99\r\nSec-WebSocket-Key: x\r\n",
-    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ====\r\n",
+    *(
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + rest
+        for rest in (
+            b"Sec-WebSocket-Version: 13\r\n",
+            b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: x\r\n",
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ====\r\n",
+        )
+    ),
     *(b"Origin: https://evil.example\r\n", b"Origin: null\r\n", b"Origin: \xff\r\n"),
     *(b"X-Forwarded-For: 1.2.3.4\r\n", b"X-Forwarded-For: ::1, , x\r\nForwarded: for=x\r\n"),
     *(b"Content-Encoding: gzip\r\n", b"Content-Encoding: deflate\r\n", b"Content-Encoding: br\r\n"),

@@ -8,9 +8,8 @@ import pytest
 from yarl import URL
 
 from gateway.door import PATIENCE_S
-from harness.world import SECRET, World
-
 from harmonic_local.tokens import make_token
+from harness.world import SECRET, World
 
 LONE = "\\ud800"
 
@@ -124,6 +123,37 @@ async def test_a_body_that_is_broken_is_the_clients_fault(
     answer = await _posted(world, target, headers, body)
 
     assert answer.startswith(("HTTP/1.1 400", "HTTP/1.1 404", "HTTP/1.0 400"))
+    assert "Traceback" not in world.logs()
+
+
+async def test_what_follows_a_goodbye_in_a_body_is_not_looked_at(world: World) -> None:
+    """A malformed packet there was answered INTERNAL_ERROR."""
+    target = "/socket.io/?EIO=4&transport=polling&sid=SID"
+
+    answer = await _posted(world, target, "Content-Length: 3\r\n", "1\x1ex")
+
+    assert answer.startswith("HTTP/1.1 200")
+
+
+async def test_a_body_that_is_too_late_for_its_session_is_no_failure(world: World) -> None:
+    base = world.stack.urls[0]
+    target = "/socket.io/?EIO=4&transport=polling"
+    async with world.http.get(base + target) as response:
+        target += f"&sid={json.loads((await response.text())[1:])['sid']}"
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.stack.gateway_ports[0])
+    head = "Host: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+    writer.write(f"POST {target} HTTP/1.1\r\n{head}4".encode())
+    # Once this is answered, the former is being read.
+    await world.http.get(f"{base}/healthz")
+    async with world.http.post(base + target, data="1") as response:
+        assert response.status == 200
+    writer.write(b"\xff")
+
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")
     assert "Traceback" not in world.logs()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import psutil
@@ -18,6 +19,7 @@ SPARE_TASKS = 8
 #: What a process may grow by, once it is warm.
 MAX_GROWTH_BYTES = 32 * 1024 * 1024
 MIB = 1024 * 1024
+SHOWN_CHARACTERS = 1500
 
 _HELD = tuple(f"harmonic_{name} " for name in ("sockets", "connections", "rooms", "tasks"))
 
@@ -76,10 +78,18 @@ def growth(warm: Vitals, after: Vitals) -> list[str]:
     ]
 
 
-def complaints(name: str, line: str) -> str | None:
-    """What a line of a log tells of a failure of the product's own, if it does."""
-    entry = parse(line)
-    level = entry.get("level", "info")
-    if "Traceback" in line or level in {"error", "critical"} or (not entry and name != "nats"):
-        return f"{name}: {line[-1500:]}"
-    return None
+def complaints(folder: Path) -> list[str]:
+    """What the processes' logs tell of failures of the product's own."""
+    return [
+        f"{file.stem}: {line[-SHOWN_CHARACTERS:]}"
+        for file in sorted(folder.glob("*.log"))
+        for line in file.read_text().splitlines()
+        if _is_failure(file.stem, line)
+    ]
+
+
+def _is_failure(name: str, line: str) -> bool:
+    if name == "nats":
+        return "[ERR]" in line or "[FTL]" in line
+    # What is no entry was written past the log.
+    return parse(line).get("level", "error") in {"error", "critical"} or "Traceback" in line

@@ -125,9 +125,13 @@ class Client(Listener):
         """Emit an event with its fields, or with arguments as they are, which may be none."""
         await self._client.emit(event, fields or args, namespace=self.namespace)
 
-    async def says_raw(self, packet: str) -> None:
+    async def says_raw(self, packet: str | bytes) -> None:
         """Send a packet as it stands, whatever a proper client would say."""
-        await self._client.eio.ws.send_str(packet)
+        websocket = self._client.eio.ws
+        if isinstance(packet, bytes):
+            await websocket.send_bytes(packet)
+        else:
+            await websocket.send_str(packet)
 
     async def asks(self, event: str, *args: Any, **fields: Any) -> dict[str, Any]:
         """Emit an event and wait for its ack."""

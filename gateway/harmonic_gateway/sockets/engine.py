@@ -200,11 +200,15 @@ class EngineSocket:
 
     async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
         """A polling client says something; raises ``EngineIOError`` for what it may not say."""
-        packets = await read_packets(environ["aiohttp.request"])
         try:
-            for kind, data in packets:
+            for kind, data in await read_packets(environ["aiohttp.request"]):
                 await self._packet(kind, data)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, EngineIOError) as error:
+            if self.closed:
+                # It went meanwhile; python-engineio has no answer for a session that is gone.
+                return
+            if isinstance(error, EngineIOError):
+                raise
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 

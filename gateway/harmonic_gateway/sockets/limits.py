@@ -10,6 +10,8 @@ MAX_PACKETS_PER_BODY = 1000
 MAX_PACKETS_PER_POLL = 16
 #: Attachments of one packet; clients of Socket.IO take no more themselves.
 MAX_ATTACHMENTS = 10
+#: What a client may say in packets that are no events: a token and an offset are all that it has.
+MAX_CONTROL_BYTES = 16 * 1024
 #: A client that has no namespace for so long, or does not finish an upgrade, is let go.
 HANDSHAKE_TIMEOUT_S = 10.0
 #: A polling client's body must be there within this time.

@@ -11,7 +11,7 @@ from typing import Any
 from socketio.packet import BINARY_ACK, BINARY_EVENT, CONNECT, EVENT, Packet
 
 from harmonic_gateway.sockets.connection import Received
-from harmonic_gateway.sockets.limits import MAX_ATTACHMENTS
+from harmonic_gateway.sockets.limits import MAX_ATTACHMENTS, MAX_CONTROL_BYTES
 
 #: Type, attachments, namespace and ack id, as every packet begins.
 _HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
@@ -105,6 +105,8 @@ class Incoming:
     def _read(self, text: str, start: int, max_bytes: int) -> Any:
         if self._is_event and self.size_bytes > max_bytes:
             return self._unread(text, start)
+        if not self._is_event and self.size_bytes > MAX_CONTROL_BYTES:
+            raise Malformed("too large")
         try:
             data = _Packet(encoded_packet=text).data
         except RecursionError:

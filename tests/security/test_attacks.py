@@ -1,0 +1,387 @@
+"""Attacks, each with the answer that it gets, and with a bound to what it costs."""
+
+import asyncio
+import gzip
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+from aiohttp import WSMsgType, web
+
+from fuzz.packets import frame
+from gateway.door import PATIENCE_S, Door, opened
+from harmonic_gateway import api, listening
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.sockets import engine, server
+from harmonic_protocol.messages.universes import CreateUniverse
+from harmonic_protocol.refusals import Refused
+from harness.world import SECRET, World, started
+
+MIB = 1024 * 1024
+POLLING = "/socket.io/?EIO=4&transport=polling"
+SOCKET = "/socket.io/?EIO=4&transport=websocket"
+#: What it inflates to is a thousand times what it takes.
+BOMB_MIB = 200
+#: What attacks may leave behind in a process's memory: buffers, and what Python keeps for later.
+SPARE_MIB = 24
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    async with opened() as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+async def sid_of(http: aiohttp.ClientSession, url: str) -> str:
+    """The id of a new polling session."""
+    async with http.get(url + POLLING) as response:
+        sid: str = json.loads((await response.text())[1:])["sid"]
+    return sid
+
+
+async def raw(door: Door, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+    """A WebSocket that is connected to ``/ws``."""
+    websocket = await http.ws_connect(door.url + SOCKET, max_msg_size=0)
+    await websocket.send_str("40/ws,")
+    for _ in range(3):
+        await websocket.receive_str()
+    return websocket
+
+
+async def until_none_is_left(door: Door) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while door.counted("sockets"):  # noqa: ASYNC110 -- a gauge tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def answer_to(port: int, *parts: bytes) -> bytes:
+    """All that a server says to some bytes, until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in parts:
+        writer.write(part)
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def memory_mib(world: World, gateway: int = 0) -> float:
+    process = psutil.Process(world.stack.gateways[gateway].pid)
+    return float(process.memory_info().rss) / MIB
+
+
+# Tokens and sessions
+
+
+async def test_a_token_of_9_kb_is_refused_unread_wherever_it_is_brought(world: World) -> None:
+    token = "x" * 9 * 1024
+    async with world.http.get(f"{world.stack.urls[0]}{POLLING}&token={token}") as response:
+        assert response.status == 400
+
+    refusal = await world.refused(token)
+
+    assert refusal["data"]["code"] == "AUTH_ERROR"
+    assert refusal["data"]["details"]["reason"] == "INVALID"
+
+
+async def test_whoever_has_a_sessions_id_speaks_for_its_client_until_it_goes_over(
+    world: World, http: aiohttp.ClientSession
+) -> None:
+    """The id is a secret like a token, never logged, and of no use once there is a WebSocket."""
+    base = world.stack.urls[0]
+    sid = await sid_of(http, base)
+    assert len(sid.partition(".")[2]) >= 22
+    url = f"{base}{POLLING}&sid={sid}"
+    connect = "40/ws," + json.dumps({"token": world.token("ann")})
+    await http.post(url, data=connect)
+
+    async with aiohttp.ClientSession() as elsewhere:
+        spoken = await elsewhere.post(
+            url, data='42/ws,1["x"]', headers={"Authorization": f"Bearer {world.token('mallory')}"}
+        )
+        assert spoken.status == 200
+        async with http.get(url) as response:
+            heard = await response.text()
+        assert '"userId":"ann"' in heard
+        assert "mallory" not in heard
+
+        websocket = await http.ws_connect(f"{base}{SOCKET}&sid={sid}")
+        await websocket.send_str("2probe")
+        await websocket.receive_str()
+        await websocket.send_str("5")
+        await websocket.send_str('42/ws,2["y"]')
+        assert (await websocket.receive_str()).startswith("43/ws,2")
+        assert (await elsewhere.post(url, data="41/ws,")).status == 400
+        assert (await elsewhere.get(url)).status == 400
+        await websocket.send_str('42/ws,3["y"]')
+        await websocket.receive_str()
+        assert (await websocket.receive_str()).startswith("43/ws,3")
+
+
+async def test_a_sessions_id_that_is_guessed_or_changed_is_nobodys(
+    world: World, http: aiohttp.ClientSession
+) -> None:
+    sid = await sid_of(http, world.stack.urls[0])
+    for guess in (sid[:-1], sid + "A", sid.swapcase(), "g1.", "g1.%00", ""):
+        url = f"{world.stack.urls[0]}{POLLING}&sid={guess}"
+        assert (await http.post(url, data="40/ws,")).status == 400
+
+
+# Slow clients
+
+
+@pytest.fixture
+async def patient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    """The gateway's own listening, with an operation to post to, and little patience: its port."""
+    monkeypatch.setattr(listening, "KEEPALIVE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(api, "BODY_TIMEOUT_S", 0.3)
+
+    async def create(request: web.Request) -> web.Response:
+        asked = await api.read_operation(CreateUniverse, request)
+        assert isinstance(asked, Refused)
+        response = api.error_response(asked)
+        response.force_close()
+        return response
+
+    app = web.Application()
+    app.add_routes([web.post("/", create)])
+    settings = GatewaySettings.model_validate({"jwt_secret": SECRET, "port": 0})
+    async with listening.listening(app, settings) as port:
+        yield port
+
+
+@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n\r\n"])
+async def test_headers_that_do_not_end_are_not_waited_for(patient: int, begin: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+    writer.write(begin)
+
+    async def drip() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            writer.write(b"X")
+
+    dripping = asyncio.ensure_future(drip())
+    async with asyncio.timeout(PATIENCE_S):
+        try:
+            answer = await reader.read()
+        except ConnectionResetError:
+            answer = b""
+    dripping.cancel()
+    writer.close()
+    assert answer == b"" or answer.startswith(b"HTTP/1.0 400")
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for(patient: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10"
+    writer.write(head + b"\r\n\r\n{")
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await reader.readuntil(b"NOT_WHOLE")
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_thousand_upgrades_that_are_not_carried_through_are_let_go(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 2.0)
+    count = 1000
+    before = psutil.Process().memory_info().rss
+    port = port_of(door.url)
+    writers = []
+    places = asyncio.Semaphore(50)
+
+    async def half_open() -> None:
+        async with places:
+            head = b"GET %b HTTP/1.1\r\nHost: a\r\n"
+            close = b"Connection: close\r\n\r\n"
+            opened_ = await answer_to(port, head % POLLING.encode() + close)
+            sid = json.loads(opened_[opened_.index(b"0{") + 1 :])["sid"].encode()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                head
+                % (SOCKET.encode() + b"&sid=" + sid)
+                + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + frame(b"2probe")
+            )
+            async with asyncio.timeout(PATIENCE_S):
+                await reader.readuntil(b"3probe")
+            writers.append(writer)
+
+    await asyncio.gather(*(half_open() for _ in range(count)))
+    grown = psutil.Process().memory_info().rss - before
+    await until_none_is_left(door)
+
+    assert len(writers) == count
+    # Both ends of each are in this process.
+    assert grown / count < 200 * 1024
+    for writer in writers:
+        writer.close()
+
+
+# Floods
+
+
+async def test_of_ten_thousand_connects_few_are_let_in_and_others_do_not_notice(
+    logs: Path,
+) -> None:
+    limits: dict[str, Any] = {
+        "HARMONIC_CONNECTS_PER_S": "1",
+        "HARMONIC_CONNECTS_BURST": "50",
+        "HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8",
+    }
+    request = f"GET {POLLING} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n"
+    many = (request + "\r\n").encode() * 499 + (request + "Connection: close\r\n\r\n").encode()
+    async with (
+        started(logs, gateways=1, musics=0, **limits) as stack,
+        aiohttp.ClientSession() as ip,
+    ):
+        world = World(stack, ip)
+        before = memory_mib(world)
+        answers: Counter[bytes] = Counter()
+        for _ in range(20):
+            answer = await answer_to(stack.gateway_ports[0], many)
+            answers.update(_STATUS.findall(answer))
+            other = await ip.get(
+                stack.urls[0] + POLLING, headers={"X-Forwarded-For": "198.51.100.9"}
+            )
+            assert other.status == 200
+
+        assert answers.total() == 10_000
+        assert answers.keys() == {b"200", b"429"}
+        assert answers[b"200"] < 50 + 100
+        assert memory_mib(world) < before + SPARE_MIB
+
+
+# Bombs
+
+
+@pytest.mark.parametrize("target", ["/api/v1/universes", POLLING])
+async def test_a_gzip_bomb_is_refused_and_not_inflated(
+    world: World, http: aiohttp.ClientSession, target: str
+) -> None:
+    bomb = gzip.compress(bytes(BOMB_MIB * MIB), 1)
+    url = world.stack.urls[0] + target
+    if target == POLLING:
+        url += f"&sid={await sid_of(http, world.stack.urls[0])}"
+    headers = {
+        "Content-Encoding": "gzip",
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {world.token('ann')}",
+    }
+    before = memory_mib(world)
+
+    async with http.post(url, data=bomb, headers=headers) as response:
+        assert response.status == (400 if target == POLLING else 415)
+
+    assert memory_mib(world) < before + SPARE_MIB
+
+
+async def test_a_message_that_inflates_beyond_measure_closes_its_connection(
+    world: World, http: aiohttp.ClientSession
+) -> None:
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
+    bomb = deflate.compress(bytes(BOMB_MIB * MIB)) + deflate.flush(zlib.Z_SYNC_FLUSH)[:-4]
+    before = memory_mib(world)
+    port = world.stack.gateway_ports[0]
+
+    answer = await answer_to(
+        port,
+        f"GET {SOCKET} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode(),
+        frame(bomb, first=0xC0),
+    )
+
+    # "Message too big" (RFC 6455, section 7.4.1).
+    assert (1009).to_bytes(2) in answer
+    assert memory_mib(world) < before + SPARE_MIB
+
+
+async def test_attachments_that_never_come_are_not_waited_for(
+    door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ATTACHMENTS_TIMEOUT_S", 0.2)
+    websocket = await raw(door, http)
+    await websocket.send_str('4510-/ws,["x"]')
+    await websocket.send_bytes(b"the first of ten")
+
+    assert (await websocket.receive(PATIENCE_S)).type is WSMsgType.CLOSE
+    await until_none_is_left(door)
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        ['4599-/ws,["x"]'],
+        ['4510-/ws,["x"]', *[bytes(300_000)] * 4],
+        ['451-/ws,["x",{"_placeholder":true,"num":0}]', bytes(MIB + 1)],
+        ['452-/ws,["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]', b"", b""],
+    ],
+    ids=["too many", "too large together", "too large", "one in two places"],
+)
+async def test_attachments_without_measure_close_their_connection(
+    door: Door, http: aiohttp.ClientSession, packets: list[str | bytes]
+) -> None:
+    websocket = await raw(door, http)
+    for packet in packets:
+        if isinstance(packet, bytes):
+            await websocket.send_bytes(packet)
+        else:
+            await websocket.send_str(packet)
+
+    message = await websocket.receive(PATIENCE_S)
+
+    assert message.type in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR}
+    await until_none_is_left(door)
+    assert door.received == []
+
+
+# Packets that nobody asked for
+
+
+async def test_forged_acks_change_nothing(door: Door, http: aiohttp.ClientSession) -> None:
+    websocket = await raw(door, http)
+    for packet in ("43/ws,1[]", '43/ws,999999999999999["x"]', "43/ws,[1]", "460-/ws,5[]"):
+        await websocket.send_str(packet)
+    await websocket.send_str('461-/ws,5[{"_placeholder":true,"num":0}]')
+    await websocket.send_bytes(b"x")
+
+    await websocket.send_str('42/ws,1["still here"]')
+
+    assert await websocket.receive_str() == '43/ws,1[{"ok":true}]'
+    assert [event.name for event in door.received] == ["still here"]
+
+
+async def test_a_namespace_is_connected_once_and_those_there_are_not_never(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    for number in range(1000):
+        await websocket.send_str(f"40/nowhere-{number},")
+        assert (await websocket.receive_str()).startswith(f"44/nowhere-{number},")
+    assert door.connections[0].socket.connections.keys() == {"/ws"}
+
+    await websocket.send_str("40/ws,")
+
+    assert (await websocket.receive(PATIENCE_S)).type is WSMsgType.CLOSE
+    assert len(door.connections) == len(door.left) == 1
