@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harmonic_gateway.addresses import Network, client_address
 from harmonic_gateway.identity import Identity, bearer
-from harmonic_gateway.limits import AddressGuard, Allowances
+from harmonic_gateway.limits import Allowances, Guards
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pieces import Pieces
 from harmonic_gateway.sockets import PATHS
@@ -260,7 +260,7 @@ def error_middleware(log: BoundLogger) -> Middleware:
     return in_format
 
 
-def guard_addresses(guard: AddressGuard, proxies: Sequence[Network], clock: Clock) -> Middleware:
+def guard_addresses(guard: Guards, proxies: Sequence[Network], clock: Clock) -> Middleware:
     """Turns connects away of an address that makes too many of them."""
 
     @web.middleware

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from prometheus_client import Counter
+
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -164,19 +166,19 @@ class FloodGuard:
         return 0.0
 
 
-class AddressGuard:
-    """A flood guard for each address, for the latest of them."""
+class Guards:
+    """A flood guard for each address or user, for the latest of them."""
 
-    def __init__(self, per_second: float, burst: int, metrics: Metrics) -> None:
+    def __init__(self, per_second: float, burst: int, refused: Counter) -> None:
         self._per_second = per_second
         self._burst = burst
         self._guards: OrderedDict[str, FloodGuard] = OrderedDict()
-        self._refused = metrics.counter("address_refusals", "connects refused: address too busy")
+        self._refused = refused
 
-    def take(self, address: str, now_s: float) -> float:
-        """0 if a connect may pass now, else the seconds until it may."""
-        guard = self._guards.get(address) or FloodGuard(self._per_second, self._burst)
-        _remember(self._guards, address, guard)
+    def take(self, whose: str, now_s: float) -> float:
+        """0 if one may pass now, else the seconds until it may."""
+        guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)
+        _remember(self._guards, whose, guard)
         wait_s = guard.take(now_s)
         if wait_s:
             self._refused.inc()

@@ -12,6 +12,7 @@ from typing import Any
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.feed import LogTrimmed
 from harmonic_gateway.frames import encode, encode_event, with_notes
+from harmonic_gateway.limits import Guards
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.pids import Pids
 from harmonic_gateway.places import Place, place, read_offset
@@ -37,6 +38,9 @@ MAX_MISSED_RECORDS = 20_000
 PREPARED_AT_ONCE = 32
 #: So many may wait for that; others are asked to come later.
 MAX_WAITING_CLIENTS = 512
+#: Returns of one user per second at one gateway, and at once: each may have thousands of records
+#: read and sent again, so that one who does nothing else would keep everybody waiting.
+RETURNS_PER_SECOND, RETURNS_BURST = 1.0, 60
 #: The reason of an owner's refusal of a position that its log has not reached.
 OFFSET_REASON = "OFFSET"
 
@@ -104,6 +108,11 @@ class Recovery:
             lambda: self._waiting
         )
         self._returns = metrics.counter("returns", "clients that came back", ["outcome"])
+        self._guards = Guards(
+            RETURNS_PER_SECOND,
+            RETURNS_BURST,
+            metrics.counter("return_refusals", "returns put off: the user returns too often"),
+        )
         self._missed = metrics.counter("missed_events", "events sent again to who missed them")
 
     @property
@@ -170,6 +179,7 @@ class Recovery:
             # It was in no room: there is nothing that it could have missed.
             return Return(pid)
         self._check(found, places)
+        self._guard(user_id)
         session.saved_at = found.sequence
         return await self._bring_back(session, Return(pid), found, places)
 
@@ -177,11 +187,18 @@ class Recovery:
         alive = self._gateways.live() | {session.gateway_id}
         user_id = session.identity.user_id
         found = await self._sessions.orphan(user_id, alive, self._window_ms)
-        if found is None or not await self._sessions.take(found):
+        if found is None:
+            return None
+        self._guard(user_id)
+        if not await self._sessions.take(found):
             return None
         known = found.saved.acknowledged
         places = {universe_id: Place(position) for universe_id, position in known.items()}
         return await self._bring_back(session, Return(None), found, places)
+
+    def _guard(self, user_id: str) -> None:
+        if self._guards.take(user_id, self._clock.monotonic()):
+            raise BusUnavailable("the user returns too often")
 
     def _check(self, found: Found, places: Mapping[str, Place]) -> None:
         for universe_id, claimed in places.items():

@@ -17,7 +17,7 @@ from harmonic_gateway.front_door import FrontDoor
 from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.identity import Verifier
 from harmonic_gateway.keys import Keys
-from harmonic_gateway.limits import AddressGuard, Allowances
+from harmonic_gateway.limits import Allowances, Guards
 from harmonic_gateway.listening import add_headers, listening
 from harmonic_gateway.notices import Notices
 from harmonic_gateway.origins import REFUSED, Origins, origins
@@ -217,7 +217,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         allowed = Origins(origins(settings.allowed_origins))
-        addresses = AddressGuard(settings.connects_per_s, settings.connects_burst, metrics)
+        addresses = Guards(
+            settings.connects_per_s,
+            settings.connects_burst,
+            metrics.counter("address_refusals", "connects refused: address too busy"),
+        )
         app = web.Application(
             client_max_size=MAX_MESSAGE_BYTES,
             middlewares=[

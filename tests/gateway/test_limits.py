@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harmonic_gateway.limits import MAX_USERS, AddressGuard, Allowances, FloodGuard
+from harmonic_gateway.limits import MAX_USERS, Allowances, FloodGuard, Guards
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_runtime.bus import Bus
@@ -100,7 +100,8 @@ def test_a_flood_guard_lets_a_burst_pass_and_then_so_many_a_second() -> None:
 
 def test_each_address_has_a_guard_and_the_oldest_is_forgotten() -> None:
     metrics = Metrics()
-    guard = AddressGuard(per_second=1, burst=1, metrics=metrics)
+    refused = metrics.counter("address_refusals", "connects refused: address too busy")
+    guard = Guards(per_second=1, burst=1, refused=refused)
     assert guard.take("a", 0.0) == 0
     assert guard.take("a", 0.0) > 0
     assert guard.take("b", 0.0) == 0

@@ -17,7 +17,7 @@ from harmonic_gateway.sockets import (
     broadcast,
 )
 from harmonic_music.composing.piece import CompositionRequest
-from harmonic_music.jobs import perform
+from harmonic_music.performing import perform
 from harmonic_protocol.messages.music import MAX_DURATION_S
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_runtime.logs import get_log
@@ -34,8 +34,7 @@ KIB = 1024
 def piece() -> bytes:
     """The longest piece that may be asked for, as JSON."""
     request = CompositionRequest(MusicParameters(), PhysicsParameters(), MAX_DURATION_S, 1)
-    _, notes, _ = perform(request)
-    return b'{"universeId":"u","notes":' + notes + b"}"
+    return b'{"universeId":"u","notes":' + perform(request).notes + b"}"
 
 
 class Pieces:
