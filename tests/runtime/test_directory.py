@@ -38,9 +38,10 @@ async def test_replicas_that_live_are_known_at_the_start(
         peer() as other,
         announce(other, service=word, replica_id="one", interval_s=FOREVER_S),
         announce(other, service=word, replica_id="two", interval_s=FOREVER_S),
-        watch(bus, word, ttl_s=FOREVER_S) as directory,
     ):
-        assert directory.live() == {"one", "two"}
+        await other.flush()
+        async with watch(bus, word, ttl_s=FOREVER_S) as directory:
+            assert directory.live() == {"one", "two"}
 
 
 async def test_a_start_does_not_wait_where_nobody_is_there(bus: Bus, word: str) -> None:
