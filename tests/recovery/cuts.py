@@ -44,14 +44,12 @@ class Cutter:
         """Cut until it is enough; what was begun is over by then."""
         self.proxy.on_link = self._meet
         pause_s = 1 / self.cuts_per_s
-        try:
-            async with asyncio.TaskGroup() as self._group:
-                while self.cuts < self.limit:
-                    await asyncio.sleep(self.chance.uniform(0, 2 * pause_s))
-                    sound = [link for link in self.proxy.links if link.is_sound]
-                    if sound:
-                        self._lose(self.chance.choice(sound))
-        finally:
+        async with asyncio.TaskGroup() as self._group:
+            while self.cuts < self.limit:
+                await asyncio.sleep(self.chance.uniform(0, 2 * pause_s))
+                sound = [link for link in self.proxy.links if link.is_sound]
+                if sound:
+                    self._lose(self.chance.choice(sound))
             self.proxy.on_link = lambda _link: None
 
     def _meet(self, link: Link) -> None:
