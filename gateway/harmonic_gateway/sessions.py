@@ -92,11 +92,8 @@ class Sessions:
 
     async def orphan(self, user_id: str, alive: frozenset[str], window_ms: int) -> Found | None:
         """The user's session that ended last, by itself or with its gateway, within a time."""
-        stored = await self._streams.read(
-            subjects.SESSIONS_STREAM,
-            subjects.sessions_of(user_id),
-            from_sequence=0,
-            limit=MAX_SESSIONS_PER_USER,
+        stored = await self._streams.latest(
+            subjects.SESSIONS_STREAM, subjects.sessions_of(user_id), limit=MAX_SESSIONS_PER_USER
         )
         now_ms = milliseconds(self._clock.now())
         for found in filter(None, map(_read, reversed(stored))):

@@ -175,8 +175,14 @@ class Connection(Client):
     def _write_collected(self) -> None:
         collected, self._collected = self._collected, []
         self._collected_bytes = 0
-        if collected and self._transport is not None and self.is_connected:
+        if not collected or self._transport is None or not self.is_connected:
+            return
+        try:
             self._transport.write(b"".join(collected))
+        except RuntimeError:
+            # uvloop's word for a connection that was lost in this very turn: what it held is lost
+            # with it, and the reader is about to find out.
+            self._collected_bytes = 0
 
     def add_interest(self, interest: Interest) -> None:
         """Subscribe, at the latest when the connection is there again."""

@@ -97,6 +97,16 @@ async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, in
     return found
 
 
+async def latest(bus: Bus, stream: str, subjects: str, limit: int) -> list[Stored]:
+    """The newest message of each subject that matches, as one replica knows them."""
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            found, _ = await _batch(bus, stream, {"multi_last": [subjects], "batch": limit})
+    except TimeoutError as error:
+        raise BusTimeout("reading took too long") from error
+    return found
+
+
 async def _batch(bus: Bus, stream: str, request: Mapping[str, object]) -> tuple[list[Stored], bool]:
     """What one replica has of a request's messages, and whether it has more of them."""
     batch = _Batch()

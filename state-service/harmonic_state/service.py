@@ -9,7 +9,9 @@ from harmonic_protocol.internal import ExpireMusic
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus import BusUnavailable, open_bus
 from harmonic_runtime.directory import Directory, announce, watch
+from harmonic_runtime.failures import CannotStart
 from harmonic_runtime.lifecycle import Process, Tasks
+from harmonic_runtime.logs import BoundLogger
 from harmonic_runtime.ops import ops_server
 from harmonic_runtime.streams import Streams
 from harmonic_runtime.ticker import every
@@ -54,8 +56,10 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         Tasks(process) as tasks,
     ):
         streams = Streams(bus)
-        for config in stream_configs(settings):
-            await streams.ensure(config, version=LAYOUT_VERSION)
+        await _set_up(streams, settings)
+        lost = asyncio.Event()
+        bus.on_reconnect(lost.set)
+        tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         journal = Journal(streams, settings)
         listing = Listing(streams)
         with Timers() as timers:
@@ -117,6 +121,25 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             await rooms.finish()
             heads.announce()
             await rooms.hand_over()
+
+
+async def _set_up(streams: Streams, settings: StateSettings) -> None:
+    for config in stream_configs(settings):
+        await streams.ensure(config, version=LAYOUT_VERSION)
+
+
+async def _keep_up(
+    streams: Streams, settings: StateSettings, lost: asyncio.Event, log: BoundLogger
+) -> None:
+    """Set the streams up anew, for ever: a lone broker that restarts has lost those in memory."""
+    while True:
+        await lost.wait()
+        lost.clear()
+        try:
+            await _set_up(streams, settings)
+        except CannotStart as failure:
+            log.warning("streams_not_set_up", reason=str(failure))
+            lost.set()
 
 
 def record_ids(replica_id: str) -> Callable[[], str]:

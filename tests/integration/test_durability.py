@@ -147,6 +147,19 @@ async def test_updates_go_on_after_a_restart_of_the_broker(frail: World, end: st
     await storm.ends_well()
 
 
+async def test_a_gateway_starts_after_a_restart_of_a_lone_broker(frail: World) -> None:
+    # What is kept in memory, the counts of what users did, went with it.
+    async with down(frail.stack.brokers[0]):
+        pass
+    async with down(frail.stack.gateways[1]):
+        pass
+    universe = await frail.universe()
+    cem = await frail.client("cem", gateway=1)
+    await cem.joins(universe)
+    answer = await cem.asks("update_physics", universeId=universe, parameters={"gravity": 3})
+    assert answer["ok"], answer
+
+
 async def test_without_the_broker_new_clients_are_asked_to_come_later(frail: World) -> None:
     url = frail.stack.urls[0]
     universe, (ann, bob) = await frail.together("ann", "bob")

@@ -1,6 +1,7 @@
 """Official clients behind a balancer lose nothing, whatever happens on the way to them."""
 
 import asyncio
+from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from harness.faults import down, frozen
 from recovery.checker import Verdict, check, read_notes
 from recovery.crowds import crowd
 from recovery.cuts import Cutter
-from recovery.proxy import Direction, Kind, Loss
+from recovery.proxy import Direction, Kind, Link, Loss
 from recovery.python_members import PythonMember
 from recovery.scene import DEFAULT, QUICK, WEBSOCKET, Cast, Outcome, Scene, scene
 
@@ -175,3 +176,22 @@ async def is_refused(http: aiohttp.ClientSession, url: str) -> None:
                 if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
                     assert response.headers["Retry-After"]
                     return
+
+
+async def test_an_upgrade_that_stalls_shuts_nobody_out(tmp_path: Path) -> None:
+    cast = Cast(rooms=1, members=0, updates_per_s=10, gateways=1, musics=0, linger_s=30)
+    async with scene(tmp_path, cast) as playing:
+        kinds: Counter[Kind] = Counter()
+
+        def meet(link: Link) -> None:
+            kinds[link.kind] += 1
+            if link.kind is Kind.UPGRADE:
+                # The answer to the upgrade's request gets through, and nothing after it.
+                link.lose(Loss.HANG, Direction.DOWN, 140)
+
+        playing.proxy.on_link = meet
+        await playing.members.open(playing._member(0))
+        (universe,) = playing.universes
+        assert await playing.members.wait_for({universe: 20}, 8.0) == []
+        assert kinds[Kind.UPGRADE] == 1
+        assert kinds[Kind.POLL] < 200

@@ -25,6 +25,7 @@ from harmonic_gateway.sockets.limits import (
     LOOK_INTERVAL_S,
     MAX_OWED_BYTES,
     MAX_PACKETS_PER_POLL,
+    PROBED_POLL_S,
     SocketLimits,
 )
 from harmonic_gateway.sockets.polling import answer, read_packets
@@ -95,6 +96,7 @@ class EngineSocket:
         "_ping_waits",
         "_pinged_at_s",
         "_poller",
+        "_probed",
         "_transport",
         "_writer",
         "_writing",
@@ -132,6 +134,7 @@ class EngineSocket:
         self._poller: asyncio.Future[None] | None = None
         self._answer_due = False
         self._ping_waits = False
+        self._probed = False
         self._pinged_at_s = 0.0
         loop = asyncio.get_running_loop()
         self._heartbeat = loop.call_later(host.limits.ping_interval_s, self._beat)
@@ -232,7 +235,7 @@ class EngineSocket:
         except TimeoutError:
             done = False
         finally:
-            self.upgrading = False
+            self.upgrading = self._probed = False
         if not done or self.closed:
             await websocket.close()
             return websocket
@@ -250,6 +253,7 @@ class EngineSocket:
         message = await websocket.receive()
         if message.data != f"{PING}{_PROBE}":
             return False
+        self._probed = True
         await websocket.send_str(f"{PONG}{_PROBE}")
         # The client waits for its poll to end before it goes over.
         self._release()
@@ -305,10 +309,16 @@ class EngineSocket:
 
     async def poll(self) -> dict[str, Any]:
         """Wait for something to send; the answer in python-engineio's form."""
-        if not (self._backlog or self.leaving or self.upgrading or self.upgraded):
+        if not (self._backlog or self.leaving or self.upgraded):
             self._poller = asyncio.get_running_loop().create_future()
+            # A client that goes over waits for its poll to end; one whose probe was not answered,
+            # as far as it knows, must neither wait for long nor poll as fast as it can.
+            patience_s = PROBED_POLL_S if self._probed else None
             try:
-                await self._poller
+                async with asyncio.timeout(patience_s):
+                    await self._poller
+            except TimeoutError:
+                pass
             except asyncio.CancelledError:
                 # The client did not wait for the answer: it is gone, unless it went over.
                 if not self._goes_over():
@@ -317,7 +327,7 @@ class EngineSocket:
             finally:
                 self._poller = None
         entries = [_NOOP]
-        if self.upgrading or self.upgraded:
+        if self.upgraded:
             pass
         elif self._backlog:
             entries = self._take()

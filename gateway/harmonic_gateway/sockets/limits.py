@@ -8,6 +8,8 @@ MAX_TRANSPORT_BYTES = 1024 * 1024
 MAX_PACKETS_PER_BODY = 1000
 #: Packets in one answer to a poll: python-engineio's client refuses more.
 MAX_PACKETS_PER_POLL = 16
+#: How long a poll waits for something to send while the client probes a WebSocket.
+PROBED_POLL_S = 0.1
 #: Attachments of one packet; clients of Socket.IO take no more themselves.
 MAX_ATTACHMENTS = 10
 #: What a client may say in packets that are no events: a token and an offset are all that it has.
