@@ -94,6 +94,10 @@ class Link:
         return passed, self._left_bytes > 0
 
 
+#: Turns of the event loop from a connection's acceptance to its task, and some more.
+TURNS_TO_ACCEPT = 10
+
+
 class Proxy:
     """The balancer. ``links`` are the connections at the moment; ``on_link`` is told of new ones.
 
@@ -263,6 +267,8 @@ async def proxy(
         yield balancer
     finally:
         server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Those that were accepted just now have their task a few turns of the loop later.
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+        while tasks:
+            await _stop(*tasks)
