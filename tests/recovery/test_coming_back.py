@@ -70,7 +70,12 @@ async def test_after_the_window_a_client_begins_anew(tmp_path: Path) -> None:
         updates_per_s=20,
         gateways=1,
         musics=0,
-        options={"reconnectionDelay": 1500, "randomizationFactor": 0},
+        options={
+            **QUICK,
+            "reconnectionDelay": 1500,
+            "reconnectionDelayMax": 1500,
+            "randomizationFactor": 0,
+        },
         settings={"HARMONIC_RECOVERY_WINDOW_S": "0.5"},
     )
     await begins_anew(tmp_path, cast)
@@ -117,6 +122,7 @@ async def test_client_3_is_brought_back_without_its_doing(tmp_path: Path) -> Non
         transports=(DEFAULT, WEBSOCKET),
         version="3.1.3",
         rejoins=False,
+        options=QUICK,
     )
     async with scene(tmp_path, cast) as playing:
         for _ in range(2):
