@@ -90,7 +90,12 @@ async def test_what_the_log_does_not_hold_any_more_lets_a_client_begin_anew(
         updates_per_s=60,
         gateways=1,
         musics=0,
-        options={"reconnectionDelay": 2500, "randomizationFactor": 0},
+        options={
+            **QUICK,
+            "reconnectionDelay": 2500,
+            "reconnectionDelayMax": 2500,
+            "randomizationFactor": 0,
+        },
         settings={
             "HARMONIC_SNAPSHOT_EVERY_RECORDS": "4",
             "HARMONIC_HISTORY_SNAPSHOTS": "1",
