@@ -44,15 +44,19 @@ def show(report: Report) -> None:
     total = sum(tally.inputs.values())
     print(f"{total} inputs in {tally.seconds:.0f} s: {dict(tally.inputs)}")
     print(f"answers: {dict(sorted(tally.statuses.items()))}")
-    print(f"neighbours saw: {dict(report.neighbours.seen)}")
-    for name, values in (("without", report.peace_p99_s), ("with", report.attack_p99_s)):
+    print(f"neighbours saw: {dict(report.seen)}")
+    for name, values in (
+        ("without the fuzzer", report.peace_p99_s),
+        ("with the fuzzer", report.attack_p99_s),
+        ("with clients that come back", report.returns_p99_s),
+    ):
         rounds = " ".join(f"{value * 1000:.1f}" for value in values)
-        print(f"p99 {name} the fuzzer: {median(values) * 1000:.1f} ms ({rounds})")
+        print(f"p99 {name}: {median(values) * 1000:.1f} ms ({rounds})")
     print(f"ratio: {report.ratio:.2f}")
-    for name in report.after.memory_bytes:
+    for name in report.rounds[0].memory_bytes:
         rounds = " ".join(f"{seen.memory_bytes[name] / MIB:.0f}" for seen in report.rounds)
         print(f"memory of {name}: {rounds} MiB after each round")
-    print(f"held after: {report.after.held}, descriptors {report.after.descriptors}")
+    print(f"held in the end: {report.held}")
     print(f"{len(report.faults)} faults")
     for fault in report.faults[:SHOWN_FAULTS]:
         print(f"- {fault}")

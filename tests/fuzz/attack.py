@@ -21,6 +21,8 @@ from fuzz.payloads import ROOM
 CONVERSATIONS_AT_ONCE = 24
 #: An answer that does not come by then is not waited for: silence is the answer to some things.
 ANSWER_TIMEOUT_S = 0.5
+#: Who begins properly is let in, however busy the machine is.
+OPENING_TIMEOUT_S = 20.0
 #: What one conversation reads at most.
 MAX_READ_BYTES = 4 * 1024 * 1024
 #: The attacker is elsewhere: it takes what the product leaves of this machine's processors.
@@ -45,7 +47,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Plan:
     """So many inputs from a seed, at most so many a second, at a gateway.
 
-    In ``peace``, they are made and not sent: what it takes to make them is no fault of the product.
+    With ``returns``, clients come back to where others of their user were. In ``peace``, inputs are
+    made and not sent: what it takes to make them is no fault of the product.
     """
 
     port: int
@@ -53,6 +56,7 @@ class Plan:
     inputs: int
     inputs_per_s: float
     tokens: Sequence[str]
+    returns: bool = False
     peace: bool = False
 
 
@@ -95,7 +99,8 @@ class _Attacker:
         sent = 0
         places = asyncio.Semaphore(CONVERSATIONS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            for number, conversation in enumerate(conversations(plan.seed, plan.tokens)):
+            made = conversations(plan.seed, plan.tokens, returns=plan.returns)
+            for number, conversation in enumerate(made):
                 if sent >= plan.inputs:
                     break
                 sent += len(conversation.steps)
@@ -125,7 +130,7 @@ class _Attacker:
     async def _websocket(self, conversation: Conversation, token: str) -> None:
         async with _Wire(self._plan.port, resets=conversation.resets) as wire:
             wire.write(_upgrade("/socket.io/?EIO=4&transport=websocket"))
-            head = await wire.read_until(b"\r\n\r\n")
+            head = await wire.read_until(b"\r\n\r\n", OPENING_TIMEOUT_S)
             if not head.startswith(b"HTTP/1.1 101"):
                 self._tally.findings.append(f"a plain WebSocket is not let in: {head[:200]!r}")
                 return
@@ -143,7 +148,7 @@ class _Attacker:
             self._look(seen, conversation)
 
     async def _polling(self, conversation: Conversation, token: str) -> None:
-        opening = await self._request(_http("GET", _POLL), conversation)
+        opening = await self._request(_http("GET", _POLL), conversation, OPENING_TIMEOUT_S)
         found = _SID.search(opening)
         if found is None:
             self._tally.findings.append(f"a plain poll is not let in: {opening[:200]!r}")
@@ -165,10 +170,12 @@ class _Attacker:
         else:
             await self._request(_upgrade(f"{target}".replace("polling", "websocket")), conversation)
 
-    async def _request(self, data: bytes, conversation: Conversation) -> bytes:
+    async def _request(
+        self, data: bytes, conversation: Conversation, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> bytes:
         async with _Wire(self._plan.port, resets=conversation.resets) as wire:
             wire.write(data)
-            seen = await wire.read_until(None)
+            seen = await wire.read_until(None, timeout_s)
         for status in _STATUS.findall(seen):
             self._tally.statuses[f"HTTP {status.decode()}"] += 1
             unavailable = status == b"503" and _RETRY_AFTER in seen.lower()
@@ -221,11 +228,11 @@ class _Wire:
         if not self._writer.is_closing():
             self._writer.write(data)
 
-    async def read_until(self, sign: bytes | None) -> bytes:
+    async def read_until(self, sign: bytes | None, timeout_s: float = ANSWER_TIMEOUT_S) -> bytes:
         """All that comes up to a sign, the end, or the end of patience."""
         seen = bytearray()
         with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 while len(seen) < MAX_READ_BYTES:
                     data = await self._reader.read(65_536)
                     seen += data

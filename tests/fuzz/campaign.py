@@ -2,6 +2,8 @@
 
 import asyncio
 import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,14 +30,19 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class Report:
-    """What a campaign saw. It went well if there are no ``faults``."""
+    """What a campaign saw. It went well if there are no ``faults``.
 
-    tally: Tally
-    peace_p99_s: list[float]
-    attack_p99_s: list[float]
-    neighbours: Neighbours
-    rounds: list[Vitals]
-    after: Vitals
+    Neighbours' waits are a value a round: of peace, of attack, and of the last attack, in which
+    clients come back, and are sent all that they missed.
+    """
+
+    peace_p99_s: list[float] = field(default_factory=list)
+    attack_p99_s: list[float] = field(default_factory=list)
+    returns_p99_s: list[float] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    seen: Counter[str] = field(default_factory=Counter)
+    rounds: list[Vitals] = field(default_factory=list)
+    held: Vitals | None = None
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -48,46 +55,50 @@ async def campaign(
     folder: Path, inputs: int, *, seed: int, rounds: int, inputs_per_s: float, least_updates: int
 ) -> Report:
     """Attack a product of its own, which keeps its data and logs in ``folder``."""
+    report = Report()
     async with (
         started(folder, gateways=1, **SETTINGS) as stack,
         aiohttp.ClientSession() as http,
     ):
         world = World(stack, http)
-        tokens = [world.token(f"user-{number}") for number in range(USERS)]
         neighbours = Neighbours(world)
         await neighbours.come()
         before = await vitals(stack, http)
-        total, peace, war = Tally(), list[float](), list[float]()
-        seen: list[Vitals] = []
-        loop = asyncio.get_running_loop()
+        attacked = Plan(
+            port=stack.gateway_ports[0],
+            seed=seed,
+            inputs=-(-inputs // (rounds + 1)),
+            inputs_per_s=inputs_per_s,
+            tokens=[world.token(f"user-{number}") for number in range(USERS)],
+        )
         with ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), initializer=be_nice
         ) as attacker:
-            for number in range(rounds):
-                plan = Plan(
-                    port=stack.gateway_ports[0],
-                    seed=seed + number,
-                    inputs=inputs // rounds,
-                    inputs_per_s=inputs_per_s,
-                    tokens=tokens,
-                )
-                quiet = replace(plan, inputs=plan.inputs // PEACE_SHARE, peace=True)
-                for round_plan, waits in ((quiet, peace), (plan, war)):
-                    over = asyncio.Event()
-                    attacking = loop.run_in_executor(attacker, attack, round_plan)
-                    attacking.add_done_callback(partial(_tell, over))
-                    waits.append(p99(await neighbours.talk(over, least_updates)))
-                    total.add(await attacking)
-                    neighbours.check()
-                seen.append(await vitals(stack, http))
-        after = await settled(stack, http, before)
+            for plan, waits in _rounds(attacked, rounds, report):
+                over = asyncio.Event()
+                attacking = asyncio.get_running_loop().run_in_executor(attacker, attack, plan)
+                attacking.add_done_callback(partial(_tell, over))
+                waits.append(p99(await neighbours.talk(over, least_updates)))
+                report.tally.add(await attacking)
+                neighbours.check()
+                if not plan.peace:
+                    report.rounds.append(await vitals(stack, http))
+        report.held = await settled(stack, http, before)
         neighbours.check()
         await neighbours.go()
-        report = Report(total, peace, war, neighbours, seen, after)
-        report.faults += total.findings + neighbours.malformed
-        report.faults += leaks(before, after) + growth(seen[0], after)
+        report.seen = neighbours.seen
+        report.faults += report.tally.findings + neighbours.malformed
+        report.faults += leaks(before, report.held) + growth(report.rounds[0], report.held)
     report.faults += complaints(folder)
     return report
+
+
+def _rounds(plan: Plan, rounds: int, report: Report) -> Iterator[tuple[Plan, list[float]]]:
+    for number in range(rounds):
+        own = replace(plan, seed=plan.seed + number)
+        yield replace(own, inputs=own.inputs // PEACE_SHARE, peace=True), report.peace_p99_s
+        yield own, report.attack_p99_s
+    yield replace(plan, seed=plan.seed + rounds, returns=True), report.returns_p99_s
 
 
 def _tell(over: asyncio.Event, _: object) -> None:

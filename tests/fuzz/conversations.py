@@ -46,17 +46,29 @@ def _polling(drawn: tuple[Any, ...]) -> Conversation:
 
 
 _mostly = st.sampled_from((True,) * 9 + (False,))
-#: Most begin anew: coming back costs what was missed, which is not the subject here.
-_auth = st.one_of(st.just({}), st.just({"pid": "PID"}), auths, *[st.just({"recovery": 0})] * 16)
-_manner = (_auth, _mostly, _mostly, st.booleans())
 
 
-def _conversations(tokens: Sequence[str]) -> Sequence[st.SearchStrategy[Conversation]]:
+def _anew(auth: dict[str, Any]) -> dict[str, Any]:
+    """Without a way to come back: a ``pid`` that is made up leads nowhere."""
+    return auth if "pid" in auth else {**auth, "recovery": 0}
+
+
+_mostly = st.sampled_from((True,) * 9 + (False,))
+_auths_of = {
+    False: st.one_of(auths, st.just({})).map(_anew),
+    True: st.one_of(auths, st.just({}), st.just({"pid": "PID"})),
+}
+
+
+def _conversations(
+    tokens: Sequence[str], *, returns: bool
+) -> Sequence[st.SearchStrategy[Conversation]]:
     """All kinds, each as often as it is to come."""
-    wild = st.tuples(st.lists(frames, min_size=3, max_size=MAX_FRAMES), *_manner)
-    tame = st.tuples(st.lists(proper_frames, min_size=5, max_size=MAX_FRAMES), *_manner)
+    manner = (_auths_of[returns], _mostly, _mostly, st.booleans())
+    wild = st.tuples(st.lists(frames, min_size=3, max_size=MAX_FRAMES), *manner)
+    tame = st.tuples(st.lists(proper_frames, min_size=5, max_size=MAX_FRAMES), *manner)
     polling = st.tuples(
-        st.lists(st.lists(packets, min_size=1, max_size=3), min_size=2, max_size=6), *_manner
+        st.lists(st.lists(packets, min_size=1, max_size=3), min_size=2, max_size=6), *manner
     )
     request = requests(tokens).map(lambda step: Conversation("request", (step,)))
     nothing = raw_bytes.map(lambda step: Conversation("bytes", (step,)))
@@ -69,10 +81,12 @@ def _conversations(tokens: Sequence[str]) -> Sequence[st.SearchStrategy[Conversa
     )
 
 
-def conversations(seed: int, tokens: Sequence[str]) -> Iterator[Conversation]:
-    """Conversations without end, the same for the same seed."""
+def conversations(
+    seed: int, tokens: Sequence[str], *, returns: bool = False
+) -> Iterator[Conversation]:
+    """Conversations without end, the same for the same seed; clients come back in ``returns``."""
     random = Random(seed)
-    kinds = [_Source(strategy) for strategy in _conversations(tokens)]
+    kinds = [_Source(strategy) for strategy in _conversations(tokens, returns=returns)]
     while True:
         made = random.choice(kinds).make(random.randbytes(_ENTROPY_BYTES))
         if made is not None:
