@@ -38,6 +38,8 @@ MAX_MISSED_RECORDS = 20_000
 PREPARED_AT_ONCE = 32
 #: So many may wait for that; others are asked to come later.
 MAX_WAITING_CLIENTS = 512
+#: Records encoded before others may go on: thousands in a row would be heard in every room.
+RECORDS_IN_A_ROW = 100
 #: Returns of one user per second at one gateway, and at once: each may have thousands of records
 #: read and sent again, so that one who does nothing else would keep everybody waiting.
 RETURNS_PER_SECOND, RETURNS_BURST = 1.0, 60
@@ -337,7 +339,9 @@ class Recovery:
         """The events to be sent again, and the ``seq`` after which they come."""
         frames: list[Frame] = []
         first_seq: int | None = None
-        for logged in missed:
+        for number, logged in enumerate(missed):
+            if number % RECORDS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
             shown = [
                 event
                 for event in logged.record.events
