@@ -17,6 +17,8 @@ from recovery.python_members import PythonMember
 from recovery.scene import DEFAULT, QUICK, WEBSOCKET, Cast, Outcome, Scene, scene
 
 CALM_TIMEOUT_S = 30.0
+#: A client that still polls is between two polls for less than so many looks.
+LOOKS_IN_A_ROW, LOOK_INTERVAL_S = 4, 0.05
 
 
 def assert_at_least_once(verdict: Verdict) -> None:
@@ -28,9 +30,21 @@ def assert_good(outcome: Outcome) -> None:
     assert outcome.is_good, str(outcome)
 
 
+async def all_gone_over(playing: Scene, members: int) -> None:
+    """Return when all are on WebSockets: one that polls may have no connection to be cut."""
+    looks = 0
+    async with asyncio.timeout(CALM_TIMEOUT_S):
+        while looks < LOOKS_IN_A_ROW:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            kinds = [link.kind for link in playing.proxy.links]
+            calm = len(kinds) == members and {Kind.UPGRADE, Kind.WEBSOCKET}.issuperset(kinds)
+            looks = looks + 1 if calm else 0
+
+
 async def cut_all(playing: Scene) -> None:
     """Cut all connections, now, and return when all members are back."""
     before = await playing.members.connects()
+    await all_gone_over(playing, len(before))
     for link in list(playing.proxy.links):
         link.lose(Loss.CUT, Direction.DOWN, 1)
         link.lose_now()
@@ -70,6 +84,7 @@ async def test_after_the_window_a_client_begins_anew(tmp_path: Path) -> None:
         updates_per_s=20,
         gateways=1,
         musics=0,
+        transports=(WEBSOCKET,),
         options={
             **QUICK,
             "reconnectionDelay": 1500,
@@ -90,6 +105,7 @@ async def test_what_the_log_does_not_hold_any_more_lets_a_client_begin_anew(
         updates_per_s=60,
         gateways=1,
         musics=0,
+        transports=(WEBSOCKET,),
         options={
             **QUICK,
             "reconnectionDelay": 2500,
