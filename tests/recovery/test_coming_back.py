@@ -114,7 +114,7 @@ async def test_what_the_log_does_not_hold_any_more_lets_a_client_begin_anew(
         },
         settings={
             "HARMONIC_SNAPSHOT_EVERY_RECORDS": "4",
-            "HARMONIC_HISTORY_SNAPSHOTS": "1",
+            "HARMONIC_HISTORY_SNAPSHOTS": "2",
             "HARMONIC_RING_BYTES": "1024",
         },
     )
