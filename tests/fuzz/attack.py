@@ -38,7 +38,10 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _RETRY_AFTER = b"retry-after:"
 _PID = re.compile(rb'"pid":"([^"]{20,})"')
 _SID = re.compile(rb'"sid":"([^"]+)"')
-_FORBIDDEN = (b"INTERNAL_ERROR", b"Traceback", b'File "', b"Internal Server Error")
+_FORBIDDEN = (
+    *(b'"code":"INTERNAL_ERROR"', b'"code": "INTERNAL_ERROR"', b"Internal Server Error"),
+    *(b"Traceback", b'File "'),
+)
 _POLL = "/socket.io/?EIO=4&transport=polling"
 _RESET = struct.pack("ii", 1, 0)
 
