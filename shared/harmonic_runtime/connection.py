@@ -10,6 +10,7 @@ them with what is expected here, and names this module when an upgrade changes t
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from nats.aio.client import Client
@@ -177,12 +178,10 @@ class Connection(Client):
         self._collected_bytes = 0
         if not collected or self._transport is None or not self.is_connected:
             return
-        try:
+        # uvloop raises for a connection that was lost in this very turn: what was collected is lost
+        # with it, and the reader is about to find out.
+        with suppress(RuntimeError):
             self._transport.write(b"".join(collected))
-        except RuntimeError:
-            # uvloop's word for a connection that was lost in this very turn: what it held is lost
-            # with it, and the reader is about to find out.
-            self._collected_bytes = 0
 
     def add_interest(self, interest: Interest) -> None:
         """Subscribe, at the latest when the connection is there again."""

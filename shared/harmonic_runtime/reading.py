@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,11 +53,8 @@ async def read(
     bus: Bus, stream: str, subject: str, *, from_sequence: int, limit: int
 ) -> list[Stored]:
     """A subject's messages from a sequence on; see ``Streams``."""
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            return await _read(bus, stream, subject, from_sequence, limit)
-    except TimeoutError as error:
-        raise BusTimeout("reading took too long") from error
+    async with _in_time():
+        return await _read(bus, stream, subject, from_sequence, limit)
 
 
 async def _read(bus: Bus, stream: str, subject: str, sequence: int, limit: int) -> list[Stored]:
@@ -85,26 +83,32 @@ async def _read(bus: Bus, stream: str, subject: str, sequence: int, limit: int) 
 async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, int]:
     """The sequence of each subject's newest message, as one replica of the stream knows it."""
     found: dict[str, int] = {}
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            for start in range(0, len(subjects), NEWEST_PER_CALL):
-                part = list(subjects[start : start + NEWEST_PER_CALL])
-                request = {"multi_last": part, "batch": len(part)}
-                messages, _ = await _batch(bus, stream, request)
-                found.update((message.subject, message.sequence) for message in messages)
-    except TimeoutError as error:
-        raise BusTimeout("reading took too long") from error
+    async with _in_time():
+        for start in range(0, len(subjects), NEWEST_PER_CALL):
+            part = list(subjects[start : start + NEWEST_PER_CALL])
+            messages = await _latest(bus, stream, part, len(part))
+            found.update((message.subject, message.sequence) for message in messages)
     return found
 
 
 async def latest(bus: Bus, stream: str, subjects: str, limit: int) -> list[Stored]:
     """The newest message of each subject that matches, as one replica knows them."""
+    async with _in_time():
+        return await _latest(bus, stream, [subjects], limit)
+
+
+async def _latest(bus: Bus, stream: str, subjects: Sequence[str], limit: int) -> list[Stored]:
+    found, _ = await _batch(bus, stream, {"multi_last": subjects, "batch": limit})
+    return found
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
-            found, _ = await _batch(bus, stream, {"multi_last": [subjects], "batch": limit})
+            yield
     except TimeoutError as error:
         raise BusTimeout("reading took too long") from error
-    return found
 
 
 async def _batch(bus: Bus, stream: str, request: Mapping[str, object]) -> tuple[list[Stored], bool]:
