@@ -9,8 +9,7 @@ import signal
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import structlog
@@ -19,6 +18,7 @@ from chaos.campaign import Campaign, run
 from chaos.failover import failover
 from chaos.outage import outage
 from chaos.product import product
+from chaos.promises import Options, Part, Row, check, say
 from chaos.resync import SETTINGS as MANY_ROOMS
 from chaos.resync import UNIVERSES, resyncs
 from chaos.rooms import PARTICIPANTS, ROOMS, SEATS, USERS, departure, rush
@@ -30,23 +30,6 @@ SILENCES = 20
 MAX_QUESTIONS = 20
 #: Calls of JetStream's API that it may cause, of all services together.
 MAX_API_CALLS = 100
-
-
-@dataclass(frozen=True)
-class Row:
-    """A promise, and what was seen of it."""
-
-    promise: str
-    seen: str
-    bound: str
-    held: bool
-
-
-@dataclass(frozen=True)
-class Options:
-    seed: int
-    duration_s: float
-    logs: Path
 
 
 async def everything_is_killed(options: Options) -> AsyncIterator[Row]:
@@ -203,7 +186,7 @@ async def a_gateway_dies(options: Options) -> AsyncIterator[Row]:
     )
 
 
-PARTS: Mapping[str, Callable[[Options], AsyncIterator[Row]]] = {
+PARTS: Mapping[str, Part] = {
     "chaos": everything_is_killed,
     "faults": faults_are_found,
     "silence": leaders_die,
@@ -217,21 +200,7 @@ PARTS: Mapping[str, Callable[[Options], AsyncIterator[Row]]] = {
 
 def _tell(violations: list[str]) -> None:
     for violation in violations:
-        _say(f"  {violation}")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-async def _all(parts: list[str], options: Options) -> bool:
-    held = True
-    for part in parts:
-        async for row in PARTS[part](options):
-            _say(f"{'ok' if row.held else 'NO':2} | {row.promise} | {row.seen} | {row.bound}")
-            held = held and row.held
-    return held
+        say(f"  {violation}")
 
 
 def main() -> int:
@@ -247,9 +216,9 @@ def main() -> int:
     # The brokers come and go, and it is not for the tests to tell of it.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logs = Path(tempfile.mkdtemp(prefix="chaos-"))
-    _say(f"seed {chosen.seed}, logs in {logs}")
+    say(f"seed {chosen.seed}, logs in {logs}")
     options = Options(chosen.seed, chosen.duration, logs)
-    return 0 if asyncio.run(_all(chosen.parts or list(PARTS), options)) else 1
+    return 0 if asyncio.run(check([PARTS[name] for name in chosen.parts or PARTS], options)) else 1
 
 
 if __name__ == "__main__":

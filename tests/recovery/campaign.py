@@ -9,13 +9,13 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import structlog
 import uvloop
 
-from chaos.__main__ import Options, Row
+from chaos.promises import Options, Part, Row, check, say
 from recovery.checker import quantile
 from recovery.crowds import crowd, jitter, restart
 from recovery.cuts import Cutter
@@ -143,7 +143,7 @@ async def a_crowd_is_left_alone(options: Options) -> AsyncIterator[Row]:
     yield Row("MiB at the most", mib, "", held=True)
 
 
-PARTS: Mapping[str, Callable[[Options], AsyncIterator[Row]]] = {
+PARTS: Mapping[str, Part] = {
     "cuts": clients_are_cut_off,
     "kill": gateways_are_killed,
     "term": gateways_are_stopped,
@@ -155,7 +155,7 @@ PARTS: Mapping[str, Callable[[Options], AsyncIterator[Row]]] = {
 
 def _nothing_lost(what: str, outcome: Outcome) -> list[Row]:
     if not outcome.is_good:
-        _say(str(outcome))
+        say(str(outcome))
     counts = outcome.verdict.counts
     wrong = [counts[kind] for kind in ("missing", "duplicated", "out of order", "unknown")]
     return [
@@ -192,20 +192,6 @@ def _keep(options: Options, name: str, outcome: Outcome) -> None:
     (options.logs / f"{name}.json").write_text(json.dumps(evidence))
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-async def _all(parts: list[str], options: Options) -> bool:
-    held = True
-    for part in parts:
-        async for row in PARTS[part](options):
-            _say(f"{'ok' if row.held else 'NO':2} | {row.promise} | {row.seen} | {row.bound}")
-            held = held and row.held
-    return held
-
-
 def main() -> int:
     """The exit status: 0 if all that was promised held."""
     parser = argparse.ArgumentParser(prog="recovery.campaign", description=__doc__)
@@ -220,10 +206,12 @@ def main() -> int:
     # Inherited by the product; the usual 1,024 would not do for thousands of clients.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     logs = Path(tempfile.mkdtemp(prefix="recovery-"))
-    _say(f"seed {chosen.seed}, logs in {logs}")
+    say(f"seed {chosen.seed}, logs in {logs}")
     options = Options(chosen.seed, 0, logs)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return 0 if runner.run(_all(chosen.parts or list(PARTS), options)) else 1
+        return (
+            0 if runner.run(check([PARTS[name] for name in chosen.parts or PARTS], options)) else 1
+        )
 
 
 if __name__ == "__main__":
