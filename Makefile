@@ -18,6 +18,7 @@ MUSICS ?= 1
 USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
+WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
@@ -79,8 +80,8 @@ types: $(DEV_READY) ## Check types, tests included
 arch: $(DEV_READY) ## Check who may import whom
 	@$(BIN)/lint-imports
 
-test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part
-	@$(BIN)/pytest $(TESTS)
+test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part, WORKERS=0 for one process
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract
