@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from harmonic_music.composing import CompositionRequest
+from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest
 from harmonic_music.performing import perform
 from harmonic_music.score import Score
 from harmonic_music.waiting import Waiting
@@ -177,6 +177,7 @@ class Composers:
             tempo=score.tempo,
             key=score.key,
             scale=score.scale,
+            composer_version=COMPOSER_VERSION,
         )
         envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "")
         message = await self._owners.request(

@@ -8,6 +8,7 @@ from typing import Any
 import mido
 import pytest
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harness.faults import down, frozen
 from harness.world import World
 
@@ -29,6 +30,7 @@ async def test_a_piece_is_heard_by_all_the_requester_included(world: World) -> N
     assert 40 <= piece["tempo"] <= 200
     assert 0 <= piece["seed"] < 2**53
     assert piece["requestId"]
+    assert piece["composerVersion"] == COMPOSER_VERSION
     assert piece["timestamp"].endswith("Z")
 
 

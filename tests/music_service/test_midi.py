@@ -9,6 +9,7 @@ import pytest
 from mido import MidiFile
 from music21 import converter, key, meter, tempo
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.midi import render
 from harmonic_music.score import TICKS_PER_BEAT, Score
 from music_service.measures import piece
@@ -111,6 +112,12 @@ def test_music21_reads_the_key(tmp_path: Path) -> None:
     path.write_bytes(render(piece(20, key="Bb", scale="minor")))
     signatures = converter.parse(path).recurse().getElementsByClass(key.KeySignature)
     assert {signature.sharps for signature in signatures} == {-5}
+
+
+def test_it_says_which_composer_made_it() -> None:
+    conductor = read(piece(1)).tracks[0]
+    texts = [message.text for message in conductor if message.type == "text"]
+    assert texts == [f"Composer version {COMPOSER_VERSION}"]
 
 
 def test_it_lasts_as_long_as_the_piece() -> None:
