@@ -20,7 +20,7 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from music_service import corpus
 from music_service.boundaries import boundaries
-from music_service.comparison import table
+from music_service.comparison import margin, table
 from music_service.likeness import alike
 from music_service.measures import MEASURES, PARAMETERS, correlations, melody, piece
 from music_service.validity import faults, random_request
@@ -123,9 +123,10 @@ def likeness() -> None:
     print(f"\nOverlaps, {len(melodies)} songs and dances and {len(chorales)} chorales")
     rows = table(melodies, chorales)
     columns = list(next(iter(rows.values())))
-    print(f"  {'':24s}" + "".join(f"{column:>12}" for column in columns))
+    print(f"  {'':24s}" + "".join(f"{column:>12}" for column in (*columns, "margin")))
     for name, row in rows.items():
-        print(f"  {name:24s}" + "".join(f"{row[column]:12.2f}" for column in columns))
+        values = (*row.values(), margin(row))
+        print(f"  {name:24s}" + "".join(f"{value:12.2f}" for value in values))
 
 
 def validity() -> int:
