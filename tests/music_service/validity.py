@@ -13,6 +13,9 @@ from harmonic_protocol.values import Key, MusicParameters, Note, PhysicsParamete
 KEYS: tuple[Key, ...] = get_args(Key)
 SCALE_NAMES: tuple[Scale, ...] = get_args(Scale)
 MIN_DURATION_S = 0.1
+#: From this harmony on, every piece ends on the tonic, in the melody and in the bass.
+TONIC_FROM_HARMONY = 0.5
+AWAY = "ends away from the tonic"
 
 
 def random_request(chance: random.Random) -> CompositionRequest:
@@ -74,8 +77,9 @@ def faults(request: CompositionRequest) -> list[str]:
     if request.music.harmony == 1 and not {note.pitch % 12 for note in notes} <= scale:
         found.append("out of scale")
     last = [event for event in score.events if event.onset == score.events[-1].onset]
-    if request.music.harmony >= 0.5 and {last[0].pitch % 12, last[-1].pitch % 12} != {tonic}:
-        found.append("ends away from the tonic")
+    outer = {last[0].pitch % 12, last[-1].pitch % 12}
+    if request.music.harmony >= TONIC_FROM_HARMONY and outer != {tonic}:
+        found.append(AWAY)
     return found
 
 
