@@ -27,9 +27,10 @@ from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Job, StreamFull, Streams
 
 CONSUMER = "composers"
-#: A job whose replica says nothing for so long is given to another.
-ACK_WAIT_S = 3.0
-PROGRESS_INTERVAL_S = 1.0
+#: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
+#: what a dead replica held has to be made in the rest of them.
+ACK_WAIT_S = 1.5
+PROGRESS_INTERVAL_S = 0.5
 #: A job is tried so often; its requester has long been told by then that nothing came.
 MAX_DELIVERIES = 4
 #: A replica holds at most so many jobs that wait: two seconds' work if all are long, and all of
