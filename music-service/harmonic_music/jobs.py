@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from harmonic_music.composing import CompositionRequest
+from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest
 from harmonic_music.performing import perform
 from harmonic_music.score import Score
 from harmonic_music.waiting import Waiting
@@ -27,9 +27,10 @@ from harmonic_runtime.routing import OwnerClient
 from harmonic_runtime.streams import Job, StreamFull, Streams
 
 CONSUMER = "composers"
-#: A job whose replica says nothing for so long is given to another.
-ACK_WAIT_S = 3.0
-PROGRESS_INTERVAL_S = 1.0
+#: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
+#: what a dead replica held has to be made in the rest of them.
+ACK_WAIT_S = 1.5
+PROGRESS_INTERVAL_S = 0.5
 #: A job is tried so often; its requester has long been told by then that nothing came.
 MAX_DELIVERIES = 4
 #: A replica holds at most so many jobs that wait: two seconds' work if all are long, and all of
@@ -177,6 +178,7 @@ class Composers:
             tempo=score.tempo,
             key=score.key,
             scale=score.scale,
+            composer_version=COMPOSER_VERSION,
         )
         envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "")
         message = await self._owners.request(

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.keys import signature
 
@@ -26,9 +27,10 @@ def render(score: Score) -> bytes:
 
 
 def _conductor(score: Score) -> MidiTrack:
-    """Tempo, signatures, and a marker where each section begins."""
+    """Who made it, tempo, signatures, and a marker where each section begins."""
     track = MidiTrack()
     track.append(MetaMessage("track_name", name=f"{score.key} {score.scale}"))
+    track.append(MetaMessage("text", text=f"Composer version {COMPOSER_VERSION}"))
     track.append(MetaMessage("set_tempo", tempo=score.beat_us))
     track.append(MetaMessage("time_signature", numerator=4, denominator=4))
     track.append(MetaMessage("key_signature", key=signature(score.key, score.scale)))

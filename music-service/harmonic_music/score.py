@@ -87,16 +87,19 @@ class Score:
         The first note of a section tells its letter.
         """
         opening = {section.onset: section.name for section in self.sections}
+        # Fractions take longer than all else that is done for a note: once is enough.
+        beat, end = self.beat_us, self.end
         return tuple(
-            self._in_seconds(event, opening.pop(event.onset, None)) for event in self.events
+            self._in_seconds(event, beat, end, opening.pop(event.onset, None))
+            for event in self.events
         )
 
-    def _in_seconds(self, event: ScoreNote, section: str | None) -> Note:
-        start = _seconds(event.onset, self.beat_us)
-        if event.end >= self.end:
+    def _in_seconds(self, event: ScoreNote, beat: int, end: int, section: str | None) -> Note:
+        start = _seconds(event.onset, beat)
+        if event.end >= end:
             length = _up_to(self.duration, start)
         else:
-            length = round(_seconds(event.end, self.beat_us) - start, _DECIMALS)
+            length = round(_seconds(event.end, beat) - start, _DECIMALS)
         return Note.model_construct(
             pitch=event.pitch,
             start_time=start,

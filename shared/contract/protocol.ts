@@ -209,7 +209,7 @@ export interface MusicChanges {
  *
  * Its notes are sorted by `startTime`, and none ends after `duration`.
  *
- * The same `seed`, parameters and duration give the same notes.
+ * The same `seed`, parameters and duration give the same notes from the same `composerVersion`.
  */
 export interface MusicGenerated {
   universeId: UniverseId;
@@ -230,6 +230,8 @@ export interface MusicGenerated {
   seq: number;
   /** When to start the piece, by the server's clock, so that all hear it together. */
   playAt?: Timestamp;
+  /** Which composer made the piece: another one makes another of the same seed. At least 1. */
+  composerVersion?: number;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -848,7 +850,8 @@ export interface ServerToClientEvents {
    *
    * Its notes are sorted by `startTime`, and none ends after `duration`.
    *
-   * The same `seed`, parameters and duration give the same notes.
+   * The same `seed`, parameters and duration give the same notes from the same
+   * `composerVersion`.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
    * before anyone sees it. A client that missed it while its session is recovered is sent it

@@ -87,7 +87,10 @@ class ReleaseGateway(InternalUniverseRequest):
 
 
 class CompleteMusic(InternalUniverseRequest):
-    """The notes of a requested piece are stored under the request's subject."""
+    """The notes of a requested piece are stored under the request's subject.
+
+    A replica of a version before ``composer_version`` does not say it.
+    """
 
     name: ClassVar = "complete_music"
 
@@ -95,6 +98,7 @@ class CompleteMusic(InternalUniverseRequest):
     tempo: float
     key: str
     scale: str
+    composer_version: int | None = None
 
 
 class ExpireMusic(InternalUniverseRequest):

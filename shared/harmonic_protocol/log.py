@@ -200,6 +200,7 @@ class MusicStored(HiddenEvent):
     scale: str
     seq: int
     play_at: Timestamp | None = None
+    composer_version: int | None = None
 
 
 HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (

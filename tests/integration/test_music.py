@@ -8,6 +8,7 @@ from typing import Any
 import mido
 import pytest
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harness.faults import down, frozen
 from harness.world import World
 
@@ -29,6 +30,7 @@ async def test_a_piece_is_heard_by_all_the_requester_included(world: World) -> N
     assert 40 <= piece["tempo"] <= 200
     assert 0 <= piece["seed"] < 2**53
     assert piece["requestId"]
+    assert piece["composerVersion"] == COMPOSER_VERSION
     assert piece["timestamp"].endswith("Z")
 
 
@@ -240,20 +242,25 @@ async def test_the_pieces_of_a_killed_replica_are_made_by_another(frail: World) 
     assert {piece["userId"] for piece in pieces} == {"ann", "bob", "cem", "dan"}
 
 
-async def test_a_hundred_requests_at_once_are_all_answered(frail: World) -> None:
+async def test_a_hundred_requests_at_once_are_all_answered_and_universes_take_turns(
+    frail: World,
+) -> None:
     universes = [await frail.universe() for _ in range(5)]
     clients = [await frail.client(f"user-{number}") for number in range(20)]
     for client in clients:
         for universe in universes:
             await client.joins(universe)
 
-    for client in clients:
+    with frozen(*frail.stack.musics):
         for universe in universes:
-            await client.says("generate_music", universeId=universe, duration=20)
+            for client in clients:
+                await client.asks("generate_music", universeId=universe, duration=20)
 
     heard = [await clients[0].hears("music_generated") for _ in range(100)]
     assert len({(piece["universeId"], piece["userId"]) for piece in heard}) == 100
     assert clients[0].all_heard("error") == []
+    # In the order of asking, the last universe would come after eighty pieces.
+    assert {piece["universeId"] for piece in heard[:60]} == set(universes)
 
 
 async def test_a_universe_that_asks_for_much_does_not_hold_up_the_others(frail: World) -> None:

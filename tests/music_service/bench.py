@@ -1,6 +1,7 @@
-"""``python -m music_service.bench``: what the composer costs, and what its pieces measure.
+"""``python -m music_service.bench [PART…]``: what the composer costs, and what its pieces measure.
 
-Speed is told beside a loop of numpy that is always the same, so that machines can be compared.
+Parts are speed, monotony, structure, variety, likeness and validity; without any, all. Speed is
+told beside a loop of numpy that is always the same, so that machines can be compared.
 """
 
 import random
@@ -20,10 +21,10 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from music_service import corpus
 from music_service.boundaries import boundaries
-from music_service.comparison import table
+from music_service.comparison import margin, table
 from music_service.likeness import alike
 from music_service.measures import MEASURES, PARAMETERS, correlations, melody, piece
-from music_service.validity import faults, random_request
+from music_service.validity import AWAY, TONIC_FROM_HARMONY, faults, random_request
 
 REQUESTS = 20_000
 SEEDS = 1000
@@ -33,14 +34,14 @@ QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 
 
 def main() -> int:
-    """Print it all; the exit status."""
+    """Print all of it, or the parts that were asked for; 1 if a piece has a fault."""
+    parts = (speed, monotony, structure, variety, likeness, validity)
+    wanted = sys.argv[1:]
+    if unknown := set(wanted) - {part.__name__ for part in parts}:
+        print(f"There is no part {', '.join(sorted(unknown))}")
+        return 2
     print(f"Composer version {COMPOSER_VERSION}")
-    speed()
-    monotony()
-    structure()
-    variety()
-    likeness()
-    return validity()
+    return sum(part() or 0 for part in parts if not wanted or part.__name__ in wanted)
 
 
 def reference() -> None:
@@ -123,16 +124,20 @@ def likeness() -> None:
     print(f"\nOverlaps, {len(melodies)} songs and dances and {len(chorales)} chorales")
     rows = table(melodies, chorales)
     columns = list(next(iter(rows.values())))
-    print(f"  {'':24s}" + "".join(f"{column:>12}" for column in columns))
+    print(f"  {'':24s}" + "".join(f"{column:>12}" for column in (*columns, "margin")))
     for name, row in rows.items():
-        print(f"  {name:24s}" + "".join(f"{row[column]:12.2f}" for column in columns))
+        values = (*row.values(), margin(row))
+        print(f"  {name:24s}" + "".join(f"{value:12.2f}" for value in values))
 
 
 def validity() -> int:
-    """Faults of random requests."""
+    """Faults of random requests, and where those end that are to end on the tonic."""
     chance = random.Random(2024)
-    found = Counter(fault for _ in range(REQUESTS) for fault in faults(random_request(chance)))
+    requests = [random_request(chance) for _ in range(REQUESTS)]
+    found = Counter(fault for request in requests for fault in faults(request))
     print(f"\nFaults in {REQUESTS} random pieces: {dict(found) or 'none'}")
+    bound = sum(request.music.harmony >= TONIC_FROM_HARMONY for request in requests)
+    print(f"Of {bound} with harmony, {1 - found[AWAY] / bound:.2%} end on the tonic")
     return 1 if found else 0
 
 

@@ -1,6 +1,6 @@
 """What can be counted in a tune, and how far two kinds of music overlap in it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
@@ -15,7 +15,7 @@ _CONSONANT = frozenset({0, 3, 4, 5, 7, 8, 9})
 _STEP, _LEAP = 2, 5
 
 
-def _shares(counts: Counter[int]) -> Counts:
+def _shares(counts: Mapping[int, float]) -> Counts:
     total = sum(counts.values()) or 1
     return {key: count / total for key, count in counts.items()}
 
@@ -38,7 +38,24 @@ def inter_onsets(tune: Tune) -> Counts:
 
 
 def metrical_places(tune: Tune) -> Counts:
-    return _shares(Counter(round(_UNITS * (sound.onset % 4)) for sound in tune.melody))
+    """Of a melody's time, what begins at each place of the bar: accents by length.
+
+    Long notes sound accented (Fred Lerdahl and Ray Jackendoff, *A Generative Theory of Tonal
+    Music*, 1983, metrical preference rule 5a).
+    """
+    found: dict[int, float] = defaultdict(float)
+    for sound in tune.melody:
+        found[round(_UNITS * (sound.onset % 4))] += sound.length
+    return _shares(found)
+
+
+def metrical_accent(tune: Tune) -> float:
+    """How much longer notes on strong beats are than the others."""
+    strong, weak = (
+        [sound.length for sound in tune.melody if (sound.onset % 2 < 1 / _UNITS) is is_strong]
+        for is_strong in (True, False)
+    )
+    return fmean(strong) / fmean(weak) if strong and weak else 1.0
 
 
 def repeated_notes(tune: Tune) -> float:
@@ -122,10 +139,14 @@ def varied_returns(tune: Tune) -> float:
 
 
 def closes(tune: Tune) -> float:
-    """Of the blocks of four bars, those whose melody stops on the first or the fifth degree."""
+    """Of the blocks of four bars, those whose melody stops on the first or the fifth degree.
+
+    It stops on the longest note that begins in the last bar: what follows it leads on.
+    """
     ends = [
-        max((s for s in tune.melody if s.onset < 4 * bar), key=lambda sound: sound.onset)
-        for bar in range(4, tune.bars + 1, 4)
+        max(sounds, key=lambda sound: (sound.length, sound.onset))
+        for number, sounds in enumerate(tune.by_bar(), start=1)
+        if number % 4 == 0 and sounds
     ]
     return fmean((sound.pitch - tune.tonic) % 12 in {0, 7} for sound in ends) if ends else 1.0
 
@@ -183,6 +204,7 @@ NUMBERS: Mapping[str, tuple[Callable[[Tune], float], float]] = {
     "leaps recovered": (leaps_recovered, 0.15),
     "onsets a beat": (onsets_a_beat, 0.15),
     "on the beat": (on_the_beat, 0.08),
+    "metrical accent": (metrical_accent, 0.15),
     "span": (span, 2.0),
     "literal returns": (literal_returns, 0.09),
     "varied returns": (varied_returns, 0.09),
@@ -195,30 +217,29 @@ VERTICAL: Mapping[str, tuple[Callable[[Tune], float], float]] = {
 }
 
 
-def overlaps(
-    one: Sequence[Tune], other: Sequence[Tune], *, vertical: bool = False
-) -> dict[str, float]:
-    """How far two kinds of music overlap in each feature: 1 where they are distributed alike."""
-    found: dict[str, float] = {}
-    if not vertical:
-        for name, count in HISTOGRAMS.items():
-            found[name] = _shared(_mean(one, count), _mean(other, count))
+#: A tune's features by name, each as shares: a number is one box of its width.
+Profile = Mapping[str, Counts]
+
+
+def profile(tune: Tune, *, vertical: bool = False) -> Profile:
+    """All features of a tune, or those of what is under its melody."""
+    found = {} if vertical else {name: count(tune) for name, count in HISTOGRAMS.items()}
     for name, (number, width) in (VERTICAL if vertical else NUMBERS).items():
-        found[name] = _shared(_spread(one, number, width), _spread(other, number, width))
+        found[name] = {round(number(tune) / width): 1.0}
     return found
 
 
-def _mean(tunes: Sequence[Tune], count: Callable[[Tune], Counts]) -> Counts:
-    total: Counter[int] = Counter()
-    for tune in tunes:
-        for key, share in count(tune).items():
-            total[key] += share  # type: ignore[assignment]
-    return {key: value / len(tunes) for key, value in total.items()}
+def overlaps(one: Sequence[Profile], other: Sequence[Profile]) -> dict[str, float]:
+    """How far two kinds of music overlap in each feature: 1 where they are distributed alike."""
+    return {name: _shared(_mean(one, name), _mean(other, name)) for name in one[0]}
 
 
-def _spread(tunes: Sequence[Tune], number: Callable[[Tune], float], width: float) -> Counts:
-    """How tunes spread over boxes of a width."""
-    return _shares(Counter(round(number(tune) / width) for tune in tunes))
+def _mean(profiles: Sequence[Profile], name: str) -> Counts:
+    total: dict[int, float] = defaultdict(float)
+    for found in profiles:
+        for key, share in found[name].items():
+            total[key] += share
+    return {key: value / len(profiles) for key, value in total.items()}
 
 
 def _shared(one: Counts, other: Counts) -> float:

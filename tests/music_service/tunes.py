@@ -2,13 +2,17 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
 from harmonic_music.theory.keys import pitch_class
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)
+#: Triplets do not add up to whole bars, in parts of a bar.
+_INEXACT = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,13 @@ class Tune:
 
     @property
     def bars(self) -> int:
-        return max(1, round(max(sound.end for sound in self.melody)) // 4)
+        """The last one included, that an upbeat leaves incomplete."""
+        return max(1, ceil(max(sound.end for sound in self.melody) / 4 - _INEXACT))
 
     def beginning(self, bars: int) -> "Tune":
         """Its first bars alone."""
-        end = 4 * bars
         return Tune(
-            self.tonic,
-            self.minor,
-            tuple(sound for sound in self.melody if sound.onset < end),
-            tuple(sound for sound in self.under if sound.onset < end),
+            self.tonic, self.minor, _until(4 * bars, self.melody), _until(4 * bars, self.under)
         )
 
     def by_bar(self) -> list[list[Sound]]:
@@ -57,6 +58,14 @@ class Tune:
         for sound in self.melody:
             found[int(sound.onset // 4)].append(sound)
         return [found[number] for number in range(self.bars)]
+
+
+def _until(end: float, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
+    return tuple(
+        Sound(sound.onset, min(sound.length, end - sound.onset), sound.pitch)
+        for sound in sounds
+        if sound.onset < end
+    )
 
 
 def tune_of(score: Score) -> Tune:
@@ -81,7 +90,7 @@ def random_walk(bars: int, chance: random.Random, *, minor: bool) -> Tune:
     scale = MINOR if minor else MAJOR
     place, beat, melody = 14, 0.0, []
     while beat < 4 * bars:
-        length = chance.choice((0.5, 1.0, 1.5))
+        length = min(chance.choice((0.5, 1.0, 1.5)), 4 * bars - beat)
         melody.append(Sound(beat, length, 48 + 12 * (place // 7) + scale[place % 7]))
         place = min(max(place + chance.choice((-3, -2, -1, 0, 1, 2, 3)), 7), 21)
         beat += length

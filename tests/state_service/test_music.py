@@ -53,6 +53,28 @@ def test_a_piece_is_announced_once_and_not_after_its_time() -> None:
     assert history.does(done, caller("music")) == []
 
 
+def test_a_piece_says_which_composer_made_it_if_the_one_that_made_it_says_so() -> None:
+    history, event = requested()
+    done = completed(event.job.request_id)
+    (stored,) = history.does(done.model_copy(update={"composer_version": 9}), caller("music"))
+    assert isinstance(stored, MusicStored)
+    assert stored.composer_version == 9
+    assert b'"composerVersion":9' in stored.to_json()
+
+
+def test_a_piece_of_a_replica_of_the_version_before_is_announced_without_its_composer() -> None:
+    history, event = requested()
+    said = (
+        f'{{"universeId":"u","requestId":"{event.job.request_id}",'
+        '"tempo":120,"key":"C","scale":"major"}'
+    )
+    (stored,) = history.does(CompleteMusic.model_validate_json(said), caller("music"))
+    assert isinstance(stored, MusicStored)
+    assert b"composerVersion" not in stored.to_json()
+    kept = MusicStored.model_validate_json(stored.to_json())
+    assert kept == stored
+
+
 def test_an_overdue_piece_is_reported_to_its_requester_and_comes_no_more() -> None:
     history, event = requested()
     expire = ExpireMusic(universe_id="u", request_id=event.job.request_id)

@@ -28,6 +28,7 @@ FIELDS = {
     "brightness": "How bright the universe is.",
     "changed": "The names of the fields that were sent, in this update, to be changed.",
     "complexity": "How intricate the picture is.",
+    "composerVersion": "Which composer made the piece: another one makes another of the same seed.",
     "cursor": "Where the page begins: `nextCursor` of the page before.",
     "createdAt": "When the universe was created.",
     "current": "Nothing happened just now: this is what the values are, after a return.",

@@ -20,6 +20,7 @@ MAX_SEED = 2**53 - 1
 
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, description="seconds")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+ComposerVersion = Annotated[int, Field(ge=1)]
 
 
 class GenerateMusic(RoomCommand):
@@ -36,7 +37,8 @@ class MusicGenerated(Event):
 
     Its notes are sorted by ``startTime``, and none ends after ``duration``.
 
-    The same ``seed``, parameters and duration give the same notes.
+    The same ``seed``, parameters and duration give the same notes from the same
+    ``composerVersion``.
     """
 
     spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)
@@ -53,3 +55,4 @@ class MusicGenerated(Event):
     scale: Scale
     seq: int
     play_at: Timestamp | None = None
+    composer_version: ComposerVersion | None = None

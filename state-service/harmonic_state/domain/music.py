@@ -79,6 +79,7 @@ def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) 
             scale=request.scale,
             seq=universe.seq + 1,
             play_at=_later(moment.timestamp, PLAY_LEAD_MS),
+            composer_version=request.composer_version,
         )
     ]
 
