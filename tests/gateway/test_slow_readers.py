@@ -16,6 +16,8 @@ from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded
 
 KIB = 1024
+#: A state of Linux's TCP, as the first byte of ``struct tcp_info`` tells it.
+CLOSED = 7
 SOCKET = "/socket.io/?EIO=4&transport=websocket"
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
@@ -194,6 +196,17 @@ async def test_who_does_not_read_but_seems_alive_is_cut(http: aiohttp.ClientSess
         assert door.left == [(client.connection, False)]
         assert door.counted("stalled_readers_total") == 1
         assert door.counted("heartbeats_missed_total") == 0
+
+
+async def test_who_is_cut_is_told_though_it_does_not_read(http: aiohttp.ClientSession) -> None:
+    async with opened(ping_interval_s=1, ping_timeout_s=1) as door, slow(door, http) as client:
+        client.fall_behind()
+        await door.until("left", 1)
+        with socket.socket(fileno=os.dup(client.transport.get_extra_info("socket").fileno())) as it:
+            async with asyncio.timeout(PATIENCE_S):
+                while it.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != CLOSED:  # noqa: ASYNC110
+                    # The kernel wakes nobody who does not read.
+                    await asyncio.sleep(0.01)
 
 
 async def test_who_reads_slowly_is_not_cut(http: aiohttp.ClientSession) -> None:

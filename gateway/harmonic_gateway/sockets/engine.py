@@ -17,7 +17,7 @@ from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
 from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded, close_frame
-from harmonic_gateway.sockets.intake import Intake
+from harmonic_gateway.sockets.kernel import Intake, reset
 from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     CONFLATED_ABOVE_SHARE,
@@ -475,7 +475,7 @@ class EngineSocket:
     def _abandon(self) -> None:
         """Give up a client that is not there, or does not listen."""
         if self._transport is not None:
-            self._transport.abort()
+            reset(self._transport)
         else:
             # Whoever calls may be in the middle of a room's members.
             asyncio.get_running_loop().call_soon(lambda: self._finish(clean=False))

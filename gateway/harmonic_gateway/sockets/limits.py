@@ -20,8 +20,6 @@ HANDSHAKE_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 10.0
 #: Attachments of a packet must follow it within this time.
 ATTACHMENTS_TIMEOUT_S = 10.0
-#: What the kernel may hold for a client that does not read; its default swallows 4 MiB.
-KERNEL_BUFFER_BYTES = 64 * 1024
 #: A client that has more than this to read is behind: what follows waits, live signals do not.
 BEHIND_BYTES = 64 * 1024
 #: Superseded events are left out once this share of the bound waits: a burst is no slowness.

@@ -6,7 +6,6 @@ compressed once is good for every client, and no connection keeps a window betwe
 
 import asyncio
 import zlib
-from socket import SO_SNDBUF, SOL_SOCKET
 
 from aiohttp import hdrs, web
 from aiohttp._websocket import reader_py
@@ -14,11 +13,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
 
-from harmonic_gateway.sockets.limits import (
-    BEHIND_BYTES,
-    KERNEL_BUFFER_BYTES,
-    MAX_TRANSPORT_BYTES,
-)
+from harmonic_gateway.sockets import kernel
+from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 _QUEUED_BYTES = 64 * 1024
@@ -57,8 +53,7 @@ class WebSocket(web.WebSocketResponse):
         transport = request.transport
         if transport is not None:
             transport.set_write_buffer_limits(high=BEHIND_BYTES)
-            kernel = transport.get_extra_info("socket")
-            kernel.setsockopt(SOL_SOCKET, SO_SNDBUF, KERNEL_BUFFER_BYTES)
+            kernel.bound(transport)
         return writer
 
     def _post_start(

@@ -1,0 +1,55 @@
+"""What Linux is told about a connection, and what it tells: TCP, beneath a transport."""
+
+import asyncio
+import struct
+from socket import IPPROTO_TCP, SO_LINGER, SO_SNDBUF, SOL_SOCKET, TCP_INFO
+
+#: What the kernel may hold for a client that does not read; its default swallows 4 MiB.
+BUFFER_BYTES = 64 * 1024
+#: ``struct linger``: on, for no time.
+_AT_ONCE = struct.pack("ii", 1, 0)
+#: ``tcpi_bytes_acked`` of ``struct tcp_info``, and how much of that is asked for.
+_ACKNOWLEDGED = struct.Struct("=120xQ")
+
+
+def bound(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel hold little of what is sent."""
+    transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection now, with nothing left behind.
+
+    Of a transport that is only aborted, the kernel keeps for minutes what the client does not
+    read, and the client is not told: the end would have to wait behind that.
+    """
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
+    transport.abort()
+
+
+class Intake:
+    """How much a client's machine has taken of what it was sent.
+
+    Once its own buffers are full, it takes what the client reads, whatever the client says.
+    ``moved_at_s`` is when it was last seen to have taken anything.
+    """
+
+    __slots__ = ("_kernel", "_taken_bytes", "moved_at_s")
+
+    def __init__(self, transport: asyncio.BaseTransport, now_s: float) -> None:
+        self._kernel = transport.get_extra_info("socket")
+        self._taken_bytes = self._acknowledged_bytes()
+        self.moved_at_s = now_s
+
+    def rests_s(self, now_s: float) -> float:
+        """For how many seconds it has taken nothing."""
+        taken_bytes = self._acknowledged_bytes()
+        if taken_bytes > self._taken_bytes:
+            self._taken_bytes, self.moved_at_s = taken_bytes, now_s
+        return now_s - self.moved_at_s
+
+    def _acknowledged_bytes(self) -> int:
+        info = self._kernel.getsockopt(IPPROTO_TCP, TCP_INFO, _ACKNOWLEDGED.size)
+        [acknowledged] = _ACKNOWLEDGED.unpack(info)
+        return int(acknowledged)
