@@ -47,10 +47,10 @@ def behave_as_the_suites_expect() -> None:
     """Set what they take for granted and the product decides otherwise, for this process."""
     server.PATHS = ("/engine.io/", "/socket.io/")
     server.NAMESPACES = ("/", "/custom")
-    server.MAX_TRANSPORT_BYTES = 1_000_000
+    server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
     server._UNKNOWN_NAMESPACE = Refused("Invalid namespace", None)
-    engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S
+    engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
 
 
 class SocketIoEcho:
