@@ -161,6 +161,7 @@ async def started(
     generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
     for guard in ("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"):
         generous[f"HARMONIC_{guard}"] = "1000000"
+    generous["HARMONIC_UNIVERSES_PER_USER"] = "10000"
     generous["HARMONIC_DRAIN_STAGGER_S"] = "0"
     plan = StackPlan(
         data=directory / "data",
