@@ -73,6 +73,9 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    connections_per_user: Annotated[
+        int, Field(ge=1, le=1_000_000, description="connections that a user may have here at once")
+    ] = 64
     host: Annotated[str, Field(description="address to listen on for clients")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port for clients; 0: any")] = 8000
     gateway_name: Annotated[

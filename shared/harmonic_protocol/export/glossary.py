@@ -97,6 +97,7 @@ FIELDS = {
     "StateRecovered.recovered": "Whether all that was missed was sent again.",
     "requestId": "Names the piece; its MIDI file is found under it.",
     "rhythmComplexity": "How intricate the rhythm is.",
+    "connections": "How many connections a user may have at one gateway at the same time.",
     "rooms": "How many rooms a connection may be in at the same time.",
     "saturation": "How strong the colours are.",
     "MusicGenerated.seed": "The seed of this piece: sent again, it gives the same notes.",

@@ -75,7 +75,7 @@ CODES: Mapping[Code, str] = {
     Code.ROOM_FULL: "As many users as the universe takes are in its room.",
     Code.RATE_LIMITED: (
         "An allowance is used up, or too much is under way; who waits `details.retryAfterMs`"
-        " milliseconds succeeds."
+        " milliseconds, where they are given, succeeds."
     ),
     Code.INTERNAL_ERROR: (
         "The server failed, or cannot do this at the moment; with `details.retryAfterMs`, it is"
