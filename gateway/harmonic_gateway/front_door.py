@@ -33,6 +33,7 @@ from harmonic_protocol.messages.connection import (
 )
 from harmonic_protocol.messages.declaration import (
     ALLOWANCES_PER_MINUTE,
+    COUNTED_BYTES,
     LARGE_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
@@ -194,7 +195,8 @@ class FrontDoor:
         received_at_s = self._clock.now().timestamp()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
-        wait_s = session.flood.take(received_at_s)
+        counts = 1 + event.size_bytes // COUNTED_BYTES
+        wait_s = session.flood.take(received_at_s, counts=counts)
         if wait_s:
             self._floods.inc()
             allowance = session.flood.allowance

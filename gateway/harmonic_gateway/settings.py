@@ -62,7 +62,12 @@ class GatewaySettings(ServiceSettings):
         Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
     ] = 1024 * KIB
     events_per_s: Annotated[
-        int, Field(ge=1, le=1_000_000, description="events of one connection, on average")
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="events of one connection, on average; one counts once more for each 32 KiB",
+        ),
     ] = 50
     events_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="events of one connection at once")

@@ -179,7 +179,10 @@ export interface Limits {
   roomsPerMinute: number;
   /** How many `audio_analysis` a connection may send in a minute. */
   audioPerMinute: number;
-  /** How many events a connection may send in a second, on average. */
+  /**
+   * How many events a connection may send in a second, on average; one counts once more for
+   * each 32 KiB that it takes.
+   */
   eventsPerSecond: number;
 }
 
