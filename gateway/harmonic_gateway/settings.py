@@ -66,7 +66,7 @@ class GatewaySettings(ServiceSettings):
         Field(
             ge=1,
             le=1_000_000,
-            description="events of one connection, on average; one counts once more for each 32 KiB",
+            description="events of one connection, on average; each 32 KiB of one count as another",
         ),
     ] = 50
     events_burst: Annotated[
@@ -83,6 +83,15 @@ class GatewaySettings(ServiceSettings):
     ] = 64
     host: Annotated[str, Field(description="address to listen on for clients")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port for clients; 0: any")] = 8000
+    keepalive_timeout_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="seconds that a connection is kept for its next request: more than proxies"
+            " in front keep theirs, which nginx does for 60",
+        ),
+    ] = 75.0
     gateway_name: Annotated[
         str,
         Field(
