@@ -19,6 +19,7 @@ USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
 SUITES ?=
+WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
@@ -80,8 +81,8 @@ types: $(DEV_READY) ## Check types, tests included
 arch: $(DEV_READY) ## Check who may import whom
 	@$(BIN)/lint-imports
 
-test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part
-	@$(BIN)/pytest $(TESTS)
+test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part, WORKERS=0 for one process
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SUITES=folder
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m conformance $(SUITES)

@@ -93,7 +93,7 @@ class Crowding:
             return False
         user.waiting += 1
         for session in user.here.values():
-            session.connection.socket.look()
+            session.connection.socket.ping_now()
         try:
             async with asyncio.timeout(self._patience_s):
                 while len(user.here) >= self._most:

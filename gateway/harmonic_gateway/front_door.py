@@ -170,6 +170,8 @@ class FrontDoor:
         if returning is not None:
             self._recovery.complete(session, returning)
             self._tasks.start(self._saved.save(session), name="save session")
+        # A token may not live until all are looked at the next time.
+        self._look_at_tokens([session])
 
     def abandoned(self, connection: Connection) -> None:
         """A client that was let in was gone before it could be told."""
@@ -241,8 +243,11 @@ class FrontDoor:
 
     def look_at_tokens(self) -> None:
         """Warn those whose tokens expire soon, and let go of those whose grace is over."""
+        self._look_at_tokens(list(self.sessions.values()))
+
+    def _look_at_tokens(self, sessions: list[Session]) -> None:
         look_at_tokens(
-            list(self.sessions.values()),
+            sessions,
             self._clock.now().timestamp(),
             warning_s=self._settings.token_warning_s,
             grace_s=self._settings.token_grace_s,
@@ -382,6 +387,7 @@ class FrontDoor:
         refreshed = TokenRefreshed(expires_at=identity.expires_at)
         session.connection.send(encode_event(refreshed, TokenRefreshed.spec.name))
         self._answers.accepted(session.connection, queued.name, queued.ack_id)
+        self._look_at_tokens([session])
         return None
 
 

