@@ -6,7 +6,8 @@ since its replica died or its outcome stayed unknown, is found when it would be 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
@@ -24,6 +25,9 @@ from harmonic_state.journal import Conflict, Journal
 CHANGE_TIMEOUT_S = 2.0
 #: After so long, a universe that has no log yet will not get one: no request waits that long.
 CREATED_WITHIN_S = 60
+
+#: Users of whom it is remembered when their universes were last looked for.
+MAX_USERS = 10_000
 
 #: When each universe was counted, in Unix time.
 Owned = Mapping[str, int]
@@ -58,6 +62,7 @@ class Quotas:
         self._clock = clock
         self._tasks = tasks
         self._waiting: dict[str, list[_Change]] = {}
+        self._looked_at_s: OrderedDict[str, float] = OrderedDict()
         self._refusals = metrics.counter(
             "universe_quota_refusals", "universes refused: their user owns enough"
         )
@@ -115,13 +120,14 @@ class Quotas:
 
     async def _store(self, user_id: str, changes: Sequence[_Change]) -> Sequence[bool | Refused]:
         subject = subjects.owned(user_id)
+        absent: frozenset[str] = frozenset()
         while True:
             stored = await self._streams.last(subjects.OWNED_STREAM, subject)
             before = _OWNED.validate_json(stored.payload) if stored is not None else {}
-            after, answers = self._applied(before, changes)
-            if any(isinstance(answer, Refused) for answer in answers):
-                kept = await self._without_never_created(before)
-                after, answers = self._applied(kept, changes)
+            after, answers = self._applied(before, absent, changes)
+            if any(isinstance(answer, Refused) for answer in answers) and self._may_look(user_id):
+                absent = await self._never_created(before)
+                after, answers = self._applied(before, absent, changes)
             if after == before:
                 return answers
             try:
@@ -136,9 +142,9 @@ class Quotas:
             return answers
 
     def _applied(
-        self, before: Owned, changes: Sequence[_Change]
+        self, before: Owned, absent: Collection[str], changes: Sequence[_Change]
     ) -> tuple[Owned, Sequence[bool | Refused]]:
-        after = dict(before)
+        after = {each: since for each, since in before.items() if each not in absent}
         answers: list[bool | Refused] = []
         for change in changes:
             known = change.universe_id in after
@@ -152,16 +158,30 @@ class Quotas:
                 answers.append(too_many(self._most))
         return after, answers
 
-    async def _without_never_created(self, owned: Owned) -> Owned:
+    def _may_look(self, user_id: str) -> bool:
+        """Whether a user's universes have not been looked for lately, which costs a lot."""
+        now_s = self._clock.monotonic()
+        if now_s - self._looked_at_s.get(user_id, -CREATED_WITHIN_S) < CREATED_WITHIN_S:
+            return False
+        self._looked_at_s[user_id] = now_s
+        self._looked_at_s.move_to_end(user_id)
+        if len(self._looked_at_s) > MAX_USERS:
+            self._looked_at_s.popitem(last=False)
+        return True
+
+    async def _never_created(self, owned: Owned) -> frozenset[str]:
         until = self._clock.now().timestamp() - CREATED_WITHIN_S
         settled = [universe_id for universe_id, since in owned.items() if since < until]
         existing = await self._journal.newest(settled)
-        kept = dict(owned)
-        for universe_id in settled:
-            if universe_id not in existing and await self._is_absent(universe_id):
-                del kept[universe_id]
-                self._reclaimed.inc()
-        return kept
+        absent = frozenset(
+            [
+                universe_id
+                for universe_id in settled
+                if universe_id not in existing and await self._is_absent(universe_id)
+            ]
+        )
+        self._reclaimed.inc(len(absent))
+        return absent
 
     async def _is_absent(self, universe_id: str) -> bool:
         """Whether a universe has no log, by the word of the stream's leader."""

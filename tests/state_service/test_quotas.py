@@ -1,7 +1,7 @@
 """How many universes a user may own: exactly, over replicas, and nothing counted for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -30,6 +30,9 @@ class Clock(SystemClock):
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(super().now().timestamp() + self.ahead_s, UTC)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
 
 
 class Replica(Quotas):
@@ -107,6 +110,24 @@ async def test_what_was_counted_but_never_created_makes_room_after_a_time(
     assert [await quotas.reserve("ann", name) for name in ("new-1", "new-2")] == [True, True]
     assert isinstance(await quotas.reserve("ann", "new-3"), Refused)
     assert count(quotas.metrics, "universe_quota_reclaimed_total") == 2
+
+
+async def test_a_user_who_asks_again_and_again_has_its_universes_looked_for_once(
+    quotas: Replica, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Sequence[str]] = []
+    newest = journal.newest
+
+    async def count_looks(universe_ids: Sequence[str]) -> dict[str, int]:
+        looked.append(universe_ids)
+        return await newest(universe_ids)
+
+    monkeypatch.setattr(journal, "newest", count_looks)
+    for name in "abc":
+        await quotas.reserve("ann", name)
+    for number in range(10):
+        await quotas.reserve("ann", f"more-{number}")
+    assert len(looked) == 1
 
 
 async def test_without_the_broker_nothing_is_counted(quotas: Replica, own_broker: Broker) -> None:
