@@ -18,13 +18,14 @@ MUSICS ?= 1
 USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
+SUITES ?=
 WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test contract bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract bench chaos fuzz lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +83,9 @@ arch: $(DEV_READY) ## Check who may import whom
 
 test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part, WORKERS=0 for one process
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+
+conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SUITES=folder
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m conformance $(SUITES)
 
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.commands import Commands
+from harmonic_gateway.crowding import Crowding
 from harmonic_gateway.departures import Departures
 from harmonic_gateway.expiry import look_at_tokens
 from harmonic_gateway.frames import encode_event
@@ -32,6 +33,7 @@ from harmonic_protocol.messages.connection import (
 )
 from harmonic_protocol.messages.declaration import (
     ALLOWANCES_PER_MINUTE,
+    COUNTED_BYTES,
     LARGE_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
@@ -60,6 +62,7 @@ class FrontDoor:
         verifier: Verifier,
         revocations: Revocations,
         allowances: Allowances,
+        crowding: Crowding,
         commands: Commands,
         answers: Answers,
         saved_sessions: Sessions,
@@ -77,6 +80,7 @@ class FrontDoor:
         self._verifier = verifier
         self._revocations = revocations
         self._allowances = allowances
+        self._crowding = crowding
         self._commands = commands
         self._answers = answers
         self._saved = saved_sessions
@@ -110,15 +114,24 @@ class FrontDoor:
         token = find_token(auth, handshake.headers, handshake.query)
         identity = await self.identify(token)
         if isinstance(identity, Refused):
-            refusal = ConnectRefusal(
-                error=identity.message, code=identity.code, details=identity.details
-            )
-            self._log.info("connection_refused", reason=identity.details.get("reason"))
-            raise ConnectionRefused(identity.message, refusal.to_wire())
+            raise self._not_let_in(identity)
         flood = FloodGuard(self._settings.events_per_s, self._settings.events_burst)
         session = connection.session = Session(connection, identity, self._gateway_id, flood)
+        pid = auth.get("pid") if isinstance(auth, Mapping) else None
+        crowded = await self._crowding.admit(session, pid)
+        if crowded is not None:
+            raise self._not_let_in(crowded)
         if declines_recovery(handshake, auth):
             return
+        try:
+            await self._bring_back(session, auth)
+        except BaseException:
+            self._crowding.left(session)
+            raise
+
+    async def _bring_back(self, session: Session, auth: object) -> None:
+        """Find out where a client was, and by what it is known from now on."""
+        connection = session.connection
         try:
             returning = await self._recovery.prepare(session, auth)
         except BusUnavailable as error:
@@ -126,8 +139,8 @@ class FrontDoor:
         if returning is not None:
             self._returning[connection] = returning
         pid = returning.pid if returning is not None else None
-        session.pid = pid or self._pids.issue(identity.user_id)
-        if takes_offsets(handshake, auth):
+        session.pid = pid or self._pids.issue(session.identity.user_id)
+        if takes_offsets(connection.handshake, auth):
             connection.pid, connection.elsewhere = session.pid, ""
 
     async def identify(self, token: str | None) -> Identity | Refused:
@@ -162,6 +175,7 @@ class FrontDoor:
 
     def abandoned(self, connection: Connection) -> None:
         """A client that was let in was gone before it could be told."""
+        self._crowding.left(connection.session)
         returning = self._returning.pop(connection, None)
         if returning is not None:
             self._tasks.start(self._recovery.give_up(returning), name="give up")
@@ -173,6 +187,7 @@ class FrontDoor:
 
     def ponged(self, connection: Connection) -> None:
         """It has come so far."""
+        self._crowding.ponged(connection.session)
         if connection.elsewhere is None:
             connection.session.acknowledged = connection.session.sent
 
@@ -182,7 +197,8 @@ class FrontDoor:
         received_at_s = self._clock.now().timestamp()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
-        wait_s = session.flood.take(received_at_s)
+        counts = 1 + event.size_bytes // COUNTED_BYTES
+        wait_s = session.flood.take(received_at_s, counts=counts)
         if wait_s:
             self._floods.inc()
             allowance = session.flood.allowance
@@ -221,6 +237,7 @@ class FrontDoor:
         """A client is gone: at once if it said so, else it may come back within the grace."""
         session: Session = connection.session
         self.sessions.pop(connection.id, None)
+        self._crowding.left(session)
         session.mailbox.clear()
         self._departures.depart(session, clean=clean)
 
@@ -249,6 +266,11 @@ class FrontDoor:
         """Take nobody in any more, and leave everybody's session for another gateway."""
         self._draining = True
         await self._departures.close(list(self.sessions.values()))
+
+    def _not_let_in(self, why: Refused) -> ConnectionRefused:
+        self._log.info("connection_refused", reason=why.details.get("reason"))
+        refusal = ConnectRefusal(error=why.message, code=why.code, details=why.details)
+        return ConnectionRefused(why.message, refusal.to_wire())
 
     def _unfit(self, identity: Identity, now_s: float) -> Refused | None:
         if identity.expires_at_s <= now_s:
@@ -281,6 +303,7 @@ class FrontDoor:
             message_bytes=MAX_MESSAGE_BYTES,
             audio_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
             message_depth=MAX_MESSAGE_DEPTH,
+            connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,
             queued_commands=self._settings.queued_commands,
             parameters_per_minute=per_minute(RateClass.PARAMETERS),

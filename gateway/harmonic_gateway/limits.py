@@ -156,13 +156,17 @@ class FloodGuard:
         self._due = 0.0
         self.allowance = Allowance(burst, int(self._burst_s * 1000))
 
-    def take(self, now_s: float) -> float:
-        """0 if one may pass now, else the seconds until it may."""
+    def take(self, now_s: float, *, counts: int = 1) -> float:
+        """0 if one may pass now, else the seconds until it may.
+
+        One that ``counts`` for more than a burst is let pass after a burst's time.
+        """
         due = max(self._due, now_s)
-        wait_s = due + self._interval_s - now_s - self._burst_s
+        cost_s = min(counts * self._interval_s, self._burst_s)
+        wait_s = due + cost_s - now_s - self._burst_s
         if wait_s > 0:
             return wait_s
-        self._due = due + self._interval_s
+        self._due = due + cost_s
         return 0.0
 
 

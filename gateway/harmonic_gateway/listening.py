@@ -1,5 +1,6 @@
 """Listening for clients: the server around the application, its TLS and its headers."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,8 +22,8 @@ SECURITY_HEADERS = {
     "Server": "harmonic",
     "X-Content-Type-Options": "nosniff",
 }
-#: How long a connection may say nothing, or be in the middle of its headers.
-KEEPALIVE_TIMEOUT_S = 10.0
+#: How long after it began, or its connection was made, a request's head may take to come whole.
+HEAD_TIMEOUT_S = 10.0
 #: Connections that may wait to be taken. A client beyond them believes that it is connected, and
 #: is heard half a minute later: thousands come at once where a gateway was restarted.
 LISTEN_BACKLOG = 4096
@@ -55,7 +56,7 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
         handle_signals=False,
         # A poll whose client is gone ends its session at once, and not with its heartbeat.
         handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+        keepalive_timeout=settings.keepalive_timeout_s,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
@@ -106,9 +107,51 @@ class _Server(web.Server):
 
 
 class _RequestHandler(web.RequestHandler):
-    """Says nothing about what is no HTTP: aiohttp would quote from it, to the log as well."""
+    """Waits long for a request to begin, where there was one before, and not long for its head.
 
-    __slots__ = ()
+    Says nothing about what is no HTTP: aiohttp would quote from it, to the log as well.
+    """
+
+    __slots__ = ("_head_due", "_heads_before")
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._head_due: asyncio.TimerHandle | None = None
+        self._heads_before = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._await_no_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiter = self._waiter
+        # There is none while a request is carried out, and for as long as a WebSocket lives.
+        if waiter is None:
+            return
+        if waiter.done():
+            self._await_no_head()
+        elif self._head_due is None:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._heads_before = self._request_count
+        self._head_due = self._loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
+
+    def _await_no_head(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _give_up_head(self) -> None:
+        self._head_due = None
+        waits = self._waiter is not None and not self._waiter.done()
+        if waits and self._request_count == self._heads_before:
+            self.force_close()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         # What is left of a body is read after the answer, and may be as bad as its beginning.

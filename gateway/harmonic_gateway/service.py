@@ -10,6 +10,7 @@ from harmonic_gateway.addresses import networks
 from harmonic_gateway.answers import Answers
 from harmonic_gateway.api import Api, error_middleware, error_response, guard_addresses
 from harmonic_gateway.commands import Commands
+from harmonic_gateway.crowding import Crowding
 from harmonic_gateway.departures import Departures
 from harmonic_gateway.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.feed import LogTrimmed
@@ -184,6 +185,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             verifier=verifier,
             revocations=revocations,
             allowances=allowances,
+            crowding=Crowding(
+                connections_per_user=settings.connections_per_user,
+                ping_timeout_s=settings.ping_timeout_s,
+                metrics=metrics,
+            ),
             commands=commands,
             answers=answers,
             saved_sessions=saved_sessions,

@@ -62,7 +62,12 @@ class GatewaySettings(ServiceSettings):
         Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
     ] = 1024 * KIB
     events_per_s: Annotated[
-        int, Field(ge=1, le=1_000_000, description="events of one connection, on average")
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="events of one connection, on average; each 32 KiB of one count as another",
+        ),
     ] = 50
     events_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="events of one connection at once")
@@ -73,8 +78,20 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    connections_per_user: Annotated[
+        int, Field(ge=1, le=1_000_000, description="connections that a user may have here at once")
+    ] = 64
     host: Annotated[str, Field(description="address to listen on for clients")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port for clients; 0: any")] = 8000
+    keepalive_timeout_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="seconds that a connection is kept for its next request: more than proxies"
+            " in front keep theirs, which nginx does for 60",
+        ),
+    ] = 75.0
     gateway_name: Annotated[
         str,
         Field(

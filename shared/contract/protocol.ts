@@ -165,6 +165,8 @@ export interface Limits {
   audioMessageBytes: number;
   /** How many levels deep a message may nest objects and lists. */
   messageDepth: number;
+  /** How many connections a user may have at one gateway at the same time. */
+  connections: number;
   /** How many rooms a connection may be in at the same time. */
   rooms: number;
   /** How many commands of this connection may wait to be carried out. */
@@ -177,7 +179,10 @@ export interface Limits {
   roomsPerMinute: number;
   /** How many `audio_analysis` a connection may send in a minute. */
   audioPerMinute: number;
-  /** How many events a connection may send in a second, on average. */
+  /**
+   * How many events a connection may send in a second, on average; one counts once more for
+   * each 32 KiB that it takes.
+   */
   eventsPerSecond: number;
 }
 

@@ -7,6 +7,7 @@
 ``hu.snapshot.<shard>.<universe>``  the universe's latest snapshot
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
+``hu.owned.<user>``               which universes a user owns, to be counted
 ``hu.jobs.music``                 pieces to compose
 ``hu.session.<user>.<pid>``       what is kept of a session, by digests
 ``hu.limit.<kind>.<user>``        what users did in the last minute
@@ -27,6 +28,7 @@ LOG_STREAMS = 4
 SNAPSHOT_STREAM = "HU_SNAPSHOT"
 NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
+OWNED_STREAM = "HU_OWNED"
 JOBS_STREAM = "HU_JOBS"
 SESSIONS_STREAM = "HU_SESSIONS"
 REVOCATIONS_STREAM = "HU_REVOCATIONS"
@@ -37,6 +39,7 @@ LIVE_SUBJECTS = "hu.live.>"
 SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
 NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
 INDEX_SUBJECTS = "hu.index.*.*"
+OWNED_SUBJECTS = "hu.owned.*"
 JOBS_SUBJECT = "hu.jobs.music"
 SESSION_SUBJECTS = "hu.session.*.*"
 REVOCATION_SUBJECTS = "hu.revoked.*.*"
@@ -157,3 +160,8 @@ def index(audience: str, universe_id: str) -> str:
 def index_of(audience: str) -> str:
     """All entries of the listing for an audience."""
     return f"hu.index.{audience}.*"
+
+
+def owned(user_id: str) -> str:
+    """The subject of the list of a user's universes."""
+    return f"hu.owned.{audience_of(user_id)}"

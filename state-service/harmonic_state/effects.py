@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.log import MusicRequested, UniverseDeleted
 from harmonic_runtime.bus import BusUnavailable, MessageTooLarge
 from harmonic_runtime.clock import Clock, milliseconds
 from harmonic_runtime.lifecycle import Tasks
@@ -16,6 +17,7 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.journal import Coverage, Journal, Loaded
 from harmonic_state.listing import CHANGES_LISTING, Listing
+from harmonic_state.quotas import Quotas
 from harmonic_state.timers import Timers
 
 JOB_TIMEOUT_S = 2.0
@@ -32,6 +34,7 @@ class Effects:
         streams: Streams,
         journal: Journal,
         listing: Listing,
+        quotas: Quotas,
         clock: Clock,
         tasks: Tasks,
         timers: Timers,
@@ -42,6 +45,7 @@ class Effects:
         self._streams = streams
         self._journal = journal
         self._listing = listing
+        self._quotas = quotas
         self._clock = clock
         self._tasks = tasks
         self._timers = timers
@@ -64,6 +68,9 @@ class Effects:
             self._make(requested)
         if any(isinstance(event, CHANGES_LISTING) for event in events):
             await self._reflect(before, after)
+        if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
+            # Who deletes one may create one at once.
+            await self._count_no_more(after)
 
     async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
         """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
@@ -79,6 +86,8 @@ class Effects:
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Remove what is left of a deleted universe; if it fails, the next loading does it."""
         try:
+            if loaded.universe is not None:
+                await self._quotas.release(loaded.universe.owner, universe_id)
             await self._journal.erase(universe_id, loaded)
         except (BusUnavailable, StreamFull):
             self._log.warning("universe_not_erased", universe=universe_id)
@@ -93,6 +102,11 @@ class Effects:
                 return
         # The universe is what its log says; only finding it in a listing may fail.
         self._log.error("listing_not_updated", universe=after.id if after else None)
+
+    async def _count_no_more(self, universe: Universe) -> None:
+        # What fails here is done when what is left of the universe is removed.
+        with suppress(BusUnavailable):
+            await self._quotas.release(universe.owner, universe.id)
 
     def _make(self, requested: MusicRequested) -> None:
         left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())

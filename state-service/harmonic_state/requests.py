@@ -1,6 +1,7 @@
 """Requests as they come over the bus: read, put into the universe's queue, answered."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,7 @@ from harmonic_protocol.internal import (
 )
 from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
-from harmonic_protocol.refusals import Code, invalid_fields, refused
+from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus import Bus, BusUnavailable
 from harmonic_runtime.lifecycle import Tasks
 from harmonic_runtime.logs import BoundLogger
@@ -26,6 +27,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
 from harmonic_state.parts import log_part
+from harmonic_state.quotas import Quotas
 from harmonic_state.room import Waiting
 from harmonic_state.rooms import Rooms
 
@@ -58,6 +60,7 @@ class Requests:
         rooms: Rooms,
         journal: Journal,
         listing: Listing,
+        quotas: Quotas,
         tasks: Tasks,
         metrics: Metrics,
         log: BoundLogger,
@@ -67,8 +70,10 @@ class Requests:
         self._rooms = rooms
         self._journal = journal
         self._listing = listing
+        self._quotas = quotas
         self._tasks = tasks
         self._log = log
+        self._creations: set[asyncio.Task[None]] = set()
         received = metrics.counter("requests", "requests by name", ["name"])
         self._received = {name: received.labels(name) for name in REQUESTS}
 
@@ -95,6 +100,10 @@ class Requests:
             return
         self._dispatch(request, envelope, message)
 
+    async def finish(self) -> None:
+        """Have all that was received in its universe's queue; for when nothing more comes."""
+        await asyncio.gather(*self._creations)
+
     def _dispatch(
         self, request: Request | InternalRequest, envelope: Envelope, message: Message
     ) -> None:
@@ -108,9 +117,45 @@ class Requests:
                 self._tasks.start(self._compare_heads(request, message), name="compare heads")
             case ReadLog():
                 self._tasks.start(self._read_log(request, message), name="read log")
+            case CreateUniverse():
+                creation = self._create(request, envelope, reply)
+                task = self._tasks.start(creation, name="create")
+                self._creations.add(task)
+                task.add_done_callback(self._creations.discard)
             case _:
                 waiting = Waiting(request, envelope.caller, envelope.deadline_ms, reply)
                 self._rooms.submit(universe_of(request), waiting)
+
+    async def _create(
+        self, request: CreateUniverse, envelope: Envelope, reply: Callable[[Reply], None]
+    ) -> None:
+        universe_id, user_id = universe_of(request), envelope.caller.user_id
+        try:
+            counted = await self._quotas.reserve(user_id, universe_id)
+        except BusUnavailable:
+            reply(Reply(error=_UNAVAILABLE))
+            return
+        if isinstance(counted, Refused):
+            reply(Reply(error=counted))
+            return
+
+        async def release_and_reply(answer: Reply) -> None:
+            try:
+                await self._quotas.release(user_id, universe_id)
+            except BusUnavailable:
+                self._log.warning("quota_not_released", universe=universe_id)
+            reply(answer)
+
+        def answer(answer: Reply) -> None:
+            refusal = answer.error
+            # Where the outcome is not known, it may have been created.
+            if counted and refusal is not None and refusal.code is not Code.INTERNAL_ERROR:
+                self._tasks.start(release_and_reply(answer), name="release quota")
+            else:
+                reply(answer)
+
+        waiting = Waiting(request, envelope.caller, envelope.deadline_ms, answer)
+        self._rooms.submit(universe_id, waiting)
 
     async def _list(self, request: ListUniverses, envelope: Envelope, message: Message) -> None:
         try:

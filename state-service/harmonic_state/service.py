@@ -19,6 +19,7 @@ from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
+from harmonic_state.quotas import Quotas
 from harmonic_state.requests import Requests
 from harmonic_state.room import Means
 from harmonic_state.rooms import Rooms
@@ -62,6 +63,14 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         journal = Journal(streams, settings)
         listing = Listing(streams)
+        quotas = Quotas(
+            streams=streams,
+            journal=journal,
+            universes_per_user=settings.universes_per_user,
+            clock=clock,
+            tasks=tasks,
+            metrics=metrics,
+        )
         with Timers() as timers:
 
             def expire(requested: MusicRequested) -> None:
@@ -73,6 +82,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 streams=streams,
                 journal=journal,
                 listing=listing,
+                quotas=quotas,
                 clock=clock,
                 tasks=tasks,
                 timers=timers,
@@ -101,6 +111,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 rooms=rooms,
                 journal=journal,
                 listing=listing,
+                quotas=quotas,
                 tasks=tasks,
                 metrics=metrics,
                 log=log,
@@ -118,6 +129,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             adoption.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
+            await requests.finish()
             await rooms.finish()
             heads.announce()
             await rooms.hand_over()

@@ -58,6 +58,9 @@ class StateSettings(ServiceSettings):
     queued_requests_per_universe: Annotated[
         int, Field(ge=1, le=100_000, description="requests that may wait for one universe")
     ] = 1_000
+    universes_per_user: Annotated[
+        int, Field(ge=1, le=10_000, description="universes that a user may own")
+    ] = 1_000
     gateway_lease_s: Annotated[
         float,
         Field(

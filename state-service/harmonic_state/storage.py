@@ -10,7 +10,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import RateClass
 from harmonic_state.settings import StateSettings
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 #: Notes and MIDI files are kept so long: what clients may call a recent piece.
 NOTES_KEPT_S = 3600
 #: Jobs are of no use when their requesters have been told that nothing came.
@@ -83,6 +83,11 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
             **newest_only,
             "name": subjects.INDEX_STREAM,
             "subjects": [subjects.INDEX_SUBJECTS],
+        },
+        {
+            **newest_only,
+            "name": subjects.OWNED_STREAM,
+            "subjects": [subjects.OWNED_SUBJECTS],
         },
         {
             **newest_only,

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from pydantic import SecretStr
 
+from harmonic_gateway.listening import listening
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
     Frame,
@@ -105,13 +108,10 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
     )
     app = web.Application()
     app.add_routes(door.server.routes())
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    door.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield door
-    finally:
-        await door.server.close()
-        await runner.cleanup()
+    settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
+    async with listening(app, settings) as port:
+        door.url = f"http://127.0.0.1:{port}"
+        try:
+            yield door
+        finally:
+            await door.server.close()

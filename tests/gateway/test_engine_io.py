@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from gateway.door import PATIENCE_S, Door, opened
-from harmonic_gateway.sockets import limits
+from harmonic_gateway.sockets import Frame, limits
 
 PATH = "/socket.io/"
 POLLING = "/socket.io/?EIO=4&transport=polling"
@@ -55,6 +55,36 @@ async def test_a_handshake_that_is_not_right_is_a_bad_request(
     async with http.request(method, door.url + PATH + query) as response:
         assert response.status == 400
     assert door.counted("sockets") == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?transport=websocket", "?EIO=abc&transport=websocket", "?EIO=4", "?EIO=4&transport=x"],
+)
+async def test_a_websocket_whose_handshake_is_not_right_is_not_opened(
+    door: Door, http: aiohttp.ClientSession, query: str
+) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await http.ws_connect(door.url + PATH + query)
+    assert refusal.value.status == 400
+    assert door.counted("sockets") == 0
+
+
+async def test_a_session_opens_with_what_the_protocol_says_and_nothing_else(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    status, text = await fetch(http, door.url + POLLING)
+    websocket = await http.ws_connect(door.url + SOCKET)
+    openings = [json.loads(packet[1:]) for packet in (text, await websocket.receive_str())]
+    for opening, upgrades in zip(openings, (["websocket"], []), strict=True):
+        assert opening.pop("sid").startswith("g7.")
+        assert opening == {
+            "upgrades": upgrades,
+            "pingInterval": 20_000,
+            "pingTimeout": 20_000,
+            "maxPayload": limits.MAX_TRANSPORT_BYTES,
+        }
+    assert (status, text[0]) == (200, "0")
 
 
 async def test_intervals_are_announced_in_whole_milliseconds(http: aiohttp.ClientSession) -> None:
@@ -109,6 +139,72 @@ async def test_a_clients_close_ends_its_poll_with_a_noop(
         pass
     assert await poll == (200, "6")
     assert (await fetch(http, url))[0] == 400
+
+
+async def test_a_poll_that_its_client_gave_up_ends_the_session(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    url = door.url + POLLING + await session(door, http)
+    async with http.post(url, data="40/ws,"):
+        pass
+    await fetch(http, url)
+    poll = await polling(door, http, url)
+    poll.cancel()
+    assert not (await door.until("left", 1))[1]
+    assert (await fetch(http, url))[0] == 400
+
+
+async def test_a_poller_that_answers_its_pings_stays(http: aiohttp.ClientSession) -> None:
+    async with opened(ping_interval_s=1, ping_timeout_s=1) as door:
+        url = door.url + POLLING + await session(door, http)
+        for _ in range(3):
+            assert await fetch(http, url) == (200, "2")
+            async with http.post(url, data="3") as response:
+                assert response.status == 200
+        assert door.counted("heartbeat_round_trip_seconds_count") == 3
+        assert door.counted("sockets") == 1
+
+
+async def test_attachments_by_polling_come_in_and_go_out_byte_for_byte(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    url = door.url + POLLING + await session(door, http)
+    body = '40/ws,\x1e451-/ws,["sound",{"_placeholder":true,"num":0}]\x1ebAQIDBA=='
+    async with http.post(url, data=body) as response:
+        assert response.status == 200
+    assert door.received[0].args == (b"\x01\x02\x03\x04",)
+    await fetch(http, url)
+    sound = Frame.binary("sound", b'{"_placeholder":true,"num":0}', [b"\x01\x02\x03\x04"])
+    door.connections[0].send(sound)
+    packets = '451-/ws,["sound",{"_placeholder":true,"num":0}]\x1ebAQIDBA=='
+    assert await fetch(http, url) == (200, packets)
+
+
+async def test_a_clients_close_on_a_websocket_closes_it(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    await websocket.send_str("40/ws,")
+    await door.until("connections", 1)
+    await websocket.send_str("1")
+    assert (await door.until("left", 1))[1]
+    heard = [await websocket.receive(PATIENCE_S) for _ in range(3)]
+    assert [message.type for message in heard][-1] in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+    assert door.counted("sockets") == 0
+
+
+async def test_a_poll_during_an_upgrade_ends_with_a_noop(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    sid = await session(door, http)
+    websocket = await http.ws_connect(door.url + SOCKET + sid)
+    await websocket.send_str("2probe")
+    assert await websocket.receive_str() == "3probe"
+    assert await fetch(http, door.url + POLLING + sid) == (200, "6")
+    await websocket.send_str("5")
+    await websocket.send_str("40/ws,")
+    assert (await websocket.receive_str()).startswith("40/ws,")
 
 
 async def test_after_an_upgrade_neither_polls_nor_other_websockets_are_taken(

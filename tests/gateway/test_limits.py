@@ -88,6 +88,17 @@ async def test_without_the_limiter_each_gateway_counts_by_itself(own_broker: Bro
         assert answers.count(None) == 3
 
 
+def test_a_flood_guard_counts_what_is_large_for_several() -> None:
+    guard = FloodGuard(per_second=10, burst=5)
+    assert guard.take(0, counts=3) == 0
+    assert guard.take(0, counts=3) == pytest.approx(0.1)
+    assert guard.take(0, counts=2) == 0
+    assert guard.take(0) == pytest.approx(0.1)
+    # More than a burst never comes at once, but it comes.
+    assert guard.take(0, counts=100) == pytest.approx(0.5)
+    assert guard.take(0.51, counts=100) == 0
+
+
 def test_a_flood_guard_lets_a_burst_pass_and_then_so_many_a_second() -> None:
     guard = FloodGuard(per_second=10, burst=5)
     assert [guard.take(100.0) for _ in range(5)] == [0.0] * 5

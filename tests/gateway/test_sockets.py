@@ -88,6 +88,62 @@ async def test_an_unknown_namespace_is_refused_with_a_text_and_a_code(
     }
 
 
+@pytest.mark.parametrize("namespace", ["/", "/ws"])
+@pytest.mark.parametrize("auth", [None, {"token": "123"}])
+async def test_a_namespace_is_connected_with_what_the_client_brings(
+    door: Door, http: aiohttp.ClientSession, namespace: str, auth: object
+) -> None:
+    place = "" if namespace == "/" else f"{namespace},"
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    await websocket.send_str(f"40{place}{'' if auth is None else json.dumps(auth)}")
+    answer = await websocket.receive_str()
+    assert answer.startswith(f"40{place}{{")
+    assert list(json.loads(answer.removeprefix(f"40{place}"))) == ["sid"]
+    connection = await door.until("connections", 1)
+    assert (connection.namespace, connection.session) == (namespace, auth)
+
+
+async def test_what_is_no_handshake_closes_the_connection(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    await websocket.send_str("4abc")
+    assert (await websocket.receive(PATIENCE_S)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+    assert door.counted("sockets") == 0
+
+
+async def test_who_leaves_a_namespace_stays_connected_and_in_the_others(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    await websocket.send_str("40")
+    assert (await websocket.receive_str()).startswith("40{")
+    assert await websocket.receive_str() == '42["connect_success",{"hello":true}]'
+    await websocket.send_str("41")
+    assert (await door.until("left", 1))[0].namespace == "/"
+    await websocket.send_str('42/ws,456["message",1,"2",{"3":[true]}]')
+    assert await websocket.receive_str() == '43/ws,456[{"ok":true}]'
+    assert door.received[0].args == (1, "2", {"3": [True]})
+    await websocket.send_str("41/ws,")
+    assert (await door.until("left", 2))[0].namespace == "/ws"
+    assert not websocket.closed
+    assert door.counted("sockets") == 1
+
+
+async def test_an_event_with_attachments_is_acknowledged(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    websocket = await raw(door, http)
+    placeholders = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
+    await websocket.send_str(f'452-/ws,789["message",{placeholders}]')
+    await websocket.send_bytes(b"\x01\x02\x03")
+    await websocket.send_bytes(b"\x04\x05\x06")
+    assert await websocket.receive_str() == '43/ws,789[{"ok":true}]'
+    assert door.received[0].args == (b"\x01\x02\x03", b"\x04\x05\x06")
+
+
 async def test_a_refused_client_is_told_why_and_the_connection_stays(
     door: Door, http: aiohttp.ClientSession
 ) -> None:
@@ -160,6 +216,7 @@ async def test_a_malformed_poll_is_answered_400_and_ends_the_session(
         "42/ws,{}",
         "42/ws,[]",
         "42/ws,[1]",
+        '42/ws,abc["x"]',
         "42/other,[]",
         '42/other,["x"]',
         "40/ws,",

@@ -72,6 +72,19 @@ def test_aiohttps_reader_makes_an_inflater_where_it_has_none() -> None:
     assert "if not self._decompressobj:" in inspect.getsource(handle)
 
 
+def test_aiohttps_handler_shows_when_it_waits_for_a_request() -> None:
+    handler = web.RequestHandler
+    received = inspect.getsource(handler.data_received)
+    assert "self._request_count += 1" in received
+    assert "waiter.set_result(None)" in received
+    start = inspect.getsource(handler.start)
+    assert "self._waiter = loop.create_future()" in start
+    assert "self._waiter = None" in start
+    assert "self._waiter and not self._waiter.done()" in inspect.getsource(
+        handler._process_keepalive
+    )
+
+
 def test_aiohttps_drain_waits_only_while_writing_is_paused() -> None:
     source = inspect.getsource(StreamWriter.drain)
     assert "protocol.transport is not None and protocol._paused" in source

@@ -159,8 +159,12 @@ async def started(
             file.write(line + "\n")
 
     generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
-    for guard in ("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"):
+    for guard in (
+        *("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
+        "CONNECTIONS_PER_USER",
+    ):
         generous[f"HARMONIC_{guard}"] = "1000000"
+    generous["HARMONIC_UNIVERSES_PER_USER"] = "10000"
     generous["HARMONIC_DRAIN_STAGGER_S"] = "0"
     plan = StackPlan(
         data=directory / "data",

@@ -125,6 +125,21 @@ async def test_a_flood_on_one_connection_is_stopped_at_the_door(strict: World) -
     assert (await bob.asks("nonsense"))["error"]["code"] == "INVALID_PARAMETERS"
 
 
+async def test_large_events_count_for_several_at_the_door(strict: World) -> None:
+    ann = await strict.client(strict.name("ann"))
+    # Each counts three times, and a hundred once may come at once.
+    padding = "x" * 70_000
+    answers = await asyncio.gather(*(ann.asks("nonsense", padding=padding) for _ in range(50)))
+    refused = [answer for answer in answers if answer["error"]["code"] == "RATE_LIMITED"]
+    assert [answer["error"]["code"] for answer in answers[:33]] == ["INVALID_PARAMETERS"] * 33
+    assert refused
+    details = refused[-1]["error"]["details"]
+    assert (details["limit"], details["windowMs"]) == (100, 2000)
+    await asyncio.sleep(details["retryAfterMs"] / 1000)
+    answer = await ann.asks("nonsense", padding=padding)
+    assert answer["error"]["code"] == "INVALID_PARAMETERS"
+
+
 async def test_the_limits_are_announced(strict: World) -> None:
     ann = await strict.client(strict.name("ann"))
     limits = (await ann.hears("connect_success"))["limits"]

@@ -31,6 +31,8 @@ SOCKET = "/socket.io/?EIO=4&transport=websocket"
 BOMB_MIB = 200
 #: What attacks may leave behind in a process's memory: buffers, and what Python keeps for later.
 SPARE_MIB = 24
+#: For how long idle connections are kept where little patience is had for anything else.
+KEPT_S = 4.0
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
@@ -151,7 +153,7 @@ async def test_a_sessions_id_that_is_guessed_or_changed_is_nobodys(
 @pytest.fixture
 async def patient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """The gateway's own listening, with an operation to post to, and little patience: its port."""
-    monkeypatch.setattr(listening, "KEEPALIVE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(listening, "HEAD_TIMEOUT_S", 0.3)
     monkeypatch.setattr(api, "BODY_TIMEOUT_S", 0.3)
 
     async def create(request: web.Request) -> web.Response:
@@ -163,14 +165,17 @@ async def patient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
 
     app = web.Application()
     app.add_routes([web.post("/", create)])
-    settings = GatewaySettings.model_validate({"jwt_secret": SECRET, "port": 0})
+    settings = GatewaySettings.model_validate(
+        {"jwt_secret": SECRET, "port": 0, "keepalive_timeout_s": KEPT_S}
+    )
     async with listening.listening(app, settings) as port:
         yield port
 
 
-@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n\r\n"])
-async def test_headers_that_do_not_end_are_not_waited_for(patient: int, begin: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+async def dripping(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, begin: bytes
+) -> bytes:
+    """All that a server says to a request that begins so and goes on for ever, until it closes."""
     writer.write(begin)
 
     async def drip() -> None:
@@ -186,7 +191,45 @@ async def test_headers_that_do_not_end_are_not_waited_for(patient: int, begin: b
             answer = b""
     dripping.cancel()
     writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n\r\n"])
+async def test_headers_that_do_not_end_are_not_waited_for(patient: int, begin: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+
+    answer = await dripping(reader, writer, begin)
+
     assert answer == b"" or answer.startswith(b"HTTP/1.0 400")
+
+
+@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n\r\n"])
+async def test_nor_are_those_of_a_later_request(patient: int, begin: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+    writer.write(b"GET /unknown HTTP/1.1\r\nHost: a\r\n\r\n")
+    await reader.readuntil(b"404: Not Found")
+    answered_at_s = loop.time()
+    # By then, the time for the first one's is long over: an idle connection is kept.
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3 * listening.HEAD_TIMEOUT_S):
+            await reader.read(1)
+
+    answer = await dripping(reader, writer, begin)
+
+    assert answer == b"" or answer.startswith(b"HTTP/1.0 400")
+    assert loop.time() - answered_at_s < KEPT_S
+
+
+async def test_an_idle_connection_is_closed_after_its_time(patient: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+    began_at_s = asyncio.get_running_loop().time()
+    writer.write(b"GET /unknown HTTP/1.1\r\nHost: a\r\n\r\n")
+    await reader.readuntil(b"404: Not Found")
+    async with asyncio.timeout(PATIENCE_S):
+        assert await reader.read() == b""
+    assert asyncio.get_running_loop().time() - began_at_s >= KEPT_S
+    writer.close()
 
 
 async def test_a_body_that_does_not_end_is_not_waited_for(patient: int) -> None:

@@ -20,7 +20,15 @@ GATEWAY, STATE, MUSIC, OPERATOR = ({name} for name in SERVICES)
 NOBODY: set[str] = set()
 LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
 LOGS = [f"HU_LOG_{number}" for number in range(4)]
-OTHER_STREAMS = ["HU_SNAPSHOT", "HU_INDEX", "HU_NOTES", "HU_SESSIONS", "HU_JOBS", "HU_REVOCATIONS"]
+OTHER_STREAMS = [
+    "HU_SNAPSHOT",
+    "HU_INDEX",
+    "HU_OWNED",
+    "HU_NOTES",
+    "HU_SESSIONS",
+    "HU_JOBS",
+    "HU_REVOCATIONS",
+]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 
 
@@ -35,6 +43,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.signal.7.u": GATEWAY,
     "hu.snapshot.7.u": STATE,
     "hu.index.public.u": STATE,
+    "hu.owned.user": STATE,
     "hu.notes.7.u.r": MUSIC,
     "hu.midi.7.u.r": MUSIC,
     "hu.jobs.music": STATE,
@@ -73,7 +82,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     **_read(
         "STREAM.MSG.GET",
         {
-            **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX"], STATE),
+            **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX", "HU_OWNED"], STATE),
             **dict.fromkeys([*LIMITS, "HU_NOTES", "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
         },
     ),
@@ -114,6 +123,7 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "hu.signal.7.u": GATEWAY,
     "hu.snapshot.7.u": NOBODY,
     "hu.index.public.u": NOBODY,
+    "hu.owned.user": NOBODY,
     "hu.notes.7.u.r": NOBODY,
     "hu.midi.7.u.r": NOBODY,
     "hu.jobs.music": NOBODY,

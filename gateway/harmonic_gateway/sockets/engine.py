@@ -152,6 +152,17 @@ class EngineSocket:
             self._deadline.cancel()
             self._deadline = None
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a ping has not been answered yet."""
+        return self._answer_due and not self.closed
+
+    def ping_now(self) -> None:
+        """A client that is not there any more is known to be gone a ping's timeout later."""
+        if not (self._answer_due or self.closed):
+            self._heartbeat.cancel()
+            self._beat()
+
     def send(self, encoded: Encoded, *, owed: bool = False) -> None:
         """Send after all that was sent before; never raises, never waits.
 

@@ -65,6 +65,7 @@ _VALUES: Mapping[str, Any] = {
         "details": {"event": "join_room", "universeId": "universe-123"},
         "universeId": "universe-123",
     },
+    "connections": 64,
     "rooms": 8,
     "Seed": 7,
     "seq": 42,

@@ -1,8 +1,7 @@
 """What types and fields mean, for the documents, where their declarations leave it unsaid."""
 
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
-
-_KIB = 1024
+from harmonic_protocol.messages.declaration import COUNTED_BYTES, KIB
 
 TYPES = {
     "ColorScheme": "The name of a colour scheme: 1 to 32 letters, digits, `_` and `-`.",
@@ -11,7 +10,7 @@ TYPES = {
     "Scale": "A scale; the names at the end of the list are aliases.",
     "Seed": "What a piece's chance decisions are drawn from.",
     "TypedArray": (
-        f"A typed array of at most {MAX_ATTACHMENT_BYTES // _KIB} KiB, such as a `Uint8Array` or a"
+        f"A typed array of at most {MAX_ATTACHMENT_BYTES // KIB} KiB, such as a `Uint8Array` or a"
         " `Float32Array`. It travels as a binary attachment of Socket.IO and is relayed byte for"
         " byte; the JSON text of the packet holds a placeholder in its stead."
     ),
@@ -68,7 +67,10 @@ FIELDS = {
     "Accepted.ok": "The command was carried out.",
     "SignalAccepted.ok": "It was done.",
     "audioPerMinute": "How many `audio_analysis` a connection may send in a minute.",
-    "eventsPerSecond": "How many events a connection may send in a second, on average.",
+    "eventsPerSecond": (
+        "How many events a connection may send in a second, on average; one counts once more for"
+        f" each {COUNTED_BYTES // KIB} KiB that it takes."
+    ),
     "generationsPerMinute": "How many pieces a user may ask for in any minute.",
     "parametersPerMinute": "How many parameter updates a user may send in any minute.",
     "roomsPerMinute": "How many joins and leaves a user may do in any minute.",
@@ -98,6 +100,7 @@ FIELDS = {
     "StateRecovered.recovered": "Whether all that was missed was sent again.",
     "requestId": "Names the piece; its MIDI file is found under it.",
     "rhythmComplexity": "How intricate the rhythm is.",
+    "connections": "How many connections a user may have at one gateway at the same time.",
     "rooms": "How many rooms a connection may be in at the same time.",
     "saturation": "How strong the colours are.",
     "MusicGenerated.seed": "The seed of this piece: sent again, it gives the same notes.",

@@ -75,7 +75,7 @@ CODES: Mapping[Code, str] = {
     Code.ROOM_FULL: "As many users as the universe takes are in its room.",
     Code.RATE_LIMITED: (
         "An allowance is used up, or too much is under way; who waits `details.retryAfterMs`"
-        " milliseconds succeeds."
+        " milliseconds, where they are given, succeeds."
     ),
     Code.INTERNAL_ERROR: (
         "The server failed, or cannot do this at the moment; with `details.retryAfterMs`, it is"
@@ -88,7 +88,10 @@ STATUSES: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "`AUTH_ERROR`: the token is missing, expired or not valid.",
     HTTPStatus.FORBIDDEN: "`PERMISSION_DENIED`: visible to the caller, but not allowed.",
     HTTPStatus.NOT_FOUND: "`NOT_FOUND`: not there, or not visible to the caller.",
-    HTTPStatus.CONFLICT: "`INVALID_PARAMETERS`: the id is taken, for ever if it was ever used.",
+    HTTPStatus.CONFLICT: (
+        "`INVALID_PARAMETERS`: the id is taken, for ever if it was ever used; or the caller owns as"
+        " many universes as a user may (`details.reason` is `QUOTA`, `details.limit` how many)."
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "`INVALID_PARAMETERS`: the body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "`INVALID_PARAMETERS`: the body is not said to be JSON.",
     HTTPStatus.TOO_MANY_REQUESTS: "`RATE_LIMITED`: try again after `Retry-After` seconds.",

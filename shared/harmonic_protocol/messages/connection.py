@@ -29,6 +29,7 @@ class Limits(WireModel):
     message_bytes: int
     audio_message_bytes: int
     message_depth: int
+    connections: int
     rooms: int
     queued_commands: int
     parameters_per_minute: int

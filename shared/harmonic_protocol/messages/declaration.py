@@ -23,6 +23,8 @@ JSON_TYPE = "application/json"
 MAX_MESSAGE_BYTES = 64 * KIB
 #: Above this a message is counted as large, since clients are asked to stay below.
 LARGE_MESSAGE_BYTES = 16 * KIB
+#: Where events are counted, one counts once, and once more for each so many bytes.
+COUNTED_BYTES = 32 * KIB
 #: How deep a client's message may nest objects and lists.
 MAX_MESSAGE_DEPTH = 16
 

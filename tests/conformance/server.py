@@ -1,0 +1,128 @@
+"""What the suites expect to speak to: echoes behind the gateway's own sockets and HTTP server."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from harmonic_gateway.listening import listening
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.sockets import (
+    Connection,
+    Frame,
+    Received,
+    Refused,
+    SocketLimits,
+    SocketServer,
+    engine,
+    server,
+)
+from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.frames import Encoded
+from harmonic_runtime.logs import get_log
+from harmonic_runtime.metrics import Metrics
+
+SETTINGS = GatewaySettings(
+    jwt_secret=SecretStr("nobody shows a token here"),
+    port=0,
+    # That clients do not speak the protocol is what half of the tests are about.
+    log_level="error",
+)
+LIMITS = SocketLimits(
+    ping_interval_s=0.3,
+    ping_timeout_s=0.2,
+    max_buffer_bytes=1024 * 1024,
+    max_message_bytes=128 * 1024,
+    allowed_origins=("*",),
+    name="conformance",
+)
+#: Longer than any test may take but the one that waits for just this.
+HANDSHAKE_TIMEOUT_S = 6.0
+
+
+def behave_as_the_suites_expect() -> None:
+    """Set what they take for granted and the product decides otherwise, for this process."""
+    server.PATHS = ("/engine.io/", "/socket.io/")
+    server.NAMESPACES = ("/", "/custom")
+    server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
+    # Clients of the product are told a code as well.
+    server._UNKNOWN_NAMESPACE = Refused("Invalid namespace", None)
+    engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
+
+
+class SocketIoEcho:
+    """The application of the Socket.IO suite."""
+
+    def refuse_handshake(self) -> None:
+        pass
+
+    async def connect(self, connection: Connection, auth: object) -> None:
+        connection.session = auth or {}
+
+    def connected(self, connection: Connection) -> None:
+        connection.send(Frame.event("auth", _json(connection.session)))
+
+    def receive(self, connection: Connection, event: Received) -> None:
+        assert event.args is not None
+        attachments: list[bytes] = []
+        args = _json([_with_placeholders(arg, attachments) for arg in event.args])
+        if event.name == "message":
+            connection.send(Frame.binary("message-back", args[1:-1], attachments))
+        elif event.name == "message-with-ack":
+            kind = f"46{len(attachments)}-" if attachments else "43"
+            place = "" if connection.namespace == "/" else f"{connection.namespace},"
+            head = f"{kind}{place}{event.ack_id}{args.decode()}"
+            connection.write(Encoded.of([head, *attachments]))
+
+    def abandoned(self, connection: Connection) -> None:
+        pass
+
+    def disconnected(self, connection: Connection, *, clean: bool) -> None:
+        pass
+
+    def pinged(self, connection: Connection) -> None:
+        pass
+
+    def ponged(self, connection: Connection) -> None:
+        pass
+
+
+class EngineIoEcho(SocketServer):
+    """The sockets of the Engine.IO suite, which speaks no Socket.IO."""
+
+    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+        socket.established()
+        socket.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
+
+
+@asynccontextmanager
+async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
+    """Serve on a port of its own; the block is given the address."""
+    served = sockets(SocketIoEcho(), limits=LIMITS, log=get_log(), metrics=Metrics())
+    app = web.Application()
+    app.add_routes(served.routes())
+    async with listening(app, SETTINGS) as port:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            await served.close()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:
+    match value:
+        case bytes():
+            attachments.append(value)
+            return {"_placeholder": True, "num": len(attachments) - 1}
+        case list():
+            return [_with_placeholders(item, attachments) for item in value]
+        case dict():
+            return {key: _with_placeholders(item, attachments) for key, item in value.items()}
+        case _:
+            return value
