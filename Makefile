@@ -96,6 +96,7 @@ fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=1
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"

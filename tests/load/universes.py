@@ -30,7 +30,7 @@ from state_service.builders import UNIVERSE, History, caller, command, open_univ
 
 WRITERS = 200
 SECONDS = 5.0
-UNIVERSES = 10_000
+UNIVERSES, OWNERS = 10_000, 100
 CACHE_BYTES = 64 * 2**20
 HISTORIES = (100, 1_000, 10_000, 100_000)
 TARGET_PER_S = {1: 1_500, 3: 1_000}
@@ -104,10 +104,10 @@ async def many_universes(stack: Stack, asker: Asker) -> dict[str, float]:
     """Memory of a replica with many universes, and whether those let go come back right."""
     process = psutil.Process(stack.states[0].pid)
     before = process.memory_info().rss
-    owner = Caller("owner", "Owner", "c1", "g")
+    owners = [Caller(f"owner-{number}", "Owner", "c1", "g") for number in range(OWNERS)]
 
     async def make(number: int) -> None:
-        universe = f"many-{number}"
+        universe, owner = f"many-{number}", owners[number % OWNERS]
         await asker.ask("create_universe", owner, universe, name=f"Number {number}")
         await asker.ask("join_room", owner, universe, mode="edit")
         change = {"gravity": number % 20}
@@ -119,7 +119,7 @@ async def many_universes(stack: Stack, asker: Asker) -> dict[str, float]:
 
     async def check(number: int) -> None:
         nonlocal wrong
-        reply = await asker.ask("get_universe", owner, f"many-{number}")
+        reply = await asker.ask("get_universe", owners[number % OWNERS], f"many-{number}")
         result: Any = reply.result
         wrong += result["parameters"]["physics"]["gravity"] != number % 20
         wrong += result["name"] != f"Number {number}"
