@@ -266,9 +266,11 @@ async def proxy(
     try:
         yield balancer
     finally:
-        server.close()
-        # Those that were accepted just now have their task a few turns of the loop later.
+        # Those that were accepted just now have their task a few turns of the loop later. asyncio
+        # forgets, unclosed, what a server has accepted that is closed meanwhile.
+        asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
         for _ in range(TURNS_TO_ACCEPT):
             await asyncio.sleep(0)
+        server.close()
         while tasks:
             await _stop(*tasks)
