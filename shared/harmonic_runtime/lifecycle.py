@@ -21,9 +21,9 @@ from harmonic_runtime.settings import ServiceSettings
 #: After a stop was cut short, how long the parts may take to notice.
 CANCEL_TIMEOUT_S = 1.0
 #: Young objects until a collection: see :func:`settle_memory`. Python's own is 700.
-GC_YOUNG_OBJECTS = 50_000
+GC_YOUNG_OBJECTS = 10_000
 #: Collections of a generation until one of the next. Python's own is 10.
-GC_GENERATION_RATIO = 25
+GC_GENERATION_RATIO = 5
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -191,8 +191,10 @@ def settle_memory() -> None:
     """Spare the event loop the long pauses of garbage collection.
 
     A collection of the oldest generation looks at every object, which takes 10 ms per 100,000
-    and delays everybody. What was made while starting stays for good, so it is set aside; and
-    since reference counting frees nearly all garbage, the collections may be rare.
+    and delays everybody. What was made while starting stays for good, so it is set aside. Since
+    reference counting frees nearly all garbage, collections may be rarer than Python's own; but a
+    connection that is gone is a cycle, and memory that thousands of these hold too long is spread
+    over the heap, and does not go back.
     """
     gc.collect()
     gc.freeze()
