@@ -33,6 +33,8 @@ SWEEP_INTERVAL_S = 2.0
 SWEEP_POLL_S = 0.25
 #: A gateway's silence is counted finely: its participants are to be gone 15 s after its death.
 GATEWAY_TICKS = 8
+#: How long until streams that could not be set up are tried again.
+STREAMS_PAUSE_S = 5.0
 
 
 @asynccontextmanager
@@ -151,6 +153,7 @@ async def _keep_up(
             await _set_up(streams, settings)
         except CannotStart as failure:
             log.warning("streams_not_set_up", reason=str(failure))
+            await asyncio.sleep(STREAMS_PAUSE_S)
             lost.set()
 
 
