@@ -57,7 +57,8 @@ class Crowding:
                 reason="CONNECTIONS",
                 limit=self._most,
             )
-        user.here[session.connection.id] = session
+        # Where the one that it replaces was the only one, the user had been forgotten.
+        self._users.setdefault(user_id, user).here[session.connection.id] = session
         return None
 
     def left(self, session: Session) -> None:

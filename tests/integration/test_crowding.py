@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -54,6 +55,12 @@ async def closed(websocket: aiohttp.ClientWebSocketResponse) -> None:
     async with asyncio.timeout(PATIENCE_S):
         async for _ in websocket:
             pass
+
+
+async def answers_pings(websocket: aiohttp.ClientWebSocketResponse) -> None:
+    async for message in websocket:
+        if message.data == "2":
+            await websocket.send_str("3")
 
 
 async def counted(world: World, name: str, gateway: int = 1) -> float:
@@ -122,3 +129,17 @@ async def test_a_connection_that_does_not_answer_makes_way(world: World) -> None
     await closed(broken)
     assert not any(client.gone.is_set() for client in others)
     assert (await world.refused(world.token(user)))["data"]["details"]["reason"] == "CONNECTIONS"
+
+
+async def test_a_return_counts_where_the_earlier_connection_was_the_only_one(logs: Path) -> None:
+    async with (
+        started(logs, gateways=1, musics=0, HARMONIC_CONNECTIONS_PER_USER="1") as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        earlier, pid = await silent(world, "ann")
+        later, _ = await silent(world, "ann", pid=pid)
+        await closed(earlier)
+        alive = asyncio.create_task(answers_pings(later))
+        assert (await world.refused(world.token("ann")))["data"]["code"] == "RATE_LIMITED"
+        alive.cancel()
