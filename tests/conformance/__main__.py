@@ -12,8 +12,9 @@ import uvloop
 
 from conformance.server import SETTINGS, EngineIoEcho, behave_as_the_suites_expect, echoing
 from harmonic_gateway.sockets import SocketServer
-from harmonic_local.node import InstallError, install, node
+from harmonic_local.node import InstallError, install
 from harmonic_runtime.logs import configure_logs
+from harness import node
 
 HERE = Path(__file__).parent
 #: The suites are copied to here, since they know no other server than the one they name.
@@ -75,7 +76,7 @@ async def run(suite: Suite, folder: Path) -> tuple[int, list[str]]:
         tests = copied(suite, folder, url)
         report = tests.with_name("report.json")
         report.unlink(missing_ok=True)
-        output = await run_node(
+        output = await wrote(
             *(COPIES / "node_modules" / "mocha" / "bin" / "mocha", "--exit"),
             *("--require", COPIES / "patience.mjs", "--timeout", TEST_TIMEOUT_MS),
             *("--reporter", "json", "--reporter-option", f"output={report}", tests),
@@ -106,25 +107,13 @@ def copied(suite: Suite, folder: Path, url: str) -> Path:
     return tests
 
 
-async def run_node(*arguments: str | Path) -> str:
+async def wrote(*arguments: str | Path) -> str:
     """What a program wrote; its status is left out, since failed tests show in it as well."""
-    process = await asyncio.create_subprocess_exec(
-        *(node(), *arguments),
-        cwd=COPIES,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
     try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
-            output, _ = await process.communicate()
+        _, output = await node.run(COPIES, *arguments, timeout_s=RUN_TIMEOUT_S)
     except TimeoutError as error:
         raise CannotRun(f"Node took more than {RUN_TIMEOUT_S:.0f} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return output.decode()
+    return output
 
 
 def parse(arguments: Sequence[str]) -> Path:

@@ -1,12 +1,12 @@
 """What reads the contract's documents as their users do: the official programs, run by Node."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from harmonic_local.node import install, node
+from harmonic_local.node import install
+from harness import node
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -28,21 +28,7 @@ async def run_node() -> RunNode:
     await install(ROOT / "deploy" / "local" / "clients")
 
     async def run(*arguments: str | Path) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            node(),
-            *arguments,
-            cwd=HERE,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(RUN_TIMEOUT_S):
-                output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return process.returncode or 0, output.decode()
+        status, output = await node.run(HERE, *arguments, timeout_s=RUN_TIMEOUT_S)
+        return status or 0, output
 
     return run

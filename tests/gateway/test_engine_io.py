@@ -194,13 +194,21 @@ async def test_a_clients_close_on_a_websocket_closes_it(
     assert door.counted("sockets") == 0
 
 
-async def test_a_poll_during_an_upgrade_ends_with_a_noop(
+async def probed(
     door: Door, http: aiohttp.ClientSession
-) -> None:
+) -> tuple[str, aiohttp.ClientWebSocketResponse]:
+    """A polling session, and a WebSocket that was probed for it."""
     sid = await session(door, http)
     websocket = await http.ws_connect(door.url + SOCKET + sid)
     await websocket.send_str("2probe")
     assert await websocket.receive_str() == "3probe"
+    return sid, websocket
+
+
+async def test_a_poll_during_an_upgrade_ends_with_a_noop(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    sid, websocket = await probed(door, http)
     assert await fetch(http, door.url + POLLING + sid) == (200, "6")
     await websocket.send_str("5")
     await websocket.send_str("40/ws,")
@@ -210,10 +218,7 @@ async def test_a_poll_during_an_upgrade_ends_with_a_noop(
 async def test_after_an_upgrade_neither_polls_nor_other_websockets_are_taken(
     door: Door, http: aiohttp.ClientSession
 ) -> None:
-    sid = await session(door, http)
-    websocket = await http.ws_connect(door.url + SOCKET + sid)
-    await websocket.send_str("2probe")
-    assert await websocket.receive_str() == "3probe"
+    sid, websocket = await probed(door, http)
     while_upgrading = await http.ws_connect(door.url + SOCKET + sid)
     assert (await while_upgrading.receive(PATIENCE_S)).type is WSMsgType.CLOSE
     await websocket.send_str("5")
