@@ -26,6 +26,8 @@ SETUP_CALL_TIMEOUT_S = 5.0
 SETUP_PAUSE_S = 0.25
 #: How soon an append is tried again whose place another one contends for.
 CONTENDED_PAUSE_S = 0.01
+#: With less time left it is not: a try that is cut short would leave it open what became of it.
+LEAST_ATTEMPT_S = 0.1
 
 #: Where a stream keeps the version of the layout that it was set up for.
 _VERSION = "harmonic_layout"
@@ -143,7 +145,7 @@ class Streams:
                 raise _append_failure(refused)
             await asyncio.sleep(CONTENDED_PAUSE_S)
             timeout_s = ends_at - loop.time()
-            if timeout_s <= 0:
+            if timeout_s < LEAST_ATTEMPT_S:
                 raise BusUnavailable("another append at the same place is under way")
 
     async def last(self, stream: str, subject: str) -> Stored | None:

@@ -199,7 +199,7 @@ async def test_an_append_whose_place_stays_contended_for_was_not_stored(
     async with peer() as leader:
         await answers(leader, word, *[10164] * 1000)
         with pytest.raises(BusUnavailable, match="under way") as caught:
-            await streams.append(word, b"1", timeout_s=0.1)
+            await streams.append(word, b"1", timeout_s=0.5)
     assert not isinstance(caught.value, AppendUnknown)
 
 
