@@ -4,8 +4,8 @@ import sys
 
 from harmonic_gateway.service import gateway
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_runtime.lifecycle import run_service
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.lifecycle import run_service
+from harmonic_runtime.process.settings import load_settings
 
 
 def main() -> int:

@@ -4,9 +4,9 @@ from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Request
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock, milliseconds
-from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.process.clock import Clock, milliseconds
 
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000

@@ -6,31 +6,31 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from harmonic_gateway.addresses import networks
-from harmonic_gateway.answers import Answers
-from harmonic_gateway.api import Api, error_middleware, error_response, guard_addresses
-from harmonic_gateway.commands import Commands
-from harmonic_gateway.crowding import Crowding
-from harmonic_gateway.departures import Departures
-from harmonic_gateway.expiry import INTERVAL_S as TOKENS_INTERVAL_S
-from harmonic_gateway.feed import LogTrimmed
-from harmonic_gateway.front_door import FrontDoor
-from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
-from harmonic_gateway.identity import Verifier
-from harmonic_gateway.keys import Keys
-from harmonic_gateway.limits import Allowances, Guards
-from harmonic_gateway.listening import add_headers, listening
-from harmonic_gateway.notices import Notices
-from harmonic_gateway.origins import REFUSED, Origins, origins
+from harmonic_gateway.admission.crowding import Crowding
+from harmonic_gateway.admission.expiry import INTERVAL_S as TOKENS_INTERVAL_S
+from harmonic_gateway.admission.front_door import FrontDoor
+from harmonic_gateway.commands.execution import Commands
+from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.delivery.feed import LogTrimmed
+from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.http.addresses import networks
+from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
+from harmonic_gateway.http.listening import add_headers, listening
+from harmonic_gateway.http.origins import REFUSED, Origins, origins
+from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.verification import Verifier
+from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
+from harmonic_gateway.membership.notices import Notices
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
-from harmonic_gateway.pids import Pids
-from harmonic_gateway.pieces import Pieces
-from harmonic_gateway.recovery import Recovery
-from harmonic_gateway.revocations import Revocations
-from harmonic_gateway.rooms import Rooms
-from harmonic_gateway.sessions import Sessions
+from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.signals import Signals, unpack
 from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller
@@ -39,14 +39,14 @@ from harmonic_protocol.log import HiddenEvent
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_protocol.refusals import Code
-from harmonic_runtime.bus import BusUnavailable, open_bus
-from harmonic_runtime.directory import announce, watch
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import health_routes, ops_server
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
-from harmonic_runtime.ticker import every
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.directory import announce, watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.ticker import every
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0

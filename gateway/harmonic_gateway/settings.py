@@ -5,10 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from harmonic_gateway.addresses import networks
-from harmonic_gateway.origins import origins
+from harmonic_gateway.http.addresses import networks
+from harmonic_gateway.http.origins import origins
 from harmonic_protocol.messages.declaration import KIB
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 def _checked(read: Callable[[str], object]) -> Callable[[str], str]:

@@ -9,9 +9,9 @@ import sys
 from harmonic_music.bulk import answers
 from harmonic_music.service import music_service
 from harmonic_music.settings import MusicSettings
-from harmonic_runtime.entropy import new_seed
-from harmonic_runtime.lifecycle import run_service
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.entropy import new_seed
+from harmonic_runtime.process.lifecycle import run_service
+from harmonic_runtime.process.settings import load_settings
 
 
 def main() -> int:

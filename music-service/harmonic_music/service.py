@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from harmonic_music.jobs import CONSUMER_CONFIG, Composers
 from harmonic_music.settings import MusicSettings
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import open_bus
-from harmonic_runtime.directory import watch
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import ops_server
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.process.lifecycle import Process, Tasks
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 class MusicSettings(ServiceSettings):

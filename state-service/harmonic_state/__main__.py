@@ -2,8 +2,8 @@
 
 import sys
 
-from harmonic_runtime.lifecycle import run_service
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.lifecycle import run_service
+from harmonic_runtime.process.settings import load_settings
 from harmonic_state.service import state_service
 from harmonic_state.settings import StateSettings
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicRequested, UniverseDeleted
-from harmonic_runtime.bus import BusUnavailable, MessageTooLarge
-from harmonic_runtime.clock import Clock, milliseconds
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import StreamFull, Streams
+from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
+from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe

@@ -8,7 +8,7 @@ import asyncio
 
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import Heads
-from harmonic_runtime.bus import Bus, BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 
 #: How often heads are announced of universes that changed.
 INTERVAL_S = 0.5

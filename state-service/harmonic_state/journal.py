@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe

@@ -16,7 +16,7 @@ from harmonic_protocol.log import (
     UniverseDeleted,
 )
 from harmonic_protocol.messages.universes import UniversePage, UniverseSummary
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.streams import Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0

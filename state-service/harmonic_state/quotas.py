@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import StreamFull, Streams, WrongSequence
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock
+from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.journal import Conflict, Journal
 
 #: How long a user's changes may take, however many contend for the list.

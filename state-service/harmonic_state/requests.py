@@ -18,11 +18,11 @@ from harmonic_protocol.internal import (
 from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
-from harmonic_runtime.bus import Bus, BusUnavailable
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing

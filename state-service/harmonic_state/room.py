@@ -14,12 +14,12 @@ from harmonic_protocol.internal import JoinResult, ReleaseGateway, ResumeRoom
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.universes import DeleteUniverse
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock, milliseconds, timestamp
-from harmonic_runtime.entropy import new_id, new_seed
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.streams import AppendUnknown, StreamFull
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.clock import Clock, milliseconds, timestamp
+from harmonic_runtime.process.entropy import new_id, new_seed
+from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent

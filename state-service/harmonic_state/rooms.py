@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from harmonic_protocol.internal import InternalRequest, ReleaseGateway
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state.ring import RecentRecord
 from harmonic_state.room import Means, Room, Waiting, of_its_own
 

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager, suppress
 
 from harmonic_protocol.internal import ExpireMusic
 from harmonic_protocol.log import MusicRequested
-from harmonic_runtime.bus import BusUnavailable, open_bus
-from harmonic_runtime.directory import Directory, announce, watch
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.ops import ops_server
-from harmonic_runtime.streams import Streams
-from harmonic_runtime.ticker import every
+from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.directory import Directory, announce, watch
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.ticker import every
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
 from harmonic_state.journal import Journal

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 def _number(value: object) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from harmonic_gateway.listening import listening
+from harmonic_gateway.http.listening import listening
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -22,8 +22,8 @@ from harmonic_gateway.sockets import (
 )
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 SETTINGS = GatewaySettings(
     jwt_secret=SecretStr("nobody shows a token here"),

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from harmonic_gateway.listening import listening
+from harmonic_gateway.http.listening import listening
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -20,8 +20,8 @@ from harmonic_gateway.sockets import (
     SocketLimits,
     SocketServer,
 )
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 PATIENCE_S = 20.0
 

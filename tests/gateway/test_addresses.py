@@ -5,7 +5,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.addresses import client_address, networks
+from harmonic_gateway.http.addresses import client_address, networks
 
 PROXIES = networks("10.0.0.0/8, fd00::/8")
 HOPS = st.sampled_from(

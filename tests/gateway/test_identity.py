@@ -8,11 +8,11 @@ from typing import Any
 import jwt
 import pytest
 
-from harmonic_gateway.identity import INVALID, Identity, Verifier, bearer, find_token
-from harmonic_gateway.keys import Keys
+from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.verification import INVALID, Identity, Verifier, bearer, find_token
 from harmonic_protocol.refusals import Refused
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 SECRET = "a secret of the tests, long enough for HS256 and for HS512 as well, which asks for more"
 

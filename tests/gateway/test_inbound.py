@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harmonic_gateway.inbound import read_command
+from harmonic_gateway.commands.inbound import read_command
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import TimeSync
 from harmonic_protocol.messages.declaration import Command, RoomCommand

@@ -14,11 +14,11 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from harmonic_gateway import keys as keys_module
-from harmonic_gateway.identity import INVALID, Identity, Verifier
-from harmonic_gateway.keys import Keys
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_gateway.identity import keys as keys_module
+from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.verification import INVALID, Identity, Verifier
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 PRIVATE: dict[str, Any] = {
     "RS256": rsa.generate_private_key(65537, 2048),

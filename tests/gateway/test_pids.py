@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.pids import Pids
+from harmonic_gateway.identity.pids import Pids
 
 PIDS = Pids("the gateways' secret")
 

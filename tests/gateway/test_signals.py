@@ -2,9 +2,9 @@
 
 import asyncio
 
-from harmonic_gateway.signals import SENDER, Signals
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_gateway.delivery.signals import SENDER, Signals
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
 
 BYTES_PER_S = 10_000
 

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from harmonic_local.bus import user_environment
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack, broker
-from harmonic_runtime.bus import AnswerLost, Bus, open_bus
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.bus.client import AnswerLost, Bus, open_bus
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from harmonic_gateway.recovery import RETURNS_BURST
+from harmonic_gateway.recovery.recovery import RETURNS_BURST
 from harness.client import PATIENCE_S
 from harness.world import World
 

@@ -20,8 +20,8 @@ from harmonic_music.composing.piece import CompositionRequest
 from harmonic_music.performing import perform
 from harmonic_protocol.messages.music import MAX_DURATION_S
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 #: What it says once it listens.
 READY = "ready"

@@ -14,14 +14,14 @@ import psutil
 import uvloop
 from socketio.exceptions import SocketIOError
 
-from harmonic_gateway.limits import Allowances
+from harmonic_gateway.limits.allowances import Allowances
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.clock import SystemClock
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.reading import from_leader
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.reading import from_leader
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
 from harness.broker import connected_as
 from harness.client import Client
 from harness.world import World, started

@@ -18,10 +18,10 @@ from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.envelope import Caller, Envelope, Reply
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.directory import watch
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
 from harmonic_state.journal import Journal, Loaded
 from harmonic_state.settings import StateSettings
 from harness.broker import connected_as

@@ -17,7 +17,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.log import MusicStored, Record
 from harmonic_protocol.messages.declaration import Delivery
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.javascript import javascript
 from harness.world import World, started

@@ -7,9 +7,9 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.lifecycle import Process, Tasks, run_service
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.lifecycle import Process, Tasks, run_service
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 def say(*words: str) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from harmonic_local.processes import free_port
-from harmonic_runtime.bus import (
+from harmonic_runtime.bus.client import (
     Answer,
     Bus,
     BusTimeout,
@@ -13,9 +13,9 @@ from harmonic_runtime.bus import (
     MessageTooLarge,
     NoResponders,
 )
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import Broker, OpenBus, connected, count, frozen, outage
 
 MIB = 1024 * 1024

@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 from harmonic_local.tokens import make_token
-from harmonic_runtime.logs import configure_logs, get_log, masked
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.observability.logs import configure_logs, get_log, masked
+from harmonic_runtime.process.settings import ServiceSettings
 
 JWT = make_token("the tests' own secret, long enough", "ann")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harmonic_runtime.settings import ServiceSettings, describe_settings, load_settings
+from harmonic_runtime.process.settings import ServiceSettings, describe_settings, load_settings
 
 
 def refusal(

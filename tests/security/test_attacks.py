@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 
 from fuzz.packets import frame
 from gateway.door import PATIENCE_S, Door, opened
-from harmonic_gateway import api, listening
+from harmonic_gateway.http import api, listening
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import engine, server
 from harmonic_protocol.messages.universes import CreateUniverse

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 from harmonic_local import bus as bus_users
 from harmonic_local.processes import free_port
 from harmonic_local.stack import broker
-from harmonic_runtime.bus import Bus, BusTimeout
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.bus.client import Bus, BusTimeout
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import connected, count, credentials
 
 SERVICES = ("gateway", "state", "music", "operator")

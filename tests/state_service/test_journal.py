@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.jetstream import call
-from harmonic_runtime.streams import StreamFull, Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe

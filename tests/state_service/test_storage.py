@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.jetstream import call
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import Streams
 from harmonic_state.journal import Journal
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs

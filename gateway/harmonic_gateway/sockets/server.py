@@ -24,9 +24,9 @@ from harmonic_gateway.sockets.limits import (
 from harmonic_gateway.sockets.packets import Incoming, Malformed
 from harmonic_gateway.sockets.websocket import WebSocket
 from harmonic_protocol.refusals import Code
-from harmonic_runtime.entropy import new_id
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")

@@ -1,0 +1,463 @@
+"""The bus as services use it: requests, messages and subscriptions over NATS.
+
+Nothing is buffered while there is no connection: what cannot be sent now is refused, and is
+never delivered late. Everything that waits has a bound, in time or in bytes.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
+
+from nats.errors import Error as NatsError
+
+from harmonic_runtime.bus.connection import (
+    CONNECT_TIMEOUT_S,
+    MAX_OUTSTANDING_PINGS,
+    PING_INTERVAL_S,
+    RECONNECT_WAIT_S,
+    Connection,
+    Interest,
+    tls_context,
+)
+from harmonic_runtime.bus.dispatch import Dispatcher
+from harmonic_runtime.bus.wire import STATUS, Handler, Message, decode_headers, publication
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.entropy import new_id
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import ServiceSettings
+
+#: How long a round trip to the broker may take.
+FLUSH_TIMEOUT_S = 5.0
+#: How long the bus may take to stop: what is under way is handled, what is sent is written.
+STOP_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 1.0
+NO_RESPONDERS_STATUS = "503"
+
+
+class BusUnavailable(Exception):
+    """The bus, or whoever was asked over it, cannot be reached at the moment."""
+
+
+class NoResponders(BusUnavailable):
+    """Nobody listens there: the request was not delivered to anybody."""
+
+
+class BusTimeout(BusUnavailable):
+    """No answer came in time: whether the request was handled is unknown."""
+
+
+class AnswerLost(BusUnavailable):
+    """The connection was lost before the answer: whether the request was handled is unknown."""
+
+
+class MessageTooLarge(ValueError):
+    """The message, its headers included, is above the broker's bound; nothing was sent."""
+
+
+#: An answer, or why there is none.
+Answer: TypeAlias = Message | BusUnavailable
+
+
+class Subscription(Interest):
+    """Interest in a subject."""
+
+    __slots__ = ("_bus",)
+
+    def __init__(self, bus: "Bus", sid: int, subject: str, queue: str, handler: Handler) -> None:
+        super().__init__(sid, subject, queue, handler)
+        self._bus = bus
+
+    async def close(self) -> None:
+        """Unsubscribe at once: the handler is not called any more."""
+        self.is_open = False
+        self._bus.connection.remove_interest(self)
+
+    async def drain(self) -> None:
+        """Unsubscribe, and return when all that was under way has been handled.
+
+        Without a connection nothing is under way. Raise :class:`BusUnavailable` if the broker
+        does not answer in time; the subscription is closed all the same.
+        """
+        self._bus.connection.stop_interest(self)
+        try:
+            if self._bus.connected:
+                await self._bus.flush()
+            await self._bus.handled()
+        finally:
+            await self.close()
+
+
+class _Call:
+    """A request under way."""
+
+    __slots__ = ("many", "on_answer", "timer")
+
+    def __init__(
+        self, on_answer: Callable[[Answer], None], timer: asyncio.TimerHandle, *, many: bool
+    ) -> None:
+        self.on_answer = on_answer
+        self.timer = timer
+        self.many = many
+
+
+class Bus:
+    """A connection to the broker, as a service uses it. Made by :func:`open_bus`."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        log: BoundLogger,
+        metrics: Metrics,
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._on_closed = on_closed
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._ready = False
+        self._stopping = False
+        self._lost_at = self._loop.time()
+        self._last_error = ""
+        self._sids = itertools.count(1)
+        self._tokens = itertools.count()
+        self._calls: dict[str, _Call] = {}
+        self._round_trips: set[asyncio.Future[bool]] = set()
+        self._inbox = f"{settings.nats_inbox_prefix}.{new_id()}."
+        self._inbox_interest = Interest(next(self._sids), f"{self._inbox}*", "", self._answered)
+        self._dispatcher = Dispatcher(
+            bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
+        )
+        self.connection = Connection(self._arrived, self._abandoned)
+        requests = metrics.counter("bus_requests", "requests made, by outcome", ["outcome"])
+        self._outcome_answered = requests.labels("answered")
+        self._outcome_no_responders = requests.labels("no_responders")
+        self._outcome_timeout = requests.labels("timeout")
+        self._outcome_disconnected = requests.labels("disconnected")
+        self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
+        self._errors = metrics.counter("bus_errors", "errors told by the broker or the network")
+        metrics.gauge("bus_connected", "1 while the bus is there").set_function(
+            lambda: float(self.connected)
+        )
+        metrics.gauge("bus_subscriptions", "subscriptions").set_function(
+            lambda: len(self.connection.interests)
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there, and knows of all subscriptions."""
+        return self._ready and self.connection.is_connected
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """What one message may take, headers included."""
+        return self.connection.max_payload
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` whenever the bus was lost and is there again; undone by the result.
+
+        Messages may have been missed, and the subscriptions are in force again.
+        """
+        self._on_reconnect.append(callback)
+        return lambda: self._on_reconnect.remove(callback)
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` where messages had to be dropped, in their place in the order."""
+        self._dispatcher.on_gap(callback)
+
+    def post(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
+    ) -> None:
+        """Send a message at once, for callers that cannot wait; like :meth:`publish`."""
+        if not self.connected:
+            raise BusUnavailable("the bus is not connected")
+        if self.connection.outbound_bytes > self._settings.bus_outbound_bytes:
+            raise BusUnavailable("the broker does not read what it is sent")
+        command, size = publication(subject, payload, headers, reply)
+        if size > self.connection.max_payload:
+            raise MessageTooLarge(f"{size} bytes, the broker takes {self.connection.max_payload}")
+        self.connection.send(command)
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
+    ) -> None:
+        """Send a message, at most once, to whoever listens now.
+
+        Raise :class:`BusUnavailable` if it cannot be sent now, :class:`MessageTooLarge` if
+        never, and ``ValueError`` if subject or headers are malformed.
+        """
+        self.post(subject, payload, headers=headers, reply=reply)
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> Message:
+        """Send a request and wait for its answer.
+
+        Raise :class:`NoResponders` if nobody listens, :class:`BusTimeout` after ``timeout_s``,
+        :class:`AnswerLost` if the connection is lost meanwhile, and else as :meth:`publish`.
+        An answer may overtake messages that came before it.
+        """
+        future: asyncio.Future[Message] = self._loop.create_future()
+
+        def settle(answer: Answer) -> None:
+            if future.done():
+                return
+            if isinstance(answer, Message):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+        token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
+        try:
+            return await future
+        finally:
+            self.forget(token)
+
+    def ask(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+        on_answer: Callable[[Answer], None],
+        many: bool = False,
+    ) -> str:
+        """Send a request and have ``on_answer`` called; the result is for :meth:`forget`.
+
+        It is called once, with an answer or with why there is none; with ``many``, for every
+        answer until the request is forgotten or there is no more to come.
+        """
+        token = str(next(self._tokens))
+        self.post(subject, payload, headers=headers, reply=self._inbox + token)
+        timer = self._loop.call_later(timeout_s, self._expire, token)
+        self._calls[token] = _Call(on_answer, timer, many=many)
+        return token
+
+    def new_inbox(self) -> str:
+        """A subject of this process's own, for who has answers sent to a subscription."""
+        return f"{self._settings.nats_inbox_prefix}.{new_id()}"
+
+    def forget(self, token: str) -> None:
+        """Want no more answers to a request."""
+        call = self._calls.pop(token, None)
+        if call is not None:
+            call.timer.cancel()
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
+        """Have ``handler`` called for each message, in order of arrival over all subscriptions.
+
+        It must not block. What it raises is logged and counted, and costs that message only.
+        The broker knows of the interest after the next :meth:`flush`; while there is no
+        connection, once it is back.
+        """
+        if not subject or any(character.isspace() for character in subject + queue):
+            raise ValueError("subject and queue must be without white space")
+        subscription = Subscription(self, next(self._sids), subject, queue, handler)
+        self.connection.add_interest(subscription)
+        return subscription
+
+    async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
+        """Return when the broker has taken all that was sent before.
+
+        Raise :class:`BusTimeout` after ``timeout_s``, :class:`BusUnavailable` without broker.
+        """
+        if not self.connected:
+            raise BusUnavailable("the bus is not connected")
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._round_trips.add(future)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.connection.ping(future)
+                await future
+        except TimeoutError as error:
+            raise BusTimeout("the broker did not answer in time") from error
+        finally:
+            self._round_trips.discard(future)
+
+    async def handled(self) -> None:
+        """Return when the handlers were called for all that has come in before."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._dispatcher.call_in_order(lambda: None if future.done() else future.set_result(None))
+        await future
+
+    def _arrived(
+        self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
+    ) -> None:
+        message = Message(subject, payload, decode_headers(headers), reply)
+        if interest is self._inbox_interest:
+            self._answered(message)
+        else:
+            self._dispatcher.put(interest, message)
+
+    def _answered(self, message: Message) -> None:
+        # Answers do not queue behind messages: whoever waits for one has a deadline.
+        token = message.subject[len(self._inbox) :]
+        call = self._calls.get(token)
+        if call is None:
+            return
+        nobody = not message.payload and message.headers.get(STATUS) == NO_RESPONDERS_STATUS
+        if nobody or not call.many:
+            self.forget(token)
+        if nobody:
+            self._outcome_no_responders.inc()
+            self._tell(call, NoResponders("nobody listens there"))
+        else:
+            self._outcome_answered.inc()
+            self._tell(call, message)
+
+    def _expire(self, token: str) -> None:
+        call = self._calls.pop(token)
+        self._outcome_timeout.inc()
+        self._tell(call, BusTimeout("no answer in time"))
+
+    def _tell(self, call: _Call, answer: Answer) -> None:
+        try:
+            call.on_answer(answer)
+        except Exception:  # noqa: BLE001 -- it would end the reading of the connection
+            self._log.exception("bus_answer_failed")
+
+    def _fail_calls(self) -> None:
+        # Answers to a lost connection cannot come any more: the broker has forgotten the inbox.
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            call.timer.cancel()
+            self._outcome_disconnected.inc()
+            self._tell(call, AnswerLost("the connection was lost before the answer"))
+        for future in self._round_trips:
+            if not future.done():
+                future.set_exception(BusUnavailable("the connection was lost"))
+
+    async def start(self, name: str) -> None:
+        """Connect; raise :class:`CannotStart` if that takes too long."""
+        settings = self._settings
+        secrets = (settings.nats_user, settings.nats_password)
+        user, password = (secret.get_secret_value() if secret else None for secret in secrets)
+        try:
+            async with asyncio.timeout(settings.bus_start_timeout_s):
+                await self.connection.connect(
+                    servers=[url.strip() for url in settings.nats_url.split(",")],
+                    name=name,
+                    user=user,
+                    password=password,
+                    tls=tls_context(settings),
+                    inbox_prefix=settings.nats_inbox_prefix,
+                    error_cb=self._error,
+                    disconnected_cb=self._disconnected,
+                    reconnected_cb=self._reconnected,
+                    closed_cb=self._closed,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+                    drain_timeout=int(STOP_TIMEOUT_S),
+                )
+                self.connection.add_interest(self._inbox_interest)
+                self._ready = True
+                await self.flush(settings.bus_start_timeout_s)
+        except TimeoutError as error:
+            raise CannotStart(
+                f"NATS at {settings.nats_url} cannot be used"
+                f" ({self._last_error or 'no answer'}): see HARMONIC_NATS_URL."
+            ) from error
+        self._last_error = ""
+        self._log.info("bus_connected", bus=name)
+
+    async def stop(self) -> None:
+        """Stop consuming, handle what is under way, write what was sent, and close."""
+        self._stopping = True
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                for interest in list(self.connection.interests.values()):
+                    if interest is not self._inbox_interest:
+                        self.connection.stop_interest(interest)
+                if self.connected:
+                    await self.flush()
+                    await self.handled()
+                    self._ready = False
+                    await self.connection.drain()
+        except (TimeoutError, NatsError, BusUnavailable) as error:
+            self._log.warning("bus_stopped_early", reason=type(error).__name__)
+        finally:
+            self._ready = False
+            self._fail_calls()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self.connection.close()
+
+    async def _error(self, error: Exception) -> None:
+        self._errors.inc()
+        text = f"{type(error).__name__}: {error}"
+        # While the broker is away, the same error comes four times a second.
+        if text != self._last_error:
+            self._last_error = text
+            self._log.warning("bus_error", error=text)
+
+    async def _disconnected(self) -> None:
+        if self._stopping:
+            return
+        self._ready = False
+        self._lost_at = self._loop.time()
+        self._log.warning("bus_lost")
+        self._fail_calls()
+
+    async def _reconnected(self) -> None:
+        self._ready = True
+        self._last_error = ""
+        self._reconnects.inc()
+        self._log.info("bus_found_again", after_s=round(self._loop.time() - self._lost_at, 3))
+        for callback in list(self._on_reconnect):
+            # Through the queue: after what the connection before had still brought.
+            self._dispatcher.call_in_order(callback)
+
+    async def _closed(self) -> None:
+        self._ready = False
+        if not self._stopping:
+            self._log.error("bus_closed", error=self._last_error)
+            self._on_closed()
+
+    def _abandoned(self, error: Exception) -> None:
+        self._log.error("bus_abandoned", exc_info=error)
+        self._on_closed()
+
+
+@asynccontextmanager
+async def open_bus(
+    settings: ServiceSettings,
+    *,
+    name: str,
+    log: BoundLogger,
+    metrics: Metrics,
+    on_closed: Callable[[], None],
+) -> AsyncIterator[Bus]:
+    """A connected bus, stopped in order at the end.
+
+    It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
+    process has no use any more. Raise :class:`CannotStart` if there is no broker.
+    """
+    bus = Bus(settings, log=log, metrics=metrics, on_closed=on_closed)
+    try:
+        await bus.start(name)
+        yield bus
+    finally:
+        await bus.stop()
