@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict
 
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
 ANY = "*"
@@ -23,7 +24,7 @@ _ANSWER_HEADERS = "Retry-After"
 #: For how long a browser may remember what it may ask.
 _PREFLIGHT_MAX_AGE_S = 600
 
-REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason="ORIGIN")
+REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason=Reason.ORIGIN)
 
 
 def origins(text: str) -> frozenset[str]:

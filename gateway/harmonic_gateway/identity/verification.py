@@ -9,6 +9,7 @@ import jwt
 
 from harmonic_gateway.identity.keys import HMAC_ALGORITHMS, PUBLIC_KEY_ALGORITHMS, Keys
 from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import printable
 from harmonic_runtime.process.clock import timestamp
@@ -63,7 +64,7 @@ class Verifier:
     async def verify(self, token: str | None) -> Identity | Refused:
         """The identity that the token proves, or ``AUTH_ERROR`` with a reason."""
         if not token:
-            return denied("A token is required", "MISSING")
+            return denied("A token is required", Reason.MISSING)
         if len(token) > MAX_TOKEN_CHARACTERS:
             return INVALID
         try:
@@ -74,7 +75,7 @@ class Verifier:
             keys = await self._keys.candidates(algorithm, header.get("kid"))
             claims = self._claims(token, algorithm, keys)
         except jwt.ExpiredSignatureError:
-            return denied("The token has expired", "EXPIRED")
+            return denied("The token has expired", Reason.EXPIRED)
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             return INVALID
         return INVALID if claims is None else _identity(claims)
@@ -130,11 +131,11 @@ def _username(claims: Mapping[str, Any]) -> str:
     return ""
 
 
-def denied(message: str, reason: str) -> Refused:
+def denied(message: str, reason: Reason) -> Refused:
     """``AUTH_ERROR``."""
     return refused(Code.AUTH_ERROR, message, reason=reason)
 
 
-INVALID = denied("Invalid token", "INVALID")
-EXPIRED = denied("The token has expired", "EXPIRED")
-REVOKED = denied("The token was revoked", "REVOKED")
+INVALID = denied("Invalid token", Reason.INVALID)
+EXPIRED = denied("The token has expired", Reason.EXPIRED)
+REVOKED = denied("The token was revoked", Reason.REVOKED)
