@@ -127,6 +127,8 @@ export interface Details {
   limitDepth?: number;
   /** The mode that the user may have in this universe. */
   allowedMode?: Mode;
+  /** The claim of the token that is at fault. */
+  claim?: string;
   /** The fields at fault, at most 20. */
   fields?: Array<InvalidField>;
 }
@@ -143,10 +145,12 @@ export type ErrorReason =
   | "MISSING"
   /** The token has expired. */
   | "EXPIRED"
-  /** The token proves nothing here, or it is another user's. */
+  /** The token proves nothing here, or it is another user's; `details.claim` may say why. */
   | "INVALID"
   /** The token was revoked. */
   | "REVOKED"
+  /** The keys of tokens cannot be read at the moment. */
+  | "KEYS_UNAVAILABLE"
   /** The connection is not in the universe's room. */
   | "NOT_IN_ROOM"
   /** The connection may only view. */

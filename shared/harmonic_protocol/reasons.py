@@ -26,8 +26,12 @@ class Reason(StrEnum):
     # Tokens
     MISSING = "MISSING", "No token was given."
     EXPIRED = "EXPIRED", "The token has expired."
-    INVALID = "INVALID", "The token proves nothing here, or it is another user's."
+    INVALID = (
+        "INVALID",
+        "The token proves nothing here, or it is another user's; `details.claim` may say why.",
+    )
     REVOKED = "REVOKED", "The token was revoked."
+    KEYS_UNAVAILABLE = "KEYS_UNAVAILABLE", "The keys of tokens cannot be read at the moment."
 
     # Permissions
     NOT_IN_ROOM = "NOT_IN_ROOM", "The connection is not in the universe's room."

@@ -33,6 +33,7 @@ class Details(WireModel):
     limit_bytes: int | None = None
     limit_depth: int | None = None
     allowed_mode: Mode | None = None
+    claim: str | None = None
     fields: tuple[InvalidField, ...] | None = None
 
 

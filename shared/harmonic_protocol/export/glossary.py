@@ -36,6 +36,7 @@ FIELDS = {
     "Details.event": "The command that was refused.",
     "Details.universeId": "The universe in question, if the command named one.",
     "Details.opId": "The command's `opId`, if it had one.",
+    "Details.claim": "The claim of the token that is at fault.",
     "Details.limit": "The limit that was reached.",
     "Details.fields": "The fields at fault, at most 20.",
     "allowedMode": "The mode that the user may have in this universe.",
