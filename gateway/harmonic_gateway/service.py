@@ -101,7 +101,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         answers = Answers(log, metrics)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         await allowances.learn()
@@ -177,7 +177,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         def revoked() -> None:
             door.look_at_revocations()
 
-        revocations = Revocations(bus, streams, revoked)
+        revocations = Revocations(bus, streams, revoked, metrics=metrics, log=log)
         door = FrontDoor(
             settings=settings,
             gateway_id=gateway_id,
@@ -213,6 +213,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
+        await keys.loaded()
         sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
         api = Api(
             identify=door.identify,

@@ -121,6 +121,9 @@ class FrontDoor:
         token = find_token(auth, handshake.headers, handshake.query)
         identity = await self.identify(token)
         if isinstance(identity, Refused):
+            if identity.code is not Code.AUTH_ERROR:
+                # Nobody can tell now whether the token is good: the client is to try again.
+                raise Unavailable
             raise self._not_let_in(identity)
         flood = FloodGuard(self._settings.events_per_s, self._settings.events_burst)
         session = connection.session = Session(connection, identity, self._gateway_id, flood)
