@@ -10,8 +10,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
+from harmonic_gateway.allowlists import Network
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.http.addresses import Network, client_address
+from harmonic_gateway.http.addresses import client_address
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances, Guards
 from harmonic_gateway.owners import Owners
