@@ -9,15 +9,15 @@ from aiohttp import web
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.front_door import FrontDoor
+from harmonic_gateway.allowlists import networks, origins
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.addresses import networks
 from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
 from harmonic_gateway.http.listening import add_headers, listening
-from harmonic_gateway.http.origins import REFUSED, Origins, origins
+from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
@@ -101,7 +101,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         answers = Answers(log, metrics)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         await allowances.learn()
@@ -177,7 +177,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         def revoked() -> None:
             door.look_at_revocations()
 
-        revocations = Revocations(bus, streams, revoked)
+        revocations = Revocations(bus, streams, revoked, metrics=metrics, log=log)
         door = FrontDoor(
             settings=settings,
             gateway_id=gateway_id,
@@ -213,6 +213,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
+        await keys.loaded()
         sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
         api = Api(
             identify=door.identify,

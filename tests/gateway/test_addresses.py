@@ -5,7 +5,8 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.http.addresses import client_address, networks
+from harmonic_gateway.allowlists import networks
+from harmonic_gateway.http.addresses import client_address
 
 PROXIES = networks("10.0.0.0/8, fd00::/8")
 HOPS = st.sampled_from(

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harmonic_gateway.delivery.answers import TOO_LARGE
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH, Command
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 
 _MAX_ECHOED_CHARACTERS = 64
@@ -24,21 +24,21 @@ def read_command(name: str, args: tuple[object, ...] | None, size_bytes: int) ->
         return refused(
             Code.INVALID_PARAMETERS,
             f"The message has {size_bytes} bytes; at most {limit} are taken",
-            reason=TOO_LARGE,
+            reason=Reason.TOO_LARGE,
             limitBytes=limit,
         )
     if declared is None:
         return refused(
             Code.INVALID_PARAMETERS,
             "Unknown event",
-            reason="UNKNOWN_EVENT",
+            reason=Reason.UNKNOWN_EVENT,
             event=name[:_MAX_ECHOED_CHARACTERS],
         )
     if args is None or _deeper_than(args, MAX_MESSAGE_DEPTH):
         return refused(
             Code.INVALID_PARAMETERS,
             f"The message nests deeper than {MAX_MESSAGE_DEPTH} levels",
-            reason="TOO_DEEP",
+            reason=Reason.TOO_DEEP,
             limitDepth=MAX_MESSAGE_DEPTH,
         )
     payload = args[0] if args else None
@@ -46,7 +46,7 @@ def read_command(name: str, args: tuple[object, ...] | None, size_bytes: int) ->
         return refused(
             Code.INVALID_PARAMETERS,
             "The event takes one argument, an object",
-            reason="NOT_AN_OBJECT",
+            reason=Reason.NOT_AN_OBJECT,
         )
     try:
         return declared.model_validate(payload)

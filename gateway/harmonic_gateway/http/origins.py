@@ -5,7 +5,6 @@ list counts: no ``Host``, and nothing that a proxy forwards. Credentials that br
 themselves are never asked for.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -13,26 +12,17 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict
 
+from harmonic_gateway.allowlists import ANY
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
-ANY = "*"
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s,]+")
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = "Authorization, Content-Type"
 _ANSWER_HEADERS = "Retry-After"
 #: For how long a browser may remember what it may ask.
 _PREFLIGHT_MAX_AGE_S = 600
 
-REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason="ORIGIN")
-
-
-def origins(text: str) -> frozenset[str]:
-    """The origins of a list separated by commas; ``ValueError`` if one is none."""
-    found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
-    for origin in found - {ANY}:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError("must list origins as scheme://host:port, separated by commas, or *")
-    return found
+REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason=Reason.ORIGIN)
 
 
 class Origins:
