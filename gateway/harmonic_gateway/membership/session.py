@@ -73,11 +73,12 @@ class Mailbox:
 class Session:
     """A client with a verified identity.
 
+    ``fingerprint`` tells its kind of client apart from others of the same user.
     ``rooms`` are those it is in, with its mode, and ``places`` where it began in their logs;
     ``seats`` also those where it may have one, since a join that got no answer may have been
-    carried out. With a ``pid`` it can be gone on with elsewhere: ``acknowledged`` are the positions
-    that the client has certainly come to, ``sent`` those that it will have once it answers the
-    next ping, ``saved_at`` is where the session's last word is stored, and ``replaced`` says that
+    carried out. ``acknowledged`` are the positions that the client has certainly come to, ``sent``
+    those that it will have once it answers the ping that is under way. With a ``pid`` the session
+    can be gone on with elsewhere: ``saved_at`` is where the session's last word is stored, and ``replaced`` says that
     somebody else has had a later one.
     """
 
@@ -85,6 +86,7 @@ class Session:
     identity: Identity
     gateway_id: str
     flood: FloodGuard
+    fingerprint: str
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     mailbox: Mailbox = field(default_factory=Mailbox)

@@ -4,23 +4,30 @@ A session is saved when its rooms change and when it ends, not while it lives on
 gateway's word counts: one that was replaced notices that its last word is not the latest.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
-from harmonic_protocol.internal import SavedRoom, SavedSession
+from harmonic_protocol.internal import GatewaySign, SavedRoom, SavedSession
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.streams import (
+    MAX_SUBJECTS,
+    Stored,
+    StreamFull,
+    Streams,
+    TooManySubjects,
+    WrongSequence,
+)
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 SAVE_TIMEOUT_S = 2.0
 SAVE_ATTEMPTS = 3
-#: Sessions of one user that are looked at to find the one that was orphaned last.
-MAX_SESSIONS_PER_USER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,12 @@ class Sessions:
     async def save(
         self, session: Session, *, ended: bool = False, said_goodbye: bool = False
     ) -> None:
-        """Keep what a session is now; what cannot be kept is not gone on with elsewhere."""
-        if session.pid is None or session.replaced:
+        """Save the session. One that cannot be saved is not continued on another gateway.
+
+        One that was in no room since it began has nothing to be continued.
+        """
+        is_new = session.saved_at is None
+        if session.pid is None or session.replaced or (is_new and not session.rooms):
             return
         now_ms = milliseconds(self._clock.now())
         saved = SavedSession(
@@ -58,10 +69,15 @@ class Sessions:
                 for universe_id, mode in session.rooms.items()
                 if (start := session.places.get(universe_id)) is not None
             },
-            acknowledged=session.acknowledged,
+            acknowledged={
+                universe_id: position
+                for universe_id, position in session.acknowledged.items()
+                if universe_id in session.rooms
+            },
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
             said_goodbye=said_goodbye,
+            fingerprint=session.fingerprint,
         )
         subject = subjects.session(session.identity.user_id, session.pid)
         for _ in range(SAVE_ATTEMPTS):
@@ -87,25 +103,45 @@ class Sessions:
 
     async def find(self, user_id: str, pid: str) -> Found | None:
         """A user's session by its secret."""
-        subject = subjects.session(user_id, pid)
+        return await self.read(subjects.session(user_id, pid))
+
+    async def read(self, subject: str) -> Found | None:
+        """The session as it is saved now."""
         return _read(await self._streams.last(subjects.SESSIONS_STREAM, subject))
 
-    async def orphan(self, user_id: str, alive: frozenset[str], window_ms: int) -> Found | None:
-        """The user's session that ended last, by itself or with its gateway, within a time."""
-        stored = await self._streams.latest(
-            subjects.SESSIONS_STREAM, subjects.sessions_of(user_id), limit=MAX_SESSIONS_PER_USER
-        )
-        now_ms = milliseconds(self._clock.now())
-        for found in filter(None, map(_read, reversed(stored))):
-            saved = found.saved
-            ended_ms = saved.ended_ms
-            if ended_ms is None and saved.gateway_id not in alive:
-                ended_ms = saved.saved_ms
-            if ended_ms is None or saved.said_goodbye or saved.taken_over or not saved.rooms:
-                continue
-            if saved.ended_ms is None or now_ms - ended_ms <= window_ms:
-                return found
-        return None
+    async def of_user(self, user_id: str) -> list[Found]:
+        """A user's sessions, in the order in which they were saved.
+
+        There are none for a user with more of them than the broker looks for at once.
+        """
+        try:
+            stored = await self._streams.latest(
+                subjects.SESSIONS_STREAM, subjects.sessions_of(user_id), limit=MAX_SUBJECTS
+            )
+        except TooManySubjects:
+            self._log.info("too_many_sessions", most=MAX_SUBJECTS)
+            return []
+        return [found for found in map(_read, stored) if found is not None]
+
+    async def sign(self, gateway_id: str) -> None:
+        """Store that the gateway is alive now; not to be told is no more than a worse guess."""
+        sign = GatewaySign(alive_ms=milliseconds(self._clock.now()))
+        with suppress(BusUnavailable, StreamFull):
+            await self._streams.append(
+                subjects.gateway_sign(gateway_id), sign.to_json(), timeout_s=SAVE_TIMEOUT_S
+            )
+
+    async def last_signs(self, gateway_ids: Iterable[str]) -> dict[str, int]:
+        """When gateways were alive for the last time, in Unix time, where that is stored."""
+        signs: dict[str, int] = {}
+        for gateway_id in set(gateway_ids):
+            subject = subjects.gateway_sign(gateway_id)
+            stored = await self._streams.last(subjects.SESSIONS_STREAM, subject)
+            if stored is not None:
+                with suppress(ValidationError):
+                    sign = GatewaySign.model_validate_json(stored.payload)
+                    signs[gateway_id] = sign.alive_ms
+        return signs
 
     async def take(self, found: Found) -> bool:
         """Make an orphaned session one's own, unless somebody else was faster."""
