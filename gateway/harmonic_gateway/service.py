@@ -9,15 +9,15 @@ from aiohttp import web
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.front_door import FrontDoor
+from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.addresses import networks
 from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
 from harmonic_gateway.http.listening import add_headers, listening
-from harmonic_gateway.http.origins import ANY, REFUSED, Origins
+from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations

@@ -5,8 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from harmonic_gateway.http.addresses import networks
-from harmonic_gateway.http.origins import origins, own_origins
+from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
 from harmonic_runtime.process.settings import ServiceSettings
 

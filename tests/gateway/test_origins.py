@@ -2,7 +2,8 @@
 
 import pytest
 
-from harmonic_gateway.http.origins import Origins, origins, own_origins
+from harmonic_gateway.allowlists import origins, own_origins
+from harmonic_gateway.http.origins import Origins
 
 
 def lets_in(listed: str, origin: str) -> bool:

@@ -46,6 +46,7 @@ from harmonic_protocol.messages.declaration import (
     MAX_MESSAGE_DEPTH,
     RateClass,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
@@ -54,7 +55,7 @@ from harmonic_runtime.process.clock import Clock, timestamp
 from harmonic_runtime.process.lifecycle import Tasks
 
 _MAX_ECHOED_CHARACTERS = 64
-_OTHER_USER = denied("The token is of another user", "INVALID")
+_OTHER_USER = denied("The token is of another user", Reason.INVALID)
 
 
 class FrontDoor:
@@ -327,7 +328,7 @@ class FrontDoor:
         return refused(
             Code.RATE_LIMITED,
             "Too many commands wait on this connection",
-            reason="QUEUE_FULL",
+            reason=Reason.QUEUE_FULL,
             limit=self._settings.queued_commands,
             windowMs=1000,
             retryAfterMs=1000,

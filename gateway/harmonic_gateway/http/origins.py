@@ -9,22 +9,15 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict
 
+from harmonic_gateway.allowlists import ANY, normal_origin
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
-ANY = "*"
-#: Origins that are no addresses: of sandboxed frames and redirects, and of pages in local files.
-_NAMED = frozenset({"null", "file://"})
-_HOST = r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]"
-_ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://({_HOST})(?::(\d{{1,5}}))?")
-#: WebSocket clients name the same place by another scheme.
-_SAME_SCHEME = {"ws": "http", "wss": "https"}
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = "Authorization, Content-Type"
 _ANSWER_HEADERS = "Retry-After"
@@ -34,55 +27,12 @@ _MAX_ASKED_CHARACTERS = 1024
 #: For how long a browser may remember what it may ask.
 _PREFLIGHT_MAX_AGE_S = 600
 
-REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason="ORIGIN")
-
-
-def origins(text: str) -> frozenset[str]:
-    """The origins of a list separated by commas, in their normal form.
-
-    ``https://*.app.example`` stands for all hosts below ``app.example``. ``ValueError`` if one is
-    no origin.
-    """
-    found = frozenset(_normal(part) for part in text.split(",") if part.strip())
-    if "" in found:
-        raise ValueError(
-            "must list origins as scheme://host:port, https://*.host, null or file://,"
-            " separated by commas, or *"
-        )
-    return found
-
-
-def own_origins(text: str) -> frozenset[str]:
-    """The origins of the gateway's own addresses, as clients know them: URLs, by commas."""
-    found = set()
-    for part in text.split(","):
-        if part.strip():
-            url = urlsplit(part.strip())
-            origin = _normal(f"{url.scheme}://{url.netloc}")
-            if not origin or ANY in origin or url.scheme not in (*_DEFAULT_PORTS, *_SAME_SCHEME):
-                raise ValueError("must list addresses as https://host:port, separated by commas")
-            found.add(origin)
-    return frozenset(found)
-
-
-def _normal(origin: str) -> str:
-    """An origin without what may be left out: case, the default port, the kind of protocol."""
-    origin = origin.strip().lower()
-    if origin == ANY or origin in _NAMED:
-        return origin
-    parts = _ORIGIN.fullmatch(origin)
-    if parts is None:
-        return ""
-    scheme, host, port = parts.groups()
-    scheme = _SAME_SCHEME.get(scheme, scheme)
-    if port is None or port == _DEFAULT_PORTS.get(scheme):
-        return f"{scheme}://{host}"
-    return f"{scheme}://{host}:{port}"
+REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason=Reason.ORIGIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The pages that are let in, as :func:`origins` reads them."""
+    """The pages that are let in, in their normal form."""
 
     allowed: frozenset[str]
 
@@ -120,14 +70,14 @@ class Origins:
         """Whether an ``Origin`` header names a listed page."""
         if ANY in self.allowed:
             return True
-        known = _normal(origin)
+        known = normal_origin(origin)
         if not known or ANY in known:
             return False
         return known in self.allowed or any(pattern in self.allowed for pattern in _patterns(known))
 
 
 def _patterns(origin: str) -> list[str]:
-    """The patterns that an origin is one of: ``https://*.b.c`` and ``https://*.c`` for ``a.b.c``."""
+    """The patterns that match an origin: for ``https://a.b.c``, ``https://*.b.c`` and so on."""
     scheme, _, host = origin.partition("://")
     labels = host.split(".")
     return [f"{scheme}://*.{'.'.join(labels[start:])}" for start in range(1, len(labels))]

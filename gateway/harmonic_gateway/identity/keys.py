@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS, KeySet, read_key_set
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
@@ -175,6 +176,6 @@ def _unavailable(wait_s: float) -> Refused:
     return refused(
         Code.INTERNAL_ERROR,
         "The keys that tokens are verified with cannot be read at the moment",
-        reason="KEYS_UNAVAILABLE",
+        reason=Reason.KEYS_UNAVAILABLE,
         retryAfterMs=max(int(wait_s * 1000), 0) + 1000,
     )

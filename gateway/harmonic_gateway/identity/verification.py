@@ -11,6 +11,7 @@ import jwt
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS
 from harmonic_gateway.identity.keys import HMAC_ALGORITHMS, Keys
 from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import printable
 from harmonic_runtime.process.clock import Clock, timestamp
@@ -81,7 +82,7 @@ class Verifier:
         Where it cannot be told now, the refusal is an ``INTERNAL_ERROR`` with ``retryAfterMs``.
         """
         if not token:
-            return denied("A token is required", "MISSING")
+            return denied("A token is required", Reason.MISSING)
         if len(token) > MAX_TOKEN_CHARACTERS:
             return INVALID
         try:
@@ -180,14 +181,14 @@ def _refusal_for(error: jwt.PyJWTError) -> Refused:
 def bad_claim(claim: str, problem: str) -> Refused:
     """``AUTH_ERROR`` for a token that was signed as it should be, and says something wrong."""
     message = f"Invalid token: its {claim} {problem}"
-    return refused(Code.AUTH_ERROR, message, reason="INVALID", claim=claim)
+    return refused(Code.AUTH_ERROR, message, reason=Reason.INVALID, claim=claim)
 
 
-def denied(message: str, reason: str) -> Refused:
+def denied(message: str, reason: Reason) -> Refused:
     """``AUTH_ERROR``."""
     return refused(Code.AUTH_ERROR, message, reason=reason)
 
 
-INVALID = denied("Invalid token", "INVALID")
-EXPIRED = denied("The token has expired", "EXPIRED")
-REVOKED = denied("The token was revoked", "REVOKED")
+INVALID = denied("Invalid token", Reason.INVALID)
+EXPIRED = denied("The token has expired", Reason.EXPIRED)
+REVOKED = denied("The token was revoked", Reason.REVOKED)

@@ -7,6 +7,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.events import LogEvent
@@ -108,7 +109,7 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
     """The caller's seat in the room."""
     seat = universe.connections.get(caller.connection_id)
     if seat is None:
-        return refused(Code.PERMISSION_DENIED, "Join the room first", reason="NOT_IN_ROOM")
+        return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
     return seat
 
 
