@@ -94,9 +94,11 @@ class RecoveryOutcome(Explained):
     RECOVERED = "recovered", "The session goes on: what was missed is sent after `room_joined`."
     PENDING = (
         "pending",
-        "Earlier connections of the user are asked whether they are alive. The rooms of one that"
-        " is not follow within a ping timeout and a second, unless the client joins or leaves a"
-        " room before.",
+        (
+            "Earlier connections of the user are asked whether they are alive. The rooms of one"
+            " that is not follow within a ping timeout and a second, unless the client joins or"
+            " leaves a room before."
+        ),
     )
     NEW = "new", "A new session begins: the client joins its rooms itself."
 
