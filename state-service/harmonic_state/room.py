@@ -139,6 +139,7 @@ class Room:
             return UNIVERSE_BYTES
         entries = (
             len(universe.connections)
+            + len(universe.absences)
             + len(universe.operations)
             + len(universe.members)
             + len(universe.pending_music)
@@ -377,7 +378,7 @@ class Room:
             )
 
     def _with_missed(self, result: JoinResult, request: ResumeRoom) -> JoinResult:
-        if request.after_position is None:
+        if request.after_position is None or not result.continued:
             return result
         # The record at the position itself, too: of some of its frames the client may not know.
         missed = self.recent(request.after_position - 1)
