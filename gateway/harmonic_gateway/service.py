@@ -36,7 +36,7 @@ from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
-from harmonic_protocol.log import HiddenEvent
+from harmonic_protocol.log import Notice
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_protocol.refusals import Code
@@ -120,7 +120,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 raise BusUnavailable(reply.error.message)
             return LogPart.model_validate(reply.result)
 
-        def notice(universe_id: str, event: HiddenEvent) -> None:
+        def notice(universe_id: str, event: Notice) -> None:
             notices.act_upon(universe_id, event)
 
         def signal(universe_id: str, message: Message) -> None:

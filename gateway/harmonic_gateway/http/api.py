@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, assert_never
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -14,7 +14,7 @@ from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
-from harmonic_protocol.catalogue import OPERATIONS
+from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.export import openapi
 from harmonic_protocol.messages.declaration import (
@@ -27,7 +27,6 @@ from harmonic_protocol.messages.universes import (
     CreateUniverse,
     GetMusic,
     ListUniverses,
-    Operation,
     UniverseOperation,
 )
 from harmonic_protocol.reasons import Reason
@@ -101,7 +100,7 @@ class Api:
         return web.Response(body=self._openapi, content_type=JSON_TYPE)
 
     def _handler(
-        self, operation: type[Operation]
+        self, operation: type[ApiOperation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             identity = await self._identify(bearer(request.headers))
@@ -117,7 +116,7 @@ class Api:
 
         return handle
 
-    async def _carry_out(self, asked: Operation, identity: Identity) -> web.StreamResponse:
+    async def _carry_out(self, asked: ApiOperation, identity: Identity) -> web.StreamResponse:
         caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
@@ -143,17 +142,19 @@ class Api:
         return error_response(refusal.about(errorId=error_id))
 
 
-def _key(asked: Operation, identity: Identity) -> str:
+def _key(asked: ApiOperation, identity: Identity) -> str:
     match asked:
-        case CreateUniverse(id=universe_id):
-            return universe_id or ""
-        case UniverseOperation(universe_id=universe_id):
-            return universe_id
-        case _:
+        case CreateUniverse():
+            return asked.id or ""
+        case UniverseOperation():
+            return asked.universe_id
+        case ListUniverses():
             return identity.user_id
+        case unreachable:
+            assert_never(unreachable)
 
 
-def _answer(asked: Operation, reply: Reply) -> web.Response:
+def _answer(asked: ApiOperation, reply: Reply) -> web.Response:
     if asked.answer is None:
         return web.Response(status=asked.spec.status)
     return web.Response(
@@ -173,7 +174,9 @@ def error_response(refusal: Refused) -> web.Response:
     return web.json_response({"error": refusal.to_wire()}, status=status, headers=headers)
 
 
-async def read_operation(operation: type[Operation], request: web.Request) -> Operation | Refused:
+async def read_operation(
+    operation: type[ApiOperation], request: web.Request
+) -> ApiOperation | Refused:
     """The operation that a request means, or why it means none."""
     path = dict(request.match_info)
     try:
