@@ -145,6 +145,11 @@ def gateway_sign(gateway_id: str) -> str:
     return f"hu.session.gateways.{gateway_id}"
 
 
+def gateway_signs() -> str:
+    """The last signs of life of all gateways."""
+    return "hu.session.gateways.*"
+
+
 def ping(gateway_id: str) -> str:
     """The subject on which a gateway is asked whether one of its connections answers."""
     return f"hu.ping.{gateway_id}"

@@ -4,7 +4,6 @@ A session is saved when its rooms change and when it ends, not while it lives on
 gateway's word counts: one that was replaced notices that its last word is not the latest.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -131,31 +130,42 @@ class Sessions:
                 subjects.gateway_sign(gateway_id), sign.to_json(), timeout_s=SAVE_TIMEOUT_S
             )
 
-    async def last_signs(self, gateway_ids: Iterable[str]) -> dict[str, int]:
-        """When gateways were alive for the last time, in Unix time, where that is stored."""
+    async def last_signs(self) -> dict[str, int]:
+        """When gateways were alive for the last time, in Unix time, as far as that is stored."""
+        try:
+            stored = await self._streams.latest(
+                subjects.SESSIONS_STREAM, subjects.gateway_signs(), limit=MAX_SUBJECTS
+            )
+        except TooManySubjects:
+            return {}
         signs: dict[str, int] = {}
-        for gateway_id in set(gateway_ids):
-            subject = subjects.gateway_sign(gateway_id)
-            stored = await self._streams.last(subjects.SESSIONS_STREAM, subject)
-            if stored is not None:
-                with suppress(ValidationError):
-                    sign = GatewaySign.model_validate_json(stored.payload)
-                    signs[gateway_id] = sign.alive_ms
+        for each in stored:
+            with suppress(ValidationError):
+                sign = GatewaySign.model_validate_json(each.payload)
+                signs[each.subject.rpartition(".")[2]] = sign.alive_ms
         return signs
 
-    async def take(self, found: Found) -> bool:
-        """Make an orphaned session one's own, unless somebody else was faster."""
-        taken = found.saved.model_copy(update={"taken_over": True})
+    async def take(self, found: Found) -> Found | None:
+        """Make a broken session another client's, unless somebody else was faster."""
+        return await self._replace(found, taken_over=True)
+
+    async def give_back(self, taken: Found) -> None:
+        """The client that took the session could not be given its rooms."""
+        with suppress(BusUnavailable):
+            await self._replace(taken, taken_over=False)
+
+    async def _replace(self, found: Found, *, taken_over: bool) -> Found | None:
+        saved = found.saved.model_copy(update={"taken_over": taken_over})
         try:
-            await self._streams.append(
+            sequence = await self._streams.append(
                 found.subject,
-                taken.to_json(),
+                saved.to_json(),
                 expected_last_subject_sequence=found.sequence,
                 timeout_s=SAVE_TIMEOUT_S,
             )
         except (WrongSequence, StreamFull):
-            return False
-        return True
+            return None
+        return Found(saved, found.subject, sequence)
 
 
 def _read(stored: Stored | None) -> Found | None:
