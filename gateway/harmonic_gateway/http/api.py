@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, assert_never
 
@@ -10,13 +10,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
-from harmonic_gateway.allowlists import Network
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.identity.verification import Identity, bearer
-from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
-from harmonic_gateway.sockets import PATHS
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.export import openapi
@@ -36,7 +33,6 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.entropy import new_id
 
 _STATUS_BY_CODE = {
@@ -264,28 +260,3 @@ def error_middleware(log: BoundLogger) -> Middleware:
             )
 
     return in_format
-
-
-def guard_addresses(guard: Guards, proxies: Sequence[Network], clock: Clock) -> Middleware:
-    """Turns connects away of an address that makes too many of them."""
-
-    @web.middleware
-    async def guarded(
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        # An empty session id is none: the request opens a session.
-        if request.path in PATHS and not request.query.get("sid"):
-            address = counted_as(client_address(request, proxies))
-            wait_s = guard.take(address, clock.monotonic())
-            if wait_s:
-                return error_response(
-                    refused(
-                        Code.RATE_LIMITED,
-                        "Too many connects from this address",
-                        retryAfterMs=int(wait_s * 1000) + 1,
-                    )
-                )
-        return await handler(request)
-
-    return guarded
