@@ -101,12 +101,14 @@ TURNS_TO_ACCEPT = 10
 class Proxy:
     """The balancer. ``links`` are the connections at the moment; ``on_link`` is told of new ones.
 
-    A link that hangs, or is half open, is ended ``linger_s`` later.
+    A link that hangs, or is half open, is ended ``linger_s`` later. While it does not
+    ``takes_in`` anybody, new connections end at once.
     """
 
     def __init__(self, ports: Sequence[int], names: Sequence[str], linger_s: float) -> None:
         self.links: set[Link] = set()
         self.on_link: Callable[[Link], None] = lambda _link: None
+        self.takes_in = True
         self.url = ""
         self._ports = ports
         self._names = [name.encode() for name in names]
@@ -115,6 +117,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
+        if not self.takes_in:
+            writer.transport.abort()
+            return
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await reader.readuntil(_HEAD_ENDS)
             await self._carry(_kind(head), _closing(head), reader, writer)
