@@ -107,7 +107,7 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
 
 
 def _with_missed(result: JoinResult, request: ResumeRoom, ring: Ring) -> JoinResult:
-    if request.after_position is None:
+    if request.after_position is None or not result.continued:
         return result
     # The record at the position itself, too: of some of its frames the client may not know.
     missed = ring.after(request.after_position - 1)

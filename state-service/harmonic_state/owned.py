@@ -181,6 +181,7 @@ class OwnedUniverse:
             return UNIVERSE_BYTES
         entries = (
             len(universe.connections)
+            + len(universe.absences)
             + len(universe.operations)
             + len(universe.members)
             + len(universe.pending_music)

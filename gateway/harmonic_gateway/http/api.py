@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harmonic_gateway.allowlists import Network
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.http.addresses import client_address
+from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances, Guards
 from harmonic_gateway.owners import Owners
@@ -271,8 +271,10 @@ def guard_addresses(guard: Guards, proxies: Sequence[Network], clock: Clock) -> 
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        if request.path in PATHS and "sid" not in request.query:
-            wait_s = guard.take(client_address(request, proxies), clock.monotonic())
+        # An empty session id is none: the request opens a session.
+        if request.path in PATHS and not request.query.get("sid"):
+            address = counted_as(client_address(request, proxies))
+            wait_s = guard.take(address, clock.monotonic())
             if wait_s:
                 return error_response(
                     refused(

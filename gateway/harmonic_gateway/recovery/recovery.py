@@ -255,6 +255,9 @@ class Recovery:
                 return self._refused(session, universe_id, reply.error)
             position = reply.position or 0
             result = JoinResult.model_validate(reply.result)
+            if result.continued is False:
+                # The user left the room, or was not allowed to see it for a time.
+                at = None
             session.rooms[universe_id] = result.room.mode
             session.places[universe_id] = at or Place(position)
             missed = await self._missed_records(universe_id, at, position, result.missed)
