@@ -283,7 +283,7 @@ class OwnedUniverse:
         except tuple(_FAILURES) as error:
             kind = next(kind for kind in _FAILURES if isinstance(error, kind))
             return Failed(_FAILURES[kind])
-        except Exception:  # noqa: BLE001 -- one universe's fault is not the others'
+        except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
             if isinstance(work, CarryOutEffects):
                 return EffectsDone()

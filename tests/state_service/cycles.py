@@ -112,7 +112,7 @@ class Cycle:
         return self.work
 
     def loads(self, loaded: Loaded) -> "Cycle":
-        assert self.does(Load)
+        self.does(Load)
         return self.tell(Read(loaded, []))
 
     def appended(self, *, at: int, was_unknown: bool = False) -> "Cycle":
@@ -124,11 +124,11 @@ class Cycle:
     def stores(self, *, at: int) -> "Cycle":
         """The append succeeds at a position, and what follows from it is done."""
         self.appended(at=at)
-        assert self.does(CarryOutEffects)
+        self.does(CarryOutEffects)
         return self.tell(EffectsDone())
 
     def confirms(self) -> "Cycle":
-        assert self.does(Confirm)
+        self.does(Confirm)
         return self.tell(Confirmed())
 
     def outcome(self, number: int) -> str:
