@@ -1,4 +1,10 @@
-"""All declarations in one place: the only list that a new message is added to."""
+"""All declarations in one place: the only list that a new message is added to.
+
+A family that is dispatched on is closed: a union names its members, and a dispatch over it ends in
+``assert_never``. So a message that is listed here without a place in its family, or has a place
+there that no dispatch knows, is a type error. Base classes stand in a union for all that is
+declared from them: parameter sets, and live signals.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,10 +18,11 @@ from harmonic_protocol.messages.connection import (
     TokenExpiring,
     TokenRefreshed,
 )
-from harmonic_protocol.messages.declaration import Command, Event
+from harmonic_protocol.messages.declaration import Event, LiveSignal
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import (
     MusicUpdated,
+    ParameterCommand,
     PhysicsUpdated,
     UpdateMusic,
     UpdateParameters,
@@ -39,13 +46,28 @@ from harmonic_protocol.messages.universes import (
     GetMusic,
     GetUniverse,
     ListUniverses,
-    Operation,
     RemoveMember,
     SetMember,
     UpdateUniverse,
 )
 
-COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
+#: What the owners of universes decide.
+StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic
+#: What a client may ask for.
+ClientCommand = StateCommand | LiveSignal | RefreshToken | TimeSync
+#: What a caller of the HTTP API may ask for.
+ApiOperation = (
+    CreateUniverse
+    | ListUniverses
+    | GetUniverse
+    | UpdateUniverse
+    | DeleteUniverse
+    | SetMember
+    | RemoveMember
+    | GetMusic
+)
+
+STATE_COMMANDS: Mapping[str, type[StateCommand]] = MappingProxyType(
     {
         command.spec.name: command
         for command in (
@@ -56,10 +78,19 @@ COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
             UpdateVisualization,
             UpdateParameters,
             GenerateMusic,
-            AudioAnalysis,
-            RefreshToken,
-            TimeSync,
         )
+    }
+)
+
+SIGNALS: Mapping[str, type[LiveSignal]] = MappingProxyType(
+    {signal.spec.name: signal for signal in (AudioAnalysis,)}
+)
+
+COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
+    {
+        **STATE_COMMANDS,
+        **SIGNALS,
+        **{command.spec.name: command for command in (RefreshToken, TimeSync)},
     }
 )
 
@@ -86,7 +117,7 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     }
 )
 
-OPERATIONS: Mapping[str, type[Operation]] = MappingProxyType(
+OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
     {
         operation.spec.name: operation
         for operation in (

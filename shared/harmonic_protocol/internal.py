@@ -110,8 +110,12 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
-#: Those that arrive over the bus; the others are what an owner asks of itself.
-INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
+#: What arrives over the bus.
+BusRequest = CloseConnection | CompareHeads | ReadLog | ResumeRoom | CompleteMusic
+#: What an owner asks of itself.
+OwnRequest = ReleaseGateway | ExpireMusic
+
+INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {
         request.name: request
         for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)

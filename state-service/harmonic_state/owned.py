@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.internal import ReleaseGateway
+from harmonic_protocol.internal import OwnRequest, ReleaseGateway
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
@@ -134,7 +134,7 @@ class Means:
             return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
         return PendingRequest(request, caller, deadline_s, reply)
 
-    def of_its_own(self, request: UniverseRequest) -> PendingRequest:
+    def of_its_own(self, request: OwnRequest) -> PendingRequest:
         """A request that the owner makes itself, and whose reply nobody waits for."""
         nobody = Caller("", "")
         return self.pending(

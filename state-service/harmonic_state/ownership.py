@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from harmonic_protocol.internal import ExpireMusic, InternalRequest, ReleaseGateway
+from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state.owned import Means, OwnedUniverse
@@ -55,7 +55,7 @@ class OwnedUniverses:
         request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
         self.ask_oneself(job.universe_id, request)
 
-    def ask_oneself(self, universe_id: str, request: InternalRequest) -> None:
+    def ask_oneself(self, universe_id: str, request: OwnRequest) -> None:
         """Queue something that nobody waits for."""
         self.submit(universe_id, self._means.of_its_own(request))
 

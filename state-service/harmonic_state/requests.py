@@ -2,14 +2,13 @@
 
 from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import BaseModel, ValidationError
 
-from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
+from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
-from harmonic_protocol.internal import INTERNAL_REQUESTS, CompareHeads, InternalRequest, ReadLog
-from harmonic_protocol.messages.declaration import Handler, Request
+from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
 from harmonic_protocol.refusals import Code, invalid_fields, refused
 from harmonic_runtime.bus.client import Bus, BusUnavailable
@@ -27,16 +26,11 @@ from harmonic_state.reads import Reads
 REPLY_MARGIN_S = 0.1
 _MS_PER_S = 1000
 
-REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
-    {
-        **{
-            name: command
-            for name, command in COMMANDS.items()
-            if command.spec.handler is Handler.STATE
-        },
-        **OPERATIONS,
-        **INTERNAL_REQUESTS,
-    }
+#: What a replica is asked over the bus.
+StateRequest = StateCommand | ApiOperation | BusRequest
+
+REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
+    {**STATE_COMMANDS, **OPERATIONS, **INTERNAL_REQUESTS}
 )
 
 
@@ -92,25 +86,24 @@ class Requests:
             return
         self._dispatch(request, envelope, message)
 
-    def _dispatch(
-        self, request: Request | InternalRequest, envelope: Envelope, message: Message
-    ) -> None:
+    def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         def reply(answer: Reply) -> None:
             self._answer(message, answer)
 
         caller, within_s = envelope.caller, self._time_left_s(envelope)
-        match request:
-            case ListUniverses():
-                self._read(self._reads.list_universes(request, caller), message)
-            case CompareHeads():
-                self._read(self._reads.compare_heads(request), message)
-            case ReadLog():
-                self._read(self._reads.read_log(request), message)
-            case CreateUniverse():
-                self._creations.begin(request, caller, within_s=within_s, reply=reply)
-            case _:
-                pending = self._means.pending(request, caller, within_s=within_s, reply=reply)
-                self._universes.submit(universe_of(request), pending)
+        if isinstance(request, ListUniverses):
+            self._read(self._reads.list_universes(request, caller), message)
+        elif isinstance(request, CompareHeads):
+            self._read(self._reads.compare_heads(request), message)
+        elif isinstance(request, ReadLog):
+            self._read(self._reads.read_log(request), message)
+        elif isinstance(request, CreateUniverse):
+            self._creations.begin(request, caller, within_s=within_s, reply=reply)
+        elif isinstance(request, UniverseRequest):
+            pending = self._means.pending(request, caller, within_s=within_s, reply=reply)
+            self._universes.submit(request.universe_id, pending)
+        else:
+            assert_never(request)
 
     def _time_left_s(self, envelope: Envelope) -> float:
         """How long the request may take here, so that its reply is there in time."""
@@ -132,9 +125,3 @@ class Requests:
         except BusUnavailable:
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
-
-
-def universe_of(request: UniverseRequest) -> str:
-    """The universe that a request is about."""
-    universe_id: str = getattr(request, "universe_id")  # noqa: B009 -- declared by each request
-    return universe_id

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.internal import InternalRequest, ReleaseGateway
+from harmonic_protocol.internal import ReleaseGateway
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import encode_record
@@ -83,7 +83,7 @@ class Cycle:
 
     def ask(
         self,
-        request: UniverseRequest | InternalRequest,
+        request: UniverseRequest,
         by: Caller = ANN,
         *,
         within_s: float = 3.0,

@@ -7,8 +7,10 @@ from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.verification import Identity
 from harmonic_gateway.limits.allowances import FloodGuard, limited
 from harmonic_gateway.sockets import Connection
+from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, Command, RateClass
+from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, LiveSignal, RateClass
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
@@ -25,7 +27,7 @@ class Queued:
     """
 
     name: str
-    command: Command | Refused
+    command: StateCommand | LiveSignal | RefreshToken | Refused
     ack_id: int | None
     size_bytes: int
     universe_id: str | None

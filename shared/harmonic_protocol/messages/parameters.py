@@ -1,6 +1,6 @@
 """Changing a universe's parameters: any subset of a set, merged field by field."""
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,8 +10,8 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
+    OwnerCommand,
     RateClass,
-    RoomCommand,
     changes_of,
 )
 from harmonic_protocol.values import (
@@ -28,7 +28,7 @@ MusicChanges = changes_of(MusicParameters, "MusicChanges")
 VisualizationChanges = changes_of(VisualizationParameters, "VisualizationChanges")
 
 
-class ParameterCommand(RoomCommand):
+class ParameterCommand(OwnerCommand):
     """A command that changes parameters: it yields the changes of each set that it names."""
 
     def changes(self) -> dict[str, Changes]:
@@ -116,6 +116,7 @@ class ParametersUpdated(Event):
     changed: tuple[str, ...]
     seq: int | None = None
     current: Literal[True] | None = None
+    parameters: Any
 
 
 class PhysicsUpdated(ParametersUpdated):

@@ -1,13 +1,23 @@
 """What a caller gets back for a request that was carried out."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import CurrentValues, JoinResult, ResumeRoom
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    CurrentValues,
+    ExpireMusic,
+    JoinResult,
+    ReleaseGateway,
+    ResumeRoom,
+)
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import (
     MusicUpdated,
+    ParameterCommand,
     ParametersUpdated,
     PhysicsUpdated,
     VisualizationUpdated,
@@ -21,8 +31,11 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
+    DeleteUniverse,
+    GetMusic,
     GetUniverse,
     Membership,
+    RemoveMember,
     SetMember,
     UpdateUniverse,
 )
@@ -59,8 +72,20 @@ def answer(
             return after.public_view(viewer=caller.user_id)
         case SetMember():
             return Membership(user_id=request.user_id, role=request.role)
-        case _:
+        case (
+            ParameterCommand()
+            | GenerateMusic()
+            | CloseConnection()
+            | ReleaseGateway()
+            | CompleteMusic()
+            | ExpireMusic()
+            | DeleteUniverse()
+            | RemoveMember()
+            | GetMusic()
+        ):
             return None
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _joined(
