@@ -405,7 +405,7 @@ export interface Note {
 /** The client's own id of this command: sent twice, applied once. */
 export type OperationId = string;
 
-/** The three parameter sets of a universe. */
+/** The parameter sets of a universe. */
 export interface Parameters {
   physics: PhysicsParameters;
   music: MusicParameters;

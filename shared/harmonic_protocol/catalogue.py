@@ -20,16 +20,7 @@ from harmonic_protocol.messages.connection import (
 )
 from harmonic_protocol.messages.declaration import Event, LiveSignal
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    ParameterCommand,
-    PhysicsUpdated,
-    UpdateMusic,
-    UpdateParameters,
-    UpdatePhysics,
-    UpdateVisualization,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -40,6 +31,7 @@ from harmonic_protocol.messages.rooms import (
     RoomRefused,
     StateRecovered,
 )
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     DeleteUniverse,
@@ -67,19 +59,31 @@ ApiOperation = (
     | GetMusic
 )
 
+_STATE_COMMANDS: tuple[type[StateCommand], ...] = (
+    JoinRoom,
+    LeaveRoom,
+    *(one.command for one in PARAMETER_SETS.values()),
+    UpdateParameters,
+    GenerateMusic,
+)
+_EVENTS: tuple[type[Event], ...] = (
+    ConnectSuccess,
+    TokenExpiring,
+    TokenRefreshed,
+    RoomJoined,
+    RoomLeft,
+    RoomRefused,
+    StateRecovered,
+    ParticipantJoined,
+    ParticipantLeft,
+    *(one.event for one in PARAMETER_SETS.values()),
+    MusicGenerated,
+    AudioAnalyzed,
+    ErrorReported,
+)
+
 STATE_COMMANDS: Mapping[str, type[StateCommand]] = MappingProxyType(
-    {
-        command.spec.name: command
-        for command in (
-            JoinRoom,
-            LeaveRoom,
-            UpdatePhysics,
-            UpdateMusic,
-            UpdateVisualization,
-            UpdateParameters,
-            GenerateMusic,
-        )
-    }
+    {command.spec.name: command for command in _STATE_COMMANDS}
 )
 
 SIGNALS: Mapping[str, type[LiveSignal]] = MappingProxyType(
@@ -94,28 +98,7 @@ COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
     }
 )
 
-EVENTS: Mapping[str, type[Event]] = MappingProxyType(
-    {
-        event.spec.name: event
-        for event in (
-            ConnectSuccess,
-            TokenExpiring,
-            TokenRefreshed,
-            RoomJoined,
-            RoomLeft,
-            RoomRefused,
-            StateRecovered,
-            ParticipantJoined,
-            ParticipantLeft,
-            PhysicsUpdated,
-            MusicUpdated,
-            VisualizationUpdated,
-            MusicGenerated,
-            AudioAnalyzed,
-            ErrorReported,
-        )
-    }
-)
+EVENTS: Mapping[str, type[Event]] = MappingProxyType({event.spec.name: event for event in _EVENTS})
 
 OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
     {

@@ -7,11 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harmonic_protocol.log import Record
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
@@ -141,14 +137,6 @@ class LogPart(ServiceModel):
 
     records: tuple[LoggedRecord, ...]
     complete: bool
-
-
-class CurrentValues(ServiceModel):
-    """The parameter sets as of a position, each with the user and time of its last change."""
-
-    physics: PhysicsUpdated
-    music: MusicUpdated
-    visualization: VisualizationUpdated
 
 
 class JoinResult(ServiceModel):

@@ -10,7 +10,7 @@ from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.log import NOTICES, MusicStored, Notice
 from harmonic_protocol.messages.declaration import Audience
-from harmonic_protocol.messages.parameters import ParametersUpdated
+from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.schema import WireModel
 
 #: Events that carry all of what they tell, so that the latest one of a universe says it all.

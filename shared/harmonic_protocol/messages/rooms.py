@@ -14,8 +14,9 @@ from harmonic_protocol.messages.declaration import (
     OwnerCommand,
     RateClass,
 )
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.refusals import Code, Details
-from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
+from harmonic_protocol.values import Mode, Participant, Timestamp, UniverseId, UserId
 
 
 class JoinRoom(OwnerCommand):

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harmonic_protocol.messages.declaration import OperationSpec, Request
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import (
     Mode,
-    Parameters,
     Timestamp,
     UniverseId,
     UniverseName,

@@ -16,8 +16,8 @@ from harmonic_protocol.internal import (
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.messages.music import GenerateMusic
-from harmonic_protocol.messages.parameters import ParameterCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     DeleteUniverse,

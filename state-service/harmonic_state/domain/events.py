@@ -25,13 +25,9 @@ from harmonic_protocol.log import (
     UniverseCreated,
     UniverseDeleted,
 )
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    ParametersUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 
 #: What a log holds. A function that dispatches on it ends in ``assert_never``.
 LogEvent = (
@@ -41,16 +37,8 @@ LogEvent = (
 #: The events of the log by name.
 LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
     {
-        **{
-            event.spec.name: event
-            for event in (
-                PhysicsUpdated,
-                MusicUpdated,
-                VisualizationUpdated,
-                ParticipantJoined,
-                ParticipantLeft,
-            )
-        },
+        **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
+        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft)},
         MusicStored.name: MusicStored,
         **NOTICES,
         **OWNERS_NOTES,

@@ -18,8 +18,8 @@ from harmonic_protocol.log import (
     UniverseCreated,
     UniverseDeleted,
 )
-from harmonic_protocol.messages.parameters import ParametersUpdated
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import remember
@@ -94,7 +94,7 @@ def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
 
 
 def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Universe:
-    name = event.spec.name.removesuffix("_updated")
+    name = event.set_name
     last = LastChange(event.user_id, event.timestamp)
     return replace(
         universe,
