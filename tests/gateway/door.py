@@ -14,9 +14,10 @@ from harmonic_gateway.http.listening import listening
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
+    ConnectRefused,
+    Ended,
     Frame,
     Received,
-    Refused,
     SocketLimits,
     SocketServer,
 )
@@ -44,7 +45,7 @@ class Door:
 
     async def connect(self, connection: Connection, auth: object) -> None:
         if isinstance(auth, dict) and "refuse" in auth:
-            raise Refused("Not today", {"error": "Not today", "code": auth["refuse"]})
+            raise ConnectRefused("Not today", {"error": "Not today", "code": auth["refuse"]})
         connection.session = auth
 
     def connected(self, connection: Connection) -> None:
@@ -69,8 +70,8 @@ class Door:
     def ponged(self, connection: Connection) -> None:
         pass
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
-        self.left.append((connection, clean))
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
+        self.left.append((connection, ended is Ended.GOODBYE))
         self._tell()
 
     async def until(self, what: str, count: int) -> Any:

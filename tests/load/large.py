@@ -10,6 +10,7 @@ from aiohttp import web
 
 from harmonic_gateway.sockets import (
     Connection,
+    Ended,
     Frame,
     Received,
     SocketLimits,
@@ -82,7 +83,7 @@ class Pieces:
     def ponged(self, connection: Connection) -> None:
         """Nobody comes back."""
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:  # noqa: ARG002 -- the protocol's
+    def disconnected(self, connection: Connection, ended: Ended) -> None:  # noqa: ARG002 -- the protocol's
         """One less."""
         self._connections.discard(connection)
 

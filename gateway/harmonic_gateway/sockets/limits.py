@@ -39,6 +39,9 @@ LINGER_S = 5.0
 class SocketLimits:
     """What an operator sets of it; ``name`` begins the id of every session.
 
+    Packets that cost more than to read them count at a flood guard of ``events_per_s`` and
+    ``events_burst``, one for all namespaces of a session.
+
     A client is given up if it leaves a ping unanswered, or reads nothing at all of what waits
     for it, for ``ping_timeout_s``.
     """
@@ -49,3 +52,5 @@ class SocketLimits:
     max_message_bytes: int
     allowed_origins: tuple[str, ...]
     name: str
+    events_per_s: float = 50.0
+    events_burst: int = 100
