@@ -12,6 +12,7 @@ from harmonic_gateway.admission.front_door import FrontDoor
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.worker import Worker
@@ -19,16 +20,15 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.addresses import networks
 from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
 from harmonic_gateway.http.listening import add_headers, listening
-from harmonic_gateway.http.origins import REFUSED, Origins, origins
+from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.notices import Notices
@@ -108,8 +108,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, streams)
+        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
         answers = Answers(log, metrics)
         sessions: dict[str, Session] = {}
@@ -195,6 +195,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.departure_grace_s,
         )
 
+        def new_guard() -> FloodGuard:
+            return FloodGuard(settings.events_per_s, settings.events_burst)
+
         intake = Intake(
             worker=Worker(
                 commands=commands,
@@ -212,6 +215,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
             max_commands=settings.queued_commands,
             max_bytes=settings.queued_bytes,
+            flood=new_guard().allowance,
         )
         door = FrontDoor(
             sessions=sessions,
@@ -247,7 +251,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
-        sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
+        await keys.loaded()
+        sockets = SocketServer(
+            door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+        )
         api = Api(
             standing=standing,
             allowances=allowances,
@@ -256,7 +263,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             log=log,
         )
-        allowed = Origins(origins(settings.allowed_origins))
+        allowed = Origins(settings.origins)
         addresses = Guards(
             settings.connects_per_s,
             settings.connects_burst,
@@ -290,8 +297,7 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
         max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
-        allowed_origins=tuple(origins(settings.allowed_origins)),
+        # Others were refused before: python-engineio knows no patterns.
+        allowed_origins=(ANY,),
         name=settings.gateway_name,
-        events_per_s=settings.events_per_s,
-        events_burst=settings.events_burst,
     )

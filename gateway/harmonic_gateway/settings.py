@@ -5,8 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from harmonic_gateway.http.addresses import networks
-from harmonic_gateway.http.origins import origins
+from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
 from harmonic_runtime.process.settings import ServiceSettings
 
@@ -107,8 +106,17 @@ class GatewaySettings(ServiceSettings):
         str,
         AfterValidator(_checked(origins)),
         Field(
-            description="origins of web pages that may connect, separated by commas; `*` for all."
-            " Programs, which have no origin, always may"
+            description="origins of web pages that may connect, separated by commas:"
+            " `https://app.example`, `https://*.app.example`, `null`, `file://`; `*` for all."
+            " Programs that say no origin always may"
+        ),
+    ] = ""
+    public_urls: Annotated[
+        str,
+        AfterValidator(_checked(own_origins)),
+        Field(
+            description="addresses that clients know the gateway by, separated by commas:"
+            " `https://live.example`. Programs that say it as their origin may connect"
         ),
     ] = ""
     trusted_proxies: Annotated[
@@ -166,6 +174,11 @@ class GatewaySettings(ServiceSettings):
         if self.jwt_secret is None and self.session_secret is None:
             raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
         return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins that may connect, the gateway's own among them."""
+        return origins(self.allowed_origins) | own_origins(self.public_urls)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ export interface Analysis {
   frequencies: Array<number | null> | TypedArray;
   /** The samples, as numbers or as a typed array. */
   waveform: Array<number> | TypedArray;
-  /** The sender's own time of the analysis, relayed as it is. 1 to 64 characters. */
+  /** A time by the client's clock, as ISO 8601 writes it. */
   timestamp: string;
 }
 
@@ -67,7 +67,7 @@ export interface ConnectRefusal {
   error: string;
   code: ErrorCode;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
 }
 
 /** The connection is accepted. */
@@ -104,11 +104,103 @@ export interface CreateUniverse {
   maxParticipants?: number;
 }
 
+/** What a refusal tells programs; each field is there where it applies. */
+export interface Details {
+  reason?: ErrorReason;
+  /** The command that was refused. */
+  event?: string;
+  /** The universe in question, if the command named one. */
+  universeId?: string;
+  /** The command's `opId`, if it had one. */
+  opId?: string;
+  /** Is found in the server's logs, for support requests. */
+  errorId?: string;
+  /** When another try is worth it, in milliseconds from now. */
+  retryAfterMs?: number;
+  /** The limit that was reached. */
+  limit?: number;
+  /** The length of the time that `limit` counts in, in milliseconds. */
+  windowMs?: number;
+  /** The most bytes that are taken. */
+  limitBytes?: number;
+  /** The most levels of objects and lists that are taken. */
+  limitDepth?: number;
+  /** The mode that the user may have in this universe. */
+  allowedMode?: Mode;
+  /** The claim of the token that is at fault. */
+  claim?: string;
+  /** The fields at fault, at most 20. */
+  fields?: Array<InvalidField>;
+}
+
 /** Seconds. */
 export type Duration = number;
 
 /** The error codes that clients know. */
 export type ErrorCode = "AUTH_ERROR" | "NOT_FOUND" | "PERMISSION_DENIED" | "INVALID_PARAMETERS" | "ROOM_FULL" | "RATE_LIMITED" | "INTERNAL_ERROR";
+
+/** Why a request was refused, within its error code. */
+export type ErrorReason =
+  /** No token was given. */
+  | "MISSING"
+  /** The token has expired. */
+  | "EXPIRED"
+  /** The token proves nothing here, or it is another user's; `details.claim` may say why. */
+  | "INVALID"
+  /** The token was revoked. */
+  | "REVOKED"
+  /** The keys of tokens cannot be read at the moment. */
+  | "KEYS_UNAVAILABLE"
+  /** The connection is not in the universe's room. */
+  | "NOT_IN_ROOM"
+  /** The connection may only view. */
+  | "VIEW_ONLY"
+  /** Only the universe's owner may do this. */
+  | "NOT_OWNER"
+  /** The user was removed from the universe. */
+  | "REMOVED"
+  /** Pages of this origin may not use the server. */
+  | "ORIGIN"
+  /** The message or the body has more bytes than `details.limitBytes`. */
+  | "TOO_LARGE"
+  /** The message nests deeper than `details.limitDepth` levels. */
+  | "TOO_DEEP"
+  /** An object has over `details.limitFields` fields, or a message over `details.limitValues`. */
+  | "TOO_MANY_VALUES"
+  /** There is no command of this name. */
+  | "UNKNOWN_EVENT"
+  /** The payload is not one JSON object. */
+  | "NOT_AN_OBJECT"
+  /** The body is not JSON. */
+  | "NOT_JSON"
+  /** The body ended early, or did not arrive in time. */
+  | "NOT_WHOLE"
+  /** The body's content type or encoding is not served. */
+  | "CONTENT_TYPE"
+  /** The address does not serve this HTTP method. */
+  | "METHOD"
+  /** The `opId` was used for another command. */
+  | "OP_ID_REUSED"
+  /** The universe's log does not reach the position that was named. */
+  | "OFFSET"
+  /** The universe's log does not reach back to the position that was named. */
+  | "TRIMMED"
+  /** The id is in use, or was once. */
+  | "TAKEN"
+  /** The user owns `details.limit` universes, as many as a user may. */
+  | "QUOTA"
+  /** The universe's owner has no role in it. */
+  | "OWNER"
+  /** The universe has `details.limit` members. */
+  | "TOO_MANY_MEMBERS"
+  /** Earlier requests have to be finished first. */
+  | "BUSY"
+  /** The user has `details.limit` connections, as many as a user may. */
+  | "CONNECTIONS"
+  /** The connection is in `details.limit` rooms. */
+  | "TOO_MANY_ROOMS"
+  /** `details.limit` commands of the connection wait already. */
+  | "QUEUE_FULL";
 
 /** A command was refused. */
 export interface ErrorReported {
@@ -116,7 +208,7 @@ export interface ErrorReported {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
 }
 
 /** The body of every answer of the HTTP API with a status of 400 or above. */
@@ -138,6 +230,18 @@ export interface GenerateMusic {
 export interface Health {
   /** Always the same: whoever answers lives. */
   status: "alive";
+}
+
+/** A field at fault, and the range that it must be in, if it has one. */
+export interface InvalidField {
+  /** The field's path, such as `parameters.gravity`. */
+  field: string;
+  /** What is wrong with it, for a person. */
+  reason: string;
+  /** The smallest value that is taken. */
+  min?: number;
+  /** The largest value that is taken. */
+  max?: number;
 }
 
 /** Enter a universe's room, or change one's mode in it. */
@@ -400,7 +504,7 @@ export interface Refused {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
 }
 
 /** The ack of a command that was refused; the event of the refusal is sent all the same. */
@@ -441,7 +545,7 @@ export interface RoomRefused {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
   /** The universe in question, if the command named one. */
   universeId?: string;
 }

@@ -60,7 +60,8 @@ class ResumeRoom(InternalUniverseRequest):
 
     Where that seat is given up already, it joins as anybody would, in ``mode`` or what is left
     of it. With ``after_position``, it wants to know what it missed since; a position that the
-    log has not reached is refused.
+    log has not reached is refused. A session that ended in this room (the user left it, or was
+    not allowed to see it for a time) is not continued: the reply says so, and holds no records.
     """
 
     name: ClassVar = "resume_room"
@@ -152,13 +153,16 @@ class JoinResult(ServiceModel):
     ``announcement`` is what the room was told of it, if it was told anything: the new connection
     gets it before ``room``, and all records above the reply's position after. For one that is
     back, ``current`` and ``missed`` come in between; ``missed`` is absent where the owner does
-    not have it at hand.
+    not have it at hand. ``continued`` is false where the earlier connection's session ended in
+    this room, so that nothing of it may be sent again; a replica of the version before does not
+    say it.
     """
 
     room: RoomJoined
     announcement: ParticipantJoined | None = None
     current: CurrentValues | None = None
     missed: LogPart | None = None
+    continued: bool | None = None
 
 
 class SavedRoom(ServiceModel):

@@ -96,7 +96,10 @@ class UniverseDeleted(HiddenEvent):
 
 
 class ConnectionJoined(HiddenEvent):
-    """A connection is in the room, or changed its mode there."""
+    """A connection is in the room, or changed its mode there.
+
+    With ``replaces``, it continues the session of that earlier connection.
+    """
 
     name: ClassVar = "connection_joined"
 
@@ -105,6 +108,7 @@ class ConnectionJoined(HiddenEvent):
     user_id: str
     username: str
     mode: Mode
+    replaces: str | None = None
 
 
 class ConnectionLeft(HiddenEvent):
@@ -113,6 +117,7 @@ class ConnectionLeft(HiddenEvent):
     With ``refusal``, it was put out: its gateway tells it so in a ``room_error``. With
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
     With ``moved``, its client is back over another connection, which this one makes way for.
+    With ``away_since``, the transport is gone, and the client may come back to its session.
     """
 
     name: ClassVar = "connection_left"
@@ -121,6 +126,7 @@ class ConnectionLeft(HiddenEvent):
     refusal: Refused | None = None
     released: bool | None = None
     moved: bool | None = None
+    away_since: Timestamp | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):

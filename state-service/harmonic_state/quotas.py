@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from harmonic_protocol import subjects
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams, WrongSequence
@@ -195,5 +196,8 @@ class Quotas:
 def too_many(most: int) -> Refused:
     """The refusal of one more universe."""
     return refused(
-        Code.INVALID_PARAMETERS, f"A user owns at most {most} universes", reason="QUOTA", limit=most
+        Code.INVALID_PARAMETERS,
+        f"A user owns at most {most} universes",
+        reason=Reason.QUOTA,
+        limit=most,
     )

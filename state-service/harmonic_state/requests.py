@@ -17,6 +17,7 @@ from harmonic_protocol.internal import (
 )
 from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
@@ -34,7 +35,7 @@ from harmonic_state.rooms import Rooms
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
 )
-_TRIMMED = refused(Code.NOT_FOUND, "The log does not reach back so far", reason="TRIMMED")
+_TRIMMED = refused(Code.NOT_FOUND, "The log does not reach back so far", reason=Reason.TRIMMED)
 
 REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
     {

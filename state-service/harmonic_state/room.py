@@ -13,6 +13,7 @@ from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import JoinResult, ReleaseGateway, ResumeRoom
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.universes import DeleteUniverse
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
@@ -54,7 +55,7 @@ _FULL = refused(
 )
 
 
-_AHEAD = refused(Code.INVALID_PARAMETERS, "The log has not come so far", reason="OFFSET")
+_AHEAD = refused(Code.INVALID_PARAMETERS, "The log has not come so far", reason=Reason.OFFSET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class Room:
             return UNIVERSE_BYTES
         entries = (
             len(universe.connections)
+            + len(universe.absences)
             + len(universe.operations)
             + len(universe.members)
             + len(universe.pending_music)
@@ -376,7 +378,7 @@ class Room:
             )
 
     def _with_missed(self, result: JoinResult, request: ResumeRoom) -> JoinResult:
-        if request.after_position is None:
+        if request.after_position is None or not result.continued:
             return result
         # The record at the position itself, too: of some of its frames the client may not know.
         missed = self.recent(request.after_position - 1)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from harmonic_protocol.internal import InternalRequest, ReleaseGateway
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state.ring import RecentRecord
@@ -21,7 +22,10 @@ SNAPSHOTS_AT_ONCE = 50
 MAX_TO_ADOPT = 100_000
 
 _BUSY = refused(
-    Code.RATE_LIMITED, "Too many requests wait for this universe", reason="BUSY", retryAfterMs=1000
+    Code.RATE_LIMITED,
+    "Too many requests wait for this universe",
+    reason=Reason.BUSY,
+    retryAfterMs=1000,
 )
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -102,7 +103,13 @@ class EngineIoEcho(SocketServer):
 @asynccontextmanager
 async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
     """Serve on a port of its own; the block is given the address."""
-    served = sockets(SocketIoEcho(), limits=LIMITS, log=get_log(), metrics=Metrics())
+    served = sockets(
+        SocketIoEcho(),
+        limits=LIMITS,
+        new_guard=lambda: FloodGuard(1000, 1000),
+        log=get_log(),
+        metrics=Metrics(),
+    )
     app = web.Application()
     app.add_routes(served.routes())
     async with listening(app, SETTINGS) as port:

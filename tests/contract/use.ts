@@ -23,7 +23,7 @@ function judge(answer: Accepted | Rejected): void {
   if (answer.ok) {
     number(answer.seq);
   } else {
-    text(answer.error.code, answer.error.message, String(answer.error.details["reason"]));
+    text(answer.error.code, answer.error.message, String(answer.error.details.reason));
   }
 }
 
@@ -76,7 +76,7 @@ socket.emit(
 socket.emit("generate_music", { universeId, duration: 8, seed: 1 }, judge);
 socket.emit("audio_analysis", {
   universeId,
-  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "now" },
+  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "2024-03-21T10:30:00Z" },
 });
 socket.emit(
   "audio_analysis",
@@ -85,7 +85,7 @@ socket.emit(
     analysis: {
       frequencies: new Float32Array(4),
       waveform: new Uint8Array(4).buffer,
-      timestamp: "now",
+      timestamp: "2024-03-21T10:30:00Z",
     },
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),
@@ -116,7 +116,7 @@ function show(parameters: Parameters): void {
 
 socket.on("connect_error", (error) => {
   const { message, data } = error as ConnectError;
-  text(message, data.error, data.code, String(data.details["reason"]));
+  text(message, data.error, data.code, String(data.details.reason));
 });
 socket.on("connect_success", (told) => {
   text(told.userId, told.timestamp, told.sessionId, told.expiresAt, told.serverTime);
@@ -142,7 +142,7 @@ socket.on("state_recovered", (back) => {
 socket.on("room_left", (room) => text(room.universeId, room.timestamp));
 socket.on("room_error", (refusal) => {
   text(refusal.error, refusal.code, refusal.message, refusal.universeId ?? "");
-  text(String(refusal.details["errorId"]));
+  text(String(refusal.details.errorId));
 });
 socket.on("participant_joined", (change) => {
   text(change.universeId, change.participant.username, change.timestamp);
@@ -178,7 +178,7 @@ socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
   }
 });
 socket.on("error", (refusal) => {
-  text(refusal.code, refusal.message, String(refusal.details["errorId"]));
+  text(refusal.code, refusal.message, String(refusal.details.errorId));
 });
 
 const page: UniversePage = JSON.parse("{}");

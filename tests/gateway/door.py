@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -105,7 +106,11 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
     }
     door = Door()
     door.server = SocketServer(
-        door, limits=SocketLimits(**chosen), log=get_log(), metrics=door.metrics
+        door,
+        limits=SocketLimits(**chosen),
+        new_guard=lambda: FloodGuard(50, 100),
+        log=get_log(),
+        metrics=door.metrics,
     )
     app = web.Application()
     app.add_routes(door.server.routes())

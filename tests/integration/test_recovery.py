@@ -356,6 +356,38 @@ async def test_permissions_are_those_of_the_return(world: World) -> None:
     assert told[-1][1]["code"] in {"NOT_FOUND", "PERMISSION_DENIED"}
 
 
+@pytest.mark.parametrize("by_pid", [True, False])
+async def test_what_happened_while_one_was_removed_is_not_sent_again(
+    world: World,
+    by_pid: bool,  # noqa: FBT001
+) -> None:
+    universe = await world.universe(visibility="private")
+    user, writer = world.name("ann"), world.name("writer")
+    member = f"/universes/{universe}/members/{user}"
+    for someone in (user, writer):
+        path = f"/universes/{universe}/members/{someone}"
+        await world.call("PUT", path, "owner", {"role": "edit"})
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    other = await world.client(writer)
+    await other.joins(universe)
+    ann.cut()
+    await world.call("DELETE", member, "owner")
+    await change(other, universe, 3)
+    await world.call("PUT", member, "owner", {"role": "edit"})
+    kept = {"pid": ann.pid, "offset": ann.offset} if by_pid else {}
+    back = await Wire.open(world, user, gateway=1, **kept)
+    told = await back.until("state_recovered")
+    assert [data for name, data in told if name.endswith("_updated") and "seq" in data] == []
+    greeting, recovered = told[0][1], told[-1][1]
+    assert greeting["recovered"] is False
+    assert (recovered["recovered"], recovered["missed"]) == (False, 0)
+    assert recovered["fromSeq"] == recovered["toSeq"]
+    assert not back.recovered
+    await change(other, universe, 4)
+    assert (await back.until("physics_updated"))[-1][1]["parameters"]["gravity"] == 4
+
+
 async def test_without_a_pid_the_users_orphaned_rooms_are_taken_over(
     world: World, room: tuple[str, Any]
 ) -> None:

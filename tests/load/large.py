@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.sockets import (
     Connection,
     Ended,
@@ -100,6 +101,7 @@ async def serve(port: int) -> None:
             name="g1",
             **limits,
         ),
+        new_guard=lambda: FloodGuard(1000, 1000),
         log=get_log(),
         metrics=Metrics(),
     )

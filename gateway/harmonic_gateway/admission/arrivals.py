@@ -10,7 +10,8 @@ from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery, Return
 from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
-from harmonic_protocol.refusals import Refused
+from harmonic_protocol.messages.connection import ConnectRefusal
+from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
 
@@ -47,6 +48,9 @@ class Arrivals:
         token = find_token(auth, handshake.headers, handshake.query)
         identity = await self._standing.identify(token)
         if isinstance(identity, Refused):
+            if identity.code is not Code.AUTH_ERROR:
+                # Nobody can tell now whether the token is good: the client is to try again.
+                raise Unavailable
             raise self._refused(identity)
         session = connection.session = Session(connection, identity, self._gateway_id)
         pid = auth.get("pid") if isinstance(auth, Mapping) else None
@@ -102,7 +106,8 @@ class Arrivals:
 
     def _refused(self, why: Refused) -> ConnectRefused:
         self._log.info("connection_refused", reason=why.details.get("reason"))
-        return ConnectRefused.of(why)
+        refusal = ConnectRefusal(error=why.message, code=why.code, details=why.details)
+        return ConnectRefused(why.message, refusal.to_wire())
 
 
 def declines_recovery(handshake: Handshake, auth: object) -> bool:

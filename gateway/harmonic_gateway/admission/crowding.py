@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from harmonic_gateway.membership.session import Session
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -54,7 +55,7 @@ class Crowding:
             return refused(
                 Code.RATE_LIMITED,
                 f"A user has at most {self._most} connections",
-                reason="CONNECTIONS",
+                reason=Reason.CONNECTIONS,
                 limit=self._most,
             )
         # Where the one that it replaces was the only one, the user had been forgotten.

@@ -14,12 +14,13 @@ from harmonic_gateway.identity.verification import EXPIRED, REVOKED, denied
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Ended
 from harmonic_protocol.messages.connection import RefreshToken, TokenExpiring, TokenRefreshed
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.process.clock import Clock
 
 #: How often all sessions are looked at.
 INTERVAL_S = 0.5
-_OTHER_USER = denied("The token is of another user", "INVALID")
+_OTHER_USER = denied("The token is of another user", Reason.INVALID)
 
 
 class TokenWatch:

@@ -21,6 +21,7 @@ from harmonic_protocol.messages.rooms import (
     RoomJoined,
     RoomLeft,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.process.clock import Clock, timestamp
@@ -83,7 +84,7 @@ class Commands:
             return refused(
                 Code.INVALID_PARAMETERS,
                 f"A connection may be in at most {self._rooms_per_connection} rooms",
-                reason="TOO_MANY_ROOMS",
+                reason=Reason.TOO_MANY_ROOMS,
                 limit=self._rooms_per_connection,
             )
         try:
@@ -139,9 +140,9 @@ class Commands:
         universe_id = request.universe_id
         mode = session.rooms.get(universe_id)
         if mode is None:
-            return refused(Code.PERMISSION_DENIED, "Join the room first", reason="NOT_IN_ROOM")
+            return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
         if mode != "edit":
-            return refused(Code.PERMISSION_DENIED, "You are only viewing", reason="VIEW_ONLY")
+            return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
         payload, headers = pack(
             request,
             user_id=session.identity.user_id,

@@ -5,11 +5,13 @@ from harmonic_gateway.commands.mailbox import Mailbox, Queued
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.limits.allowances import Allowance, limited
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES, Command
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
@@ -33,7 +35,9 @@ class Intake:
         metrics: Metrics,
         max_commands: int,
         max_bytes: int,
+        flood: Allowance,
     ) -> None:
+        self._flood = flood
         self._worker = worker
         self._standing = standing
         self._answers = answers
@@ -52,10 +56,10 @@ class Intake:
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
         counts = 1 + event.size_bytes // COUNTED_BYTES
-        flooded = connection.count(counts)
-        if flooded is not None:
+        wait_s = connection.count(counts)
+        if wait_s:
             self._floods.inc()
-            self._refuse(connection, event, flooded)
+            self._refuse(connection, event, limited(self._flood, int(wait_s * 1000) + 1))
             return
         command = read_command(event.name, event.args, event.size_bytes)
         refusal = self._standing.refusal(session.identity)
@@ -115,7 +119,7 @@ class Intake:
         return refused(
             Code.RATE_LIMITED,
             "Too many commands wait on this connection",
-            reason="QUEUE_FULL",
+            reason=Reason.QUEUE_FULL,
             limit=self._max_commands,
             windowMs=1000,
             retryAfterMs=1000,

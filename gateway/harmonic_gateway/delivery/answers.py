@@ -6,12 +6,11 @@ from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ErrorReported
 from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
-
-TOO_LARGE = "TOO_LARGE"
 
 
 class Answers:
@@ -94,5 +93,5 @@ def _is_room_error(declared: type[Command], refusal: Refused) -> bool:
     return (
         declared.spec.failure is Failure.ROOM_ERROR
         and refusal.code is not Code.AUTH_ERROR
-        and refusal.details.get("reason") != TOO_LARGE
+        and refusal.reason is not Reason.TOO_LARGE
     )

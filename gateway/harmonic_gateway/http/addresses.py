@@ -1,26 +1,21 @@
 """Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import islice
 from typing import TypeAlias
 
 from aiohttp.web import BaseRequest
 
-Network: TypeAlias = IPv4Network | IPv6Network
+from harmonic_gateway.allowlists import Network
+
 _Address: TypeAlias = IPv4Address | IPv6Address
 
+#: A customer has a network of at least this size in IPv6: its addresses are counted as one.
+_COUNTED_PREFIX_V6 = 64
 #: More proxies than these are not in a row: what further addresses say is not looked at.
 MAX_HOPS = 10
 _FORWARDED_FOR = "X-Forwarded-For"
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """The networks of a list separated by commas; ``ValueError`` if one is none."""
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError("must list networks as 10.0.0.0/8, separated by commas") from error
 
 
 def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
@@ -41,6 +36,14 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
             break
         address = before
     return str(address)
+
+
+def counted_as(address: str) -> str:
+    """What an address is counted as: an IPv6 one as its network of 64 bits, any other as itself."""
+    found = _parse(address)
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(ip_network((found, _COUNTED_PREFIX_V6), strict=False))
 
 
 def _parse(text: str) -> _Address | None:

@@ -10,8 +10,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
+from harmonic_gateway.allowlists import Network
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.http.addresses import Network, client_address
+from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances, Guards
@@ -33,6 +34,7 @@ from harmonic_protocol.messages.universes import (
     Operation,
     UniverseOperation,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
@@ -48,12 +50,12 @@ _STATUS_BY_CODE = {
     Code.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-_STATUS_BY_REASON = {
-    "TAKEN": HTTPStatus.CONFLICT,
-    "QUOTA": HTTPStatus.CONFLICT,
-    "TOO_LARGE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "CONTENT_TYPE": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "METHOD": HTTPStatus.METHOD_NOT_ALLOWED,
+_STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
+    Reason.TAKEN: HTTPStatus.CONFLICT,
+    Reason.QUOTA: HTTPStatus.CONFLICT,
+    Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Reason.CONTENT_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Reason.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
 }
 
 #: A body must be there within this time.
@@ -173,9 +175,7 @@ def _answer(asked: Operation, reply: Reply) -> web.Response:
 def error_response(refusal: Refused) -> web.Response:
     """A refusal as the API words it, with the fitting status."""
     retry_ms = refusal.details.get("retryAfterMs")
-    status = (
-        _STATUS_BY_REASON.get(refusal.details.get("reason", "")) or _STATUS_BY_CODE[refusal.code]
-    )
+    status = _STATUS_BY_REASON.get(refusal.reason) or _STATUS_BY_CODE[refusal.code]
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and retry_ms is not None:
         status = HTTPStatus.SERVICE_UNAVAILABLE
     headers = {} if retry_ms is None else {"Retry-After": str(-(-retry_ms // 1000))}
@@ -211,26 +211,28 @@ async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
         return refused(
             Code.INVALID_PARAMETERS,
             f"The body must be {JSON_TYPE}, as it is",
-            reason="CONTENT_TYPE",
+            reason=Reason.CONTENT_TYPE,
         )
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             text = await request.read()
         body = json.loads(text)
     except (TimeoutError, web.RequestPayloadError):
-        return refused(Code.INVALID_PARAMETERS, "The body did not come whole", reason="NOT_WHOLE")
+        return refused(
+            Code.INVALID_PARAMETERS, "The body did not come whole", reason=Reason.NOT_WHOLE
+        )
     except web.HTTPRequestEntityTooLarge:
         return refused(
             Code.INVALID_PARAMETERS,
             f"The body may have at most {MAX_MESSAGE_BYTES} bytes",
-            reason="TOO_LARGE",
+            reason=Reason.TOO_LARGE,
             limitBytes=MAX_MESSAGE_BYTES,
         )
     except (ValueError, RecursionError):
-        return refused(Code.INVALID_PARAMETERS, "The body is no JSON", reason="NOT_JSON")
+        return refused(Code.INVALID_PARAMETERS, "The body is no JSON", reason=Reason.NOT_JSON)
     if not isinstance(body, dict):
         return refused(
-            Code.INVALID_PARAMETERS, "The body must be a JSON object", reason="NOT_AN_OBJECT"
+            Code.INVALID_PARAMETERS, "The body must be a JSON object", reason=Reason.NOT_AN_OBJECT
         )
     return body
 
@@ -250,7 +252,7 @@ def error_middleware(log: BoundLogger) -> Middleware:
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             response = error_response(
-                refused(Code.INVALID_PARAMETERS, f"Allowed here: {allowed}", reason="METHOD")
+                refused(Code.INVALID_PARAMETERS, f"Allowed here: {allowed}", reason=Reason.METHOD)
             )
             response.headers["Allow"] = allowed
             return response
@@ -274,8 +276,10 @@ def guard_addresses(guard: Guards, proxies: Sequence[Network], clock: Clock) -> 
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        if request.path in PATHS and "sid" not in request.query:
-            wait_s = guard.take(client_address(request, proxies), clock.monotonic())
+        # An empty session id is none: the request opens a session.
+        if request.path in PATHS and not request.query.get("sid"):
+            address = counted_as(client_address(request, proxies))
+            wait_s = guard.take(address, clock.monotonic())
             if wait_s:
                 return error_response(
                     refused(

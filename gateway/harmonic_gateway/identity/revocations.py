@@ -13,6 +13,8 @@ from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
 
 READ_BATCH = 1000
 #: Heard at once as a rule; read again so often, in case that one was not.
@@ -23,8 +25,12 @@ RETRY_PAUSE_S = 0.5
 class Revocations:
     """What is revoked, by the last words of the subjects' digests."""
 
-    def __init__(self, bus: Bus, streams: Streams) -> None:
+    def __init__(self, bus: Bus, streams: Streams, *, metrics: Metrics, log: BoundLogger) -> None:
         self._bus = bus
+        self._log = log
+        self._malformed = metrics.counter(
+            "malformed_revocations", "revocations that say nothing that can be acted on"
+        )
         self._streams = streams
         self._listeners: list[Callable[[], None]] = []
         self._revoked_s: dict[str, float] = {}
@@ -92,7 +98,13 @@ class Revocations:
         self._note(message.subject, message.payload)
 
     def _note(self, subject: str, payload: bytes) -> None:
-        at_s = float(json.loads(payload)["at"])
+        try:
+            at_s = float(json.loads(payload)["at"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            # The others are good all the same.
+            self._malformed.inc()
+            self._log.error("revocation_malformed", subject=subject)
+            return
         if self._revoked_s.get(subject, 0.0) < at_s:
             self._revoked_s[subject] = at_s
             for listener in self._listeners:

@@ -25,6 +25,7 @@ from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart, Resume
 from harmonic_protocol.log import MusicStored
 from harmonic_protocol.messages.declaration import Audience, Delivery
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined, StateRecovered
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.directory import Directory
@@ -44,8 +45,6 @@ RECORDS_IN_A_ROW = 100
 #: Returns of one user per second at one gateway, and at once: each may have thousands of records
 #: read and sent again, so that one who does nothing else would keep everybody waiting.
 RETURNS_PER_SECOND, RETURNS_BURST = 1.0, 60
-#: The reason of an owner's refusal of a position that its log has not reached.
-OFFSET_REASON = "OFFSET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +263,9 @@ class Recovery:
                 return self._refused(session, universe_id, reply.error)
             position = reply.position or 0
             result = JoinResult.model_validate(reply.result)
+            if result.continued is False:
+                # The user left the room, or was not allowed to see it for a time.
+                at = None
             session.rooms[universe_id] = result.room.mode
             session.places[universe_id] = at or Place(position)
             missed = await self._missed_records(universe_id, at, position, result.missed)
@@ -274,7 +276,7 @@ class Recovery:
         return ReturnedRoom(universe_id, room, position, frames, recovered=missed is not None)
 
     def _refused(self, session: Session, universe_id: str, refusal: Refused) -> ReturnedRoom:
-        if refusal.details.get("reason") == OFFSET_REASON:
+        if refusal.reason is Reason.OFFSET:
             raise _Invalid
         if "retryAfterMs" in refusal.details:
             raise BusUnavailable(refusal.message)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
 from socketio.packet import ACK
@@ -12,8 +12,6 @@ from socketio.packet import ACK
 from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
-from harmonic_protocol.messages.connection import ConnectRefusal
-from harmonic_protocol.refusals import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,6 @@ class ConnectRefused(Exception):
         super().__init__(message)
         self.message = message
         self.data = data
-
-    @classmethod
-    def of(cls, why: Refused) -> Self:
-        """The refusal as clients are told it."""
-        refusal = ConnectRefusal(error=why.message, code=why.code, details=why.details)
-        return cls(why.message, refusal.to_wire())
 
 
 class Unavailable(Exception):
@@ -102,8 +94,11 @@ class Connection:
         """How long the latest heartbeat took to be answered, if any was."""
         return self._socket.round_trip_ms
 
-    def count(self, events: int) -> Refused | None:
-        """Count what the client sent as so many events; why it is too much, if so."""
+    def count(self, events: int) -> float:
+        """Count what the client sent as so many events, over all namespaces of its session.
+
+        0 if it may be taken now, else the seconds until it may.
+        """
         return self._socket.count(events)
 
     @property

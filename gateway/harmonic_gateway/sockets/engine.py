@@ -6,7 +6,7 @@ the client polls, is about to upgrade or does not keep up, waits in a backlog.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -15,7 +15,6 @@ from aiohttp.abc import AbstractStreamWriter
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
-from harmonic_gateway.limits.allowances import FloodGuard, limited
 from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.ended import Ended, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded, close_frame
@@ -30,11 +29,11 @@ from harmonic_gateway.sockets.limits import (
     MAX_PACKETS_PER_POLL,
     PROBED_POLL_S,
     WATCHED_ABOVE_BYTES,
+    Guard,
     SocketLimits,
 )
 from harmonic_gateway.sockets.polling import answer, read_packets
 from harmonic_gateway.sockets.websocket import WebSocket
-from harmonic_protocol.refusals import Refused
 
 #: "Service restart": clients come back, to whichever replica takes them.
 RESTART_CODE = 1012
@@ -49,6 +48,7 @@ class EngineHost(Protocol):
     """What a connection needs of the server it belongs to."""
 
     limits: SocketLimits
+    new_guard: Callable[[], Guard]
 
     def end(self, socket: "EngineSocket", namespace: str, ended: Ended) -> None:
         """A client's connection to a namespace is over."""
@@ -95,7 +95,7 @@ class EngineSocket:
         "_backlog",
         "_deadline",
         "_deflates",
-        "_flood",
+        "_guard",
         "_heartbeat",
         "_host",
         "_intake",
@@ -110,6 +110,7 @@ class EngineSocket:
         "closed",
         "connected",
         "connections",
+        "has_asked",
         "headers",
         "leaving",
         "partial",
@@ -127,7 +128,8 @@ class EngineSocket:
         self.query: Mapping[str, str] = request.query
         self.connections: dict[str, Any] = {}
         self.partial: Any = None
-        self._flood = FloodGuard(host.limits.events_per_s, host.limits.events_burst)
+        self.has_asked = False
+        self._guard = host.new_guard()
         self.round_trip_ms: float | None = None
         self.connected = False
         self.upgrading = False
@@ -165,10 +167,9 @@ class EngineSocket:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self._abandon)
 
-    def count(self, events: int) -> Refused | None:
-        """Count what the client sent, over all namespaces; why it is too much, if so."""
-        wait_s = self._flood.take(asyncio.get_running_loop().time(), counts=events)
-        return limited(self._flood.allowance, int(wait_s * 1000) + 1) if wait_s else None
+    def count(self, events: int) -> float:
+        """Count what the client sent; 0, or the seconds until it may be taken."""
+        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
     @property
     def in_doubt(self) -> bool:

@@ -1,6 +1,7 @@
 """What a client may cost before its connection is closed."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 #: The transport's own cap: above what messages may have, so that too large ones are answered.
 MAX_TRANSPORT_BYTES = 1024 * 1024
@@ -31,16 +32,22 @@ MAX_OWED_BYTES = 16 * 1024 * 1024
 WATCHED_ABOVE_BYTES = 4 * 1024
 #: How often it is looked whether a client that is watched reads on.
 LOOK_INTERVAL_S = 0.5
+#: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
+CONNECT_COUNTS = 10
 #: How long a closed client may take to read what was still under way.
 LINGER_S = 5.0
+
+
+class Guard(Protocol):
+    """Counts what one client sends."""
+
+    def take(self, now_s: float, *, counts: int = 1) -> float:
+        """0 if it may be taken now, else the seconds until it may."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
     """What an operator sets of it; ``name`` begins the id of every session.
-
-    Packets that cost more than to read them count at a flood guard of ``events_per_s`` and
-    ``events_burst``, one for all namespaces of a session.
 
     A client is given up if it leaves a ping unanswered, or reads nothing at all of what waits
     for it, for ``ping_timeout_s``.
@@ -52,5 +59,3 @@ class SocketLimits:
     max_message_bytes: int
     allowed_origins: tuple[str, ...]
     name: str
-    events_per_s: float = 50.0
-    events_burst: int = 100

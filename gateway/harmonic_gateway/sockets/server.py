@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -24,8 +25,10 @@ from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
+    CONNECT_COUNTS,
     LINGER_S,
     MAX_TRANSPORT_BYTES,
+    Guard,
     SocketLimits,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
@@ -42,8 +45,6 @@ NAMESPACES = ("/ws", "/")
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
-#: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
-CONNECT_COUNTS = 10
 
 _UNKNOWN_NAMESPACE = ConnectRefused(
     "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
@@ -109,9 +110,16 @@ class SocketServer:
     """All connections of this gateway."""
 
     def __init__(
-        self, application: Application, *, limits: SocketLimits, log: BoundLogger, metrics: Metrics
+        self,
+        application: Application,
+        *,
+        limits: SocketLimits,
+        new_guard: Callable[[], Guard],
+        log: BoundLogger,
+        metrics: Metrics,
     ) -> None:
         self.limits = limits
+        self.new_guard = new_guard
         self._application = application
         self._log = log
         self._engine = _EngineServer(self)
@@ -294,6 +302,12 @@ class SocketServer:
 
     async def _connect(self, socket: EngineSocket, packet: Incoming) -> None:
         namespace = packet.namespace
+        # The first one was counted with its handshake, by address.
+        if socket.has_asked and socket.count(CONNECT_COUNTS):
+            self._turned_away.inc()
+            socket.shut()
+            return
+        socket.has_asked = True
         connection = Connection(new_id(), namespace, socket)
         # Whatever else comes while the application decides finds the namespace taken.
         socket.connections[namespace] = connection
@@ -316,9 +330,6 @@ class SocketServer:
     async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
         """Ask whether a client may come in; its CONNECT_ERROR if it may not."""
         try:
-            flooded = connection.count(CONNECT_COUNTS)
-            if flooded is not None:
-                raise ConnectRefused.of(flooded)
             if connection.namespace not in NAMESPACES:
                 raise _UNKNOWN_NAMESPACE
             await self._application.connect(connection, auth)

@@ -37,6 +37,7 @@ NAMED_VALUES: Mapping[str, Any] = {
     "Seed": Seed,
 }
 _ENVELOPES = (
+    envelopes.Details,
     envelopes.Accepted,
     envelopes.SignalAccepted,
     TimeSynced,

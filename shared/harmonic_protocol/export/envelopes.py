@@ -4,8 +4,37 @@ from typing import Literal
 
 from harmonic_protocol.messages.connection import ConnectRefusal, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import Command, Handler
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import Mode
+
+
+class InvalidField(WireModel):
+    """A field at fault, and the range that it must be in, if it has one."""
+
+    field: str
+    reason: str
+    min: float | None = None
+    max: float | None = None
+
+
+class Details(WireModel):
+    """What a refusal tells programs; each field is there where it applies."""
+
+    reason: Reason | None = None
+    event: str | None = None
+    universe_id: str | None = None
+    op_id: str | None = None
+    error_id: str | None = None
+    retry_after_ms: int | None = None
+    limit: int | None = None
+    window_ms: int | None = None
+    limit_bytes: int | None = None
+    limit_depth: int | None = None
+    allowed_mode: Mode | None = None
+    claim: str | None = None
+    fields: tuple[InvalidField, ...] | None = None
 
 
 class Accepted(WireModel):

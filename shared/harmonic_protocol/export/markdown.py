@@ -25,7 +25,7 @@ from harmonic_protocol.export.tables import (
     own_fields,
     table,
 )
-from harmonic_protocol.export.tidying import reference, sentence
+from harmonic_protocol.export.tidying import Schema, reference, sentence
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES, MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess, TimeSynced
 from harmonic_protocol.messages.declaration import (
@@ -173,11 +173,17 @@ def _types(known: Known) -> Iterator[str]:
     for name, schema in reached(told).items():
         yield f"### `{name}`"
         yield schema["description"]
-        yield (
-            field_table(own_fields(schema), known)
-            if "properties" in schema
-            else f"{kind(schema)[:1].upper()}{kind(schema)[1:]}."
-        )
+        yield _body(schema, known)
+
+
+def _body(schema: Schema, known: Known) -> str:
+    """The fields of an object, the values of a choice with their meanings, or the type."""
+    if "properties" in schema:
+        return field_table(own_fields(schema), known)
+    if "oneOf" in schema:
+        options = ((f"`{option['const']}`", option["description"]) for option in schema["oneOf"])
+        return table(("Value", "Means"), options)
+    return f"{kind(schema)[:1].upper()}{kind(schema)[1:]}."
 
 
 def _said(command: type[Command], known: Known) -> Iterator[Any]:

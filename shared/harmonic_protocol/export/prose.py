@@ -59,14 +59,10 @@ AUDIENCES: Mapping[Audience, str] = {
 }
 
 CODES: Mapping[Code, str] = {
-    Code.AUTH_ERROR: (
-        "The token is missing, expired or not valid; `details.reason` is `MISSING`, `EXPIRED`"
-        " or `INVALID`."
-    ),
+    Code.AUTH_ERROR: ("The token is missing, expired or not valid, as `details.reason` says."),
     Code.NOT_FOUND: "There is no such thing, or the user may not know of it.",
     Code.PERMISSION_DENIED: (
-        "The user may see the universe, but not do this; `details.reason` says why, for example"
-        " `NOT_IN_ROOM` or `VIEW_ONLY`."
+        "The user may see the universe, but not do this; `details.reason` says why."
     ),
     Code.INVALID_PARAMETERS: (
         "The request is not what this document says; `details.fields` names each field at fault"
@@ -131,7 +127,8 @@ ORDER = (
 )
 DETAILS = (
     "`details` names the `event`, and the `universeId` and `opId` if they were given, and holds an"
-    " `errorId` that is found in the server's logs."
+    " `errorId` that is found in the server's logs. `details.reason` is an"
+    " [ErrorReason](#errorreason). A newer version may give other reasons: act on the code then."
 )
 LIMITS = (
     "What depends on the server is announced in `connect_success`. Who runs into a limit is told,"

@@ -1,6 +1,6 @@
 """What a connection is told about itself."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
@@ -13,7 +13,7 @@ from harmonic_protocol.messages.declaration import (
     EventSpec,
     Handler,
 )
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
 
@@ -115,7 +115,7 @@ class ConnectRefusal(WireModel):
 
     error: str
     code: Code
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)
 
 
 class ErrorReported(Event):
@@ -125,4 +125,4 @@ class ErrorReported(Event):
 
     code: Code
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Entering and leaving a universe's room, and who is there."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     RoomCommand,
 )
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
 
 
@@ -90,7 +90,7 @@ class RoomRefused(Event):
     error: str
     code: Code
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)
     universe_id: str | None = None
 
 

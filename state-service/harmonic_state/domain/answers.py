@@ -29,7 +29,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import Moment, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 E = TypeVar("E", bound=ParametersUpdated)
@@ -51,7 +51,8 @@ def answer(
             return _joined(request, caller, moment, events, after)
         case ResumeRoom():
             result = _joined(request, caller, moment, events, after)
-            return result.model_copy(update={"current": _current(after)})
+            continued = continues(after, request, caller)
+            return result.model_copy(update={"current": _current(after), "continued": continued})
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():

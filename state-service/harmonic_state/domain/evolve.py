@@ -23,6 +23,7 @@ from harmonic_protocol.messages.parameters import (
     VisualizationUpdated,
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
@@ -47,7 +48,11 @@ def evolve(  # noqa: PLR0911 -- the one table of what each event does
         case ParticipantJoined() | ParticipantLeft():
             return replace(universe, seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
-            return replace(universe, connections=_seats(universe.connections, event))
+            return replace(
+                universe,
+                connections=_seats(universe.connections, event),
+                absences=absences_after(universe, event),
+            )
         case MusicRequested() | MusicFailed() | MusicStored():
             return _music(universe, event)
         case OperationApplied():
@@ -115,7 +120,7 @@ def _seats(
     match event:
         case ConnectionJoined():
             changed[event.connection_id] = Seat(
-                event.user_id, event.username, event.mode, event.gateway_id
+                event.user_id, event.username, event.mode, event.gateway_id, event.replaces
             )
         case ConnectionLeft():
             changed.pop(event.connection_id, None)
@@ -164,4 +169,5 @@ def _settings(universe: Universe, event: SettingsChanged | MemberSet | MemberRem
                 public_mode=event.public_mode or universe.public_mode,
                 max_participants=event.max_participants or universe.max_participants,
             )
-    return replace(universe, members=members, updated_at=event.timestamp)
+    changed = replace(universe, members=members, updated_at=event.timestamp)
+    return replace(changed, absences=allowed_absences(changed))

@@ -6,6 +6,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
 from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
@@ -35,7 +36,7 @@ def generate(
             return refused(
                 Code.RATE_LIMITED,
                 "Your last piece is still being made",
-                reason="BUSY",
+                reason=Reason.BUSY,
                 limit=1,
                 windowMs=MUSIC_TIMEOUT_MS,
                 retryAfterMs=max(1, pending.job.deadline_ms - moment.unix_ms),

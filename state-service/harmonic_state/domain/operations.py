@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
@@ -54,6 +55,6 @@ def earlier(
             return refused(
                 Code.INVALID_PARAMETERS,
                 "This opId was used for another command",
-                reason="OP_ID_REUSED",
+                reason=Reason.OP_ID_REUSED,
             )
     return None

@@ -11,6 +11,7 @@ from harmonic_protocol.messages.parameters import (
     PhysicsUpdated,
     VisualizationUpdated,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
@@ -37,7 +38,7 @@ def update(
     if isinstance(seat, Refused):
         return seat
     if seat.mode != "edit":
-        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason="VIEW_ONLY")
+        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
     events: list[LogEvent] = []
     for name, changes in request.changes().items():
         current = getattr(seen.parameters, name)

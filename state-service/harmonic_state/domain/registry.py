@@ -17,6 +17,7 @@ from harmonic_protocol.messages.universes import (
     SetMember,
     UpdateUniverse,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
@@ -25,7 +26,9 @@ from harmonic_state.domain.presence import Moment, with_frames
 from harmonic_state.domain.universe import Universe
 
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
-_REMOVED = refused(Code.PERMISSION_DENIED, "You were removed from this universe", reason="REMOVED")
+_REMOVED = refused(
+    Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
+)
 
 
 def create(
@@ -33,7 +36,7 @@ def create(
 ) -> list[LogEvent] | Refused:
     """Begin a log; an id that was ever used is taken for good."""
     if universe is not None:
-        return refused(Code.INVALID_PARAMETERS, "This id is taken", reason="TAKEN")
+        return refused(Code.INVALID_PARAMETERS, "This id is taken", reason=Reason.TAKEN)
     return [
         UniverseCreated(
             universe_id=request.id or "",
@@ -81,12 +84,12 @@ def set_member(
     if isinstance(mine, Refused):
         return mine
     if request.user_id == mine.owner:
-        return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason="OWNER")
+        return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason=Reason.OWNER)
     if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
         return refused(
             Code.INVALID_PARAMETERS,
             f"A universe has at most {MAX_MEMBERS} members",
-            reason="TOO_MANY_MEMBERS",
+            reason=Reason.TOO_MANY_MEMBERS,
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)

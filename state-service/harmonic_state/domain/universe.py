@@ -11,12 +11,24 @@ from harmonic_protocol.values import Mode, Parameters, Participant, Visibility
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A connection in the room: whose it is, through which gateway, and what it may do."""
+    """A connection in the room: whose it is, through which gateway, and what it may do.
+
+    ``replaces`` is the earlier connection whose session it continues, if it does.
+    """
 
     user_id: str
     username: str
     mode: Mode
     gateway_id: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A connection that lost its transport: whose it was, and since when it is not in the room."""
+
+    user_id: str
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,9 @@ class Universe:
 
     ``seq`` numbers the last frame that members saw; ``updated_at`` is the time of the last
     event, below which no later one may fall. A deleted universe is a tombstone: it keeps its id.
+
+    ``absences`` are the connections whose sessions may be continued in this room although they
+    have no seat any more. One ends when its user may not see the universe, even for a moment.
     """
 
     id: str
@@ -60,6 +75,7 @@ class Universe:
     parameters: Parameters = field(default_factory=Parameters)
     last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
+    absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
     operations: tuple[AppliedOperation, ...] = ()
 

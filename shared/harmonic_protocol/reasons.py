@@ -1,0 +1,82 @@
+"""The reasons that ``details.reason`` of a refusal may give, each with a sentence for people.
+
+A reason is for programs: it tells apart what one error code holds together. Clients have to expect
+reasons that a newer version adds, and act on the code then.
+"""
+
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+
+class Reason(StrEnum):
+    """Why a request was refused, within its error code."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A reason as it stands on the wire, with its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    # Tokens
+    MISSING = "MISSING", "No token was given."
+    EXPIRED = "EXPIRED", "The token has expired."
+    INVALID = (
+        "INVALID",
+        "The token proves nothing here, or it is another user's; `details.claim` may say why.",
+    )
+    REVOKED = "REVOKED", "The token was revoked."
+    KEYS_UNAVAILABLE = "KEYS_UNAVAILABLE", "The keys of tokens cannot be read at the moment."
+
+    # Permissions
+    NOT_IN_ROOM = "NOT_IN_ROOM", "The connection is not in the universe's room."
+    VIEW_ONLY = "VIEW_ONLY", "The connection may only view."
+    NOT_OWNER = "NOT_OWNER", "Only the universe's owner may do this."
+    REMOVED = "REMOVED", "The user was removed from the universe."
+    ORIGIN = "ORIGIN", "Pages of this origin may not use the server."
+
+    # Requests
+    TOO_LARGE = "TOO_LARGE", "The message or the body has more bytes than `details.limitBytes`."
+    TOO_DEEP = "TOO_DEEP", "The message nests deeper than `details.limitDepth` levels."
+    TOO_MANY_VALUES = (
+        "TOO_MANY_VALUES",
+        "An object has over `details.limitFields` fields, or a message over `details.limitValues`.",
+    )
+    UNKNOWN_EVENT = "UNKNOWN_EVENT", "There is no command of this name."
+    NOT_AN_OBJECT = "NOT_AN_OBJECT", "The payload is not one JSON object."
+    NOT_JSON = "NOT_JSON", "The body is not JSON."
+    NOT_WHOLE = "NOT_WHOLE", "The body ended early, or did not arrive in time."
+    CONTENT_TYPE = "CONTENT_TYPE", "The body's content type or encoding is not served."
+    METHOD = "METHOD", "The address does not serve this HTTP method."
+    OP_ID_REUSED = "OP_ID_REUSED", "The `opId` was used for another command."
+    OFFSET = "OFFSET", "The universe's log does not reach the position that was named."
+    TRIMMED = "TRIMMED", "The universe's log does not reach back to the position that was named."
+
+    # Universes
+    TAKEN = "TAKEN", "The id is in use, or was once."
+    QUOTA = "QUOTA", "The user owns `details.limit` universes, as many as a user may."
+    OWNER = "OWNER", "The universe's owner has no role in it."
+    TOO_MANY_MEMBERS = "TOO_MANY_MEMBERS", "The universe has `details.limit` members."
+
+    # Load
+    BUSY = "BUSY", "Earlier requests have to be finished first."
+    CONNECTIONS = "CONNECTIONS", "The user has `details.limit` connections, as many as a user may."
+    TOO_MANY_ROOMS = "TOO_MANY_ROOMS", "The connection is in `details.limit` rooms."
+    QUEUE_FULL = "QUEUE_FULL", "`details.limit` commands of the connection wait already."
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """A schema that holds each reason with its sentence."""
+        return {
+            "title": cls.__name__,
+            "description": cls.__doc__,
+            "type": "string",
+            "oneOf": [{"const": reason.value, "description": reason.meaning} for reason in cls],
+        }
