@@ -20,7 +20,8 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
+from harmonic_gateway.http.address_guard import guard_addresses
+from harmonic_gateway.http.api import Api, error_middleware, error_response
 from harmonic_gateway.http.listening import add_headers, listening
 from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
@@ -42,7 +43,7 @@ from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
-from harmonic_protocol.log import HiddenEvent
+from harmonic_protocol.log import Notice
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_protocol.refusals import Code
@@ -139,7 +140,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 raise BusUnavailable(reply.error.message)
             return LogPart.model_validate(reply.result)
 
-        def notice(universe_id: str, event: HiddenEvent) -> None:
+        def notice(universe_id: str, event: Notice) -> None:
             notices.act_upon(universe_id, event)
 
         def signal(universe_id: str, message: Message) -> None:
@@ -269,11 +270,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             settings.connects_burst,
             metrics.counter("address_refusals", "connects refused: address too busy"),
         )
+        failures = Guards(
+            settings.failed_calls_per_s,
+            settings.failed_calls_burst,
+            metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
+        )
         app = web.Application(
             client_max_size=MAX_MESSAGE_BYTES,
             middlewares=[
                 allowed.middleware(lambda: error_response(REFUSED)),
-                guard_addresses(addresses, networks(settings.trusted_proxies), clock),
+                guard_addresses(addresses, failures, networks(settings.trusted_proxies), clock),
                 error_middleware(log),
             ],
         )

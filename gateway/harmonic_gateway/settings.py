@@ -77,6 +77,20 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    failed_calls_per_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="API calls without a good token, of one address on average",
+        ),
+    ] = 10.0
+    failed_calls_burst: Annotated[
+        int,
+        Field(
+            ge=1, le=1_000_000, description="API calls of one address without a good token, at once"
+        ),
+    ] = 200
     connections_per_user: Annotated[
         int, Field(ge=1, le=1_000_000, description="connections that a user may have here at once")
     ] = 64

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harmonic_protocol.catalogue import COMMANDS
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH, Command
+from harmonic_protocol.catalogue import COMMANDS, ClientCommand
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 
@@ -17,7 +17,9 @@ MAX_VALUES = 8192
 _MAX_ECHOED_CHARACTERS = 64
 
 
-def read_command(name: str, args: tuple[object, ...] | None, size_bytes: int) -> Command | Refused:
+def read_command(
+    name: str, args: tuple[object, ...] | None, size_bytes: int
+) -> ClientCommand | Refused:
     """The command that an event means, or why it means none.
 
     ``args`` is ``None`` where they nest too deeply, or are too large, to be read at all.

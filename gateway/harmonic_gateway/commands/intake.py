@@ -1,7 +1,7 @@
 """Taking the events of clients: checked, counted, queued behind earlier ones."""
 
 from harmonic_gateway.commands.inbound import read_command, text_field
-from harmonic_gateway.commands.mailbox import Mailbox, Queued
+from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
@@ -10,7 +10,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
-from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES, Command
+from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.metrics import Metrics
@@ -78,7 +78,7 @@ class Intake:
             mailbox.clear()
 
     def _queue(
-        self, session: Session, event: Received, command: Command | Refused, arrived_at_s: float
+        self, session: Session, event: Received, command: QueuedCommand, arrived_at_s: float
     ) -> None:
         connection = session.connection
         queued = Queued(

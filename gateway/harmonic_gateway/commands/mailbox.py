@@ -3,8 +3,13 @@
 from collections import deque
 from dataclasses import dataclass
 
-from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.messages.declaration import LiveSignal
 from harmonic_protocol.refusals import Refused
+
+#: What may wait, or why there is no command.
+QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,7 @@ class Queued:
     """
 
     name: str
-    command: Command | Refused
+    command: QueuedCommand
     arrived_at_s: float
     ack_id: int | None
     size_bytes: int

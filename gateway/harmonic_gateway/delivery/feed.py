@@ -15,7 +15,7 @@ from harmonic_gateway.delivery.frames import Delivery, deliver, read_record, wit
 from harmonic_gateway.delivery.places import place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import LogPart
-from harmonic_protocol.log import HiddenEvent, MusicStored
+from harmonic_protocol.log import MusicStored, Notice
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
@@ -54,7 +54,7 @@ class Feed:
         self,
         *,
         universe_id: str,
-        sink: Callable[[int, list[Frame], list[HiddenEvent]], None],
+        sink: Callable[[int, list[Frame], list[Notice]], None],
         read_log: Callable[[str, int], Awaitable[LogPart]],
         fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
         on_lost: Callable[[], None],

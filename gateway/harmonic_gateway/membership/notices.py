@@ -1,6 +1,7 @@
 """What the logs say about connections of this gateway, and what becomes of it."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.membership.departures import Departures
@@ -11,8 +12,8 @@ from harmonic_gateway.owners import Owners
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
-    HiddenEvent,
     MusicFailed,
+    Notice,
     UniverseDeleted,
 )
 from harmonic_protocol.messages.music import GenerateMusic
@@ -45,19 +46,24 @@ class Notices:
         self._departures = departures
         self._tasks = tasks
 
-    def act_upon(self, universe_id: str, event: HiddenEvent) -> None:
+    def act_upon(self, universe_id: str, event: Notice) -> None:
         """Do what an event of a universe's log means for those who are connected here."""
         if isinstance(event, UniverseDeleted):
             for connection in list(self._rooms.members(universe_id)):
                 self._put_out(universe_id, connection.session, _NOT_FOUND)
             return
-        session = self._sessions.get(getattr(event, "connection_id", ""))
+        session = self._sessions.get(event.connection_id)
         if isinstance(event, ConnectionLeft) and event.moved:
             self._make_way(event.connection_id, session)
         elif session is not None:
             self._tell(universe_id, session, event)
 
-    def _tell(self, universe_id: str, session: Session, event: HiddenEvent) -> None:
+    def _tell(
+        self,
+        universe_id: str,
+        session: Session,
+        event: ConnectionLeft | ConnectionModeChanged | MusicFailed,
+    ) -> None:
         match event:
             case ConnectionLeft(released=True):
                 self._tasks.start(self._sit_down_again(universe_id, session), name="sit down")
@@ -65,14 +71,15 @@ class Notices:
                 self._put_out(universe_id, session, refusal)
             case ConnectionLeft():
                 self._rooms.drop(universe_id, session.connection)
-            case ConnectionModeChanged(mode=mode) if universe_id in session.rooms:
-                session.rooms[universe_id] = mode
-            case MusicFailed(refusal=refusal):
+            case ConnectionModeChanged():
+                if universe_id in session.rooms:
+                    session.rooms[universe_id] = event.mode
+            case MusicFailed():
                 self._answers.refused(
-                    session.connection, GenerateMusic, refusal, universe_id=universe_id
+                    session.connection, GenerateMusic, event.refusal, universe_id=universe_id
                 )
-            case _:
-                pass
+            case unreachable:
+                assert_never(unreachable)
 
     def _put_out(self, universe_id: str, session: Session, refusal: Refused) -> None:
         session.rooms.pop(universe_id, None)

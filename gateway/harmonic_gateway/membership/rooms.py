@@ -12,8 +12,8 @@ from harmonic_protocol.internal import LogPart
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
-    HiddenEvent,
     MusicStored,
+    Notice,
 )
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
@@ -53,7 +53,7 @@ class Rooms:
         bus: Bus,
         read_log: Callable[[str, int], Awaitable[LogPart]],
         fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
-        on_notice: Callable[[str, HiddenEvent], None],
+        on_notice: Callable[[str, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
         metrics: Metrics,
@@ -168,7 +168,7 @@ class Rooms:
         self._delivered.inc(broadcast(frames, self.members(universe_id)))
 
     def _new_room(self, universe_id: str) -> Room:
-        def sink(position: int, frames: list[Frame], notices: list[HiddenEvent]) -> None:
+        def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, room, position, frames, notices)
 
         room = Room(
@@ -198,7 +198,7 @@ class Rooms:
         room: Room,
         position: int,
         frames: list[Frame],
-        notices: list[HiddenEvent],
+        notices: list[Notice],
     ) -> None:
         for notice in notices:
             if not self._is_outdated(room, position, notice):
@@ -255,7 +255,7 @@ class Rooms:
         room = self._rooms[universe_id]
         return max(room.feed.position or 0, room.members.get(connection, 0))
 
-    def _is_outdated(self, room: Room, position: int, notice: HiddenEvent) -> bool:
+    def _is_outdated(self, room: Room, position: int, notice: Notice) -> bool:
         # A connection that left and came back has a seat that this record knows nothing of.
         return isinstance(notice, ConnectionLeft | ConnectionModeChanged) and any(
             cursor >= position and member.id == notice.connection_id

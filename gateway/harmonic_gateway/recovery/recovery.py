@@ -326,8 +326,7 @@ class Recovery:
         back = joined.model_copy(update={"from_seq": from_seq})
         frames.append(encode_event(back, RoomJoined.spec.name))
         if result.current is not None:
-            current = result.current
-            sets = (current.physics, current.music, current.visualization)
+            sets = result.current.events()
             frames.extend(encode_event(values, values.spec.name) for values in sets)
         frames.extend(again)
         recovered = StateRecovered(

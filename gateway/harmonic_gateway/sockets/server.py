@@ -39,7 +39,7 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
-PATHS = ("/socket.io/", "/ws/")
+PATHS: tuple[str, ...] = ("/socket.io/", "/ws/", "/socket.io", "/ws")
 METHODS = ("GET", "POST", "OPTIONS")
 NAMESPACES = ("/ws", "/")
 #: What a client that is not taken in at the moment is asked to wait.
@@ -173,7 +173,8 @@ class SocketServer:
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        sid = request.query.get("sid")
+        # python-engineio takes an empty id for none, too.
+        sid = request.query.get("sid") or None
         if sid is None and (reason := self._not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
             self._turned_away.inc()

@@ -10,9 +10,8 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
-    Handler,
+    LiveSignal,
     RateClass,
-    RoomCommand,
 )
 from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import Timestamp, UniverseId, UserId
@@ -50,20 +49,6 @@ class Analysis(ClientModel):
     timestamp: ClientTimestamp
 
 
-class AudioAnalysis(RoomCommand):
-    """Show the room what one hears."""
-
-    spec: ClassVar = CommandSpec(
-        "audio_analysis",
-        RateClass.AUDIO,
-        answers=("audio_analyzed",),
-        handler=Handler.RELAY,
-        max_bytes=MAX_AUDIO_MESSAGE_BYTES,
-    )
-
-    analysis: Analysis
-
-
 class AudioAnalyzed(Event):
     """What an editor hears, with the editor's own time in ``analysis.timestamp``."""
 
@@ -73,3 +58,17 @@ class AudioAnalyzed(Event):
     analysis: Analysis
     user_id: UserId
     timestamp: Timestamp
+
+
+class AudioAnalysis(LiveSignal):
+    """Show the room what one hears."""
+
+    spec: ClassVar = CommandSpec(
+        "audio_analysis",
+        RateClass.AUDIO,
+        answers=("audio_analyzed",),
+        max_bytes=MAX_AUDIO_MESSAGE_BYTES,
+    )
+    event: ClassVar = AudioAnalyzed
+
+    analysis: Analysis
