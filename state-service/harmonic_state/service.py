@@ -5,26 +5,24 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
+from harmonic_protocol.internal import ExpireMusic
+from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.directory import Directory, announce, watch
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
-from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.ticker import every
-from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
-from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
-from harmonic_state.owned import Means, Meters
-from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
-from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
+from harmonic_state.room import Means
+from harmonic_state.rooms import Rooms
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harmonic_state.timers import Timers
@@ -65,8 +63,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
-        sampled = SampledLog(log, clock)
-        journal = Journal(streams, settings, record_ids(settings.replica_id))
+        journal = Journal(streams, settings)
         listing = Listing(streams)
         quotas = Quotas(
             streams=streams,
@@ -77,45 +74,52 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             metrics=metrics,
         )
         with Timers() as timers:
-            jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
+
+            def expire(requested: MusicRequested) -> None:
+                job = requested.job
+                request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
+                rooms.ask_oneself(job.universe_id, request)
+
+            effects = Effects(
+                streams=streams,
+                journal=journal,
+                listing=listing,
+                quotas=quotas,
+                clock=clock,
+                tasks=tasks,
+                timers=timers,
+                expire=expire,
+                metrics=metrics,
+                log=log,
+            )
+            conflicts = metrics.counter("append_conflicts", "appends that found news")
             heads = HeadAnnouncements(bus)
             bus.on_reconnect(heads.announce_again)
             means = Means(
                 journal=journal,
-                effects=Effects(
-                    journal=journal,
-                    listing=listing,
-                    quotas=quotas,
-                    jobs=jobs,
-                    metrics=metrics,
-                    log=log,
-                ),
+                effects=effects,
                 heads=heads,
                 settings=settings,
                 clock=clock,
                 tasks=tasks,
-                meters=Meters(metrics, sampled),
                 log=log,
+                next_record_id=record_ids(settings.replica_id),
+                on_conflict=conflicts.inc,
             )
-            universes = OwnedUniverses(means, metrics)
-            jobs.on_overdue(universes.expire)
-            creations = Creations(universes=universes, quotas=quotas, means=means)
+            rooms = Rooms(means, metrics)
             requests = Requests(
                 bus=bus,
-                universes=universes,
-                creations=creations,
-                reads=Reads(
-                    universes=universes,
-                    journal=journal,
-                    listing=listing,
-                    replica_id=settings.replica_id,
-                ),
-                means=means,
+                replica_id=settings.replica_id,
+                rooms=rooms,
+                journal=journal,
+                listing=listing,
+                quotas=quotas,
+                tasks=tasks,
                 metrics=metrics,
-                log=sampled,
+                log=log,
             )
-            sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
-            adoption = tasks.start(universes.keep_adopting(), name="adoption")
+            sweep = tasks.start(_sweep(rooms, gateways, settings), name="sweep")
+            adoption = tasks.start(rooms.keep_adopting(), name="adoption")
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
@@ -127,10 +131,10 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             adoption.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
-            await creations.finish()
-            await universes.finish()
+            await requests.finish()
+            await rooms.finish()
             heads.announce()
-            await universes.hand_over()
+            await rooms.hand_over()
 
 
 async def _set_up(streams: Streams, settings: StateSettings) -> None:
@@ -159,12 +163,12 @@ def record_ids(replica_id: str) -> Callable[[], str]:
     return lambda: f"{replica_id}.{next(numbers)}"
 
 
-async def _sweep(universes: OwnedUniverses, gateways: Directory, settings: StateSettings) -> None:
+async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:
     # A gateway that was there before this replica is known only once it had time to say so.
     await asyncio.sleep(settings.gateway_lease_s)
     while True:
         alive = gateways.live()
-        universes.release_lost_gateways(alive)
+        rooms.release_lost_gateways(alive)
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_INTERVAL_S):
                 # The same object as long as nothing changes.
