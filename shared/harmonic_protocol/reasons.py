@@ -96,6 +96,7 @@ class Reason(Explained):
     STORAGE_FULL = "STORAGE_FULL", "There is no room to store this at the moment."
     DAMAGED = "DAMAGED", "Stored data of the universe is lost, and the rest cannot be used alone."
 
+
 class RecoveryOutcome(Explained):
     """What became of a client's earlier session when it connected."""
 

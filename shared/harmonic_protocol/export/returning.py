@@ -17,8 +17,8 @@ class Sight(Enum):
     BACK = (
         "back",
         (
-            "As *recovered*; or as *pending*, where it is there again before the server has noticed"
-            " the loss."
+            "As *recovered*; or as *pending*, where it is there again before the server has"
+            " noticed the loss."
         ),
     )
     PENDING = (
@@ -31,8 +31,8 @@ class Sight(Enum):
     NEW = (
         "new",
         (
-            "`recovery` is `new` with the reason `GOODBYE`: it joins its rooms itself. Others saw it"
-            " leave at once."
+            "`recovery` is `new` with the reason `GOODBYE`: it joins its rooms itself. Others saw"
+            " it leave at once."
         ),
     )
     OWN = (
@@ -101,35 +101,35 @@ SIGHTS: Mapping[str, tuple[Cell, ...]] = {
 
 _RULES = (
     (
-        "A client whose transport ended comes back to exactly where it was, at any gateway, within the"
-        " server's window (two minutes, unless it is configured otherwise). It hears `connect_success`,"
-        " for each of its rooms `room_joined`, the current values, the events that it missed, in order"
-        " and with `replayed: true`, and `state_recovered`. Presence is not sent again: the list in"
-        " `room_joined` is of that moment."
+        "A client whose transport ended comes back to exactly where it was, at any gateway,"
+        " within the server's window (two minutes, unless it is configured otherwise). It hears"
+        " `connect_success`, for each of its rooms `room_joined`, the current values, the events"
+        " that it missed, in order and with `replayed: true`, and `state_recovered`. Presence is"
+        " not sent again: the list in `room_joined` is of that moment."
     ),
     (
-        "The client is known by its `pid`, which the official JavaScript client keeps from 4.6 on and"
-        " sends by itself, with the offset of the last event. Others say neither. To them, the rooms of"
-        " the same user's most recent *broken* session are given, if `User-Agent` and `Origin` are the"
-        " same, and they are sent again what came after the last heartbeat that the earlier connection"
-        " answered: some of it they may have."
+        "The client is known by its `pid`, which the official JavaScript client keeps from 4.6 on"
+        " and sends by itself, with the offset of the last event. Others say neither. To them, the"
+        " rooms of the same user's most recent *broken* session are given, if `User-Agent` and"
+        " `Origin` are the same, and they are sent again what came after the last heartbeat that"
+        " the earlier connection answered: some of it they may have."
     ),
     (
-        "A session is broken if its transport ended without a goodbye. Goodbyes are a DISCONNECT packet"
-        " of Socket.IO, a CLOSE packet of Engine.IO, a WebSocket that its client closes with 1001, and"
-        " one that it closes with 1000 or without a code while it answers the server's pings. After a"
-        " goodbye only the `pid` brings a client back: a new page is a new session. A page that polls"
-        " cannot say goodbye when it is left, nor can a process that is killed: another page of the"
-        " same browser is given its rooms."
+        "A session is broken if its transport ended without a goodbye. Goodbyes are a DISCONNECT"
+        " packet of Socket.IO, a CLOSE packet of Engine.IO, a WebSocket that its client closes"
+        " with 1001, and one that it closes with 1000 or without a code while it answers the"
+        " server's pings. After a goodbye only the `pid` brings a client back: a new page is a new"
+        " session. A page that polls cannot say goodbye when it is left, nor can a process that is"
+        " killed: another page of the same browser is given its rooms."
     ),
     (
-        "An earlier connection that looks alive is asked for. The client is told `pending`, and is"
-        " given the rooms of one that does not answer, unless it joins or leaves a room before."
+        "An earlier connection that looks alive is asked for. The client is told `pending`, and"
+        " is given the rooms of one that does not answer, unless it joins or leaves a room before."
     ),
     (
-        "Leaving a room, or being removed from it, ends the session in that room, also for a client"
-        " that is away. A user who is let in again is told the room as it is, and nothing of the time"
-        " before. `recovery: 0` in `auth` or in the query declines all of this."
+        "Leaving a room, or being removed from it, ends the session in that room, also for a"
+        " client that is away. A user who is let in again is told the room as it is, and nothing"
+        " of the time before. `recovery: 0` in `auth` or in the query declines all of this."
     ),
 )
 
