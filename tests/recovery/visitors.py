@@ -232,7 +232,7 @@ class App(Visitor):
 
     async def _run(self) -> None:
         while True:
-            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            with suppress(aiohttp.ClientError, aiohttp.WSMessageTypeError, TimeoutError, OSError):
                 await self._live()
             await asyncio.sleep(RECONNECTION_S)
 
