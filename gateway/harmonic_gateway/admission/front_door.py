@@ -20,6 +20,8 @@ from harmonic_gateway.identity.verification import (
 )
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard, limited
 from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Queued, Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.recovery.recovery import Recovery, Return
@@ -74,6 +76,8 @@ class FrontDoor:
         commands: Commands,
         answers: Answers,
         saved_sessions: Sessions,
+        memberships: Memberships,
+        rooms: Rooms,
         recovery: Recovery,
         departures: Departures,
         pids: Pids,
@@ -92,6 +96,8 @@ class FrontDoor:
         self._commands = commands
         self._answers = answers
         self._saved = saved_sessions
+        self._memberships = memberships
+        self._rooms = rooms
         self._recovery = recovery
         self._departures = departures
         self._pids = pids
@@ -138,6 +144,7 @@ class FrontDoor:
             await self._bring_back(session, auth)
         except BaseException:
             self._crowding.left(session)
+            self._depart(connection, clean=False)
             raise
 
     async def _bring_back(self, session: Session, auth: object) -> None:
@@ -180,27 +187,25 @@ class FrontDoor:
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
         if returning is not None:
             self._recovery.complete(session, returning)
-            self._tasks.start(self._saved.save(session), name="save session")
+            memberships = list(self._memberships.of(connection).values())
+            self._tasks.start(self._saved.save(session, memberships), name="save session")
         # A token may not live until all are looked at the next time.
         self._look_at_tokens([session])
 
     def abandoned(self, connection: Connection) -> None:
         """A client that was let in was gone before it could be told."""
         self._crowding.left(connection.session)
-        returning = self._returning.pop(connection, None)
-        if returning is not None:
-            self._tasks.start(self._recovery.give_up(returning), name="give up")
-            self._departures.depart(connection.session, clean=False)
+        self._returning.pop(connection, None)
+        self._depart(connection, clean=False)
 
     def pinged(self, connection: Connection) -> None:
-        """Remember how far a client will have come that does not tell it itself."""
-        self._recovery.pinged(connection)
+        """Record what the client will have received once it answers this ping."""
+        self._memberships.mark_sent(connection)
 
     def ponged(self, connection: Connection) -> None:
-        """It has come so far."""
+        """The client has everything that was sent before this ping."""
         self._crowding.ponged(connection.session)
-        if connection.elsewhere is None:
-            connection.session.acknowledged = connection.session.sent
+        self._memberships.acknowledge(connection)
 
     def receive(self, connection: Connection, event: Received) -> None:
         """Check an event and queue the command that it means, or its refusal."""
@@ -250,7 +255,11 @@ class FrontDoor:
         self.sessions.pop(connection.id, None)
         self._crowding.left(session)
         session.mailbox.clear()
-        self._departures.depart(session, clean=clean)
+        self._depart(connection, clean=clean)
+
+    def _depart(self, connection: Connection, *, clean: bool) -> None:
+        ended = self._rooms.depart(connection)
+        self._departures.depart(connection.session, ended, clean=clean)
 
     def look_at_tokens(self) -> None:
         """Warn those whose tokens expire soon, and let go of those whose grace is over."""
@@ -276,7 +285,10 @@ class FrontDoor:
     async def close(self) -> None:
         """Take nobody in any more, and leave everybody's session for another gateway."""
         self._draining = True
-        await self._departures.close(list(self.sessions.values()))
+        await self._departures.close(
+            (session, list(self._memberships.of(session.connection).values()))
+            for session in list(self.sessions.values())
+        )
 
     def _not_let_in(self, why: Refused) -> ConnectionRefused:
         self._log.info("connection_refused", reason=why.details.get("reason"))

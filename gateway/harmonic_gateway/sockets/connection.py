@@ -50,10 +50,10 @@ class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
     With a ``pid``, the client can come back with it over another connection; then it is sent
-    offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
+    offsets, followed by ``elsewhere``.
     """
 
-    __slots__ = ("closed", "elsewhere", "id", "namespace", "pid", "rooms", "session", "socket")
+    __slots__ = ("closed", "elsewhere", "id", "namespace", "pid", "session", "socket")
 
     def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
         self.id = connection_id
@@ -62,7 +62,6 @@ class Connection:
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
-        self.rooms: tuple[str, ...] = ()
         self.closed = False
 
     @property
@@ -88,15 +87,15 @@ class Connection:
         """Send an event, after all that was sent before."""
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
-    def send_all(self, frames: Iterable[Frame]) -> None:
+    def send_all(self, frames: Iterable[Frame], elsewhere: str | None = None) -> None:
         """Send what brings the client up to date: all of it, even if it falls behind.
 
-        How much this may be is the caller's to bound.
+        How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.closed:
             return
         for frame in frames:
-            self.socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
+            self.socket.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def disconnect(self) -> None:
         """End it, and have the client stay away until it has reason to come back."""
