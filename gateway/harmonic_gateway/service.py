@@ -6,23 +6,30 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
-from harmonic_gateway.admission.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.front_door import FrontDoor
-from harmonic_gateway.allowlists import networks, origins
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
+from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
+from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.api import Api, error_middleware, error_response, guard_addresses
+from harmonic_gateway.http.address_guard import guard_addresses
+from harmonic_gateway.http.api import Api, error_middleware, error_response
 from harmonic_gateway.http.listening import add_headers, listening
 from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -31,6 +38,7 @@ from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
 from harmonic_gateway.membership.rejoining import Rejoining
 from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.recovery import Recovery
@@ -100,12 +108,24 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        standing = Standing(verifier, revocations, clock)
         answers = Answers(log, metrics)
+        sessions: dict[str, Session] = {}
+        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        tokens = TokenWatch(
+            sessions=sessions,
+            standing=standing,
+            answers=answers,
+            clock=clock,
+            warning_s=settings.token_warning_s,
+            grace_s=settings.token_grace_s,
+        )
+        revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         await allowances.learn()
-
         memberships = Memberships()
-        # Each stands for a seat that was released while its member is here.
+        # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(owners, pieces, gateway_id)
 
@@ -113,18 +133,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             broadcast([unpack(message)], memberships.present(universe_id))
 
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
-        departures = Departures(
-            owners=owners,
-            sessions=saved_sessions,
-            tasks=tasks,
-            grace_s=settings.departure_grace_s,
-        )
         notices = Notices(
             memberships=memberships,
             unseated=unseated,
             answers=answers,
             sessions=saved_sessions,
-            departures=departures,
             tasks=tasks,
         )
         rooms = Rooms(
@@ -144,6 +157,14 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         bus.on_reconnect(heads.compare_all)
         bus.on_gap(heads.compare_all)
         tasks.start(heads.keep_asking(), name="heads")
+        departures = Departures(
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            sessions=saved_sessions,
+            tasks=tasks,
+            grace_s=settings.departure_grace_s,
+        )
         rejoining = Rejoining(
             unseated=unseated,
             memberships=memberships,
@@ -154,20 +175,19 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
-        joining = Joining(
-            memberships=memberships,
-            rooms=rooms,
-            owners=owners,
-            sessions=saved_sessions,
-            departures=departures,
-            rooms_per_connection=settings.rooms_per_connection,
-        )
         commands = Commands(
             bus=bus,
             owners=owners,
             memberships=memberships,
             rooms=rooms,
-            joining=joining,
+            joining=Joining(
+                memberships=memberships,
+                rooms=rooms,
+                owners=owners,
+                sessions=saved_sessions,
+                departures=departures,
+                rooms_per_connection=settings.rooms_per_connection,
+            ),
             answers=answers,
             clock=clock,
         )
@@ -181,63 +201,86 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateways=gateways,
             history=history,
             window_s=settings.recovery_window_s,
+            tasks=tasks,
             clock=clock,
             metrics=metrics,
         )
 
-        def revoked() -> None:
-            door.look_at_revocations()
+        def new_guard() -> FloodGuard:
+            return FloodGuard(settings.events_per_s, settings.events_burst)
 
-        revocations = Revocations(bus, streams, revoked, metrics=metrics, log=log)
-        door = FrontDoor(
-            settings=settings,
-            gateway_id=gateway_id,
-            bus=bus,
-            verifier=verifier,
-            revocations=revocations,
-            allowances=allowances,
-            crowding=Crowding(
-                connections_per_user=settings.connections_per_user,
-                ping_timeout_s=settings.ping_timeout_s,
-                metrics=metrics,
+        intake = Intake(
+            worker=Worker(
+                commands=commands,
+                refresh=tokens.refresh,
+                standing=standing,
+                allowances=allowances,
+                answers=answers,
+                tasks=tasks,
+                clock=clock,
+                log=log,
             ),
-            commands=commands,
+            standing=standing,
             answers=answers,
-            saved_sessions=saved_sessions,
-            memberships=memberships,
-            rooms=rooms,
+            clock=clock,
+            metrics=metrics,
+            max_commands=settings.queued_commands,
+            max_bytes=settings.queued_bytes,
+            flood=new_guard().allowance,
+        )
+        door = FrontDoor(
+            sessions=sessions,
+            bus=bus,
+            arrivals=Arrivals(
+                standing=standing,
+                crowding=Crowding(
+                    connections_per_user=settings.connections_per_user,
+                    ping_timeout_s=settings.ping_timeout_s,
+                    metrics=metrics,
+                ),
+                recovery=recovery,
+                pids=pids,
+                departures=departures,
+                gateway_id=gateway_id,
+                log=log,
+            ),
+            greeting=Greeting(settings, allowances, clock),
+            tokens=tokens,
+            intake=intake,
             recovery=recovery,
             departures=departures,
-            pids=pids,
-            clock=clock,
-            tasks=tasks,
-            metrics=metrics,
-            log=log,
         )
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
         await keys.loaded()
-        sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
+        sockets = SocketServer(
+            door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+        )
         api = Api(
-            identify=door.identify,
+            standing=standing,
             allowances=allowances,
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
             log=log,
         )
-        allowed = Origins(origins(settings.allowed_origins))
+        allowed = Origins(settings.origins)
         addresses = Guards(
             settings.connects_per_s,
             settings.connects_burst,
             metrics.counter("address_refusals", "connects refused: address too busy"),
         )
+        failures = Guards(
+            settings.failed_calls_per_s,
+            settings.failed_calls_burst,
+            metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
+        )
         app = web.Application(
             client_max_size=MAX_MESSAGE_BYTES,
             middlewares=[
                 allowed.middleware(lambda: error_response(REFUSED)),
-                guard_addresses(addresses, networks(settings.trusted_proxies), clock),
+                guard_addresses(addresses, failures, networks(settings.trusted_proxies), clock),
                 error_middleware(log),
             ],
         )
@@ -245,7 +288,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
-            every(TOKENS_INTERVAL_S, door.look_at_tokens),
+            every(TOKENS_INTERVAL_S, tokens.look_at_times),
         ):
             async with listening(app, settings) as port:
                 log.info("listening", host=settings.host, port=port)
@@ -261,6 +304,7 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
         max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
-        allowed_origins=tuple(origins(settings.allowed_origins)),
+        # Others were refused before: python-engineio knows no patterns.
+        allowed_origins=(ANY,),
         name=settings.gateway_name,
     )

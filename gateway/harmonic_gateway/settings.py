@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from harmonic_gateway.allowlists import networks, origins
+from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
 from harmonic_runtime.process.settings import ServiceSettings
 
@@ -77,6 +77,20 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    failed_calls_per_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="API calls without a good token, of one address on average",
+        ),
+    ] = 10.0
+    failed_calls_burst: Annotated[
+        int,
+        Field(
+            ge=1, le=1_000_000, description="API calls of one address without a good token, at once"
+        ),
+    ] = 200
     connections_per_user: Annotated[
         int, Field(ge=1, le=1_000_000, description="connections that a user may have here at once")
     ] = 64
@@ -106,8 +120,17 @@ class GatewaySettings(ServiceSettings):
         str,
         AfterValidator(_checked(origins)),
         Field(
-            description="origins of web pages that may connect, separated by commas; `*` for all."
-            " Programs, which have no origin, always may"
+            description="origins of web pages that may connect, separated by commas:"
+            " `https://app.example`, `https://*.app.example`, `null`, `file://`; `*` for all."
+            " Programs that say no origin always may"
+        ),
+    ] = ""
+    public_urls: Annotated[
+        str,
+        AfterValidator(_checked(own_origins)),
+        Field(
+            description="addresses that clients know the gateway by, separated by commas:"
+            " `https://live.example`. Programs that say it as their origin may connect"
         ),
     ] = ""
     trusted_proxies: Annotated[
@@ -165,6 +188,11 @@ class GatewaySettings(ServiceSettings):
         if self.jwt_secret is None and self.session_secret is None:
             raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
         return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins that may connect, the gateway's own among them."""
+        return origins(self.allowed_origins) | own_origins(self.public_urls)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ export interface Analysis {
   frequencies: Array<number | null> | TypedArray;
   /** The samples, as numbers or as a typed array. */
   waveform: Array<number> | TypedArray;
-  /** The sender's own time of the analysis, relayed as it is. 1 to 64 characters. */
+  /** A time by the client's clock, as ISO 8601 writes it. */
   timestamp: string;
 }
 
@@ -165,6 +165,8 @@ export type ErrorReason =
   | "TOO_LARGE"
   /** The message nests deeper than `details.limitDepth` levels. */
   | "TOO_DEEP"
+  /** An object has over `details.limitFields` fields, or a message over `details.limitValues`. */
+  | "TOO_MANY_VALUES"
   /** There is no command of this name. */
   | "UNKNOWN_EVENT"
   /** The payload is not one JSON object. */
@@ -395,7 +397,7 @@ export interface Note {
 /** The client's own id of this command: sent twice, applied once. */
 export type OperationId = string;
 
-/** The three parameter sets of a universe. */
+/** The parameter sets of a universe. */
 export interface Parameters {
   physics: PhysicsParameters;
   music: MusicParameters;

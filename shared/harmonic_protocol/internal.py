@@ -7,11 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harmonic_protocol.log import Record
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
@@ -110,8 +106,12 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
-#: Those that arrive over the bus; the others are what an owner asks of itself.
-INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
+#: What arrives over the bus.
+BusRequest = CloseConnection | CompareHeads | ReadLog | ResumeRoom | CompleteMusic
+#: What an owner asks of itself.
+OwnRequest = ReleaseGateway | ExpireMusic
+
+INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {
         request.name: request
         for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)
@@ -137,14 +137,6 @@ class LogPart(ServiceModel):
 
     records: tuple[LoggedRecord, ...]
     complete: bool
-
-
-class CurrentValues(ServiceModel):
-    """The parameter sets as of a position, each with the user and time of its last change."""
-
-    physics: PhysicsUpdated
-    music: MusicUpdated
-    visualization: VisualizationUpdated
 
 
 class JoinResult(ServiceModel):

@@ -5,6 +5,8 @@ A record is one message of the log: what one append stored. Its events are decla
 notes instead of holding them. A reader passes over an event whose name it does not know.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -209,17 +211,36 @@ class MusicStored(HiddenEvent):
     composer_version: int | None = None
 
 
-HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (
-    UniverseCreated,
-    SettingsChanged,
-    MemberSet,
-    MemberRemoved,
-    UniverseDeleted,
-    ConnectionJoined,
-    ConnectionLeft,
-    ConnectionModeChanged,
-    OperationApplied,
-    MusicRequested,
-    MusicFailed,
-    MusicStored,
+#: Hidden events that gateways act upon.
+Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted
+#: Hidden events that matter to a universe's owner alone.
+OwnersNote = (
+    UniverseCreated
+    | SettingsChanged
+    | MemberSet
+    | MemberRemoved
+    | ConnectionJoined
+    | OperationApplied
+    | MusicRequested
+)
+
+NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
+    {
+        event.name: event
+        for event in (ConnectionLeft, ConnectionModeChanged, MusicFailed, UniverseDeleted)
+    }
+)
+OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
+    {
+        event.name: event
+        for event in (
+            UniverseCreated,
+            SettingsChanged,
+            MemberSet,
+            MemberRemoved,
+            ConnectionJoined,
+            OperationApplied,
+            MusicRequested,
+        )
+    }
 )

@@ -43,6 +43,10 @@ class Reason(StrEnum):
     # Requests
     TOO_LARGE = "TOO_LARGE", "The message or the body has more bytes than `details.limitBytes`."
     TOO_DEEP = "TOO_DEEP", "The message nests deeper than `details.limitDepth` levels."
+    TOO_MANY_VALUES = (
+        "TOO_MANY_VALUES",
+        "An object has over `details.limitFields` fields, or a message over `details.limitValues`.",
+    )
     UNKNOWN_EVENT = "UNKNOWN_EVENT", "There is no command of this name."
     NOT_AN_OBJECT = "NOT_AN_OBJECT", "The payload is not one JSON object."
     NOT_JSON = "NOT_JSON", "The body is not JSON."

@@ -122,14 +122,6 @@ class VisualizationParameters(WireModel):
     glow_intensity: Unit = 0.5
 
 
-class Parameters(WireModel):
-    """The three parameter sets of a universe."""
-
-    physics: PhysicsParameters = PhysicsParameters()
-    music: MusicParameters = MusicParameters()
-    visualization: VisualizationParameters = VisualizationParameters()
-
-
 class Participant(WireModel):
     """One user in a room, however many tabs; ``mode`` is the highest of the tabs' modes."""
 

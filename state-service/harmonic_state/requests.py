@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import assert_never
 
 from pydantic import BaseModel, ValidationError
 
-from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
+from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
+    BusRequest,
     CompareHeads,
     Heads,
-    InternalRequest,
     ReadLog,
 )
-from harmonic_protocol.messages.declaration import Handler, Request
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
@@ -37,16 +37,11 @@ _UNAVAILABLE = refused(
 )
 _TRIMMED = refused(Code.NOT_FOUND, "The log does not reach back so far", reason=Reason.TRIMMED)
 
-REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
-    {
-        **{
-            name: command
-            for name, command in COMMANDS.items()
-            if command.spec.handler is Handler.STATE
-        },
-        **OPERATIONS,
-        **INTERNAL_REQUESTS,
-    }
+#: What a replica is asked over the bus.
+StateRequest = StateCommand | ApiOperation | BusRequest
+
+REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
+    {**STATE_COMMANDS, **OPERATIONS, **INTERNAL_REQUESTS}
 )
 
 
@@ -105,32 +100,30 @@ class Requests:
         """Have all that was received in its universe's queue; for when nothing more comes."""
         await asyncio.gather(*self._creations)
 
-    def _dispatch(
-        self, request: Request | InternalRequest, envelope: Envelope, message: Message
-    ) -> None:
+    def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         def reply(answer: Reply) -> None:
             self._answer(message, answer)
 
-        match request:
-            case ListUniverses():
-                self._tasks.start(self._list(request, envelope, message), name="list")
-            case CompareHeads():
-                self._tasks.start(self._compare_heads(request, message), name="compare heads")
-            case ReadLog():
-                self._tasks.start(self._read_log(request, message), name="read log")
-            case CreateUniverse():
-                creation = self._create(request, envelope, reply)
-                task = self._tasks.start(creation, name="create")
-                self._creations.add(task)
-                task.add_done_callback(self._creations.discard)
-            case _:
-                waiting = Waiting(request, envelope.caller, envelope.deadline_ms, reply)
-                self._rooms.submit(universe_of(request), waiting)
+        if isinstance(request, ListUniverses):
+            self._tasks.start(self._list(request, envelope, message), name="list")
+        elif isinstance(request, CompareHeads):
+            self._tasks.start(self._compare_heads(request, message), name="compare heads")
+        elif isinstance(request, ReadLog):
+            self._tasks.start(self._read_log(request, message), name="read log")
+        elif isinstance(request, CreateUniverse):
+            task = self._tasks.start(self._create(request, envelope, reply), name="create")
+            self._creations.add(task)
+            task.add_done_callback(self._creations.discard)
+        elif isinstance(request, UniverseRequest):
+            waiting = Waiting(request, envelope.caller, envelope.deadline_ms, reply)
+            self._rooms.submit(request.universe_id, waiting)
+        else:
+            assert_never(request)
 
     async def _create(
         self, request: CreateUniverse, envelope: Envelope, reply: Callable[[Reply], None]
     ) -> None:
-        universe_id, user_id = universe_of(request), envelope.caller.user_id
+        universe_id, user_id = request.id or "", envelope.caller.user_id
         try:
             counted = await self._quotas.reserve(user_id, universe_id)
         except BusUnavailable:
@@ -204,11 +197,3 @@ class Requests:
             self._bus.post(message.reply, reply.to_json())
         except BusUnavailable:
             self._log.info("reply_lost", subject=message.subject)
-
-
-def universe_of(request: UniverseRequest) -> str:
-    """The universe that a request is about; a creation names the id that is to be."""
-    if isinstance(request, CreateUniverse):
-        return request.id or ""
-    universe_id: str = getattr(request, "universe_id")  # noqa: B009 -- declared by each request
-    return universe_id

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from harmonic_protocol.internal import InternalRequest, ReleaseGateway
+from harmonic_protocol.internal import OwnRequest, ReleaseGateway
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.observability.metrics import Metrics
@@ -59,7 +59,7 @@ class Rooms:
             self._refusals.inc()
             room.refuse([waiting], _BUSY)
 
-    def ask_oneself(self, universe_id: str, request: InternalRequest) -> None:
+    def ask_oneself(self, universe_id: str, request: OwnRequest) -> None:
         """Queue something that nobody waits for."""
         self.submit(universe_id, of_its_own(request, self._means.clock))
 

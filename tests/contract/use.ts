@@ -76,7 +76,7 @@ socket.emit(
 socket.emit("generate_music", { universeId, duration: 8, seed: 1 }, judge);
 socket.emit("audio_analysis", {
   universeId,
-  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "now" },
+  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "2024-03-21T10:30:00Z" },
 });
 socket.emit(
   "audio_analysis",
@@ -85,7 +85,7 @@ socket.emit(
     analysis: {
       frequencies: new Float32Array(4),
       waveform: new Uint8Array(4).buffer,
-      timestamp: "now",
+      timestamp: "2024-03-21T10:30:00Z",
     },
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),

@@ -9,6 +9,8 @@ from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.messages.declaration import RoomCommand
 from harness.world import World
 
+HEARD_AT = "2024-03-21T10:30:00Z"
+
 OK = "ok"
 DENIED, HIDDEN, UNKNOWN = "PERMISSION_DENIED", "NOT_FOUND", "AUTH_ERROR"
 
@@ -35,7 +37,7 @@ PAYLOADS: Mapping[str, dict[str, Any]] = {
     "update_visualization": {"parameters": {"brightness": 1}},
     "update_parameters": {"physics": {"gravity": 2}},
     "generate_music": {"duration": 0.5},
-    "audio_analysis": {"analysis": {"frequencies": [], "waveform": [], "timestamp": "now"}},
+    "audio_analysis": {"analysis": {"frequencies": [], "waveform": [], "timestamp": HEARD_AT}},
 }
 #: Those that viewing is enough for.
 FOR_VIEWERS = {"leave_room", "generate_music"}

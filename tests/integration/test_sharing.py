@@ -5,6 +5,8 @@ from typing import Any
 from harness.client import Client
 from harness.world import World
 
+HEARD_AT = "2024-03-21T10:30:00Z"
+
 
 async def change(world: World, universe: str, **settings: Any) -> None:
     status, answer = await world.call("PATCH", f"/universes/{universe}", "owner", settings)
@@ -113,7 +115,10 @@ async def test_a_downgraded_member_views_from_now_on(world: World) -> None:
         assert told["participant"]["mode"] == "view"
     for event, fields in (
         ("update_physics", {"parameters": {"gravity": 1}}),
-        ("audio_analysis", {"analysis": {"frequencies": [], "waveform": [], "timestamp": "now"}}),
+        (
+            "audio_analysis",
+            {"analysis": {"frequencies": [], "waveform": [], "timestamp": HEARD_AT}},
+        ),
     ):
         refusal = await ann.asks(event, universeId=universe, **fields)
         assert refusal["error"]["details"]["reason"] == "VIEW_ONLY"

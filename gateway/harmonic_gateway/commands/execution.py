@@ -1,16 +1,19 @@
 """Carrying a command out: ask the owner, and see to it that the caller is sent what it is due."""
 
+from typing import assert_never
+
+from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.signals import pack
 from harmonic_gateway.membership.joining import Joining
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
-from harmonic_gateway.membership.session import Queued, Session
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.owners import Owners
 from harmonic_protocol import subjects
+from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Reply
-from harmonic_protocol.messages.audio import AudioAnalysis
-from harmonic_protocol.messages.declaration import Command, RoomCommand
+from harmonic_protocol.messages.declaration import LiveSignal, OwnerCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -44,31 +47,33 @@ class Commands:
         self._answers = answers
         self._clock = clock
 
-    async def carry_out(self, session: Session, command: Command, queued: Queued) -> Refused | None:
+    async def carry_out(
+        self, session: Session, command: StateCommand | LiveSignal, queued: Queued
+    ) -> Refused | None:
         """Carry one command out and acknowledge it, or say why not."""
         match command:
             case JoinRoom():
                 outcome = await self._joining.join(session, command)
             case LeaveRoom():
                 outcome = await self._joining.leave(session, command)
-            case AudioAnalysis():
+            case LiveSignal():
                 outcome = await self._relay(session, command)
-            case RoomCommand():
+            case OwnerCommand():
                 outcome = await self._ask(session, command)
-            case _:
-                raise TypeError(f"nobody carries {queued.name} out")
+            case unreachable:
+                assert_never(unreachable)
         if isinstance(outcome, Refused):
             return outcome
         self._answers.accepted(session.connection, queued.name, queued.ack_id, seq=outcome.seq)
         return None
 
-    async def _ask(self, session: Session, command: RoomCommand) -> Reply | Refused:
+    async def _ask(self, session: Session, command: OwnerCommand) -> Reply | Refused:
         universe_id = command.universe_id
         reply = await self._owners.ask(universe_id, command.operation(), command, session.caller)
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply
 
-    async def _relay(self, session: Session, request: AudioAnalysis) -> Reply | Refused:
+    async def _relay(self, session: Session, request: LiveSignal) -> Reply | Refused:
         universe_id = request.universe_id
         mode = self._memberships.mode(session.connection, universe_id)
         if mode is None:

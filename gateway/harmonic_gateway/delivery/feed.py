@@ -22,7 +22,7 @@ from harmonic_gateway.delivery.frames import Delivery, deliver, read_record, wit
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import place
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.log import HiddenEvent
+from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
@@ -36,7 +36,7 @@ RETRY_S = 0.5
 SEQUENCE = "Nats-Sequence"
 PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
 
-Sink = Callable[[int, list[Frame], list[HiddenEvent]], None]
+Sink = Callable[[int, list[Frame], list[Notice]], None]
 
 
 class Feed:

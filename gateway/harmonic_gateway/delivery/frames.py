@@ -8,23 +8,11 @@ from pydantic_core import from_json, to_json
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.log import (
-    ConnectionLeft,
-    ConnectionModeChanged,
-    HiddenEvent,
-    MusicFailed,
-    MusicStored,
-    UniverseDeleted,
-)
+from harmonic_protocol.log import NOTICES, MusicStored, Notice
 from harmonic_protocol.messages.declaration import Audience
-from harmonic_protocol.messages.parameters import ParametersUpdated
+from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.schema import WireModel
 
-#: Hidden events that a gateway acts upon.
-_NOTICES: dict[str, type[HiddenEvent]] = {
-    event.name: event
-    for event in (ConnectionLeft, ConnectionModeChanged, MusicFailed, UniverseDeleted)
-}
 #: Events that carry all of what they tell, so that the latest one of a universe says it all.
 _SUPERSEDING = {name for name, event in EVENTS.items() if issubclass(event, ParametersUpdated)}
 
@@ -38,7 +26,7 @@ class Delivery:
     """
 
     frames: list[Frame | MusicStored]
-    notices: list[HiddenEvent]
+    notices: list[Notice]
 
     def pieces(self) -> list[MusicStored]:
         """The pieces whose notes must be fetched before the frames can be sent."""
@@ -64,10 +52,10 @@ def read_record(payload: bytes) -> Delivery:
 def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
     """The delivery of a record's events, each ``{name, data}``."""
     frames: list[Frame | MusicStored] = []
-    notices: list[HiddenEvent] = []
+    notices: list[Notice] = []
     for event in events:
         name, data = event["name"], event["data"]
-        notice = _NOTICES.get(name)
+        notice = NOTICES.get(name)
         if notice is not None:
             notices.append(notice.model_validate(data))
         elif name == MusicStored.name:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
-from harmonic_protocol.messages.declaration import Delivery
+from harmonic_protocol.messages.audio import AudioAnalyzed
+from harmonic_protocol.messages.declaration import Delivery, LiveSignal
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -101,15 +101,10 @@ class _Budget:
 
 
 def pack(
-    request: AudioAnalysis, *, user_id: str, sender: str, timestamp: str
+    request: LiveSignal, *, user_id: str, sender: str, timestamp: str
 ) -> tuple[bytes, dict[str, str]]:
     """A signal's payload and headers: the event's JSON, then the typed arrays as they came."""
-    event = AudioAnalyzed(
-        universe_id=request.universe_id,
-        analysis=request.analysis,
-        user_id=user_id,
-        timestamp=timestamp,
-    )
+    event = request.relayed(user_id=user_id, timestamp=timestamp)
     attachments: list[bytes] = []
     text = json.dumps(
         _with_placeholders(event.model_dump(by_alias=True), attachments),

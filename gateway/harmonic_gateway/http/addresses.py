@@ -1,7 +1,7 @@
 """Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import islice
 from typing import TypeAlias
 
@@ -11,6 +11,8 @@ from harmonic_gateway.allowlists import Network
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
+#: A customer has a network of at least this size in IPv6: its addresses are counted as one.
+_COUNTED_PREFIX_V6 = 64
 #: More proxies than these are not in a row: what further addresses say is not looked at.
 MAX_HOPS = 10
 _FORWARDED_FOR = "X-Forwarded-For"
@@ -34,6 +36,14 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
             break
         address = before
     return str(address)
+
+
+def counted_as(address: str) -> str:
+    """What an address is counted as: an IPv6 one as its network of 64 bits, any other as itself."""
+    found = _parse(address)
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(ip_network((found, _COUNTED_PREFIX_V6), strict=False))
 
 
 def _parse(text: str) -> _Address | None:

@@ -2,22 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, assert_never
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
-from harmonic_gateway.allowlists import Network
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.http.addresses import client_address
+from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
-from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
-from harmonic_gateway.sockets import PATHS
-from harmonic_protocol.catalogue import OPERATIONS
+from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.export import openapi
 from harmonic_protocol.messages.declaration import (
@@ -30,14 +28,12 @@ from harmonic_protocol.messages.universes import (
     CreateUniverse,
     GetMusic,
     ListUniverses,
-    Operation,
     UniverseOperation,
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.entropy import new_id
 
 _STATUS_BY_CODE = {
@@ -72,14 +68,14 @@ class Api:
     def __init__(
         self,
         *,
-        identify: Callable[[str | None], Awaitable[Identity | Refused]],
+        standing: Standing,
         allowances: Allowances,
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
         log: BoundLogger,
     ) -> None:
-        self._identify = identify
+        self._standing = standing
         self._allowances = allowances
         self._owners = owners
         self._pieces = pieces
@@ -105,10 +101,10 @@ class Api:
         return web.Response(body=self._openapi, content_type=JSON_TYPE)
 
     def _handler(
-        self, operation: type[Operation]
+        self, operation: type[ApiOperation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            identity = await self._identify(bearer(request.headers))
+            identity = await self._standing.identify(bearer(request.headers))
             if isinstance(identity, Refused):
                 return self._error(identity)
             over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
@@ -117,11 +113,15 @@ class Api:
             asked = await read_operation(operation, request)
             if isinstance(asked, Refused):
                 return self._error(asked)
+            # The body may have taken its time.
+            unfit = self._standing.refusal_to_admit(identity)
+            if unfit is not None:
+                return self._error(unfit)
             return await self._carry_out(asked, identity)
 
         return handle
 
-    async def _carry_out(self, asked: Operation, identity: Identity) -> web.StreamResponse:
+    async def _carry_out(self, asked: ApiOperation, identity: Identity) -> web.StreamResponse:
         caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
@@ -147,17 +147,19 @@ class Api:
         return error_response(refusal.about(errorId=error_id))
 
 
-def _key(asked: Operation, identity: Identity) -> str:
+def _key(asked: ApiOperation, identity: Identity) -> str:
     match asked:
-        case CreateUniverse(id=universe_id):
-            return universe_id or ""
-        case UniverseOperation(universe_id=universe_id):
-            return universe_id
-        case _:
+        case CreateUniverse():
+            return asked.id or ""
+        case UniverseOperation():
+            return asked.universe_id
+        case ListUniverses():
             return identity.user_id
+        case unreachable:
+            assert_never(unreachable)
 
 
-def _answer(asked: Operation, reply: Reply) -> web.Response:
+def _answer(asked: ApiOperation, reply: Reply) -> web.Response:
     if asked.answer is None:
         return web.Response(status=asked.spec.status)
     return web.Response(
@@ -177,7 +179,9 @@ def error_response(refusal: Refused) -> web.Response:
     return web.json_response({"error": refusal.to_wire()}, status=status, headers=headers)
 
 
-async def read_operation(operation: type[Operation], request: web.Request) -> Operation | Refused:
+async def read_operation(
+    operation: type[ApiOperation], request: web.Request
+) -> ApiOperation | Refused:
     """The operation that a request means, or why it means none."""
     path = dict(request.match_info)
     try:
@@ -261,26 +265,3 @@ def error_middleware(log: BoundLogger) -> Middleware:
             )
 
     return in_format
-
-
-def guard_addresses(guard: Guards, proxies: Sequence[Network], clock: Clock) -> Middleware:
-    """Turns connects away of an address that makes too many of them."""
-
-    @web.middleware
-    async def guarded(
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        if request.path in PATHS and "sid" not in request.query:
-            wait_s = guard.take(client_address(request, proxies), clock.monotonic())
-            if wait_s:
-                return error_response(
-                    refused(
-                        Code.RATE_LIMITED,
-                        "Too many connects from this address",
-                        retryAfterMs=int(wait_s * 1000) + 1,
-                    )
-                )
-        return await handler(request)
-
-    return guarded

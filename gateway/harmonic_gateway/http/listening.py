@@ -13,6 +13,7 @@ from harmonic_gateway.http.origins import Origins
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_runtime.observability.ops import SHUTDOWN_TIMEOUT_S
 from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.sites import start_site
 
 #: No answer is a page, or for anybody but who asked; and what gives it is nobody's business.
 SECURITY_HEADERS = {
@@ -56,22 +57,23 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
         handle_signals=False,
         # A poll whose client is gone ends its session at once, and not with its heartbeat.
         handler_cancellation=True,
+        # No request may have a compressed body. aiohttp would inflate one that was refused, while
+        # it reads the rest of it: a short body could cost seconds.
+        auto_decompress=False,
         keepalive_timeout=settings.keepalive_timeout_s,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner, settings.host, settings.port, ssl_context=tls, backlog=LISTEN_BACKLOG
-        )
         try:
-            await site.start()
+            port = await start_site(
+                runner, settings.host, settings.port, tls=tls, backlog=LISTEN_BACKLOG
+            )
         except OSError as error:
             raise CannotStart(
                 f"Cannot listen on {settings.host}:{settings.port} for clients"
                 f" ({error.strerror}): set HARMONIC_HOST or HARMONIC_PORT."
             ) from error
-        port: int = runner.addresses[0][1]
         yield port
     finally:
         await runner.cleanup()

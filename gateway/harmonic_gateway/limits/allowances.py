@@ -161,13 +161,18 @@ class FloodGuard:
 
         One that ``counts`` for more than a burst is let pass after a burst's time.
         """
-        due = max(self._due, now_s)
-        cost_s = min(counts * self._interval_s, self._burst_s)
-        wait_s = due + cost_s - now_s - self._burst_s
-        if wait_s > 0:
-            return wait_s
-        self._due = due + cost_s
-        return 0.0
+        wait_s = self.look(now_s, counts=counts)
+        if not wait_s:
+            self._due = max(self._due, now_s) + self._cost_s(counts)
+        return wait_s
+
+    def look(self, now_s: float, *, counts: int = 1) -> float:
+        """What :meth:`take` would return now; takes nothing."""
+        wait_s = max(self._due, now_s) + self._cost_s(counts) - now_s - self._burst_s
+        return max(wait_s, 0.0)
+
+    def _cost_s(self, counts: int) -> float:
+        return min(counts * self._interval_s, self._burst_s)
 
 
 class Guards:
@@ -184,6 +189,14 @@ class Guards:
         guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)
         _remember(self._guards, whose, guard)
         wait_s = guard.take(now_s)
+        if wait_s:
+            self._refused.inc()
+        return wait_s
+
+    def look(self, whose: str, now_s: float) -> float:
+        """What :meth:`take` would return now; takes nothing."""
+        guard = self._guards.get(whose)
+        wait_s = guard.look(now_s) if guard is not None else 0.0
         if wait_s:
             self._refused.inc()
         return wait_s

@@ -11,9 +11,11 @@ Invariants:
 Events are methods; :meth:`Departure.next` says, one at a time, what is to be done.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from harmonic_gateway.membership.membership import Membership
 
 #: The pause before a release is tried again, at first and at most; it doubles each time.
 FIRST_PAUSE_S = 1.0
@@ -34,28 +36,23 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Have a universe's owner release the seat, and report :meth:`Departure.answered`."""
+    """Have the owner release the seat, and report :meth:`Departure.asked`."""
 
-    universe_id: str
+    membership: Membership
 
 
 Step: TypeAlias = Save | Wait | Release
 
 
 class Departure:
-    """A connection that is over, and the universes where it may have a seat."""
+    """A connection that is over, and its memberships, by which it may still have seats."""
 
-    def __init__(self, seats: Iterable[str], *, grace_s: float) -> None:
-        self._seats = dict.fromkeys(seats)
-        self._unasked = list(self._seats)
+    def __init__(self, memberships: Collection[Membership], *, grace_s: float) -> None:
+        self._memberships = memberships
+        self._asked: set[Membership] = set()
         self._grace_s = grace_s
         self._pause_s = FIRST_PAUSE_S
         self._is_saved = False
-
-    @property
-    def seats(self) -> set[str]:
-        """The universes where it may still have a seat."""
-        return set(self._seats)
 
     def saved(self) -> None:
         """The session is saved, or could not be."""
@@ -64,34 +61,28 @@ class Departure:
     def waited(self) -> None:
         """The grace, or a pause, is over."""
         self._grace_s = 0.0
-        self._unasked = list(self._seats)
+        self._asked.clear()
 
-    def answered(self, universe_id: str, *, is_released: bool) -> None:
-        """The owner has confirmed a release, or could not be asked."""
-        if universe_id in self._unasked:
-            self._unasked.remove(universe_id)
-        if is_released:
-            self._seats.pop(universe_id, None)
+    def asked(self, membership: Membership) -> None:
+        """The owner was asked, with or without an answer."""
+        self._asked.add(membership)
 
-    def seated(self, universe_id: str) -> None:
-        """A request that was under way has got a seat."""
-        self._seats[universe_id] = None
-        self._unasked.append(universe_id)
-
-    def superseded(self, universe_id: str) -> None:
-        """Another connection has taken a seat over."""
-        self.answered(universe_id, is_released=True)
+    def seated(self, membership: Membership) -> None:
+        """A request that was under way has got a seat: whatever was asked before was too early."""
+        self._asked.discard(membership)
 
     def next(self) -> Step | None:
         """The next thing to do; ``None`` once no seat is left."""
         if not self._is_saved:
             return Save()
-        if not self._seats:
+        held = [each for each in self._memberships if each.may_hold_seat]
+        if not held:
             return None
         if self._grace_s:
             return Wait(self._grace_s)
-        if self._unasked:
-            return Release(self._unasked[0])
+        for membership in held:
+            if membership not in self._asked:
+                return Release(membership)
         pause_s = self._pause_s
         self._pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return Wait(pause_s)

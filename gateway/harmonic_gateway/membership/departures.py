@@ -7,9 +7,12 @@ from typing import assert_never
 
 from harmonic_gateway.membership.departure import Departure, Release, Save, Wait
 from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.sockets import Ended
 from harmonic_protocol.internal import CloseConnection
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -18,52 +21,61 @@ from harmonic_runtime.process.lifecycle import Tasks
 class _Departed:
     session: Session
     memberships: list[Membership]
-    clean: bool
+    ended: Ended
     departure: Departure
 
 
 class Departures:
     """Connections that are over and may still have seats."""
 
-    def __init__(self, *, owners: Owners, sessions: Sessions, tasks: Tasks, grace_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        memberships: Memberships,
+        rooms: Rooms,
+        owners: Owners,
+        sessions: Sessions,
+        tasks: Tasks,
+        grace_s: float,
+    ) -> None:
+        self._memberships = memberships
+        self._rooms = rooms
         self._owners = owners
         self._sessions = sessions
         self._tasks = tasks
         self._grace_s = grace_s
         self._departed: dict[str, _Departed] = {}
 
-    def depart(self, session: Session, memberships: list[Membership], *, clean: bool) -> None:
-        """A connection with these memberships is over; ``clean`` if its client said goodbye."""
-        seats = [each.universe_id for each in memberships if each.may_hold_seat]
-        departure = Departure(seats, grace_s=0.0 if clean else self._grace_s)
-        self._begin(_Departed(session, memberships, clean, departure))
+    def depart(self, session: Session, ended: Ended) -> None:
+        """A connection is over."""
+        memberships = self._rooms.depart(session.connection)
+        grace_s = 0.0 if ended is Ended.GOODBYE else self._grace_s
+        departure = Departure(memberships, grace_s=grace_s)
+        self._begin(_Departed(session, memberships, ended, departure))
 
-    def supersede(self, connection_id: str, universe_id: str) -> None:
-        """Another connection has taken a seat over: it is not released from here."""
-        departed = self._departed.get(connection_id)
-        if departed is not None:
-            departed.session.replaced = True
-            departed.departure.superseded(universe_id)
-
-    def release(self, session: Session, universe_id: str) -> None:
+    def seated(self, session: Session, membership: Membership) -> None:
         """A connection was granted a seat when it was over already."""
         departed = self._departed.get(session.connection.id)
         if departed is not None:
-            departed.departure.seated(universe_id)
+            departed.departure.seated(membership)
             return
-        departure = Departure([universe_id], grace_s=0.0)
+        departure = Departure([membership], grace_s=0.0)
         departure.saved()
-        self._begin(_Departed(session, [], clean=True, departure=departure))
+        self._begin(_Departed(session, [membership], Ended.GOODBYE, departure))
 
-    async def close(self, present: Iterable[tuple[Session, list[Membership]]]) -> None:
-        """Leave everybody's session for another gateway.
+    async def close(self, present: Iterable[Session]) -> None:
+        """Leave the sessions of all who are present, and of all who departed, for other gateways.
 
         Their seats are not released: a client that reconnects in time takes its seat over, and
         the others leave when nothing has been heard of this gateway for a while.
         """
-        departed = [(each.session, each.memberships) for each in self._departed.values()]
+        remaining = [
+            (session, list(self._memberships.of(session.connection).values()))
+            for session in present
+        ]
+        remaining += [(each.session, each.memberships) for each in self._departed.values()]
         async with asyncio.TaskGroup() as group:
-            for session, memberships in [*present, *departed]:
+            for session, memberships in remaining:
                 group.create_task(self._sessions.save(session, memberships, ended=True))
 
     def _begin(self, departed: _Departed) -> None:
@@ -76,19 +88,24 @@ class Departures:
             match step:
                 case Save():
                     await self._sessions.save(
-                        session, departed.memberships, ended=True, said_goodbye=departed.clean
+                        session,
+                        departed.memberships,
+                        ended=True,
+                        said_goodbye=departed.ended is Ended.GOODBYE,
                     )
                     departure.saved()
                 case Wait(seconds=seconds):
                     await asyncio.sleep(seconds)
                     departure.waited()
-                case Release(universe_id=universe_id):
-                    is_released = await self._release(session, universe_id)
-                    departure.answered(universe_id, is_released=is_released)
+                case Release(membership=membership):
+                    departure.asked(membership)
+                    if await self._release(session, membership.universe_id):
+                        self._memberships.released(membership)
                 case _:
                     assert_never(step)
         if self._departed.get(session.connection.id) is departed:
             del self._departed[session.connection.id]
+            self._memberships.forget(session.connection)
 
     async def _release(self, session: Session, universe_id: str) -> bool:
         request = CloseConnection(universe_id=universe_id)

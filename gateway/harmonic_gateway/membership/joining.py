@@ -102,7 +102,7 @@ class Joining:
                 await self._rooms.follow(join.universe_id)
             except BusUnavailable:
                 return _UNAVAILABLE
-            membership.ask()
+            self._memberships.ask(membership)
             reply = await self._ask(session, join)
             frees_seat = frees_seat and _is_certain(reply)
             if reply.error is not None or reply.position is None:
@@ -136,7 +136,8 @@ class Joining:
             case Entry.UNSEATED:
                 return membership.refusal or _NOT_IN_ROOM
             case Entry.GONE:
-                self._departures.release(session, membership.universe_id)
+                self._memberships.ask(membership)
+                self._departures.seated(session, membership)
                 return _UNAVAILABLE
             case Entry.STALE:
                 return entry

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harmonic_gateway.membership.membership import Entry, Membership, Stage
+from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
 
 #: Records that are kept for those who are entering.
@@ -63,12 +63,12 @@ class LocalRoom:
     def place(self, membership: Membership) -> None:
         """Keep a membership where its stage says that it belongs."""
         connection = membership.connection
-        if membership.stage is Stage.PRESENT:
+        if membership.stage is Presence.PRESENT:
             self.present[connection] = membership
         elif self.present.get(connection) is membership:
             del self.present[connection]
             self.several.discard(membership)
-        if membership.stage is Stage.ENTERING:
+        if membership.stage is Presence.ENTERING:
             if not self.entering:
                 self.complete_after = self.position
             self.entering[connection] = membership
@@ -105,7 +105,7 @@ class LocalRoom:
         reached = self.position or 0
         due = [(member, frames) for at, member, frames in self.awaited if at <= reached]
         self.awaited = [waiting for waiting in self.awaited if waiting[0] > reached]
-        return [(member, frames) for member, frames in due if member.stage is Stage.PRESENT]
+        return [(member, frames) for member, frames in due if member.stage is Presence.PRESENT]
 
     def reached(self, membership: Membership) -> int:
         """The position up to which a member was sent everything."""

@@ -26,7 +26,7 @@ from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
 
-class Stage(Enum):
+class Presence(Enum):
     """How far a connection has come with a room."""
 
     ENTERING = auto()
@@ -64,7 +64,7 @@ class Membership:
 
     connection: Connection
     universe_id: str
-    stage: Stage = Stage.GONE
+    stage: Presence = Presence.GONE
     requests: int = 0
     seated: bool = False
     as_of: int = 0
@@ -89,27 +89,21 @@ class Membership:
     @property
     def is_known(self) -> bool:
         """Whether there is anything to remember."""
-        return self.stage is not Stage.GONE or self.may_hold_seat
+        return self.stage is not Presence.GONE or self.may_hold_seat
 
     def begin(self) -> None:
         """A seat is about to be asked for."""
         self.requests += 1
-        if self.stage is Stage.GONE:
-            self.stage = Stage.ENTERING
+        if self.stage is Presence.GONE:
+            self.stage = Presence.ENTERING
             self._forget_place()
-
-    def ask(self) -> bool:
-        """The request leaves now; whether the connection held no seat before, for certain."""
-        is_first = not self.may_hold_seat
-        self.may_hold_seat = True
-        return is_first
 
     def answered(self, position: int, mode: Mode, start: Place | None = None) -> None:
         """The owner has replied: it keeps a seat as of ``position``."""
-        if position < self.as_of or self.stage is Stage.GONE:
+        if position < self.as_of or self.stage is Presence.GONE:
             return
         self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
-        if self.stage is Stage.ENTERING and not self.rejoining:
+        if self.stage is Presence.ENTERING and not self.rejoining:
             self.start, self.cursor = start or Place(position), position
 
     def refused(self, *, frees_seat: bool) -> None:
@@ -127,18 +121,18 @@ class Membership:
         The room has all records above ``complete_after`` at hand, or has not begun with any.
         """
         self.requests -= 1
-        if self.stage is Stage.GONE:
+        if self.stage is Presence.GONE:
             return Entry.GONE
         if not self.seated:
             self._give_up_if_idle()
             return Entry.UNSEATED
-        if self.stage is Stage.PRESENT:
+        if self.stage is Presence.PRESENT:
             return Entry.RENEWED
         if complete_after is not None and self.cursor < complete_after:
             self.rejoining = False
             self._give_up_if_idle()
             return Entry.STALE
-        self.stage = Stage.PRESENT
+        self.stage = Presence.PRESENT
         self.rejoining = False
         return Entry.ADMITTED
 
@@ -149,9 +143,9 @@ class Membership:
         self.as_of, self.seated, self.refusal, self.mode = position, False, refusal, None
         self._forget_place()
         if self.requests:
-            self.stage = Stage.ENTERING
+            self.stage = Presence.ENTERING
         else:
-            self.stage = Stage.GONE
+            self.stage = Presence.GONE
             self.may_hold_seat = False
         return True
 
@@ -160,12 +154,12 @@ class Membership:
 
         Until the owner gives it back, what follows ``reached`` is kept back.
         """
-        if position <= self.as_of or self.stage is Stage.GONE:
+        if position <= self.as_of or self.stage is Presence.GONE:
             return False
         self.as_of, self.seated = position, False
-        if self.stage is not Stage.PRESENT:
+        if self.stage is not Presence.PRESENT:
             return False
-        self.stage, self.rejoining, self.cursor = Stage.ENTERING, True, reached
+        self.stage, self.rejoining, self.cursor = Presence.ENTERING, True, reached
         return True
 
     def change_mode(self, position: int, mode: Mode) -> bool:
@@ -177,19 +171,19 @@ class Membership:
 
     def depart(self) -> None:
         """The connection is over. What it had is kept, to be saved and released."""
-        self.stage = Stage.GONE
+        self.stage = Presence.GONE
 
     def supersede(self, position: int) -> bool:
         """The seat is another connection's as of ``position``; whether that is news."""
         if position <= self.as_of:
             return False
         self.as_of, self.seated, self.may_hold_seat = position, False, False
-        self.stage = Stage.GONE
+        self.stage = Presence.GONE
         return True
 
     def _give_up_if_idle(self) -> None:
-        if self.stage is Stage.ENTERING and not self.requests and not self.rejoining:
-            self.stage, self.mode = Stage.GONE, None
+        if self.stage is Presence.ENTERING and not self.requests and not self.rejoining:
+            self.stage, self.mode = Presence.GONE, None
 
     def _forget_place(self) -> None:
         self.rejoining = False

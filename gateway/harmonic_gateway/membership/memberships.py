@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harmonic_gateway.delivery.places import Place, elsewhere, place
 from harmonic_gateway.membership.local_room import LocalRoom
-from harmonic_gateway.membership.membership import Entry, Membership, Stage
+from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.internal import SavedRoom
 from harmonic_protocol.refusals import Refused
@@ -42,7 +42,7 @@ class Memberships:
     def mode(self, connection: Connection, universe_id: str) -> Mode | None:
         """What a connection may do in a room at this moment; ``None``: it is not in it."""
         known = self.find(connection.id, universe_id)
-        return known.mode if known is not None and known.stage is Stage.PRESENT else None
+        return known.mode if known is not None and known.stage is Presence.PRESENT else None
 
     def room(self, universe_id: str) -> LocalRoom | None:
         """The members of a universe here."""
@@ -79,13 +79,17 @@ class Memberships:
         room.place(membership)
         return membership
 
+    def ask(self, membership: Membership) -> None:
+        """The request for a seat leaves now."""
+        membership.may_hold_seat = True
+
     def answered(
         self, membership: Membership, position: int, mode: Mode, start: Place | None = None
     ) -> bool:
         """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
         membership.answered(position, mode, start)
         self._aim(membership.connection)
-        return membership.seated and membership.stage is not Stage.GONE
+        return membership.seated and membership.stage is not Presence.GONE
 
     def refused(self, membership: Membership, *, frees_seat: bool) -> None:
         """The request for a seat was refused, failed, or was not made."""
@@ -122,7 +126,9 @@ class Memberships:
         self, universe_id: str, position: int, frames: Sequence[Frame]
     ) -> Iterable[Membership]:
         """The next record of a log; the members who are due its frames."""
-        room = self._rooms[universe_id]
+        room = self._rooms.get(universe_id)
+        if room is None:
+            return ()
         if frames:
             for membership in room.several:
                 membership.elsewhere = self._elsewhere(membership)
@@ -130,7 +136,8 @@ class Memberships:
 
     def due(self, universe_id: str) -> list[tuple[Membership, Sequence[Frame]]]:
         """The frames kept for members who were sent by now all that comes before them."""
-        return self._rooms[universe_id].due()
+        room = self._rooms.get(universe_id)
+        return room.due() if room is not None else []
 
     def unseat(
         self, universe_id: str, connection_id: str, position: int, refusal: Refused | None
@@ -139,7 +146,7 @@ class Memberships:
         membership = self.find(connection_id, universe_id)
         if membership is None:
             return None
-        was_member = membership.stage is Stage.PRESENT or membership.rejoining
+        was_member = membership.stage is Presence.PRESENT or membership.rejoining
         is_news = membership.unseat(position, refusal)
         self._settle(membership)
         return membership if is_news and was_member else None
@@ -182,14 +189,22 @@ class Memberships:
     # On the way out.
 
     def depart(self, connection: Connection) -> list[Membership]:
-        """A connection is over: its memberships as they were, which are not known any more."""
-        ended = list(self._by_connection.pop(connection.id, {}).values())
+        """A connection is over: its memberships, known until it is forgotten."""
+        ended = list(self.of(connection).values())
         for membership in ended:
             membership.depart()
             room = self._room_of(membership)
             if room is not None:
                 room.place(membership)
         return ended
+
+    def released(self, membership: Membership) -> None:
+        """The owner has confirmed that a departed connection has no seat."""
+        membership.may_hold_seat = membership.requests > 0
+
+    def forget(self, connection: Connection) -> None:
+        """A departed connection has no seat any more."""
+        self._by_connection.pop(connection.id, None)
 
     def lose(self, universe_id: str) -> list[Membership]:
         """Forget a room whose log is not to be had any more; those in it, or entering."""
@@ -215,7 +230,7 @@ class Memberships:
         """A ping is sent: once it is answered, the client has all that was sent before it."""
         for membership in self.of(connection).values():
             room = self._rooms.get(membership.universe_id)
-            if room is not None and membership.stage is Stage.PRESENT:
+            if room is not None and membership.stage is Presence.PRESENT:
                 membership.sent = room.reached(membership)
 
     def acknowledge(self, connection: Connection) -> None:
@@ -247,7 +262,7 @@ class Memberships:
         placed = list(self._placed(connection))
         for membership in placed:
             room = self._room_of(membership)
-            if room is None or membership.stage is not Stage.PRESENT:
+            if room is None or membership.stage is not Presence.PRESENT:
                 continue
             if len(placed) > 1:
                 room.several.add(membership)
@@ -257,7 +272,7 @@ class Memberships:
 
     def _placed(self, connection: Connection) -> Iterator[Membership]:
         for membership in self.of(connection).values():
-            if membership.start is not None and membership.stage is not Stage.GONE:
+            if membership.start is not None and membership.stage is not Presence.GONE:
                 yield membership
 
     def _elsewhere(self, membership: Membership) -> str | None:
@@ -269,7 +284,7 @@ class Memberships:
     def _place(self, membership: Membership) -> str:
         universe_id, start = membership.universe_id, membership.start
         room = self._room_of(membership)
-        if room is not None and membership.stage is Stage.PRESENT:
+        if room is not None and membership.stage is Presence.PRESENT:
             return place(universe_id, room.reached(membership))
         if start is None or membership.rejoining:
             return place(universe_id, membership.cursor)

@@ -1,17 +1,17 @@
 """What the logs say about connections of this gateway, and what follows for their clients."""
 
 import asyncio
+from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
-    HiddenEvent,
     MusicFailed,
+    Notice,
     UniverseDeleted,
 )
 from harmonic_protocol.messages.music import GenerateMusic
@@ -22,7 +22,7 @@ _NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
 
 
 class Notices:
-    """Acts upon hidden events.
+    """Acts upon notices.
 
     Memberships whose seats were released together with their gateway are put into ``unseated``.
     """
@@ -34,17 +34,15 @@ class Notices:
         unseated: asyncio.Queue[Membership],
         answers: Answers,
         sessions: Sessions,
-        departures: Departures,
         tasks: Tasks,
     ) -> None:
         self._memberships = memberships
         self._unseated = unseated
         self._answers = answers
         self._sessions = sessions
-        self._departures = departures
         self._tasks = tasks
 
-    def act_upon(self, universe_id: str, position: int, event: HiddenEvent) -> None:
+    def act_upon(self, universe_id: str, position: int, event: Notice) -> None:
         """Do what an event means, at its position of a universe's log, for those here."""
         match event:
             case UniverseDeleted():
@@ -62,7 +60,7 @@ class Notices:
                         connection, GenerateMusic, refusal, universe_id=universe_id
                     )
             case _:
-                pass
+                assert_never(event)
 
     def _left(self, universe_id: str, position: int, left: ConnectionLeft) -> None:
         connection_id = left.connection_id
@@ -88,8 +86,7 @@ class Notices:
 
     def _supersede(self, universe_id: str, connection_id: str, position: int) -> None:
         """The client has resumed on another connection: close this one."""
-        self._departures.supersede(connection_id, universe_id)
         ended = self._memberships.supersede(universe_id, connection_id, position)
         if ended is not None:
             ended.connection.session.replaced = True
-            ended.connection.socket.shut()
+            ended.connection.close()

@@ -7,7 +7,7 @@ more. What comes meanwhile is kept, and sent with the seat.
 import asyncio
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.membership.membership import Entry, Membership, Stage
+from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.sessions import Sessions
@@ -53,7 +53,7 @@ class Rejoining:
             self._tasks.start(self._rejoin(membership), name="rejoin")
 
     async def _rejoin(self, membership: Membership) -> None:
-        while membership.stage is Stage.ENTERING and membership.rejoining:
+        while membership.stage is Presence.ENTERING and membership.rejoining:
             async with self._turns:
                 is_answered = await self._ask(membership)
             if not is_answered:
@@ -78,7 +78,7 @@ class Rejoining:
         self._memberships.answered(membership, reply.position, mode)
         if self._rooms.admit(membership) is Entry.STALE:
             # It has to begin anew, and is brought up to date then.
-            connection.socket.shut()
+            connection.close()
         return True
 
     def _evict(self, membership: Membership, refusal: Refused) -> None:

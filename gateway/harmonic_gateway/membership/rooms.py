@@ -13,7 +13,7 @@ from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.log import HiddenEvent
+from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
@@ -39,7 +39,7 @@ class Rooms:
         memberships: Memberships,
         bus: Bus,
         history: History,
-        on_notice: Callable[[str, int, HiddenEvent], None],
+        on_notice: Callable[[str, int, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
         metrics: Metrics,
@@ -116,7 +116,7 @@ class Rooms:
         return self._memberships.positions()
 
     def _feed(self, universe_id: str) -> Feed:
-        def sink(position: int, frames: list[Frame], notices: list[HiddenEvent]) -> None:
+        def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, position, frames, notices)
 
         return Feed(
@@ -153,7 +153,7 @@ class Rooms:
         feed.expect(position)
 
     def _deliver(
-        self, universe_id: str, position: int, frames: list[Frame], notices: list[HiddenEvent]
+        self, universe_id: str, position: int, frames: list[Frame], notices: list[Notice]
     ) -> None:
         for notice in notices:
             self._on_notice(universe_id, position, notice)
@@ -171,7 +171,7 @@ class Rooms:
         lost = self._memberships.lose(universe_id)
         self._leave(universe_id)
         for membership in lost:
-            membership.connection.socket.shut()
+            membership.connection.close()
 
     def _leave_if_empty(self, universe_id: str) -> None:
         if self._memberships.discard(universe_id):

@@ -21,7 +21,7 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Found, Sessions
 from harmonic_gateway.owners import Owners
-from harmonic_gateway.sockets import Frame
+from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart, ResumeRoom, SavedRoom
 from harmonic_protocol.log import MusicStored
@@ -33,6 +33,7 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.process.lifecycle import Tasks
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
 MAX_MISSED_RECORDS = 20_000
@@ -91,9 +92,11 @@ class Recovery:
         gateways: Directory,
         history: History,
         window_s: float,
+        tasks: Tasks,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
+        self._tasks = tasks
         self._sessions = sessions
         self._pids = pids
         self._owners = owners
@@ -131,7 +134,7 @@ class Recovery:
         self._waiting += 1
         try:
             async with self._turns:
-                if session.connection.socket.closed:
+                if session.connection.closed:
                     raise BusUnavailable("nobody waits for it any more")
                 return await self._find(session, auth)
         finally:
@@ -158,11 +161,21 @@ class Recovery:
                     refusal = back.membership.refusal
                 elif entry is Entry.STALE:
                     # It has to begin anew, and is brought up to date then.
-                    connection.socket.shut()
+                    connection.close()
             if refusal is not None:
                 self._answers.evicted(connection, refusal, back.universe_id)
         outcome = "recovered" if returning.recovered else "anew"
         self._returns.labels(outcome).inc()
+        memberships = list(self._memberships.of(connection).values())
+        self._tasks.start(self._sessions.save(session, memberships), name="save session")
+
+    def pinged(self, connection: Connection) -> None:
+        """Record what the client will have received once it answers this ping."""
+        self._memberships.mark_sent(connection)
+
+    def ponged(self, connection: Connection) -> None:
+        """Record that the client has everything that was sent before this ping."""
+        self._memberships.acknowledge(connection)
 
     async def _by_pid(self, session: Session, pid: Any, offset: Any) -> Return | None:
         user_id = session.identity.user_id
@@ -233,7 +246,7 @@ class Recovery:
         membership = self._memberships.enter(session.connection, universe_id)
         try:
             await self._rooms.follow(universe_id)
-            membership.ask()
+            self._memberships.ask(membership)
             request = ResumeRoom(
                 universe_id=universe_id,
                 mode=saved.mode,
@@ -309,8 +322,7 @@ class Recovery:
         back = joined.model_copy(update={"from_seq": from_seq})
         frames.append(encode_event(back, RoomJoined.spec.name))
         if result.current is not None:
-            current = result.current
-            sets = (current.physics, current.music, current.visualization)
+            sets = result.current.events()
             frames.extend(encode_event(values, values.spec.name) for values in sets)
         frames.extend(again)
         recovered = StateRecovered(

@@ -61,7 +61,7 @@ def accepted(command: type[Command]) -> type[WireModel]:
     """The ack of such a command when it was carried out."""
     if command is TimeSync:
         return TimeSynced
-    return Accepted if command.spec.handler is Handler.STATE else SignalAccepted
+    return Accepted if command.handler is Handler.STATE else SignalAccepted
 
 
 class ConnectAuth(WireModel):

@@ -14,13 +14,15 @@ from harmonic_protocol.messages.declaration import (
     Event,
     RateClass,
 )
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.refusals import Code
 
 TITLE = "Harmonic Universe"
+*_OTHER_SETS, _LAST_SET = PARAMETER_SETS
 SUMMARY = (
-    "People share a universe: its physics, music and visualization parameters. They change them"
-    " together, see who else is there, let the universe make music of them, and show one another"
-    " what they hear."
+    f"People share a universe: its {', '.join(_OTHER_SETS)} and {_LAST_SET} parameters. They"
+    " change them together, see who else is there, let the universe make music of them, and show"
+    " one another what they hear."
 )
 
 #: The namespaces that are served, the canonical one first.

@@ -6,12 +6,11 @@ from pydantic import Field, StringConstraints
 
 from harmonic_protocol.messages.declaration import (
     Audience,
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
-    Handler,
+    GatewayCommand,
 )
 from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
@@ -56,12 +55,10 @@ class ConnectSuccess(Event):
     offset: str | None = None
 
 
-class RefreshToken(Command):
+class RefreshToken(GatewayCommand):
     """Go on with a newer token of the same user."""
 
-    spec: ClassVar = CommandSpec(
-        "refresh_token", rate=None, answers=("token_refreshed",), handler=Handler.GATEWAY
-    )
+    spec: ClassVar = CommandSpec("refresh_token", rate=None, answers=("token_refreshed",))
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN_CHARACTERS)]
 
@@ -82,14 +79,14 @@ class TokenRefreshed(Event):
     expires_at: Timestamp
 
 
-class TimeSync(Command):
+class TimeSync(GatewayCommand):
     """Ask for the server's clock, and for how the connection is doing; answered by its ack.
 
     ``t0`` is the client's own clock. Half of the time that the answer takes, less what the
     server took itself, is what the clocks are apart by.
     """
 
-    spec: ClassVar = CommandSpec("time_sync", rate=None, answers=(), handler=Handler.GATEWAY)
+    spec: ClassVar = CommandSpec("time_sync", rate=None, answers=())
 
     t0: float
 

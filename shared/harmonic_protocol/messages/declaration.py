@@ -98,12 +98,11 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """How a command is named, carried out, limited and refused."""
+    """How a command is named, limited and refused; its base class says who carries it out."""
 
     name: str
     rate: RateClass | None
     answers: tuple[str, ...]
-    handler: Handler = Handler.STATE
     failure: Failure = Failure.ERROR
     max_bytes: int = MAX_MESSAGE_BYTES
     repeatable: bool = False
@@ -152,6 +151,7 @@ class Command(Request):
     """Something that a client asks for. Each may carry an ``opId``."""
 
     spec: ClassVar[CommandSpec]
+    handler: ClassVar[Handler]
 
     op_id: OperationId | None = None
 
@@ -166,16 +166,43 @@ class Command(Request):
         return self.spec.repeatable or self.op_id is not None
 
 
+class GatewayCommand(Command):
+    """Something that the gateway answers by itself."""
+
+    handler: ClassVar = Handler.GATEWAY
+
+
 class RoomCommand(Command):
     """Something that a client asks for in a universe's room."""
 
     universe_id: UniverseId
 
 
+class OwnerCommand(RoomCommand):
+    """Something that the owner of the universe decides."""
+
+    handler: ClassVar = Handler.STATE
+
+
 class Event(WireModel):
     """Something that happened, as clients are told of it."""
 
     spec: ClassVar[EventSpec]
+
+
+class LiveSignal(RoomCommand):
+    """Something that the gateway passes on to the room as ``event``, stored nowhere.
+
+    The event has the signal's own fields, and ``user_id`` and ``timestamp``.
+    """
+
+    handler: ClassVar = Handler.RELAY
+    event: ClassVar[type[Event]]
+
+    def relayed(self, *, user_id: str, timestamp: str) -> Event:
+        """What the room is told."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name != "op_id"}
+        return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 
 class Changes(ClientModel):

@@ -9,8 +9,8 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
+    OwnerCommand,
     RateClass,
-    RoomCommand,
 )
 from harmonic_protocol.values import Key, Note, Scale, Timestamp, UniverseId, UserId
 
@@ -23,7 +23,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 ComposerVersion = Annotated[int, Field(ge=1)]
 
 
-class GenerateMusic(RoomCommand):
+class GenerateMusic(OwnerCommand):
     """Ask for a piece from the universe's parameters as they are now."""
 
     spec: ClassVar = CommandSpec("generate_music", RateClass.GENERATIONS, ("music_generated",))

@@ -11,14 +11,15 @@ from harmonic_protocol.messages.declaration import (
     Event,
     EventSpec,
     Failure,
+    OwnerCommand,
     RateClass,
-    RoomCommand,
 )
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.refusals import Code, Details
-from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
+from harmonic_protocol.values import Mode, Participant, Timestamp, UniverseId, UserId
 
 
-class JoinRoom(RoomCommand):
+class JoinRoom(OwnerCommand):
     """Enter a universe's room, or change one's mode in it."""
 
     spec: ClassVar = CommandSpec(
@@ -32,7 +33,7 @@ class JoinRoom(RoomCommand):
     mode: Mode
 
 
-class LeaveRoom(RoomCommand):
+class LeaveRoom(OwnerCommand):
     """Leave a universe's room."""
 
     spec: ClassVar = CommandSpec(

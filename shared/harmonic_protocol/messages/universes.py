@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harmonic_protocol.messages.declaration import OperationSpec, Request
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import (
     Mode,
-    Parameters,
     Timestamp,
     UniverseId,
     UniverseName,
@@ -97,6 +97,10 @@ class CreateUniverse(Operation):
     max_participants: ParticipantLimit = DEFAULT_PARTICIPANTS
 
 
+#: Cursors are sequences of a stream, which have 63 bits, and the next one is asked for.
+MAX_CURSOR = 2**63 - 2
+
+
 class ListUniverses(Operation):
     """The universes that the caller may see, in the order of their latest change of settings."""
 
@@ -104,7 +108,7 @@ class ListUniverses(Operation):
     answer: ClassVar = UniversePage
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[int, Field(ge=0)] = 0
+    cursor: Annotated[int, Field(ge=0, le=MAX_CURSOR)] = 0
 
 
 class UniverseOperation(Operation):

@@ -9,6 +9,7 @@ from aiohttp import web
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
+from harmonic_runtime.process.sites import start_site
 
 #: How long requests in progress may take when the server stops.
 SHUTDOWN_TIMEOUT_S = 1.0
@@ -67,15 +68,13 @@ async def ops_server(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.ops_host, settings.ops_port)
         try:
-            await site.start()
+            port = await start_site(runner, settings.ops_host, settings.ops_port)
         except OSError as error:
             raise CannotStart(
                 f"Cannot listen on {settings.ops_host}:{settings.ops_port} for /healthz, /readyz"
                 f" and /metrics ({error.strerror}): set HARMONIC_OPS_HOST or HARMONIC_OPS_PORT."
             ) from error
-        port: int = runner.addresses[0][1]
         yield port
     finally:
         await runner.cleanup()

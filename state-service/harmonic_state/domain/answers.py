@@ -1,17 +1,20 @@
 """What a caller gets back for a request that was carried out."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import assert_never
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import CurrentValues, JoinResult, ResumeRoom
-from harmonic_protocol.log import MusicRequested
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    ParametersUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    JoinResult,
+    ReleaseGateway,
+    ResumeRoom,
 )
+from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -19,10 +22,14 @@ from harmonic_protocol.messages.rooms import (
     RoomJoined,
     RoomLeft,
 )
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
+    DeleteUniverse,
+    GetMusic,
     GetUniverse,
     Membership,
+    RemoveMember,
     SetMember,
     UpdateUniverse,
 )
@@ -31,8 +38,6 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import Moment, continues
 from harmonic_state.domain.universe import LastChange, Universe
-
-E = TypeVar("E", bound=ParametersUpdated)
 
 
 def answer(
@@ -59,8 +64,20 @@ def answer(
             return after.public_view(viewer=caller.user_id)
         case SetMember():
             return Membership(user_id=request.user_id, role=request.role)
-        case _:
+        case (
+            ParameterCommand()
+            | GenerateMusic()
+            | CloseConnection()
+            | ReleaseGateway()
+            | CompleteMusic()
+            | ExpireMusic()
+            | DeleteUniverse()
+            | RemoveMember()
+            | GetMusic()
+        ):
             return None
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _joined(
@@ -86,25 +103,18 @@ def _joined(
 
 def _current(universe: Universe) -> CurrentValues:
     by_creation = LastChange(universe.owner, universe.created_at)
-
-    def of(name: str, event: type[E]) -> E:
+    values = {}
+    for name, declared in PARAMETER_SETS.items():
         last = universe.last_changes.get(name, by_creation)
-        return event.model_validate(
-            {
-                "universeId": universe.id,
-                "parameters": getattr(universe.parameters, name),
-                "userId": last.user_id,
-                "timestamp": last.timestamp,
-                "changed": (),
-                "current": True,
-            }
+        values[name] = declared.event(
+            universe_id=universe.id,
+            parameters=declared.of(universe.parameters),
+            user_id=last.user_id,
+            timestamp=last.timestamp,
+            changed=(),
+            current=True,
         )
-
-    return CurrentValues(
-        physics=of("physics", PhysicsUpdated),
-        music=of("music", MusicUpdated),
-        visualization=of("visualization", VisualizationUpdated),
-    )
+    return CurrentValues(**values)
 
 
 def requested_music(events: Sequence[LogEvent]) -> list[MusicRequested]:

@@ -3,12 +3,47 @@
 import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import assert_never
 
-from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.log import HIDDEN_EVENTS, HiddenEvent, Record
-from harmonic_protocol.messages.declaration import Delivery, Event
+from harmonic_protocol.log import (
+    NOTICES,
+    OWNERS_NOTES,
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    HiddenEvent,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    MusicRequested,
+    MusicStored,
+    Notice,
+    OperationApplied,
+    OwnersNote,
+    Record,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 
-LogEvent = Event | HiddenEvent
+#: What a log holds. A function that dispatches on it ends in ``assert_never``.
+LogEvent = (
+    ParametersUpdated | ParticipantJoined | ParticipantLeft | MusicStored | Notice | OwnersNote
+)
+
+#: The events of the log by name.
+LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
+    {
+        **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
+        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft)},
+        MusicStored.name: MusicStored,
+        **NOTICES,
+        **OWNERS_NOTES,
+    }
+)
 
 
 def event_name(event: LogEvent) -> str:
@@ -16,14 +51,27 @@ def event_name(event: LogEvent) -> str:
     return event.name if isinstance(event, HiddenEvent) else event.spec.name
 
 
-_STORED = {
-    name: event
-    for name, event in EVENTS.items()
-    if event.spec.delivery in (Delivery.REPLAYED, Delivery.PRESENCE)
-}
-_BY_NAME: Mapping[str, type[LogEvent]] = MappingProxyType(
-    {**_STORED, **{event.name: event for event in HIDDEN_EVENTS}}
-)
+def frame_seq(event: LogEvent) -> int | None:
+    """The number of the frame that members see of the event, if they see one."""
+    match event:
+        case ParametersUpdated() | ParticipantJoined() | ParticipantLeft() | MusicStored():
+            return event.seq
+        case (
+            UniverseCreated()
+            | SettingsChanged()
+            | MemberSet()
+            | MemberRemoved()
+            | UniverseDeleted()
+            | ConnectionJoined()
+            | ConnectionLeft()
+            | ConnectionModeChanged()
+            | OperationApplied()
+            | MusicRequested()
+            | MusicFailed()
+        ):
+            return None
+        case unreachable:
+            assert_never(unreachable)
 
 
 def encode_record(record_id: str, at: str, events: Iterable[LogEvent]) -> bytes:
@@ -46,8 +94,8 @@ def decode_record(payload: bytes) -> tuple[str, list[LogEvent]]:
     """
     record = Record.model_validate_json(payload)
     events = [
-        _BY_NAME[event.name].model_validate(event.data)
+        LOG_EVENTS[event.name].model_validate(event.data)
         for event in record.events
-        if event.name in _BY_NAME
+        if event.name in LOG_EVENTS
     ]
     return record.id, events

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from harmonic_protocol.log import (
     ConnectionJoined,
@@ -17,12 +18,8 @@ from harmonic_protocol.log import (
     UniverseCreated,
     UniverseDeleted,
 )
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import remember
@@ -43,7 +40,7 @@ def evolve(  # noqa: PLR0911 -- the one table of what each event does
     if universe is None:
         return _created(event) if isinstance(event, UniverseCreated) else None
     match event:
-        case PhysicsUpdated() | MusicUpdated() | VisualizationUpdated():
+        case ParametersUpdated():
             return _parameters_updated(universe, event)
         case ParticipantJoined() | ParticipantLeft():
             return replace(universe, seq=event.seq, updated_at=event.timestamp)
@@ -61,8 +58,11 @@ def evolve(  # noqa: PLR0911 -- the one table of what each event does
             return _settings(universe, event)
         case UniverseDeleted():
             return _tombstone(universe, event)
-        case _:
+        case UniverseCreated():
+            # A log begins with it, once.
             return universe
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _created(event: UniverseCreated) -> Universe:
@@ -93,16 +93,8 @@ def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
     )
 
 
-def _parameters_updated(
-    universe: Universe, event: PhysicsUpdated | MusicUpdated | VisualizationUpdated
-) -> Universe:
-    match event:
-        case PhysicsUpdated():
-            name = "physics"
-        case MusicUpdated():
-            name = "music"
-        case VisualizationUpdated():
-            name = "visualization"
+def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Universe:
+    name = event.set_name
     last = LastChange(event.user_id, event.timestamp)
     return replace(
         universe,

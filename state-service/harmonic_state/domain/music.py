@@ -6,6 +6,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
 from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.parameters import MUSIC, PHYSICS
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -47,8 +48,8 @@ def generate(
         user_id=caller.user_id,
         duration=request.duration,
         seed=moment.fresh_seed if request.seed is None else request.seed,
-        music=seen.parameters.music,
-        physics=seen.parameters.physics,
+        music=MUSIC.of(seen.parameters),
+        physics=PHYSICS.of(seen.parameters),
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
     )
     return [

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.messages.universes import Universe as PublicUniverse
 from harmonic_protocol.messages.universes import UniverseSummary
-from harmonic_protocol.values import Mode, Parameters, Participant, Visibility
+from harmonic_protocol.values import Mode, Participant, Visibility
 
 
 @dataclass(frozen=True, slots=True)
