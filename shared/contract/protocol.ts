@@ -200,7 +200,15 @@ export type ErrorReason =
   /** The connection is in `details.limit` rooms. */
   | "TOO_MANY_ROOMS"
   /** `details.limit` commands of the connection wait already. */
-  | "QUEUE_FULL";
+  | "QUEUE_FULL"
+  /** The request could not be begun within its time: nothing was done. */
+  | "OVERDUE"
+  /** Whether the request was carried out is unknown; the same `opId` again tells. */
+  | "OUTCOME_UNKNOWN"
+  /** There is no room to store this at the moment. */
+  | "STORAGE_FULL"
+  /** Stored data of the universe is lost, and the rest cannot be used alone. */
+  | "DAMAGED";
 
 /** A command was refused. */
 export interface ErrorReported {
