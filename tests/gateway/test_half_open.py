@@ -86,10 +86,11 @@ def test_a_broken_connection_is_taken_at_once_and_the_next_only_if_that_fails() 
 
 def test_it_is_over_when_all_have_answered() -> None:
     pending = PendingReturn("ab")
-    pending.alive("a")
-    assert pending.stage is Stage.ASKING
-    pending.alive("b")
-    assert pending.stage is Stage.OVER
+    stages = []
+    for name in "ab":
+        pending.alive(name)
+        stages.append(pending.stage)
+    assert stages == [Stage.ASKING, Stage.OVER]
 
 
 def test_it_is_over_when_the_only_broken_one_was_taken_by_another_client() -> None:

@@ -9,10 +9,11 @@ from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.recovery.replay import frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.internal import CurrentValues, JoinResult, LoggedRecord
+from harmonic_protocol.internal import JoinResult, LoggedRecord
 from harmonic_protocol.log import LoggedEvent, MusicStored, Record
+from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues, Parameters
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
-from harmonic_protocol.values import Parameters, Participant
+from harmonic_protocol.values import Participant
 
 AT = "2024-03-21T10:30:00.000Z"
 WHO = {"universeId": "u", "userId": "ann", "timestamp": AT}
@@ -105,11 +106,9 @@ def joined(**fields: Any) -> JoinResult:
 
 
 def current() -> CurrentValues:
-    sets = {name: {**WHO, "parameters": {}, "changed": [], "current": True} for name in SETS}
-    return CurrentValues.model_validate(sets)
-
-
-SETS = ("physics", "music", "visualization")
+    values = {**WHO, "parameters": {}, "changed": [], "current": True}
+    told: CurrentValues = CurrentValues.model_validate(dict.fromkeys(PARAMETER_SETS, values))
+    return told
 
 
 def test_a_return_is_announced_told_of_the_room_of_what_it_missed_and_of_its_end() -> None:
@@ -123,7 +122,7 @@ def test_a_return_is_announced_told_of_the_room_of_what_it_missed_and_of_its_end
     assert [name for name, *_ in told] == [
         "participant_joined",
         "room_joined",
-        *(f"{name}_updated" for name in SETS),
+        *(f"{name}_updated" for name in PARAMETER_SETS),
         "physics_updated",
         "state_recovered",
     ]

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import random
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -212,7 +213,9 @@ async def _campaign(tries: int, names: list[str], kinds: list[str]) -> None:
                     faults = await run(world, bridge, race, kind, tries)
                     counted = {fault: faults.count(fault) for fault in sorted(set(faults))}
                     row = {"race": race.__name__, "client": kind, "tries": tries}
-                    print(json.dumps({**row, "faults": len(faults), **counted}), flush=True)
+                    line = json.dumps({**row, "faults": len(faults), **counted})
+                    sys.stdout.write(f"{line}\n")
+                    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from harmonic_gateway.admission.crowding import Crowding
+from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import find_token
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.recovery.recovery import Recovery, Return
+from harmonic_gateway.recovery.planning import read_claim
+from harmonic_gateway.recovery.recovery import Prepared, Recovery
 from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
 from harmonic_protocol.messages.connection import ConnectRefusal
 from harmonic_protocol.refusals import Code, Refused
@@ -26,6 +28,7 @@ class Arrivals:
         crowding: Crowding,
         recovery: Recovery,
         pids: Pids,
+        fingerprints: Fingerprints,
         departures: Departures,
         gateway_id: str,
         log: BoundLogger,
@@ -37,7 +40,8 @@ class Arrivals:
         self._departures = departures
         self._gateway_id = gateway_id
         self._log = log
-        self._returning: dict[Connection, Return] = {}
+        self._fingerprints = fingerprints
+        self._prepared: dict[Connection, Prepared] = {}
 
     async def arrive(self, connection: Connection, auth: object) -> None:
         """Prepare all that a client is due; raise ``ConnectRefused`` or ``Unavailable``.
@@ -52,14 +56,14 @@ class Arrivals:
                 # Nobody can tell now whether the token is good: the client is to try again.
                 raise Unavailable
             raise self._refused(identity)
-        session = connection.session = Session(connection, identity, self._gateway_id)
+        fingerprint = self._fingerprints.of(handshake.headers)
+        session = connection.session = Session(connection, identity, self._gateway_id, fingerprint)
         pid = auth.get("pid") if isinstance(auth, Mapping) else None
         crowded = await self._crowding.admit(session, pid)
         if crowded is not None:
             raise self._refused(crowded)
         try:
-            if not declines_recovery(handshake, auth):
-                await self._bring_back(session, auth)
+            await self._bring_back(session, auth)
         except BaseException:
             self.abandon(session, Ended.BROKEN)
             raise
@@ -68,19 +72,16 @@ class Arrivals:
             self.abandon(session, Ended.GOODBYE)
             raise self._refused(refusal)
 
-    def take_return(self, connection: Connection) -> Return | None:
-        """What an accepted client is due that came back, if it did."""
-        return self._returning.pop(connection, None)
+    def take_prepared(self, connection: Connection) -> Prepared:
+        """What an accepted client is due."""
+        return self._prepared.pop(connection)
 
     def abandon(self, session: Session, ended: Ended) -> None:
         """Undo what was done for a client that is not connected in the end."""
         self._crowding.left(session)
-        returning = self.take_return(session.connection)
-        if returning is not None:
-            self._recovery.abandon(returning)
-        if session.seats:
-            # Taken for it by owners, however far its recovery came.
-            self._departures.depart(session, ended)
+        self._prepared.pop(session.connection, None)
+        # Owners may have seats for it, however far its recovery came.
+        self._departures.depart(session, ended)
 
     def left(self, session: Session) -> None:
         """A client that was let in is gone."""
@@ -93,14 +94,15 @@ class Arrivals:
     async def _bring_back(self, session: Session, auth: object) -> None:
         """Find out where a client was, and by what it is known from now on."""
         connection = session.connection
+        claim = read_claim(auth, connection.handshake.query)
         try:
-            returning = await self._recovery.prepare(session, auth)
+            prepared = await self._recovery.prepare(session, claim)
         except BusUnavailable as error:
             raise Unavailable from error
-        if returning is not None:
-            self._returning[connection] = returning
-        pid = returning.pid if returning is not None else None
-        session.pid = pid or self._pids.issue(session.identity.user_id)
+        self._prepared[connection] = prepared
+        if claim.declines:
+            return
+        session.pid = prepared.pid or self._pids.issue(session.identity.user_id)
         if takes_offsets(connection.handshake, auth):
             connection.pid, connection.elsewhere = session.pid, ""
 
@@ -108,12 +110,6 @@ class Arrivals:
         self._log.info("connection_refused", reason=why.details.get("reason"))
         refusal = ConnectRefusal(error=why.message, code=why.code, details=why.details)
         return ConnectRefused(why.message, refusal.to_wire())
-
-
-def declines_recovery(handshake: Handshake, auth: object) -> bool:
-    """Whether a client says ``recovery: 0``: it wants to begin anew whenever it comes."""
-    said = auth if isinstance(auth, Mapping) else {}
-    return str(said.get("recovery", handshake.query.get("recovery"))) == "0"
 
 
 def takes_offsets(handshake: Handshake, auth: object) -> bool:

@@ -54,11 +54,9 @@ class FrontDoor:
         """Greet an accepted client, and bring it up to date if it came back."""
         session: Session = connection.session
         self._sessions[connection.id] = session
-        returning = self._arrivals.take_return(connection)
-        recovered = returning is not None and returning.recovered
-        self._greeting.send(session, recovered=recovered)
-        if returning is not None:
-            self._recovery.complete(session, returning)
+        prepared = self._arrivals.take_prepared(connection)
+        self._greeting.send(session, prepared.report)
+        self._recovery.complete(session, prepared)
         self._tokens.begin(session)
 
     def abandoned(self, connection: Connection) -> None:
@@ -66,15 +64,13 @@ class FrontDoor:
         self._arrivals.abandon(connection.session, Ended.BROKEN)
 
     def pinged(self, connection: Connection) -> None:
-        """Record what a client without offsets will have received once it answers this ping."""
+        """Record what the client will have received once it answers this ping."""
         self._recovery.pinged(connection)
 
     def ponged(self, connection: Connection) -> None:
         """The client has everything that was sent before this ping."""
-        session: Session = connection.session
-        self._arrivals.ponged(session)
-        if connection.elsewhere is None:
-            session.acknowledged = session.sent
+        self._arrivals.ponged(connection.session)
+        self._recovery.ponged(connection)
 
     def receive(self, connection: Connection, event: Received) -> None:
         """Take an event of a client."""
@@ -86,6 +82,7 @@ class FrontDoor:
         self._sessions.pop(connection.id, None)
         self._arrivals.left(session)
         self._intake.forget(session)
+        self._recovery.ended(session, ended)
         self._departures.depart(session, ended)
 
     async def close(self) -> None:

@@ -5,13 +5,14 @@ from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
-from harmonic_protocol.messages.connection import ConnectSuccess, Limits
+from harmonic_protocol.messages.connection import ConnectSuccess, Limits, RecoveryReport
 from harmonic_protocol.messages.declaration import (
     ALLOWANCES_PER_MINUTE,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
     RateClass,
 )
+from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.process.clock import Clock, timestamp
 
 
@@ -23,7 +24,7 @@ class Greeting:
         self._allowances = allowances
         self._clock = clock
 
-    def send(self, session: Session, *, recovered: bool) -> None:
+    def send(self, session: Session, recovery: RecoveryReport) -> None:
         """Greet a client whose CONNECT was answered."""
         connection = session.connection
         now = timestamp(self._clock.now())
@@ -31,7 +32,8 @@ class Greeting:
             user_id=session.identity.user_id,
             timestamp=now,
             session_id=connection.id,
-            recovered=recovered,
+            recovered=recovery.outcome is RecoveryOutcome.RECOVERED,
+            recovery=recovery,
             expires_at=session.identity.expires_at,
             server_time=now,
             limits=self._limits(),

@@ -4,14 +4,18 @@ A session is saved when its rooms change and when it ends, not while it lives on
 gateway's word counts: one that was replaced notices that its last word is not the latest.
 """
 
+import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
-from harmonic_protocol.internal import GatewaySign, SavedRoom, SavedSession
+from harmonic_protocol.internal import GatewaySign, SavedSession
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import (
     MAX_SUBJECTS,
@@ -27,6 +31,8 @@ from harmonic_runtime.process.clock import Clock, milliseconds
 
 SAVE_TIMEOUT_S = 2.0
 SAVE_ATTEMPTS = 3
+#: How exactly it is known when a gateway that died was alive for the last time.
+SIGN_INTERVAL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +56,27 @@ class Sessions:
         self._saves = metrics.counter("session_saves", "sessions saved", ["outcome"])
 
     async def save(
-        self, session: Session, *, ended: bool = False, said_goodbye: bool = False
+        self,
+        session: Session,
+        memberships: Collection[Membership],
+        *,
+        ended: bool = False,
+        said_goodbye: bool = False,
     ) -> None:
-        """Save the session. One that cannot be saved is not continued on another gateway.
+        """Save a session with its memberships; one that cannot be saved cannot be resumed.
 
-        One that was in no room since it began has nothing to be continued.
+        One that was in no room since it began has nothing to be resumed.
         """
-        is_new = session.saved_at is None
-        if session.pid is None or session.replaced or (is_new and not session.rooms):
+        rooms = saved_rooms(memberships)
+        if session.pid is None or session.replaced or not (rooms or session.is_saved):
             return
+        session.is_saved = True
         now_ms = milliseconds(self._clock.now())
         saved = SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
-            rooms={
-                universe_id: SavedRoom(mode=mode, position=start.position, frames=start.frames)
-                for universe_id, mode in session.rooms.items()
-                if (start := session.places.get(universe_id)) is not None
-            },
-            acknowledged={
-                universe_id: position
-                for universe_id, position in session.acknowledged.items()
-                if universe_id in session.rooms
-            },
+            rooms=rooms,
+            acknowledged=acknowledged(memberships),
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
             said_goodbye=said_goodbye,
@@ -121,6 +125,12 @@ class Sessions:
             self._log.info("too_many_sessions", most=MAX_SUBJECTS)
             return []
         return [found for found in map(_read, stored) if found is not None]
+
+    async def keep_signing(self, gateway_id: str) -> None:
+        """Store signs of life of a gateway until cancelled."""
+        while True:
+            await self.sign(gateway_id)
+            await asyncio.sleep(SIGN_INTERVAL_S)
 
     async def sign(self, gateway_id: str) -> None:
         """Store that the gateway is alive now; not to be told is no more than a worse guess."""

@@ -106,11 +106,11 @@ class LivenessChecks:
         if self._questions.ponged(connection.id):
             connection.ping_now()
 
-    def ended(self, session: Session, ended: Ended) -> None:
-        """A connection here is over."""
+    def ended(self, connection_id: str, ended: Ended, acknowledged: dict[str, int]) -> None:
+        """A connection here is over, whose client had come so far in its rooms."""
         liveness = Liveness.GOODBYE if ended is Ended.GOODBYE else Liveness.BROKEN
-        checked = ConnectionChecked(liveness=liveness, acknowledged=session.acknowledged)
-        self._questions.ended(session.connection.id, checked)
+        checked = ConnectionChecked(liveness=liveness, acknowledged=acknowledged)
+        self._questions.ended(connection_id, checked)
 
     async def ask(self, gateway_id: str, connection_id: str) -> ConnectionChecked:
         """What a gateway knows of its connection; raise :class:`BusUnavailable` without answer."""

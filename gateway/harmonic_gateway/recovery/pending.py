@@ -66,17 +66,21 @@ class PendingReturns:
         self._pending[session.connection.id] = pending
         self._tasks.start(self._resolve(session, pending, newest), name="pending return")
 
-    def cancel(self, session: Session) -> None:
-        """The client joins or leaves a room itself, or is gone: it is given nothing any more."""
+    async def cancel(self, session: Session) -> None:
+        """The client joins or leaves a room itself: it is given nothing any more.
+
+        Returns when nothing is being taken over for it, which ends soon.
+        """
         pending = self._pending.get(session.connection.id)
         if pending is not None:
             pending.core.cancel()
+            await pending.idle.wait()
 
-    async def settled(self, session: Session) -> None:
-        """Wait while a session is being taken over for the client, which ends soon."""
+    def give_up(self, session: Session) -> None:
+        """The client is gone."""
         pending = self._pending.get(session.connection.id)
         if pending is not None:
-            await pending.idle.wait()
+            pending.core.cancel()
 
     async def _resolve(
         self, session: Session, pending: _Pending, asked: Mapping[str, Found]

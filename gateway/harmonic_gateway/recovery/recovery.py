@@ -6,16 +6,18 @@ Where it is not known yet whether an earlier connection is broken, the client is
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harmonic_gateway.limits.allowances import Guards
+from harmonic_gateway.membership.memberships import Memberships, acknowledged
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Found
 from harmonic_gateway.recovery.finding import Finder, Known
+from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.pending import PendingReturns
-from harmonic_gateway.recovery.planning import Ask, BeginAnew, TakeOver, read_claim
+from harmonic_gateway.recovery.planning import Ask, BeginAnew, Claim, TakeOver
 from harmonic_gateway.recovery.returning import OffsetRefused, Return, RoomReturns
+from harmonic_gateway.sockets import Connection, Ended
 from harmonic_protocol.messages.connection import RecoveryReport
 from harmonic_protocol.reasons import RecoveryOutcome, RecoveryReason
 from harmonic_runtime.bus.client import BusUnavailable
@@ -62,12 +64,16 @@ class Recovery:
         finder: Finder,
         returns: RoomReturns,
         pending: PendingReturns,
+        checks: LivenessChecks,
+        memberships: Memberships,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._finder = finder
         self._returns = returns
         self._pending = pending
+        self._checks = checks
+        self._memberships = memberships
         self._clock = clock
         self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._waiting = 0
@@ -86,12 +92,11 @@ class Recovery:
         """Whether so many clients wait that no more should."""
         return self._waiting >= MAX_WAITING_CLIENTS
 
-    async def prepare(self, session: Session, auth: object, query: Mapping[str, str]) -> Prepared:
+    async def prepare(self, session: Session, claim: Claim) -> Prepared:
         """Find out what becomes of a client's earlier session; clients take turns.
 
         Raise :class:`BusUnavailable` where it cannot be told now: the client will try again.
         """
-        claim = read_claim(auth, query)
         if claim.declines:
             return _anew(RecoveryReason.DECLINED)
         self._waiting += 1
@@ -118,6 +123,21 @@ class Recovery:
         if prepared.asked:
             self._pending.begin(session, prepared.asked)
 
+    def pinged(self, connection: Connection) -> None:
+        """Record what the client will have received once it answers this ping."""
+        self._memberships.mark_sent(connection)
+
+    def ponged(self, connection: Connection) -> None:
+        """Record that the client has everything that was sent before this ping."""
+        self._memberships.acknowledge(connection)
+        self._checks.ponged(connection)
+
+    def ended(self, session: Session, ended: Ended) -> None:
+        """The client's connection is over; its memberships are as they were."""
+        places = acknowledged(self._memberships.of(session.connection).values())
+        self._checks.ended(session.connection.id, ended, places)
+        self._pending.give_up(session)
+
     async def _carry_out(
         self, session: Session, plan: Known | TakeOver | Ask | BeginAnew
     ) -> Prepared:
@@ -137,7 +157,7 @@ class Recovery:
             case Known():
                 self._guard(session)
                 if plan.found is not None:
-                    session.saved_at = plan.found.sequence
+                    session.saved_at, session.is_saved = plan.found.sequence, True
                 return await self._go_on(session, plan)
 
     async def _go_on(self, session: Session, known: Known) -> Prepared:

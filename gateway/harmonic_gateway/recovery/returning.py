@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.delivery.frames import encode, with_notes
-from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
@@ -16,27 +15,14 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.finding import Known
-from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
+from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.internal import (
-    CloseConnection,
-    JoinResult,
-    LoggedRecord,
-    LogPart,
-    ResumeRoom,
-    SavedRoom,
-)
-from harmonic_protocol.log import MusicStored
+from harmonic_protocol.internal import CloseConnection, JoinResult, ResumeRoom, SavedRoom
 from harmonic_protocol.reasons import Reason, RecoveryReason
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: Records that one return may have missed in one room; beyond, it begins anew.
-MAX_MISSED_RECORDS = 20_000
-#: Records encoded before others may go on: thousands in a row would be heard in every room.
-RECORDS_IN_A_ROW = 100
 #: How often, and how long apart, an owner is told that a seat is not needed after all.
 RELEASE_ATTEMPTS, RELEASE_PAUSE_S = 10, 1.0
 
@@ -81,20 +67,20 @@ class RoomReturns:
         owners: Owners,
         memberships: Memberships,
         rooms: Rooms,
-        history: History,
-        answers: Answers,
+        departures: Departures,
         sessions: Sessions,
+        reader: MissedReader,
+        answers: Answers,
         tasks: Tasks,
-        metrics: Metrics,
     ) -> None:
         self._owners = owners
         self._memberships = memberships
         self._rooms = rooms
-        self._history = history
-        self._answers = answers
+        self._departures = departures
         self._sessions = sessions
+        self._reader = reader
+        self._answers = answers
         self._tasks = tasks
-        self._missed = metrics.counter("missed_events", "events sent again to who missed them")
 
     async def prepare(self, session: Session, known: Known) -> Return:
         """Do all that may fail; followed by one of :meth:`complete` and :meth:`undo`.
@@ -142,9 +128,26 @@ class RoomReturns:
     async def undo(self, session: Session, known: Known, returning: Return) -> None:
         """Give the seats up that were, or may have been, taken for a client in vain."""
         self._stop_entering(returning)
-        if known.found is not None:
-            for universe_id in known.found.saved.rooms:
-                await self._release(session, universe_id)
+        saved = known.found.saved.rooms if known.found is not None else {}
+        for universe_id, membership in list(self._memberships.of(session.connection).items()):
+            if universe_id in saved and membership.may_hold_seat:
+                await self._release(session, membership)
+
+    async def _release(self, session: Session, membership: Membership) -> None:
+        """Have the owner release a seat; if it never answers, that is done when the client goes."""
+        request = CloseConnection(universe_id=membership.universe_id)
+        for attempt in range(RELEASE_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(RELEASE_PAUSE_S)
+            if session.connection.is_closed():
+                self._departures.seated(session, membership)
+                return
+            reply = await self._owners.ask(
+                membership.universe_id, request.operation(), request, session.caller
+            )
+            if reply.error is None:
+                self._memberships.released(membership)
+                return
 
     def _stop_entering(self, returning: Return) -> None:
         for back in returning.rooms:
@@ -154,18 +157,6 @@ class RoomReturns:
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())
         await self._sessions.save(session, memberships)
-
-    async def _release(self, session: Session, universe_id: str) -> None:
-        request = CloseConnection(universe_id=universe_id)
-        for attempt in range(RELEASE_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(RELEASE_PAUSE_S)
-            reply = await self._owners.ask(
-                universe_id, request.operation(), request, session.caller
-            )
-            if reply.error is None:
-                self._rooms.left(universe_id, session.connection, reply.position or 0)
-                return
 
     async def _room(
         self,
@@ -178,7 +169,7 @@ class RoomReturns:
         membership = self._memberships.enter(session.connection, universe_id)
         try:
             await self._rooms.follow(universe_id)
-            membership.ask()
+            self._memberships.ask(membership)
             request = ResumeRoom(
                 universe_id=universe_id,
                 mode=saved.mode,
@@ -196,17 +187,16 @@ class RoomReturns:
                 at = None
             position = reply.position or 0
             self._memberships.answered(membership, position, result.room.mode, at)
-            records = await self._records(universe_id, at, position, result.missed)
-            frames = await self._frames(result, at, position, records)
+            missed = await self._reader.read(result, at, position)
         except BaseException:
             self._rooms.refused(membership, frees_seat=False)
             raise
         reason = None
         if result.continued is False:
             reason = RecoveryReason.NONE
-        elif records is None:
+        elif not missed.is_complete:
             reason = RecoveryReason.WINDOW if at is None else RecoveryReason.TRIMMED
-        return ReturnedRoom(universe_id, membership, frames, reason)
+        return ReturnedRoom(universe_id, membership, missed.frames, reason)
 
     def _refused(self, membership: Membership, refusal: Refused) -> ReturnedRoom:
         if refusal.reason is Reason.OFFSET:
@@ -215,61 +205,3 @@ class RoomReturns:
             raise BusUnavailable(refusal.message)
         self._rooms.refused(membership, frees_seat=True)
         return ReturnedRoom(membership.universe_id, refusal=refusal)
-
-    async def _records(
-        self, universe_id: str, at: Place | None, position: int, part: LogPart | None
-    ) -> list[LoggedRecord] | None:
-        """The records from a place up to a position; ``None`` if they are not to be had."""
-        if at is None:
-            return None
-        after = at.position if at.frames is None else at.position - 1
-        found: list[LoggedRecord] = []
-        try:
-            while True:
-                if part is None:
-                    part = await self._history.read(universe_id, after)
-                found.extend(part.records)
-                if part.records:
-                    after = part.records[-1].position
-                if after >= position or (part.complete and not part.records):
-                    break
-                if len(found) > MAX_MISSED_RECORDS:
-                    return None
-                part = None
-        except LogTrimmed:
-            return None
-        return [record for record in found if at.position <= record.position <= position]
-
-    async def _frames(
-        self,
-        result: JoinResult,
-        at: Place | None,
-        position: int,
-        records: list[LoggedRecord] | None,
-    ) -> list[Frame]:
-        room = result.room
-        if at is None or records is None:
-            return frames_of_return(result, position, (), room.seq, recovered=False)
-        missed = missed_since(room.universe_id, at, records, room.seq)
-        again: list[Frame] = []
-        for number, event in enumerate(missed.events):
-            if number % RECORDS_IN_A_ROW == 0:
-                await asyncio.sleep(0)
-            frame = await self._frame(event)
-            if frame is not None:
-                again.append(frame)
-        self._missed.inc(len(again))
-        return frames_of_return(result, position, again, missed.from_seq, recovered=True)
-
-    async def _frame(self, missed: MissedEvent) -> Frame | None:
-        name, data = missed.event.name, missed.event.data
-        if name == MusicStored.name:
-            music = MusicStored.model_validate(data)
-            notes = await self._history.notes(music)
-            if notes is None:
-                return None
-            frame = with_notes(music, notes, replayed=True)
-        else:
-            frame = encode(name, data, replayed=True)
-        frame.offset = missed.offset
-        return frame
