@@ -99,7 +99,7 @@ def told_again(client: Visitor, since: int) -> list[float]:
 async def half_open(attempt: Try) -> str | None:
     """The network changes: the room has to follow, with what happened meanwhile."""
     client, universe, other = await attempt.enters()
-    client.loses(Loss.HALF_OPEN)
+    await client.loses(Loss.HALF_OPEN)
     await asyncio.sleep(attempt.chance.uniform(0, 0.05))
     value = await attempt.changes(other, universe)
     await client.listener.hears("connect_success")
@@ -149,8 +149,7 @@ async def removed_while_away(attempt: Try) -> str | None:
     """Removed while away, added again, back: nothing of the time between is sent."""
     client, universe, other = await attempt.enters(visibility="private")
     member = f"/universes/{universe}/members/{attempt.user}"
-    client.balancer.takes_in = False
-    client.loses(Loss.CUT)
+    await client.loses(Loss.CUT, for_good=True)
     await attempt.world.call("DELETE", member, "owner")
     secret = await attempt.changes(other, universe)
     await attempt.lets_in(universe, attempt.user)

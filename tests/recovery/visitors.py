@@ -5,7 +5,7 @@ Each comes through a balancer of its own, so that its connections can be cut and
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -20,15 +20,14 @@ from recovery.proxy import Direction, Loss, Proxy, proxy
 NAMESPACE = "/ws"
 #: Soon, so that tests are short; clients' own pauses change nothing else.
 RECONNECTION_S = 0.1
+#: What programs send that name the server's address: here, each has another way to it.
+ORIGIN = "https://harmonic.example"
 #: How long a connection that hangs or is half open stays so for its gateway.
 LINGER_S = 60.0
 
 
 class Visitor:
     """A client of one user that comes back by itself; ``kind`` is what it sends as User-Agent."""
-
-    #: Whether what it says last is that it goes, when its page or program ends.
-    says_goodbye = True
 
     def __init__(self, listener: Listener, balancer: Proxy, token: str) -> None:
         self.listener = listener
@@ -50,20 +49,28 @@ class Visitor:
         raise NotImplementedError
 
     async def is_stored(self) -> None:
-        """The page goes into the back-forward cache, and is restored from it."""
-        raise NotImplementedError
+        """The page goes into the back-forward cache, and is restored from it.
+
+        For what has no pages: it ends in order, and connects anew.
+        """
+        await self.ends()
+        await self._open()
 
     async def dies(self) -> None:
         """Its process is killed: its connections end without a word."""
-        await self._stop()
-        self.loses(Loss.CUT)
+        await self.loses(Loss.CUT, for_good=True)
+        await self.closes()
 
     async def closes(self) -> None:
         """Let go of what it holds here."""
-        await self._stop()
+        raise NotImplementedError
 
-    def loses(self, loss: Loss) -> None:
-        """All of its connections end in some way."""
+    async def loses(self, loss: Loss, *, for_good: bool = False) -> None:
+        """All of its connections end in some way, and it gets no other one if that is for good."""
+        # One that polls may be between two polls.
+        async with asyncio.timeout(PATIENCE_S):
+            await self.balancer.is_used.wait()
+        self.balancer.takes_in = not for_good
         for link in list(self.balancer.links):
             link.lose(loss, Direction.DOWN, 1)
             link.lose_now()
@@ -73,10 +80,6 @@ class Visitor:
         raise NotImplementedError
 
     async def _open(self) -> None:
-        raise NotImplementedError
-
-    async def _stop(self) -> None:
-        """Come back no more."""
         raise NotImplementedError
 
 
@@ -90,24 +93,26 @@ class Page(Visitor):
     ) -> None:
         super().__init__(listener, balancer, token)
         self._transports = transports
-        self.says_goodbye = transports != ["polling"]
 
     async def emits(self, event: str, data: dict[str, Any]) -> None:
         await self.listener.runs(f"socket.emit('{event}', {json.dumps(data)});")
 
     async def ends(self) -> None:
-        await self.listener.runs("socket.io.reconnection(false);")
-        await self._is_left()
+        await self.closes()
+        await self._is_left(for_good=True)
 
     async def is_stored(self) -> None:
-        await self._is_left()
+        await self._is_left(for_good=False)
 
-    async def _is_left(self) -> None:
+    async def closes(self) -> None:
+        await self.listener.runs("socket?.io.reconnection(false);")
+
+    async def _is_left(self, *, for_good: bool) -> None:
         # Browsers close a page's WebSockets with 1001 when it is left, and its requests silently.
-        if self.says_goodbye:
-            await self.listener.runs("socket.io.engine.transport.ws.close(1001);")
+        if self._transports == ["polling"]:
+            await self.loses(Loss.CUT, for_good=for_good)
         else:
-            self.loses(Loss.CUT)
+            await self.listener.runs("socket.io.engine.transport.ws.close(1001);")
 
     async def _open(self) -> None:
         options = {
@@ -122,9 +127,6 @@ class Page(Visitor):
         }
         url = f"{self.balancer.url}{NAMESPACE}"
         await self.listener.opens(f"const socket = io('{url}', {json.dumps(options)});")
-
-    async def _stop(self) -> None:
-        await self.listener.runs("socket.io.reconnection(false);")
 
 
 class Program(Visitor):
@@ -154,7 +156,7 @@ class Program(Visitor):
             wait_timeout=PATIENCE_S,
         )
 
-    async def _stop(self) -> None:
+    async def closes(self) -> None:
         self._client.reconnection = False
         await self._client.shutdown()
 
@@ -165,6 +167,7 @@ class Script(Visitor):
     def __init__(self, listener: Listener, balancer: Proxy, token: str) -> None:
         super().__init__(listener, balancer, token)
         self._client = socketio.Client(
+            websocket_extra_options={"origin": ORIGIN},
             reconnection_delay=RECONNECTION_S,
             reconnection_delay_max=RECONNECTION_S,
             randomization_factor=0,
@@ -192,7 +195,7 @@ class Script(Visitor):
             wait_timeout=PATIENCE_S,
         )
 
-    async def _stop(self) -> None:
+    async def closes(self) -> None:
         self._client.reconnection = False
         await asyncio.to_thread(self._client.shutdown)
 
@@ -220,12 +223,12 @@ class App(Visitor):
         assert self._websocket is not None
         await self._websocket.send_str(f"41{NAMESPACE},")
         await self._websocket.close(code=1000)
-        await self._stop()
+        await self.closes()
 
     async def _open(self) -> None:
         self._running = asyncio.create_task(self._run())
 
-    async def _stop(self) -> None:
+    async def closes(self) -> None:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -238,7 +241,7 @@ class App(Visitor):
 
     async def _live(self) -> None:
         url = f"{self.balancer.url}/socket.io/?EIO=4&transport=websocket"
-        headers = {"User-Agent": "an app", "Origin": self.balancer.url}
+        headers = {"User-Agent": "an app", "Origin": ORIGIN}
         async with (
             asyncio.timeout(PATIENCE_S) as connecting,
             self._http.ws_connect(url, headers=headers) as websocket,
@@ -261,8 +264,6 @@ class App(Visitor):
                     event, data, *_ = json.loads(packet.removeprefix(f"42{NAMESPACE},"))
                     await self.listener._hear(event, data)
 
-
-Open = Callable[[str], AsyncIterator[Visitor]]
 
 KINDS = (
     "socket.io-client 4.8.4",
