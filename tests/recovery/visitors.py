@@ -177,7 +177,13 @@ class Script(Visitor):
         def hear(event: str, data: Any) -> None:
             asyncio.run_coroutine_threadsafe(listener._hear(event, data), loop)
 
+        def lost(reason: str) -> None:
+            # It leaves the sockets of lost connections open.
+            if reason != self._client.reason.CLIENT_DISCONNECT:
+                self._client.eio.ws.shutdown()
+
         self._client.on("*", hear, namespace=NAMESPACE)
+        self._client.on("disconnect", lost, namespace=NAMESPACE)
 
     async def emits(self, event: str, data: dict[str, Any]) -> None:
         await asyncio.to_thread(self._client.emit, event, data, namespace=NAMESPACE)
