@@ -73,7 +73,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"gateway {gateway_id}",
+            name=f"gateway {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
@@ -265,5 +265,5 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
-        name=settings.gateway_name,
+        name=settings.session_prefix,
     )

@@ -27,7 +27,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             ops_server(settings, process.readiness, metrics),
             open_bus(
                 settings,
-                name=f"music {settings.replica_id}",
+                name=f"music {settings.instance}",
                 log=log,
                 metrics=metrics,
                 on_closed=lambda: process.fail("bus closed"),

@@ -52,7 +52,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"state {settings.replica_id}",
+            name=f"state {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),

@@ -127,7 +127,7 @@ class Bus:
         self._tokens = itertools.count()
         self._calls: dict[str, _Call] = {}
         self._round_trips: set[asyncio.Future[bool]] = set()
-        self._inbox = f"{settings.nats_inbox_prefix}.{new_id()}."
+        self._inbox = f"{settings.inbox_prefix}.{new_id()}."
         self._inbox_interest = Interest(next(self._sids), f"{self._inbox}*", "", self._answered)
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
@@ -255,7 +255,7 @@ class Bus:
 
     def new_inbox(self) -> str:
         """A subject of this process's own, for who has answers sent to a subscription."""
-        return f"{self._settings.nats_inbox_prefix}.{new_id()}"
+        return f"{self._settings.inbox_prefix}.{new_id()}"
 
     def forget(self, token: str) -> None:
         """Want no more answers to a request."""
@@ -360,7 +360,7 @@ class Bus:
                     user=user,
                     password=password,
                     tls=tls_context(settings),
-                    inbox_prefix=settings.nats_inbox_prefix,
+                    inbox_prefix=settings.inbox_prefix,
                     error_cb=self._error,
                     disconnected_cb=self._disconnected,
                     reconnected_cb=self._reconnected,
