@@ -25,7 +25,7 @@ SEED ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract settings bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,6 +95,9 @@ settings: $(DEV_READY) ## Generate the reference of settings from their declarat
 
 fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
