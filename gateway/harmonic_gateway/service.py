@@ -82,6 +82,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
@@ -123,7 +124,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
-        await allowances.learn()
+        with process.waiting_for("the streams of limits"):
+            await allowances.learn()
         memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
@@ -253,7 +255,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
-        await keys.loaded()
+        with process.waiting_for("the keys of tokens"):
+            await keys.loaded()
         sockets = SocketServer(
             door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
         )

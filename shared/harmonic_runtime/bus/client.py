@@ -7,7 +7,7 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TypeAlias
 
 from nats.errors import Error as NatsError
@@ -348,7 +348,7 @@ class Bus:
                 future.set_exception(BusUnavailable("the connection was lost"))
 
     async def start(self, name: str) -> None:
-        """Connect; raise :class:`CannotStart` if that takes too long."""
+        """Connect; raise :class:`CannotStart` if that takes too long, or will never succeed."""
         settings = self._settings
         secrets = (settings.nats_user, settings.nats_password)
         user, password = (secret.get_secret_value() if secret else None for secret in secrets)
@@ -449,15 +449,19 @@ async def open_bus(
     log: BoundLogger,
     metrics: Metrics,
     on_closed: Callable[[], None],
+    waiting_for: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> AsyncIterator[Bus]:
     """A connected bus, stopped in order at the end.
+
+    ``waiting_for`` is entered while there is no broker yet.
 
     It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
     process has no use any more. Raise :class:`CannotStart` if there is no broker.
     """
     bus = Bus(settings, log=log, metrics=metrics, on_closed=on_closed)
     try:
-        await bus.start(name)
+        with waiting_for(f"NATS at {settings.nats_url}"):
+            await bus.start(name)
         yield bus
     finally:
         await bus.stop()

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -17,12 +17,15 @@ from harmonic_runtime.observability.ops import Readiness
 from harmonic_runtime.process.clock import Clock, SystemClock
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
+from harmonic_runtime.process.ticker import every
 from harmonic_runtime.process.variables import unknown_variables
 
 #: The exit status of a process that failed while it ran, ...
 FAILED_STATUS = 1
 #: ... and of one that lacks something to start.
 CANNOT_START_STATUS = 3
+#: How often the log says what a start waits for.
+WAITING_INTERVAL_S = 10.0
 #: After a stop was cut short, how long the parts may take to notice.
 CANCEL_TIMEOUT_S = 1.0
 #: Young objects until a collection: see :func:`settle_memory`. Python's own is 700.
@@ -46,6 +49,9 @@ class Process(Generic[S]):
         self.failure: str | None = None
         self.cannot_start = False
         self._stop_asked = asyncio.Event()
+        self.metrics.gauge(
+            "waiting_to_start", "1 while the start waits for something"
+        ).set_function(lambda: self.readiness.waiting_for is not None)
 
     @property
     def stopping(self) -> bool:
@@ -62,6 +68,22 @@ class Process(Generic[S]):
             self.failure = reason
             self.log.error("process_failed", reason=reason)
         self.stop()
+
+    @contextmanager
+    def waiting_for(self, what: str) -> Iterator[None]:
+        """Say what the start waits for while the block runs: to operators, and in the log."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+
+        def say() -> None:
+            self.log.info("waiting", waiting_for=what, since_s=round(loop.time() - began_s))
+
+        before, self.readiness.waiting_for = self.readiness.waiting_for, what
+        try:
+            with every(WAITING_INTERVAL_S, say):
+                yield
+        finally:
+            self.readiness.waiting_for = before
 
     async def until_stop(self) -> None:
         """Return when the process is to stop."""
