@@ -25,7 +25,7 @@ SEED ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract bench chaos fuzz mutate lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,9 @@ contract: $(DEV_READY) ## Generate the contract's documents from its declaration
 
 fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench

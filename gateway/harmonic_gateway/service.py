@@ -6,11 +6,16 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
-from harmonic_gateway.admission.expiry import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.front_door import FrontDoor
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
+from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
+from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.pieces import Pieces
@@ -22,12 +27,14 @@ from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances, Guards
+from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.notices import Notices
 from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.recovery import Recovery
@@ -103,7 +110,20 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        standing = Standing(verifier, revocations, clock)
         answers = Answers(log, metrics)
+        sessions: dict[str, Session] = {}
+        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        tokens = TokenWatch(
+            sessions=sessions,
+            standing=standing,
+            answers=answers,
+            clock=clock,
+            warning_s=settings.token_warning_s,
+            grace_s=settings.token_grace_s,
+        )
+        revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         await allowances.learn()
 
@@ -164,6 +184,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             read_log=read_log,
             fetch_notes=pieces.notes,
             window_s=settings.recovery_window_s,
+            tasks=tasks,
             clock=clock,
             metrics=metrics,
         )
@@ -175,35 +196,52 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.departure_grace_s,
         )
 
-        def revoked() -> None:
-            door.look_at_revocations()
+        def new_guard() -> FloodGuard:
+            return FloodGuard(settings.events_per_s, settings.events_burst)
 
-        revocations = Revocations(bus, streams, revoked, metrics=metrics, log=log)
-        door = FrontDoor(
-            settings=settings,
-            gateway_id=gateway_id,
-            bus=bus,
-            verifier=verifier,
-            revocations=revocations,
-            allowances=allowances,
-            crowding=Crowding(
-                connections_per_user=settings.connections_per_user,
-                ping_timeout_s=settings.ping_timeout_s,
-                metrics=metrics,
+        intake = Intake(
+            worker=Worker(
+                commands=commands,
+                refresh=tokens.refresh,
+                standing=standing,
+                allowances=allowances,
+                answers=answers,
+                tasks=tasks,
+                clock=clock,
+                log=log,
             ),
-            commands=commands,
+            standing=standing,
             answers=answers,
-            saved_sessions=saved_sessions,
+            clock=clock,
+            metrics=metrics,
+            max_commands=settings.queued_commands,
+            max_bytes=settings.queued_bytes,
+            flood=new_guard().allowance,
+        )
+        door = FrontDoor(
+            sessions=sessions,
+            bus=bus,
+            arrivals=Arrivals(
+                standing=standing,
+                crowding=Crowding(
+                    connections_per_user=settings.connections_per_user,
+                    ping_timeout_s=settings.ping_timeout_s,
+                    metrics=metrics,
+                ),
+                recovery=recovery,
+                pids=pids,
+                departures=departures,
+                gateway_id=gateway_id,
+                log=log,
+            ),
+            greeting=Greeting(settings, allowances, clock),
+            tokens=tokens,
+            intake=intake,
             recovery=recovery,
             departures=departures,
-            pids=pids,
-            clock=clock,
-            tasks=tasks,
-            metrics=metrics,
-            log=log,
         )
         notices = Notices(
-            sessions=door.sessions,
+            sessions=sessions,
             rooms=rooms,
             owners=owners,
             answers=answers,
@@ -215,9 +253,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
         await keys.loaded()
-        sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
+        sockets = SocketServer(
+            door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+        )
         api = Api(
-            identify=door.identify,
+            standing=standing,
             allowances=allowances,
             owners=owners,
             pieces=pieces,
@@ -247,7 +287,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
-            every(TOKENS_INTERVAL_S, door.look_at_tokens),
+            every(TOKENS_INTERVAL_S, tokens.look_at_times),
         ):
             async with listening(app, settings) as port:
                 log.info("listening", host=settings.host, port=port)

@@ -9,12 +9,14 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
+    ConnectRefused,
+    Ended,
     Frame,
     Received,
-    Refused,
     SocketLimits,
     SocketServer,
     engine,
@@ -49,7 +51,7 @@ def behave_as_the_suites_expect() -> None:
     server.NAMESPACES = ("/", "/custom")
     server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
-    server._UNKNOWN_NAMESPACE = Refused("Invalid namespace", None)
+    server._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
     engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
 
 
@@ -80,7 +82,7 @@ class SocketIoEcho:
     def abandoned(self, connection: Connection) -> None:
         pass
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
         pass
 
     def pinged(self, connection: Connection) -> None:
@@ -101,7 +103,13 @@ class EngineIoEcho(SocketServer):
 @asynccontextmanager
 async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
     """Serve on a port of its own; the block is given the address."""
-    served = sockets(SocketIoEcho(), limits=LIMITS, log=get_log(), metrics=Metrics())
+    served = sockets(
+        SocketIoEcho(),
+        limits=LIMITS,
+        new_guard=lambda: FloodGuard(1000, 1000),
+        log=get_log(),
+        metrics=Metrics(),
+    )
     app = web.Application()
     app.add_routes(served.routes())
     async with listening(app, SETTINGS) as port:

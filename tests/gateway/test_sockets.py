@@ -70,7 +70,7 @@ async def test_both_namespaces_share_a_connection(door: Door) -> None:
     await client.call("hello", {}, namespace="/")
     told = sorted(entry[1] for entry in client.heard if entry[0] == "for")
     assert told == ["/", "/ws"]
-    assert door.connections[0].socket is door.connections[1].socket
+    assert door.connections[0]._socket is door.connections[1]._socket
     await client.disconnect()
 
 

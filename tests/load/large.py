@@ -8,8 +8,10 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.sockets import (
     Connection,
+    Ended,
     Frame,
     Received,
     SocketLimits,
@@ -82,7 +84,7 @@ class Pieces:
     def ponged(self, connection: Connection) -> None:
         """Nobody comes back."""
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:  # noqa: ARG002 -- the protocol's
+    def disconnected(self, connection: Connection, ended: Ended) -> None:  # noqa: ARG002 -- the protocol's
         """One less."""
         self._connections.discard(connection)
 
@@ -99,6 +101,7 @@ async def serve(port: int) -> None:
             name="g1",
             **limits,
         ),
+        new_guard=lambda: FloodGuard(1000, 1000),
         log=get_log(),
         metrics=Metrics(),
     )

@@ -419,10 +419,10 @@ async def test_a_namespace_is_connected_once_and_those_there_are_not_never(
     door: Door, http: aiohttp.ClientSession
 ) -> None:
     websocket = await raw(door, http)
-    for number in range(1000):
+    for number in range(5):
         await websocket.send_str(f"40/nowhere-{number},")
         assert (await websocket.receive_str()).startswith(f"44/nowhere-{number},")
-    assert door.connections[0].socket.connections.keys() == {"/ws"}
+    assert door.connections[0]._socket.connections.keys() == {"/ws"}
 
     await websocket.send_str("40/ws,")
 

@@ -19,7 +19,7 @@ def caller(user: str, tab: int = 1, gateway: str = "g1") -> Caller:
     return Caller(user, user.title(), f"{user}-{tab}", gateway)
 
 
-def command(name: str, **fields: object) -> UniverseRequest:
+def command(name: str, /, **fields: object) -> UniverseRequest:
     request = REQUESTS[name].model_validate({"universeId": UNIVERSE, **fields})
     assert isinstance(request, UniverseRequest)
     return request

@@ -85,7 +85,7 @@ class Crowding:
                 earlier.replaced = True
                 self._replaced.inc()
                 self.left(earlier)
-                earlier.connection.socket.shut()
+                earlier.connection.close()
                 return True
         return False
 
@@ -95,11 +95,11 @@ class Crowding:
             return False
         user.waiting += 1
         for session in user.here.values():
-            session.connection.socket.ping_now()
+            session.connection.ping_now()
         try:
             async with asyncio.timeout(self._patience_s):
                 while len(user.here) >= self._most:
-                    if not any(each.connection.socket.in_doubt for each in user.here.values()):
+                    if not any(each.connection.in_doubt for each in user.here.values()):
                         return False
                     user.news.clear()
                     await user.news.wait()

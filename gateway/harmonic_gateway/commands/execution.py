@@ -2,12 +2,13 @@
 
 from typing import assert_never
 
+from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.frames import encode_event
 from harmonic_gateway.delivery.places import Place, place
 from harmonic_gateway.delivery.signals import pack
 from harmonic_gateway.membership.rooms import Rooms
-from harmonic_gateway.membership.session import Queued, Session
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_protocol import subjects

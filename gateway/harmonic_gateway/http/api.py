@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
 from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
@@ -67,14 +68,14 @@ class Api:
     def __init__(
         self,
         *,
-        identify: Callable[[str | None], Awaitable[Identity | Refused]],
+        standing: Standing,
         allowances: Allowances,
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
         log: BoundLogger,
     ) -> None:
-        self._identify = identify
+        self._standing = standing
         self._allowances = allowances
         self._owners = owners
         self._pieces = pieces
@@ -103,7 +104,7 @@ class Api:
         self, operation: type[ApiOperation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            identity = await self._identify(bearer(request.headers))
+            identity = await self._standing.identify(bearer(request.headers))
             if isinstance(identity, Refused):
                 return self._error(identity)
             over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
@@ -112,6 +113,10 @@ class Api:
             asked = await read_operation(operation, request)
             if isinstance(asked, Refused):
                 return self._error(asked)
+            # The body may have taken its time.
+            unfit = self._standing.refusal_to_admit(identity)
+            if unfit is not None:
+                return self._error(unfit)
             return await self._carry_out(asked, identity)
 
         return handle

@@ -23,28 +23,24 @@ RETRY_PAUSE_S = 0.5
 
 
 class Revocations:
-    """What is revoked, by the last words of the subjects' digests; ``on_news`` after each."""
+    """What is revoked, by the last words of the subjects' digests."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        streams: Streams,
-        on_news: Callable[[], None],
-        *,
-        metrics: Metrics,
-        log: BoundLogger,
-    ) -> None:
+    def __init__(self, bus: Bus, streams: Streams, *, metrics: Metrics, log: BoundLogger) -> None:
         self._bus = bus
         self._log = log
         self._malformed = metrics.counter(
             "malformed_revocations", "revocations that say nothing that can be acted on"
         )
         self._streams = streams
-        self._on_news = on_news
+        self._listeners: list[Callable[[], None]] = []
         self._revoked_s: dict[str, float] = {}
         self._next_sequence = 1
         self._wanted = asyncio.Event()
         self._loaded = asyncio.Event()
+
+    def on_news(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after each revocation that is heard of, in the same turn."""
+        self._listeners.append(listener)
 
     async def start(self) -> None:
         """Listen from now on; what was revoked before is read by :meth:`keep_reading`."""
@@ -111,7 +107,8 @@ class Revocations:
             return
         if self._revoked_s.get(subject, 0.0) < at_s:
             self._revoked_s[subject] = at_s
-            self._on_news()
+            for listener in self._listeners:
+                listener()
 
 
 async def revoke(streams: Streams, subject: str, at_s: float, timeout_s: float) -> None:

@@ -6,6 +6,7 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.sockets import Ended
 from harmonic_protocol.internal import CloseConnection
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -27,10 +28,10 @@ class Departures:
         self._grace_s = grace_s
         self._departed: dict[str, Session] = {}
 
-    def depart(self, session: Session, *, clean: bool) -> None:
-        """A client is gone; ``clean`` if it said so."""
+    def depart(self, session: Session, ended: Ended) -> None:
+        """A client is gone."""
         self._departed[session.connection.id] = session
-        self._tasks.start(self._see_off(session, clean=clean), name="see off")
+        self._tasks.start(self._see_off(session, ended), name="see off")
 
     def make_way(self, connection_id: str) -> None:
         """The client is back elsewhere: its seats are not given up here any more."""
@@ -49,11 +50,12 @@ class Departures:
             for session in [*present, *self._departed.values()]:
                 group.create_task(self._saved.save(session, ended=True))
 
-    async def _see_off(self, session: Session, *, clean: bool) -> None:
+    async def _see_off(self, session: Session, ended: Ended) -> None:
+        said_goodbye = ended is Ended.GOODBYE
         for universe_id in list(session.rooms):
             self._rooms.drop(universe_id, session.connection)
-        await self._saved.save(session, ended=True, said_goodbye=clean)
-        await asyncio.sleep(0 if clean else self._grace_s)
+        await self._saved.save(session, ended=True, said_goodbye=said_goodbye)
+        await asyncio.sleep(0 if said_goodbye else self._grace_s)
         if session.connection.id in self._departed:
             await self._farewell(session)
 

@@ -95,7 +95,7 @@ class Notices:
         if session is not None:
             session.replaced = True
             session.seats.clear()
-            session.connection.socket.shut()
+            session.connection.close()
 
     async def _sit_down_again(self, universe_id: str, session: Session) -> None:
         """This gateway was taken for dead, and its participants were seen off."""

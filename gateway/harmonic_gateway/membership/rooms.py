@@ -156,7 +156,7 @@ class Rooms:
         """What was missed is not to be had any more: members begin anew."""
         self._lost.inc()
         for member in list(self.members(universe_id)):
-            member.socket.shut()
+            member.close()
 
     def members(self, universe_id: str) -> dict[Connection, int]:
         """The members here of a room, with their cursors."""

@@ -1,74 +1,19 @@
-"""One client on one namespace: who it is, which rooms it is in, and what it asked for."""
+"""One client on one namespace: who it is, and which rooms it is in."""
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.verification import Identity
 from harmonic_gateway.limits.allowances import FloodGuard, limited
 from harmonic_gateway.sockets import Connection
-from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, LiveSignal, RateClass
+from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
 #: Live signals are counted on each connection alone: they are stored nowhere.
 AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
 AUDIO_BURST = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A command, or why there is none, in the order of its coming.
-
-    ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are as it said.
-    """
-
-    name: str
-    command: StateCommand | LiveSignal | RefreshToken | Refused
-    ack_id: int | None
-    size_bytes: int
-    universe_id: str | None
-    op_id: str | None
-
-
-class Mailbox:
-    """Commands that wait, in order, bounded in number and bytes."""
-
-    __slots__ = ("_bytes", "_queue", "working")
-
-    def __init__(self) -> None:
-        # Most connections are silent most of the time: the queue is made when it is needed.
-        self._queue: deque[Queued] | None = None
-        self._bytes = 0
-        self.working = False
-
-    def put(self, queued: Queued, *, max_commands: int, max_bytes: int) -> bool:
-        """Add a command; ``False`` if too many, or too large ones, wait already."""
-        waiting = len(self._queue) if self._queue else 0
-        if waiting >= max_commands or self._bytes + queued.size_bytes > max_bytes:
-            return False
-        if self._queue is None:
-            self._queue = deque()
-        self._queue.append(queued)
-        self._bytes += queued.size_bytes
-        return True
-
-    def take(self) -> Queued | None:
-        """The next command, if there is one."""
-        if not self._queue:
-            self._queue = None
-            return None
-        queued = self._queue.popleft()
-        self._bytes -= queued.size_bytes
-        return queued
-
-    def clear(self) -> None:
-        """Forget what waits: its connection is gone."""
-        self._queue = None
-        self._bytes = 0
 
 
 @dataclass(slots=True)
@@ -86,10 +31,8 @@ class Session:
     connection: Connection
     identity: Identity
     gateway_id: str
-    flood: FloodGuard
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
-    mailbox: Mailbox = field(default_factory=Mailbox)
     audio: FloodGuard | None = None
     places: dict[str, Place] = field(default_factory=dict)
     pid: str | None = None

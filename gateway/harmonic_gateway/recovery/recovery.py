@@ -31,6 +31,7 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.process.lifecycle import Tasks
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
 MAX_MISSED_RECORDS = 20_000
@@ -90,9 +91,11 @@ class Recovery:
         read_log: Callable[[str, int], Awaitable[LogPart]],
         fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
         window_s: float,
+        tasks: Tasks,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
+        self._tasks = tasks
         self._sessions = sessions
         self._pids = pids
         self._owners = owners
@@ -130,7 +133,7 @@ class Recovery:
         self._waiting += 1
         try:
             async with self._turns:
-                if session.connection.socket.closed:
+                if session.connection.closed:
                     raise BusUnavailable("nobody waits for it any more")
                 return await self._find(session, auth)
         finally:
@@ -156,6 +159,11 @@ class Recovery:
                 self._rooms.admit(back.room, connection, back.position, back.frames)
         outcome = "recovered" if returning.recovered else "anew"
         self._returns.labels(outcome).inc()
+        self._tasks.start(self._sessions.save(session), name="save session")
+
+    def abandon(self, returning: Return) -> None:
+        """The client is not connected in the end: nothing of what was prepared is needed."""
+        self._tasks.start(self.give_up(returning), name="give up")
 
     def pinged(self, connection: Connection) -> None:
         """Remember how far a client will have come that does not tell it itself."""

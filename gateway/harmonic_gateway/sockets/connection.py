@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
 from socketio.packet import ACK
 
+from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
 
@@ -33,7 +35,7 @@ class Received:
     size_bytes: int
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """A client is not let in: the text and the data of its CONNECT_ERROR."""
 
     def __init__(self, message: str, data: object) -> None:
@@ -46,6 +48,14 @@ class Unavailable(Exception):
     """Whether a client may come in cannot be told now: it is closed, and tries again."""
 
 
+class Stage(Enum):
+    """Where a connection to a namespace is: it only ever goes on, and ``CLOSED`` is the last."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
 class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
@@ -53,36 +63,60 @@ class Connection:
     offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
     """
 
-    __slots__ = ("closed", "elsewhere", "id", "namespace", "pid", "rooms", "session", "socket")
+    __slots__ = ("_socket", "elsewhere", "id", "namespace", "pid", "rooms", "session", "stage")
 
     def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
         self.id = connection_id
         self.namespace = namespace
-        self.socket = socket
+        self._socket = socket
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
         self.rooms: tuple[str, ...] = ()
-        self.closed = False
+        self.stage = Stage.CONNECTING
 
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
-        return Handshake(self.socket.headers, self.socket.query)
+        return Handshake(self._socket.headers, self._socket.query)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is gone."""
+        return self.stage is Stage.CLOSED
 
     def is_closed(self) -> bool:
-        """Whether the client is gone by now."""
-        return self.closed
+        """Whether the client is gone by now: for after an await, where type checkers doubt it."""
+        return self.stage is Stage.CLOSED
 
     @property
     def round_trip_ms(self) -> float | None:
         """How long the latest heartbeat took to be answered, if any was."""
-        return self.socket.round_trip_ms
+        return self._socket.round_trip_ms
+
+    def count(self, events: int) -> float:
+        """Count what the client sent as so many events, over all namespaces of its session.
+
+        0 if it may be taken now, else the seconds until it may.
+        """
+        return self._socket.count(events)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a ping has not been answered yet."""
+        return self._socket.in_doubt
+
+    def ping_now(self) -> None:
+        """Ping the client, unless a ping waits for its answer already.
+
+        A client that does not answer is gone a ping timeout later.
+        """
+        self._socket.ping_now()
 
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace."""
-        if not self.closed:
-            self.socket.send(encoded)
+        if self.stage is not Stage.CLOSED:
+            self._socket.send(encoded)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
@@ -96,11 +130,16 @@ class Connection:
         if self.closed:
             return
         for frame in frames:
-            self.socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
+            self._socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
 
-    def disconnect(self) -> None:
-        """End it, and have the client stay away until it has reason to come back."""
-        self.socket.disconnect(self.namespace)
+    def close(self, ended: Ended = Ended.BROKEN) -> None:
+        """Close the client's transport, after all that was sent before.
+
+        The application is told at once that this connection ``ended``, and the other connections
+        of the same transport with it, as broken. Unlike after a DISCONNECT packet, an official
+        client connects anew by itself.
+        """
+        self._socket.close_namespace(self.namespace, ended)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
@@ -116,10 +155,10 @@ class Application(Protocol):
         """Why no new client is taken at the moment, if none is: it will try again."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
-        """Let a client in, or raise :class:`Refused` or :class:`Unavailable`."""
+        """Let a client in, or raise :class:`ConnectRefused` or :class:`Unavailable`."""
 
     def abandoned(self, connection: Connection) -> None:
-        """A client that was let in was gone before it could be told."""
+        """The client disconnected after it was accepted and before CONNECT was sent."""
 
     def connected(self, connection: Connection) -> None:
         """The client knows that it is in."""
@@ -127,8 +166,8 @@ class Application(Protocol):
     def receive(self, connection: Connection, event: Received) -> None:
         """The client says something; must not block."""
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
-        """The client is gone; ``clean`` if it said so. Once for each that was connected."""
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
+        """The client is gone. Called once for each that was connected."""
 
     def pinged(self, connection: Connection) -> None:
         """A heartbeat is on its way to the client, after all that was sent before."""

@@ -6,7 +6,7 @@ the client polls, is about to upgrade or does not keep up, waits in a backlog.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
 from harmonic_gateway.sockets.backlog import Backlog
+from harmonic_gateway.sockets.ended import Ended, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded, close_frame
 from harmonic_gateway.sockets.kernel import Intake, reset
 from harmonic_gateway.sockets.limits import (
@@ -28,13 +29,12 @@ from harmonic_gateway.sockets.limits import (
     MAX_PACKETS_PER_POLL,
     PROBED_POLL_S,
     WATCHED_ABOVE_BYTES,
+    Guard,
     SocketLimits,
 )
 from harmonic_gateway.sockets.polling import answer, read_packets
 from harmonic_gateway.sockets.websocket import WebSocket
 
-#: WebSocket close codes (RFC 6455, section 7.4.1) that say that the client wants to go.
-_CLEAN_CODES = (1000, 1005)
 #: "Service restart": clients come back, to whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
@@ -48,14 +48,15 @@ class EngineHost(Protocol):
     """What a connection needs of the server it belongs to."""
 
     limits: SocketLimits
+    new_guard: Callable[[], Guard]
 
-    def end(self, socket: "EngineSocket", namespace: str) -> None:
-        """Disconnect a client from a namespace."""
+    def end(self, socket: "EngineSocket", namespace: str, ended: Ended) -> None:
+        """A client's connection to a namespace is over."""
 
     async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed."""
 
-    def gone(self, socket: "EngineSocket", *, clean: bool) -> None:
+    def gone(self, socket: "EngineSocket", ended: Ended) -> None:
         """The connection is over; called once."""
 
     def malformed(self, error: Exception) -> None:
@@ -90,9 +91,11 @@ class EngineSocket:
 
     __slots__ = (
         "_answer_due",
+        "_answered_at_s",
         "_backlog",
         "_deadline",
         "_deflates",
+        "_guard",
         "_heartbeat",
         "_host",
         "_intake",
@@ -100,12 +103,14 @@ class EngineSocket:
         "_pinged_at_s",
         "_poller",
         "_probed",
+        "_shut_here",
         "_transport",
         "_writer",
         "_writing",
         "closed",
         "connected",
         "connections",
+        "has_asked",
         "headers",
         "leaving",
         "partial",
@@ -123,12 +128,15 @@ class EngineSocket:
         self.query: Mapping[str, str] = request.query
         self.connections: dict[str, Any] = {}
         self.partial: Any = None
+        self.has_asked = False
+        self._guard = host.new_guard()
         self.round_trip_ms: float | None = None
         self.connected = False
         self.upgrading = False
         self.upgraded = False
         self.closed = False
         self.leaving = False
+        self._shut_here = False
         self._deflates = False
         self._transport: asyncio.Transport | None = None
         self._writer: AbstractStreamWriter | None = None
@@ -141,6 +149,7 @@ class EngineSocket:
         self._probed = False
         self._pinged_at_s = 0.0
         loop = asyncio.get_running_loop()
+        self._answered_at_s = loop.time()
         self._heartbeat = loop.call_later(host.limits.ping_interval_s, self._beat)
         self._deadline: asyncio.TimerHandle | None = loop.call_later(
             HANDSHAKE_TIMEOUT_S, self._abandon
@@ -151,6 +160,16 @@ class EngineSocket:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def without_namespace(self) -> None:
+        """The client has no namespace any more: it is closed unless it connects to one in time."""
+        if self._deadline is None and not self.closed:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self._abandon)
+
+    def count(self, events: int) -> float:
+        """Count what the client sent; 0, or the seconds until it may be taken."""
+        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
     @property
     def in_doubt(self) -> bool:
@@ -183,9 +202,10 @@ class EngineSocket:
             else:
                 transport.write(encoded.raw)
 
-    def disconnect(self, namespace: str) -> None:
-        """Disconnect the client from a namespace, from this side."""
-        self._host.end(self, namespace)
+    def close_namespace(self, namespace: str, ended: Ended) -> None:
+        """End a connection to a namespace as told, and all others with the transport."""
+        self._host.end(self, namespace, ended)
+        self.shut()
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the connection from this side, after all that was sent before."""
@@ -199,6 +219,7 @@ class EngineSocket:
             while self._backlog:
                 transport.write(self._next())
             transport.write(close_frame(code))
+            self._shut_here = True
             self._part(transport)
 
     async def close(self, **_: object) -> None:
@@ -208,7 +229,7 @@ class EngineSocket:
             return
         self.leaving = True
         self._backlog = None
-        self._finish(clean=False)
+        self._finish(Ended.BROKEN)
 
     async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
         """A polling client asks for what there is, or wants to go on over a WebSocket."""
@@ -287,7 +308,7 @@ class EngineSocket:
         self._deflates = websocket.deflates
 
     async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
-        clean = False
+        ended = Ended.BROKEN
         try:
             while not self.closed:
                 message = await websocket.receive()
@@ -296,7 +317,7 @@ class EngineSocket:
                 elif message.type is WSMsgType.BINARY:
                     await self._packet(MESSAGE, message.data)
                 else:
-                    clean = websocket.close_code in _CLEAN_CODES
+                    ended = self._websocket_ended(websocket.close_code)
                     break
         except (ValueError, RecursionError) as error:
             self._host.malformed(error)
@@ -306,8 +327,16 @@ class EngineSocket:
             transport = self._transport
             if transport is not None and transport.get_write_buffer_size():
                 self._part(transport)
-            self._finish(clean=clean)
+            self._finish(ended)
         return websocket
+
+    def _websocket_ended(self, code: int | None) -> Ended:
+        silent_s = asyncio.get_running_loop().time() - self._answered_at_s
+        return websocket_ended(
+            code,
+            closed_here=self._shut_here,
+            answers=silent_s <= self._host.limits.ping_interval_s,
+        )
 
     async def _packet(self, kind: int, data: str | bytes) -> None:
         if self.closed:
@@ -318,7 +347,7 @@ class EngineSocket:
             case _ if kind == PONG:
                 self._answered()
             case _ if kind == CLOSE:
-                self._finish(clean=True)
+                self._finish(Ended.GOODBYE)
             case _:
                 raise ValueError("unexpected packet")
 
@@ -340,7 +369,7 @@ class EngineSocket:
             except asyncio.CancelledError:
                 # The client did not wait for the answer: it is gone, unless it went over.
                 if not self._goes_over():
-                    self._finish(clean=False)
+                    self._finish(Ended.BROKEN)
                 raise
             finally:
                 self._poller = None
@@ -352,7 +381,7 @@ class EngineSocket:
         elif self.leaving:
             # Alone in its payload: some clients would handle what precedes it twice.
             entries = [_CLOSE]
-            self._finish(clean=False)
+            self._finish(Ended.BROKEN)
         return answer(entries, self.headers.get("Accept-Encoding", ""))
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
@@ -460,7 +489,8 @@ class EngineSocket:
         # Who answers a ping that has not left yet does not read, but wants to seem alive.
         if self._answer_due and not self._ping_waits:
             self._answer_due = False
-            self.round_trip_ms = 1000 * (asyncio.get_running_loop().time() - self._pinged_at_s)
+            self._answered_at_s = asyncio.get_running_loop().time()
+            self.round_trip_ms = 1000 * (self._answered_at_s - self._pinged_at_s)
             self._host.ponged(self)
 
     def _check(self) -> None:
@@ -489,14 +519,14 @@ class EngineSocket:
             reset(self._transport)
         else:
             # Whoever calls may be in the middle of a room's members.
-            asyncio.get_running_loop().call_soon(lambda: self._finish(clean=False))
+            asyncio.get_running_loop().call_soon(self._finish, Ended.BROKEN)
 
     def _part(self, transport: asyncio.Transport) -> None:
         """Close the transport once the client has read what was sent, but not much later."""
         transport.close()
         asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
 
-    def _finish(self, *, clean: bool) -> None:
+    def _finish(self, ended: Ended) -> None:
         if self.closed:
             return
         self.closed = True
@@ -506,7 +536,7 @@ class EngineSocket:
         self._release()
         if self._writing is not None:
             self._writing.cancel()
-        self._host.gone(self, clean=clean)
+        self._host.gone(self, ended)
 
 
 def _cut(transport: asyncio.Transport) -> None:

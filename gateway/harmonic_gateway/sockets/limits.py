@@ -1,6 +1,7 @@
 """What a client may cost before its connection is closed."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 #: The transport's own cap: above what messages may have, so that too large ones are answered.
 MAX_TRANSPORT_BYTES = 1024 * 1024
@@ -31,8 +32,17 @@ MAX_OWED_BYTES = 16 * 1024 * 1024
 WATCHED_ABOVE_BYTES = 4 * 1024
 #: How often it is looked whether a client that is watched reads on.
 LOOK_INTERVAL_S = 0.5
+#: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
+CONNECT_COUNTS = 10
 #: How long a closed client may take to read what was still under way.
 LINGER_S = 5.0
+
+
+class Guard(Protocol):
+    """Counts what one client sends."""
+
+    def take(self, now_s: float, *, counts: int = 1) -> float:
+        """0 if it may be taken now, else the seconds until it may."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -12,13 +13,22 @@ from aiohttp import web
 from engineio.packet import MESSAGE, OPEN
 from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
-from harmonic_gateway.sockets.connection import Application, Connection, Refused, Unavailable
+from harmonic_gateway.sockets.connection import (
+    Application,
+    Connection,
+    ConnectRefused,
+    Stage,
+    Unavailable,
+)
+from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
+    CONNECT_COUNTS,
     LINGER_S,
     MAX_TRANSPORT_BYTES,
+    Guard,
     SocketLimits,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
@@ -35,7 +45,8 @@ NAMESPACES = ("/ws", "/")
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
-_UNKNOWN_NAMESPACE = Refused(
+
+_UNKNOWN_NAMESPACE = ConnectRefused(
     "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
 )
 
@@ -99,9 +110,16 @@ class SocketServer:
     """All connections of this gateway."""
 
     def __init__(
-        self, application: Application, *, limits: SocketLimits, log: BoundLogger, metrics: Metrics
+        self,
+        application: Application,
+        *,
+        limits: SocketLimits,
+        new_guard: Callable[[], Guard],
+        log: BoundLogger,
+        metrics: Metrics,
     ) -> None:
         self.limits = limits
+        self.new_guard = new_guard
         self._application = application
         self._log = log
         self._engine = _EngineServer(self)
@@ -177,14 +195,6 @@ class SocketServer:
         response: web.StreamResponse = await self._engine.handle_request(request)
         return response
 
-    def end(self, socket: EngineSocket, namespace: str) -> None:
-        """Disconnect a client from a namespace: it does not come back by itself."""
-        connection = socket.connections.pop(namespace, None)
-        if connection is not None:
-            place = "" if namespace == "/" else f"{namespace},"
-            socket.send(Encoded.of([f"{MESSAGE}{DISCONNECT}{place}"]))
-            self._disconnected(connection, clean=True)
-
     def _not_now(self) -> str | None:
         return (
             "This server is about to stop"
@@ -202,15 +212,14 @@ class SocketServer:
             self._log.exception("packet_failed")
             raise Malformed("the server failed to read it") from error
 
-    def gone(self, socket: EngineSocket, *, clean: bool) -> None:
+    def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A connection is over, and with it all that it carried."""
         self._engine.sockets.pop(socket.sid, None)
         if self._draining and not self._engine.sockets:
             self._emptied.set()
         socket.partial = None
-        connections, socket.connections = socket.connections, {}
-        for connection in connections.values():
-            self._disconnected(connection, clean=clean)
+        for namespace in list(socket.connections):
+            self.end(socket, namespace, ended)
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
@@ -234,14 +243,16 @@ class SocketServer:
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
         for connection in socket.connections.values():
-            self._application.pinged(connection)
+            if connection.stage is Stage.CONNECTED:
+                self._application.pinged(connection)
 
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
         if socket.round_trip_ms is not None:
             self._round_trips.observe(socket.round_trip_ms / 1000)
         for connection in socket.connections.values():
-            self._application.ponged(connection)
+            if connection.stage is Stage.CONNECTED:
+                self._application.ponged(connection)
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
@@ -283,41 +294,83 @@ class SocketServer:
         elif connection is None:
             raise Malformed("a namespace not connected")
         elif packet.kind == DISCONNECT:
-            del socket.connections[packet.namespace]
-            self._disconnected(connection, clean=True)
+            self.end(socket, packet.namespace, Ended.GOODBYE)
+        elif connection.stage is Stage.CONNECTING:
+            raise Malformed("a namespace not connected yet")
         elif packet.kind in (EVENT, BINARY_EVENT):
             self._application.receive(connection, packet.event())
         # Anything else is an ack, of which none was asked for.
 
     async def _connect(self, socket: EngineSocket, packet: Incoming) -> None:
         namespace = packet.namespace
-        connection = Connection(new_id(), namespace, socket)
-        try:
-            if namespace not in NAMESPACES:
-                raise _UNKNOWN_NAMESPACE
-            await self._application.connect(connection, packet.data)
-        except Refused as refused:
-            data = {} if refused.data is None else {"data": refused.data}
-            answer = {"message": refused.message, **data}
-            socket.send(_control(CONNECT_ERROR, namespace, answer))
-            return
-        except Unavailable:
+        # The first one was counted with its handshake, by address.
+        if socket.has_asked and socket.count(CONNECT_COUNTS):
             self._turned_away.inc()
             socket.shut()
             return
-        if socket.closed:
+        socket.has_asked = True
+        connection = Connection(new_id(), namespace, socket)
+        # Whatever else comes while the application decides finds the namespace taken.
+        socket.connections[namespace] = connection
+        refusal: Encoded | None = None
+        admitted = False
+        try:
+            refusal = await self._ask(connection, packet.data)
+            admitted = refusal is None
+        except Unavailable:
+            self._turned_away.inc()
+            socket.shut()
+        finally:
+            if not admitted:
+                self._forget(socket, connection)
+        if refusal is not None:
+            socket.send(refusal)
+        elif admitted:
+            self._answer(socket, connection)
+
+    async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
+        """Ask whether a client may come in; its CONNECT_ERROR if it may not."""
+        try:
+            if connection.namespace not in NAMESPACES:
+                raise _UNKNOWN_NAMESPACE
+            await self._application.connect(connection, auth)
+        except ConnectRefused as refused:
+            data = {} if refused.data is None else {"data": refused.data}
+            answer = {"message": refused.message, **data}
+            return _control(CONNECT_ERROR, connection.namespace, answer)
+        return None
+
+    def _answer(self, socket: EngineSocket, connection: Connection) -> None:
+        """Tell an accepted client, in the turn of the loop in which it was accepted."""
+        if connection.closed:
+            self._forget(socket, connection)
             self._application.abandoned(connection)
             return
+        connection.stage = Stage.CONNECTED
         socket.established()
-        socket.connections[namespace] = connection
         known = {"pid": connection.pid} if connection.pid is not None else {}
         # What was missed follows only now: before, a client would not move its offset.
-        socket.send(_control(CONNECT, namespace, {"sid": connection.id, **known}))
+        socket.send(_control(CONNECT, connection.namespace, {"sid": connection.id, **known}))
         self._application.connected(connection)
 
-    def _disconnected(self, connection: Connection, *, clean: bool) -> None:
-        connection.closed = True
-        self._application.disconnected(connection, clean=clean)
+    def end(self, socket: EngineSocket, namespace: str, ended: Ended) -> None:
+        """A client's connection to a namespace is over."""
+        connection: Connection | None = socket.connections.get(namespace)
+        if connection is None:
+            return
+        if connection.stage is Stage.CONNECTED:
+            self._forget(socket, connection)
+            self._application.disconnected(connection, ended)
+        else:
+            # It keeps its name until the application has decided: one attempt at a time.
+            connection.stage = Stage.CLOSED
+
+    def _forget(self, socket: EngineSocket, connection: Connection) -> None:
+        connection.stage = Stage.CLOSED
+        if socket.connections.get(connection.namespace) is connection:
+            del socket.connections[connection.namespace]
+        if not socket.connections:
+            socket.without_namespace()
 
 
 def _control(kind: int, namespace: str, data: object) -> Encoded:

@@ -1,0 +1,59 @@
+"""What an accepted client is told first: who it is here, and what it may do."""
+
+from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.messages.connection import ConnectSuccess, Limits
+from harmonic_protocol.messages.declaration import (
+    ALLOWANCES_PER_MINUTE,
+    MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_DEPTH,
+    RateClass,
+)
+from harmonic_runtime.process.clock import Clock, timestamp
+
+
+class Greeting:
+    """Sends ``connect_success``."""
+
+    def __init__(self, settings: GatewaySettings, allowances: Allowances, clock: Clock) -> None:
+        self._settings = settings
+        self._allowances = allowances
+        self._clock = clock
+
+    def send(self, session: Session, *, recovered: bool) -> None:
+        """Greet a client whose CONNECT was answered."""
+        connection = session.connection
+        now = timestamp(self._clock.now())
+        greeting = ConnectSuccess(
+            user_id=session.identity.user_id,
+            timestamp=now,
+            session_id=connection.id,
+            recovered=recovered,
+            expires_at=session.identity.expires_at,
+            server_time=now,
+            limits=self._limits(),
+            pid=session.pid if connection.pid is None else None,
+        )
+        connection.send(encode_event(greeting, ConnectSuccess.spec.name))
+
+    def _limits(self) -> Limits:
+        def per_minute(rate: RateClass) -> int:
+            known = self._allowances.allowances.get(rate)
+            return known.limit if known else ALLOWANCES_PER_MINUTE[rate]
+
+        return Limits(
+            message_bytes=MAX_MESSAGE_BYTES,
+            audio_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
+            message_depth=MAX_MESSAGE_DEPTH,
+            connections=self._settings.connections_per_user,
+            rooms=self._settings.rooms_per_connection,
+            queued_commands=self._settings.queued_commands,
+            parameters_per_minute=per_minute(RateClass.PARAMETERS),
+            generations_per_minute=per_minute(RateClass.GENERATIONS),
+            rooms_per_minute=per_minute(RateClass.ROOMS),
+            audio_per_minute=ALLOWANCES_PER_MINUTE[RateClass.AUDIO],
+            events_per_second=self._settings.events_per_s,
+        )

@@ -1,0 +1,33 @@
+"""Whether a client that is gone said that it goes."""
+
+from enum import Enum
+
+#: WebSocket close codes (RFC 6455, section 7.4.1): a page that is left, a normal end, no code.
+_GOING_AWAY, _NORMAL, _NONE = 1001, 1000, 1005
+
+
+class Ended(Enum):
+    """How a connection ended.
+
+    After ``GOODBYE`` the client is not expected back: it said so, or may not come back without
+    a better token. It leaves its rooms at once, and nothing but its ``pid`` brings it back.
+    After ``BROKEN`` it is expected back: its seats are kept for the grace.
+    """
+
+    GOODBYE = "goodbye"
+    BROKEN = "broken"
+
+
+def websocket_ended(code: int | None, *, closed_here: bool, answers: bool) -> Ended:
+    """How a WebSocket ended whose close code is ``code``.
+
+    A client ``answers`` if it has answered a ping within the last ping interval, or was not sent
+    one yet. Clients close with 1000 or 1005 also when they miss the server's pings: the client
+    of a broken network cannot be told from one that goes by its code alone. The echo of our own
+    close says nothing about the client's wishes.
+    """
+    if closed_here:
+        return Ended.BROKEN
+    if code == _GOING_AWAY or (code in {_NORMAL, _NONE} and answers):
+        return Ended.GOODBYE
+    return Ended.BROKEN
