@@ -16,7 +16,7 @@ LEAST_TIME_S = 0.05
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
 )
-_OVERDUE = refused(
+OVERDUE = refused(
     Code.INTERNAL_ERROR,
     "The request could not be begun within its time",
     reason=Reason.OVERDUE,
@@ -38,10 +38,6 @@ class Owners:
         self._clock = clock
         self._timeout_s = timeout_s
 
-    def deadline_s(self) -> float:
-        """Until when a request that comes now is to be answered, by the monotonic clock."""
-        return self._clock.monotonic() + self._timeout_s
-
     async def ask(
         self,
         key: str,
@@ -61,7 +57,7 @@ class Owners:
         """
         left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
         if left_s < min(LEAST_TIME_S, self._timeout_s):
-            return Reply(error=_OVERDUE)
+            return Reply(error=OVERDUE)
         deadline_ms = milliseconds(self._clock.now()) + int(left_s * 1000)
         envelope = Envelope(caller, deadline_ms, trace_id)
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()

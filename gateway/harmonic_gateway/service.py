@@ -15,6 +15,7 @@ from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.feed import LogTrimmed
@@ -214,8 +215,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
             metrics=metrics,
-            max_commands=settings.queued_commands,
-            max_bytes=settings.queued_bytes,
+            limits=MailboxLimits(
+                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
+            ),
             flood=new_guard().allowance,
         )
         door = FrontDoor(

@@ -61,13 +61,13 @@ class Commands:
         """Carry one command out and acknowledge it, or say why not."""
         match command:
             case JoinRoom():
-                outcome = await self._join(session, command)
+                outcome = await self._join(session, command, queued.deadline_s)
             case LeaveRoom():
-                outcome = await self._leave(session, command)
+                outcome = await self._leave(session, command, queued.deadline_s)
             case LiveSignal():
                 outcome = await self._relay(session, command)
             case OwnerCommand():
-                outcome = await self._ask(session, command)
+                outcome = await self._ask(session, command, queued.deadline_s)
             case unreachable:
                 assert_never(unreachable)
         if isinstance(outcome, Refused):
@@ -75,13 +75,17 @@ class Commands:
         self._answers.accepted(session.connection, queued.name, queued.ack_id, seq=outcome.seq)
         return None
 
-    async def _ask(self, session: Session, command: OwnerCommand) -> Reply | Refused:
+    async def _ask(
+        self, session: Session, command: OwnerCommand, until_s: float
+    ) -> Reply | Refused:
         universe_id = command.universe_id
-        reply = await self._owners.ask(universe_id, command.operation(), command, session.caller)
+        reply = await self._owners.ask(
+            universe_id, command.operation(), command, session.caller, until_s=until_s
+        )
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply
 
-    async def _join(self, session: Session, join: JoinRoom) -> Reply | Refused:
+    async def _join(self, session: Session, join: JoinRoom, until_s: float) -> Reply | Refused:
         universe_id, connection = join.universe_id, session.connection
         already = connection in self._rooms.members(universe_id)
         if not already and len(session.seats) >= self._rooms_per_connection:
@@ -96,7 +100,9 @@ class Commands:
         except BusUnavailable:
             return _UNAVAILABLE
         session.seats.add(universe_id)
-        reply = await self._owners.ask(universe_id, join.operation(), join, session.caller)
+        reply = await self._owners.ask(
+            universe_id, join.operation(), join, session.caller, until_s=until_s
+        )
         if reply.error is not None or reply.position is None or connection.closed:
             await self._rooms.give_up(universe_id, room)
             if reply.error is not None and reply.error.code is not Code.INTERNAL_ERROR:
@@ -126,9 +132,11 @@ class Commands:
         if not already:
             session.seats.discard(universe_id)
 
-    async def _leave(self, session: Session, leave: LeaveRoom) -> Reply | Refused:
+    async def _leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
         universe_id = leave.universe_id
-        reply = await self._owners.ask(universe_id, leave.operation(), leave, session.caller)
+        reply = await self._owners.ask(
+            universe_id, leave.operation(), leave, session.caller, until_s=until_s
+        )
         if reply.error is not None:
             return reply.error
         session.rooms.pop(universe_id, None)
