@@ -41,10 +41,10 @@ from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer
 from harmonic_protocol import subjects
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.log import Notice
-from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
@@ -144,7 +144,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             notices.act_upon(universe_id, event)
 
         def signal(universe_id: str, message: Message) -> None:
-            rooms.broadcast(universe_id, [unpack(message)])
+            frame = unpack(message)
+            if frame is not None:
+                rooms.broadcast(universe_id, [frame])
 
         signals = Signals(signal, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
 
@@ -302,7 +304,7 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
+        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
         name=settings.gateway_name,

@@ -145,7 +145,7 @@ class Commands:
         mode = session.rooms.get(universe_id)
         if mode is None:
             return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
-        if mode != "edit":
+        if request.mode == "edit" and mode != "edit":
             return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
         payload, headers = pack(
             request,

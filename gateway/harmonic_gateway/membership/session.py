@@ -4,16 +4,10 @@ from dataclasses import dataclass, field
 
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.verification import Identity
-from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_gateway.limits.signals import SignalGuard
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
-
-#: Live signals are counted on each connection alone: they are stored nowhere.
-AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
-AUDIO_BURST = 50
 
 
 @dataclass(slots=True)
@@ -33,7 +27,7 @@ class Session:
     gateway_id: str
     rooms: dict[str, Mode] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
-    audio: FloodGuard | None = None
+    signals: SignalGuard = field(default_factory=SignalGuard)
     places: dict[str, Place] = field(default_factory=dict)
     pid: str | None = None
     acknowledged: dict[str, int] = field(default_factory=dict)
@@ -41,13 +35,6 @@ class Session:
     warned: bool = False
     saved_at: int | None = None
     replaced: bool = False
-
-    def take_audio(self, now_s: float) -> Refused | None:
-        """Grant one audio analysis, or say when to ask again."""
-        if self.audio is None:
-            self.audio = FloodGuard(AUDIO_PER_S, AUDIO_BURST)
-        wait_s = self.audio.take(now_s)
-        return limited(self.audio.allowance, int(wait_s * 1000) + 1) if wait_s else None
 
     @property
     def caller(self) -> Caller:
