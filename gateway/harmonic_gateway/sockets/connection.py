@@ -60,10 +60,10 @@ class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
     With a ``pid``, the client can come back with it over another connection; then it is sent
-    offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
+    offsets, followed by ``elsewhere``.
     """
 
-    __slots__ = ("_socket", "elsewhere", "id", "namespace", "pid", "rooms", "session", "stage")
+    __slots__ = ("_socket", "elsewhere", "id", "namespace", "pid", "session", "stage")
 
     def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
         self.id = connection_id
@@ -72,7 +72,6 @@ class Connection:
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
-        self.rooms: tuple[str, ...] = ()
         self.stage = Stage.CONNECTING
 
     @property
@@ -122,15 +121,15 @@ class Connection:
         """Send an event, after all that was sent before."""
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
-    def send_all(self, frames: Iterable[Frame]) -> None:
+    def send_all(self, frames: Iterable[Frame], elsewhere: str | None = None) -> None:
         """Send what brings the client up to date: all of it, even if it falls behind.
 
-        How much this may be is the caller's to bound.
+        How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.closed:
             return
         for frame in frames:
-            self._socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
+            self._socket.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def close(self, ended: Ended = Ended.BROKEN) -> None:
         """Close the client's transport, after all that was sent before.
