@@ -123,6 +123,7 @@ class Bus:
         self._stopping = False
         self._lost_at = self._loop.time()
         self._last_error = ""
+        self._last_refusal = ""
         self._sids = itertools.count(1)
         self._tokens = itertools.count()
         self._calls: dict[str, _Call] = {}
@@ -378,7 +379,7 @@ class Bus:
         except TimeoutError as error:
             raise CannotStart(
                 f"NATS at {settings.nats_url} cannot be used"
-                f" ({self._last_error or 'no answer'}): see HARMONIC_NATS_URL."
+                f" ({self._last_refusal or self._last_error or 'no answer'}): see HARMONIC_NATS_URL."
             ) from error
         self._last_error = ""
         self._log.info("bus_connected", bus=name)
@@ -408,6 +409,9 @@ class Bus:
     async def _error(self, error: Exception) -> None:
         self._errors.inc()
         text = f"{type(error).__name__}: {error}"
+        if isinstance(error, NatsError):
+            # The broker's own word: the reset of the connection that follows says less.
+            self._last_refusal = text
         # While the broker is away, the same error comes four times a second.
         if text != self._last_error:
             self._last_error = text
