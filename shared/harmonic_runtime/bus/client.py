@@ -377,9 +377,9 @@ class Bus:
                 self._ready = True
                 await self.flush(settings.bus_start_timeout_s)
         except TimeoutError as error:
+            why = self._last_refusal or self._last_error or "no answer"
             raise CannotStart(
-                f"NATS at {settings.nats_url} cannot be used"
-                f" ({self._last_refusal or self._last_error or 'no answer'}): see HARMONIC_NATS_URL."
+                f"NATS at {settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
             ) from error
         self._last_error = ""
         self._log.info("bus_connected", bus=name)
