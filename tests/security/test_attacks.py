@@ -422,7 +422,7 @@ async def test_a_namespace_is_connected_once_and_those_there_are_not_never(
     for number in range(5):
         await websocket.send_str(f"40/nowhere-{number},")
         assert (await websocket.receive_str()).startswith(f"44/nowhere-{number},")
-    assert door.connections[0]._socket.connections.keys() == {"/ws"}
+    assert door.connections[0]._socket.upper.connections.keys() == {"/ws"}
 
     await websocket.send_str("40/ws,")
 
