@@ -15,9 +15,10 @@ from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.delivery.feed import LogTrimmed
+from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
 from harmonic_gateway.http.address_guard import guard_addresses
@@ -32,22 +33,22 @@ from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
+from harmonic_gateway.membership.joining import Joining
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
+from harmonic_gateway.membership.rejoining import Rejoining
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer
+from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import LogPart, ReadLog
-from harmonic_protocol.log import Notice
-from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
-from harmonic_protocol.refusals import Code
-from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
@@ -60,8 +61,6 @@ from harmonic_runtime.process.ticker import every
 ANNOUNCE_INTERVAL_S = 2.0
 #: Gateways of which nothing is heard for so long have left their clients alone.
 GATEWAY_TTL_S = 6.0
-#: Rooms whose missed records are asked for at the same time.
-LOGS_READ_AT_ONCE = 32
 
 
 @asynccontextmanager
@@ -126,33 +125,29 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         await allowances.learn()
+        memberships = Memberships()
+        # Their seats were released while they are here.
+        unseated: asyncio.Queue[Membership] = asyncio.Queue()
+        history = History(owners, pieces, gateway_id)
 
-        reading = asyncio.Semaphore(LOGS_READ_AT_ONCE)
+        def relay(universe_id: str, message: Message) -> None:
+            frame = unpack(message)
+            if frame is not None:
+                broadcast([frame], memberships.present(universe_id))
 
-        async def read_log(universe_id: str, after_position: int) -> LogPart:
-            request = ReadLog(universe_id=universe_id, after_position=after_position)
-            caller = Caller("", "", gateway_id=gateway_id)
-            async with reading:
-                reply = await owners.ask(universe_id, request.operation(), request, caller)
-            if reply.error is not None and reply.error.code is Code.NOT_FOUND:
-                raise LogTrimmed
-            if reply.error is not None:
-                raise BusUnavailable(reply.error.message)
-            return LogPart.model_validate(reply.result)
-
-        def notice(universe_id: str, event: Notice) -> None:
-            notices.act_upon(universe_id, event)
-
-        def signal(universe_id: str, message: Message) -> None:
-            rooms.broadcast(universe_id, [unpack(message)])
-
-        signals = Signals(signal, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
-
+        signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
+        notices = Notices(
+            memberships=memberships,
+            unseated=unseated,
+            answers=answers,
+            sessions=saved_sessions,
+            tasks=tasks,
+        )
         rooms = Rooms(
+            memberships=memberships,
             bus=bus,
-            read_log=read_log,
-            fetch_notes=pieces.notes,
-            on_notice=notice,
+            history=history,
+            on_notice=notices.act_upon,
             on_signal=signals.take,
             tasks=tasks,
             metrics=metrics,
@@ -165,35 +160,53 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         bus.on_reconnect(heads.compare_all)
         bus.on_gap(heads.compare_all)
         tasks.start(heads.keep_asking(), name="heads")
+        departures = Departures(
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            sessions=saved_sessions,
+            tasks=tasks,
+            grace_s=settings.departure_grace_s,
+        )
+        rejoining = Rejoining(
+            unseated=unseated,
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            answers=answers,
+            sessions=saved_sessions,
+            tasks=tasks,
+        )
+        tasks.start(rejoining.keep_rejoining(), name="rejoining")
         commands = Commands(
             bus=bus,
             owners=owners,
+            memberships=memberships,
             rooms=rooms,
-            sessions=saved_sessions,
+            joining=Joining(
+                memberships=memberships,
+                rooms=rooms,
+                owners=owners,
+                sessions=saved_sessions,
+                departures=departures,
+                rooms_per_connection=settings.rooms_per_connection,
+            ),
             answers=answers,
             clock=clock,
-            rooms_per_connection=settings.rooms_per_connection,
         )
         recovery = Recovery(
             sessions=saved_sessions,
             pids=pids,
             owners=owners,
+            memberships=memberships,
             rooms=rooms,
             answers=answers,
             gateways=gateways,
-            read_log=read_log,
-            fetch_notes=pieces.notes,
+            history=history,
             window_s=settings.recovery_window_s,
             tasks=tasks,
             clock=clock,
             metrics=metrics,
-        )
-        departures = Departures(
-            owners=owners,
-            rooms=rooms,
-            saved=saved_sessions,
-            tasks=tasks,
-            grace_s=settings.departure_grace_s,
         )
 
         def new_guard() -> FloodGuard:
@@ -214,8 +227,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
             metrics=metrics,
-            max_commands=settings.queued_commands,
-            max_bytes=settings.queued_bytes,
+            limits=MailboxLimits(
+                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
+            ),
             flood=new_guard().allowance,
         )
         door = FrontDoor(
@@ -239,15 +253,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             intake=intake,
             recovery=recovery,
             departures=departures,
-        )
-        notices = Notices(
-            sessions=sessions,
-            rooms=rooms,
-            owners=owners,
-            answers=answers,
-            saved=saved_sessions,
-            departures=departures,
-            tasks=tasks,
         )
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
@@ -302,7 +307,7 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
+        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
         name=settings.gateway_name,

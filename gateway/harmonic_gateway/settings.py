@@ -58,7 +58,7 @@ class GatewaySettings(ServiceSettings):
     ] = 30.0
     audio_bytes_per_s: Annotated[
         int,
-        Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
+        Field(ge=KIB, le=2**30, description="bytes of live signals that a room is sent a second"),
     ] = 1024 * KIB
     events_per_s: Annotated[
         int,

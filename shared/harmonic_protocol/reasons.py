@@ -67,7 +67,17 @@ class Reason(StrEnum):
     BUSY = "BUSY", "Earlier requests have to be finished first."
     CONNECTIONS = "CONNECTIONS", "The user has `details.limit` connections, as many as a user may."
     TOO_MANY_ROOMS = "TOO_MANY_ROOMS", "The connection is in `details.limit` rooms."
+    SIGNAL_BYTES = "SIGNAL_BYTES", "The connection's live signals take too many bytes."
     QUEUE_FULL = "QUEUE_FULL", "`details.limit` commands of the connection wait already."
+
+    # Storage and time
+    OVERDUE = "OVERDUE", "The request could not be begun within its time: nothing was done."
+    OUTCOME_UNKNOWN = (
+        "OUTCOME_UNKNOWN",
+        "Whether the request was carried out is unknown; the same `opId` again tells.",
+    )
+    STORAGE_FULL = "STORAGE_FULL", "There is no room to store this at the moment."
+    DAMAGED = "DAMAGED", "Stored data of the universe is lost, and the rest cannot be used alone."
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -1,55 +1,44 @@
 """What follows from stored events outside the log: jobs, the listing, snapshots."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicRequested, UniverseDeleted
+from harmonic_protocol.log import UniverseDeleted
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
-from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.process.clock import Clock, milliseconds
-from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
-from harmonic_state.journal import Coverage, Journal, Loaded
+from harmonic_state.jobs import MusicJobs
+from harmonic_state.journal import Journal
 from harmonic_state.listing import CHANGES_LISTING, Listing
+from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.quotas import Quotas
-from harmonic_state.timers import Timers
 
-JOB_TIMEOUT_S = 2.0
 LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
 
 
 class Effects:
-    """Carries out what stored events ask for; ``expire`` is called when a piece is overdue."""
+    """Carries out what stored events ask for."""
 
     def __init__(
         self,
         *,
-        streams: Streams,
         journal: Journal,
         listing: Listing,
         quotas: Quotas,
-        clock: Clock,
-        tasks: Tasks,
-        timers: Timers,
-        expire: Callable[[MusicRequested], None],
+        jobs: MusicJobs,
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
-        self._streams = streams
         self._journal = journal
         self._listing = listing
         self._quotas = quotas
-        self._clock = clock
-        self._tasks = tasks
-        self._timers = timers
-        self._expire = expire
+        self._jobs = jobs
         self._log = log
         self._snapshots_failed = metrics.counter(
             "snapshot_failures", "snapshots that could not be stored"
@@ -58,14 +47,14 @@ class Effects:
     def resume(self, universe: Universe) -> None:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
-            self._make(requested)
+            self._jobs.begin(requested)
 
     async def carry_out(
         self, before: Universe | None, after: Universe | None, events: Sequence[LogEvent]
     ) -> None:
         """Do what the events ask for, before their requests are answered."""
         for requested in requested_music(events):
-            self._make(requested)
+            self._jobs.begin(requested)
         if any(isinstance(event, CHANGES_LISTING) for event in events):
             await self._reflect(before, after)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
@@ -107,18 +96,3 @@ class Effects:
         # What fails here is done when what is left of the universe is removed.
         with suppress(BusUnavailable):
             await self._quotas.release(universe.owner, universe.id)
-
-    def _make(self, requested: MusicRequested) -> None:
-        left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())
-        self._timers.after(max(left_ms, 0) / 1000, lambda: self._expire(requested))
-        if left_ms > 0:
-            self._tasks.start(self._publish(requested), name="publish job")
-
-    async def _publish(self, requested: MusicRequested) -> None:
-        try:
-            await self._streams.append(
-                subjects.JOBS_SUBJECT, requested.job.to_json(), timeout_s=JOB_TIMEOUT_S
-            )
-        except (BusUnavailable, StreamFull):
-            # The requester gets an error when the piece is overdue.
-            self._log.warning("job_not_published", request=requested.job.request_id)

@@ -6,9 +6,9 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
@@ -18,6 +18,7 @@ from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Stre
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 
@@ -29,31 +30,6 @@ MAX_RECORD_BYTES = 900_000
 #: leader is gone has another after 4 to 9 s.
 RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What is stored of a universe besides its log.
-
-    ``sequence`` is where the latest snapshot stands in its own stream, 0 if there is none;
-    ``marks`` are the positions of the log of the latest snapshots, oldest first.
-    """
-
-    sequence: int = 0
-    marks: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A universe as of a position of its log; ``None`` at position 0: there is none."""
-
-    universe: Universe | None
-    position: int
-    coverage: Coverage = Coverage()
-
-    def then(self, universe: Universe | None, position: int) -> "Loaded":
-        """The same universe, later."""
-        return replace(self, universe=universe, position=position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +55,14 @@ class LogBroken(Exception):
 
 
 class Journal:
-    """Loading universes and appending to their logs."""
+    """Loading universes and appending to their logs; each record has an id of its own."""
 
-    def __init__(self, streams: Streams, settings: StateSettings) -> None:
+    def __init__(
+        self, streams: Streams, settings: StateSettings, next_record_id: Callable[[], str]
+    ) -> None:
         self._streams = streams
         self._settings = settings
+        self._next_record_id = next_record_id
 
     async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
         """The universe from its latest snapshot, and the records of the log after that.
@@ -148,7 +127,7 @@ class Journal:
         return position
 
     async def append(
-        self, universe_id: str, record_id: str, at: str, events: Sequence[LogEvent], position: int
+        self, universe_id: str, at: str, events: Sequence[LogEvent], position: int
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
@@ -159,6 +138,7 @@ class Journal:
         an answer may still be stored later: only the same append again tells, as it either
         succeeds or finds its place taken.
         """
+        record_id = self._next_record_id()
         payload = encode_record(record_id, at, events)
         if len(payload) > MAX_RECORD_BYTES:
             raise RecordTooLarge

@@ -5,24 +5,26 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from harmonic_protocol.internal import ExpireMusic
-from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.directory import Directory, announce, watch
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.ticker import every
+from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
+from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
+from harmonic_state.owned import Means, Meters
+from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
+from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
-from harmonic_state.room import Means
-from harmonic_state.rooms import Rooms
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harmonic_state.timers import Timers
@@ -63,7 +65,8 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
-        journal = Journal(streams, settings)
+        sampled = SampledLog(log, clock)
+        journal = Journal(streams, settings, record_ids(settings.replica_id))
         listing = Listing(streams)
         quotas = Quotas(
             streams=streams,
@@ -74,52 +77,45 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             metrics=metrics,
         )
         with Timers() as timers:
-
-            def expire(requested: MusicRequested) -> None:
-                job = requested.job
-                request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
-                rooms.ask_oneself(job.universe_id, request)
-
-            effects = Effects(
-                streams=streams,
-                journal=journal,
-                listing=listing,
-                quotas=quotas,
-                clock=clock,
-                tasks=tasks,
-                timers=timers,
-                expire=expire,
-                metrics=metrics,
-                log=log,
-            )
-            conflicts = metrics.counter("append_conflicts", "appends that found news")
+            jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
             heads = HeadAnnouncements(bus)
             bus.on_reconnect(heads.announce_again)
             means = Means(
                 journal=journal,
-                effects=effects,
+                effects=Effects(
+                    journal=journal,
+                    listing=listing,
+                    quotas=quotas,
+                    jobs=jobs,
+                    metrics=metrics,
+                    log=log,
+                ),
                 heads=heads,
                 settings=settings,
                 clock=clock,
                 tasks=tasks,
+                meters=Meters(metrics, sampled),
                 log=log,
-                next_record_id=record_ids(settings.replica_id),
-                on_conflict=conflicts.inc,
             )
-            rooms = Rooms(means, metrics)
+            universes = OwnedUniverses(means, metrics)
+            jobs.on_overdue(universes.expire)
+            creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,
-                replica_id=settings.replica_id,
-                rooms=rooms,
-                journal=journal,
-                listing=listing,
-                quotas=quotas,
-                tasks=tasks,
+                universes=universes,
+                creations=creations,
+                reads=Reads(
+                    universes=universes,
+                    journal=journal,
+                    listing=listing,
+                    replica_id=settings.replica_id,
+                ),
+                means=means,
                 metrics=metrics,
-                log=log,
+                log=sampled,
             )
-            sweep = tasks.start(_sweep(rooms, gateways, settings), name="sweep")
-            adoption = tasks.start(rooms.keep_adopting(), name="adoption")
+            sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
+            adoption = tasks.start(universes.keep_adopting(), name="adoption")
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
@@ -131,10 +127,10 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             adoption.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
-            await requests.finish()
-            await rooms.finish()
+            await creations.finish()
+            await universes.finish()
             heads.announce()
-            await rooms.hand_over()
+            await universes.hand_over()
 
 
 async def _set_up(streams: Streams, settings: StateSettings) -> None:
@@ -163,12 +159,12 @@ def record_ids(replica_id: str) -> Callable[[], str]:
     return lambda: f"{replica_id}.{next(numbers)}"
 
 
-async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:
+async def _sweep(universes: OwnedUniverses, gateways: Directory, settings: StateSettings) -> None:
     # A gateway that was there before this replica is known only once it had time to say so.
     await asyncio.sleep(settings.gateway_lease_s)
     while True:
         alive = gateways.live()
-        rooms.release_lost_gateways(alive)
+        universes.release_lost_gateways(alive)
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_INTERVAL_S):
                 # The same object as long as nothing changes.

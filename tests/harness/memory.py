@@ -29,10 +29,14 @@ class SetClock:
 
 @dataclass
 class Failure:
-    """What becomes of an append: it fails so, and is stored all the same or not."""
+    """What becomes of an append: it fails so, and is stored all the same or not.
+
+    With ``overtaken_by``, another one's message is stored in its place.
+    """
 
     error: Exception
     stored: bool = False
+    overtaken_by: bytes | None = None
 
 
 @dataclass
@@ -68,7 +72,9 @@ class MemoryStreams(Streams):
         assert any(_matches(one, subject) for some in self.patterns.values() for one in some)
         self.appends.append((subject, timeout_s))
         failure = self.failures.popleft() if self.failures else None
-        if failure is not None and not failure.stored:
+        if failure is not None and failure.overtaken_by is not None:
+            payload = failure.overtaken_by
+        elif failure is not None and not failure.stored:
             raise failure.error
         kept = self._of(subject)
         last = kept[-1].sequence if kept else 0

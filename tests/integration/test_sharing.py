@@ -51,13 +51,13 @@ async def test_a_deletion_leaves_room_for_others(world: World) -> None:
     await ann.joins(rooms[8])
 
 
-async def test_why_someone_was_put_out_is_found_in_the_log(world: World) -> None:
+async def test_why_someone_was_evicted_is_found_in_the_log(world: World) -> None:
     universe, (ann,) = await world.together("ann")
 
     await world.call("DELETE", f"/universes/{universe}", "owner")
 
     told = await ann.hears_next("room_error")
-    assert "put_out" in await world.logged(told["details"]["errorId"])
+    assert "evicted" in await world.logged(told["details"]["errorId"])
 
 
 async def test_a_removal_puts_all_tabs_of_a_member_out(world: World) -> None:

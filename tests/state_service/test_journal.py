@@ -16,10 +16,10 @@ from harmonic_state.journal import (
     MAX_RECORD_BYTES,
     Conflict,
     Journal,
-    Loaded,
     LogBroken,
     RecordTooLarge,
 )
+from harmonic_state.loaded import Loaded
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 from state_service.conftest import OpenJournal
 
@@ -28,7 +28,7 @@ ANN = caller("ann")
 
 
 async def store(journal: Journal, loaded: Loaded, events: Sequence[LogEvent]) -> Loaded:
-    record, _ = await journal.append(UNIVERSE, "r", AT, events, loaded.position)
+    record, _ = await journal.append(UNIVERSE, AT, events, loaded.position)
     return loaded.then(fold(loaded.universe, events), record.position)
 
 
@@ -217,7 +217,7 @@ async def test_a_record_that_no_message_can_hold_is_refused_before_it_is_sent(
     history = created(name="x" * 100)
     many = history.events * (MAX_RECORD_BYTES // 200)
     with pytest.raises(RecordTooLarge):
-        await journal.append(UNIVERSE, "r", AT, many, 0)
+        await journal.append(UNIVERSE, AT, many, 0)
 
 
 async def test_the_ends_of_many_logs_are_read_in_few_questions(
@@ -227,7 +227,7 @@ async def test_the_ends_of_many_logs_are_read_in_few_questions(
     events = created().events
     ends = {}
     for number in range(30):
-        record, _ = await journal.append(f"u{number}", "r", AT, events, 0)
+        record, _ = await journal.append(f"u{number}", AT, events, 0)
         ends[f"u{number}"] = record.position
     found = await journal.newest([*ends, *(f"missing{number}" for number in range(600))])
     assert found == ends

@@ -102,7 +102,7 @@ async def test_what_was_counted_but_never_created_makes_room_after_a_time(
     quotas: Replica, journal: Journal
 ) -> None:
     await quotas.reserve("ann", "real")
-    await journal.append("real", "r", "2024-03-21T10:30:00.000Z", created("ann").events, 0)
+    await journal.append("real", "2024-03-21T10:30:00.000Z", created("ann").events, 0)
     for name in ("lost-1", "lost-2"):
         await quotas.reserve("ann", name)
     assert isinstance(await quotas.reserve("ann", "new-1"), Refused)

@@ -11,6 +11,7 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.jetstream import call
 from harmonic_runtime.bus.streams import Streams
 from harmonic_state.journal import Journal
+from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from state_service.builders import UNIVERSE, caller, command, open_universe
@@ -38,10 +39,10 @@ def test_what_is_set_up_is_what_was_recorded_for_this_version() -> None:
 async def test_data_of_a_recorded_layout_is_good_after_a_change(own_bus: Bus, before: int) -> None:
     streams = Streams(own_bus)
     await set_up(streams, RECORDED[before], before)
-    journal = Journal(streams, StateSettings())
+    journal = Journal(streams, StateSettings(), record_ids("test"))
     history = open_universe()
     history.does(command("join_room", mode="edit"), caller("ann"))
-    record, _ = await journal.append(UNIVERSE, "r", "2024-03-21T10:30:00.000Z", history.events, 0)
+    record, _ = await journal.append(UNIVERSE, "2024-03-21T10:30:00.000Z", history.events, 0)
     changed = json.loads(
         json.dumps(stream_configs(StateSettings(log_records=32_768, allowed_parameter_updates=120)))
     )

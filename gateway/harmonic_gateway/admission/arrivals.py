@@ -75,12 +75,9 @@ class Arrivals:
     def abandon(self, session: Session, ended: Ended) -> None:
         """Undo what was done for a client that is not connected in the end."""
         self._crowding.left(session)
-        returning = self.take_return(session.connection)
-        if returning is not None:
-            self._recovery.abandon(returning)
-        if session.seats:
-            # Taken for it by owners, however far its recovery came.
-            self._departures.depart(session, ended)
+        self.take_return(session.connection)
+        # Owners may have seats for it, however far its recovery came.
+        self._departures.depart(session, ended)
 
     def left(self, session: Session) -> None:
         """A client that was let in is gone."""

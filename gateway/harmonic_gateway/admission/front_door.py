@@ -66,15 +66,13 @@ class FrontDoor:
         self._arrivals.abandon(connection.session, Ended.BROKEN)
 
     def pinged(self, connection: Connection) -> None:
-        """Record what a client without offsets will have received once it answers this ping."""
+        """Record what the client will have received once it answers this ping."""
         self._recovery.pinged(connection)
 
     def ponged(self, connection: Connection) -> None:
         """The client has everything that was sent before this ping."""
-        session: Session = connection.session
-        self._arrivals.ponged(session)
-        if connection.elsewhere is None:
-            session.acknowledged = session.sent
+        self._arrivals.ponged(connection.session)
+        self._recovery.ponged(connection)
 
     def receive(self, connection: Connection, event: Received) -> None:
         """Take an event of a client."""

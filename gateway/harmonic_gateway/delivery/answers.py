@@ -63,11 +63,11 @@ class Answers:
         error = ErrorReported(code=refusal.code, message=refusal.message, details=refusal.details)
         connection.send(encode_event(error, ErrorReported.spec.name))
 
-    def put_out(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
-        """The connection may not be in the room any more: a ``room_error`` of its own accord."""
+    def evicted(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
+        """The connection was removed from a room: a ``room_error`` that answers no command."""
         error_id = new_id()
         self._log.info(
-            "put_out",
+            "evicted",
             code=refusal.code.value,
             reason=refusal.details.get("reason"),
             error_id=error_id,

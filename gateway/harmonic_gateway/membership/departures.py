@@ -1,7 +1,13 @@
-"""What is left when clients go: seats for as long as they may come back, sessions for longer."""
+"""Carrying out what follows when connections are over; the decisions are in ``departure``."""
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
 
+from harmonic_gateway.membership.departure import Departure, Release, Save, Wait
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
@@ -10,67 +16,98 @@ from harmonic_gateway.sockets import Ended
 from harmonic_protocol.internal import CloseConnection
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: How often, and how long apart, an owner is told of a connection that is gone.
-FAREWELL_ATTEMPTS = 10
-FAREWELL_PAUSE_S = 1.0
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Departed:
+    session: Session
+    memberships: list[Membership]
+    ended: Ended
+    departure: Departure
 
 
 class Departures:
-    """Sees clients off: at once if they said goodbye, else after a grace."""
+    """Connections that are over and may still have seats."""
 
     def __init__(
-        self, *, owners: Owners, rooms: Rooms, saved: Sessions, tasks: Tasks, grace_s: float
+        self,
+        *,
+        memberships: Memberships,
+        rooms: Rooms,
+        owners: Owners,
+        sessions: Sessions,
+        tasks: Tasks,
+        grace_s: float,
     ) -> None:
-        self._owners = owners
+        self._memberships = memberships
         self._rooms = rooms
-        self._saved = saved
+        self._owners = owners
+        self._sessions = sessions
         self._tasks = tasks
         self._grace_s = grace_s
-        self._departed: dict[str, Session] = {}
+        self._departed: dict[str, _Departed] = {}
 
     def depart(self, session: Session, ended: Ended) -> None:
-        """A client is gone."""
-        self._departed[session.connection.id] = session
-        self._tasks.start(self._see_off(session, ended), name="see off")
+        """A connection is over."""
+        memberships = self._rooms.depart(session.connection)
+        grace_s = 0.0 if ended is Ended.GOODBYE else self._grace_s
+        departure = Departure(memberships, grace_s=grace_s)
+        self._begin(_Departed(session, memberships, ended, departure))
 
-    def make_way(self, connection_id: str) -> None:
-        """The client is back elsewhere: its seats are not given up here any more."""
-        session = self._departed.pop(connection_id, None)
-        if session is not None:
-            session.replaced = True
-            session.seats.clear()
+    def seated(self, session: Session, membership: Membership) -> None:
+        """A connection was granted a seat when it was over already."""
+        departed = self._departed.get(session.connection.id)
+        if departed is not None:
+            departed.departure.seated(membership)
+            return
+        departure = Departure([membership], grace_s=0.0)
+        departure.saved()
+        self._begin(_Departed(session, [membership], Ended.GOODBYE, departure))
 
-    async def close(self, present: list[Session]) -> None:
-        """Leave everybody's session for another gateway.
+    async def close(self, present: Iterable[Session]) -> None:
+        """Leave the sessions of all who are present, and of all who departed, for other gateways.
 
-        Their seats are not given up: who comes back in time takes it, and the others leave when
-        nothing has been heard of this gateway for a while.
+        Their seats are not released: a client that reconnects in time takes its seat over, and
+        the others leave when nothing has been heard of this gateway for a while.
         """
+        remaining = [
+            (session, list(self._memberships.of(session.connection).values()))
+            for session in present
+        ]
+        remaining += [(each.session, each.memberships) for each in self._departed.values()]
         async with asyncio.TaskGroup() as group:
-            for session in [*present, *self._departed.values()]:
-                group.create_task(self._saved.save(session, ended=True))
+            for session, memberships in remaining:
+                group.create_task(self._sessions.save(session, memberships, ended=True))
 
-    async def _see_off(self, session: Session, ended: Ended) -> None:
-        said_goodbye = ended is Ended.GOODBYE
-        for universe_id in list(session.rooms):
-            self._rooms.drop(universe_id, session.connection)
-        await self._saved.save(session, ended=True, said_goodbye=said_goodbye)
-        await asyncio.sleep(0 if said_goodbye else self._grace_s)
-        if session.connection.id in self._departed:
-            await self._farewell(session)
+    def _begin(self, departed: _Departed) -> None:
+        self._departed[departed.session.connection.id] = departed
+        self._tasks.start(self._carry_out(departed), name="departure")
 
-    async def _farewell(self, session: Session) -> None:
-        """Tell the owners of the universes where it may have a seat that it is gone."""
-        for attempt in range(FAREWELL_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(FAREWELL_PAUSE_S)
-            for universe_id in list(session.seats):
-                request = CloseConnection(universe_id=universe_id)
-                reply = await self._owners.ask(
-                    universe_id, request.operation(), request, session.caller
-                )
-                if reply.error is None:
-                    session.seats.discard(universe_id)
-            if not session.seats:
-                break
-        self._departed.pop(session.connection.id, None)
+    async def _carry_out(self, departed: _Departed) -> None:
+        session, departure = departed.session, departed.departure
+        while (step := departure.next()) is not None:
+            match step:
+                case Save():
+                    await self._sessions.save(
+                        session,
+                        departed.memberships,
+                        ended=True,
+                        said_goodbye=departed.ended is Ended.GOODBYE,
+                    )
+                    departure.saved()
+                case Wait(seconds=seconds):
+                    await asyncio.sleep(seconds)
+                    departure.waited()
+                case Release(membership=membership):
+                    departure.asked(membership)
+                    if await self._release(session, membership.universe_id):
+                        self._memberships.released(membership)
+                case _:
+                    assert_never(step)
+        if self._departed.get(session.connection.id) is departed:
+            del self._departed[session.connection.id]
+            self._memberships.forget(session.connection)
+
+    async def _release(self, session: Session, universe_id: str) -> bool:
+        request = CloseConnection(universe_id=universe_id)
+        reply = await self._owners.ask(universe_id, request.operation(), request, session.caller)
+        return reply.error is None

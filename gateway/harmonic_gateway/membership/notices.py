@@ -1,14 +1,12 @@
-"""What the logs say about connections of this gateway, and what becomes of it."""
+"""What the logs say about connections of this gateway, and what follows for their clients."""
 
-from collections.abc import Mapping
+import asyncio
 from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.membership.departures import Departures
-from harmonic_gateway.membership.rooms import Rooms
-from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.sessions import Sessions
-from harmonic_gateway.owners import Owners
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
@@ -17,7 +15,6 @@ from harmonic_protocol.log import (
     UniverseDeleted,
 )
 from harmonic_protocol.messages.music import GenerateMusic
-from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -25,84 +22,71 @@ _NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
 
 
 class Notices:
-    """Acts upon hidden events; ``sessions`` are those that are connected here, by connection."""
+    """Acts upon notices.
+
+    Memberships whose seats were released together with their gateway are put into ``unseated``.
+    """
 
     def __init__(
         self,
         *,
-        sessions: Mapping[str, Session],
-        rooms: Rooms,
-        owners: Owners,
+        memberships: Memberships,
+        unseated: asyncio.Queue[Membership],
         answers: Answers,
-        saved: Sessions,
-        departures: Departures,
+        sessions: Sessions,
         tasks: Tasks,
     ) -> None:
-        self._sessions = sessions
-        self._rooms = rooms
-        self._owners = owners
+        self._memberships = memberships
+        self._unseated = unseated
         self._answers = answers
-        self._saved = saved
-        self._departures = departures
+        self._sessions = sessions
         self._tasks = tasks
 
-    def act_upon(self, universe_id: str, event: Notice) -> None:
-        """Do what an event of a universe's log means for those who are connected here."""
-        if isinstance(event, UniverseDeleted):
-            for connection in list(self._rooms.members(universe_id)):
-                self._put_out(universe_id, connection.session, _NOT_FOUND)
-            return
-        session = self._sessions.get(event.connection_id)
-        if isinstance(event, ConnectionLeft) and event.moved:
-            self._make_way(event.connection_id, session)
-        elif session is not None:
-            self._tell(universe_id, session, event)
-
-    def _tell(
-        self,
-        universe_id: str,
-        session: Session,
-        event: ConnectionLeft | ConnectionModeChanged | MusicFailed,
-    ) -> None:
+    def act_upon(self, universe_id: str, position: int, event: Notice) -> None:
+        """Do what an event means, at its position of a universe's log, for those here."""
         match event:
-            case ConnectionLeft(released=True):
-                self._tasks.start(self._sit_down_again(universe_id, session), name="sit down")
-            case ConnectionLeft(refusal=Refused() as refusal):
-                self._put_out(universe_id, session, refusal)
+            case UniverseDeleted():
+                for ended in self._memberships.delete(universe_id, position, _NOT_FOUND):
+                    self._evicted(ended, _NOT_FOUND)
             case ConnectionLeft():
-                self._rooms.drop(universe_id, session.connection)
-            case ConnectionModeChanged():
-                if universe_id in session.rooms:
-                    session.rooms[universe_id] = event.mode
-            case MusicFailed():
-                self._answers.refused(
-                    session.connection, GenerateMusic, event.refusal, universe_id=universe_id
-                )
-            case unreachable:
-                assert_never(unreachable)
+                self._left(universe_id, position, event)
+            case ConnectionModeChanged(connection_id=connection_id, mode=mode):
+                self._memberships.change_mode(universe_id, connection_id, position, mode)
+            case MusicFailed(connection_id=connection_id, refusal=refusal):
+                membership = self._memberships.find(connection_id, universe_id)
+                if membership is not None:
+                    connection = membership.connection
+                    self._answers.refused(
+                        connection, GenerateMusic, refusal, universe_id=universe_id
+                    )
+            case _:
+                assert_never(event)
 
-    def _put_out(self, universe_id: str, session: Session, refusal: Refused) -> None:
-        session.rooms.pop(universe_id, None)
-        session.seats.discard(universe_id)
-        session.places.pop(universe_id, None)
-        self._tasks.start(self._saved.save(session), name="save session")
-        self._rooms.drop(universe_id, session.connection)
-        self._answers.put_out(session.connection, refusal, universe_id)
+    def _left(self, universe_id: str, position: int, left: ConnectionLeft) -> None:
+        connection_id = left.connection_id
+        if left.moved:
+            self._supersede(universe_id, connection_id, position)
+        elif left.released:
+            unseated = self._memberships.release(universe_id, connection_id, position)
+            if unseated is not None:
+                self._unseated.put_nowait(unseated)
+        else:
+            refusal = left.refusal
+            ended = self._memberships.unseat(universe_id, connection_id, position, refusal)
+            if ended is not None and refusal is not None:
+                self._evicted(ended, refusal)
 
-    def _make_way(self, connection_id: str, session: Session | None) -> None:
-        """The client is back elsewhere: what is left of its connection here is a shell."""
-        self._departures.make_way(connection_id)
-        if session is not None:
-            session.replaced = True
-            session.seats.clear()
-            session.connection.close()
+    def _evicted(self, membership: Membership, refusal: Refused) -> None:
+        connection = membership.connection
+        self._answers.evicted(connection, refusal, membership.universe_id)
+        saving = self._sessions.save(
+            connection.session, list(self._memberships.of(connection).values())
+        )
+        self._tasks.start(saving, name="save session")
 
-    async def _sit_down_again(self, universe_id: str, session: Session) -> None:
-        """This gateway was taken for dead, and its participants were seen off."""
-        mode = session.rooms.get(universe_id)
-        if mode is None:
-            return
-        join = JoinRoom.model_validate({"universeId": universe_id, "mode": mode})
-        reply = await self._owners.ask(universe_id, join.operation(), join, session.caller)
-        if reply.error is not None and session.connection.id in self._sessions:
-            self._put_out(universe_id, session, reply.error)
+    def _supersede(self, universe_id: str, connection_id: str, position: int) -> None:
+        """The client has resumed on another connection: close this one."""
+        ended = self._memberships.supersede(universe_id, connection_id, position)
+        if ended is not None:
+            ended.connection.session.replaced = True
+            ended.connection.close()

@@ -1,275 +1,189 @@
-"""The rooms that this gateway has members in: one subscription each, whoever many they are."""
+"""Following the logs of the universes that this gateway has members in: one subscription each.
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+Who is a member, and what it is due, the memberships say; here frames are sent, logs followed
+and left. Whatever ends a membership goes through here, so that no log is followed for nobody.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harmonic_gateway.delivery.feed import Feed
-from harmonic_gateway.delivery.places import elsewhere, place
+from harmonic_gateway.delivery.history import History
+from harmonic_gateway.membership.membership import Entry, Membership
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.internal import LogPart
-from harmonic_protocol.log import (
-    ConnectionLeft,
-    ConnectionModeChanged,
-    MusicStored,
-    Notice,
-)
+from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: What a joiner may have missed between its snapshot and now is kept for so many records.
-MAX_RECENT_RECORDS = 1024
 
-
-@dataclass(slots=True)
-class Room:
-    """A universe's members on this gateway.
-
-    A member's ``cursor`` is the position that it is to be sent nothing up to: its snapshot's.
-    ``several`` are those members that are in other rooms as well.
-    """
+@dataclass(slots=True, eq=False)
+class Following:
+    """A log that is followed; ``is_heard`` once the broker is known to send what is stored."""
 
     feed: Feed
-    members: dict[Connection, int] = field(default_factory=dict)
-    several: set[Connection] = field(default_factory=set)
-    newest_cursor: int = 0
-    entering: int = 0
-    is_heard: bool = False
-    recent: deque[tuple[int, list[Frame]]] = field(default_factory=deque)
-    awaited: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
+    is_heard: bool = False
 
 
 class Rooms:
-    """Who is in which room here, and what they are sent."""
+    """The logs that are followed, and the members that they are followed for."""
 
     def __init__(
         self,
         *,
+        memberships: Memberships,
         bus: Bus,
-        read_log: Callable[[str, int], Awaitable[LogPart]],
-        fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
-        on_notice: Callable[[str, Notice], None],
+        history: History,
+        on_notice: Callable[[str, int, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
+        self._memberships = memberships
         self._bus = bus
-        self._read_log = read_log
-        self._fetch_notes = fetch_notes
+        self._history = history
         self._on_notice = on_notice
         self._on_signal = on_signal
         self._tasks = tasks
         self._log = log
-        self._rooms: dict[str, Room] = {}
+        self._followed: dict[str, Following] = {}
         self._delivered = metrics.counter("deliveries_total", "frames sent to members")
         self._lost = metrics.counter("rooms_lost", "rooms whose missed records were trimmed")
-        metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(self._rooms))
+        metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(memberships))
 
-    async def enter(self, universe_id: str) -> Room:
-        """Begin to listen to a universe, before its owner is asked for a snapshot.
+    async def follow(self, universe_id: str) -> None:
+        """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
 
-        Once this returns, nothing that is stored from now on is missed. Each call is followed by
-        one of :meth:`admit` or :meth:`give_up`. Raise :class:`BusUnavailable` without the broker.
+        Once this returns, nothing that is stored from now on is missed. Raise
+        :class:`BusUnavailable` without the broker.
         """
-        room = self._rooms.get(universe_id)
-        if room is None:
-            room = self._rooms[universe_id] = self._new_room(universe_id)
-        room.entering += 1
-        try:
-            if not room.subscriptions:
-                await self._listen(universe_id, room)
-            if not room.is_heard:
-                # Others may still wait for the same subscription: only a round trip proves it.
-                await self._bus.flush()
-                room.is_heard = True
-        except BaseException:
-            await self.give_up(universe_id, room)
-            raise
-        return room
+        followed = self._followed.get(universe_id)
+        if followed is None:
+            followed = self._followed[universe_id] = Following(self._feed(universe_id))
+            await self._subscribe(universe_id, followed)
+        if not followed.is_heard:
+            # Others may still wait for the same subscription: only a round trip proves it.
+            await self._bus.flush()
+            followed.is_heard = True
 
-    def admit(
-        self, room: Room, connection: Connection, position: int, greeting: Iterable[Frame]
-    ) -> None:
-        """Make a connection a member: its ``greeting``, and then all that follows ``position``."""
-        room.entering -= 1
-        self._come_in(room.feed.universe_id, connection)
-        connection.send_all(greeting)
-        known = room.feed.position
-        if known is not None:
-            for stored_at, frames in room.recent:
-                if stored_at > position:
-                    connection.send_all(frames)
-        room.members[connection] = max(position, known or 0)
-        room.newest_cursor = max(room.newest_cursor, position)
-        self._forget_recent(room)
-        if known is None:
-            room.feed.start(position)
-        room.feed.expect(position)
+    def admit(self, membership: Membership, greeting: Iterable[Frame] = ()) -> Entry:
+        """Make a connection a member: its ``greeting``, and then all that it is due."""
+        universe_id, connection = membership.universe_id, membership.connection
+        entry, missed = self._memberships.admit(membership)
+        if entry is Entry.ADMITTED:
+            connection.send_all([*greeting, *missed], membership.elsewhere)
+            self._go_on(universe_id, membership.cursor)
+        self._leave_if_empty(universe_id)
+        return entry
 
-    async def give_up(self, universe_id: str, room: Room) -> None:
-        """The opposite of :meth:`admit`: the connection did not get in."""
-        room.entering -= 1
-        self._forget_recent(room)
-        await self._close_if_empty(universe_id, room)
+    def send_at(self, position: int, membership: Membership, frames: Sequence[Frame]) -> None:
+        """Send a member frames as soon as it was sent all up to a position."""
+        if not self._memberships.once_at(position, membership, frames):
+            membership.connection.send_all(frames, membership.elsewhere)
+        self.expect(membership.universe_id, position)
 
-    def once_at(self, universe_id: str, position: int, action: Callable[[], None]) -> None:
-        """Do something as soon as the members have been sent all up to ``position``."""
-        room = self._rooms.get(universe_id)
-        if room is None or room.feed.position is None or room.feed.position >= position:
-            action()
-            return
-        room.awaited.append((position, action))
-        room.feed.expect(position)
+    def refused(self, membership: Membership, *, frees_seat: bool) -> None:
+        """The request for a seat was refused, or not made."""
+        self._memberships.refused(membership, frees_seat=frees_seat)
+        self._leave_if_empty(membership.universe_id)
 
-    def drop(self, universe_id: str, connection: Connection) -> None:
-        """A connection is no member any more."""
-        room = self._rooms.get(universe_id)
-        if room is not None and room.members.pop(connection, None) is not None:
-            self._go_out(universe_id, connection)
-            self._tasks.start(self._close_if_empty(universe_id, room), name="close room")
+    def left(self, universe_id: str, connection: Connection, position: int) -> None:
+        """A connection gave its seat up, as the owner's reply says."""
+        self._memberships.unseat(universe_id, connection.id, position, None)
+        self._leave_if_empty(universe_id)
 
-    def places(self, connection: Connection) -> dict[str, int]:
-        """How far a member has been sent the logs of its rooms."""
-        return {name: self._sent_up_to(name, connection) for name in connection.rooms}
+    def depart(self, connection: Connection) -> list[Membership]:
+        """A connection is over: its memberships as they were."""
+        ended = self._memberships.depart(connection)
+        for membership in ended:
+            self._leave_if_empty(membership.universe_id)
+        return ended
 
     def expect(self, universe_id: str, position: int | None) -> None:
-        """An owner's reply spoke of a position of a universe's log."""
-        room = self._rooms.get(universe_id)
-        if room is not None and position is not None:
-            room.feed.expect(position)
+        """An owner spoke of a position of a universe's log."""
+        followed = self._followed.get(universe_id)
+        if followed is not None and position is not None:
+            followed.feed.expect(position)
 
     def positions(self) -> dict[str, int]:
         """How far this gateway has come in the log of each universe that it has members in."""
-        return {
-            universe_id: room.feed.position
-            for universe_id, room in self._rooms.items()
-            if room.feed.position is not None
-        }
+        return self._memberships.positions()
 
-    def lose(self, universe_id: str) -> None:
-        """What was missed is not to be had any more: members begin anew."""
-        self._lost.inc()
-        for member in list(self.members(universe_id)):
-            member.close()
-
-    def members(self, universe_id: str) -> dict[Connection, int]:
-        """The members here of a room, with their cursors."""
-        room = self._rooms.get(universe_id)
-        return room.members if room is not None else {}
-
-    def broadcast(self, universe_id: str, frames: list[Frame]) -> None:
-        """Send all members here something that is not stored."""
-        self._delivered.inc(broadcast(frames, self.members(universe_id)))
-
-    def _new_room(self, universe_id: str) -> Room:
+    def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
-            self._deliver(universe_id, room, position, frames, notices)
+            self._deliver(universe_id, position, frames, notices)
 
-        room = Room(
-            Feed(
-                universe_id=universe_id,
-                sink=sink,
-                read_log=self._read_log,
-                fetch_notes=self._fetch_notes,
-                on_lost=lambda: self.lose(universe_id),
-                tasks=self._tasks,
-                log=self._log,
-            )
+        return Feed(
+            universe_id,
+            sink=sink,
+            on_lost=lambda: self._lose(universe_id),
+            history=self._history,
+            tasks=self._tasks,
+            log=self._log,
         )
-        return room
 
-    async def _listen(self, universe_id: str, room: Room) -> None:
+    async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
             self._on_signal(universe_id, message)
 
-        live = self._bus.subscribe(subjects.live(universe_id), room.feed.hear)
-        room.subscriptions.append(await live)
-        room.subscriptions.append(await self._bus.subscribe(subjects.signal(universe_id), signal))
+        handlers = {
+            subjects.live(universe_id): followed.feed.hear,
+            subjects.signal(universe_id): signal,
+        }
+        for subject, handler in handlers.items():
+            subscription = await self._bus.subscribe(subject, handler)
+            if self._followed.get(universe_id) is followed:
+                followed.subscriptions.append(subscription)
+            else:
+                await subscription.close()
+
+    def _go_on(self, universe_id: str, position: int) -> None:
+        """Begin to deliver a log, if that was not begun; ``position`` is known to be in it."""
+        feed = self._followed[universe_id].feed
+        room = self._memberships.room(universe_id)
+        if room is not None and room.position is None:
+            start = feed.begin(self._memberships.first_cursor(universe_id))
+            self._memberships.begin(universe_id, start)
+        feed.expect(position)
 
     def _deliver(
-        self,
-        universe_id: str,
-        room: Room,
-        position: int,
-        frames: list[Frame],
-        notices: list[Notice],
+        self, universe_id: str, position: int, frames: list[Frame], notices: list[Notice]
     ) -> None:
         for notice in notices:
-            if not self._is_outdated(room, position, notice):
-                self._on_notice(universe_id, notice)
+            self._on_notice(universe_id, position, notice)
+        recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
-            for connection in room.several:
-                self._aim(connection, universe_id)
-            if position > room.newest_cursor:
-                self._delivered.inc(broadcast(frames, room.members))
-            else:
-                due = [member for member, cursor in room.members.items() if cursor < position]
-                self._delivered.inc(broadcast(frames, due))
-            if room.entering:
-                room.recent.append((position, frames))
-                if len(room.recent) > MAX_RECENT_RECORDS:
-                    room.recent.popleft()
-        due_actions = [action for at, action in room.awaited if at <= position]
-        if due_actions:
-            room.awaited = [(at, action) for at, action in room.awaited if at > position]
-            for action in due_actions:
-                action()
+            self._delivered.inc(broadcast(frames, recipients))
+        for membership, waiting in self._memberships.due(universe_id):
+            membership.connection.send_all(waiting, membership.elsewhere)
+        if notices:
+            self._leave_if_empty(universe_id)
 
-    def _come_in(self, universe_id: str, connection: Connection) -> None:
-        connection.rooms = (*connection.rooms, universe_id)
-        if len(connection.rooms) > 1:
-            for name in connection.rooms:
-                self._rooms[name].several.add(connection)
-        self._aim(connection, universe_id)
+    def _lose(self, universe_id: str) -> None:
+        """What was missed is not to be had any more: members begin anew."""
+        self._lost.inc()
+        lost = self._memberships.lose(universe_id)
+        self._leave(universe_id)
+        for membership in lost:
+            membership.connection.close()
 
-    def _go_out(self, universe_id: str, connection: Connection) -> None:
-        self._rooms[universe_id].several.discard(connection)
-        connection.rooms = tuple(name for name in connection.rooms if name != universe_id)
-        if len(connection.rooms) == 1:
-            self._rooms[connection.rooms[0]].several.discard(connection)
-            self._aim(connection, connection.rooms[0])
+    def _leave_if_empty(self, universe_id: str) -> None:
+        if self._memberships.discard(universe_id):
+            self._leave(universe_id)
 
-    def _aim(self, connection: Connection, universe_id: str) -> None:
-        """Have the offsets of a room's events tell of the connection's other rooms as well."""
-        if connection.elsewhere is None:
-            return
-        waiting = {
-            name: place(name, start.position, start.frames)
-            for name, start in connection.session.places.items()
-            if name not in connection.rooms
-        }
-        others = {
-            name: place(name, self._sent_up_to(name, connection))
-            for name in connection.rooms
-            if name != universe_id
-        }
-        connection.elsewhere = elsewhere({**waiting, **others}.values())
+    def _leave(self, universe_id: str) -> None:
+        followed = self._followed.pop(universe_id, None)
+        if followed is not None:
+            followed.feed.close()
+            self._tasks.start(_unsubscribe(followed), name="leave log")
 
-    def _sent_up_to(self, universe_id: str, connection: Connection) -> int:
-        room = self._rooms[universe_id]
-        return max(room.feed.position or 0, room.members.get(connection, 0))
 
-    def _is_outdated(self, room: Room, position: int, notice: Notice) -> bool:
-        # A connection that left and came back has a seat that this record knows nothing of.
-        return isinstance(notice, ConnectionLeft | ConnectionModeChanged) and any(
-            cursor >= position and member.id == notice.connection_id
-            for member, cursor in room.members.items()
-        )
-
-    def _forget_recent(self, room: Room) -> None:
-        if not room.entering:
-            room.recent.clear()
-
-    async def _close_if_empty(self, universe_id: str, room: Room) -> None:
-        if room.members or room.entering or self._rooms.get(universe_id) is not room:
-            return
-        del self._rooms[universe_id]
-        room.feed.close()
-        for subscription in room.subscriptions:
-            await subscription.close()
+async def _unsubscribe(followed: Following) -> None:
+    for subscription in followed.subscriptions:
+        await subscription.close()

@@ -1,53 +1,29 @@
-"""One client on one namespace: who it is, and which rooms it is in."""
+"""One client on one namespace, and who it is."""
 
 from dataclasses import dataclass, field
 
-from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.verification import Identity
-from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_gateway.limits.signals import SignalGuard
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_protocol.refusals import Refused
-from harmonic_protocol.values import Mode
-
-#: Live signals are counted on each connection alone: they are stored nowhere.
-AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
-AUDIO_BURST = 50
 
 
 @dataclass(slots=True)
 class Session:
     """A client with a verified identity.
 
-    ``rooms`` are those it is in, with its mode, and ``places`` where it began in their logs;
-    ``seats`` also those where it may have one, since a join that got no answer may have been
-    carried out. With a ``pid`` it can be gone on with elsewhere: ``acknowledged`` are the positions
-    that the client has certainly come to, ``sent`` those that it will have once it answers the
-    next ping, ``saved_at`` is where the session's last word is stored, and ``replaced`` says that
-    somebody else has had a later one.
+    With a ``pid`` it can be resumed on another connection: ``saved_at`` is where it was saved
+    last, and ``replaced`` says that another connection has saved it since.
     """
 
     connection: Connection
     identity: Identity
     gateway_id: str
-    rooms: dict[str, Mode] = field(default_factory=dict)
-    seats: set[str] = field(default_factory=set)
-    audio: FloodGuard | None = None
-    places: dict[str, Place] = field(default_factory=dict)
+    signals: SignalGuard = field(default_factory=SignalGuard)
     pid: str | None = None
-    acknowledged: dict[str, int] = field(default_factory=dict)
-    sent: dict[str, int] = field(default_factory=dict)
     warned: bool = False
     saved_at: int | None = None
     replaced: bool = False
-
-    def take_audio(self, now_s: float) -> Refused | None:
-        """Grant one audio analysis, or say when to ask again."""
-        if self.audio is None:
-            self.audio = FloodGuard(AUDIO_PER_S, AUDIO_BURST)
-        wait_s = self.audio.take(now_s)
-        return limited(self.audio.allowance, int(wait_s * 1000) + 1) if wait_s else None
 
     @property
     def caller(self) -> Caller:

@@ -4,13 +4,16 @@ A session is saved when its rooms change and when it ends, not while it lives on
 gateway's word counts: one that was replaced notices that its last word is not the latest.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
-from harmonic_protocol.internal import SavedRoom, SavedSession
+from harmonic_protocol.internal import SavedSession
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSequence
 from harmonic_runtime.observability.logs import BoundLogger
@@ -44,21 +47,22 @@ class Sessions:
         self._saves = metrics.counter("session_saves", "sessions saved", ["outcome"])
 
     async def save(
-        self, session: Session, *, ended: bool = False, said_goodbye: bool = False
+        self,
+        session: Session,
+        memberships: Collection[Membership],
+        *,
+        ended: bool = False,
+        said_goodbye: bool = False,
     ) -> None:
-        """Keep what a session is now; what cannot be kept is not gone on with elsewhere."""
+        """Save a session with its memberships; one that cannot be saved cannot be resumed."""
         if session.pid is None or session.replaced:
             return
         now_ms = milliseconds(self._clock.now())
         saved = SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
-            rooms={
-                universe_id: SavedRoom(mode=mode, position=start.position, frames=start.frames)
-                for universe_id, mode in session.rooms.items()
-                if (start := session.places.get(universe_id)) is not None
-            },
-            acknowledged=session.acknowledged,
+            rooms=saved_rooms(memberships),
+            acknowledged=acknowledged(memberships),
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
             said_goodbye=said_goodbye,

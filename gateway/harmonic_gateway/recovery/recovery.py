@@ -5,17 +5,19 @@ the seats, fetching what was missed. What follows the acceptance happens in one 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.delivery.feed import LogTrimmed
 from harmonic_gateway.delivery.frames import encode, encode_event, with_notes
+from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, place, read_offset
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.limits.allowances import Guards
-from harmonic_gateway.membership.rooms import Room, Rooms
+from harmonic_gateway.membership.membership import Entry, Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Found, Sessions
 from harmonic_gateway.owners import Owners
@@ -52,8 +54,7 @@ class ReturnedRoom:
     """A room that a client is back in, or the reason why not."""
 
     universe_id: str
-    room: Room | None = None
-    position: int = 0
+    membership: Membership | None = None
     frames: Sequence[Frame] = ()
     recovered: bool = True
     refusal: Refused | None = None
@@ -85,11 +86,11 @@ class Recovery:
         sessions: Sessions,
         pids: Pids,
         owners: Owners,
+        memberships: Memberships,
         rooms: Rooms,
         answers: Answers,
         gateways: Directory,
-        read_log: Callable[[str, int], Awaitable[LogPart]],
-        fetch_notes: Callable[[MusicStored], Awaitable[bytes | None]],
+        history: History,
         window_s: float,
         tasks: Tasks,
         clock: Clock,
@@ -99,11 +100,11 @@ class Recovery:
         self._sessions = sessions
         self._pids = pids
         self._owners = owners
+        self._memberships = memberships
         self._rooms = rooms
         self._answers = answers
         self._gateways = gateways
-        self._read_log = read_log
-        self._fetch_notes = fetch_notes
+        self._history = history
         self._window_ms = int(window_s * 1000)
         self._clock = clock
         self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
@@ -153,28 +154,28 @@ class Recovery:
         """Send it all, and make the client a member again; nothing is awaited in between."""
         connection = session.connection
         for back in returning.rooms:
-            if back.refusal is not None:
-                self._answers.put_out(connection, back.refusal, back.universe_id)
-            elif back.room is not None:
-                self._rooms.admit(back.room, connection, back.position, back.frames)
+            refusal = back.refusal
+            if back.membership is not None:
+                entry = self._rooms.admit(back.membership, back.frames)
+                if entry is Entry.UNSEATED:
+                    refusal = back.membership.refusal
+                elif entry is Entry.STALE:
+                    # It has to begin anew, and is brought up to date then.
+                    connection.close()
+            if refusal is not None:
+                self._answers.evicted(connection, refusal, back.universe_id)
         outcome = "recovered" if returning.recovered else "anew"
         self._returns.labels(outcome).inc()
-        self._tasks.start(self._sessions.save(session), name="save session")
-
-    def abandon(self, returning: Return) -> None:
-        """The client is not connected in the end: nothing of what was prepared is needed."""
-        self._tasks.start(self.give_up(returning), name="give up")
+        memberships = list(self._memberships.of(connection).values())
+        self._tasks.start(self._sessions.save(session, memberships), name="save session")
 
     def pinged(self, connection: Connection) -> None:
-        """Remember how far a client will have come that does not tell it itself."""
-        if connection.elsewhere is None and connection.rooms:
-            connection.session.sent = self._rooms.places(connection)
+        """Record what the client will have received once it answers this ping."""
+        self._memberships.mark_sent(connection)
 
-    async def give_up(self, returning: Return) -> None:
-        """The client is gone again before it knew that it is back."""
-        for back in returning.rooms:
-            if back.room is not None:
-                await self._rooms.give_up(back.universe_id, back.room)
+    def ponged(self, connection: Connection) -> None:
+        """Record that the client has everything that was sent before this ping."""
+        self._memberships.acknowledge(connection)
 
     async def _by_pid(self, session: Session, pid: Any, offset: Any) -> Return | None:
         user_id = session.identity.user_id
@@ -223,17 +224,13 @@ class Recovery:
         saved = found.saved
         now_ms = milliseconds(self._clock.now())
         in_time = saved.ended_ms is None or now_ms - saved.ended_ms <= self._window_ms
-        try:
-            for universe_id, room in saved.rooms.items():
-                at = places.get(universe_id, Place(room.position, room.frames))
-                returning.rooms.append(
-                    await self._room(
-                        session, universe_id, room, saved.connection_id, at if in_time else None
-                    )
+        for universe_id, room in saved.rooms.items():
+            at = places.get(universe_id, Place(room.position, room.frames))
+            returning.rooms.append(
+                await self._room(
+                    session, universe_id, room, saved.connection_id, at if in_time else None
                 )
-        except BaseException:
-            await self.give_up(returning)
-            raise
+            )
         if not returning.recovered:
             returning.pid = None
         return returning
@@ -246,9 +243,10 @@ class Recovery:
         replaces: str,
         at: Place | None,
     ) -> ReturnedRoom:
-        room = await self._rooms.enter(universe_id)
+        membership = self._memberships.enter(session.connection, universe_id)
         try:
-            session.seats.add(universe_id)
+            await self._rooms.follow(universe_id)
+            self._memberships.ask(membership)
             request = ResumeRoom(
                 universe_id=universe_id,
                 mode=saved.mode,
@@ -259,29 +257,27 @@ class Recovery:
                 universe_id, request.operation(), request, session.caller
             )
             if reply.error is not None:
-                await self._rooms.give_up(universe_id, room)
-                return self._refused(session, universe_id, reply.error)
+                return self._refused(membership, reply.error)
             position = reply.position or 0
             result = JoinResult.model_validate(reply.result)
             if result.continued is False:
                 # The user left the room, or was not allowed to see it for a time.
                 at = None
-            session.rooms[universe_id] = result.room.mode
-            session.places[universe_id] = at or Place(position)
+            self._memberships.answered(membership, position, result.room.mode, at)
             missed = await self._missed_records(universe_id, at, position, result.missed)
             frames = await self._frames(result, at, position, missed)
         except BaseException:
-            await self._rooms.give_up(universe_id, room)
+            self._rooms.refused(membership, frees_seat=False)
             raise
-        return ReturnedRoom(universe_id, room, position, frames, recovered=missed is not None)
+        return ReturnedRoom(universe_id, membership, frames, recovered=missed is not None)
 
-    def _refused(self, session: Session, universe_id: str, refusal: Refused) -> ReturnedRoom:
+    def _refused(self, membership: Membership, refusal: Refused) -> ReturnedRoom:
         if refusal.reason is Reason.OFFSET:
             raise _Invalid
         if "retryAfterMs" in refusal.details:
             raise BusUnavailable(refusal.message)
-        session.seats.discard(universe_id)
-        return ReturnedRoom(universe_id, refusal=refusal)
+        self._rooms.refused(membership, frees_seat=True)
+        return ReturnedRoom(membership.universe_id, refusal=refusal)
 
     async def _missed_records(
         self, universe_id: str, at: Place | None, position: int, part: LogPart | None
@@ -294,7 +290,7 @@ class Recovery:
         try:
             while True:
                 if part is None:
-                    part = await self._read_log(universe_id, after)
+                    part = await self._history.read(universe_id, after)
                 found.extend(part.records)
                 if part.records:
                     after = part.records[-1].position
@@ -372,7 +368,7 @@ class Recovery:
     async def _frame(self, name: str, data: dict[str, Any]) -> Frame | None:
         if name == MusicStored.name:
             music = MusicStored.model_validate(data)
-            notes = await self._fetch_notes(music)
+            notes = await self._history.notes(music)
             return None if notes is None else with_notes(music, notes)
         if EVENTS[name].spec.delivery is not Delivery.REPLAYED:
             return None

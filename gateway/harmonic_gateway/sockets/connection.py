@@ -54,7 +54,7 @@ class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
     With a ``pid``, the client can come back with it over another connection; then it is sent
-    offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
+    offsets, followed by ``elsewhere``.
     """
 
     __slots__ = (
@@ -65,7 +65,6 @@ class Connection:
         "id",
         "namespace",
         "pid",
-        "rooms",
         "session",
         "stage",
     )
@@ -79,7 +78,6 @@ class Connection:
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
-        self.rooms: tuple[str, ...] = ()
         self._socket = socket
         self._outbox = socket.outbox
         self._guard = guard
@@ -132,14 +130,14 @@ class Connection:
         """Send an event, after all that was sent before."""
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
-    def send_all(self, frames: Iterable[Frame]) -> None:
+    def send_all(self, frames: Iterable[Frame], elsewhere: str | None = None) -> None:
         """Send what brings the client up to date: all of it, even if it falls behind.
 
-        How much this may be is the caller's to bound.
+        How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
             for frame in frames:
-                self._outbox.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
+                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""

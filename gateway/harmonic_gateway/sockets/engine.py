@@ -22,7 +22,7 @@ from harmonic_gateway.sockets.limits import (
     PROBED_POLL_S,
     SocketLimits,
 )
-from harmonic_gateway.sockets.outbox import Outbox
+from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
 from harmonic_gateway.sockets.polling import answer, read_packets
 from harmonic_gateway.sockets.websocket import WebSocket, turn_down
 
@@ -303,7 +303,7 @@ class _Reports:
         self._host = host
 
     def ping(self) -> None:
-        self._socket.outbox.ping()
+        self._socket.outbox.send(PING_FRAME)
         self._host.pinged(self._socket)
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:

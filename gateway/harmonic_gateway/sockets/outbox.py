@@ -26,7 +26,7 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 
-_PING = Encoded.of([f"{PING}"])
+PING_FRAME = Encoded.of([f"{PING}"])
 
 
 class Reader(Protocol):
@@ -82,10 +82,6 @@ class Outbox:
         """Whether a poll waits for something to send."""
         return self._poll is not None
 
-    def ping(self) -> None:
-        """Send a ping."""
-        self.send(_PING)
-
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         """Until when a ping that has not left yet may wait, by the loop's clock.
 
@@ -108,7 +104,7 @@ class Outbox:
         elif not transport.is_closing():
             behind_bytes = transport.get_write_buffer_size()
             if behind_bytes > WATCHED_ABOVE_BYTES and self._watch is None:
-                self._watch = _Watch(self, transport, self._limits.ping_timeout_s)
+                self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
             if behind_bytes > BEHIND_BYTES:
                 self._keep(encoded, owed=owed)
             elif encoded.compressible and self._deflates:
@@ -179,7 +175,7 @@ class Outbox:
         transport = self._transport
         if transport is not None and not transport.is_closing():
             while self._backlog:
-                transport.write(self._bytes(self._pop()))
+                transport.write(_wire(self._pop(), deflates=self._deflates))
             transport.write(close_frame(code))
             _part(transport)
 
@@ -207,7 +203,7 @@ class Outbox:
                 self._reader.spared(0, 1)
             else:
                 backlog.add(part, owed=owed)
-        if encoded is _PING:
+        if encoded is PING_FRAME:
             self._ping_waits = True
         most = self._limits.max_buffer_bytes
         counted = backlog.counted_bytes
@@ -221,14 +217,11 @@ class Outbox:
         elif self._writing is None:
             self._writing = asyncio.ensure_future(self._catch_up(transport))
 
-    def _bytes(self, encoded: Encoded) -> bytes:
-        return encoded.compressed if self._deflates else encoded.raw
-
     def _pop(self) -> Encoded:
         backlog = self._backlog
         assert backlog is not None  # noqa: S101 -- for the type checker: callers have looked
         encoded = backlog.take()
-        if encoded is _PING:
+        if encoded is PING_FRAME:
             self._ping_waits = False
         backlog.moved_at_s = asyncio.get_running_loop().time()
         if not backlog:
@@ -244,31 +237,33 @@ class Outbox:
                 while writer is not None and self._backlog and not transport.is_closing():
                     await writer.drain()
                     if self._backlog and not transport.is_closing():
-                        transport.write(self._bytes(self._pop()))
+                        transport.write(_wire(self._pop(), deflates=self._deflates))
         finally:
             self._writing = None
 
-    def caught_up(self) -> bool:
-        """Whether the client has read all that was sent; it is watched no more, then."""
-        if self._backlog is not None or (
-            self._transport is not None and self._transport.get_write_buffer_size()
-        ):
+    def is_done(self) -> bool:
+        """Whether the client has read all that was sent, or is sent nothing more.
+
+        Then it is watched no more.
+        """
+        behind = self._backlog is not None or (
+            self._transport is not None and self._transport.get_write_buffer_size() > 0
+        )
+        if self._is_open and behind:
             return False
         self._watch = None
         return True
-
-    def stall(self) -> None:
-        """The client reads nothing."""
-        if self._is_open:
-            self._reader.stalled()
 
 
 class _Watch:
     """Looks whether a client that is behind reads on, whatever it says, until it has caught up."""
 
-    __slots__ = ("_outbox", "_timeout_s", "_transport", "intake")
+    __slots__ = ("_outbox", "_reader", "_timeout_s", "_transport", "intake")
 
-    def __init__(self, outbox: Outbox, transport: asyncio.Transport, timeout_s: float) -> None:
+    def __init__(
+        self, outbox: Outbox, reader: Reader, transport: asyncio.Transport, timeout_s: float
+    ) -> None:
+        self._reader = reader
         loop = asyncio.get_running_loop()
         self._outbox = outbox
         self._transport = transport
@@ -277,13 +272,17 @@ class _Watch:
         loop.call_later(LOOK_INTERVAL_S, self._look)
 
     def _look(self) -> None:
-        if self._transport.is_closing() or self._outbox.caught_up():
+        if self._transport.is_closing() or self._outbox.is_done():
             return
         loop = asyncio.get_running_loop()
         if self.intake.rests_s(loop.time()) < self._timeout_s:
             loop.call_later(LOOK_INTERVAL_S, self._look)
         else:
-            self._outbox.stall()
+            self._reader.stalled()
+
+
+def _wire(encoded: Encoded, *, deflates: bool) -> bytes:
+    return encoded.compressed if deflates else encoded.raw
 
 
 def _part(transport: asyncio.Transport) -> None:

@@ -5,12 +5,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from harmonic_protocol.internal import OwnRequest, ReleaseGateway
-from harmonic_protocol.reasons import Reason
-from harmonic_protocol.refusals import Code, refused
+from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
+from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state.owned import Means, OwnedUniverse
+from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
-from harmonic_state.room import Means, Room, Waiting, of_its_own
 
 #: Universes are adopted this many at a time, with a pause after.
 ADOPTED_AT_ONCE = 25
@@ -21,52 +21,48 @@ SNAPSHOTS_AT_ONCE = 50
 #: Gateways may tell of so many universes that this replica did not know it owns.
 MAX_TO_ADOPT = 100_000
 
-_BUSY = refused(
-    Code.RATE_LIMITED,
-    "Too many requests wait for this universe",
-    reason=Reason.BUSY,
-    retryAfterMs=1000,
-)
 
-
-class Rooms:
-    """The rooms in memory; the least used are let go when they are idle and there are too many."""
+class OwnedUniverses:
+    """The universes in memory; idle ones are evicted, the least used first, when space is short."""
 
     def __init__(self, means: Means, metrics: Metrics) -> None:
         self._means = means
-        self._rooms: OrderedDict[str, Room] = OrderedDict()
+        self._universes: OrderedDict[str, OwnedUniverse] = OrderedDict()
         self._costs: dict[str, int] = {}
         self._cost_bytes = 0
         self._to_adopt: dict[str, None] = {}
-        self._refusals = metrics.counter("queue_refusals", "requests refused: queue full")
-        self._evictions = metrics.counter("evictions", "universes let go from memory")
+        self._evictions = metrics.counter("evictions", "universes evicted from memory")
         metrics.gauge("cached_universes", "universes in memory").set_function(
-            lambda: len(self._rooms)
+            lambda: len(self._universes)
         )
         metrics.gauge("cached_universes_bytes", "what they take, roughly").set_function(
             lambda: self._cost_bytes
         )
 
-    def submit(self, universe_id: str, waiting: Waiting) -> None:
-        """Queue a request for a universe, or refuse it if its queue is full."""
-        room = self._rooms.get(universe_id)
-        if room is None:
-            room = self._rooms[universe_id] = Room(universe_id, self._means)
-        self._rooms.move_to_end(universe_id)
-        self._weigh(universe_id, room)
+    def submit(self, universe_id: str, pending: PendingRequest) -> None:
+        """Queue a request for a universe; it is answered by its deadline at the latest."""
+        owned = self._universes.get(universe_id)
+        if owned is None:
+            owned = self._universes[universe_id] = OwnedUniverse(universe_id, self._means)
+        self._universes.move_to_end(universe_id)
+        owned.submit(pending)
+        self._weigh(universe_id, owned)
         self._evict()
-        if not room.submit(waiting):
-            self._refusals.inc()
-            room.refuse([waiting], _BUSY)
+
+    def expire(self, requested: MusicRequested) -> None:
+        """The time of a requested piece is over."""
+        job = requested.job
+        request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
+        self.ask_oneself(job.universe_id, request)
 
     def ask_oneself(self, universe_id: str, request: OwnRequest) -> None:
         """Queue something that nobody waits for."""
-        self.submit(universe_id, of_its_own(request, self._means.clock))
+        self.submit(universe_id, self._means.of_its_own(request))
 
     def recent(self, universe_id: str, after_position: int) -> list[RecentRecord] | None:
         """The records of a log above a position, if they are all in memory."""
-        room = self._rooms.get(universe_id)
-        return room.recent(after_position) if room is not None else None
+        owned = self._universes.get(universe_id)
+        return owned.recent(after_position) if owned is not None else None
 
     def compare(self, positions: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
         """The ends of those logs that go on after ``positions``, and those not known here.
@@ -102,37 +98,39 @@ class Rooms:
             await asyncio.sleep(ADOPTION_PAUSE_S)
 
     def release_lost_gateways(self, alive: frozenset[str]) -> None:
-        """Let the participants of gateways that are not ``alive`` leave the rooms at hand."""
-        for room in list(self._rooms.values()):
-            universe = room.universe
+        """Let the participants of gateways that are not ``alive`` leave the universes at hand."""
+        for owned in list(self._universes.values()):
+            universe = owned.universe
             if universe is None or not universe.connections:
                 continue
             gateways = {seat.gateway_id for seat in universe.connections.values()}
             for gateway_id in gateways - alive:
                 self.ask_oneself(
-                    room.universe_id,
-                    ReleaseGateway(universe_id=room.universe_id, gateway_id=gateway_id),
+                    owned.universe_id,
+                    ReleaseGateway(universe_id=owned.universe_id, gateway_id=gateway_id),
                 )
 
     async def finish(self) -> None:
         """Wait until nothing is being done; for a replica that takes no more requests."""
-        await asyncio.gather(*(room.done() for room in self._rooms.values() if not room.idle))
+        await asyncio.gather(
+            *(owned.done() for owned in self._universes.values() if not owned.idle)
+        )
 
     async def hand_over(self) -> None:
         """Store snapshots for the universes' next owners, the busiest first, for a short time."""
-        rooms = list(reversed(self._rooms.values()))
+        universes = list(reversed(self._universes.values()))
         with suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
-                for start in range(0, len(rooms), SNAPSHOTS_AT_ONCE):
-                    part = rooms[start : start + SNAPSHOTS_AT_ONCE]
-                    await asyncio.gather(*(room.hand_over() for room in part))
+                for start in range(0, len(universes), SNAPSHOTS_AT_ONCE):
+                    part = universes[start : start + SNAPSHOTS_AT_ONCE]
+                    await asyncio.gather(*(owned.hand_over() for owned in part))
 
     def _position(self, universe_id: str) -> int | None:
-        room = self._rooms.get(universe_id)
-        return room.position if room is not None else None
+        owned = self._universes.get(universe_id)
+        return owned.position if owned is not None else None
 
-    def _weigh(self, universe_id: str, room: Room) -> None:
-        cost = room.cost_bytes
+    def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
+        cost = owned.cost_bytes
         self._cost_bytes += cost - self._costs.get(universe_id, 0)
         self._costs[universe_id] = cost
 
@@ -140,10 +138,10 @@ class Rooms:
         bound = self._means.settings.cached_universes_bytes
         if self._cost_bytes <= bound:
             return
-        for universe_id, room in list(self._rooms.items()):
+        for universe_id, owned in list(self._universes.items()):
             if self._cost_bytes <= bound:
                 return
-            if room.idle:
-                del self._rooms[universe_id]
+            if owned.idle:
+                del self._universes[universe_id]
                 self._cost_bytes -= self._costs.pop(universe_id)
                 self._evictions.inc()

@@ -1,0 +1,114 @@
+"""Requests that are decided together, each on what the ones before it have changed. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.refusals import Refused
+from harmonic_runtime.process.clock import milliseconds, timestamp
+from harmonic_state.domain.answers import answer
+from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Loaded
+from harmonic_state.parts import log_part
+from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import AHEAD, BROKEN
+from harmonic_state.ring import Ring
+from harmonic_state.steps import Instant
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Decided:
+    """A request and what was decided of it."""
+
+    pending: PendingRequest
+    moment: Moment
+    decision: Decision | Refused
+
+    @property
+    def has_events(self) -> bool:
+        """Whether something is to be stored for it."""
+        return isinstance(self.decision, Decision) and bool(self.decision.events)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """Decided requests, their events in order, and the universe after these.
+
+    ``errors`` are faults of this program; their requests are refused, and the others are not.
+    """
+
+    decided: Sequence[Decided]
+    events: Sequence[LogEvent]
+    after: Universe | None
+    errors: Sequence[Exception]
+
+    @property
+    def at(self) -> str:
+        """The time of the batch's record."""
+        return self.decided[-1].moment.timestamp
+
+
+def decide_batch(requests: Sequence[PendingRequest], known: Loaded, now: Instant) -> Batch:
+    """Decide ``requests``, at least one, on the universe as it is known."""
+    universe, at, unix_ms = known.universe, timestamp(now.at), milliseconds(now.at)
+    decided: list[Decided] = []
+    events: list[LogEvent] = []
+    errors: list[Exception] = []
+    for pending in requests:
+        moment = Moment(
+            at if universe is None else max(at, universe.updated_at),
+            unix_ms,
+            pending.fresh_id,
+            pending.fresh_seed,
+        )
+        decision: Decision | Refused
+        try:
+            if _is_ahead(pending.request, known.position):
+                decision = AHEAD
+            else:
+                decision = decide(universe, pending.request, pending.caller, moment)
+        except Exception as error:  # noqa: BLE001 -- one request's fault is not the others'
+            decision = BROKEN
+            errors.append(error)
+        decided.append(Decided(pending, moment, decision))
+        if isinstance(decision, Decision):
+            universe = fold(universe, decision.events)
+            events.extend(decision.events)
+    return Batch(decided, events, universe, errors)
+
+
+def _is_ahead(request: UniverseRequest, position: int) -> bool:
+    after = request.after_position if isinstance(request, ResumeRoom) else None
+    return after is not None and after > position
+
+
+def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
+    """The reply to a request that counts; ``known`` is as of the end of its record."""
+    decision, pending = decided.decision, decided.pending
+    if isinstance(decision, Refused):
+        return Reply(error=decision)
+    result = None
+    if known.universe is not None:
+        result = answer(
+            pending.request, pending.caller, decided.moment, decision.events, known.universe
+        )
+    if isinstance(result, JoinResult) and isinstance(pending.request, ResumeRoom):
+        result = _with_missed(result, pending.request, ring)
+    return Reply(
+        seq=decision.seq,
+        position=known.position,
+        result=result.to_wire() if result else None,
+    )
+
+
+def _with_missed(result: JoinResult, request: ResumeRoom, ring: Ring) -> JoinResult:
+    if request.after_position is None or not result.continued:
+        return result
+    # The record at the position itself, too: of some of its frames the client may not know.
+    missed = ring.after(request.after_position - 1)
+    return result.model_copy(update={"missed": log_part(missed)}) if missed else result

@@ -1,0 +1,313 @@
+"""What the owner of one universe does next. Pure: events in, commands out, no clock, no await.
+
+Requests that wait are decided together and stored in one record, so a busy universe needs one
+append for many commands. Invariants:
+
+- At most one piece of work (load, read on, append, confirm, effects) is under way.
+- Every request is answered exactly once, and at its deadline at the latest.
+- No request is decided after its deadline; deadlines are looked at again after every wait.
+- A request is answered as carried out only after its record was stored, and as refused only if
+  its events are in no record that was sent. Where neither is known in time, it is told so.
+- An answer that appends nothing follows a confirmation by the stream's leader.
+- After an outcome that stayed unknown, nothing is decided until the log was read again.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum, auto
+from typing import assert_never
+
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.messages.universes import DeleteUniverse
+from harmonic_protocol.refusals import Refused
+from harmonic_state.batches import Batch, Decided, decide_batch, reply_to
+from harmonic_state.loaded import Loaded
+from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import (
+    BROKEN,
+    BUSY,
+    FULL,
+    OUTCOME_UNKNOWN,
+    OVERDUE,
+    UNAVAILABLE,
+)
+from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.steps import (
+    AnnounceHead,
+    Answer,
+    Append,
+    CarryOutEffects,
+    Command,
+    Confirm,
+    Confirmed,
+    Conflicted,
+    EffectsDone,
+    Erase,
+    Event,
+    Failed,
+    Failure,
+    Instant,
+    Load,
+    LookAgain,
+    Read,
+    ReadOn,
+    ReportFailure,
+    ResumeEffects,
+    SaveSnapshot,
+    SnapshotSaved,
+    Stored,
+    Submitted,
+    TimePassed,
+    WakeAt,
+)
+
+#: Requests decided together at most, so that one record stays well below its bound.
+MAX_BATCH = 128
+#: How often in a row another owner may be faster until the requests are refused.
+MAX_CONFLICTS = 20
+
+_REFUSALS = {
+    Failure.UNAVAILABLE: UNAVAILABLE,
+    Failure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
+    Failure.FULL: FULL,
+    Failure.TOO_LARGE: BROKEN,
+    Failure.BROKEN: BROKEN,
+}
+
+
+class _Phase(Enum):
+    IDLE = auto()
+    READING = auto()
+    APPENDING = auto()
+    CONFIRMING = auto()
+    EFFECTS = auto()
+
+
+class CommitCycle:
+    """The requests of one universe, the universe as it is known, and what is done with both."""
+
+    def __init__(self, *, max_queued: int, ring_bytes: int, snapshot_every_records: int) -> None:
+        self._max_queued = max_queued
+        self._snapshot_every_records = snapshot_every_records
+        self._phase = _Phase.IDLE
+        self._queue: deque[PendingRequest] = deque()
+        self._batch: Batch | None = None
+        self._unanswered: list[Decided] = []
+        self._batch_limit = MAX_BATCH
+        self._conflicts = 0
+        self._unresolved = False
+        self._wake_at_s: float | None = None
+        self._records_since_snapshot = 0
+        self._records_being_saved: int | None = None
+        self.known: Loaded | None = None
+        self.ring = Ring(ring_bytes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is being done, so that all may be forgotten."""
+        saving = self._records_being_saved is not None
+        return self._phase is _Phase.IDLE and not saving and not self._unresolved
+
+    @property
+    def covered(self) -> bool:
+        """Whether a snapshot holds all that is known here."""
+        return self.known is None or not self._records_since_snapshot
+
+    def handle(  # noqa: C901, PLR0911 -- the one table of what each event leads to
+        self, event: Event, now: Instant
+    ) -> list[Command]:
+        """What is to be done because of ``event``, in this order."""
+        match event:
+            case Submitted(pending):
+                return self._submitted(pending, now)
+            case Read(loaded, records):
+                return [*self._read(loaded, records), *self._next(now)]
+            case Stored(record, was_unknown):
+                return self._stored(record, was_unknown=was_unknown)
+            case Confirmed():
+                return [*self._answers(), *self._next(now)]
+            case Conflicted():
+                return self._conflicted(now)
+            case EffectsDone():
+                return [*self._answers(), *self._after_record(), *self._next(now)]
+            case Failed(failure):
+                return [*self._failed(failure), *self._next(now)]
+            case SnapshotSaved(coverage):
+                saved, self._records_being_saved = self._records_being_saved or 0, None
+                if coverage is not None and self.known is not None:
+                    self.known = replace(self.known, coverage=coverage)
+                    self._records_since_snapshot = max(0, self._records_since_snapshot - saved)
+                return []
+            case TimePassed():
+                return self._time_passed(now)
+            case _:
+                assert_never(event)
+
+    def save_snapshot(self) -> list[Command]:
+        """Begin to save a snapshot, unless that is being done or there is nothing to save."""
+        if self.known is None or self._records_being_saved is not None:
+            return []
+        self._records_being_saved = self._records_since_snapshot
+        return [SaveSnapshot(self.known)]
+
+    def _submitted(self, pending: PendingRequest, now: Instant) -> list[Command]:
+        if len(self._queue) >= self._max_queued:
+            return [_refusal(pending, BUSY)]
+        self._queue.append(pending)
+        commands: list[Command] = []
+        if self._wake_at_s is None or pending.deadline_s < self._wake_at_s:
+            self._wake_at_s = pending.deadline_s
+            commands.append(WakeAt(pending.deadline_s))
+        if self._phase is _Phase.IDLE:
+            commands.extend(self._next(now))
+        return commands
+
+    def _next(self, now: Instant) -> list[Command]:
+        commands = self._refuse_overdue(now)
+        self._phase = _Phase.IDLE
+        if not self._queue:
+            return commands
+        if self.known is None:
+            self._phase = _Phase.READING
+            return [*commands, Load()]
+        return [*commands, *self._decide(self.known, now)]
+
+    def _refuse_overdue(self, now: Instant) -> list[Command]:
+        overdue = [pending for pending in self._queue if pending.deadline_s <= now.s]
+        if overdue:
+            self._queue = deque(each for each in self._queue if each.deadline_s > now.s)
+        return [_refusal(pending, OVERDUE) for pending in overdue]
+
+    def _take_batch(self) -> list[PendingRequest]:
+        batch = [self._queue.popleft()]
+        # A tombstone has a record to itself, since all that precedes it is erased.
+        while (
+            self._queue
+            and len(batch) < self._batch_limit
+            and not isinstance(batch[-1].request, DeleteUniverse)
+            and not isinstance(self._queue[0].request, DeleteUniverse)
+        ):
+            batch.append(self._queue.popleft())
+        return batch
+
+    def _decide(self, known: Loaded, now: Instant) -> list[Command]:
+        batch = decide_batch(self._take_batch(), known, now)
+        self._batch, self._unanswered = batch, list(batch.decided)
+        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        if not batch.events:
+            self._phase = _Phase.CONFIRMING
+            return [*commands, Confirm(known.position)]
+        self._phase = _Phase.APPENDING
+        return [*commands, Append(batch.at, batch.events, known.position)]
+
+    def _read(self, loaded: Loaded, records: Sequence[RecentRecord]) -> list[Command]:
+        begins = self.known is None
+        if begins:
+            self.ring.clear()
+            self._records_since_snapshot = len(records)
+        for record in records:
+            self.ring.add(record)
+        self.known = loaded
+        if not begins:
+            return []
+        self._unresolved = False
+        commands: list[Command] = [AnnounceHead(loaded.position, at_once=False)]
+        if loaded.universe is not None:
+            commands.append(ResumeEffects(loaded.universe))
+            if loaded.universe.deleted:
+                commands.append(Erase(loaded))
+        return commands
+
+    def _stored(self, record: RecentRecord, *, was_unknown: bool) -> list[Command]:
+        batch, known = self._batch, self.known
+        if batch is None or known is None:
+            raise RuntimeError("stored what nobody has decided")
+        self.known = known.then(batch.after, record.position)
+        self.ring.add(record)
+        self._records_since_snapshot += 1
+        self._phase = _Phase.EFFECTS
+        # Perhaps nobody saw a record republished whose outcome was unknown.
+        return [
+            AnnounceHead(record.position, at_once=was_unknown),
+            CarryOutEffects(known.universe, batch.after, batch.events),
+        ]
+
+    def _after_record(self) -> list[Command]:
+        if self.known is not None and self.known.universe and self.known.universe.deleted:
+            self.ring.clear()
+            return [Erase(self.known)]
+        if self._records_since_snapshot >= self._snapshot_every_records:
+            return self.save_snapshot()
+        return []
+
+    def _answers(self) -> list[Command]:
+        """Answer all that was decided; it counts from now on."""
+        decided, self._unanswered, self._batch = self._unanswered, [], None
+        self._conflicts, self._batch_limit = 0, MAX_BATCH
+        return [Answer(each.pending, self._reply(each)) for each in decided]
+
+    def _reply(self, decided: Decided) -> Reply:
+        return reply_to(decided, self.known or Loaded(None, 0), self.ring)
+
+    def _conflicted(self, now: Instant) -> list[Command]:
+        self._conflicts += 1
+        if self._conflicts >= MAX_CONFLICTS or self.known is None:
+            return [*self._failed(Failure.UNAVAILABLE), *self._next(now)]
+        self._put_back()
+        self._phase = _Phase.READING
+        return [ReadOn(self.known)]
+
+    def _put_back(self) -> None:
+        self._queue.extendleft(each.pending for each in reversed(self._unanswered))
+        self._batch, self._unanswered = None, []
+
+    def _failed(self, failure: Failure) -> list[Command]:
+        if failure is Failure.TOO_LARGE and len(self._unanswered) > 1:
+            self._batch_limit = len(self._unanswered) // 2
+            self._put_back()
+            return []
+        waiting = [each.pending for each in self._unanswered]
+        if self._phase is _Phase.READING:
+            # Without the universe nothing can be decided, whatever waits.
+            waiting = list(self._queue)
+            self._queue.clear()
+        self._batch, self._unanswered = None, []
+        self._conflicts, self._batch_limit = 0, MAX_BATCH
+        commands: list[Command] = [_refusal(each, _REFUSALS[failure]) for each in waiting]
+        if failure is Failure.FULL:
+            # Nothing is trimmed without a snapshot; one that failed may succeed now.
+            return [*commands, *self.save_snapshot()]
+        if failure is Failure.TOO_LARGE:
+            return commands
+        # What the log holds is not known any more: the next request begins by reading it.
+        self.known = None
+        self.ring.clear()
+        self._unresolved |= failure is Failure.OUTCOME_UNKNOWN
+        if self._unresolved:
+            # There may be no next request, and perhaps nobody saw what was stored.
+            commands.append(LookAgain())
+        return commands
+
+    def _time_passed(self, now: Instant) -> list[Command]:
+        commands = self._refuse_overdue(now)
+        overdue = [each for each in self._unanswered if each.pending.deadline_s <= now.s]
+        if overdue:
+            self._unanswered = [each for each in self._unanswered if each not in overdue]
+            commands.extend(Answer(each.pending, self._late_reply(each)) for each in overdue)
+        waiting = [*self._queue, *(each.pending for each in self._unanswered)]
+        self._wake_at_s = min((pending.deadline_s for pending in waiting), default=None)
+        if self._wake_at_s is not None:
+            commands.append(WakeAt(self._wake_at_s))
+        return commands
+
+    def _late_reply(self, decided: Decided) -> Reply:
+        """What is known of a request whose work is under way at its deadline."""
+        if self._phase is _Phase.EFFECTS:
+            return self._reply(decided)
+        was_sent = self._phase is _Phase.APPENDING and decided.has_events
+        return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
+
+
+def _refusal(pending: PendingRequest, refusal: Refused) -> Answer:
+    return Answer(pending, Reply(error=refusal))

@@ -1,0 +1,325 @@
+"""Drives the commit cycle of one universe: does its work, and tells it what came of that.
+
+The task lives only while there is work.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.internal import OwnRequest, ReleaseGateway
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import Clock
+from harmonic_runtime.process.entropy import new_id, new_seed
+from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.commit_cycle import CommitCycle
+from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.universe import Universe
+from harmonic_state.effects import Effects
+from harmonic_state.heads import HeadAnnouncements
+from harmonic_state.journal import Conflict, Journal, RecordTooLarge
+from harmonic_state.loaded import Loaded
+from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import BROKEN, BUSY, FULL, OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
+from harmonic_state.ring import RecentRecord
+from harmonic_state.settings import StateSettings
+from harmonic_state.steps import (
+    AnnounceHead,
+    Answer,
+    Append,
+    CarryOutEffects,
+    Command,
+    Confirm,
+    Confirmed,
+    Conflicted,
+    EffectsDone,
+    Erase,
+    Event,
+    Failed,
+    Failure,
+    Instant,
+    Load,
+    LookAgain,
+    Read,
+    ReadOn,
+    ReportFailure,
+    ResumeEffects,
+    SaveSnapshot,
+    SnapshotSaved,
+    Stored,
+    Submitted,
+    TimePassed,
+    WakeAt,
+    Work,
+)
+
+#: How soon a universe whose last append may have been stored or not is looked at again.
+LOOK_AGAIN_S = 1.0
+#: How long what an owner asks of itself may wait.
+OWN_REQUEST_TIMEOUT_S = 60.0
+#: What a universe takes in memory, roughly: by itself, and for each of what it remembers.
+UNIVERSE_BYTES = 6_000
+ENTRY_BYTES = 500
+
+
+#: What the journal raises, the special before the general.
+_FAILURES: dict[type[Exception], Failure] = {
+    RecordTooLarge: Failure.TOO_LARGE,
+    StreamFull: Failure.FULL,
+    AppendUnknown: Failure.OUTCOME_UNKNOWN,
+    BusUnavailable: Failure.UNAVAILABLE,
+}
+#: The replies by which a request is given up, and what they are counted as.
+_GIVEN_UP = (
+    (OVERDUE, "overdue"),
+    (OUTCOME_UNKNOWN, "outcome_unknown"),
+    (FULL, "storage_full"),
+    (BUSY, "queue_full"),
+    (UNAVAILABLE, "unavailable"),
+    (BROKEN, "broken"),
+)
+
+
+class Meters:
+    """What is counted over all universes, and logged where it may repeat without end."""
+
+    def __init__(self, metrics: Metrics, log: SampledLog) -> None:
+        self.conflicts = metrics.counter("append_conflicts", "appends that found news")
+        given_up = metrics.counter("requests_given_up", "requests not carried out", ["reason"])
+        self._given_up = [(error, kind, given_up.labels(kind)) for error, kind in _GIVEN_UP]
+        self._log = log
+
+    def answered(self, pending: PendingRequest, reply: Reply) -> None:
+        """Count and log a reply, if it gives its request up."""
+        if reply.error is None:
+            return
+        for error, kind, counter in self._given_up:
+            if reply.error is error:
+                counter.inc()
+                name = pending.request.operation()
+                self._log.warning("request_given_up", kind=kind, request=name, reason=kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all universes work with."""
+
+    journal: Journal
+    effects: Effects
+    heads: HeadAnnouncements
+    settings: StateSettings
+    clock: Clock
+    tasks: Tasks
+    meters: Meters
+    log: BoundLogger
+
+    def pending(
+        self,
+        request: UniverseRequest,
+        caller: Caller,
+        *,
+        within_s: float,
+        reply: Callable[[Reply], None],
+    ) -> PendingRequest:
+        """A request whose caller waits ``within_s`` seconds from now on."""
+        deadline_s = self.clock.monotonic() + within_s
+        if isinstance(request, GenerateMusic):
+            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
+        return PendingRequest(request, caller, deadline_s, reply)
+
+    def of_its_own(self, request: OwnRequest) -> PendingRequest:
+        """A request that the owner makes itself, and whose reply nobody waits for."""
+        nobody = Caller("", "")
+        return self.pending(
+            request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=lambda _reply: None
+        )
+
+
+class OwnedUniverse:
+    """A universe that this replica has at hand, and what waits for it."""
+
+    def __init__(self, universe_id: str, means: Means) -> None:
+        self.universe_id = universe_id
+        self._means = means
+        self._cycle = CommitCycle(
+            max_queued=means.settings.queued_requests_per_universe,
+            ring_bytes=means.settings.ring_bytes,
+            snapshot_every_records=means.settings.snapshot_every_records,
+        )
+        self._work: Work | None = None
+        self._working = False
+        self._finished = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is being done."""
+        return self._cycle.idle and not self._working
+
+    @property
+    def universe(self) -> Universe | None:
+        """The universe as it was last known here; ``None`` also if it is not loaded."""
+        return self._cycle.known.universe if self._cycle.known else None
+
+    @property
+    def position(self) -> int | None:
+        """The end of the log as it was last known here, if it is."""
+        return self._cycle.known.position if self._cycle.known else None
+
+    @property
+    def cost_bytes(self) -> int:
+        """What the universe takes in memory, roughly."""
+        universe = self.universe
+        if universe is None:
+            return UNIVERSE_BYTES
+        entries = (
+            len(universe.connections)
+            + len(universe.absences)
+            + len(universe.operations)
+            + len(universe.members)
+            + len(universe.pending_music)
+        )
+        return UNIVERSE_BYTES + entries * ENTRY_BYTES + self._cycle.ring.bytes
+
+    def submit(self, pending: PendingRequest) -> None:
+        """Queue a request; it is answered by its deadline, whatever happens."""
+        self._tell(Submitted(pending))
+
+    def look(self) -> None:
+        """Load the universe, if it is not, and tell gateways where its log ends."""
+        # Nobody's gateway: loading is all that it does.
+        request = ReleaseGateway(universe_id=self.universe_id, gateway_id="")
+        self.submit(self._means.of_its_own(request))
+
+    async def done(self) -> None:
+        """Wait until nothing is being done."""
+        await self._finished.wait()
+
+    def recent(self, after_position: int) -> list[RecentRecord] | None:
+        """The records above a position, if they are all in memory.
+
+        That there are none is for the log to say: another owner may have stored some.
+        """
+        return self._cycle.ring.after(after_position) or None
+
+    async def hand_over(self) -> None:
+        """Store a snapshot for whoever owns the universe next, if there is much to read else."""
+        if self._cycle.covered:
+            return
+        for command in self._cycle.save_snapshot():
+            if isinstance(command, SaveSnapshot):
+                await self._save(command.loaded)
+
+    def _tell(self, event: Event) -> None:
+        now = Instant(self._means.clock.now(), self._means.clock.monotonic())
+        try:
+            commands = self._cycle.handle(event, now)
+        except Exception:
+            self._means.log.exception("universe_failed", universe=self.universe_id)
+            commands = self._cycle.handle(Failed(Failure.BROKEN), now)
+        for command in commands:
+            self._do(command)
+
+    def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
+        means = self._means
+        match command:
+            case Load() | ReadOn() | Append() | Confirm() | CarryOutEffects():
+                self._begin(command)
+            case Answer(pending, reply):
+                means.meters.answered(pending, reply)
+                pending.reply(reply)
+            case WakeAt(at_s):
+                if self._timer is not None:
+                    self._timer.cancel()
+                delay_s = max(0.0, at_s - means.clock.monotonic())
+                self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
+            case AnnounceHead(position, at_once):
+                means.heads.changed(self.universe_id, position)
+                if at_once:
+                    means.heads.announce()
+            case ResumeEffects(universe):
+                means.effects.resume(universe)
+            case SaveSnapshot(loaded):
+                means.tasks.start(self._save(loaded), name="snapshot")
+            case Erase(loaded):
+                erasure = means.effects.erase(self.universe_id, loaded)
+                means.tasks.start(erasure, name="erase universe")
+            case LookAgain():
+                means.tasks.start(self._look_again(), name="look again")
+            case ReportFailure(error):
+                means.log.error("request_failed", universe=self.universe_id, exc_info=error)
+            case _:
+                assert_never(command)
+
+    def _begin(self, work: Work) -> None:
+        self._work = work
+        if not self._working:
+            self._working = True
+            self._finished.clear()
+            self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
+
+    async def _keep_working(self) -> None:
+        try:
+            while (work := self._work) is not None:
+                self._work = None
+                self._tell(await self._outcome(work))
+        finally:
+            self._working = False
+            self._finished.set()
+
+    async def _outcome(self, work: Work) -> Event:
+        try:
+            return await self._carried_out(work)
+        except Conflict:
+            self._means.meters.conflicts.inc()
+            return Conflicted()
+        except tuple(_FAILURES) as error:
+            kind = next(kind for kind in _FAILURES if isinstance(error, kind))
+            return Failed(_FAILURES[kind])
+        except Exception:
+            self._means.log.exception("universe_failed", universe=self.universe_id)
+            if isinstance(work, CarryOutEffects):
+                return EffectsDone()
+            # Nobody knows how far an append has come.
+            sent = isinstance(work, Append)
+            return Failed(Failure.OUTCOME_UNKNOWN if sent else Failure.BROKEN)
+
+    async def _carried_out(self, work: Work) -> Event:
+        journal = self._means.journal
+        match work:
+            case Load():
+                return Read(*await journal.load(self.universe_id))
+            case ReadOn(known):
+                return Read(*await journal.advance(self.universe_id, known))
+            case Append(at, events, position):
+                return Stored(*await journal.append(self.universe_id, at, events, position))
+            case Confirm(position):
+                await journal.confirm(self.universe_id, position)
+                return Confirmed()
+            case CarryOutEffects(before, after, events):
+                await self._means.effects.carry_out(before, after, events)
+                return EffectsDone()
+            case _:
+                assert_never(work)
+
+    async def _save(self, loaded: Loaded) -> None:
+        coverage = None
+        try:
+            coverage = await self._means.effects.snapshot(self.universe_id, loaded)
+        finally:
+            self._tell(SnapshotSaved(coverage))
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._tell(TimePassed())
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        self.look()
