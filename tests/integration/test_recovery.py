@@ -387,8 +387,8 @@ async def test_what_happened_while_one_was_removed_is_not_sent_again(
     await world.call("DELETE", member, "owner")
     await change(other, universe, 3)
     await world.call("PUT", member, "owner", {"role": "edit"})
-    kept = {"pid": ann.pid, "offset": ann.offset} if by_pid else {}
-    back = await Wire.open(world, user, gateway=1, **kept)
+    pid, offset = (ann.pid, ann.offset) if by_pid else (None, None)
+    back = await Wire.open(world, user, gateway=1, pid=pid, offset=offset)
     told = await back.until("state_recovered")
     assert [data for name, data in told if name.endswith("_updated") and "seq" in data] == []
     greeting, recovered = told[0][1], told[-1][1]
