@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 
@@ -23,6 +24,7 @@ def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
 class GatewaySettings(ServiceSettings):
     """The gateway's settings. Without a key to verify tokens with, it does not start."""
 
+    extensions: ExtensionNames = ""
     jwt_secret: Annotated[
         SecretStr | None,
         Field(min_length=16, description="shared secret of HS256 tokens, at least 16 characters"),

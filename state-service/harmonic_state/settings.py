@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 
@@ -16,6 +17,7 @@ def _number(value: object) -> object:
 class StateSettings(ServiceSettings):
     """The state service's settings; the defaults suit one machine."""
 
+    extensions: ExtensionNames = ""
     stream_replicas: Annotated[
         Literal[1, 3],
         BeforeValidator(_number),
