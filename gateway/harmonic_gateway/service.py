@@ -79,10 +79,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"gateway {gateway_id}",
+            name=f"gateway {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
@@ -124,7 +125,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
-        await allowances.learn()
+        with process.waiting_for("the streams of limits"):
+            await allowances.learn()
         memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
@@ -257,7 +259,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
-        await keys.loaded()
+        with process.waiting_for("the keys of tokens"):
+            await keys.loaded()
         sockets = SocketServer(
             door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
         )
@@ -310,5 +313,5 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
-        name=settings.gateway_name,
+        name=settings.session_prefix,
     )

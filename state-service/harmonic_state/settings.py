@@ -1,6 +1,6 @@
 """What an operator may set of the state service, all by ``HARMONIC_…`` variables."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -16,6 +16,8 @@ def _number(value: object) -> object:
 
 class StateSettings(ServiceSettings):
     """The state service's settings; the defaults suit one machine."""
+
+    service: ClassVar[str] = "state"
 
     extensions: ExtensionNames = ""
     stream_replicas: Annotated[
