@@ -51,7 +51,7 @@ class _Call:
 
 
 class Calls:
-    """The requests of one connection, by the token that follows ``inbox`` in their answers' subject.
+    """The requests of one connection: the subject of an answer is ``inbox`` and the call's token.
 
     Each is told exactly one outcome, or with ``many`` any number of answers: an answer, that
     nobody listens, that no answer came in time, or that the connection was lost.
