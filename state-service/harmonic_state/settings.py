@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 
@@ -18,6 +19,7 @@ class StateSettings(ServiceSettings):
 
     service: ClassVar[str] = "state"
 
+    extensions: ExtensionNames = ""
     stream_replicas: Annotated[
         Literal[1, 3],
         BeforeValidator(_number),

@@ -7,7 +7,13 @@ import pytest
 from harmonic_protocol.internal import CloseConnection, CompleteMusic, ExpireMusic, ResumeRoom
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import UniverseRequest
-from harmonic_state.domain.events import LOG_EVENTS, decode_record, encode_record, event_name
+from harmonic_state.domain.events import (
+    LOG_EVENTS,
+    UnknownEvent,
+    decode_record,
+    encode_record,
+    event_name,
+)
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.presence import Moment
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
@@ -129,6 +135,38 @@ def test_asking_for_a_piece_is_the_last_that_happened() -> None:
     assert history.now.updated_at == "2024-03-21T10:30:00.003Z"
 
 
+def test_absences_that_are_older_than_a_day_end_together() -> None:
+    history = open_universe()
+    for tab in range(4):
+        history.does(VIEW, caller("ann", tab=tab))
+        history.does(CloseConnection(universe_id=UNIVERSE), caller("ann", tab=tab))
+    assert len(history.now.absences) == 4
+    history.does(VIEW, BOB)
+    left = stored(
+        "connection_left",
+        connectionId=BOB.connection_id,
+        awaySince="2024-03-22T10:30:00.007Z",
+    )
+    after = evolve(history.now, left)
+    assert after is not None
+    # Those since .003 and .005 are more than a day old by then, and that since .007 is not.
+    assert list(after.absences) == ["ann-2", "ann-3", BOB.connection_id]
+
+
+def test_settings_that_are_not_named_stay() -> None:
+    history = open_universe()
+    history.does(command("update_universe", visibility="private"), OWNER)
+    assert (history.now.name, history.now.public_mode) == ("A universe", "edit")
+
+
+def test_an_operation_is_the_last_that_happened() -> None:
+    history = busy()
+    applied = stored("operation_applied", userId="ann", opId="z", digest="d", seq=2)
+    after = evolve(history.now, applied)
+    assert after is not None
+    assert (after.updated_at, after.operations[-1].timestamp) == (LATER, LATER)
+
+
 def test_an_operation_is_remembered_as_it_was_applied() -> None:
     history = busy()
     (applied,) = history.now.operations
@@ -185,6 +223,10 @@ def test_a_record_is_read_as_it_was_written_but_for_what_is_newer() -> None:
     newer = payload.replace(b'"name":"member_set"', b'"name":"member_sent_flowers"')
     record_id, events = decode_record(newer)
     assert record_id == "r-1"
-    assert events == [event for event in history.events if event_name(event) != "member_set"]
+    unknown = [event for event in events if isinstance(event, UnknownEvent)]
+    assert {event.name for event in unknown} == {"member_sent_flowers"}
+    assert [event for event in events if not isinstance(event, UnknownEvent)] == [
+        event for event in history.events if event_name(event) != "member_set"
+    ]
     assert b'"at":"%s"' % LATER.encode() in payload
     assert decode_record(encode_record('a "quoted" id', LATER, [])) == ('a "quoted" id', [])

@@ -54,14 +54,14 @@ class FrontDoor:
         """Greet an accepted client, and bring it up to date if it came back."""
         session: Session = connection.session
         self._sessions[connection.id] = session
-        prepared = self._arrivals.take_prepared(connection)
+        prepared = self._arrivals.connected(connection)
         self._greeting.send(session, prepared.report)
         self._recovery.complete(session, prepared)
         self._tokens.begin(session)
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
-        self._arrivals.abandon(connection.session, Ended.BROKEN)
+        self._arrivals.abandoned(connection)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""

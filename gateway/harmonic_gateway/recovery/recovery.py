@@ -55,6 +55,10 @@ def _anew(reason: RecoveryReason) -> Prepared:
     return Prepared(RecoveryReport(outcome=RecoveryOutcome.NEW, reason=reason))
 
 
+#: Of a client whose earlier session was not looked for.
+NOTHING = _anew(RecoveryReason.NONE)
+
+
 class Recovery:
     """Finds out where a client was, and takes it there."""
 
