@@ -4,13 +4,12 @@ import sys
 
 from harmonic_gateway.service import gateway
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_runtime.process.lifecycle import run_service
-from harmonic_runtime.process.settings import load_settings
+from harmonic_runtime.process.commands import run_command
 
 
 def main() -> int:
-    """Run until a signal; the exit status."""
-    return run_service(load_settings(GatewaySettings), gateway, service="gateway")
+    """Carry out what the command line asks for; the exit status."""
+    return run_command(GatewaySettings, gateway)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,9 @@ SIGNALS: Mapping[str, type[LiveSignal]] = MappingProxyType(
     {signal.spec.name: signal for signal in (AudioAnalysis,)}
 )
 
+#: What a live signal is that names no event: version 0.2 knew one kind.
+UNNAMED_SIGNAL = AudioAnalyzed.spec.name
+
 COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
     {
         **STATE_COMMANDS,

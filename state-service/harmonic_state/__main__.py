@@ -2,15 +2,14 @@
 
 import sys
 
-from harmonic_runtime.process.lifecycle import run_service
-from harmonic_runtime.process.settings import load_settings
+from harmonic_runtime.process.commands import run_command
 from harmonic_state.service import state_service
 from harmonic_state.settings import StateSettings
 
 
 def main() -> int:
-    """Run until a signal; the exit status."""
-    return run_service(load_settings(StateSettings), state_service, service="state")
+    """Carry out what the command line asks for; the exit status."""
+    return run_command(StateSettings, state_service)
 
 
 if __name__ == "__main__":

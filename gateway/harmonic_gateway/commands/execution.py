@@ -82,7 +82,7 @@ class Commands:
         mode = self._memberships.mode(session.connection, universe_id)
         if mode is None:
             return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
-        if mode != "edit":
+        if request.mode == "edit" and mode != "edit":
             return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
         payload, headers = pack(
             request,

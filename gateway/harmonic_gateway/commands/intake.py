@@ -8,7 +8,7 @@ from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowance, limited
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.catalogue import COMMANDS, SIGNALS
 from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES
 from harmonic_protocol.reasons import Reason
@@ -53,11 +53,10 @@ class Intake:
         arrived_at_s = self._clock.now().timestamp()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
-        counts = 1 + event.size_bytes // COUNTED_BYTES
-        wait_s = connection.count(counts)
-        if wait_s:
+        over = self._count(session, event, arrived_at_s)
+        if over is not None:
             self._floods.inc()
-            self._refuse(connection, event, limited(self._flood, int(wait_s * 1000) + 1))
+            self._refuse(connection, event, over)
             return
         command = read_command(event.name, event.args, event.size_bytes)
         refusal = self._standing.refusal(session.identity)
@@ -68,6 +67,14 @@ class Intake:
             self._tell_time(connection, command, event.ack_id, arrived_at_s)
         else:
             self._queue(session, event, command)
+
+    def _count(self, session: Session, event: Received, now_s: float) -> Refused | None:
+        """Count an event, before it is read: live signals by themselves, all others together."""
+        signal = SIGNALS.get(event.name)
+        if signal is not None:
+            return session.signals.take(signal, event.size_bytes, now_s)
+        wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
+        return limited(self._flood, int(wait_s * 1000) + 1) if wait_s else None
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""

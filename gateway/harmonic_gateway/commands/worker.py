@@ -11,7 +11,6 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.owners import OVERDUE
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
@@ -78,11 +77,7 @@ class Worker:
         declared = COMMANDS.get(queued.name)
         rate = declared.spec.rate if declared else None
         # What is invalid counts as well; what is refused here does not.
-        over = (
-            session.take_audio(self._clock.now().timestamp())
-            if rate is RateClass.AUDIO
-            else await self._allowances.take(session.identity.user_id, rate)
-        )
+        over = await self._allowances.take(session.identity.user_id, rate)
         if over is not None:
             return over
         command = queued.command
