@@ -131,7 +131,7 @@ def test_asking_for_a_piece_is_the_last_that_happened() -> None:
 
 def test_an_operation_is_remembered_as_it_was_applied() -> None:
     history = busy()
-    (applied,) = history.now.operations
+    (applied,) = history.now.operations.values()
     assert (applied.user_id, applied.op_id, applied.seq) == ("ann", "x", 2)
     assert applied.timestamp == "2024-03-21T10:30:00.003Z"
 
