@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 _PREFIX = re.compile(r"[a-z0-9-]{1,32}")
@@ -29,6 +30,7 @@ class GatewaySettings(ServiceSettings):
 
     service: ClassVar[str] = "gateway"
 
+    extensions: ExtensionNames = ""
     jwt_secret: Annotated[
         SecretStr | None,
         Field(min_length=16, description="shared secret of HS256 tokens, at least 16 characters"),

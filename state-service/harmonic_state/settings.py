@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 #: Records of a log that are kept free for what makes a universe smaller: leaving, and its end.
@@ -21,6 +22,7 @@ class StateSettings(ServiceSettings):
 
     service: ClassVar[str] = "state"
 
+    extensions: ExtensionNames = ""
     stream_replicas: Annotated[
         Literal[1, 3],
         BeforeValidator(_number),

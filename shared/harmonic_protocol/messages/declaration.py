@@ -4,15 +4,17 @@ Everything else about a message follows from it: validation, dispatch, subject, 
 metric label, documents and client types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import Mode, OperationId, UniverseId
+
+D = TypeVar("D")
 
 KIB = 1024
 #: Where the HTTP API begins.
@@ -159,6 +161,16 @@ class OperationSpec:
     media_type: str = JSON_TYPE
 
 
+def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:
+    """Declarations by name; raise ``ValueError`` for a second one of a name."""
+    found: dict[str, D] = {}
+    for name, one in declared:
+        if name in found:
+            raise ValueError(f"{name} is declared twice")
+        found[name] = one
+    return found
+
+
 class Request(ClientModel):
     """Anything that a caller asks of the owner of a universe; ``name`` is its subject token."""
 
@@ -256,7 +268,8 @@ def changes_of(parameters: type[WireModel], name: str) -> type[Changes]:
     A field that is not sent stays absent (``model_fields_set``); ``null`` is refused.
     """
     fields: Mapping[str, object] = {
-        key: (field.rebuild_annotation(), None) for key, field in parameters.model_fields.items()
+        key: (field.rebuild_annotation(), Field(default=None, description=field.description))
+        for key, field in parameters.model_fields.items()
     }
     base: type[BaseModel] = Changes
     return create_model(name, __base__=base, __doc__=parameters.__doc__, **fields)  # type: ignore[call-overload,no-any-return]
