@@ -7,8 +7,24 @@ refused; nothing here refuses what makes a universe smaller.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import assert_never
 
-from harmonic_protocol.log import ConnectionJoined, MemberSet, MusicRequested, OperationApplied
+from harmonic_protocol.log import (
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    MusicRequested,
+    MusicStored,
+    OperationApplied,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -61,9 +77,23 @@ def overflow(
                 refusal = _pending_overflow(universe, event)
             case OperationApplied():
                 refusal = _operations_overflow(universe, event, now, hashed=hashed)
-            case _:
-                # Nothing else lets a universe grow without a bound of its own.
+            case (
+                ParametersUpdated()
+                | ParticipantJoined()
+                | ParticipantLeft()
+                | ConnectionLeft()
+                | ConnectionModeChanged()
+                | MusicFailed()
+                | MusicStored()
+                | SettingsChanged()
+                | MemberRemoved()
+                | UniverseCreated()
+                | UniverseDeleted()
+            ):
+                # Nothing grows by these beyond what is fixed.
                 pass
+            case unreachable:
+                assert_never(unreachable)
         if refusal is not None:
             return refusal
     return None
