@@ -234,22 +234,24 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             flood=new_guard().allowance,
         )
+        arrivals = Arrivals(
+            standing=standing,
+            crowding=Crowding(
+                connections_per_user=settings.connections_per_user,
+                ping_timeout_s=settings.ping_timeout_s,
+                metrics=metrics,
+            ),
+            recovery=recovery,
+            pids=pids,
+            departures=departures,
+            gateway_id=gateway_id,
+            log=log,
+        )
+        revocations.on_news(arrivals.look_at_tokens)
         door = FrontDoor(
             sessions=sessions,
             bus=bus,
-            arrivals=Arrivals(
-                standing=standing,
-                crowding=Crowding(
-                    connections_per_user=settings.connections_per_user,
-                    ping_timeout_s=settings.ping_timeout_s,
-                    metrics=metrics,
-                ),
-                recovery=recovery,
-                pids=pids,
-                departures=departures,
-                gateway_id=gateway_id,
-                log=log,
-            ),
+            arrivals=arrivals,
             greeting=Greeting(settings, allowances, clock),
             tokens=tokens,
             intake=intake,
@@ -296,6 +298,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
+            every(TOKENS_INTERVAL_S, arrivals.look_at_tokens),
         ):
             async with listening(app, settings) as port:
                 log.info("listening", host=settings.host, port=port)

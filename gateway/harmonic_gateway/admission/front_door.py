@@ -54,7 +54,7 @@ class FrontDoor:
         """Greet an accepted client, and bring it up to date if it came back."""
         session: Session = connection.session
         self._sessions[connection.id] = session
-        returning = self._arrivals.take_return(connection)
+        returning = self._arrivals.connected(connection)
         recovered = returning is not None and returning.recovered
         self._greeting.send(session, recovered=recovered)
         if returning is not None:
@@ -63,7 +63,7 @@ class FrontDoor:
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
-        self._arrivals.abandon(connection.session, Ended.BROKEN)
+        self._arrivals.abandoned(connection)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
