@@ -213,6 +213,10 @@ export type ErrorReason =
   | "OVERDUE"
   /** Whether the request was carried out is unknown; the same `opId` again tells. */
   | "OUTCOME_UNKNOWN"
+  /** The universe holds `details.limitBytes` bytes of this, as many as it may. */
+  | "NO_SPACE"
+  /** The universe has no space to remember another `opId` within `details.windowMs`. */
+  | "TOO_MANY_OPERATIONS"
   /** There is no room to store this at the moment. */
   | "STORAGE_FULL"
   /** Stored data of the universe is lost, and the rest cannot be used alone. */

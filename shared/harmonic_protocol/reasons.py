@@ -94,6 +94,14 @@ class Reason(Explained):
         "OUTCOME_UNKNOWN",
         "Whether the request was carried out is unknown; the same `opId` again tells.",
     )
+    NO_SPACE = (
+        "NO_SPACE",
+        "The universe holds `details.limitBytes` bytes of this, as many as it may.",
+    )
+    TOO_MANY_OPERATIONS = (
+        "TOO_MANY_OPERATIONS",
+        "The universe has no space to remember another `opId` within `details.windowMs`.",
+    )
     STORAGE_FULL = "STORAGE_FULL", "There is no room to store this at the moment."
     DAMAGED = "DAMAGED", "Stored data of the universe is lost, and the rest cannot be used alone."
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from harmonic_protocol.log import ConnectionJoined, ConnectionLeft, ConnectionModeChanged
+from harmonic_state.domain.bounds import MAX_ABSENCE_BYTES, absence_bytes
 from harmonic_state.domain.permissions import allowed_mode
 from harmonic_state.domain.universe import Absence, Universe
 
@@ -52,7 +53,10 @@ def _within_bounds(absences: dict[str, Absence], newest: Absence) -> Mapping[str
         del absences[name]
     horizon = datetime.fromisoformat(newest.since) - timedelta(seconds=ABSENCE_KEPT_S)
     kept = list(absences.items())[-MAX_ABSENCES:]
-    old = 0
+    old, size = 0, sum(absence_bytes(name, absence) for name, absence in kept)
+    while size > MAX_ABSENCE_BYTES:
+        size -= absence_bytes(*kept[old])
+        old += 1
     while datetime.fromisoformat(kept[old][1].since) < horizon:
         old += 1
     return dict(kept[old:])

@@ -18,12 +18,16 @@ from harmonic_state.domain.universe import Seat, Universe
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision takes from outside: the time, and for music a fresh id and seed."""
+    """All that a decision takes from outside: the time, and for music a fresh id and seed.
+
+    ``hashed`` says that operations are stored as hashes, so that more of them have room.
+    """
 
     timestamp: str
     unix_ms: int
     fresh_id: str = ""
     fresh_seed: int = 0
+    hashed: bool = False
 
 
 def join(
