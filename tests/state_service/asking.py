@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import OwnRequest
+from harmonic_protocol.messages.universes import Operation
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.requests import REQUESTS
 from state_service.builders import UNIVERSE, caller
@@ -102,4 +103,7 @@ def _object(
 
 
 REQUESTS_ASKED: st.SearchStrategy[UniverseRequest] = st.one_of(*map(asked, ASKED))
+OPERATIONS_ASKED: st.SearchStrategy[UniverseRequest] = st.one_of(
+    [asked(declared) for declared in ASKED if issubclass(declared, Operation)]
+)
 STEPS = st.lists(st.tuples(REQUESTS_ASKED, CALLERS), max_size=60)

@@ -41,8 +41,8 @@ from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.presence import Moment
 from harmonic_state.domain.universe import Universe
 from harmonic_state.listing import CHANGES_LISTING, entries
-from state_service.asking import ASKED, NAMES, STEPS, asked
-from state_service.builders import History, open_universe
+from state_service.asking import ASKED, NAMES, OPERATIONS_ASKED, STEPS, asked
+from state_service.builders import History, caller, created, open_universe
 
 Steps = list[tuple[UniverseRequest, Any]]
 UNIVERSE = TypeAdapter(Universe)
@@ -185,12 +185,14 @@ def test_whatever_is_carried_out_has_an_answer_that_can_be_sent(steps: Steps) ->
 
 
 @settings(max_examples=200, deadline=None)
-@given(STEPS)
-def test_an_event_that_changes_the_listing_is_known_to_do_so(steps: Steps) -> None:
-    history = open_universe()
-    for request, by in steps:
+@given(st.sampled_from(["public", "private"]), st.lists(OPERATIONS_ASKED, max_size=60))
+def test_an_event_that_changes_the_listing_is_known_to_do_so(
+    visibility: str, requests: list[UniverseRequest]
+) -> None:
+    history = created("owner", visibility=visibility)
+    for request in requests:
         before = entries(history.now)
-        decision = history.ask(request, by)
+        decision = history.ask(request, caller("owner"))
         if entries(history.now) != before:
             assert isinstance(decision, Decision)
             assert any(isinstance(event, CHANGES_LISTING) for event in decision.events)
