@@ -12,17 +12,20 @@ from harmonic_protocol.envelope import Caller
 class Session:
     """A client with a verified identity.
 
-    With a ``pid`` it can be resumed on another connection: ``saved_at`` is where it was saved
-    last, and ``replaced`` says that another connection has saved it since.
+    ``fingerprint`` tells its kind of client apart from others of the same user. With a ``pid``
+    it can be resumed on another connection: ``saved_at`` is where it was saved last, ``is_saved``
+    that it was, or may have been, and ``replaced`` that another connection has saved it since.
     """
 
     connection: Connection
     identity: Identity
     gateway_id: str
+    fingerprint: str
     signals: SignalGuard = field(default_factory=SignalGuard)
     pid: str | None = None
     warned: bool = False
     saved_at: int | None = None
+    is_saved: bool = False
     replaced: bool = False
 
     @property
