@@ -272,7 +272,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             recovery=recovery,
             pids=pids,
-            fingerprints=Fingerprints(settings.recovery_secret),
+            fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
             log=log,
