@@ -75,7 +75,9 @@ class Arrivals:
     def abandon(self, session: Session, ended: Ended) -> None:
         """Undo what was done for a client that is not connected in the end."""
         self._crowding.left(session)
-        self.take_return(session.connection)
+        returning = self.take_return(session.connection)
+        if returning is not None:
+            self._recovery.abandon(returning)
         # Owners may have seats for it, however far its recovery came.
         self._departures.depart(session, ended)
 

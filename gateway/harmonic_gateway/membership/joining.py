@@ -35,9 +35,6 @@ MAX_SNAPSHOTS = 3
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
 )
-_NOT_IN_ROOM = refused(
-    Code.PERMISSION_DENIED, "The seat in the room ended meanwhile", reason=Reason.NOT_IN_ROOM
-)
 
 
 class Joining:
@@ -124,7 +121,7 @@ class Joining:
         """Enter, unless that has become impossible while something was waited for."""
         position = reply.position or 0
         # A member whose seat had been released is due records from before the snapshot, too.
-        greeting = [] if membership.rejoining else _greeting(result, position)
+        greeting = [] if membership.rejoining else greet(result, position)
         entry = self._rooms.admit(membership, greeting)
         match entry:
             case Entry.ADMITTED if greeting:
@@ -134,7 +131,8 @@ class Joining:
                 self._rooms.send_at(position, membership, [joined])
                 return reply
             case Entry.UNSEATED:
-                return membership.refusal or _NOT_IN_ROOM
+                # Where the seat was released with this gateway, it is to be had again.
+                return membership.refusal or Entry.STALE
             case Entry.GONE:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
@@ -155,7 +153,8 @@ def _is_certain(reply: Reply) -> bool:
     return reply.error is not None and reply.error.code is not Code.INTERNAL_ERROR
 
 
-def _greeting(result: JoinResult, position: int) -> list[Frame]:
+def greet(result: JoinResult, position: int) -> list[Frame]:
+    """What a connection is sent first in a room, as of its snapshot's position."""
     joined = encode_event(result.room, RoomJoined.spec.name)
     joined.offset = place(result.room.universe_id, position)
     if result.announcement is None:

@@ -10,7 +10,7 @@ the records of the log. Each names a position of the log. The invariants:
   the owner, the broker or the store of sessions was waited for.
 - PRESENT implies ``seated``: the newest fact says that the owner keeps a seat for the connection.
 - While requests are under way the membership stays ENTERING, whatever is heard: the reply may
-  tell of a newer seat.
+  tell of a newer seat. Once it ``is_over``, it is GONE for good.
 - ``may_hold_seat`` is true from before the first request for a seat until the owner has said, or
   the log has shown, that there is none. Whoever departs has all these seats released.
 """
@@ -59,7 +59,8 @@ class Membership:
     ``start`` is where it began in the log, ``cursor`` the position that it is to be sent nothing
     up to, ``sent`` what it will have received once it answers the ping that is under way, and
     ``acknowledged`` what it has received for certain. ``elsewhere`` follows the offsets of the
-    events that it is sent. ``rejoining`` says that it was a member until its seat was released.
+    events that it is sent. ``rejoining`` says that it was a member until its seat was released,
+    ``is_over`` that its connection is over.
     """
 
     connection: Connection
@@ -72,6 +73,7 @@ class Membership:
     refusal: Refused | None = None
     may_hold_seat: bool = False
     rejoining: bool = False
+    is_over: bool = False
     start: Place | None = None
     cursor: int = 0
     sent: int | None = None
@@ -94,15 +96,16 @@ class Membership:
     def begin(self) -> None:
         """A seat is about to be asked for."""
         self.requests += 1
-        if self.stage is Presence.GONE:
+        if self.stage is Presence.GONE and not self.is_over:
             self.stage = Presence.ENTERING
             self._forget_place()
 
     def answered(self, position: int, mode: Mode, start: Place | None = None) -> None:
         """The owner has replied: it keeps a seat as of ``position``."""
-        if position < self.as_of or self.stage is Presence.GONE:
+        if self.stage is Presence.GONE:
             return
-        self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
+        if position >= self.as_of:
+            self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         if self.stage is Presence.ENTERING and not self.rejoining:
             self.start, self.cursor = start or Place(position), position
 
@@ -142,11 +145,11 @@ class Membership:
             return False
         self.as_of, self.seated, self.refusal, self.mode = position, False, refusal, None
         self._forget_place()
-        if self.requests:
+        if self.requests and not self.is_over:
             self.stage = Presence.ENTERING
         else:
             self.stage = Presence.GONE
-            self.may_hold_seat = False
+            self.may_hold_seat = self.requests > 0
         return True
 
     def release(self, position: int, reached: int) -> bool:
@@ -163,22 +166,22 @@ class Membership:
         return True
 
     def change_mode(self, position: int, mode: Mode) -> bool:
-        """The log says what the connection may do from ``position`` on; whether that is news."""
-        if position <= self.as_of or not self.seated:
+        """The log says what the seat allows from ``position`` on; whether that is news."""
+        if position <= self.as_of:
             return False
-        self.as_of, self.mode = position, mode
+        self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         return True
 
     def depart(self) -> None:
         """The connection is over. What it had is kept, to be saved and released."""
-        self.stage = Presence.GONE
+        self.stage, self.is_over = Presence.GONE, True
 
     def supersede(self, position: int) -> bool:
         """The seat is another connection's as of ``position``; whether that is news."""
         if position <= self.as_of:
             return False
-        self.as_of, self.seated, self.may_hold_seat = position, False, False
-        self.stage = Presence.GONE
+        self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0
+        self.depart()
         return True
 
     def _give_up_if_idle(self) -> None:

@@ -83,6 +83,10 @@ class Memberships:
         """The request for a seat leaves now."""
         membership.may_hold_seat = True
 
+    def begin_anew(self, membership: Membership) -> None:
+        """A member whose seat was released was not allowed to see the room for a time."""
+        membership.rejoining = False
+
     def answered(
         self, membership: Membership, position: int, mode: Mode, start: Place | None = None
     ) -> bool:

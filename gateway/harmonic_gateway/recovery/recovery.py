@@ -157,9 +157,8 @@ class Recovery:
             refusal = back.refusal
             if back.membership is not None:
                 entry = self._rooms.admit(back.membership, back.frames)
-                if entry is Entry.UNSEATED:
-                    refusal = back.membership.refusal
-                elif entry is Entry.STALE:
+                refusal = back.membership.refusal if entry is Entry.UNSEATED else None
+                if refusal is None and entry in (Entry.STALE, Entry.UNSEATED):
                     # It has to begin anew, and is brought up to date then.
                     connection.close()
             if refusal is not None:
@@ -168,6 +167,12 @@ class Recovery:
         self._returns.labels(outcome).inc()
         memberships = list(self._memberships.of(connection).values())
         self._tasks.start(self._sessions.save(session, memberships), name="save session")
+
+    def abandon(self, returning: Return) -> None:
+        """The client is not connected in the end: it enters none of its rooms."""
+        for back in returning.rooms:
+            if back.membership is not None:
+                self._rooms.refused(back.membership, frees_seat=False)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
@@ -224,13 +229,17 @@ class Recovery:
         saved = found.saved
         now_ms = milliseconds(self._clock.now())
         in_time = saved.ended_ms is None or now_ms - saved.ended_ms <= self._window_ms
-        for universe_id, room in saved.rooms.items():
-            at = places.get(universe_id, Place(room.position, room.frames))
-            returning.rooms.append(
-                await self._room(
-                    session, universe_id, room, saved.connection_id, at if in_time else None
+        try:
+            for universe_id, room in saved.rooms.items():
+                at = places.get(universe_id, Place(room.position, room.frames))
+                returning.rooms.append(
+                    await self._room(
+                        session, universe_id, room, saved.connection_id, at if in_time else None
+                    )
                 )
-            )
+        except BaseException:
+            self.abandon(returning)
+            raise
         if not returning.recovered:
             returning.pid = None
         return returning
