@@ -106,6 +106,8 @@ class Joining:
                 return reply.error or reply
             frees_seat = False
             result = JoinResult.model_validate(reply.result)
+            # A member whose seat had been released is shown the room anew.
+            self._memberships.begin_anew(membership)
             if self._memberships.answered(membership, reply.position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
@@ -120,13 +122,11 @@ class Joining:
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
         position = reply.position or 0
-        # A member whose seat had been released is due records from before the snapshot, too.
-        greeting = [] if membership.rejoining else greet(result, position)
-        entry = self._rooms.admit(membership, greeting)
+        entry = self._rooms.admit(membership, greet(result, position))
         match entry:
-            case Entry.ADMITTED if greeting:
+            case Entry.ADMITTED:
                 return reply
-            case Entry.ADMITTED | Entry.RENEWED:
+            case Entry.RENEWED:
                 joined = encode_event(result.room, RoomJoined.spec.name)
                 self._rooms.send_at(position, membership, [joined])
                 return reply

@@ -56,7 +56,6 @@ class LocalRoom:
                 if position > membership.cursor:
                     missed.extend(frames)
             membership.cursor = max(membership.cursor, self.position or 0)
-            self.newest_cursor = max(self.newest_cursor, membership.cursor)
         self.place(membership)
         return entry, missed
 
@@ -65,6 +64,7 @@ class LocalRoom:
         connection = membership.connection
         if membership.stage is Presence.PRESENT:
             self.present[connection] = membership
+            self.newest_cursor = max(self.newest_cursor, membership.cursor)
         elif self.present.get(connection) is membership:
             del self.present[connection]
             self.several.discard(membership)

@@ -102,8 +102,6 @@ class Membership:
 
     def answered(self, position: int, mode: Mode, start: Place | None = None) -> None:
         """The owner has replied: it keeps a seat as of ``position``."""
-        if self.stage is Presence.GONE:
-            return
         if position >= self.as_of:
             self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         if self.stage is Presence.ENTERING and not self.rejoining:
@@ -142,6 +140,7 @@ class Membership:
     def unseat(self, position: int, refusal: Refused | None = None) -> bool:
         """The log or a reply says that the seat ended at ``position``; whether that is news."""
         if position <= self.as_of:
+            self._interrupt(position)
             return False
         self.as_of, self.seated, self.refusal, self.mode = position, False, refusal, None
         self._forget_place()
@@ -157,7 +156,10 @@ class Membership:
 
         Until the owner gives it back, what follows ``reached`` is kept back.
         """
-        if position <= self.as_of or self.stage is Presence.GONE:
+        if position <= self.as_of:
+            self._interrupt(position)
+            return False
+        if self.stage is Presence.GONE:
             return False
         self.as_of, self.seated = position, False
         if self.stage is not Presence.PRESENT:
@@ -179,10 +181,19 @@ class Membership:
     def supersede(self, position: int) -> bool:
         """The seat is another connection's as of ``position``; whether that is news."""
         if position <= self.as_of:
+            self._interrupt(position)
             return False
         self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0
         self.depart()
         return True
+
+    def _interrupt(self, position: int) -> None:
+        """A seat ended at ``position``, and the one that is known is newer.
+
+        A member is sent nothing of the time between: its room_joined says what became of it.
+        """
+        if self.stage is Presence.PRESENT and position > self.cursor:
+            self.cursor = self.as_of
 
     def _give_up_if_idle(self) -> None:
         if self.stage is Presence.ENTERING and not self.requests and not self.rejoining:

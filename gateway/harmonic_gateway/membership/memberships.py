@@ -185,10 +185,11 @@ class Memberships:
     def supersede(self, universe_id: str, connection_id: str, position: int) -> Membership | None:
         """A seat is another connection's now; the membership that has ended, if there was one."""
         membership = self.find(connection_id, universe_id)
-        if membership is None or not membership.supersede(position):
+        if membership is None:
             return None
+        is_news = membership.supersede(position)
         self._settle(membership)
-        return membership
+        return membership if is_news else None
 
     # On the way out.
 
