@@ -2,14 +2,31 @@
 
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
-from harmonic_protocol.messages.declaration import Request
+from harmonic_protocol.messages.declaration import Command, Request
+from harmonic_protocol.messages.universes import Operation
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.process.clock import Clock, milliseconds
 
+#: With less time left nobody is asked: there would be no time for the answer.
+LEAST_TIME_S = 0.05
+
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
+)
+OVERDUE = refused(
+    Code.INTERNAL_ERROR,
+    "The request could not be begun within its time",
+    reason=Reason.OVERDUE,
+    retryAfterMs=1000,
+)
+_OUTCOME_UNKNOWN = refused(
+    Code.INTERNAL_ERROR,
+    "Whether the request was carried out is not known",
+    reason=Reason.OUTCOME_UNKNOWN,
+    retryAfterMs=1000,
 )
 
 
@@ -28,13 +45,20 @@ class Owners:
         request: Request | InternalRequest,
         caller: Caller,
         trace_id: str = "",
+        *,
+        until_s: float | None = None,
     ) -> Reply:
         """The owner's reply; a transient ``INTERNAL_ERROR`` where none came in time.
 
-        ``key`` is what the owner is found by: a universe's id, for all but listings. After a
-        timeout the outcome is unknown, and a command with an ``opId`` may safely be sent again.
+        ``key`` is what the owner is found by: a universe's id, for all but listings. ``until_s``
+        is the request's deadline, if its time began before this call. Where somebody may have
+        received the request and did not answer, the reason is ``OUTCOME_UNKNOWN``: with an
+        ``opId``, the same command again tells what became of it.
         """
-        deadline_ms = milliseconds(self._clock.now()) + int(self._timeout_s * 1000)
+        left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
+        if left_s < min(LEAST_TIME_S, self._timeout_s):
+            return Reply(error=OVERDUE)
+        deadline_ms = milliseconds(self._clock.now()) + int(left_s * 1000)
         envelope = Envelope(caller, deadline_ms, trace_id)
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
         try:
@@ -43,9 +67,17 @@ class Owners:
                 operation,
                 body,
                 headers=envelope.to_headers(),
-                deadline_s=self._timeout_s,
+                deadline_s=left_s,
                 repeatable=request.repeatable,
             )
+        except (BusTimeout, AnswerLost):
+            return Reply(error=_OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE)
         except BusUnavailable:
             return Reply(error=_UNAVAILABLE)
         return Reply.model_validate_json(message.payload)
+
+
+def _changes_something(request: Request | InternalRequest) -> bool:
+    if isinstance(request, Operation):
+        return request.spec.method != "GET"
+    return isinstance(request, Command)

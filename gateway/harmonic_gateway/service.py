@@ -15,6 +15,7 @@ from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.allowlists import ANY, networks
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
@@ -45,7 +46,7 @@ from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.directory import announce, watch
@@ -78,10 +79,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"gateway {gateway_id}",
+            name=f"gateway {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
@@ -123,14 +125,17 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
-        await allowances.learn()
+        with process.waiting_for("the streams of limits"):
+            await allowances.learn()
         memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(owners, pieces, gateway_id)
 
         def relay(universe_id: str, message: Message) -> None:
-            broadcast([unpack(message)], memberships.present(universe_id))
+            frame = unpack(message)
+            if frame is not None:
+                broadcast([frame], memberships.present(universe_id))
 
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
         notices = Notices(
@@ -224,8 +229,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
             metrics=metrics,
-            max_commands=settings.queued_commands,
-            max_bytes=settings.queued_bytes,
+            limits=MailboxLimits(
+                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
+            ),
             flood=new_guard().allowance,
         )
         door = FrontDoor(
@@ -253,7 +259,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
-        await keys.loaded()
+        with process.waiting_for("the keys of tokens"):
+            await keys.loaded()
         sockets = SocketServer(
             door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
         )
@@ -303,8 +310,8 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
+        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
-        name=settings.gateway_name,
+        name=settings.session_prefix,
     )

@@ -1,13 +1,18 @@
 """What an operator may set of the gateway, all by ``HARMONIC_…`` variables."""
 
+import hashlib
+import re
 from collections.abc import Callable
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
+
+_PREFIX = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
@@ -23,6 +28,9 @@ def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
 class GatewaySettings(ServiceSettings):
     """The gateway's settings. Without a key to verify tokens with, it does not start."""
 
+    service: ClassVar[str] = "gateway"
+
+    extensions: ExtensionNames = ""
     jwt_secret: Annotated[
         SecretStr | None,
         Field(min_length=16, description="shared secret of HS256 tokens, at least 16 characters"),
@@ -58,7 +66,7 @@ class GatewaySettings(ServiceSettings):
     ] = 30.0
     audio_bytes_per_s: Annotated[
         int,
-        Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
+        Field(ge=KIB, le=2**30, description="bytes of live signals that a room is sent a second"),
     ] = 1024 * KIB
     events_per_s: Annotated[
         int,
@@ -105,13 +113,6 @@ class GatewaySettings(ServiceSettings):
             " in front keep theirs, which nginx does for 60",
         ),
     ] = 75.0
-    gateway_name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z0-9-]{1,32}$",
-            description="begins every Engine.IO session id, so that a balancer can route on it",
-        ),
-    ] = "g1"
     tls_cert_file: Annotated[
         str | None, Field(description="own certificate for clients (PEM); needs a key")
     ] = None
@@ -188,6 +189,18 @@ class GatewaySettings(ServiceSettings):
         if self.jwt_secret is None and self.session_secret is None:
             raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
         return self
+
+    @property
+    def session_prefix(self) -> str:
+        """Begins every Engine.IO session id, so that a balancer can route on it.
+
+        It is the instance's name where that has at most 32 small letters, digits and hyphens.
+        """
+        if _PREFIX.fullmatch(self.instance):
+            return self.instance
+        digest = hashlib.blake2b(self.instance.encode(), digest_size=6).hexdigest()
+        readable = re.sub(r"[^a-z0-9-]", "-", self.instance.lower())[:16]
+        return f"{readable}-{digest}"
 
     @property
     def origins(self) -> frozenset[str]:

@@ -27,16 +27,18 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             ops_server(settings, process.readiness, metrics),
             open_bus(
                 settings,
-                name=f"music {settings.replica_id}",
+                name=f"music {settings.instance}",
                 log=log,
                 metrics=metrics,
                 on_closed=lambda: process.fail("bus closed"),
+                waiting_for=process.waiting_for,
             ) as bus,
             watch(bus, "state") as replicas,
             AsyncExitStack() as at_the_end,
         ):
             streams = Streams(bus)
-            await streams.wait_for(subjects.JOBS_STREAM)
+            with process.waiting_for(f"stream {subjects.JOBS_STREAM}"):
+                await streams.wait_for(subjects.JOBS_STREAM)
             await streams.ensure_consumer(subjects.JOBS_STREAM, CONSUMER_CONFIG)
             composers = Composers(
                 streams=streams,

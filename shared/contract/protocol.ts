@@ -199,6 +199,8 @@ export type ErrorReason =
   | "CONNECTIONS"
   /** The connection is in `details.limit` rooms. */
   | "TOO_MANY_ROOMS"
+  /** The connection's live signals take too many bytes. */
+  | "SIGNAL_BYTES"
   /** `details.limit` commands of the connection wait already. */
   | "QUEUE_FULL"
   /** The request could not be begun within its time: nothing was done. */
@@ -273,8 +275,10 @@ export interface LeaveRoom {
 export interface Limits {
   /** The most bytes that one message may take, `audio_analysis` excepted. */
   messageBytes: number;
-  /** The most bytes that one `audio_analysis` may take. */
+  /** The most bytes that one `audio_analysis` may take. Default 131072. */
   audioMessageBytes: number;
+  /** The most bytes of those commands that may take more, by their names. */
+  largerMessageBytes: Record<string, number>;
   /** How many levels deep a message may nest objects and lists. */
   messageDepth: number;
   /** How many connections a user may have at one gateway at the same time. */
@@ -289,11 +293,15 @@ export interface Limits {
   generationsPerMinute: number;
   /** How many joins and leaves a user may do in any minute. */
   roomsPerMinute: number;
-  /** How many `audio_analysis` a connection may send in a minute. */
-  audioPerMinute: number;
+  /** How many live signals of each kind a connection may send in a second, on average. */
+  signalsPerSecond: number;
+  /** How many live signals of a kind it may send at once. */
+  signalsBurst: number;
+  /** How many bytes of live signals it may send in a second, on average. */
+  signalBytesPerSecond: number;
   /**
-   * How many events a connection may send in a second, on average; one counts once more for
-   * each 32 KiB that it takes.
+   * How many events a connection may send in a second, on average, live signals excepted; one
+   * counts once more for each 32 KiB that it takes.
    */
   eventsPerSecond: number;
 }
@@ -806,57 +814,57 @@ export interface ClientToServerEvents {
    * Enter a universe's room, or change one's mode in it.
    *
    * Followed by `room_joined` and `participant_joined`, or by `room_error` where it is refused.
-   * A user has 30 joins and leaves in any minute. A message may take 64 KiB.
+   * Joins and leaves of a user in any minute: 30. A message may take 64 KiB.
    */
   join_room: Emit<JoinRoom, Accepted | Rejected>;
   /**
    * Leave a universe's room.
    *
-   * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused. A
-   * user has 30 joins and leaves in any minute. A message may take 64 KiB.
+   * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused.
+   * Joins and leaves of a user in any minute: 30. A message may take 64 KiB.
    */
   leave_room: Emit<LeaveRoom, Accepted | Rejected>;
   /**
    * Change physics parameters.
    *
-   * Followed by `physics_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute. A message may take 64 KiB.
+   * Followed by `physics_updated`, or by `error` where it is refused. Parameter updates of a
+   * user in any minute: 60. A message may take 64 KiB.
    */
   update_physics: Emit<UpdatePhysics, Accepted | Rejected>;
   /**
    * Change music parameters.
    *
-   * Followed by `music_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute. A message may take 64 KiB.
+   * Followed by `music_updated`, or by `error` where it is refused. Parameter updates of a user
+   * in any minute: 60. A message may take 64 KiB.
    */
   update_music: Emit<UpdateMusic, Accepted | Rejected>;
   /**
    * Change visualization parameters.
    *
-   * Followed by `visualization_updated`, or by `error` where it is refused. A user has 60
-   * parameter updates in any minute. A message may take 64 KiB.
+   * Followed by `visualization_updated`, or by `error` where it is refused. Parameter updates
+   * of a user in any minute: 60. A message may take 64 KiB.
    */
   update_visualization: Emit<UpdateVisualization, Accepted | Rejected>;
   /**
    * Change several parameter sets at once: all of it happens, or nothing.
    *
    * Followed by `physics_updated` and `music_updated` and `visualization_updated`, or by
-   * `error` where it is refused. A user has 60 parameter updates in any minute. A message may
+   * `error` where it is refused. Parameter updates of a user in any minute: 60. A message may
    * take 64 KiB.
    */
   update_parameters: Emit<UpdateParameters, Accepted | Rejected>;
   /**
    * Ask for a piece from the universe's parameters as they are now.
    *
-   * Followed by `music_generated`, or by `error` where it is refused. A user has 10 music
-   * generation requests in any minute. A message may take 64 KiB.
+   * Followed by `music_generated`, or by `error` where it is refused. Music generation requests
+   * of a user in any minute: 10. A message may take 64 KiB.
    */
   generate_music: Emit<GenerateMusic, Accepted | Rejected>;
   /**
    * Show the room what one hears.
    *
-   * Followed by `audio_analyzed`, or by `error` where it is refused. A user has 600 audio
-   * analyses in any minute. A message may take 128 KiB.
+   * Followed by `audio_analyzed`, or by `error` where it is refused. Live signals of a kind of
+   * a connection in a second: 30 on average, 90 at once. A message may take 128 KiB.
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
   /**

@@ -18,7 +18,8 @@ from harmonic_protocol.messages.connection import (
     TokenExpiring,
     TokenRefreshed,
 )
-from harmonic_protocol.messages.declaration import Event, LiveSignal
+from harmonic_protocol.messages.declaration import Event, LiveSignal, by_name
+from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
 from harmonic_protocol.messages.rooms import (
@@ -66,6 +67,7 @@ _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
     UpdateParameters,
     GenerateMusic,
 )
+_SIGNALS: tuple[type[LiveSignal], ...] = (AudioAnalysis, *EXTENSIONS.signals())
 _EVENTS: tuple[type[Event], ...] = (
     ConnectSuccess,
     TokenExpiring,
@@ -78,28 +80,34 @@ _EVENTS: tuple[type[Event], ...] = (
     ParticipantLeft,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
-    AudioAnalyzed,
+    *(signal.event for signal in _SIGNALS),
     ErrorReported,
 )
 
 STATE_COMMANDS: Mapping[str, type[StateCommand]] = MappingProxyType(
-    {command.spec.name: command for command in _STATE_COMMANDS}
+    by_name((command.spec.name, command) for command in _STATE_COMMANDS)
 )
 
 SIGNALS: Mapping[str, type[LiveSignal]] = MappingProxyType(
-    {signal.spec.name: signal for signal in (AudioAnalysis,)}
+    by_name((signal.spec.name, signal) for signal in _SIGNALS)
 )
+
+#: What a live signal is that names no event: version 0.2 knew one kind.
+UNNAMED_SIGNAL = AudioAnalyzed.spec.name
 
 COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
-    {
-        **STATE_COMMANDS,
-        **SIGNALS,
-        **{command.spec.name: command for command in (RefreshToken, TimeSync)},
-    }
+    by_name(
+        (
+            *STATE_COMMANDS.items(),
+            *SIGNALS.items(),
+            *((command.spec.name, command) for command in (RefreshToken, TimeSync)),
+        )
+    )
 )
 
-EVENTS: Mapping[str, type[Event]] = MappingProxyType({event.spec.name: event for event in _EVENTS})
-
+EVENTS: Mapping[str, type[Event]] = MappingProxyType(
+    by_name((event.spec.name, event) for event in _EVENTS)
+)
 OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
     {
         operation.spec.name: operation

@@ -2,7 +2,8 @@
 
 A record is one message of the log: what one append stored. Its events are declared messages
 (:mod:`harmonic_protocol.messages`) or the hidden ones below; ``music_generated`` refers to its
-notes instead of holding them. A reader passes over an event whose name it does not know.
+notes instead of holding them. A reader that does not know the name of an event passes over it; an
+owner keeps the number of its frame, and the values of a parameter set.
 """
 
 from collections.abc import Mapping

@@ -52,10 +52,11 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"state {settings.replica_id}",
+            name=f"state {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,

@@ -1,10 +1,11 @@
 """What an operator may set of the state service, all by ``HARMONIC_…`` variables."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
+from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
 
@@ -16,6 +17,9 @@ def _number(value: object) -> object:
 class StateSettings(ServiceSettings):
     """The state service's settings; the defaults suit one machine."""
 
+    service: ClassVar[str] = "state"
+
+    extensions: ExtensionNames = ""
     stream_replicas: Annotated[
         Literal[1, 3],
         BeforeValidator(_number),
@@ -74,16 +78,16 @@ class StateSettings(ServiceSettings):
     ] = 4 * 2**30
     allowed_parameter_updates: Annotated[
         int, Field(ge=1, le=1_000_000, description="parameter updates of a user in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.PARAMETERS]
+    ] = RateClass.PARAMETERS.allowance
     allowed_generations: Annotated[
         int, Field(ge=1, le=1_000_000, description="pieces that a user asks for in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.GENERATIONS]
+    ] = RateClass.GENERATIONS.allowance
     allowed_joins_and_leaves: Annotated[
         int, Field(ge=1, le=1_000_000, description="joins and leaves of a user in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.ROOMS]
+    ] = RateClass.ROOMS.allowance
     allowed_operations: Annotated[
         int, Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by user")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.OPERATIONS]
+    ] = RateClass.OPERATIONS.allowance
     revocations_kept_s: Annotated[
         int,
         Field(

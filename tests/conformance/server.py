@@ -20,6 +20,7 @@ from harmonic_gateway.sockets import (
     SocketLimits,
     SocketServer,
     engine,
+    namespaces,
     server,
 )
 from harmonic_gateway.sockets.engine import EngineSocket
@@ -48,10 +49,10 @@ HANDSHAKE_TIMEOUT_S = 6.0
 def behave_as_the_suites_expect() -> None:
     """Set what they take for granted and the product decides otherwise, for this process."""
     server.PATHS = ("/engine.io/", "/socket.io/")
-    server.NAMESPACES = ("/", "/custom")
+    namespaces.NAMESPACES = ("/", "/custom")
     server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
-    server._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
+    namespaces._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
     engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
 
 
@@ -96,8 +97,8 @@ class EngineIoEcho(SocketServer):
     """The sockets of the Engine.IO suite, which speaks no Socket.IO."""
 
     async def said(self, socket: EngineSocket, message: str | bytes) -> None:
-        socket.established()
-        socket.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
+        socket.in_use()
+        socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 
 
 @asynccontextmanager

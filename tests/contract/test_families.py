@@ -44,8 +44,9 @@ PRODUCT = [
 
 
 def declared(base: type[Any], marker: str) -> set[type[Any]]:
-    """All classes from ``base`` on that say ``marker``, which makes them messages."""
-    found = {base} if marker in vars(base) else set()
+    """All classes of the product from ``base`` on that say ``marker``: messages."""
+    is_message = marker in vars(base) and base.__module__.startswith("harmonic_")
+    found = {base} if is_message else set()
     return found.union(*(declared(derived, marker) for derived in base.__subclasses__()))
 
 

@@ -205,3 +205,21 @@ def test_a_guard_of_an_address_is_kept_while_it_is_among_the_latest() -> None:
     assert guards.take("a", 2.5) == 0.5
     assert guards.take("address 0", 2.5) == 0
     assert metrics.registry.get_sample_value("harmonic_refusals_total") == 4
+
+
+def test_looking_at_a_guard_takes_nothing() -> None:
+    guard = FloodGuard(per_second=2, burst=2)
+    assert [guard.look(10.0) for _ in range(5)] == [0.0] * 5
+    guard.take(10.0, counts=2)
+    assert [guard.look(10.0), guard.look(10.0, counts=2), guard.look(10.25)] == [0.5, 1.0, 0.25]
+    assert guard.look(10.5) == 0.0
+
+
+def test_looking_at_an_address_keeps_no_guard_and_counts_what_is_refused() -> None:
+    metrics = Metrics()
+    guards = Guards(2, 1, metrics.counter("refusals", "refused"))
+    assert guards.look("a", 1.0) == 0.0
+    guards.take("a", 1.0)
+    assert [guards.look("a", 1.0), guards.look("a", 1.25), guards.look("b", 1.0)] == [0.5, 0.25, 0]
+    assert guards.take("a", 1.5) == 0.0
+    assert metrics.registry.get_sample_value("harmonic_refusals_total") == 2

@@ -67,7 +67,9 @@ def connected_as(
 def credentials(user: str, passwords: Mapping[str, str]) -> dict[str, Any]:
     """The settings of a process that is this user of the bus."""
     environment = user_environment(user, passwords)
-    return {name.removeprefix("HARMONIC_").lower(): value for name, value in environment.items()}
+    known = {name.removeprefix("HARMONIC_").lower(): value for name, value in environment.items()}
+    # A service's own settings have its own prefix.
+    return {"nats_inbox_prefix": f"_INBOX.{user}", **known}
 
 
 @asynccontextmanager

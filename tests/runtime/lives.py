@@ -48,9 +48,12 @@ async def interrupted(process: Process[ServiceSettings]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def refusing(process: Process[ServiceSettings]) -> AsyncIterator[None]:
+    async def look() -> None:
+        raise CannotStart("The moon is missing: see HARMONIC_MOON.")
+
     with part("bus"):
-        if process.settings.replica_id:
-            raise CannotStart("The moon is missing: see HARMONIC_MOON.")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look())
         yield
 
 

@@ -17,6 +17,7 @@ JWT = make_token("the tests' own secret, long enough", "ann")
 
 
 #: All that was logged since the last call.
+SETTINGS = ServiceSettings(instance="one", log_level="info")
 Lines: TypeAlias = Callable[[], list[dict[str, Any]]]
 
 
@@ -32,7 +33,7 @@ def set_up(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], Lines]]:
         return [json.loads(line) for line in text.splitlines()]
 
     def start() -> Lines:
-        configure_logs("test", ServiceSettings(replica_id="one", log_level="info"))
+        configure_logs("test", SETTINGS)
         return read
 
     yield start
@@ -50,7 +51,8 @@ def test_a_line_names_its_event_its_process_and_its_time(set_up: Callable[[], Li
         "event": "joined",
         "level": "info",
         "service": "test",
-        "replica": "one",
+        "instance": "one",
+        "replica": SETTINGS.replica_id,
         "room": "r",
         "number": 3,
     }

@@ -13,6 +13,9 @@ from harmonic_state.domain.operations import (
 from harmonic_state.domain.universe import AppliedOperation
 from state_service.builders import command
 
+#: Of ``update_physics`` with ``{"timeScale": 2}``, since the first version.
+GOLDEN = "f2788403d41703be908c37eb714c5ad5"
+
 
 def applied(number: int, *, at_s: float = 0) -> AppliedOperation:
     at = datetime(2024, 3, 21, tzinfo=UTC) + timedelta(seconds=at_s)
@@ -60,3 +63,8 @@ def test_a_digest_is_the_same_for_the_same_command_alone() -> None:
     assert tempo != digest_of("update_music", parameters={"tempo": 91})
     assert tempo != digest_of("update_music", parameters={"tempo": 90, "key": "C"})
     assert digest_of("leave_room") != digest_of("generate_music", duration=1)
+
+
+def test_a_digest_stays_the_same_over_versions() -> None:
+    # It stands in logs, and replicas of two versions compare it.
+    assert digest_of("update_physics", parameters={"timeScale": 2}, opId="x") == GOLDEN

@@ -158,6 +158,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
                 **shared,
                 **bus.user_environment(kind, plan.passwords),
                 "HARMONIC_OPS_PORT": str(ops_port),
+                "HARMONIC_INSTANCE": name,
                 **environment,
             },
             output=output,
@@ -175,7 +176,6 @@ def planned(plan: StackPlan, output: Output) -> Stack:
                 "gateway",
                 n,
                 HARMONIC_PORT=str(port),
-                HARMONIC_GATEWAY_NAME=f"g{n}",
                 HARMONIC_JWT_SECRET=plan.jwt_secret,
             )
             for n, port in enumerate(ports, start=1)

@@ -4,15 +4,22 @@ from harmonic_gateway.delivery.frames import encode_event
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ConnectSuccess, Limits
 from harmonic_protocol.messages.declaration import (
-    ALLOWANCES_PER_MINUTE,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
+    SIGNAL_BYTES_PER_S,
     RateClass,
 )
 from harmonic_runtime.process.clock import Clock, timestamp
+
+#: The commands that may take more bytes than others.
+_LARGER = {
+    name: command.spec.max_bytes
+    for name, command in COMMANDS.items()
+    if command.spec.max_bytes > MAX_MESSAGE_BYTES
+}
 
 
 class Greeting:
@@ -42,11 +49,11 @@ class Greeting:
     def _limits(self) -> Limits:
         def per_minute(rate: RateClass) -> int:
             known = self._allowances.allowances.get(rate)
-            return known.limit if known else ALLOWANCES_PER_MINUTE[rate]
+            return known.limit if known else rate.allowance
 
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
-            audio_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
+            larger_message_bytes=_LARGER,
             message_depth=MAX_MESSAGE_DEPTH,
             connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,
@@ -54,6 +61,8 @@ class Greeting:
             parameters_per_minute=per_minute(RateClass.PARAMETERS),
             generations_per_minute=per_minute(RateClass.GENERATIONS),
             rooms_per_minute=per_minute(RateClass.ROOMS),
-            audio_per_minute=ALLOWANCES_PER_MINUTE[RateClass.AUDIO],
+            signals_per_second=RateClass.SIGNALS.allowance // RateClass.SIGNALS.window_s,
+            signals_burst=RateClass.SIGNALS.burst,
+            signal_bytes_per_second=SIGNAL_BYTES_PER_S,
             events_per_second=self._settings.events_per_s,
         )

@@ -53,13 +53,13 @@ class Commands:
         """Carry one command out and acknowledge it, or say why not."""
         match command:
             case JoinRoom():
-                outcome = await self._joining.join(session, command)
+                outcome = await self._joining.join(session, command, queued.deadline_s)
             case LeaveRoom():
-                outcome = await self._joining.leave(session, command)
+                outcome = await self._joining.leave(session, command, queued.deadline_s)
             case LiveSignal():
                 outcome = await self._relay(session, command)
             case OwnerCommand():
-                outcome = await self._ask(session, command)
+                outcome = await self._ask(session, command, queued.deadline_s)
             case unreachable:
                 assert_never(unreachable)
         if isinstance(outcome, Refused):
@@ -67,9 +67,13 @@ class Commands:
         self._answers.accepted(session.connection, queued.name, queued.ack_id, seq=outcome.seq)
         return None
 
-    async def _ask(self, session: Session, command: OwnerCommand) -> Reply | Refused:
+    async def _ask(
+        self, session: Session, command: OwnerCommand, until_s: float
+    ) -> Reply | Refused:
         universe_id = command.universe_id
-        reply = await self._owners.ask(universe_id, command.operation(), command, session.caller)
+        reply = await self._owners.ask(
+            universe_id, command.operation(), command, session.caller, until_s=until_s
+        )
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply
 
@@ -78,7 +82,7 @@ class Commands:
         mode = self._memberships.mode(session.connection, universe_id)
         if mode is None:
             return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
-        if mode != "edit":
+        if request.mode == "edit" and mode != "edit":
             return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
         payload, headers = pack(
             request,

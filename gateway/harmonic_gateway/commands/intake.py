@@ -1,14 +1,14 @@
 """Taking the events of clients: checked, counted, queued behind earlier ones."""
 
 from harmonic_gateway.commands.inbound import read_command, text_field
-from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
+from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, QueuedCommand
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowance, limited
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.catalogue import COMMANDS, SIGNALS
 from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES
 from harmonic_protocol.reasons import Reason
@@ -33,8 +33,7 @@ class Intake:
         answers: Answers,
         clock: Clock,
         metrics: Metrics,
-        max_commands: int,
-        max_bytes: int,
+        limits: MailboxLimits,
         flood: Allowance,
     ) -> None:
         self._flood = flood
@@ -42,8 +41,7 @@ class Intake:
         self._standing = standing
         self._answers = answers
         self._clock = clock
-        self._max_commands = max_commands
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._mailboxes: dict[Connection, Mailbox] = {}
         self._large = metrics.counter("large_messages", "messages above 16 KiB")
         self._full = metrics.counter("command_queue_refusals", "commands refused: queue full")
@@ -55,11 +53,10 @@ class Intake:
         arrived_at_s = self._clock.now().timestamp()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
-        counts = 1 + event.size_bytes // COUNTED_BYTES
-        wait_s = connection.count(counts)
-        if wait_s:
+        over = self._count(session, event, arrived_at_s)
+        if over is not None:
             self._floods.inc()
-            self._refuse(connection, event, limited(self._flood, int(wait_s * 1000) + 1))
+            self._refuse(connection, event, over)
             return
         command = read_command(event.name, event.args, event.size_bytes)
         refusal = self._standing.refusal(session.identity)
@@ -69,7 +66,15 @@ class Intake:
             # At once: waiting behind other commands would count as the way here.
             self._tell_time(connection, command, event.ack_id, arrived_at_s)
         else:
-            self._queue(session, event, command, arrived_at_s)
+            self._queue(session, event, command)
+
+    def _count(self, session: Session, event: Received, now_s: float) -> Refused | None:
+        """Count an event, before it is read: live signals by themselves, all others together."""
+        signal = SIGNALS.get(event.name)
+        if signal is not None:
+            return session.signals.take(signal, event.size_bytes, now_s)
+        wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
+        return limited(self._flood, int(wait_s * 1000) + 1) if wait_s else None
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""
@@ -77,14 +82,12 @@ class Intake:
         if mailbox is not None:
             mailbox.clear()
 
-    def _queue(
-        self, session: Session, event: Received, command: QueuedCommand, arrived_at_s: float
-    ) -> None:
+    def _queue(self, session: Session, event: Received, command: QueuedCommand) -> None:
         connection = session.connection
         queued = Queued(
             event.name,
             command,
-            arrived_at_s,
+            self._clock.monotonic() + self._limits.time_s,
             event.ack_id,
             event.size_bytes,
             text_field(event.args, "universeId", _MAX_ECHOED_CHARACTERS),
@@ -92,7 +95,7 @@ class Intake:
         )
         working = self._mailboxes.get(connection)
         mailbox = working or Mailbox()
-        if not mailbox.put(queued, max_commands=self._max_commands, max_bytes=self._max_bytes):
+        if not mailbox.put(queued, self._limits):
             self._full.inc()
             self._refuse(connection, event, self._too_many())
         elif working is None:
@@ -120,7 +123,7 @@ class Intake:
             Code.RATE_LIMITED,
             "Too many commands wait on this connection",
             reason=Reason.QUEUE_FULL,
-            limit=self._max_commands,
+            limit=self._limits.commands,
             windowMs=1000,
             retryAfterMs=1000,
         )

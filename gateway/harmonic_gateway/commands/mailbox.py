@@ -16,17 +16,27 @@ QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 class Queued:
     """A command, or why there is none, in the order of its coming.
 
-    ``arrived_at_s`` is when it was read (Unix time). ``ack_id`` is there if the client wants an
-    ack; ``universe_id`` and ``op_id`` are as it said.
+    It is carried out or refused until ``deadline_s``, by the monotonic clock: its time began when
+    it was read. ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
+    as it said.
     """
 
     name: str
     command: QueuedCommand
-    arrived_at_s: float
+    deadline_s: float
     ack_id: int | None
     size_bytes: int
     universe_id: str | None
     op_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLimits:
+    """How many commands may wait on one connection, of how many bytes in sum, and how long each."""
+
+    commands: int
+    bytes: int
+    time_s: float
 
 
 class Mailbox:
@@ -38,9 +48,10 @@ class Mailbox:
         self._queue: deque[Queued] = deque()
         self._bytes = 0
 
-    def put(self, queued: Queued, *, max_commands: int, max_bytes: int) -> bool:
+    def put(self, queued: Queued, limits: MailboxLimits) -> bool:
         """Add a command; ``False`` if too many, or too large ones, wait already."""
-        if len(self._queue) >= max_commands or self._bytes + queued.size_bytes > max_bytes:
+        size_bytes = self._bytes + queued.size_bytes
+        if len(self._queue) >= limits.commands or size_bytes > limits.bytes:
             return False
         self._queue.append(queued)
         self._bytes += queued.size_bytes

@@ -8,9 +8,9 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.owners import OVERDUE
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
@@ -72,14 +72,12 @@ class Worker:
             done()
 
     async def _carry_out(self, session: Session, queued: Queued) -> Refused | None:
+        if self._is_overdue(queued):
+            return OVERDUE
         declared = COMMANDS.get(queued.name)
         rate = declared.spec.rate if declared else None
         # What is invalid counts as well; what is refused here does not.
-        over = (
-            session.take_audio(self._clock.now().timestamp())
-            if rate is RateClass.AUDIO
-            else await self._allowances.take(session.identity.user_id, rate)
-        )
+        over = await self._allowances.take(session.identity.user_id, rate)
         if over is not None:
             return over
         command = queued.command
@@ -90,7 +88,13 @@ class Worker:
             if refusal is None:
                 self._answers.accepted(session.connection, queued.name, queued.ack_id)
             return refusal
+        # Counting may have taken all the time that was left.
+        if self._is_overdue(queued):
+            return OVERDUE
         # The token was good when the command came; it has waited since.
         return self._standing.refusal(session.identity) or await self._commands.carry_out(
             session, command, queued
         )
+
+    def _is_overdue(self, queued: Queued) -> bool:
+        return queued.deadline_s <= self._clock.monotonic()

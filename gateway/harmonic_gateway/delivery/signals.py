@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.messages.audio import AudioAnalyzed
+from harmonic_protocol.catalogue import EVENTS, UNNAMED_SIGNAL
 from harmonic_protocol.messages.declaration import Delivery, LiveSignal
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 
 #: The sizes of the attachments that follow the JSON text in a signal's payload.
 ATTACHMENT_BYTES = "Hu-Attachment-Bytes"
+#: The event that a signal is.
+EVENT = "Hu-Event"
 #: The connection that a signal comes from.
 SENDER = "Hu-Sender"
 #: How often it is looked at what waits.
@@ -22,8 +24,8 @@ BUDGET_INTERVAL_S = 0.1
 class Signals:
     """Passes signals on to rooms, within each room's budget of bytes.
 
-    Beyond it, the newest of each sender waits until there is room for it, and replaces the one
-    before; nothing else waits.
+    Beyond it, the newest of each sender and kind waits until there is room for it, and replaces
+    the one before; nothing else waits.
     """
 
     def __init__(
@@ -44,12 +46,12 @@ class Signals:
         now_s = asyncio.get_running_loop().time()
         if budget is None:
             budget = self._rooms[universe_id] = _Budget(now_s)
-        sender = message.headers.get(SENDER, "")
-        if sender in budget.waiting:
+        kind = message.headers.get(SENDER, ""), event_name(message)
+        if kind in budget.waiting:
             self._superseded.inc()
-            budget.waiting[sender] = message
+            budget.waiting[kind] = message
         elif budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
-            budget.waiting[sender] = message
+            budget.waiting[kind] = message
         else:
             self._send(universe_id, message)
         self._look_again(universe_id, budget)
@@ -62,10 +64,10 @@ class Signals:
     def _drain(self, universe_id: str, budget: "_Budget") -> None:
         budget.timer = None
         now_s = asyncio.get_running_loop().time()
-        for sender, message in list(budget.waiting.items()):
+        for kind, message in list(budget.waiting.items()):
             if not budget.spend(len(message.payload), now_s, self._bytes_per_s):
                 break
-            del budget.waiting[sender]
+            del budget.waiting[kind]
             self._send(universe_id, message)
         if budget.waiting or budget.owes(now_s, self._bytes_per_s):
             self._look_again(universe_id, budget)
@@ -79,7 +81,7 @@ class _Budget:
     __slots__ = ("_debt_bytes", "_since_s", "timer", "waiting")
 
     def __init__(self, now_s: float) -> None:
-        self.waiting: dict[str, Message] = {}
+        self.waiting: dict[tuple[str, str], Message] = {}
         self.timer: asyncio.TimerHandle | None = None
         self._debt_bytes = 0.0
         self._since_s = now_s
@@ -112,11 +114,20 @@ def pack(
         allow_nan=False,
     ).encode()
     sizes = ",".join(str(size) for size in (len(text), *map(len, attachments)))
-    return b"".join((text, *attachments)), {ATTACHMENT_BYTES: sizes, SENDER: sender}
+    headers = {EVENT: event.spec.name, ATTACHMENT_BYTES: sizes, SENDER: sender}
+    return b"".join((text, *attachments)), headers
 
 
-def unpack(message: Message) -> Frame:
-    """The frame that a signal is sent to members as."""
+def event_name(message: Message) -> str:
+    """The event that a signal is."""
+    return message.headers.get(EVENT, UNNAMED_SIGNAL)
+
+
+def unpack(message: Message) -> Frame | None:
+    """The frame that a signal is sent to members as; none where only others know its event."""
+    event = EVENTS.get(event_name(message))
+    if event is None or event.spec.delivery is not Delivery.LIVE:
+        return None
     sizes = [int(size) for size in message.headers[ATTACHMENT_BYTES].split(",")]
     parts: list[bytes] = []
     offset = 0
@@ -124,8 +135,7 @@ def unpack(message: Message) -> Frame:
         parts.append(message.payload[offset : offset + size])
         offset += size
     text, *attachments = parts
-    spec = AudioAnalyzed.spec
-    return Frame(spec.name, text, attachments, droppable=spec.delivery is Delivery.LIVE)
+    return Frame(event.spec.name, text, attachments, droppable=True)
 
 
 def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:

@@ -57,8 +57,8 @@ class Joining:
         self._departures = departures
         self._rooms_per_connection = rooms_per_connection
 
-    async def join(self, session: Session, join: JoinRoom) -> Reply | Refused:
-        """Become a member, or change one's mode as a member."""
+    async def join(self, session: Session, join: JoinRoom, until_s: float) -> Reply | Refused:
+        """Become a member, or change one's mode as a member; ``until_s`` is the deadline."""
         known = self._memberships.of(session.connection)
         if join.universe_id not in known and len(known) >= self._rooms_per_connection:
             return refused(
@@ -71,15 +71,17 @@ class Joining:
             if session.connection.is_closed():
                 break
             membership = self._memberships.enter(session.connection, join.universe_id)
-            outcome = await self._enter(session, membership, join)
+            outcome = await self._enter(session, membership, join, until_s)
             if outcome is not Entry.STALE:
                 return outcome
         return _UNAVAILABLE
 
-    async def leave(self, session: Session, leave: LeaveRoom) -> Reply | Refused:
-        """Give the seat up."""
+    async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
+        """Give the seat up; ``until_s`` is the deadline."""
         universe_id = leave.universe_id
-        reply = await self._owners.ask(universe_id, leave.operation(), leave, session.caller)
+        reply = await self._owners.ask(
+            universe_id, leave.operation(), leave, session.caller, until_s=until_s
+        )
         if reply.error is not None or reply.position is None:
             return reply.error or reply
         self._rooms.left(universe_id, session.connection, reply.position)
@@ -89,7 +91,7 @@ class Joining:
         return reply
 
     async def _enter(
-        self, session: Session, membership: Membership, join: JoinRoom
+        self, session: Session, membership: Membership, join: JoinRoom, until_s: float
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Ask for a seat, and enter with what the owner says: Entry.STALE, to be tried again."""
         frees_seat = not membership.may_hold_seat
@@ -100,7 +102,9 @@ class Joining:
             except BusUnavailable:
                 return _UNAVAILABLE
             self._memberships.ask(membership)
-            reply = await self._ask(session, join)
+            reply = await self._owners.ask(
+                join.universe_id, join.operation(), join, session.caller, until_s=until_s
+            )
             frees_seat = frees_seat and _is_certain(reply)
             if reply.error is not None or reply.position is None:
                 return reply.error or reply
@@ -139,9 +143,6 @@ class Joining:
                 return _UNAVAILABLE
             case Entry.STALE:
                 return entry
-
-    async def _ask(self, session: Session, join: JoinRoom) -> Reply:
-        return await self._owners.ask(join.universe_id, join.operation(), join, session.caller)
 
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())

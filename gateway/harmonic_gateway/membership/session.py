@@ -1,17 +1,11 @@
 """One client on one namespace, and who it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harmonic_gateway.identity.verification import Identity
-from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_gateway.limits.signals import SignalGuard
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_protocol.refusals import Refused
-
-#: Live signals are counted on each connection alone: they are stored nowhere.
-AUDIO_PER_S = ALLOWANCES_PER_MINUTE[RateClass.AUDIO] / 60
-AUDIO_BURST = 50
 
 
 @dataclass(slots=True)
@@ -25,18 +19,11 @@ class Session:
     connection: Connection
     identity: Identity
     gateway_id: str
-    audio: FloodGuard | None = None
+    signals: SignalGuard = field(default_factory=SignalGuard)
     pid: str | None = None
     warned: bool = False
     saved_at: int | None = None
     replaced: bool = False
-
-    def take_audio(self, now_s: float) -> Refused | None:
-        """Grant one audio analysis, or say when to ask again."""
-        if self.audio is None:
-            self.audio = FloodGuard(AUDIO_PER_S, AUDIO_BURST)
-        wait_s = self.audio.take(now_s)
-        return limited(self.audio.allowance, int(wait_s * 1000) + 1) if wait_s else None
 
     @property
     def caller(self) -> Caller:

@@ -1,9 +1,9 @@
 """One client on one namespace, as the application sees it; and what it sees of the application."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
@@ -12,6 +12,8 @@ from socketio.packet import ACK
 from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
+from harmonic_gateway.sockets.limits import Guard
+from harmonic_gateway.sockets.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,6 @@ class Unavailable(Exception):
     """Whether a client may come in cannot be told now: it is closed, and tries again."""
 
 
-class Stage(Enum):
-    """Where a connection to a namespace is: it only ever goes on, and ``CLOSED`` is the last."""
-
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    CLOSED = "closed"
-
-
 class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
@@ -63,16 +57,30 @@ class Connection:
     offsets, followed by ``elsewhere``.
     """
 
-    __slots__ = ("_socket", "elsewhere", "id", "namespace", "pid", "session", "stage")
+    __slots__ = (
+        "_guard",
+        "_outbox",
+        "_socket",
+        "elsewhere",
+        "id",
+        "namespace",
+        "pid",
+        "session",
+        "stage",
+    )
 
-    def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
+    def __init__(
+        self, connection_id: str, namespace: str, socket: EngineSocket, guard: Guard
+    ) -> None:
         self.id = connection_id
         self.namespace = namespace
-        self._socket = socket
+        self.stage = Stage.CONNECTING
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
-        self.stage = Stage.CONNECTING
+        self._socket = socket
+        self._outbox = socket.outbox
+        self._guard = guard
 
     @property
     def handshake(self) -> Handshake:
@@ -82,40 +90,41 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether the client is gone."""
-        return self.stage is Stage.CLOSED
+        return self.is_closed()
 
     def is_closed(self) -> bool:
         """Whether the client is gone by now: for after an await, where type checkers doubt it."""
-        return self.stage is Stage.CLOSED
+        return self.stage is Stage.ABSENT or self.stage is Stage.ABANDONED
 
     @property
     def round_trip_ms(self) -> float | None:
         """How long the latest heartbeat took to be answered, if any was."""
-        return self._socket.round_trip_ms
-
-    def count(self, events: int) -> float:
-        """Count what the client sent as so many events, over all namespaces of its session.
-
-        0 if it may be taken now, else the seconds until it may.
-        """
-        return self._socket.count(events)
+        return self._socket.heartbeat.round_trip_ms
 
     @property
     def in_doubt(self) -> bool:
         """Whether a ping has not been answered yet."""
-        return self._socket.in_doubt
+        return self._socket.heartbeat.in_doubt
 
     def ping_now(self) -> None:
         """Ping the client, unless a ping waits for its answer already.
 
         A client that does not answer is gone a ping timeout later.
         """
-        self._socket.ping_now()
+        if not self.is_closed():
+            self._socket.heartbeat.ping_now()
+
+    def count(self, events: int) -> float:
+        """Count what the client sent as so many events, over all namespaces of its session.
+
+        0 if it may be taken now, else the seconds until it may.
+        """
+        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
     def write(self, encoded: Encoded) -> None:
-        """Send what is encoded for this namespace."""
-        if self.stage is not Stage.CLOSED:
-            self._socket.send(encoded)
+        """Send what is encoded for this namespace, if the client is connected to it."""
+        if self.stage is Stage.CONNECTED:
+            self._outbox.send(encoded)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
@@ -126,25 +135,25 @@ class Connection:
 
         How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
-        if self.closed:
-            return
-        for frame in frames:
-            self._socket.send(frame.encoded(self.namespace, elsewhere), owed=True)
-
-    def close(self, ended: Ended = Ended.BROKEN) -> None:
-        """Close the client's transport, after all that was sent before.
-
-        The application is told at once that this connection ``ended``, and the other connections
-        of the same transport with it, as broken. Unlike after a DISCONNECT packet, an official
-        client connects anew by itself.
-        """
-        self._socket.close_namespace(self.namespace, ended)
+        if self.stage is Stage.CONNECTED:
+            for frame in frames:
+                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
         text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         place = "" if self.namespace == "/" else f"{self.namespace},"
         self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
+
+    def close(self, ended: Ended = Ended.BROKEN) -> None:
+        """Close the client's transport, after all that was sent before.
+
+        The application is told at once that this connection ``ended``; the other connections of
+        the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
+        client connects anew by itself.
+        """
+        self._socket.upper.end(self.namespace, ended)
+        self._socket.shut()
 
 
 class Application(Protocol):

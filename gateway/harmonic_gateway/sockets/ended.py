@@ -18,16 +18,13 @@ class Ended(Enum):
     BROKEN = "broken"
 
 
-def websocket_ended(code: int | None, *, closed_here: bool, answers: bool) -> Ended:
-    """How a WebSocket ended whose close code is ``code``.
+def websocket_ended(code: int | None, *, answers: bool) -> Ended:
+    """How a WebSocket ended that its client closed with ``code``, or that was lost.
 
     A client ``answers`` if it has answered a ping within the last ping interval, or was not sent
-    one yet. Clients close with 1000 or 1005 also when they miss the server's pings: the client
-    of a broken network cannot be told from one that goes by its code alone. The echo of our own
-    close says nothing about the client's wishes.
+    one yet. Clients close with 1000 or 1005 also when they miss the server's pings: by its code
+    alone, a client with a broken network cannot be told from one that goes.
     """
-    if closed_here:
-        return Ended.BROKEN
     if code == _GOING_AWAY or (code in {_NORMAL, _NONE} and answers):
         return Ended.GOODBYE
     return Ended.BROKEN

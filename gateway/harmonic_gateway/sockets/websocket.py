@@ -72,3 +72,11 @@ class WebSocket(web.WebSocketResponse):
         )
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
+
+
+async def turn_down(request: web.Request) -> web.StreamResponse:
+    """Close a second WebSocket of a session at once; the first one is not concerned."""
+    websocket = WebSocket(request)
+    await websocket.accept(request)
+    await websocket.close()
+    return websocket

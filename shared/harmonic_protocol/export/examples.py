@@ -35,6 +35,7 @@ _VALUES: Mapping[str, Any] = {
     "Analysis.timestamp": "2024-03-21T10:29:59.950Z",
     "Analysis.waveform": [0, 0.5, -0.5],
     "audioMessageBytes": MAX_AUDIO_MESSAGE_BYTES,
+    "largerMessageBytes": {"audio_analysis": MAX_AUDIO_MESSAGE_BYTES},
     "ConnectError.message": "Invalid token",
     "ConnectRefusal": {
         "error": "Invalid token",

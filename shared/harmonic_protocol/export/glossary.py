@@ -82,10 +82,15 @@ FIELDS = {
     "Accepted.seq": "The `seq` of the last frame that the command made, or else the universe's.",
     "Accepted.ok": "The command was carried out.",
     "SignalAccepted.ok": "It was done.",
-    "audioPerMinute": "How many `audio_analysis` a connection may send in a minute.",
+    "largerMessageBytes": "The most bytes of those commands that may take more, by their names.",
+    "signalsPerSecond": (
+        "How many live signals of each kind a connection may send in a second, on average."
+    ),
+    "signalsBurst": "How many live signals of a kind it may send at once.",
+    "signalBytesPerSecond": "How many bytes of live signals it may send in a second, on average.",
     "eventsPerSecond": (
-        "How many events a connection may send in a second, on average; one counts once more for"
-        f" each {COUNTED_BYTES // KIB} KiB that it takes."
+        "How many events a connection may send in a second, on average, live signals excepted; one"
+        f" counts once more for each {COUNTED_BYTES // KIB} KiB that it takes."
     ),
     "generationsPerMinute": "How many pieces a user may ask for in any minute.",
     "parametersPerMinute": "How many parameter updates a user may send in any minute.",

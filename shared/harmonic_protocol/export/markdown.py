@@ -26,17 +26,19 @@ from harmonic_protocol.export.tables import (
     table,
 )
 from harmonic_protocol.export.tidying import Schema, reference, sentence
-from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES, MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess, TimeSynced
 from harmonic_protocol.messages.declaration import (
-    ALLOWANCES_PER_MINUTE,
     API_PREFIX,
     JSON_TYPE,
     KIB,
     LARGE_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
+    SIGNAL_BURST_BYTES,
+    SIGNAL_BYTES_PER_S,
     Command,
+    RateClass,
 )
 from harmonic_protocol.messages.universes import Operation
 
@@ -113,21 +115,28 @@ def _errors() -> Iterator[str]:
 def _limits() -> Iterator[str]:
     yield "## Limits"
     yield prose.LIMITS
-    allowances = (
-        (f"{prose.RATES[rate].capitalize()} of a user in any minute", str(allowance))
-        for rate, allowance in ALLOWANCES_PER_MINUTE.items()
-    )
+    rates = [(prose.counted(rate), prose.granted(rate)) for rate in RateClass]
     yield table(
         ("Limit", "Value"),
         (
-            *allowances,
+            *rates,
+            ("Bytes of live signals of a connection in a second", _signal_bytes()),
             ("Bytes of a message", f"{MAX_MESSAGE_BYTES // KIB} KiB"),
-            ("Bytes of an `audio_analysis`", f"{MAX_AUDIO_MESSAGE_BYTES // KIB} KiB"),
-            ("Bytes of a typed array in it", f"{MAX_ATTACHMENT_BYTES // KIB} KiB"),
+            *(
+                (f"Bytes of a message of `{name}`", f"{command.spec.max_bytes // KIB} KiB")
+                for name, command in COMMANDS.items()
+                if command.spec.max_bytes != MAX_MESSAGE_BYTES
+            ),
+            ("Bytes of a typed array", f"{MAX_ATTACHMENT_BYTES // KIB} KiB"),
             ("Bytes to stay below where possible", f"{LARGE_MESSAGE_BYTES // KIB} KiB"),
             ("Levels of objects and lists in a message", str(MAX_MESSAGE_DEPTH)),
         ),
     )
+
+
+def _signal_bytes() -> str:
+    average, burst = (size // 1024 // KIB for size in (SIGNAL_BYTES_PER_S, SIGNAL_BURST_BYTES))
+    return f"{average} MiB on average, {burst} MiB at once"
 
 
 def _http(known: Known) -> Iterator[str]:

@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from harmonic_protocol.export.tidying import sentence
 from harmonic_protocol.messages.declaration import (
-    ALLOWANCES_PER_MINUTE,
     API_PREFIX,
     KIB,
     Audience,
@@ -13,6 +12,7 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     RateClass,
+    Scope,
 )
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.refusals import Code
@@ -29,15 +29,6 @@ SUMMARY = (
 NAMESPACES = ("/ws", "/")
 #: The HTTP path at which Engine.IO listens, and its alias.
 ENGINE_PATHS = ("/socket.io/", "/ws/")
-
-#: What an allowance counts.
-RATES: Mapping[RateClass, str] = {
-    RateClass.PARAMETERS: "parameter updates",
-    RateClass.GENERATIONS: "music generation requests",
-    RateClass.ROOMS: "joins and leaves",
-    RateClass.OPERATIONS: "calls of the HTTP API",
-    RateClass.AUDIO: "audio analyses",
-}
 
 DELIVERIES: Mapping[Delivery, str] = {
     Delivery.REPLAYED: (
@@ -152,16 +143,31 @@ CONNECT_ERROR = (
 )
 
 
+def counted(rate: RateClass) -> str:
+    """What a rate class counts, of whom and in which time."""
+    counts = rate.counts[:1].upper() + rate.counts[1:]
+    match rate.scope:
+        case Scope.USER:
+            return f"{counts} of a user in any {rate.window}"
+        case Scope.CONNECTION:
+            return f"{counts} of a connection in a {rate.window}"
+
+
+def granted(rate: RateClass) -> str:
+    """How many."""
+    match rate.scope:
+        case Scope.USER:
+            return str(rate.allowance)
+        case Scope.CONNECTION:
+            return f"{rate.allowance} on average, {rate.burst} at once"
+
+
 def of_command(command: type[Command]) -> list[str]:
     """What a command means, and what its declaration says about its limits and answers."""
     spec = command.spec
     answers = " and ".join(f"`{name}`" for name in spec.answers)
     followed = f"Followed by {answers}, or by" if answers else "Followed by"
-    allowance = (
-        f" A user has {ALLOWANCES_PER_MINUTE[spec.rate]} {RATES[spec.rate]} in any minute."
-        if spec.rate
-        else ""
-    )
+    allowance = f" {counted(spec.rate)}: {granted(spec.rate)}." if spec.rate else ""
     limits = (
         f"{followed} `{spec.failure.value}` where it is refused.{allowance} A message may take"
         f" {spec.max_bytes // KIB} KiB."

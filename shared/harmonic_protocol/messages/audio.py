@@ -65,7 +65,7 @@ class AudioAnalysis(LiveSignal):
 
     spec: ClassVar = CommandSpec(
         "audio_analysis",
-        RateClass.AUDIO,
+        RateClass.SIGNALS,
         answers=("audio_analyzed",),
         max_bytes=MAX_AUDIO_MESSAGE_BYTES,
     )

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import (
     Audience,
     CommandSpec,
@@ -26,7 +27,8 @@ class Limits(WireModel):
     """The bounds that a client can run into, announced when it connects."""
 
     message_bytes: int
-    audio_message_bytes: int
+    audio_message_bytes: int = MAX_AUDIO_MESSAGE_BYTES
+    larger_message_bytes: dict[str, int]
     message_depth: int
     connections: int
     rooms: int
@@ -34,7 +36,9 @@ class Limits(WireModel):
     parameters_per_minute: int
     generations_per_minute: int
     rooms_per_minute: int
-    audio_per_minute: int
+    signals_per_second: int
+    signals_burst: int
+    signal_bytes_per_second: int
     events_per_second: int
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from harmonic_protocol.messages.declaration import Changes, CommandSpec, RateClass
+from harmonic_protocol.messages.declaration import Changes, CommandSpec, RateClass, by_name
+from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.sets import (
     ParameterCommand,
     ParameterSet,
@@ -26,8 +27,14 @@ VISUALIZATION = parameter_set(
     "visualization", VisualizationParameters, {"colorScheme": "ocean", "particleCount": 8000}
 )
 
+_SETS: tuple[ParameterSet[Any], ...] = (
+    PHYSICS,
+    MUSIC,
+    VISUALIZATION,
+    *EXTENSIONS.parameter_sets(),
+)
 PARAMETER_SETS: Mapping[str, ParameterSet[Any]] = MappingProxyType(
-    {declared.name: declared for declared in (PHYSICS, MUSIC, VISUALIZATION)}
+    by_name((one.name, one) for one in _SETS)
 )
 
 
@@ -50,6 +57,15 @@ _Changes = _with_sets(
 
 class Parameters(_Values):  # type: ignore[valid-type,misc]
     """The parameter sets of a universe."""
+
+
+class StoredParameters(Parameters):
+    """The parameter sets as they are stored: those that are not known here are kept as they are.
+
+    So a service without an extension loses nothing of it.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
 
 class CurrentValues(_Events):  # type: ignore[valid-type,misc]

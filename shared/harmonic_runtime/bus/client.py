@@ -7,7 +7,7 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TypeAlias
 
 from nats.errors import Error as NatsError
@@ -123,11 +123,12 @@ class Bus:
         self._stopping = False
         self._lost_at = self._loop.time()
         self._last_error = ""
+        self._last_refusal = ""
         self._sids = itertools.count(1)
         self._tokens = itertools.count()
         self._calls: dict[str, _Call] = {}
         self._round_trips: set[asyncio.Future[bool]] = set()
-        self._inbox = f"{settings.nats_inbox_prefix}.{new_id()}."
+        self._inbox = f"{settings.inbox_prefix}.{new_id()}."
         self._inbox_interest = Interest(next(self._sids), f"{self._inbox}*", "", self._answered)
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
@@ -255,7 +256,7 @@ class Bus:
 
     def new_inbox(self) -> str:
         """A subject of this process's own, for who has answers sent to a subscription."""
-        return f"{self._settings.nats_inbox_prefix}.{new_id()}"
+        return f"{self._settings.inbox_prefix}.{new_id()}"
 
     def forget(self, token: str) -> None:
         """Want no more answers to a request."""
@@ -348,7 +349,7 @@ class Bus:
                 future.set_exception(BusUnavailable("the connection was lost"))
 
     async def start(self, name: str) -> None:
-        """Connect; raise :class:`CannotStart` if that takes too long."""
+        """Connect; raise :class:`CannotStart` if that takes too long, or will never succeed."""
         settings = self._settings
         secrets = (settings.nats_user, settings.nats_password)
         user, password = (secret.get_secret_value() if secret else None for secret in secrets)
@@ -360,7 +361,7 @@ class Bus:
                     user=user,
                     password=password,
                     tls=tls_context(settings),
-                    inbox_prefix=settings.nats_inbox_prefix,
+                    inbox_prefix=settings.inbox_prefix,
                     error_cb=self._error,
                     disconnected_cb=self._disconnected,
                     reconnected_cb=self._reconnected,
@@ -376,9 +377,9 @@ class Bus:
                 self._ready = True
                 await self.flush(settings.bus_start_timeout_s)
         except TimeoutError as error:
+            why = self._last_refusal or self._last_error or "no answer"
             raise CannotStart(
-                f"NATS at {settings.nats_url} cannot be used"
-                f" ({self._last_error or 'no answer'}): see HARMONIC_NATS_URL."
+                f"NATS at {settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
             ) from error
         self._last_error = ""
         self._log.info("bus_connected", bus=name)
@@ -408,6 +409,9 @@ class Bus:
     async def _error(self, error: Exception) -> None:
         self._errors.inc()
         text = f"{type(error).__name__}: {error}"
+        if isinstance(error, NatsError):
+            # The broker's own word: the reset of the connection that follows says less.
+            self._last_refusal = text
         # While the broker is away, the same error comes four times a second.
         if text != self._last_error:
             self._last_error = text
@@ -449,15 +453,19 @@ async def open_bus(
     log: BoundLogger,
     metrics: Metrics,
     on_closed: Callable[[], None],
+    waiting_for: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> AsyncIterator[Bus]:
     """A connected bus, stopped in order at the end.
+
+    ``waiting_for`` is entered while there is no broker yet.
 
     It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
     process has no use any more. Raise :class:`CannotStart` if there is no broker.
     """
     bus = Bus(settings, log=log, metrics=metrics, on_closed=on_closed)
     try:
-        await bus.start(name)
+        with waiting_for(f"NATS at {settings.nats_url}"):
+            await bus.start(name)
         yield bus
     finally:
         await bus.stop()

@@ -68,6 +68,7 @@ def configure_logs(service: str, settings: ServiceSettings) -> None:
 
     def origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
+        event["instance"] = settings.instance
         event["replica"] = settings.replica_id
         return event
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from aiohttp import web
 
+from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
@@ -16,10 +17,19 @@ SHUTDOWN_TIMEOUT_S = 1.0
 
 
 class Readiness:
-    """Whether the process wants new work: no while it starts, and no once it drains."""
+    """Whether the process wants new work: no while it starts, and no once it drains.
+
+    ``waiting_for`` is what it lacks to start, if it is known.
+    """
 
     def __init__(self) -> None:
         self.state: Literal["starting", "ready", "draining"] = "starting"
+        self.waiting_for: str | None = None
+
+    def describe(self) -> dict[str, str]:
+        """The state, and the reason for it, as operators are told."""
+        reason = {} if self.waiting_for is None else {"waitingFor": self.waiting_for}
+        return {"status": self.state, **reason}
 
     def ready(self) -> None:
         """All is set up: new work may come."""
@@ -32,10 +42,12 @@ class Readiness:
 
 
 def health_routes(readiness: Readiness) -> list[web.RouteDef]:
-    """``/healthz``: 200 while the event loop lives. ``/readyz``: 503 unless ready.
+    """The three questions that an orchestrator asks; each answer says the state and its reason.
 
-    Neither asks the bus: without it every replica would leave the load balancer at once, or be
-    restarted, and neither brings it back.
+    ``/startupz``: has it started? 503 until it has. ``/readyz``: does it want new work? 503
+    unless it is ready. ``/healthz``: does its event loop live? 200 while it does. None of them
+    asks the bus: without it every replica would leave the load balancer at once, or be restarted,
+    and neither brings it back.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -43,16 +55,26 @@ def health_routes(readiness: Readiness) -> list[web.RouteDef]:
 
     async def readyz(_request: web.Request) -> web.Response:
         status = 200 if readiness.state == "ready" else 503
-        return web.json_response({"status": readiness.state}, status=status)
+        return web.json_response(readiness.describe(), status=status)
 
-    return [web.get("/healthz", healthz), web.get("/readyz", readyz)]
+    async def startupz(_request: web.Request) -> web.Response:
+        status = 503 if readiness.state == "starting" else 200
+        return web.json_response(readiness.describe(), status=status)
+
+    return [
+        web.get("/healthz", healthz),
+        web.get("/readyz", readyz),
+        web.get("/startupz", startupz),
+    ]
 
 
 @asynccontextmanager
 async def ops_server(
     settings: ServiceSettings, readiness: Readiness, metrics: Metrics
 ) -> AsyncIterator[int]:
-    """Serve ``/healthz``, ``/readyz`` and ``/metrics``; the port is what the block is given.
+    """Serve ``/healthz``, ``/readyz``, ``/startupz`` and ``/metrics``, and log where.
+
+    The port is what the block is given.
 
     Raise :class:`CannotStart` if the address is taken.
     """
@@ -75,6 +97,7 @@ async def ops_server(
                 f"Cannot listen on {settings.ops_host}:{settings.ops_port} for /healthz, /readyz"
                 f" and /metrics ({error.strerror}): set HARMONIC_OPS_HOST or HARMONIC_OPS_PORT."
             ) from error
+        get_log().info("operations_listening", host=settings.ops_host, port=port)
         yield port
     finally:
         await runner.cleanup()

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -17,7 +17,15 @@ from harmonic_runtime.observability.ops import Readiness
 from harmonic_runtime.process.clock import Clock, SystemClock
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
+from harmonic_runtime.process.ticker import every
+from harmonic_runtime.process.variables import unknown_variables
 
+#: The exit status of a process that failed while it ran, ...
+FAILED_STATUS = 1
+#: ... and of one that lacks something to start.
+CANNOT_START_STATUS = 3
+#: How often the log says what a start waits for.
+WAITING_INTERVAL_S = 10.0
 #: After a stop was cut short, how long the parts may take to notice.
 CANCEL_TIMEOUT_S = 1.0
 #: Young objects until a collection: see :func:`settle_memory`. Python's own is 700.
@@ -39,7 +47,11 @@ class Process(Generic[S]):
         self.clock: Clock = SystemClock()
         self.readiness = Readiness()
         self.failure: str | None = None
+        self.cannot_start = False
         self._stop_asked = asyncio.Event()
+        self.metrics.gauge(
+            "waiting_to_start", "1 while the start waits for something"
+        ).set_function(lambda: self.readiness.waiting_for is not None)
 
     @property
     def stopping(self) -> bool:
@@ -56,6 +68,22 @@ class Process(Generic[S]):
             self.failure = reason
             self.log.error("process_failed", reason=reason)
         self.stop()
+
+    @contextmanager
+    def waiting_for(self, what: str) -> Iterator[None]:
+        """Say what the start waits for while the block runs: to operators, and in the log."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+
+        def say() -> None:
+            self.log.info("waiting", waiting_for=what, since_s=round(loop.time() - began_s))
+
+        before, self.readiness.waiting_for = self.readiness.waiting_for, what
+        try:
+            with every(WAITING_INTERVAL_S, say):
+                yield
+        finally:
+            self.readiness.waiting_for = before
 
     async def until_stop(self) -> None:
         """Return when the process is to stop."""
@@ -108,13 +136,16 @@ def run_service(
     *,
     service: str,
 ) -> int:
-    """Run a service until SIGTERM or SIGINT; the exit status: 0, or 1 after a failure.
+    """Run a service until SIGTERM or SIGINT; the exit status.
+
+    It is 0 after a stop in order, 1 after a failure, and 3 if the service cannot start.
 
     ``compose`` is entered, the process is ready until it is to stop, and then ``compose`` is
     left. A second signal ends the process at once, and so does a stop that takes longer than
     ``stop_timeout_s``.
     """
     configure_logs(service, settings)
+    _warn_of_unknown_variables()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, compose, service))
 
@@ -143,7 +174,9 @@ async def _run(
     await asyncio.wait((asked,))
     _judge(process, life)
     process.log.info("stopped", failure=process.failure)
-    return 0 if process.failure is None else 1
+    if process.failure is None:
+        return 0
+    return CANNOT_START_STATUS if process.cannot_start else FAILED_STATUS
 
 
 async def _live(
@@ -173,12 +206,26 @@ def _judge(process: Process[S], life: "asyncio.Task[None]") -> None:
     if life.cancelled():
         return
     error = life.exception()
-    if isinstance(error, CannotStart):
-        process.log.error("cannot_start", reason=str(error))
-        process.failure = str(error)
+    cause = _why_it_cannot_start(error)
+    if cause is not None:
+        # One line, wherever it was raised: what else failed then followed from it.
+        process.log.error("cannot_start", reason=str(cause))
+        process.failure, process.cannot_start = str(cause), True
     elif error is not None:
         process.log.error("crashed", exc_info=error)
         process.failure = "crashed"
+
+
+def _why_it_cannot_start(error: BaseException | None) -> CannotStart | None:
+    """The reason why a process cannot start, in whatever group it was raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_why_it_cannot_start, error.exceptions)), None)
+    return error if isinstance(error, CannotStart) else None
+
+
+def _warn_of_unknown_variables() -> None:
+    for name, nearest in unknown_variables(os.environ):
+        get_log().warning("unknown_variable", variable=name, nearest=nearest)
 
 
 def _log_stray(process: Process[S], context: dict[str, Any]) -> None:

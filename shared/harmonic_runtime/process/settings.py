@@ -4,12 +4,22 @@ Every service derives its own class from :class:`ServiceSettings`; the reference
 from the same declarations. A number's unit stands last in its name.
 """
 
+import os
+import socket
 import sys
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticUndefined
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from harmonic_runtime.process.entropy import new_id
@@ -17,6 +27,10 @@ from harmonic_runtime.process.entropy import new_id
 ENV_PREFIX = "HARMONIC_"
 #: The exit status of a process that refuses its settings.
 INVALID_SETTINGS_STATUS = 2
+#: A file that holds a secret has no more than this.
+MAX_SECRET_BYTES = 64 * 1024
+#: What Kubernetes puts into the environment for a Service whose name makes ours of it.
+_SERVICE_LINK = "tcp://"
 MIB = 1024 * 1024
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -33,6 +47,13 @@ def _servers(value: str) -> str:
     return value
 
 
+def _unique_name() -> str:
+    """A name for a replica that was given none: this machine's, and something of its own."""
+    host = "".join(c if c.isascii() and c.isalnum() else "-" for c in socket.gethostname())
+    own = new_id()[:8].replace("-", "0").replace("_", "1").lower()
+    return f"{host.strip('-')[:64] or 'host'}-{own}"
+
+
 class ServiceSettings(BaseSettings):
     """What all services have in common."""
 
@@ -40,6 +61,17 @@ class ServiceSettings(BaseSettings):
         env_prefix=ENV_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore"
     )
 
+    #: What the service is called: in its replies' subjects, and in logs.
+    service: ClassVar[str] = "operator"
+
+    instance: str = Field(
+        default_factory=_unique_name,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        description="what this replica is called in logs, metrics and at the broker, as a pod's"
+        " name; unique among the replicas of a service",
+    )
     nats_url: Annotated[
         str,
         AfterValidator(_servers),
@@ -61,16 +93,17 @@ class ServiceSettings(BaseSettings):
         None
     )
     nats_inbox_prefix: Annotated[
-        str,
+        str | None,
         Field(
             pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
             max_length=64,
-            description="where replies to this process go: one prefix a service keeps them apart",
+            description="where replies to this process go; `_INBOX.` and the service's name if it"
+            " is not set, as the broker's permissions have it",
         ),
-    ] = "_INBOX"
+    ] = None
     bus_start_timeout_s: Annotated[
-        float, Field(ge=0.1, le=600, description="time that the bus has to be there at the start")
-    ] = 30.0
+        float, Field(ge=0.1, le=86_400, description="time to wait for the bus at the start")
+    ] = 300.0
     bus_pending_bytes: Annotated[
         int,
         Field(
@@ -87,11 +120,6 @@ class ServiceSettings(BaseSettings):
             description="data that waits for the broker to read it; beyond, sending is refused",
         ),
     ] = 16 * MIB
-    replica_id: str = Field(
-        default_factory=new_id,
-        pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="what this process is called among its replicas; fresh at every start",
-    )
     log_format: Annotated[
         Literal["json", "console"], Field(description="a JSON object a line, or text for people")
     ] = "json"
@@ -102,8 +130,8 @@ class ServiceSettings(BaseSettings):
         str, Field(description="address of `/healthz`, `/readyz` and `/metrics`")
     ] = "127.0.0.1"
     ops_port: Annotated[
-        int, Field(ge=0, le=65535, description="their port; 0: any free one, which is logged")
-    ] = 0
+        int, Field(ge=0, le=65535, description="their port, which is logged; 0: any free one")
+    ] = 9100
     drain_notice_s: Annotated[
         float,
         Field(
@@ -115,6 +143,18 @@ class ServiceSettings(BaseSettings):
     stop_timeout_s: Annotated[
         float, Field(ge=0.1, le=600, description="time that a stop may take, then it is cut short")
     ] = 25.0
+
+    _replica_id: str = PrivateAttr(default_factory=new_id)
+
+    @property
+    def replica_id(self) -> str:
+        """The name of this process among all that ever were: fresh at every start."""
+        return self._replica_id
+
+    @property
+    def inbox_prefix(self) -> str:
+        """Where replies to this process go."""
+        return self.nats_inbox_prefix or f"_INBOX.{self.service}"
 
     @model_validator(mode="after")
     def _pairs(self) -> "ServiceSettings":
@@ -132,18 +172,68 @@ def variable(field: str) -> str:
     return f"{ENV_PREFIX}{field.upper()}"
 
 
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is a secret: shown nowhere, and to be had from a file."""
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
 def load_settings(cls: type[S]) -> S:
-    """The settings from the environment.
+    """The settings from the environment, and secrets from the files that it names.
 
     What cannot be used is told on standard error, a sentence a problem, without the value; then
     the process ends with status 2.
     """
+    problems = _service_links(cls)
+    secrets = _read_secrets(cls, problems)
     try:
-        return cls()
+        if not problems:
+            return cls(**secrets)
     except ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors(include_input=False)]
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     sys.exit(INVALID_SETTINGS_STATUS)
+
+
+def _service_links(cls: type[ServiceSettings]) -> list[str]:
+    return [
+        f"{variable(name)} is an address that Kubernetes service links put there:"
+        " set enableServiceLinks to false for the pod, or name the Service otherwise."
+        for name in cls.model_fields
+        if os.environ.get(variable(name), "").startswith(_SERVICE_LINK)
+    ]
+
+
+def _read_secrets(cls: type[ServiceSettings], problems: list[str]) -> dict[str, Any]:
+    """The secrets that stand in files; what is wrong with them is added to ``problems``."""
+    found: dict[str, Any] = {}
+    for name, field in cls.model_fields.items():
+        path = os.environ.get(f"{variable(name)}_FILE") if is_secret(field) else None
+        if path is None:
+            continue
+        if variable(name) in os.environ:
+            problems.append(f"{variable(name)} and {variable(name)}_FILE exclude one another.")
+            continue
+        try:
+            found[name] = read_secret(Path(path))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(f"{variable(name)}_FILE names a file that cannot be read: {reason}.")
+    return found
+
+
+def read_secret(path: Path) -> SecretStr:
+    """A secret from a file, without the white space around it.
+
+    Raise ``OSError`` or ``ValueError`` if it cannot be read, or holds no secret.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_SECRET_BYTES + 1)
+    if len(content) > MAX_SECRET_BYTES:
+        raise ValueError(f"it has more than {MAX_SECRET_BYTES} bytes")
+    text = content.decode().strip()
+    if not text:
+        raise ValueError("it is empty")
+    return SecretStr(text)
 
 
 def _sentence(problem: ErrorDetails) -> str:
@@ -164,49 +254,3 @@ def _sentence(problem: ErrorDetails) -> str:
                     verb = "be" if wording.startswith("Input") else "have"
                     return f"{name} must {verb} {message.removeprefix(wording)}."
             return f"{name} is not valid: {message[0].lower()}{message[1:]}."
-
-
-def describe_settings(cls: type[ServiceSettings]) -> str:
-    """The reference of a service's settings: a Markdown table."""
-    rows = ["| Variable | Default | Unit and bounds | What it is |", "|---|---|---|---|"]
-    for name, field in cls.model_fields.items():
-        cells = (_default(field), _bounds(name, field), field.description or "")
-        rows.append(" | ".join((f"| `{variable(name)}`", *map(_escaped, cells))) + " |")
-    return "\n".join(rows) + "\n"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default_factory is not None:
-        return "made at the start"
-    if field.default is PydanticUndefined:
-        return "**required**"
-    return "none" if field.default is None else f"`{field.default}`"
-
-
-_UNITS = {"_s": "seconds", "_ms": "milliseconds", "_bytes": "bytes", "_seconds": "seconds"}
-_BOUNDS = (
-    ("gt", "above {}"),
-    ("ge", "at least {}"),
-    ("lt", "below {}"),
-    ("le", "at most {}"),
-    ("min_length", "at least {} characters"),
-    ("max_length", "at most {} characters"),
-    ("pattern", "matches `{}`"),
-)
-
-
-def _bounds(name: str, field: FieldInfo) -> str:
-    parts = [unit for suffix, unit in _UNITS.items() if name.endswith(suffix)]
-    choices = getattr(field.annotation, "__args__", ())
-    if choices and not any(isinstance(choice, type) for choice in choices):
-        parts.append(" or ".join(f"`{choice}`" for choice in choices))
-    for limit in field.metadata:
-        for attribute, wording in _BOUNDS:
-            bound = getattr(limit, attribute, None)
-            if bound is not None:
-                parts.append(wording.format(bound))
-    return ", ".join(parts)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import assert_never
+from typing import Any, assert_never
 
 from harmonic_protocol.log import (
     NOTICES,
@@ -12,6 +13,7 @@ from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     HiddenEvent,
+    LoggedEvent,
     MemberRemoved,
     MemberSet,
     MusicFailed,
@@ -44,6 +46,18 @@ LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
         **OWNERS_NOTES,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """An event that only a newer version knows, or a service with more extensions.
+
+    Its meaning is not known here. What is: ``seq`` numbers its frame, if it has one, and the
+    ``parameters`` of ``<set>_updated`` are the values of that set.
+    """
+
+    name: str
+    data: Mapping[str, Any]
 
 
 def event_name(event: LogEvent) -> str:
@@ -87,15 +101,17 @@ def encode_record(record_id: str, at: str, events: Iterable[LogEvent]) -> bytes:
     )
 
 
-def decode_record(payload: bytes) -> tuple[str, list[LogEvent]]:
-    """A record's id and events, without those of a name that only a newer version knows.
+def decode_record(payload: bytes) -> tuple[str, list[LogEvent | UnknownEvent]]:
+    """A record's id and events.
 
     Raises ``ValidationError`` for bytes that no version of this service wrote.
     """
     record = Record.model_validate_json(payload)
-    events = [
-        LOG_EVENTS[event.name].model_validate(event.data)
-        for event in record.events
-        if event.name in LOG_EVENTS
-    ]
-    return record.id, events
+    return record.id, [_decoded(event) for event in record.events]
+
+
+def _decoded(event: LoggedEvent) -> LogEvent | UnknownEvent:
+    declared = LOG_EVENTS.get(event.name)
+    if declared is None:
+        return UnknownEvent(event.name, event.data)
+    return declared.model_validate(event.data)

@@ -21,20 +21,20 @@ from harmonic_protocol.log import (
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_state.domain.absences import absences_after, allowed_absences
-from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
 
 
-def fold(universe: Universe | None, events: Iterable[LogEvent]) -> Universe | None:
+def fold(universe: Universe | None, events: Iterable[LogEvent | UnknownEvent]) -> Universe | None:
     """The universe after ``events``."""
     for event in events:
         universe = evolve(universe, event)
     return universe
 
 
-def evolve(  # noqa: PLR0911 -- the one table of what each event does
-    universe: Universe | None, event: LogEvent
+def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
+    universe: Universe | None, event: LogEvent | UnknownEvent
 ) -> Universe | None:
     """The universe after one event; ``None`` only before its creation."""
     if universe is None:
@@ -58,6 +58,8 @@ def evolve(  # noqa: PLR0911 -- the one table of what each event does
             return _settings(universe, event)
         case UniverseDeleted():
             return _tombstone(universe, event)
+        case UnknownEvent():
+            return _unknown(universe, event)
         case UniverseCreated():
             # A log begins with it, once.
             return universe
@@ -102,6 +104,24 @@ def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Univers
         last_changes={**universe.last_changes, name: last},
         seq=universe.seq if event.seq is None else event.seq,
         updated_at=event.timestamp,
+    )
+
+
+def _unknown(universe: Universe, event: UnknownEvent) -> Universe:
+    """Take over what any event tells in the same way: its frame's number, its time, its values."""
+    seq, at, values = (event.data.get(name) for name in ("seq", "timestamp", "parameters"))
+    if isinstance(seq, int):
+        universe = replace(universe, seq=max(universe.seq, seq))
+    if isinstance(at, str):
+        universe = replace(universe, updated_at=max(universe.updated_at, at))
+    set_name = event.name.removesuffix("_updated")
+    if set_name == event.name or not isinstance(values, dict):
+        return universe
+    last = LastChange(str(event.data.get("userId", "")), universe.updated_at)
+    return replace(
+        universe,
+        parameters=universe.parameters.model_copy(update={set_name: values}),
+        last_changes={**universe.last_changes, set_name: last},
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harmonic_protocol.log import MusicRequested
-from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.messages.universes import Universe as PublicUniverse
 from harmonic_protocol.messages.universes import UniverseSummary
 from harmonic_protocol.values import Mode, Participant, Visibility
@@ -73,7 +73,7 @@ class Universe:
     seq: int = 0
     deleted: bool = False
     members: Mapping[str, Mode] = field(default_factory=dict)
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: StoredParameters = field(default_factory=StoredParameters)
     last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
     absences: Mapping[str, Absence] = field(default_factory=dict)
