@@ -152,6 +152,7 @@ class Gateway:
 
     memberships: Memberships
     chain: Chain | None = None
+    has_lost: bool = False
     sent_from: int = 0
     """the position up to which records were republished to it, or lost on the way"""
 
@@ -227,7 +228,7 @@ class World:
         position = len(self.log) + 1
         notices = [event for event in events if getattr(type(event), "name", "") in NOTICES]
         shown = [event for event in events if _is_shown(event)]
-        frames = [cast("Frame", position)] if shown else []
+        frames = [as_frame(position)] if shown else []
         delivery = Delivery(cast("Any", frames), cast("Any", notices))
         label = f"{len(frames)} {notices}"
         self.log.append(Entered(Heard(position, position - 1, delivery), after, label))
@@ -260,7 +261,7 @@ class World:
             pending.frees_seat = known is None or not known.may_hold_seat
             pending.membership = memberships.enter(as_connection(client), U)
             if gateway.chain is None:
-                gateway.chain, gateway.sent_from = Chain(), self.end
+                gateway.chain, gateway.sent_from, gateway.has_lost = Chain(), self.end, False
             memberships.ask(pending.membership)
         self.pending[name, kind == "rejoin"] = pending
 
@@ -300,12 +301,14 @@ class World:
         if reply.refusal is not None:
             is_told = membership.rejoining or pending.kind == "join"
             frees_seat = pending.kind == "rejoin" or pending.frees_seat
-            memberships.refused(membership, frees_seat=frees_seat)
+            _, due = memberships.refused(membership, frees_seat=frees_seat)
+            for position in due:
+                self._send(name, cast("int", position))
             self._finish(name, pending)
             if is_told and membership.stage is Presence.GONE:
                 self.tell(name, reply.refusal)
             return
-        if pending.kind != "rejoin" or reply.continued is False:
+        if membership.rejoining and (pending.kind == "join" or reply.continued is False):
             memberships.begin_anew(membership)
         memberships.answered(membership, reply.position, reply.mode)
         pending.is_saved = True
@@ -316,18 +319,17 @@ class World:
         gateway, membership = self._gateway(name), pending.membership
         assert membership is not None
         assert pending.reply is not None
-        was_rejoining, cursor = membership.rejoining, membership.cursor
-        entry, missed = gateway.memberships.admit(membership)
+        kept, at = membership.keeps_place, pending.reply.position
+        is_silent = pending.kind == "rejoin" and membership.is_member
+        greeting = [] if is_silent else [as_frame(-at)]
+        entry, due = gateway.memberships.admit(membership, at, greeting)
         match entry:
-            case Entry.ADMITTED:
-                if was_rejoining:
-                    self.rejoined[name] = pending.reply.position
-                else:
-                    assert name in self.at(cursor).connections
-                    self.last[name] = cursor
+            case Entry.ADMITTED | Entry.RENEWED:
+                if pending.kind == "rejoin" and kept:
+                    self.rejoined[name] = at
                 self.told.pop(name, None)
-                for position in missed:
-                    self._send(name, cast("int", position))
+                for frame in due:
+                    self._send(name, cast("int", frame))
                 self._follow(gateway)
             case Entry.UNSEATED | Entry.STALE:
                 self._unseated(name, pending, membership)
@@ -339,10 +341,6 @@ class World:
                     self.closed[name] = departure = Departure([membership], grace_s=0.0)
                     departure.saved()
                 departure.seated(membership)
-            case Entry.RENEWED:
-                # What is kept for a member is what it is told of the room as of that position.
-                joined = [cast("Frame", pending.reply.position)]
-                gateway.memberships.once_at(pending.reply.position, membership, joined)
         self._finish(name, pending)
 
     def _unseated(self, name: str, pending: Pending, membership: Membership) -> None:
@@ -398,6 +396,7 @@ class World:
         assert gateway.chain is not None
         heard = self.log[gateway.sent_from].heard
         gateway.sent_from += 1
+        gateway.has_lost = is_lost or gateway.has_lost
         if not is_lost:
             gateway.chain.hear(heard)
             self._go_on(gateway)
@@ -406,6 +405,7 @@ class World:
         """A gateway is told where the log ends, and what it does not hear in time is overdue."""
         gateway = self.own(name)
         assert gateway.chain is not None
+        gateway.has_lost = False
         gateway.chain.expect(self.end)
         self._go_on(gateway)
         if gateway.chain is not None:
@@ -457,8 +457,8 @@ class World:
         for membership in list(gateway.memberships.deliver(U, heard.position, frames)):
             self._send(membership.connection.id, heard.position)
         for membership, joined in gateway.memberships.due(U):
-            name = membership.connection.id
-            self.last[name] = max(self.last[name], cast("int", joined[0]))
+            for frame in joined:
+                self._send(membership.connection.id, cast("int", frame))
         self._tidy(gateway)
 
     def _tidy(self, gateway: Gateway) -> None:
@@ -467,7 +467,13 @@ class World:
             gateway.chain = None
 
     def _send(self, name: str, position: int) -> None:
+        """Send a record's frames, or how the room is as of a position: its negative."""
         assert name not in self.closed, f"{name} is gone, and is sent {position}"
+        if position < 0:
+            assert self.last.get(name, 0) <= -position, f"{name} is shown an older room"
+            assert name in self.at(-position).connections, f"{name} is shown the room"
+            self.last[name] = -position
+            return
         last = self.last[name]
         between = self.log[last : position - 1]
         assert position > last, f"{name} is sent {position} after {last}"
@@ -508,6 +514,9 @@ class World:
                 break
         else:
             raise AssertionError("it does not come to rest")
+        self._check_rest()
+
+    def _check_rest(self) -> None:
         present = {
             membership.connection.id: membership.mode
             for gateway in self.gateways.values()
@@ -577,7 +586,7 @@ class World:
         def since(position: int | None) -> int | None:
             return None if position is None else max(position, floor) - end
 
-        def awaited(room: LocalRoom) -> tuple[object, ...]:
+        def kept_back(room: LocalRoom) -> tuple[object, ...]:
             return tuple((since(at), one.connection.id) for at, one, _ in room.awaited)
 
         def said(reply: Replied | None) -> tuple[object, ...]:
@@ -595,6 +604,7 @@ class World:
                 one.mode,
                 one.refusal is None,
                 one.may_hold_seat,
+                one.keeps_place,
                 one.rejoining,
                 one.is_over,
                 since(one.cursor),
@@ -606,8 +616,14 @@ class World:
                 frozenset(map(of, _memberships(gateway))),
                 chain
                 and (since(chain.position), tuple(since(one.position) for one in chain._heard)),
-                gateway.sent_from - end if chain else 0,
-                room and (since(room.position), since(room.complete_after), len(room.recent), awaited(room)),
+                (gateway.sent_from - end, gateway.has_lost) if chain else 0,
+                room
+                and (
+                    since(room.position),
+                    since(room.complete_after),
+                    len(room.recent),
+                    kept_back(room),
+                ),
             )
 
         return (
@@ -676,7 +692,7 @@ class World:
                 twin_departure._memberships = [twins.of(one) for one in departure._memberships]
                 twin_departure._asked = {twins.of(one) for one in departure._asked}
                 self.closed[client] = twin_departure
-        self.gateways[name] = Gateway(memberships, chain, gateway.sent_from)
+        self.gateways[name] = Gateway(memberships, chain, gateway.has_lost, gateway.sent_from)
         return self.gateways[name]
 
 
@@ -706,6 +722,11 @@ def _memberships(gateway: Gateway) -> Iterable[Membership]:
 def _is_shown(event: LogEvent) -> bool:
     spec = getattr(type(event), "spec", None)
     return spec is not None and spec.name in EVENTS and spec.audience is Audience.ROOM
+
+
+def as_frame(position: int) -> Frame:
+    """A position in the place of frames."""
+    return cast("Frame", position)
 
 
 def as_connection(client: Client) -> Connection:

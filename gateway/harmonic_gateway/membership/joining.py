@@ -110,8 +110,9 @@ class Joining:
                 return reply.error or reply
             frees_seat = False
             result = JoinResult.model_validate(reply.result)
-            # A member whose seat had been released is shown the room anew.
-            self._memberships.begin_anew(membership)
+            if membership.rejoining:
+                # Nobody knows whether it was allowed to see the room all the time.
+                self._memberships.begin_anew(membership)
             if self._memberships.answered(membership, reply.position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
@@ -126,13 +127,13 @@ class Joining:
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
         position = reply.position or 0
-        entry = self._rooms.admit(membership, greet(result, position))
+        greeting = greet(result, position)
+        if membership.is_member:
+            # The room's records tell a member of itself.
+            greeting = greeting[-1:]
+        entry = self._rooms.admit(membership, greeting, position)
         match entry:
-            case Entry.ADMITTED:
-                return reply
-            case Entry.RENEWED:
-                joined = encode_event(result.room, RoomJoined.spec.name)
-                self._rooms.send_at(position, membership, [joined])
+            case Entry.ADMITTED | Entry.RENEWED:
                 return reply
             case Entry.UNSEATED:
                 # Where the seat was released with this gateway, it is to be had again.

@@ -81,8 +81,8 @@ class Rejoining:
         if result.continued is False:
             self._memberships.begin_anew(membership)
         self._memberships.answered(membership, reply.position, result.room.mode)
-        greeting = [] if membership.rejoining else greet(result, reply.position)
-        entry = self._rooms.admit(membership, greeting)
+        greeting = [] if membership.is_member else greet(result, reply.position)
+        entry = self._rooms.admit(membership, greeting, reply.position)
         has_ended = membership.stage is Presence.GONE and membership.refusal is None
         if entry is Entry.STALE or (entry is Entry.UNSEATED and has_ended):
             # Its client has to begin anew, and is brought up to date then.
