@@ -23,6 +23,7 @@ from harmonic_protocol.catalogue import (
     StateCommand,
 )
 from harmonic_protocol.messages.declaration import (
+    Audience,
     Command,
     Delivery,
     Event,
@@ -41,6 +42,9 @@ PRODUCT = [
     for folder in ("shared", "gateway", "state-service", "music-service")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
+
+
+SIGNAL_EVENTS = {signal.event.spec.name for signal in SIGNALS.values()}
 
 
 def declared(base: type[Any], marker: str) -> set[type[Any]]:
@@ -107,6 +111,19 @@ def test_every_numbered_event_is_one_of_the_log() -> None:
 
     assert kept <= LOG_EVENTS.keys()
     assert all("seq" in LOG_EVENTS[name].model_fields for name in kept)
+
+
+def test_gateways_have_a_place_for_every_event_of_the_log() -> None:
+    frames = {name for name, event in EVENTS.items() if event.spec.audience is Audience.ROOM}
+    places = [
+        frames - {log.MusicStored.name},
+        {log.MusicStored.name},
+        log.NOTICES,
+        log.OWNERS_NOTES,
+    ]
+
+    assert set().union(*places) - SIGNAL_EVENTS == set(LOG_EVENTS)
+    assert sum(map(len, places)) == len(set().union(*places))
 
 
 def test_every_request_on_a_universe_names_it() -> None:

@@ -225,8 +225,19 @@ def gathered(visibility: Literal["private", "public"], *names: str) -> World:
     return world
 
 
-@pytest.mark.parametrize("visibility", ["private", "public"])
-def test_every_order(visibility: Any) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("visibility", "present", "depth", "least"),
+    [
+        ("private", (), 4, 12_000),
+        ("public", (), 4, 16_000),
+        ("private", ("ann1", "bob1"), 3, 5_000),
+        ("public", ("ann1", "bob1"), 3, 6_000),
+    ],
+)
+def test_in_every_order_nobody_hears_or_stays_wrongly(
+    visibility: Literal["private", "public"], present: tuple[str, ...], depth: int, least: int
+) -> None:
     seen = Explored()
-    explore(gathered(visibility, "ann1", "bob1"), 3, seen)
-    print(seen.orders, seen.worlds)
+    explore(gathered(visibility, *present), depth, seen)
+    assert seen.orders >= least, seen.orders

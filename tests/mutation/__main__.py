@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from mutation.report import Mutant, justified, mutants, score, table
+from mutation.report import Mutant, mutants, score, table, unjustified
 from mutation.staging import Group, groups, stage
 
 #: The share of mutants that has to be noticed.
@@ -54,8 +54,7 @@ def main() -> int:
         for mutant in mutate(group, (chosen.folder / group.name).resolve(), chosen.workers)
     ]
     print(table(found))
-    known = justified()
-    unknown = [mutant for mutant in found if not mutant.noticed and mutant.key not in known]
+    unknown = unjustified(found)
     for mutant in unknown:
         print(f"{mutant.module}: {mutant.function}: {mutant.change} ({mutant.status})")
     print(f"{len(unknown)} survivors are not justified in survivors.md.")

@@ -31,11 +31,6 @@ class Mutant:
         """Whether a test failed, or did not end."""
         return self.status in NOTICED
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What names it on the page."""
-        return self.module, self.function, self.change
-
 
 def mutants(folder: Path) -> list[Mutant]:
     """All mutants of the run in ``folder``."""
@@ -63,9 +58,19 @@ def _change(diff: str) -> str:
     return f"{before} → {after}".replace("|", "\\|").replace("`", "'")
 
 
-def justified() -> set[tuple[str, str, str]]:
-    """The mutants that the page lists, each with why it may survive."""
-    return set(_rows(SURVIVORS.read_text()))
+def unjustified(found: list[Mutant]) -> list[Mutant]:
+    """The survivors that the page does not list; ``*`` there stands for any function or module."""
+    rows = set(_rows(SURVIVORS.read_text()))
+    return [
+        mutant
+        for mutant in found
+        if not mutant.noticed
+        and not any(
+            (module, function, mutant.change) in rows
+            for module in (mutant.module, "*")
+            for function in (mutant.function, "*")
+        )
+    ]
 
 
 def _rows(page: str) -> Iterator[tuple[str, str, str]]:

@@ -207,8 +207,8 @@ async def test_a_flush_of_a_broker_that_hangs_gives_up(own_broker: Broker) -> No
 
 async def test_a_message_above_the_bound_is_refused(bus: Bus) -> None:
     with pytest.raises(MessageTooLarge):
-        bus.post("any", b"x" * bus.max_payload_bytes, headers={"A": "b"})
-    bus.post("any", b"x" * bus.max_payload_bytes)
+        bus.post("any", b"x" * bus.connection.max_payload, headers={"A": "b"})
+    bus.post("any", b"x" * bus.connection.max_payload)
     await bus.flush()
 
 

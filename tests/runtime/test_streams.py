@@ -130,7 +130,7 @@ async def test_a_full_stream_stores_nothing_more(
 
 async def test_a_message_above_the_brokers_bound_is_not_sent(bus: Bus, streams: Streams) -> None:
     with pytest.raises(MessageTooLarge):
-        await streams.append("any", b"x" * (bus.max_payload_bytes + 1), timeout_s=2)
+        await streams.append("any", b"x" * (bus.connection.max_payload + 1), timeout_s=2)
 
 
 async def test_where_no_stream_listens_nothing_was_stored(streams: Streams, word: str) -> None:

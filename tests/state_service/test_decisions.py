@@ -538,7 +538,7 @@ def test_a_deletion_leaves_a_tombstone_that_says_nothing() -> None:
     assert (now.id, now.owner, now.name, now.deleted) == (UNIVERSE, "owner", "", True)
     assert (now.visibility, now.public_mode, now.max_participants) == ("private", "view", 7)
     assert (now.created_at, now.updated_at, now.seq) == (at(1), at(4), 1)
-    assert (now.members, now.connections, now.operations) == ({}, {}, ())
+    assert (now.members, now.connections, now.operations) == ({}, {}, {})
     assert history.is_refused(command("get_universe"), OWNER).code == "NOT_FOUND"
 
 

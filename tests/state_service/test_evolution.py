@@ -135,9 +135,41 @@ def test_asking_for_a_piece_is_the_last_that_happened() -> None:
     assert history.now.updated_at == "2024-03-21T10:30:00.003Z"
 
 
+def test_absences_that_are_older_than_a_day_end_together() -> None:
+    history = open_universe()
+    for tab in range(4):
+        history.does(VIEW, caller("ann", tab=tab))
+        history.does(CloseConnection(universe_id=UNIVERSE), caller("ann", tab=tab))
+    assert len(history.now.absences) == 4
+    history.does(VIEW, BOB)
+    left = stored(
+        "connection_left",
+        connectionId=BOB.connection_id,
+        awaySince="2024-03-22T10:30:00.007Z",
+    )
+    after = evolve(history.now, left)
+    assert after is not None
+    # Those since .003 and .005 are more than a day old by then, and that since .007 is not.
+    assert list(after.absences) == ["ann-2", "ann-3", BOB.connection_id]
+
+
+def test_settings_that_are_not_named_stay() -> None:
+    history = open_universe()
+    history.does(command("update_universe", visibility="private"), OWNER)
+    assert (history.now.name, history.now.public_mode) == ("A universe", "edit")
+
+
+def test_an_operation_is_the_last_that_happened() -> None:
+    history = busy()
+    applied = stored("operation_applied", userId="ann", opId="z", digest="d", seq=2)
+    after = evolve(history.now, applied)
+    assert after is not None
+    assert (after.updated_at, [*after.operations.values()][-1].timestamp) == (LATER, LATER)
+
+
 def test_an_operation_is_remembered_as_it_was_applied() -> None:
     history = busy()
-    (applied,) = history.now.operations
+    (applied,) = history.now.operations.values()
     assert (applied.user_id, applied.op_id, applied.seq) == ("ann", "x", 2)
     assert applied.timestamp == "2024-03-21T10:30:00.003Z"
 

@@ -54,16 +54,14 @@ class FrontDoor:
         """Greet an accepted client, and bring it up to date if it came back."""
         session: Session = connection.session
         self._sessions[connection.id] = session
-        returning = self._arrivals.take_return(connection)
-        recovered = returning is not None and returning.recovered
-        self._greeting.send(session, recovered=recovered)
-        if returning is not None:
-            self._recovery.complete(session, returning)
+        prepared = self._arrivals.connected(connection)
+        self._greeting.send(session, prepared.report)
+        self._recovery.complete(session, prepared)
         self._tokens.begin(session)
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
-        self._arrivals.abandon(connection.session, Ended.BROKEN)
+        self._arrivals.abandoned(connection)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
@@ -84,6 +82,7 @@ class FrontDoor:
         self._sessions.pop(connection.id, None)
         self._arrivals.left(session)
         self._intake.forget(session)
+        self._recovery.ended(session, ended)
         self._departures.depart(session, ended)
 
     async def close(self) -> None:

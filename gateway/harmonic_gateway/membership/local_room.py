@@ -48,7 +48,7 @@ class LocalRoom:
         self.complete_after = position
 
     def admit(
-        self, membership: Membership, position: int, greeting: Sequence[Frame]
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
     ) -> tuple[Entry, list[Frame]]:
         """Make a membership present: what became of it, and the frames that it is due at once.
 

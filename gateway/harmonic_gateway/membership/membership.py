@@ -106,7 +106,7 @@ class Membership:
         is_idle = self.stage is Presence.ENTERING and not self.requests and not self.rejoining
         return is_idle and self.keeps_place and self.seated
 
-    def begin(self, reached: int) -> None:
+    def begin(self, reached: int = 0) -> None:
         """A seat is about to be asked for; a member was sent all up to ``reached``.
 
         A member is sent nothing until the reply, so that its snapshot comes in its place.
@@ -127,7 +127,9 @@ class Membership:
         """The owner has replied: it keeps a seat as of ``position``."""
         if position >= self.as_of:
             self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
-        if self.stage is Presence.ENTERING and not self.keeps_place:
+        if self.stage is not Presence.ENTERING or self.keeps_place:
+            return
+        if position >= self.cursor:
             self.start, self.cursor = start or Place(position), position
 
     def refused(self, *, frees_seat: bool) -> None:

@@ -103,12 +103,12 @@ class Memberships:
         membership.refused(frees_seat=frees_seat)
         if membership.is_held_in_vain:
             membership.requests += 1
-            return self.admit(membership, membership.cursor, ())
+            return self.admit(membership)
         self._settle(membership)
         return Entry.UNSEATED, []
 
     def admit(
-        self, membership: Membership, position: int, greeting: Sequence[Frame]
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
     ) -> tuple[Entry, list[Frame]]:
         """Make the connection a member: what became of it, and the frames that it is due now.
 

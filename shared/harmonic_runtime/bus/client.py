@@ -7,58 +7,41 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
-from typing import TypeAlias
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from nats.errors import Error as NatsError
 
-from harmonic_runtime.bus.connection import (
-    CONNECT_TIMEOUT_S,
-    MAX_OUTSTANDING_PINGS,
-    PING_INTERVAL_S,
-    RECONNECT_WAIT_S,
-    Connection,
-    Interest,
-    tls_context,
+from harmonic_runtime.bus.calls import (
+    Answer,
+    AnswerLost,
+    BusTimeout,
+    BusUnavailable,
+    Calls,
+    MessageTooLarge,
+    NoResponders,
 )
+from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
-from harmonic_runtime.bus.wire import STATUS, Handler, Message, decode_headers, publication
+from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
+from harmonic_runtime.bus.wire import Handler, Message, decode_headers, publication
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
-from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
 
 #: How long a round trip to the broker may take.
 FLUSH_TIMEOUT_S = 5.0
-#: How long the bus may take to stop: what is under way is handled, what is sent is written.
-STOP_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 1.0
-NO_RESPONDERS_STATUS = "503"
-
-
-class BusUnavailable(Exception):
-    """The bus, or whoever was asked over it, cannot be reached at the moment."""
-
-
-class NoResponders(BusUnavailable):
-    """Nobody listens there: the request was not delivered to anybody."""
-
-
-class BusTimeout(BusUnavailable):
-    """No answer came in time: whether the request was handled is unknown."""
-
-
-class AnswerLost(BusUnavailable):
-    """The connection was lost before the answer: whether the request was handled is unknown."""
-
-
-class MessageTooLarge(ValueError):
-    """The message, its headers included, is above the broker's bound; nothing was sent."""
-
-
-#: An answer, or why there is none.
-Answer: TypeAlias = Message | BusUnavailable
+__all__ = [
+    "Answer",
+    "AnswerLost",
+    "Bus",
+    "BusTimeout",
+    "BusUnavailable",
+    "MessageTooLarge",
+    "NoResponders",
+    "Subscription",
+    "open_bus",
+]
 
 
 class Subscription(Interest):
@@ -90,19 +73,6 @@ class Subscription(Interest):
             await self.close()
 
 
-class _Call:
-    """A request under way."""
-
-    __slots__ = ("many", "on_answer", "timer")
-
-    def __init__(
-        self, on_answer: Callable[[Answer], None], timer: asyncio.TimerHandle, *, many: bool
-    ) -> None:
-        self.on_answer = on_answer
-        self.timer = timer
-        self.many = many
-
-
 class Bus:
     """A connection to the broker, as a service uses it. Made by :func:`open_bus`."""
 
@@ -117,30 +87,18 @@ class Bus:
         self._settings = settings
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._on_closed = on_closed
         self._on_reconnect: list[Callable[[], None]] = []
-        self._ready = False
-        self._stopping = False
-        self._lost_at = self._loop.time()
-        self._last_error = ""
-        self._last_refusal = ""
         self._sids = itertools.count(1)
-        self._tokens = itertools.count()
-        self._calls: dict[str, _Call] = {}
+        self._calls = Calls(f"{settings.inbox_prefix}.{new_id()}.", log=log, metrics=metrics)
         self._round_trips: set[asyncio.Future[bool]] = set()
-        self._inbox = f"{settings.inbox_prefix}.{new_id()}."
-        self._inbox_interest = Interest(next(self._sids), f"{self._inbox}*", "", self._answered)
+        inbox = f"{self._calls.inbox}*"
+        self._inbox_interest = Interest(next(self._sids), inbox, "", self._calls.answered)
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
         )
-        self.connection = Connection(self._arrived, self._abandoned)
-        requests = metrics.counter("bus_requests", "requests made, by outcome", ["outcome"])
-        self._outcome_answered = requests.labels("answered")
-        self._outcome_no_responders = requests.labels("no_responders")
-        self._outcome_timeout = requests.labels("timeout")
-        self._outcome_disconnected = requests.labels("disconnected")
-        self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
-        self._errors = metrics.counter("bus_errors", "errors told by the broker or the network")
+        events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
+        self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
+        self.connection = self.link.connection
         metrics.gauge("bus_connected", "1 while the bus is there").set_function(
             lambda: float(self.connected)
         )
@@ -151,12 +109,7 @@ class Bus:
     @property
     def connected(self) -> bool:
         """Whether the broker is there, and knows of all subscriptions."""
-        return self._ready and self.connection.is_connected
-
-    @property
-    def max_payload_bytes(self) -> int:
-        """What one message may take, headers included."""
-        return self.connection.max_payload
+        return self.link.ready and self.connection.is_connected
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` whenever the bus was lost and is there again; undone by the result.
@@ -248,10 +201,9 @@ class Bus:
         It is called once, with an answer or with why there is none; with ``many``, for every
         answer until the request is forgotten or there is no more to come.
         """
-        token = str(next(self._tokens))
-        self.post(subject, payload, headers=headers, reply=self._inbox + token)
-        timer = self._loop.call_later(timeout_s, self._expire, token)
-        self._calls[token] = _Call(on_answer, timer, many=many)
+        token = self._calls.new_token()
+        self.post(subject, payload, headers=headers, reply=self._calls.inbox + token)
+        self._calls.begin(token, timeout_s, on_answer, many=many)
         return token
 
     def new_inbox(self) -> str:
@@ -260,9 +212,7 @@ class Bus:
 
     def forget(self, token: str) -> None:
         """Want no more answers to a request."""
-        call = self._calls.pop(token, None)
-        if call is not None:
-            call.timer.cancel()
+        self._calls.forget(token)
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
         """Have ``handler`` called for each message, in order of arrival over all subscriptions.
@@ -306,87 +256,38 @@ class Bus:
     ) -> None:
         message = Message(subject, payload, decode_headers(headers), reply)
         if interest is self._inbox_interest:
-            self._answered(message)
+            # Answers do not queue behind messages: whoever waits for one has a deadline.
+            self._calls.answered(message)
         else:
             self._dispatcher.put(interest, message)
 
-    def _answered(self, message: Message) -> None:
-        # Answers do not queue behind messages: whoever waits for one has a deadline.
-        token = message.subject[len(self._inbox) :]
-        call = self._calls.get(token)
-        if call is None:
-            return
-        nobody = not message.payload and message.headers.get(STATUS) == NO_RESPONDERS_STATUS
-        if nobody or not call.many:
-            self.forget(token)
-        if nobody:
-            self._outcome_no_responders.inc()
-            self._tell(call, NoResponders("nobody listens there"))
-        else:
-            self._outcome_answered.inc()
-            self._tell(call, message)
-
-    def _expire(self, token: str) -> None:
-        call = self._calls.pop(token)
-        self._outcome_timeout.inc()
-        self._tell(call, BusTimeout("no answer in time"))
-
-    def _tell(self, call: _Call, answer: Answer) -> None:
-        try:
-            call.on_answer(answer)
-        except Exception:  # noqa: BLE001 -- it would end the reading of the connection
-            self._log.exception("bus_answer_failed")
-
-    def _fail_calls(self) -> None:
-        # Answers to a lost connection cannot come any more: the broker has forgotten the inbox.
-        calls, self._calls = self._calls, {}
-        for call in calls.values():
-            call.timer.cancel()
-            self._outcome_disconnected.inc()
-            self._tell(call, AnswerLost("the connection was lost before the answer"))
+    def _lost(self) -> None:
+        self._calls.fail_all()
         for future in self._round_trips:
             if not future.done():
                 future.set_exception(BusUnavailable("the connection was lost"))
 
+    def _found(self) -> None:
+        for callback in list(self._on_reconnect):
+            # Through the queue: after what the connection before had still brought.
+            self._dispatcher.call_in_order(callback)
+
     async def start(self, name: str) -> None:
-        """Connect; raise :class:`CannotStart` if that takes too long, or will never succeed."""
-        settings = self._settings
-        secrets = (settings.nats_user, settings.nats_password)
-        user, password = (secret.get_secret_value() if secret else None for secret in secrets)
+        """Connect; raise :class:`CannotStart` if that takes too long."""
+        timeout_s = self._settings.bus_start_timeout_s
         try:
-            async with asyncio.timeout(settings.bus_start_timeout_s):
-                await self.connection.connect(
-                    servers=[url.strip() for url in settings.nats_url.split(",")],
-                    name=name,
-                    user=user,
-                    password=password,
-                    tls=tls_context(settings),
-                    inbox_prefix=settings.inbox_prefix,
-                    error_cb=self._error,
-                    disconnected_cb=self._disconnected,
-                    reconnected_cb=self._reconnected,
-                    closed_cb=self._closed,
-                    connect_timeout=CONNECT_TIMEOUT_S,
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
-                    max_reconnect_attempts=-1,
-                    ping_interval=PING_INTERVAL_S,
-                    max_outstanding_pings=MAX_OUTSTANDING_PINGS,
-                    drain_timeout=int(STOP_TIMEOUT_S),
-                )
+            async with asyncio.timeout(timeout_s):
+                await self.link.connect(name)
                 self.connection.add_interest(self._inbox_interest)
-                self._ready = True
-                await self.flush(settings.bus_start_timeout_s)
+                self.link.ready = True
+                await self.flush(timeout_s)
         except TimeoutError as error:
-            why = self._last_refusal or self._last_error or "no answer"
-            raise CannotStart(
-                f"NATS at {settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
-            ) from error
-        self._last_error = ""
-        self._log.info("bus_connected", bus=name)
+            raise self.link.why_not() from error
+        self.link.established(name)
 
     async def stop(self) -> None:
         """Stop consuming, handle what is under way, write what was sent, and close."""
-        self._stopping = True
+        self.link.stopping()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 for interest in list(self.connection.interests.values()):
@@ -395,54 +296,14 @@ class Bus:
                 if self.connected:
                     await self.flush()
                     await self.handled()
-                    self._ready = False
+                    self.link.ready = False
                     await self.connection.drain()
         except (TimeoutError, NatsError, BusUnavailable) as error:
             self._log.warning("bus_stopped_early", reason=type(error).__name__)
         finally:
-            self._ready = False
-            self._fail_calls()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await self.connection.close()
-
-    async def _error(self, error: Exception) -> None:
-        self._errors.inc()
-        text = f"{type(error).__name__}: {error}"
-        if isinstance(error, NatsError):
-            # The broker's own word: the reset of the connection that follows says less.
-            self._last_refusal = text
-        # While the broker is away, the same error comes four times a second.
-        if text != self._last_error:
-            self._last_error = text
-            self._log.warning("bus_error", error=text)
-
-    async def _disconnected(self) -> None:
-        if self._stopping:
-            return
-        self._ready = False
-        self._lost_at = self._loop.time()
-        self._log.warning("bus_lost")
-        self._fail_calls()
-
-    async def _reconnected(self) -> None:
-        self._ready = True
-        self._last_error = ""
-        self._reconnects.inc()
-        self._log.info("bus_found_again", after_s=round(self._loop.time() - self._lost_at, 3))
-        for callback in list(self._on_reconnect):
-            # Through the queue: after what the connection before had still brought.
-            self._dispatcher.call_in_order(callback)
-
-    async def _closed(self) -> None:
-        self._ready = False
-        if not self._stopping:
-            self._log.error("bus_closed", error=self._last_error)
-            self._on_closed()
-
-    def _abandoned(self, error: Exception) -> None:
-        self._log.error("bus_abandoned", exc_info=error)
-        self._on_closed()
+            self.link.ready = False
+            self._lost()
+            await self.link.close()
 
 
 @asynccontextmanager
