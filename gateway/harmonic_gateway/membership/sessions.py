@@ -67,12 +67,27 @@ class Sessions:
 
         One that was in no room since it began has nothing to be resumed.
         """
+        async with session.saving:
+            saved = self._state(session, memberships, ended=ended, said_goodbye=said_goodbye)
+            if saved is None:
+                return
+            session.is_saved = True
+            await self._store(session, saved)
+
+    def _state(
+        self,
+        session: Session,
+        memberships: Collection[Membership],
+        *,
+        ended: bool,
+        said_goodbye: bool,
+    ) -> SavedSession | None:
+        """What is to be saved of a session now, if anything is."""
         rooms = saved_rooms(memberships)
         if session.pid is None or session.replaced or not (rooms or session.is_saved):
-            return
-        session.is_saved = True
+            return None
         now_ms = milliseconds(self._clock.now())
-        saved = SavedSession(
+        return SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
             rooms=rooms,
@@ -82,7 +97,9 @@ class Sessions:
             said_goodbye=said_goodbye,
             fingerprint=session.fingerprint,
         )
-        subject = subjects.session(session.identity.user_id, session.pid)
+
+    async def _store(self, session: Session, saved: SavedSession) -> None:
+        subject = subjects.session(session.identity.user_id, session.pid or "")
         for _ in range(SAVE_ATTEMPTS):
             try:
                 session.saved_at = await self._streams.append(

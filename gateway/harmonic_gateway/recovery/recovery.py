@@ -127,6 +127,11 @@ class Recovery:
         if prepared.asked:
             self._pending.begin(session, prepared.asked)
 
+    def abandon(self, prepared: Prepared) -> None:
+        """The client is not accepted in the end: its departure gives its seats up."""
+        if prepared.returning is not None:
+            self._returns.abandon(prepared.returning)
+
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
         self._memberships.mark_sent(connection)
