@@ -237,7 +237,10 @@ def test_a_continued_session_moves_the_seat_and_shows_nothing() -> None:
     back = caller("ann", tab=2, gateway="g2")
     request = ResumeRoom(universe_id=UNIVERSE, mode="edit", replaces=ANN.connection_id)
     assert said(history.does(request, back)) == [
-        ("connection_left", {"connectionId": ANN.connection_id, "moved": True}),
+        (
+            "connection_left",
+            {"connectionId": ANN.connection_id, "moved": True, "awaySince": at(3)},
+        ),
         joined(back, "edit", replaces=ANN.connection_id),
     ]
     # Joining while one is there keeps what the seat continues.
