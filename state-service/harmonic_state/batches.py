@@ -78,16 +78,17 @@ class Conditions:
     """Under which requests are decided: now, and in what space.
 
     With ``almost_full``, only what makes a universe smaller is stored. With ``hashed``, a snapshot
-    has space for more operations.
+    has space for more operations. ``ring`` holds the log's latest records.
     """
 
     now: Instant
     almost_full: bool = False
     hashed: bool = False
+    ring: Ring | None = None
 
 
 def decide_batch(
-    requests: Sequence[PendingRequest], known: Loaded, ring: Ring, conditions: Conditions
+    requests: Sequence[PendingRequest], known: Loaded, conditions: Conditions
 ) -> Batch:
     """Decide ``requests``, at least one, on the universe as it is known."""
     now = conditions.now
@@ -105,7 +106,7 @@ def decide_batch(
         )
         decision: Decision | Refused
         try:
-            if not _is_behind(pending.request, known, ring):
+            if not _is_behind(pending.request, known, conditions.ring):
                 decision = AHEAD
             else:
                 decision = decide(universe, pending.request, pending.caller, moment)
@@ -128,7 +129,7 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
-def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring) -> bool:
+def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
     """Whether the position that a returning client names is one of this log, as far as is known.
 
     Where the record is not in memory any more, reading what follows it compares the two.
@@ -137,7 +138,7 @@ def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring) -> bool:
         return True
     if request.after_position > known.position:
         return False
-    at = ring.at(request.after_position)
+    at = ring.at(request.after_position) if ring is not None else None
     return at is None or request.after_record in {None, at.id}
 
 

@@ -206,9 +206,10 @@ class CommitCycle:
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
         almost_full = self.snapshots.almost_full
-        conditions = Conditions(now, almost_full=almost_full, hashed=self._packs_snapshots)
-        requests = self._line.take(self._batch_limit)
-        batch = decide_batch(requests, known, self.ring, conditions)
+        conditions = Conditions(
+            now, almost_full=almost_full, hashed=self._packs_snapshots, ring=self.ring
+        )
+        batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
         commands: list[Command] = [ReportFailure(error) for error in batch.errors]
         if almost_full:

@@ -59,9 +59,9 @@ def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
     bare = replace(universe, operations={}, operations_bytes=0)
     stored: dict[str, Any] = {
         "position": snapshot.position,
-        "record": snapshot.record_id,
         "marks": snapshot.marks,
         "universe": _UNIVERSE.dump_python(bare, mode="json"),
+        "record": snapshot.record_id,
     }
     if packed:
         operations = b"".join(_pack(key, each) for key, each in universe.operations.items())
