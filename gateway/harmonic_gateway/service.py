@@ -23,11 +23,13 @@ from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
 from harmonic_gateway.http.address_guard import guard_addresses
 from harmonic_gateway.http.api import Api, error_middleware, error_response
-from harmonic_gateway.http.listening import add_headers, listening
+from harmonic_gateway.http.listening import add_headers, listening, tls_context
 from harmonic_gateway.http.origins import REFUSED, Origins
+from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
@@ -42,19 +44,26 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.recovery.finding import Finder
+from harmonic_gateway.recovery.liveness import LivenessChecks
+from harmonic_gateway.recovery.missed import MissedReader
+from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
+from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
 from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
 
 #: How often a gateway says that it lives; owners wait for several of these.
@@ -100,7 +109,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
-        pids = Pids(settings.recovery_secret)
+        pids = Pids(*settings.recovery_secrets)
         keys = Keys(
             secrets=settings.secrets,
             jwks_url=settings.jwks_url,
@@ -180,6 +189,39 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
+        finder = Finder(
+            sessions=saved_sessions,
+            pids=pids,
+            gateways=gateways,
+            gateway_id=gateway_id,
+            window_s=settings.recovery_window_s,
+            clock=clock,
+        )
+        returns = RoomReturns(
+            owners=owners,
+            memberships=memberships,
+            rooms=rooms,
+            departures=departures,
+            sessions=saved_sessions,
+            reader=MissedReader(history, metrics),
+            answers=answers,
+            tasks=tasks,
+        )
+        checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
+        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
+        pending = PendingReturns(
+            finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
+        )
+        recovery = Recovery(
+            finder=finder,
+            returns=returns,
+            pending=pending,
+            checks=checks,
+            memberships=memberships,
+            clock=clock,
+            metrics=metrics,
+        )
+        tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
         commands = Commands(
             bus=bus,
             owners=owners,
@@ -193,22 +235,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 departures=departures,
                 rooms_per_connection=settings.rooms_per_connection,
             ),
+            cancel_return=pending.cancel,
             answers=answers,
             clock=clock,
-        )
-        recovery = Recovery(
-            sessions=saved_sessions,
-            pids=pids,
-            owners=owners,
-            memberships=memberships,
-            rooms=rooms,
-            answers=answers,
-            gateways=gateways,
-            history=history,
-            window_s=settings.recovery_window_s,
-            tasks=tasks,
-            clock=clock,
-            metrics=metrics,
         )
 
         def new_guard() -> FloodGuard:
@@ -243,6 +272,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             recovery=recovery,
             pids=pids,
+            fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
             log=log,
@@ -300,7 +330,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
             every(TOKENS_INTERVAL_S, arrivals.look_at_tokens),
         ):
-            async with listening(app, settings) as port:
+            tls = tls_context(settings)
+            rotated = [
+                *rotated_files(settings, keys, pids, tls),
+                *rotated_credentials(settings, bus),
+            ]
+            tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
+            async with listening(app, settings, tls) as port:
                 log.info("listening", host=settings.host, port=port)
                 yield
                 # Nobody new from here on; those who are here go before the bus does.

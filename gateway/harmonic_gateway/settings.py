@@ -58,6 +58,10 @@ class GatewaySettings(ServiceSettings):
             description="what clients that come back are known by; needed without a JWT secret",
         ),
     ] = None
+    session_old_secrets: Annotated[
+        SecretStr | None,
+        Field(description="session secrets that are still believed, separated by white space"),
+    ] = None
     token_warning_s: Annotated[
         float, Field(ge=0, le=3600, description="time before a token's expiry to warn its client")
     ] = 60.0
@@ -215,7 +219,9 @@ class GatewaySettings(ServiceSettings):
         return tuple(filter(None, (current, *old.split())))
 
     @property
-    def recovery_secret(self) -> str:
-        """What the secrets of clients that come back are proven with."""
-        chosen = self.session_secret or self.jwt_secret
-        return chosen.get_secret_value() if chosen else ""
+    def recovery_secrets(self) -> tuple[str, ...]:
+        """What the secrets of clients that come back are proven with, the current one first."""
+        if self.session_secret is None:
+            return self.secrets
+        old = self.session_old_secrets.get_secret_value() if self.session_old_secrets else ""
+        return (self.session_secret.get_secret_value(), *old.split())

@@ -8,11 +8,13 @@ from harmonic_music.jobs import CONSUMER_CONFIG, Composers
 from harmonic_music.settings import MusicSettings
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
 
 
 @asynccontextmanager
@@ -37,6 +39,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             AsyncExitStack() as at_the_end,
         ):
             streams = Streams(bus)
+            rotated = rotated_credentials(settings, bus)
             with process.waiting_for(f"stream {subjects.JOBS_STREAM}"):
                 await streams.wait_for(subjects.JOBS_STREAM)
             await streams.ensure_consumer(subjects.JOBS_STREAM, CONSUMER_CONFIG)
@@ -50,6 +53,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             )
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
+            tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")
             for number in range(settings.composers):

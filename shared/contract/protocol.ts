@@ -78,6 +78,8 @@ export interface ConnectSuccess {
   sessionId: string;
   /** Whether an earlier session of this client goes on. */
   recovered: boolean;
+  /** What became of an earlier session of this client. */
+  recovery: RecoveryReport;
   /** When the token expires. */
   expiresAt: Timestamp;
   /** The server's clock. */
@@ -139,7 +141,11 @@ export type Duration = number;
 /** The error codes that clients know. */
 export type ErrorCode = "AUTH_ERROR" | "NOT_FOUND" | "PERMISSION_DENIED" | "INVALID_PARAMETERS" | "ROOM_FULL" | "RATE_LIMITED" | "INTERNAL_ERROR";
 
-/** Why a request was refused, within its error code. */
+/**
+ * Why a request was refused, within its error code.
+ *
+ * It tells apart what one error code holds together; for an unknown one, act on the code.
+ */
 export type ErrorReason =
   /** No token was given. */
   | "MISSING"
@@ -207,6 +213,10 @@ export type ErrorReason =
   | "OVERDUE"
   /** Whether the request was carried out is unknown; the same `opId` again tells. */
   | "OUTCOME_UNKNOWN"
+  /** The universe holds `details.limitBytes` bytes of this, as many as it may. */
+  | "NO_SPACE"
+  /** The universe has no space to remember another `opId` within `details.windowMs`. */
+  | "TOO_MANY_OPERATIONS"
   /** There is no room to store this at the moment. */
   | "STORAGE_FULL"
   /** Stored data of the universe is lost, and the rest cannot be used alone. */
@@ -357,6 +367,8 @@ export interface MusicGenerated {
   playAt?: Timestamp;
   /** Which composer made the piece: another one makes another of the same seed. At least 1. */
   composerVersion?: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -386,6 +398,8 @@ export interface MusicUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All music parameters as they are now. */
   parameters: MusicParameters;
 }
@@ -493,6 +507,8 @@ export interface PhysicsUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
 }
@@ -501,6 +517,42 @@ export interface PhysicsUpdated {
 export interface Readiness {
   /** Whether new work is taken: only while `ready`. */
   status: "starting" | "ready" | "draining";
+}
+
+/** What became of a client's earlier session when it connected. */
+export type RecoveryOutcome =
+  /** The session goes on: what was missed is sent after `room_joined`. */
+  | "recovered"
+  /**
+   * Earlier connections of the user are asked whether they are alive. The rooms of one that is
+   * not follow within a ping timeout and a second, unless the client joins or leaves a room
+   * before.
+   */
+  | "pending"
+  /** A new session begins: the client joins its rooms itself. */
+  | "new";
+
+/** Why an earlier session does not go on, or does not yet. */
+export type RecoveryReason =
+  /** It is not known yet whether an earlier connection is broken. */
+  | "PENDING"
+  /** The client ended its session, and this one does not say its `pid`. */
+  | "GOODBYE"
+  /** The session ended longer ago than sessions are kept. */
+  | "WINDOW"
+  /** The client said `recovery: 0`. */
+  | "DECLINED"
+  /** The log does not hold all that was missed. */
+  | "TRIMMED"
+  /** There is no session that this client may continue. */
+  | "NONE";
+
+/** What became of the client's earlier session, and why. */
+export interface RecoveryReport {
+  /** What became of it. */
+  outcome: RecoveryOutcome;
+  /** Why it does not go on, or does not yet. */
+  reason?: RecoveryReason;
 }
 
 /** Go on with a newer token of the same user. */
@@ -799,6 +851,8 @@ export interface VisualizationUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All visualization parameters as they are now. */
   parameters: VisualizationParameters;
 }

@@ -1,6 +1,7 @@
 """Requests between services that no client can make."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -168,9 +169,10 @@ class SavedRoom(ServiceModel):
 class SavedSession(ServiceModel):
     """What is kept of a session so that any gateway can go on with it.
 
-    ``acknowledged`` says how far the client had certainly come in each room, where it does not
-    say so itself. ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A
-    client that ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone.
+    ``acknowledged`` says how far the client had certainly come in each room, by its heartbeats.
+    ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A client that
+    ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone; nor does one
+    with another ``fingerprint``, which a gateway of the version before does not say.
     """
 
     connection_id: str
@@ -181,3 +183,39 @@ class SavedSession(ServiceModel):
     ended_ms: int | None = None
     said_goodbye: bool = False
     taken_over: bool = False
+    fingerprint: str | None = None
+
+
+class GatewaySign(ServiceModel):
+    """When a gateway was alive, in Unix time: its sessions have not ended before."""
+
+    alive_ms: int
+
+
+class ConnectionCheck(ServiceModel):
+    """Asks a gateway whether one of its connections answers a ping that is sent from now on."""
+
+    connection_id: str
+
+
+class Liveness(StrEnum):
+    """What a gateway knows of a connection that it was asked about."""
+
+    ALIVE = "alive"
+    """it answered, or is not to be disturbed"""
+    BROKEN = "broken"
+    """it did not answer in time, or its transport ended without a goodbye"""
+    GOODBYE = "goodbye"
+    """its client ended it meanwhile"""
+    UNKNOWN = "unknown"
+    """there is no such connection here"""
+
+
+class ConnectionChecked(ServiceModel):
+    """The answer to :class:`ConnectionCheck`.
+
+    ``acknowledged`` says how far the client of a broken connection had come in each room.
+    """
+
+    liveness: Liveness
+    acknowledged: dict[str, int] = Field(default_factory=dict)

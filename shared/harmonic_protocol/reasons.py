@@ -1,7 +1,6 @@
-"""The reasons that ``details.reason`` of a refusal may give, each with a sentence for people.
+"""The reasons that clients are given in a word, each with a sentence for people.
 
-A reason is for programs: it tells apart what one error code holds together. Clients have to expect
-reasons that a newer version adds, and act on the code then.
+A reason is for programs. Clients have to expect reasons that a newer version adds.
 """
 
 from enum import StrEnum
@@ -11,17 +10,36 @@ from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 
-class Reason(StrEnum):
-    """Why a request was refused, within its error code."""
+class Explained(StrEnum):
+    """A word on the wire, with a sentence that says what it means."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A reason as it stands on the wire, with its sentence."""
+        """A word as it stands on the wire, with its sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
         return member
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """A schema that holds each word with its sentence."""
+        return {
+            "title": cls.__name__,
+            "description": cls.__doc__,
+            "type": "string",
+            "oneOf": [{"const": word.value, "description": word.meaning} for word in cls],
+        }
+
+
+class Reason(Explained):
+    """Why a request was refused, within its error code.
+
+    It tells apart what one error code holds together; for an unknown one, act on the code.
+    """
 
     # Tokens
     MISSING = "MISSING", "No token was given."
@@ -76,17 +94,39 @@ class Reason(StrEnum):
         "OUTCOME_UNKNOWN",
         "Whether the request was carried out is unknown; the same `opId` again tells.",
     )
+    NO_SPACE = (
+        "NO_SPACE",
+        "The universe holds `details.limitBytes` bytes of this, as many as it may.",
+    )
+    TOO_MANY_OPERATIONS = (
+        "TOO_MANY_OPERATIONS",
+        "The universe has no space to remember another `opId` within `details.windowMs`.",
+    )
     STORAGE_FULL = "STORAGE_FULL", "There is no room to store this at the moment."
     DAMAGED = "DAMAGED", "Stored data of the universe is lost, and the rest cannot be used alone."
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """A schema that holds each reason with its sentence."""
-        return {
-            "title": cls.__name__,
-            "description": cls.__doc__,
-            "type": "string",
-            "oneOf": [{"const": reason.value, "description": reason.meaning} for reason in cls],
-        }
+
+class RecoveryOutcome(Explained):
+    """What became of a client's earlier session when it connected."""
+
+    RECOVERED = "recovered", "The session goes on: what was missed is sent after `room_joined`."
+    PENDING = (
+        "pending",
+        (
+            "Earlier connections of the user are asked whether they are alive. The rooms of one"
+            " that is not follow within a ping timeout and a second, unless the client joins or"
+            " leaves a room before."
+        ),
+    )
+    NEW = "new", "A new session begins: the client joins its rooms itself."
+
+
+class RecoveryReason(Explained):
+    """Why an earlier session does not go on, or does not yet."""
+
+    PENDING = "PENDING", "It is not known yet whether an earlier connection is broken."
+    GOODBYE = "GOODBYE", "The client ended its session, and this one does not say its `pid`."
+    WINDOW = "WINDOW", "The session ended longer ago than sessions are kept."
+    DECLINED = "DECLINED", "The client said `recovery: 0`."
+    TRIMMED = "TRIMMED", "The log does not hold all that was missed."
+    NONE = "NONE", "There is no session that this client may continue."

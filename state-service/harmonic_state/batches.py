@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonic_protocol.envelope import Reply
-from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    JoinResult,
+    ReleaseGateway,
+    ResumeRoom,
+)
+from harmonic_protocol.messages.rooms import LeaveRoom
+from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.process.clock import milliseconds, timestamp
 from harmonic_state.domain.answers import answer
@@ -16,7 +25,7 @@ from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
-from harmonic_state.refusals import AHEAD, BROKEN
+from harmonic_state.refusals import AHEAD, BROKEN, FULL
 from harmonic_state.ring import Ring
 from harmonic_state.steps import Instant
 
@@ -53,8 +62,36 @@ class Batch:
         return self.decided[-1].moment.timestamp
 
 
-def decide_batch(requests: Sequence[PendingRequest], known: Loaded, now: Instant) -> Batch:
+#: What is still taken where a log is almost full: nothing of it lets a universe grow.
+_SHRINKING = (
+    LeaveRoom,
+    CloseConnection,
+    ReleaseGateway,
+    RemoveMember,
+    DeleteUniverse,
+    CompleteMusic,
+    ExpireMusic,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which requests are decided: now, and in what space.
+
+    With ``almost_full``, only what makes a universe smaller is stored. With ``hashed``, a snapshot
+    has space for more operations.
+    """
+
+    now: Instant
+    almost_full: bool = False
+    hashed: bool = False
+
+
+def decide_batch(
+    requests: Sequence[PendingRequest], known: Loaded, conditions: Conditions
+) -> Batch:
     """Decide ``requests``, at least one, on the universe as it is known."""
+    now = conditions.now
     universe, at, unix_ms = known.universe, timestamp(now.at), milliseconds(now.at)
     decided: list[Decided] = []
     events: list[LogEvent] = []
@@ -65,6 +102,7 @@ def decide_batch(requests: Sequence[PendingRequest], known: Loaded, now: Instant
             unix_ms,
             pending.fresh_id,
             pending.fresh_seed,
+            conditions.hashed,
         )
         decision: Decision | Refused
         try:
@@ -75,6 +113,9 @@ def decide_batch(requests: Sequence[PendingRequest], known: Loaded, now: Instant
         except Exception as error:  # noqa: BLE001 -- one request's fault is not the others'
             decision = BROKEN
             errors.append(error)
+        is_larger = isinstance(decision, Decision) and decision.events
+        if conditions.almost_full and is_larger and not isinstance(pending.request, _SHRINKING):
+            decision = FULL
         decided.append(Decided(pending, moment, decision))
         if isinstance(decision, Decision):
             universe = fold(universe, decision.events)

@@ -12,17 +12,15 @@ append for many commands. Invariants:
 - After an outcome that stayed unknown, nothing is decided until the log was read again.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
-from harmonic_protocol.messages.universes import DeleteUniverse
 from harmonic_protocol.refusals import Refused
-from harmonic_state.batches import Batch, Decided, decide_batch, reply_to
-from harmonic_state.loaded import Loaded
+from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
+from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import (
     BROKEN,
@@ -33,6 +31,7 @@ from harmonic_state.refusals import (
     UNAVAILABLE,
 )
 from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
     Answer,
@@ -50,17 +49,19 @@ from harmonic_state.steps import (
     Instant,
     Load,
     LookAgain,
+    MakeRoom,
     Read,
     ReadOn,
     ReportFailure,
     ResumeEffects,
-    SaveSnapshot,
+    RoomMade,
     SnapshotSaved,
     Stored,
     Submitted,
     TimePassed,
     WakeAt,
 )
+from harmonic_state.waiting_line import WaitingLine
 
 #: Requests decided together at most, so that one record stays well below its bound.
 MAX_BATCH = 128
@@ -87,32 +88,26 @@ class _Phase(Enum):
 class CommitCycle:
     """The requests of one universe, the universe as it is known, and what is done with both."""
 
-    def __init__(self, *, max_queued: int, ring_bytes: int, snapshot_every_records: int) -> None:
-        self._max_queued = max_queued
-        self._snapshot_every_records = snapshot_every_records
+    def __init__(
+        self, *, line: WaitingLine, ring: Ring, snapshots: SnapshotPlan, packs_snapshots: bool
+    ) -> None:
+        self._line = line
+        self._packs_snapshots = packs_snapshots
         self._phase = _Phase.IDLE
-        self._queue: deque[PendingRequest] = deque()
         self._batch: Batch | None = None
         self._unanswered: list[Decided] = []
         self._batch_limit = MAX_BATCH
         self._conflicts = 0
         self._unresolved = False
         self._wake_at_s: float | None = None
-        self._records_since_snapshot = 0
-        self._records_being_saved: int | None = None
         self.known: Loaded | None = None
-        self.ring = Ring(ring_bytes)
+        self.ring = ring
+        self.snapshots = snapshots
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done, so that all may be forgotten."""
-        saving = self._records_being_saved is not None
-        return self._phase is _Phase.IDLE and not saving and not self._unresolved
-
-    @property
-    def covered(self) -> bool:
-        """Whether a snapshot holds all that is known here."""
-        return self.known is None or not self._records_since_snapshot
+        return self._phase is _Phase.IDLE and not self.snapshots.saving and not self._unresolved
 
     def handle(  # noqa: C901, PLR0911 -- the one table of what each event leads to
         self, event: Event, now: Instant
@@ -130,31 +125,30 @@ class CommitCycle:
             case Conflicted():
                 return self._conflicted(now)
             case EffectsDone():
-                return [*self._answers(), *self._after_record(), *self._next(now)]
+                return [*self._answers(), *self._after_record(now), *self._next(now)]
+            case Failed(Failure.FULL) if self.known and self.snapshots.may_retry(now):
+                return self._make_room(self.known, now)
             case Failed(failure):
                 return [*self._failed(failure), *self._next(now)]
             case SnapshotSaved(coverage):
-                saved, self._records_being_saved = self._records_being_saved or 0, None
-                if coverage is not None and self.known is not None:
-                    self.known = replace(self.known, coverage=coverage)
-                    self._records_since_snapshot = max(0, self._records_since_snapshot - saved)
+                self.snapshots.saved(coverage, now)
+                self._covered(coverage)
                 return []
+            case RoomMade(coverage):
+                self._covered(coverage)
+                return self._next(now)
             case TimePassed():
                 return self._time_passed(now)
             case _:
                 assert_never(event)
 
-    def save_snapshot(self) -> list[Command]:
-        """Begin to save a snapshot, unless that is being done or there is nothing to save."""
-        if self.known is None or self._records_being_saved is not None:
-            return []
-        self._records_being_saved = self._records_since_snapshot
-        return [SaveSnapshot(self.known)]
+    def _covered(self, coverage: Coverage | None) -> None:
+        if coverage is not None and self.known is not None:
+            self.known = replace(self.known, coverage=coverage)
 
     def _submitted(self, pending: PendingRequest, now: Instant) -> list[Command]:
-        if len(self._queue) >= self._max_queued:
+        if not self._line.add(pending):
             return [_refusal(pending, BUSY)]
-        self._queue.append(pending)
         commands: list[Command] = []
         if self._wake_at_s is None or pending.deadline_s < self._wake_at_s:
             self._wake_at_s = pending.deadline_s
@@ -166,7 +160,7 @@ class CommitCycle:
     def _next(self, now: Instant) -> list[Command]:
         commands = self._refuse_overdue(now)
         self._phase = _Phase.IDLE
-        if not self._queue:
+        if not self._line:
             return commands
         if self.known is None:
             self._phase = _Phase.READING
@@ -174,27 +168,16 @@ class CommitCycle:
         return [*commands, *self._decide(self.known, now)]
 
     def _refuse_overdue(self, now: Instant) -> list[Command]:
-        overdue = [pending for pending in self._queue if pending.deadline_s <= now.s]
-        if overdue:
-            self._queue = deque(each for each in self._queue if each.deadline_s > now.s)
-        return [_refusal(pending, OVERDUE) for pending in overdue]
-
-    def _take_batch(self) -> list[PendingRequest]:
-        batch = [self._queue.popleft()]
-        # A tombstone has a record to itself, since all that precedes it is erased.
-        while (
-            self._queue
-            and len(batch) < self._batch_limit
-            and not isinstance(batch[-1].request, DeleteUniverse)
-            and not isinstance(self._queue[0].request, DeleteUniverse)
-        ):
-            batch.append(self._queue.popleft())
-        return batch
+        return [_refusal(pending, OVERDUE) for pending in self._line.take_overdue(now.s)]
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
-        batch = decide_batch(self._take_batch(), known, now)
+        almost_full = self.snapshots.almost_full
+        conditions = Conditions(now, almost_full=almost_full, hashed=self._packs_snapshots)
+        batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
         commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        if almost_full:
+            commands.extend(self.snapshots.due(known, now))
         if not batch.events:
             self._phase = _Phase.CONFIRMING
             return [*commands, Confirm(known.position)]
@@ -205,7 +188,7 @@ class CommitCycle:
         begins = self.known is None
         if begins:
             self.ring.clear()
-            self._records_since_snapshot = len(records)
+            self.snapshots.records = len(records)
         for record in records:
             self.ring.add(record)
         self.known = loaded
@@ -225,7 +208,7 @@ class CommitCycle:
             raise RuntimeError("stored what nobody has decided")
         self.known = known.then(batch.after, record.position)
         self.ring.add(record)
-        self._records_since_snapshot += 1
+        self.snapshots.records += 1
         self._phase = _Phase.EFFECTS
         # Perhaps nobody saw a record republished whose outcome was unknown.
         return [
@@ -233,13 +216,17 @@ class CommitCycle:
             CarryOutEffects(known.universe, batch.after, batch.events),
         ]
 
-    def _after_record(self) -> list[Command]:
+    def _make_room(self, known: Loaded, now: Instant) -> list[Command]:
+        self.snapshots.wait(now)
+        self._put_back()
+        self._phase = _Phase.READING
+        return [MakeRoom(known)]
+
+    def _after_record(self, now: Instant) -> list[Command]:
         if self.known is not None and self.known.universe and self.known.universe.deleted:
             self.ring.clear()
             return [Erase(self.known)]
-        if self._records_since_snapshot >= self._snapshot_every_records:
-            return self.save_snapshot()
-        return []
+        return self.snapshots.due(self.known, now)
 
     def _answers(self) -> list[Command]:
         """Answer all that was decided; it counts from now on."""
@@ -259,7 +246,7 @@ class CommitCycle:
         return [ReadOn(self.known)]
 
     def _put_back(self) -> None:
-        self._queue.extendleft(each.pending for each in reversed(self._unanswered))
+        self._line.put_back(each.pending for each in self._unanswered)
         self._batch, self._unanswered = None, []
 
     def _failed(self, failure: Failure) -> list[Command]:
@@ -270,15 +257,11 @@ class CommitCycle:
         waiting = [each.pending for each in self._unanswered]
         if self._phase is _Phase.READING:
             # Without the universe nothing can be decided, whatever waits.
-            waiting = list(self._queue)
-            self._queue.clear()
+            waiting = self._line.take_all()
         self._batch, self._unanswered = None, []
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         commands: list[Command] = [_refusal(each, _REFUSALS[failure]) for each in waiting]
-        if failure is Failure.FULL:
-            # Nothing is trimmed without a snapshot; one that failed may succeed now.
-            return [*commands, *self.save_snapshot()]
-        if failure is Failure.TOO_LARGE:
+        if failure in (Failure.FULL, Failure.TOO_LARGE):
             return commands
         # What the log holds is not known any more: the next request begins by reading it.
         self.known = None
@@ -295,7 +278,7 @@ class CommitCycle:
         if overdue:
             self._unanswered = [each for each in self._unanswered if each not in overdue]
             commands.extend(Answer(each.pending, self._late_reply(each)) for each in overdue)
-        waiting = [*self._queue, *(each.pending for each in self._unanswered)]
+        waiting = [*self._line, *(each.pending for each in self._unanswered)]
         self._wake_at_s = min((pending.deadline_s for pending in waiting), default=None)
         if self._wake_at_s is not None:
             commands.append(WakeAt(self._wake_at_s))

@@ -67,10 +67,22 @@ class Effects:
             return await self._journal.save_snapshot(universe_id, loaded)
         except (BusUnavailable, StreamFull, MessageTooLarge) as error:
             self._snapshots_failed.inc()
-            self._log.warning(
-                "snapshot_not_saved", universe=universe_id, reason=type(error).__name__
+            self._log.error(
+                "snapshot_not_saved",
+                universe=universe_id,
+                reason=f"{type(error).__name__}: {error}",
             )
             return None
+
+    async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage | None:
+        """Discard covered history of a log that can take no more."""
+        try:
+            coverage = await self._journal.make_room(universe_id, loaded)
+        except (BusUnavailable, StreamFull) as error:
+            self._log.error("log_full", universe=universe_id, reason=str(error))
+            return None
+        self._log.error("history_discarded", universe=universe_id, marks=list(coverage.marks))
+        return coverage
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Remove what is left of a deleted universe; if it fails, the next loading does it."""

@@ -8,19 +8,17 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-
-from pydantic import TypeAdapter
+from dataclasses import replace
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import fold
-from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
+from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 
 #: A log is read in parts of so many records.
 READ_RECORDS = 500
@@ -30,16 +28,6 @@ MAX_RECORD_BYTES = 900_000
 #: leader is gone has another after 4 to 9 s.
 RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    position: int
-    universe: Universe
-    marks: tuple[int, ...] = ()
-
-
-_SNAPSHOT = TypeAdapter(_Snapshot)
 
 
 class Conflict(Exception):
@@ -72,7 +60,7 @@ class Journal:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         start = Loaded(None, 0)
         if stored is not None:
-            snapshot = _SNAPSHOT.validate_json(stored.payload)
+            snapshot = decode_snapshot(stored.payload)
             coverage = Coverage(stored.sequence, snapshot.marks)
             start = Loaded(snapshot.universe, snapshot.position, coverage)
         return await self.advance(universe_id, start)
@@ -187,11 +175,11 @@ class Journal:
             return loaded.coverage
         marks = (*loaded.coverage.marks, loaded.position)
         kept = marks[-self._settings.history_snapshots :]
-        snapshot = _Snapshot(loaded.position, loaded.universe, kept)
+        snapshot = Snapshot(loaded.position, loaded.universe, kept)
         try:
             sequence = await self._streams.append(
                 subjects.snapshot(universe_id),
-                _SNAPSHOT.dump_json(snapshot),
+                encode_snapshot(snapshot, packed=self._settings.packs_snapshots),
                 expected_last_subject_sequence=loaded.coverage.sequence,
                 timeout_s=self._settings.append_timeout_s,
             )
@@ -201,6 +189,19 @@ class Journal:
             # The record at the mark stays: it may be the log's end, which the next append follows.
             await self._trim(universe_id, kept[0] - 1)
         return Coverage(sequence, kept)
+
+    async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage:
+        """Discard the history that a snapshot covers, since the log can take no more.
+
+        A new snapshot is stored for that, where it can be.
+        """
+        coverage = loaded.coverage
+        with suppress(BusUnavailable, StreamFull, MessageTooLarge):
+            coverage = await self.save_snapshot(universe_id, loaded)
+        newest = coverage.marks[-1:]
+        if newest:
+            await self._trim(universe_id, newest[0] - 1)
+        return replace(coverage, marks=newest)
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Leave nothing of a deleted universe but its tombstone; may be done again."""

@@ -28,8 +28,9 @@ from harmonic_state.journal import Conflict, Journal, RecordTooLarge
 from harmonic_state.loaded import Loaded
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import BROKEN, BUSY, FULL, OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
-from harmonic_state.ring import RecentRecord
+from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.settings import StateSettings
+from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
     Answer,
@@ -47,10 +48,12 @@ from harmonic_state.steps import (
     Instant,
     Load,
     LookAgain,
+    MakeRoom,
     Read,
     ReadOn,
     ReportFailure,
     ResumeEffects,
+    RoomMade,
     SaveSnapshot,
     SnapshotSaved,
     Stored,
@@ -59,6 +62,7 @@ from harmonic_state.steps import (
     WakeAt,
     Work,
 )
+from harmonic_state.waiting_line import WaitingLine
 
 #: How soon a universe whose last append may have been stored or not is looked at again.
 LOOK_AGAIN_S = 1.0
@@ -148,10 +152,15 @@ class OwnedUniverse:
     def __init__(self, universe_id: str, means: Means) -> None:
         self.universe_id = universe_id
         self._means = means
+        settings = means.settings
         self._cycle = CommitCycle(
-            max_queued=means.settings.queued_requests_per_universe,
-            ring_bytes=means.settings.ring_bytes,
-            snapshot_every_records=means.settings.snapshot_every_records,
+            line=WaitingLine(settings.queued_requests_per_universe),
+            ring=Ring(settings.ring_bytes),
+            snapshots=SnapshotPlan(
+                every_records=settings.snapshot_every_records,
+                uncovered_records=settings.uncovered_records,
+            ),
+            packs_snapshots=settings.packs_snapshots,
         )
         self._work: Work | None = None
         self._working = False
@@ -192,12 +201,6 @@ class OwnedUniverse:
         """Queue a request; it is answered by its deadline, whatever happens."""
         self._tell(Submitted(pending))
 
-    def look(self) -> None:
-        """Load the universe, if it is not, and tell gateways where its log ends."""
-        # Nobody's gateway: loading is all that it does.
-        request = ReleaseGateway(universe_id=self.universe_id, gateway_id="")
-        self.submit(self._means.of_its_own(request))
-
     async def done(self) -> None:
         """Wait until nothing is being done."""
         await self._finished.wait()
@@ -211,9 +214,10 @@ class OwnedUniverse:
 
     async def hand_over(self) -> None:
         """Store a snapshot for whoever owns the universe next, if there is much to read else."""
-        if self._cycle.covered:
+        snapshots = self._cycle.snapshots
+        if not snapshots.records:
             return
-        for command in self._cycle.save_snapshot():
+        for command in snapshots.begin(self._cycle.known):
             if isinstance(command, SaveSnapshot):
                 await self._save(command.loaded)
 
@@ -230,7 +234,7 @@ class OwnedUniverse:
     def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
         means = self._means
         match command:
-            case Load() | ReadOn() | Append() | Confirm() | CarryOutEffects():
+            case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._begin(command)
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
@@ -303,6 +307,8 @@ class OwnedUniverse:
             case Confirm(position):
                 await journal.confirm(self.universe_id, position)
                 return Confirmed()
+            case MakeRoom(loaded):
+                return RoomMade(await self._means.effects.make_room(self.universe_id, loaded))
             case CarryOutEffects(before, after, events):
                 await self._means.effects.carry_out(before, after, events)
                 return EffectsDone()
@@ -322,4 +328,6 @@ class OwnedUniverse:
 
     async def _look_again(self) -> None:
         await asyncio.sleep(LOOK_AGAIN_S)
-        self.look()
+        # Nobody's gateway: loading, and telling gateways where the log ends, is all that it does.
+        request = ReleaseGateway(universe_id=self.universe_id, gateway_id="")
+        self.submit(self._means.of_its_own(request))

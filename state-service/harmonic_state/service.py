@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import Directory, announce, watch
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.logs import BoundLogger
@@ -13,6 +14,7 @@ from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
 from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
@@ -62,6 +64,8 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         Tasks(process) as tasks,
     ):
         streams = Streams(bus)
+        rotated = rotated_credentials(settings, bus)
+        tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings)
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)

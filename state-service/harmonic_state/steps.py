@@ -74,6 +74,13 @@ class Conflicted:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomMade:
+    """What the log held of covered history was discarded: ``None`` if that failed."""
+
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True, slots=True)
 class EffectsDone:
     """What the stored events ask for was done, or given up."""
 
@@ -103,6 +110,7 @@ Event: TypeAlias = (
     | Stored
     | Confirmed
     | Conflicted
+    | RoomMade
     | EffectsDone
     | Failed
     | SnapshotSaved
@@ -110,7 +118,7 @@ Event: TypeAlias = (
 )
 
 
-# What is to be done. Of the first five, one is under way at a time, and its end is told.
+# What is to be done. Of the first six, one is under way at a time, and its end is told.
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,13 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeRoom:
+    """Discard what a snapshot covers, since the log is full: ``RoomMade``."""
+
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
 class CarryOutEffects:
     """Do what stored events ask for outside the log: ``EffectsDone``."""
 
@@ -150,7 +165,7 @@ class CarryOutEffects:
     events: Sequence[LogEvent]
 
 
-Work: TypeAlias = Load | ReadOn | Append | Confirm | CarryOutEffects
+Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
     )
     app = web.Application()
     app.add_routes(served.routes())
-    async with listening(app, SETTINGS) as port:
+    async with listening(app, SETTINGS, None) as port:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

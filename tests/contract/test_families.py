@@ -23,12 +23,14 @@ from harmonic_protocol.catalogue import (
     StateCommand,
 )
 from harmonic_protocol.messages.declaration import (
+    Audience,
     Command,
     Delivery,
     Event,
     GatewayCommand,
     LiveSignal,
     OwnerCommand,
+    Scope,
 )
 from harmonic_protocol.messages.universes import Operation
 from harmonic_state.domain.decide import UniverseRequest
@@ -41,6 +43,9 @@ PRODUCT = [
     for folder in ("shared", "gateway", "state-service", "music-service")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
+
+
+SIGNAL_EVENTS = {signal.event.spec.name for signal in SIGNALS.values()}
 
 
 def declared(base: type[Any], marker: str) -> set[type[Any]]:
@@ -109,6 +114,19 @@ def test_every_numbered_event_is_one_of_the_log() -> None:
     assert all("seq" in LOG_EVENTS[name].model_fields for name in kept)
 
 
+def test_gateways_have_a_place_for_every_event_of_the_log() -> None:
+    frames = {name for name, event in EVENTS.items() if event.spec.audience is Audience.ROOM}
+    places = [
+        frames - {log.MusicStored.name},
+        {log.MusicStored.name},
+        log.NOTICES,
+        log.OWNERS_NOTES,
+    ]
+
+    assert set().union(*places) - SIGNAL_EVENTS == set(LOG_EVENTS)
+    assert sum(map(len, places)) == len(set().union(*places))
+
+
 def test_every_request_on_a_universe_names_it() -> None:
     for request in get_args(UniverseRequest):
         assert {"universe_id", "id"} & request.model_fields.keys(), request
@@ -127,6 +145,7 @@ def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
 ) -> None:
     own = signal.model_fields.keys() - {"op_id"}
 
+    assert signal.rate().scope is Scope.CONNECTION
     assert signal.event.spec.delivery is Delivery.LIVE
     assert signal.spec.answers == (signal.event.spec.name,)
     assert signal.event.model_fields.keys() == own | {"user_id", "timestamp"}

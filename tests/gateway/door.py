@@ -115,7 +115,7 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
     app = web.Application()
     app.add_routes(door.server.routes())
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
-    async with listening(app, settings) as port:
+    async with listening(app, settings, None) as port:
         door.url = f"http://127.0.0.1:{port}"
         try:
             yield door

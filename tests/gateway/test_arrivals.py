@@ -12,9 +12,13 @@ import pytest
 
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.progress import TABLE, Duty, News, Progress, proceed
+from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
-from harmonic_gateway.recovery.recovery import Return
+from harmonic_gateway.recovery.recovery import Prepared
+from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
+from harmonic_protocol.messages.connection import RecoveryReport
+from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import get_log
@@ -68,11 +72,15 @@ class Parts:
     def left(self, _: object) -> None:
         self.counted -= 1
 
-    async def prepare(self, _session: object, _auth: object) -> Return | None:
+    async def prepare(self, _session: object, _claim: object) -> Prepared:
         if await self._next() == "later":
             raise BusUnavailable("away")
         self.is_returning = True
-        return Return(None)
+        report = RecoveryReport(outcome=RecoveryOutcome.RECOVERED)
+        return Prepared(report, Return(None))
+
+    def abandon(self, _prepared: Prepared) -> None:
+        pass
 
     def depart(self, _session: object, ended: Ended) -> None:
         self.departed.append(ended)
@@ -86,6 +94,7 @@ def arrivals(parts: Parts) -> Arrivals:
         crowding=some,
         recovery=some,
         pids=cast("Any", issued),
+        fingerprints=Fingerprints("secret"),
         departures=some,
         gateway_id="g1",
         log=get_log(),

@@ -9,25 +9,9 @@ from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import TimeSync
 from harmonic_protocol.messages.declaration import Command, RoomCommand
 from harmonic_protocol.refusals import Refused
+from harness.payloads import payload
 
 HEARD_AT = "2024-03-21T10:30:00Z"
-
-PAYLOADS: dict[str, dict[str, Any]] = {
-    "join_room": {"mode": "edit"},
-    "leave_room": {},
-    "update_physics": {"parameters": {"gravity": 9.81, "timeScale": 1}},
-    "update_music": {"parameters": {"key": "F#", "scale": "dorian", "tempo": 90}},
-    "update_visualization": {"parameters": {"colorScheme": "rainbow", "particleCount": 100}},
-    "update_parameters": {"physics": {"gravity": 1}, "music": {"harmony": 0}},
-    "generate_music": {"duration": 8, "seed": 1},
-    "audio_analysis": {
-        "analysis": {
-            "frequencies": [1.5, None],
-            "waveform": b"\x00",
-            "timestamp": HEARD_AT,
-        }
-    },
-}
 
 
 def read(name: str, *args: object, size: int = 100) -> Command | Refused:
@@ -50,7 +34,7 @@ IN_ROOMS = [name for name, command in COMMANDS.items() if issubclass(command, Ro
 
 @pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_is_read_with_an_operation_id(name: str) -> None:
-    command = read(name, {"universeId": "u-1", "opId": "mine", **PAYLOADS[name]})
+    command = read(name, {"universeId": "u-1", "opId": "mine", **payload(name)})
     assert isinstance(command, RoomCommand)
     assert command.operation() == name
     assert (command.universe_id, command.op_id) == ("u-1", "mine")
@@ -65,9 +49,9 @@ def test_time_sync_takes_the_clients_clock_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_refuses_what_is_not_declared(name: str) -> None:
-    good = {"universeId": "u", **PAYLOADS[name]}
+    good = {"universeId": "u", **payload(name)}
     assert "is not a known field" in fields(name, {**good, "extra": 1})["extra"]["reason"]
-    assert fields(name, PAYLOADS[name])["universeId"]["reason"] == "is missing"
+    assert fields(name, payload(name))["universeId"]["reason"] == "is missing"
     assert fields(name, {**good, "universeId": "no spaces"})["universeId"]["reason"]
     assert fields(name, {**good, "universeId": 7})["universeId"]["reason"] == "must be a string"
     assert fields(name, {**good, "opId": "x" * 65})["opId"]["reason"]
@@ -138,7 +122,7 @@ def test_unknown_events_are_refused_and_echoed_in_short() -> None:
     ("name", "limit"), [("update_physics", 64 * 1024), ("audio_analysis", 128 * 1024)]
 )
 def test_each_command_has_its_size(name: str, limit: int) -> None:
-    good = {"universeId": "u", **PAYLOADS[name]}
+    good = {"universeId": "u", **payload(name)}
     assert isinstance(read(name, good, size=limit), Command)
     told = refusal(name, good, size=limit + 1)
     assert (told.details["reason"], told.details["limitBytes"]) == ("TOO_LARGE", limit)

@@ -102,6 +102,7 @@ class MemoryStreams(Streams):
     async def read(
         self, stream: str, subject: str, *, from_sequence: int, limit: int
     ) -> list[Stored]:
+        assert limit > 0
         found = [one for one in self._read(stream, subject) if one.sequence >= from_sequence]
         return found[:limit]
 

@@ -25,14 +25,24 @@ _WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")
 _CONFTEST = '''"""The same examples in each run, none made smaller; and what is quick, first."""
 
 from hypothesis import Phase, settings
+from mutmut.state import state
 
 settings.register_profile(
     "mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
 
 
+_called_by_import = set()
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: hasattr(item.obj, "hypothesis"))
+    # What makes a module's tables is called before any test: each may depend on it.
+    _called_by_import.update(state()._stats)
+
+
+def pytest_runtest_setup():
+    state()._stats.update(_called_by_import)
 '''
 
 
@@ -43,6 +53,8 @@ class Group:
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    #: Whether each mutant imports the modules anew, so that their tables can be mutated, too.
+    anew: bool = False
 
     def has(self, module: str) -> bool:
         """Whether the module of that path is to be mutated."""
@@ -53,7 +65,7 @@ def groups() -> list[Group]:
     """All groups, as ``targets.toml`` lists them."""
     listed = tomllib.loads((ROOT / "tests/mutation/targets.toml").read_text())
     return [
-        Group(name, tuple(group["modules"]), tuple(group["tests"]))
+        Group(name, tuple(group["modules"]), tuple(group["tests"]), group.get("anew", False))
         for name, group in listed.items()
     ]
 
@@ -71,11 +83,12 @@ def stage(group: Group, folder: Path) -> None:
         if group.has(str(path.relative_to(folder)))
     ]
     for path in mutated:
-        path.write_text(decorate_afterwards(path.read_text()))
+        source = decorate_afterwards(path.read_text())
+        path.write_text(tables_from_functions(source) if group.anew else source)
     (folder / "conftest.py").write_text(_CONFTEST)
     pytest = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     pytest["pythonpath"] = ["tests", "."]
-    mutmut = {
+    mutmut: dict[str, object] = {
         "source_paths": [Path(package).name for package in PACKAGES],
         "only_mutate": list(group.modules),
         "also_copy": ["conftest.py"],
@@ -88,6 +101,8 @@ def stage(group: Group, folder: Path) -> None:
         "timeout_constant": TIMEOUT_S,
         "use_git_change_detection": False,
     }
+    if group.anew:
+        mutmut |= {"process_isolation": "forkserver", "forkserver_warmup": "none"}
     (folder / "pyproject.toml").write_text(
         _table("tool.pytest.ini_options", pytest) + _table("tool.mutmut", mutmut)
     )
@@ -122,4 +137,25 @@ def decorate_afterwards(source: str) -> str:
         end = function.end_lineno or function.lineno
         lines.insert(end, f"{indent}{function.name} = {applied}")
         del lines[function.decorator_list[0].lineno - 1 : function.lineno - 1]
+    return "\n".join(lines) + "\n"
+
+
+def tables_from_functions(source: str) -> str:
+    """The module with each table that is assigned in it returned by a function.
+
+    mutmut changes functions only; this way it sees what a table holds.
+    """
+    lines = source.splitlines()
+    tables = [
+        (node, node.targets[0] if isinstance(node, ast.Assign) else node.target, node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    ]
+    for node, target, value in reversed(tables):
+        if isinstance(value, ast.Dict | ast.Call | ast.Tuple) and isinstance(target, ast.Name):
+            first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
+            written = "\n".join(lines[first : last + 1])[value.col_offset :]
+            body = ["", "", f"def make{target.id}():", f"    return {written}", "", ""]
+            lines[first : last + 1] = [f"{lines[first][: value.col_offset]}make{target.id}()"]
+            lines[node.lineno - 1 : node.lineno - 1] = body
     return "\n".join(lines) + "\n"

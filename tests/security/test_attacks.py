@@ -168,7 +168,7 @@ async def patient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     settings = GatewaySettings.model_validate(
         {"jwt_secret": SECRET, "port": 0, "keepalive_timeout_s": KEPT_S}
     )
-    async with listening.listening(app, settings) as port:
+    async with listening.listening(app, settings, None) as port:
         yield port
 
 

@@ -11,7 +11,8 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import encode_record
 from harmonic_state.loaded import Loaded
 from harmonic_state.pending import PendingRequest
-from harmonic_state.ring import RecentRecord
+from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
     Answer,
     Append,
@@ -23,6 +24,7 @@ from harmonic_state.steps import (
     Event,
     Instant,
     Load,
+    MakeRoom,
     Read,
     ReadOn,
     SnapshotSaved,
@@ -31,12 +33,13 @@ from harmonic_state.steps import (
     TimePassed,
     Work,
 )
+from harmonic_state.waiting_line import WaitingLine
 from state_service.builders import UNIVERSE, caller, command, open_universe
 
 C = TypeVar("C")
 
 BEGAN_AT = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
-WORK = (Load, ReadOn, Append, Confirm, CarryOutEffects)
+WORK = (Load, ReadOn, Append, Confirm, MakeRoom, CarryOutEffects)
 NO_WORK = (Submitted, TimePassed, SnapshotSaved)
 ANN = caller("ann")
 
@@ -59,7 +62,10 @@ class Cycle:
 
     cycle: CommitCycle = field(
         default_factory=lambda: CommitCycle(
-            max_queued=1000, ring_bytes=2**16, snapshot_every_records=256
+            line=WaitingLine(1000),
+            ring=Ring(2**16),
+            snapshots=SnapshotPlan(every_records=256, uncovered_records=2000),
+            packs_snapshots=False,
         )
     )
     now_s: float = 0.0

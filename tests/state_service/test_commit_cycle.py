@@ -9,6 +9,7 @@ from harmonic_state.domain import presence
 from harmonic_state.domain.events import encode_record
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
+from harmonic_state.snapshot_plan import RETRY_STORING_S
 from harmonic_state.steps import (
     AnnounceHead,
     Append,
@@ -21,10 +22,12 @@ from harmonic_state.steps import (
     Failure,
     Load,
     LookAgain,
+    MakeRoom,
     Read,
     ReadOn,
     ReportFailure,
     ResumeEffects,
+    RoomMade,
     SaveSnapshot,
     SnapshotSaved,
     TimePassed,
@@ -211,12 +214,70 @@ def test_without_the_broker_everything_that_waits_for_loading_is_refused() -> No
     assert cycle.cycle.idle
 
 
-def test_a_full_store_refuses_and_asks_for_a_snapshot() -> None:
+def test_a_full_log_is_given_room_and_the_requests_are_tried_again() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(update())
     cycle.tell(Failed(Failure.FULL))
-    assert cycle.outcome(number) == "STORAGE_FULL"
+    assert cycle.does(MakeRoom).loaded.position == 10
+    cycle.tell(RoomMade(Coverage(3, (10,))))
+    cycle.stores(at=11)
+    assert cycle.outcome(number) == "ok"
+    assert cycle.cycle.known is not None
+    assert cycle.cycle.known.coverage.marks == (10,)
+
+
+def test_a_log_that_stays_full_refuses_and_is_not_tried_at_every_request() -> None:
+    cycle = at_hand("ann")
+    first = cycle.ask(update())
+    cycle.tell(Failed(Failure.FULL)).tell(RoomMade(None)).tell(Failed(Failure.FULL))
+    assert cycle.outcome(first) == "STORAGE_FULL"
+    second = cycle.ask(update())
+    cycle.tell(Failed(Failure.FULL))
+    assert cycle.outcome(second) == "STORAGE_FULL"
+    cycle.now_s += RETRY_STORING_S
+    third = cycle.ask(update())
+    cycle.tell(Failed(Failure.FULL))
+    cycle.does(MakeRoom)
+    cycle.tell(RoomMade(None)).stores(at=11)
+    assert cycle.outcome(third) == "ok"
+
+
+def test_the_end_of_a_log_is_kept_for_those_who_leave() -> None:
+    cycle = at_hand("ann", "bob")
+    cycle.cycle.snapshots.records = 2000
+    update_ = cycle.ask(update())
+    cycle.confirms()
+    leave = cycle.ask(command("leave_room"), caller("bob"))
+    cycle.stores(at=11)
+    removal = cycle.ask(command("delete_universe"), caller("owner"))
+    cycle.stores(at=12)
+    outcomes = [cycle.outcome(number) for number in (update_, leave, removal)]
+    assert outcomes == ["STORAGE_FULL", "ok", "ok"]
+
+
+def test_an_almost_full_log_heals_with_the_next_snapshot() -> None:
+    cycle = at_hand("ann")
+    cycle.cycle.snapshots.records = 2000
+    cycle.ask(update())
     cycle.said(SaveSnapshot)
+    cycle.confirms().tell(SnapshotSaved(Coverage(3, (10,))))
+    number = cycle.ask(update())
+    cycle.stores(at=11)
+    assert cycle.outcome(number) == "ok"
+
+
+def test_a_snapshot_that_failed_is_not_tried_at_every_record() -> None:
+    cycle = at_hand("ann")
+    cycle.cycle.snapshots.records = 255
+    cycle.ask(update())
+    cycle.stores(at=11).said(SaveSnapshot)
+    cycle.tell(SnapshotSaved(None))
+    cycle.ask(update())
+    cycle.stores(at=12)
+    assert not [each for each in cycle.commands if isinstance(each, SaveSnapshot)]
+    cycle.now_s += RETRY_STORING_S
+    cycle.ask(update())
+    cycle.stores(at=13).said(SaveSnapshot)
 
 
 def test_a_batch_that_fits_into_no_record_is_halved_until_it_does() -> None:
@@ -316,4 +377,4 @@ def test_after_enough_records_a_snapshot_is_saved_once_at_a_time() -> None:
     cycle.tell(SnapshotSaved(Coverage(5, (266,))))
     assert cycle.cycle.known is not None
     assert cycle.cycle.known.coverage.marks == (266,)
-    assert not cycle.cycle.covered
+    assert cycle.cycle.snapshots.records == 1

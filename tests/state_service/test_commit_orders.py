@@ -105,7 +105,7 @@ def test_each_request_is_answered_once_and_truly(seed: int) -> None:
 
     cycle, universe = scene.cycle, scene.log.universe
     assert universe is not None
-    applied = {each.op_id: each.seq for each in universe.operations}
+    applied = {each.op_id: each.seq for each in universe.operations.values()}
     assert len(cycle.replies) == cycle.asked
     for number, reply in cycle.replies.items():
         outcome, seq = cycle.outcome(number), applied.get(f"op{number}")

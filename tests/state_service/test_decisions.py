@@ -237,7 +237,10 @@ def test_a_continued_session_moves_the_seat_and_shows_nothing() -> None:
     back = caller("ann", tab=2, gateway="g2")
     request = ResumeRoom(universe_id=UNIVERSE, mode="edit", replaces=ANN.connection_id)
     assert said(history.does(request, back)) == [
-        ("connection_left", {"connectionId": ANN.connection_id, "moved": True}),
+        (
+            "connection_left",
+            {"connectionId": ANN.connection_id, "moved": True, "awaySince": at(3)},
+        ),
         joined(back, "edit", replaces=ANN.connection_id),
     ]
     # Joining while one is there keeps what the seat continues.
@@ -538,7 +541,7 @@ def test_a_deletion_leaves_a_tombstone_that_says_nothing() -> None:
     assert (now.id, now.owner, now.name, now.deleted) == (UNIVERSE, "owner", "", True)
     assert (now.visibility, now.public_mode, now.max_participants) == ("private", "view", 7)
     assert (now.created_at, now.updated_at, now.seq) == (at(1), at(4), 1)
-    assert (now.members, now.connections, now.operations) == ({}, {}, ())
+    assert (now.members, now.connections, now.operations) == ({}, {}, {})
     assert history.is_refused(command("get_universe"), OWNER).code == "NOT_FOUND"
 
 

@@ -169,7 +169,12 @@ async def test_a_log_with_a_hole_is_not_loaded(journal_with: OpenJournal, own_bu
 async def test_without_room_for_snapshots_the_log_fills_and_then_refuses(
     journal_with: OpenJournal, own_bus: Bus
 ) -> None:
-    journal = await journal_with(snapshot_stream_bytes=2**20, log_records=1024)
+    journal = await journal_with(
+        snapshot_stream_bytes=2**20,
+        log_records=1024,
+        history_snapshots=1,
+        snapshot_every_records=100,
+    )
     await Streams(own_bus).append(subjects.snapshot("other"), b"x" * 900_000, timeout_s=2)
     await Streams(own_bus).append(subjects.snapshot("another"), b"x" * 148_000, timeout_s=2)
     history = edited()

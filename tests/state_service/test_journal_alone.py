@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.domain.events import LogEvent, decode_record
 from harmonic_state.domain.evolve import fold
@@ -297,8 +297,49 @@ async def test_nothing_is_trimmed_while_history_is_short() -> None:
     storing = Storing(history_snapshots=2)
     for _ in range(2):
         await storing.store()
+        await storing.store()
         await storing.cover()
-    assert len(storing.records) == 2
+    assert len(storing.records) == 4
+
+
+async def test_a_log_without_space_is_cut_below_a_snapshot_of_now(storing: Storing) -> None:
+    await storing.store()
+    await storing.cover()
+    await storing.store()
+    await storing.store()
+    coverage = await storing.journal.make_room(UNIVERSE, storing.loaded)
+    assert coverage.marks == (storing.loaded.position,)
+    assert storing.records == [storing.loaded.position]
+    assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now
+
+
+@pytest.mark.parametrize("error", [AWAY, StreamFull("full"), MessageTooLarge("big")])
+async def test_where_no_snapshot_can_be_stored_the_log_is_cut_below_the_last(
+    storing: Storing, error: Exception
+) -> None:
+    await storing.store()
+    await storing.store()
+    covered = await storing.cover()
+    await storing.store()
+    storing.streams.failures = deque([Failure(error)])
+    assert await storing.journal.make_room(UNIVERSE, storing.loaded) == covered
+    assert storing.records == [2, storing.loaded.position]
+
+
+async def test_a_log_that_no_snapshot_covers_is_not_cut(storing: Storing) -> None:
+    await storing.store()
+    storing.streams.failures = deque([Failure(AWAY)])
+    assert await storing.journal.make_room(UNIVERSE, storing.loaded) == Coverage()
+    assert storing.records == [1]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_snapshot_is_stored_in_the_form_that_is_set(*, packed: bool) -> None:
+    storing = Storing(packs_snapshots=packed)
+    await storing.store()
+    await storing.cover()
+    assert storing.streams.stored[-1].payload.startswith(b"{") is not packed
+    assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now
 
 
 async def test_another_owners_snapshot_is_kept_and_known_of(storing: Storing) -> None:
@@ -320,6 +361,7 @@ async def test_a_deleted_universe_leaves_its_tombstone_alone(storing: Storing) -
     ):
         await storing.streams.append(subject, b"x", timeout_s=1)
     await storing.cover()
+    await storing.store()
     tombstone = await storing.store(storing.history.does(command("delete_universe"), OWNER))
     await storing.journal.erase(UNIVERSE, storing.loaded)
     assert storing.records == [tombstone.position]

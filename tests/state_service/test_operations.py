@@ -1,5 +1,6 @@
 """For how long, and how many, operations are remembered."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from harmonic_protocol.messages.declaration import Command
@@ -8,7 +9,9 @@ from harmonic_state.domain.operations import (
     REMEMBERED_OPERATIONS,
     REMEMBERED_S,
     digest,
+    operation_key,
     remember,
+    stored_bytes,
 )
 from harmonic_state.domain.universe import AppliedOperation
 from state_service.builders import command
@@ -23,31 +26,55 @@ def applied(number: int, *, at_s: float = 0) -> AppliedOperation:
     return AppliedOperation("ann", f"op-{number}", "digest", number, stamp)
 
 
-def numbers(operations: tuple[AppliedOperation, ...]) -> list[int]:
-    return [operation.seq for operation in operations]
+def remembered(*operations: AppliedOperation) -> Mapping[str, AppliedOperation]:
+    return {operation_key(each.user_id, each.op_id): each for each in operations}
+
+
+def numbers(operations: Mapping[str, AppliedOperation]) -> list[int]:
+    return [operation.seq for operation in operations.values()]
+
+
+def after(
+    operations: Mapping[str, AppliedOperation], applied: AppliedOperation
+) -> Mapping[str, AppliedOperation]:
+    return remember(operations, applied)[0]
 
 
 def test_the_last_operations_are_remembered_however_old_they_are() -> None:
-    operations: tuple[AppliedOperation, ...] = ()
+    operations = remembered()
     for number in range(REMEMBERED_OPERATIONS):
-        operations = remember(operations, applied(number))
-    operations = remember(operations, applied(1000, at_s=10 * REMEMBERED_S))
+        operations = after(operations, applied(number))
+    operations = after(operations, applied(1000, at_s=10 * REMEMBERED_S))
     assert numbers(operations) == [*range(1, REMEMBERED_OPERATIONS), 1000]
 
 
 def test_older_ones_are_remembered_for_their_time_and_not_longer() -> None:
-    operations = tuple(applied(number, at_s=number) for number in range(REMEMBERED_OPERATIONS + 3))
+    operations = remembered(
+        *(applied(number, at_s=number) for number in range(REMEMBERED_OPERATIONS + 3))
+    )
     # The oldest is as old as the bound by now, and not older.
-    assert numbers(remember(operations, applied(500, at_s=REMEMBERED_S)))[0] == 0
-    assert numbers(remember(operations, applied(500, at_s=REMEMBERED_S + 0.5)))[0] == 1
+    assert numbers(after(operations, applied(500, at_s=REMEMBERED_S)))[0] == 0
+    assert numbers(after(operations, applied(500, at_s=REMEMBERED_S + 0.5)))[0] == 1
     # Four are more than are kept in any case; more are not forgotten.
-    assert numbers(remember(operations, applied(500, at_s=9 * REMEMBERED_S)))[0] == 4
+    assert numbers(after(operations, applied(500, at_s=9 * REMEMBERED_S)))[0] == 4
 
 
-def test_in_one_moment_no_more_than_the_bound_are_remembered() -> None:
-    operations = tuple(applied(number) for number in range(MAX_REMEMBERED_OPERATIONS))
-    kept = numbers(remember(operations, applied(MAX_REMEMBERED_OPERATIONS)))
+def test_of_a_log_no_more_than_the_bound_are_remembered() -> None:
+    operations = remembered(*(applied(number) for number in range(MAX_REMEMBERED_OPERATIONS)))
+    kept = numbers(after(operations, applied(MAX_REMEMBERED_OPERATIONS)))
     assert kept == list(range(1, MAX_REMEMBERED_OPERATIONS + 1))
+
+
+def test_what_is_remembered_is_counted_in_bytes() -> None:
+    operations, total = remembered(), 0
+    for number in range(200):
+        operations, added = remember(operations, applied(number, at_s=number))
+        total += added
+    assert total == sum(stored_bytes(each) for each in operations.values())
+
+
+def test_an_op_id_is_each_users_own() -> None:
+    assert operation_key("a", "bc") != operation_key("ab", "c")
 
 
 def digest_of(name: str, **fields: object) -> str:

@@ -13,7 +13,7 @@ from harmonic_protocol.log import ConnectionLeft
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.values import Mode
-from harmonic_state.domain.absences import ABSENCE_KEPT_S, MAX_ABSENCES
+from harmonic_state.domain.absences import ABSENCE_KEPT_S, MAX_ABSENCES, MAX_ABSENCES_PER_USER
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import decode_record, encode_record
@@ -89,7 +89,6 @@ def test_after_the_grace_or_with_a_lost_gateway_the_session_is_still_continued(
     history.does(gone, FIRST)
     assert history.now.participants() == {}
     assert returns(history, FIRST, caller("ann", tab=2, gateway="g2"))
-    assert history.now.absences == {}
 
 
 def test_a_return_that_is_asked_for_twice_was_continued() -> None:
@@ -101,13 +100,25 @@ def test_a_return_that_is_asked_for_twice_was_continued() -> None:
     assert len(history.events) == position
 
 
-def test_a_session_is_continued_once() -> None:
+def test_a_session_that_another_client_took_over_is_still_continued_by_its_own() -> None:
     history = open_universe()
     history.does(EDIT, FIRST)
     history.does(GONE, FIRST)
     assert returns(history, FIRST, SECOND)
+    assert returns(history, FIRST, THIRD)
+    assert [*history.now.connections] == [SECOND.connection_id, THIRD.connection_id]
+    history.does(command("leave_room"), SECOND)
+    assert not returns(history, SECOND, caller("ann", tab=4))
+
+
+def test_a_session_that_was_taken_over_ends_with_a_removal_like_any_other() -> None:
+    history = private()
+    history.does(EDIT, FIRST)
+    assert returns(history, FIRST, SECOND)
+    history.does(command("remove_member", userId="ann"), OWNER)
+    history.does(command("set_member", userId="ann", role="edit"), OWNER)
     assert not returns(history, FIRST, THIRD)
-    assert returns(history, SECOND, caller("ann", tab=4))
+    assert not returns(history, SECOND, caller("ann", tab=4))
 
 
 def test_a_room_that_was_left_is_not_continued() -> None:
@@ -179,9 +190,26 @@ def test_a_gateway_that_lives_after_all_takes_its_seats_and_leaves_no_absence() 
     assert history.now.absences == {}
 
 
+def test_absences_of_one_user_are_bounded_and_the_oldest_end_first() -> None:
+    universe = open_universe().now
+    absences = {
+        f"{user}-{number}": Absence(user, universe.created_at)
+        for number in range(MAX_ABSENCES_PER_USER)
+        for user in ("ann", "bob")
+    }
+    seats = {"last": Seat("bob", "Bob", "edit", "g1")}
+    full = replace(universe, absences=absences, connections=seats)
+    after = evolve(full, ConnectionLeft(connection_id="last", away_since=universe.created_at))
+    assert after is not None
+    assert {*absences, "last"} - {*after.absences} == {"bob-0"}
+
+
 def test_absences_are_bounded_in_number_and_the_oldest_end_first() -> None:
     universe = open_universe().now
-    absences = {str(number): Absence("ann", universe.created_at) for number in range(MAX_ABSENCES)}
+    absences = {
+        str(number): Absence(f"user-{number}", universe.created_at)
+        for number in range(MAX_ABSENCES)
+    }
     seats = {"last": Seat("bob", "Bob", "edit", "g1")}
     full = replace(universe, absences=absences, connections=seats)
     after = evolve(full, ConnectionLeft(connection_id="last", away_since=universe.created_at))
@@ -292,7 +320,6 @@ class Sessions:
                 del self.of[known]
             case ResumeRoom(replaces=replaces):
                 if self.of.get(replaces) == by.user_id:
-                    del self.of[replaces]
                     self.continued.pop(replaces, None)
                     self.continued[known] = replaces
                 self.of[known] = by.user_id

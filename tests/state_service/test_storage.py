@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus
@@ -62,3 +63,19 @@ async def test_an_older_version_leaves_a_newer_ones_streams_alone(own_bus: Bus) 
     for number in range(subjects.LOG_STREAMS):
         info = await call(own_bus, f"STREAM.INFO.{subjects.log_stream(number)}", {})
         assert info["config"]["max_msgs_per_subject"] == 32_768
+
+
+@pytest.mark.parametrize(
+    ("chosen", "least"),
+    [
+        ({"log_records": 5119}, 5120),
+        ({"history_snapshots": 100, "log_records": 16_384}, 26_624),
+        ({"snapshot_every_records": 10_000}, 180_512),
+    ],
+)
+def test_a_log_has_space_for_its_history_and_for_those_who_leave(
+    chosen: dict[str, int], least: int
+) -> None:
+    with pytest.raises(ValidationError, match=rf"HARMONIC_LOG_RECORDS must be at least {least},"):
+        StateSettings.model_validate(chosen)
+    StateSettings.model_validate({**chosen, "log_records": least})

@@ -165,6 +165,9 @@ def planned(plan: StackPlan, output: Output) -> Stack:
             sign=says_ready,
         )
 
+    # A secret that stands in a file is not told twice.
+    in_file = "HARMONIC_JWT_SECRET_FILE" in plan.settings
+    secret = {} if in_file else {"HARMONIC_JWT_SECRET": plan.jwt_secret}
     ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
@@ -176,7 +179,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
                 "gateway",
                 n,
                 HARMONIC_PORT=str(port),
-                HARMONIC_JWT_SECRET=plan.jwt_secret,
+                **secret,
             )
             for n, port in enumerate(ports, start=1)
         ],

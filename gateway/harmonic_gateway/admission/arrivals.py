@@ -10,12 +10,14 @@ from typing import assert_never
 
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.progress import Duty, News, Progress, proceed
+from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, find_token
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.recovery.recovery import Recovery, Return
+from harmonic_gateway.recovery.planning import read_claim
+from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery
 from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
 from harmonic_protocol.messages.connection import ConnectRefusal
 from harmonic_protocol.refusals import Code, Refused
@@ -31,7 +33,7 @@ class _Arrival:
     auth: object
     progress: Progress = Progress.VERIFYING
     refusal: Refused | None = None
-    returning: Return | None = None
+    prepared: Prepared = NOTHING
     waits: asyncio.Timeout | None = None
 
     @property
@@ -50,6 +52,7 @@ class Arrivals:
         crowding: Crowding,
         recovery: Recovery,
         pids: Pids,
+        fingerprints: Fingerprints,
         departures: Departures,
         gateway_id: str,
         log: BoundLogger,
@@ -58,6 +61,7 @@ class Arrivals:
         self._crowding = crowding
         self._recovery = recovery
         self._pids = pids
+        self._fingerprints = fingerprints
         self._departures = departures
         self._gateway_id = gateway_id
         self._log = log
@@ -84,11 +88,11 @@ class Arrivals:
             told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
             raise ConnectRefused(refused.message, told.to_wire())
 
-    def connected(self, connection: Connection) -> Return | None:
-        """CONNECT was answered. What the client is due if it came back."""
+    def connected(self, connection: Connection) -> Prepared:
+        """CONNECT was answered. What the client is due now."""
         arrival = self._arriving.pop(connection)
         self._take(arrival, News.CONNECTED)
-        return arrival.returning
+        return arrival.prepared
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected before CONNECT was answered."""
@@ -149,7 +153,8 @@ class Arrivals:
         """Leave the seats that owners may have for a client, however far its recovery came."""
         session: Session | None = arrival.connection.session
         # A client that just came has none, and one whose token was not verified can have none.
-        if session is not None and (session.pid is None or arrival.returning is not None):
+        if session is not None and (session.pid is None or arrival.prepared.returning is not None):
+            self._recovery.abandon(arrival.prepared)
             ended = Ended.GOODBYE if arrival.refusal is not None else Ended.BROKEN
             self._departures.depart(session, ended)
 
@@ -172,7 +177,8 @@ class Arrivals:
         token = find_token(auth, handshake.headers, handshake.query)
         identity = await self._standing.identify(token)
         if isinstance(identity, Identity):
-            connection.session = Session(connection, identity, self._gateway_id)
+            fingerprint = self._fingerprints.of(handshake.headers)
+            connection.session = Session(connection, identity, self._gateway_id, fingerprint)
             return News.GOOD
         arrival.refusal = identity
         # Where nobody can tell now whether the token is good, the client is to try again.
@@ -190,24 +196,17 @@ class Arrivals:
     async def _recover(self, arrival: _Arrival) -> News:
         """Find out where a client was, and by what it is known from now on."""
         connection, session, auth = arrival.connection, arrival.session, arrival.auth
-        if declines_recovery(connection.handshake, auth):
-            return News.RECOVERED
+        claim = read_claim(auth, connection.handshake.query)
         try:
-            arrival.returning = await self._recovery.prepare(session, auth)
+            arrival.prepared = await self._recovery.prepare(session, claim)
         except BusUnavailable:
             return News.LATER
-        returning = arrival.returning
-        pid = returning.pid if returning is not None else None
-        session.pid = pid or self._pids.issue(session.identity.user_id)
+        if claim.declines:
+            return News.RECOVERED
+        session.pid = arrival.prepared.pid or self._pids.issue(session.identity.user_id)
         if takes_offsets(connection.handshake, auth):
             connection.pid, connection.elsewhere = session.pid, ""
         return News.RECOVERED
-
-
-def declines_recovery(handshake: Handshake, auth: object) -> bool:
-    """Whether a client says ``recovery: 0``: it wants to begin anew whenever it comes."""
-    said = auth if isinstance(auth, Mapping) else {}
-    return str(said.get("recovery", handshake.query.get("recovery"))) == "0"
 
 
 def takes_offsets(handshake: Handshake, auth: object) -> bool:

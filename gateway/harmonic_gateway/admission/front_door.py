@@ -54,11 +54,9 @@ class FrontDoor:
         """Greet an accepted client, and bring it up to date if it came back."""
         session: Session = connection.session
         self._sessions[connection.id] = session
-        returning = self._arrivals.connected(connection)
-        recovered = returning is not None and returning.recovered
-        self._greeting.send(session, recovered=recovered)
-        if returning is not None:
-            self._recovery.complete(session, returning)
+        prepared = self._arrivals.connected(connection)
+        self._greeting.send(session, prepared.report)
+        self._recovery.complete(session, prepared)
         self._tokens.begin(session)
 
     def abandoned(self, connection: Connection) -> None:
@@ -84,6 +82,7 @@ class FrontDoor:
         self._sessions.pop(connection.id, None)
         self._arrivals.left(session)
         self._intake.forget(session)
+        self._recovery.ended(session, ended)
         self._departures.depart(session, ended)
 
     async def close(self) -> None:

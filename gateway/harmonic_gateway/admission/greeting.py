@@ -5,13 +5,14 @@ from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.catalogue import COMMANDS
-from harmonic_protocol.messages.connection import ConnectSuccess, Limits
+from harmonic_protocol.messages.connection import ConnectSuccess, Limits, RecoveryReport
 from harmonic_protocol.messages.declaration import (
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
     SIGNAL_BYTES_PER_S,
     RateClass,
 )
+from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.process.clock import Clock, timestamp
 
 #: The commands that may take more bytes than others.
@@ -30,7 +31,7 @@ class Greeting:
         self._allowances = allowances
         self._clock = clock
 
-    def send(self, session: Session, *, recovered: bool) -> None:
+    def send(self, session: Session, recovery: RecoveryReport) -> None:
         """Greet a client whose CONNECT was answered."""
         connection = session.connection
         now = timestamp(self._clock.now())
@@ -38,7 +39,8 @@ class Greeting:
             user_id=session.identity.user_id,
             timestamp=now,
             session_id=connection.id,
-            recovered=recovered,
+            recovered=recovery.outcome is RecoveryOutcome.RECOVERED,
+            recovery=recovery,
             expires_at=session.identity.expires_at,
             server_time=now,
             limits=self._limits(),

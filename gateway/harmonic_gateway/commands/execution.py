@@ -1,6 +1,7 @@
 """Carrying a command out: ask the owner, and see to it that the caller is sent what it is due."""
 
-from typing import assert_never
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, assert_never
 
 from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.delivery.answers import Answers
@@ -25,6 +26,10 @@ _UNAVAILABLE = refused(
 )
 
 
+#: Called before a client joins or leaves a room: it is given none of an earlier session any more.
+CancelReturn: TypeAlias = Callable[[Session], Awaitable[None]]
+
+
 class Commands:
     """What each kind of command needs besides the owner's word."""
 
@@ -36,6 +41,7 @@ class Commands:
         memberships: Memberships,
         rooms: Rooms,
         joining: Joining,
+        cancel_return: CancelReturn,
         answers: Answers,
         clock: Clock,
     ) -> None:
@@ -44,6 +50,7 @@ class Commands:
         self._memberships = memberships
         self._rooms = rooms
         self._joining = joining
+        self._cancel_return = cancel_return
         self._answers = answers
         self._clock = clock
 
@@ -51,6 +58,8 @@ class Commands:
         self, session: Session, command: StateCommand | LiveSignal, queued: Queued
     ) -> Refused | None:
         """Carry one command out and acknowledge it, or say why not."""
+        if isinstance(command, JoinRoom | LeaveRoom):
+            await self._cancel_return(session)
         match command:
             case JoinRoom():
                 outcome = await self._joining.join(session, command, queued.deadline_s)

@@ -33,10 +33,16 @@ class Delivery:
         return [frame for frame in self.frames if isinstance(frame, MusicStored)]
 
 
-def encode(name: str, data: Mapping[str, Any]) -> Frame:
+def encode(name: str, data: Mapping[str, Any], *, replayed: bool = False) -> Frame:
     """An event's frame. A number that JSON does not know becomes ``null``."""
     supersedes = f"{name} {data['universeId']}" if name in _SUPERSEDING else None
-    return Frame.event(name, to_json(data, inf_nan_mode="null"), supersedes=supersedes)
+    body = to_json(data, inf_nan_mode="null")
+    return Frame.event(name, _as_replayed(body) if replayed else body, supersedes=supersedes)
+
+
+def _as_replayed(body: bytes) -> bytes:
+    """The same event for one who missed it: what members were sent, and a field at its end."""
+    return body[:-1] + b',"replayed":true}'
 
 
 def encode_event(event: WireModel, name: str) -> Frame:
@@ -65,7 +71,7 @@ def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
     return Delivery(frames, notices)
 
 
-def with_notes(music: MusicStored, notes: bytes) -> Frame:
+def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:
     """``music_generated`` from its stored part and the JSON array of its notes."""
-    body = music.to_json()
-    return Frame.event(music.name, body[:-1] + b',"notes":' + notes + b"}")
+    body = music.to_json()[:-1] + b',"notes":' + notes + b"}"
+    return Frame.event(music.name, _as_replayed(body) if replayed else body)

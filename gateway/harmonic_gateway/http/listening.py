@@ -44,12 +44,13 @@ def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIterator[int]:
-    """Serve an application; the port is what the block is given.
+async def listening(
+    app: web.Application, settings: GatewaySettings, tls: ssl.SSLContext | None
+) -> AsyncIterator[int]:
+    """Serve an application, over TLS if there is a context; the port is what the block is given.
 
-    Raise :class:`CannotStart` if the address is taken, or the certificate cannot be used.
+    Raise :class:`CannotStart` if the address is taken.
     """
-    tls = tls_context(settings)
     # No access log: it would hold the tokens that come in queries.
     runner = _Runner(
         app,
@@ -80,7 +81,10 @@ async def listening(app: web.Application, settings: GatewaySettings) -> AsyncIte
 
 
 def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
-    """How to be known to clients, if the gateway itself is to speak TLS."""
+    """How to be known to clients, if the gateway itself is to speak TLS.
+
+    Raise :class:`CannotStart` if the certificate cannot be used.
+    """
     if settings.tls_cert_file is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -67,6 +67,10 @@ class Keys:
             lambda: len(self._public.skipped)
         )
 
+    def replace_secrets(self, secrets: Sequence[str]) -> None:
+        """Believe these shared secrets from now on, and no others."""
+        self._secrets = tuple(secrets)
+
     @property
     def _has_source(self) -> bool:
         return self._url is not None or self._file is not None

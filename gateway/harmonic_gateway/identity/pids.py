@@ -14,24 +14,39 @@ _KEY_CONTEXT = b"harmonic pid"
 
 
 class Pids:
-    """Makes and recognises them, by a key derived from the gateways' shared secret."""
+    """Makes and recognises them, by keys derived from the gateways' shared secrets.
 
-    def __init__(self, secret: str) -> None:
-        self._key = hashlib.blake2b(secret.encode(), person=_KEY_CONTEXT, digest_size=32).digest()
+    The first secret makes them; those that it replaced are still believed.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._keys: list[bytes] = []
+        self.replace_secrets(*secrets)
+
+    def replace_secrets(self, *secrets: str) -> None:
+        """Make them by the first of these secrets from now on, and believe the others, too."""
+        self._keys = [
+            hashlib.blake2b(secret.encode(), person=_KEY_CONTEXT, digest_size=32).digest()
+            for secret in secrets
+        ]
 
     def issue(self, user_id: str) -> str:
         """A fresh one for a user: 128 random bits, and as many of proof."""
         nonce = new_id()
-        return f"{nonce}.{self._proof(nonce, user_id)}"
+        return f"{nonce}.{_proof(self._keys[0], nonce, user_id)}"
 
     def is_good(self, pid: object, user_id: str) -> bool:
         """Whether it was made for that user."""
         if not isinstance(pid, str):
             return False
         nonce, _, proof = pid.partition(".")
-        return hmac.compare_digest(proof.encode(), self._proof(nonce, user_id).encode())
+        return any(
+            hmac.compare_digest(proof.encode(), _proof(key, nonce, user_id).encode())
+            for key in self._keys
+        )
 
-    def _proof(self, nonce: str, user_id: str) -> str:
-        text = f"{nonce}.{user_id}".encode(errors="replace")
-        digest = hashlib.blake2b(text, key=self._key, digest_size=_DIGEST_BYTES).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+def _proof(key: bytes, nonce: str, user_id: str) -> str:
+    text = f"{nonce}.{user_id}".encode(errors="replace")
+    digest = hashlib.blake2b(text, key=key, digest_size=_DIGEST_BYTES).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -56,6 +56,7 @@ _VALUES: Mapping[str, Any] = {
     "name": "Our universe",
     "Note": {"pitch": 60, "startTime": 0, "duration": 0.5, "velocity": 80},
     "queuedCommands": 256,
+    "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
     "requestId": "R4x1mZ0q",
     "RoomRefused": {

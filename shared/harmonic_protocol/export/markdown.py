@@ -17,6 +17,7 @@ from harmonic_protocol.export.envelopes import (
 )
 from harmonic_protocol.export.examples import example
 from harmonic_protocol.export.operations import failures
+from harmonic_protocol.export.returning import chapter
 from harmonic_protocol.export.tables import (
     Known,
     all_fields,
@@ -52,6 +53,7 @@ def document() -> str:
         *_opening(known),
         *_commands(known),
         *_events(known),
+        *chapter(),
         *_errors(),
         *_limits(),
         *_http(known),

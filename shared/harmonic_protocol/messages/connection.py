@@ -13,6 +13,7 @@ from harmonic_protocol.messages.declaration import (
     EventSpec,
     GatewayCommand,
 )
+from harmonic_protocol.reasons import RecoveryOutcome, RecoveryReason
 from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
@@ -42,6 +43,13 @@ class Limits(WireModel):
     events_per_second: int
 
 
+class RecoveryReport(WireModel):
+    """What became of the client's earlier session, and why."""
+
+    outcome: RecoveryOutcome
+    reason: RecoveryReason | None = None
+
+
 class ConnectSuccess(Event):
     """The connection is accepted."""
 
@@ -51,6 +59,7 @@ class ConnectSuccess(Event):
     timestamp: Timestamp
     session_id: str
     recovered: bool
+    recovery: RecoveryReport
     expires_at: Timestamp
     server_time: Timestamp
     protocol: int = PROTOCOL_VERSION

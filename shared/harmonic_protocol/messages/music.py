@@ -1,6 +1,6 @@
 """Asking for music, and hearing the same notes."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -56,3 +56,4 @@ class MusicGenerated(Event):
     seq: int
     play_at: Timestamp | None = None
     composer_version: ComposerVersion | None = None
+    replayed: Literal[True] | None = None

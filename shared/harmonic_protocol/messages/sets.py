@@ -46,7 +46,8 @@ class ParametersUpdated(Event):
     """What all ``*_updated`` events share: ``changed`` names the fields that were sent.
 
     After a return, one of each tells the ``current`` values with the last change's user and
-    time: nothing happened just then, so it has no ``seq``.
+    time: nothing happened just then, so it has no ``seq``. An event that the client missed is
+    ``replayed``: what it tells of is over.
     """
 
     set_name: ClassVar[str]
@@ -57,6 +58,7 @@ class ParametersUpdated(Event):
     changed: tuple[str, ...]
     seq: int | None = None
     current: Literal[True] | None = None
+    replayed: Literal[True] | None = None
     parameters: Any
 
 

@@ -97,8 +97,8 @@ class Bus:
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
         )
         events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
-        self._link = Link(settings, self._arrived, events, log=log, metrics=metrics)
-        self.connection = self._link.connection
+        self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
+        self.connection = self.link.connection
         metrics.gauge("bus_connected", "1 while the bus is there").set_function(
             lambda: float(self.connected)
         )
@@ -109,7 +109,7 @@ class Bus:
     @property
     def connected(self) -> bool:
         """Whether the broker is there, and knows of all subscriptions."""
-        return self._link.ready and self.connection.is_connected
+        return self.link.ready and self.connection.is_connected
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` whenever the bus was lost and is there again; undone by the result.
@@ -277,17 +277,17 @@ class Bus:
         timeout_s = self._settings.bus_start_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                await self._link.connect(name)
+                await self.link.connect(name)
                 self.connection.add_interest(self._inbox_interest)
-                self._link.ready = True
+                self.link.ready = True
                 await self.flush(timeout_s)
         except TimeoutError as error:
-            raise self._link.why_not() from error
-        self._link.established(name)
+            raise self.link.why_not() from error
+        self.link.established(name)
 
     async def stop(self) -> None:
         """Stop consuming, handle what is under way, write what was sent, and close."""
-        self._link.stopping()
+        self.link.stopping()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 for interest in list(self.connection.interests.values()):
@@ -296,14 +296,14 @@ class Bus:
                 if self.connected:
                     await self.flush()
                     await self.handled()
-                    self._link.ready = False
+                    self.link.ready = False
                     await self.connection.drain()
         except (TimeoutError, NatsError, BusUnavailable) as error:
             self._log.warning("bus_stopped_early", reason=type(error).__name__)
         finally:
-            self._link.ready = False
+            self.link.ready = False
             self._lost()
-            await self._link.close()
+            await self.link.close()
 
 
 @asynccontextmanager

@@ -59,6 +59,7 @@ class Link:
         self._stopping = False
         self._last_error = ""
         self._last_refusal = ""
+        self._tls = tls_context(settings)
         self.ready = False
         self.connection = Connection(arrived, self._abandoned)
         self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
@@ -67,14 +68,13 @@ class Link:
     async def connect(self, name: str) -> None:
         """Connect, and go on trying until it succeeds; the caller bounds the time."""
         settings = self._settings
-        secrets = (settings.nats_user, settings.nats_password)
-        user, password = (secret.get_secret_value() if secret else None for secret in secrets)
+        user, password = _user_of(settings)
         await self.connection.connect(
             servers=[url.strip() for url in settings.nats_url.split(",")],
             name=name,
             user=user,
             password=password,
-            tls=tls_context(settings),
+            tls=self._tls,
             inbox_prefix=settings.inbox_prefix,
             error_cb=self._error,
             disconnected_cb=self._disconnected,
@@ -87,6 +87,15 @@ class Link:
             max_outstanding_pings=MAX_OUTSTANDING_PINGS,
             drain_timeout=int(STOP_TIMEOUT_S),
         )
+
+    def use_credentials(self, settings: ServiceSettings) -> None:
+        """Show the broker these credentials from the next connection on.
+
+        Raise ``OSError`` if the certificate cannot be used.
+        """
+        if self._tls is not None and settings.nats_cert_file is not None:
+            self._tls.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        self.connection.options["user"], self.connection.options["password"] = _user_of(settings)
 
     def why_not(self) -> CannotStart:
         """Why the broker could not be used in time."""
@@ -145,3 +154,9 @@ class Link:
     def _abandoned(self, error: Exception) -> None:
         self._log.error("bus_abandoned", exc_info=error)
         self._events.closed()
+
+
+def _user_of(settings: ServiceSettings) -> tuple[str | None, str | None]:
+    secrets = (settings.nats_user, settings.nats_password)
+    user, password = (secret.get_secret_value() if secret else None for secret in secrets)
+    return user, password

@@ -29,8 +29,17 @@ _PREVIOUS = "Nats-Last-Sequence"
 _PENDING = "Nats-Num-Pending"
 _END_OF_BATCH = "204"
 _NO_MESSAGE = "404"
+_TOO_MANY = "413"
 #: The same, as the API's error code.
 _NO_MESSAGE_FOUND = 10037
+
+
+#: The broker looks for the newest messages of so many subjects at once, and of no more.
+MAX_SUBJECTS = 1024
+
+
+class TooManySubjects(BusUnavailable):
+    """More subjects match than the broker looks for at once; it will be so the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,10 @@ async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, in
 
 
 async def latest(bus: Bus, stream: str, subjects: str, limit: int) -> list[Stored]:
-    """The newest message of each subject that matches, as one replica knows them."""
+    """The newest message of each subject that matches, as one replica knows them.
+
+    Raise :class:`TooManySubjects` for more than ``MAX_SUBJECTS`` of them.
+    """
     async with _in_time():
         return await _latest(bus, stream, [subjects], limit)
 
@@ -144,6 +156,8 @@ class _Batch:
         status = headers.get(STATUS)
         if status == _NO_MESSAGE:
             self.has_more.set_result(False)
+        elif status == _TOO_MANY:
+            self.has_more.set_exception(TooManySubjects(headers.get(DESCRIPTION, "")))
         elif status not in {None, _END_OF_BATCH}:
             self._fail(f"{status} {headers.get(DESCRIPTION, '')}".rstrip())
         elif int(headers[_PREVIOUS]) != (self.found[-1].sequence if self.found else 0):

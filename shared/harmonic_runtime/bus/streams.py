@@ -12,11 +12,25 @@ from typing import Any, TypeVar
 from harmonic_runtime.bus import reading, workqueue
 from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.jetstream import ApiRefused, call
-from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE, Stored
+from harmonic_runtime.bus.reading import (
+    EXPECTED_SEQUENCE,
+    MAX_SUBJECTS,
+    Stored,
+    TooManySubjects,
+)
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
-__all__ = ["AppendUnknown", "Job", "Stored", "StreamFull", "Streams", "WrongSequence"]
+__all__ = [
+    "MAX_SUBJECTS",
+    "AppendUnknown",
+    "Job",
+    "Stored",
+    "StreamFull",
+    "Streams",
+    "TooManySubjects",
+    "WrongSequence",
+]
 
 T = TypeVar("T")
 
@@ -179,6 +193,7 @@ class Streams:
     async def latest(self, stream: str, subjects: str, *, limit: int) -> list[Stored]:
         """The newest message of each subject that matches, in order, at most ``limit``.
 
+        Raise :class:`TooManySubjects` where more match than the broker looks for at once.
         Any replica may answer, and may be a little behind. Far cheaper for the broker than
         :meth:`read`, which has it look through its blocks.
         """

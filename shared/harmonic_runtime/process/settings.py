@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -145,6 +145,23 @@ class ServiceSettings(BaseSettings):
     ] = 25.0
 
     _replica_id: str = PrivateAttr(default_factory=new_id)
+    _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that secrets were read from."""
+        return list(self._secret_files.values())
+
+    def with_secrets_anew(self) -> Self:
+        """The same settings, with the secrets that stand in their files now.
+
+        Raise ``OSError`` or ``ValueError`` if a file cannot be used.
+        """
+        secrets = {name: read_secret(path) for name, path in self._secret_files.items()}
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        # Validated as at the start: a secret may be too short.
+        type(self)(**{**given, **secrets})
+        return self.model_copy(update=secrets)
 
     @property
     def replica_id(self) -> str:
@@ -187,7 +204,9 @@ def load_settings(cls: type[S]) -> S:
     secrets = _read_secrets(cls, problems)
     try:
         if not problems:
-            return cls(**secrets)
+            settings = cls(**{name: secret for name, (_, secret) in secrets.items()})
+            settings._secret_files.update({name: path for name, (path, _) in secrets.items()})
+            return settings
     except ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors(include_input=False)]
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
@@ -203,9 +222,9 @@ def _service_links(cls: type[ServiceSettings]) -> list[str]:
     ]
 
 
-def _read_secrets(cls: type[ServiceSettings], problems: list[str]) -> dict[str, Any]:
+def _read_secrets(cls: type[ServiceSettings], problems: list[str]) -> dict[str, tuple[Path, Any]]:
     """The secrets that stand in files; what is wrong with them is added to ``problems``."""
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[Path, Any]] = {}
     for name, field in cls.model_fields.items():
         path = os.environ.get(f"{variable(name)}_FILE") if is_secret(field) else None
         if path is None:
@@ -214,7 +233,7 @@ def _read_secrets(cls: type[ServiceSettings], problems: list[str]) -> dict[str, 
             problems.append(f"{variable(name)} and {variable(name)}_FILE exclude one another.")
             continue
         try:
-            found[name] = read_secret(Path(path))
+            found[name] = (Path(path), read_secret(Path(path)))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(f"{variable(name)}_FILE names a file that cannot be read: {reason}.")

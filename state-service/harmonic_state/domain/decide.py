@@ -14,7 +14,6 @@ from harmonic_protocol.internal import (
     ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
-from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
@@ -29,6 +28,7 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain import music, parameters, presence, registry
+from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import visible
@@ -83,7 +83,7 @@ def decide(
     if isinstance(events, Refused):
         return events
     seq = _last_seq(universe, events)
-    if isinstance(request, Command) and request.op_id is not None and events:
+    if isinstance(request, ParameterCommand | GenerateMusic) and request.op_id and events:
         applied = OperationApplied(
             user_id=caller.user_id,
             op_id=request.op_id,
@@ -92,7 +92,8 @@ def decide(
             timestamp=moment.timestamp,
         )
         events = [*events, applied]
-    return Decision(tuple(events), seq)
+    too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
+    return Decision(tuple(events), seq) if too_large is None else too_large
 
 
 def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:

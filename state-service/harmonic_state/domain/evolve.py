@@ -161,8 +161,12 @@ def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored
 
 def _operation_applied(universe: Universe, event: OperationApplied) -> Universe:
     applied = AppliedOperation(event.user_id, event.op_id, event.digest, event.seq, event.timestamp)
+    operations, added_bytes = remember(universe.operations, applied)
     return replace(
-        universe, operations=remember(universe.operations, applied), updated_at=event.timestamp
+        universe,
+        operations=operations,
+        operations_bytes=universe.operations_bytes + added_bytes,
+        updated_at=event.timestamp,
     )
 
 

@@ -18,12 +18,16 @@ from harmonic_state.domain.universe import Seat, Universe
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision takes from outside: the time, and for music a fresh id and seed."""
+    """All that a decision takes from outside: the time, and for music a fresh id and seed.
+
+    ``hashed`` says that operations are stored as hashes, so that more of them have room.
+    """
 
     timestamp: str
     unix_ms: int
     fresh_id: str = ""
     fresh_seed: int = 0
+    hashed: bool = False
 
 
 def join(
@@ -71,7 +75,8 @@ def resume(
     """Continue the session of an earlier connection of the same user, or join anew.
 
     The session is continued while the earlier connection has its seat or is absent; the seat
-    is the caller's then. Asked again, it was continued already.
+    is the caller's then. Asked again, it is continued already. A connection whose seat was
+    released with its gateway continues its own session.
     """
     seen = visible(universe, caller.user_id)
     if isinstance(seen, Refused):
@@ -79,14 +84,18 @@ def resume(
     allowed = allowed_mode(seen, caller.user_id)
     mode: Mode = "edit" if request.mode == allowed == "edit" else "view"
     earlier = seen.connections.get(request.replaces) or seen.absences.get(request.replaces)
-    if earlier is None or earlier.user_id != caller.user_id:
+    is_again = continues(seen, request, caller)
+    if is_again or earlier is None or earlier.user_id != caller.user_id:
         join_again = JoinRoom.model_construct(universe_id=seen.id, mode=mode)
         return join(seen, join_again, caller, moment)
     full = _is_full(seen, caller)
     if full is not None:
         return full
-    moved = ConnectionLeft(connection_id=request.replaces, moved=True)
-    return with_frames(seen, [moved, _joined(caller, mode, request.replaces)], moment)
+    joined = _joined(caller, mode, request.replaces)
+    if request.replaces == caller.connection_id:
+        return with_frames(seen, [joined], moment)
+    moved = ConnectionLeft(connection_id=request.replaces, moved=True, away_since=moment.timestamp)
+    return with_frames(seen, [moved, joined], moment)
 
 
 def continues(universe: Universe, request: ResumeRoom, caller: Caller) -> bool:

@@ -34,7 +34,10 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class AppliedOperation:
-    """A command that was carried out, to be recognised when it is sent again."""
+    """A command that was carried out, to be recognised when it is sent again.
+
+    ``user_id`` and ``op_id`` are empty where only their hash was stored.
+    """
 
     user_id: str
     op_id: str
@@ -60,6 +63,9 @@ class Universe:
 
     ``absences`` are the connections whose sessions may be continued in this room although they
     have no seat any more. One ends when its user may not see the universe, even for a moment.
+
+    ``operations`` are in the order in which they were applied, by ``operation_key``;
+    ``operations_bytes`` is what they take where they are stored with their texts.
     """
 
     id: str
@@ -78,7 +84,8 @@ class Universe:
     connections: Mapping[str, Seat] = field(default_factory=dict)
     absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
-    operations: tuple[AppliedOperation, ...] = ()
+    operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
+    operations_bytes: int = 0
 
     def participants(self) -> dict[str, Participant]:
         """Those in the room by user id, in the order of their coming, in their highest mode."""
