@@ -1,5 +1,7 @@
 """One connection in one universe: what counts as news, and what becomes of its seat."""
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway.members import connection
@@ -18,6 +20,10 @@ def entering(*, requests: int = 1) -> Membership:
         membership.begin()
         membership.may_hold_seat = True
     return membership
+
+
+def released(membership: Membership, position: int) -> bool:
+    return membership.release(position, reached=position - 1)
 
 
 def present(*, at: int = 5) -> Membership:
@@ -80,18 +86,23 @@ def test_an_older_answer_says_nothing_and_one_of_the_same_position_counts() -> N
     assert membership.mode == "view"
 
 
-def test_an_answer_for_one_who_is_gone_says_nothing() -> None:
+def test_an_answer_for_one_who_is_gone_tells_of_its_seat_alone() -> None:
     membership = entering()
     membership.depart()
     membership.answered(5, "edit")
-    assert (membership.seated, membership.start) == (False, None)
+    assert (membership.seated, membership.start, membership.stage) == (True, None, GONE)
+    # An earlier connection's end is no news any more.
+    assert not membership.supersede(4)
+    assert membership.admit(None) is Entry.GONE
 
 
 def test_a_members_answer_changes_its_mode_and_not_its_place() -> None:
     membership = present(at=5)
-    membership.begin()
+    membership.begin(7)
     membership.answered(9, "view")
-    assert (membership.mode, membership.cursor, membership.start) == ("view", 5, Place(5))
+    assert (membership.mode, membership.cursor, membership.start) == ("view", 7, Place(5))
+    membership.begin(7)
+    assert membership.admit(None) is Entry.ADMITTED
     assert membership.admit(None) is Entry.RENEWED
     assert (membership.stage, membership.requests) == (PRESENT, 0)
 
@@ -99,8 +110,9 @@ def test_a_members_answer_changes_its_mode_and_not_its_place() -> None:
 def test_a_member_that_asks_again_keeps_what_it_has() -> None:
     membership = present(at=5)
     membership.sent = membership.acknowledged = 7
-    membership.begin()
-    assert (membership.stage, membership.start) == (PRESENT, Place(5))
+    membership.begin(8)
+    assert (membership.stage, membership.start, membership.cursor) == (ENTERING, Place(5), 8)
+    assert membership.keeps_place
     assert (membership.sent, membership.acknowledged) == (7, 7)
 
 
@@ -216,9 +228,10 @@ def test_a_refused_request_ends_it_and_frees_the_seat_if_none_was_taken(
 
 def test_a_refused_request_leaves_a_member_its_seat() -> None:
     membership = present()
-    membership.begin()
+    membership.begin(8)
     membership.refused(frees_seat=True)
-    assert (membership.stage, membership.may_hold_seat) == (PRESENT, True)
+    assert membership.is_held_in_vain
+    assert (membership.keeps_place, membership.may_hold_seat) == (True, True)
 
 
 def test_a_refused_request_leaves_another_one_its_turn() -> None:
@@ -285,15 +298,30 @@ def test_a_released_member_whose_records_are_not_at_hand_begins_anew() -> None:
     assert (membership.rejoining, membership.stage) == (False, GONE)
 
 
-def test_a_mode_changes_if_that_is_newer_and_there_is_a_seat() -> None:
+def test_a_mode_changes_if_that_is_newer() -> None:
     membership = present(at=5)
     assert not membership.change_mode(5, "view")
     assert membership.mode == "edit"
     assert membership.change_mode(6, "view")
     assert (membership.mode, membership.as_of) == ("view", 6)
-    membership.unseat(7)
-    assert not membership.change_mode(8, "edit")
-    assert membership.mode is None
+
+
+def test_a_mode_that_is_heard_before_an_older_answer_counts() -> None:
+    membership = entering()
+    assert membership.change_mode(6, "view")
+    membership.answered(5, "edit")
+    assert (membership.mode, membership.cursor, membership.start) == ("view", 5, Place(5))
+    assert membership.admit(None) is Entry.ADMITTED
+
+
+@pytest.mark.parametrize("end", [Membership.unseat, Membership.supersede, released])
+def test_a_member_is_sent_nothing_of_the_time_between_two_seats(end: Callable[..., bool]) -> None:
+    membership = present(at=5)
+    membership.begin(5)
+    membership.answered(9, "edit")
+    membership.admit(None)
+    assert not end(membership, 7)
+    assert (membership.stage, membership.cursor) == (PRESENT, 9)
 
 
 def test_a_seat_that_another_connection_took_over_is_nobodys_here() -> None:

@@ -186,10 +186,9 @@ def test_frames_wait_until_their_member_was_sent_all_before_them(
     ann, eve = connection("ann"), connection("eve")
     member, other = join(memberships, ann, at=5), join(memberships, eve, at=5)
     late, later = frame("late"), frame("later")
-    assert not memberships.once_at(5, member, [late])
-    assert memberships.once_at(7, member, [late])
-    assert memberships.once_at(8, member, [later])
-    assert memberships.once_at(7, other, [late])
+    for asks, position, greeting in ((member, 7, late), (member, 8, later), (other, 7, late)):
+        memberships.enter(asks.connection, "u")
+        assert memberships.admit(asks, position, [greeting]) == (Entry.ADMITTED, [])
     assert memberships.due("u") == []
     memberships.deliver("u", 6, [])
     assert memberships.due("u") == []
@@ -200,13 +199,35 @@ def test_frames_wait_until_their_member_was_sent_all_before_them(
     assert memberships.due("u") == [(member, [later])]
     assert memberships.due("u") == []
     assert memberships.due("v") == []
-    strange = Membership(connection("bob"), "v")
-    assert not memberships.once_at(9, strange, [late])
 
 
-def test_a_room_that_is_not_followed_yet_keeps_no_frames() -> None:
-    room = LocalRoom("u")
-    assert not room.once_at(5, Membership(connection("ann"), "u"), [])
+def test_a_member_that_asks_again_is_greeted_between_the_records(memberships: Memberships) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    six, seven, greeting = frame("six"), frame("seven"), frame("greeting")
+    memberships.enter(member.connection, "u")
+    assert list(memberships.deliver("u", 6, [six])) == []
+    assert list(memberships.deliver("u", 7, [seven])) == []
+    memberships.answered(member, 6, "view")
+    assert memberships.admit(member, 6, [greeting]) == (Entry.ADMITTED, [six, greeting, seven])
+    assert member.mode == "view"
+
+
+def test_a_member_that_asks_again_in_vain_goes_on_as_before(memberships: Memberships) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    six = frame("six")
+    memberships.enter(member.connection, "u")
+    memberships.deliver("u", 6, [six])
+    assert memberships.mode(member.connection, "u") is None
+    assert memberships.refused(member, frees_seat=False) == (Entry.ADMITTED, [six])
+    assert memberships.mode(member.connection, "u") == "edit"
+
+
+def test_a_member_that_is_removed_while_it_asks_again_is_told(memberships: Memberships) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    memberships.enter(member.connection, "u")
+    assert memberships.unseat("u", member.connection.id, 6, REMOVED) is member
+    assert memberships.refused(member, frees_seat=False) == (Entry.UNSEATED, [])
+    assert member.stage is Presence.GONE
 
 
 def test_a_removed_member_is_told_and_forgotten(memberships: Memberships) -> None:

@@ -154,6 +154,7 @@ class Arrivals:
         session: Session | None = arrival.connection.session
         # A client that just came has none, and one whose token was not verified can have none.
         if session is not None and (session.pid is None or arrival.prepared.returning is not None):
+            self._recovery.abandon(arrival.prepared)
             ended = Ended.GOODBYE if arrival.refusal is not None else Ended.BROKEN
             self._departures.depart(session, ended)
 

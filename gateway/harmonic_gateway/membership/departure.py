@@ -54,6 +54,11 @@ class Departure:
         self._pause_s = FIRST_PAUSE_S
         self._is_saved = False
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether the session is saved, as far as that was possible."""
+        return self._is_saved
+
     def saved(self) -> None:
         """The session is saved, or could not be."""
         self._is_saved = True

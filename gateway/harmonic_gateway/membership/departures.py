@@ -64,7 +64,7 @@ class Departures:
         self._begin(_Departed(session, [membership], Ended.GOODBYE, departure))
 
     async def close(self, present: Iterable[Session]) -> None:
-        """Leave the sessions of all who are present, and of all who departed, for other gateways.
+        """Save the sessions of those present, and of those just departed, for other gateways.
 
         Their seats are not released: a client that reconnects in time takes its seat over, and
         the others leave when nothing has been heard of this gateway for a while.
@@ -73,7 +73,11 @@ class Departures:
             (session, list(self._memberships.of(session.connection).values()))
             for session in present
         ]
-        remaining += [(each.session, each.memberships) for each in self._departed.values()]
+        remaining += [
+            (each.session, each.memberships)
+            for each in self._departed.values()
+            if not each.departure.is_saved
+        ]
         async with asyncio.TaskGroup() as group:
             for session, memberships in remaining:
                 group.create_task(self._sessions.save(session, memberships, ended=True))

@@ -35,9 +35,6 @@ MAX_SNAPSHOTS = 3
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
 )
-_NOT_IN_ROOM = refused(
-    Code.PERMISSION_DENIED, "The seat in the room ended meanwhile", reason=Reason.NOT_IN_ROOM
-)
 
 
 class Joining:
@@ -113,6 +110,9 @@ class Joining:
                 return reply.error or reply
             frees_seat = False
             result = JoinResult.model_validate(reply.result)
+            if membership.rejoining:
+                # Nobody knows whether it was allowed to see the room all the time.
+                self._memberships.begin_anew(membership)
             if self._memberships.answered(membership, reply.position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
@@ -127,18 +127,17 @@ class Joining:
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
         position = reply.position or 0
-        # A member whose seat had been released is due records from before the snapshot, too.
-        greeting = [] if membership.rejoining else _greeting(result, position)
-        entry = self._rooms.admit(membership, greeting)
+        greeting = greet(result, position)
+        if membership.is_member:
+            # The room's records tell a member of itself.
+            greeting = greeting[-1:]
+        entry = self._rooms.admit(membership, greeting, position)
         match entry:
-            case Entry.ADMITTED if greeting:
-                return reply
             case Entry.ADMITTED | Entry.RENEWED:
-                joined = encode_event(result.room, RoomJoined.spec.name)
-                self._rooms.send_at(position, membership, [joined])
                 return reply
             case Entry.UNSEATED:
-                return membership.refusal or _NOT_IN_ROOM
+                # Where the seat was released with this gateway, it is to be had again.
+                return membership.refusal or Entry.STALE
             case Entry.GONE:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
@@ -156,7 +155,8 @@ def _is_certain(reply: Reply) -> bool:
     return reply.error is not None and reply.error.code is not Code.INTERNAL_ERROR
 
 
-def _greeting(result: JoinResult, position: int) -> list[Frame]:
+def greet(result: JoinResult, position: int) -> list[Frame]:
+    """What a connection is sent first in a room, as of its snapshot's position."""
     joined = encode_event(result.room, RoomJoined.spec.name)
     joined.offset = place(result.room.universe_id, position)
     if result.announcement is None:

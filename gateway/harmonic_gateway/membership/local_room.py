@@ -9,7 +9,7 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
@@ -47,24 +47,45 @@ class LocalRoom:
         self.position = position
         self.complete_after = position
 
-    def admit(self, membership: Membership) -> tuple[Entry, list[Frame]]:
-        """Make a membership present: what became of it, and the records that it is due at once."""
+    def admit(
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
+    ) -> tuple[Entry, list[Frame]]:
+        """Make a membership present: what became of it, and the frames that it is due at once.
+
+        ``greeting`` says how the room is as of ``position``: it comes after all records up to
+        there, and before the others.
+        """
         entry = membership.admit(self.complete_after)
-        missed: list[Frame] = []
+        due: list[Frame] = []
         if entry is Entry.ADMITTED:
-            for position, frames in self.recent:
-                if position > membership.cursor:
-                    missed.extend(frames)
+            due = self._greet(membership, membership.cursor, position, greeting)
             membership.cursor = max(membership.cursor, self.position or 0)
-            self.newest_cursor = max(self.newest_cursor, membership.cursor)
+        elif entry is Entry.RENEWED:
+            due = self._greet(membership, self.reached(membership), position, greeting)
         self.place(membership)
-        return entry, missed
+        return entry, due
+
+    def _greet(
+        self, membership: Membership, seen: int, position: int, greeting: Sequence[Frame]
+    ) -> list[Frame]:
+        """What a member that has seen all up to ``seen`` is due now, with its greeting in place."""
+        before = list(self._recent(seen, position))
+        if position > max(seen, self.position or 0):
+            self.awaited.append((position, membership, greeting))
+            return before
+        return [*before, *greeting, *self._recent(max(seen, position), None)]
+
+    def _recent(self, after: int, until: int | None) -> Iterator[Frame]:
+        for position, frames in self.recent:
+            if position > after and (until is None or position <= until):
+                yield from frames
 
     def place(self, membership: Membership) -> None:
         """Keep a membership where its stage says that it belongs."""
         connection = membership.connection
         if membership.stage is Presence.PRESENT:
             self.present[connection] = membership
+            self.newest_cursor = max(self.newest_cursor, membership.cursor)
         elif self.present.get(connection) is membership:
             del self.present[connection]
             self.several.discard(membership)
@@ -90,13 +111,6 @@ class LocalRoom:
         if position > self.newest_cursor:
             return members
         return [member for member in members if member.cursor < position]
-
-    def once_at(self, position: int, membership: Membership, frames: Sequence[Frame]) -> bool:
-        """Keep frames for a member until it was sent all up to ``position``, unless it was."""
-        if self.position is None or self.position >= position:
-            return False
-        self.awaited.append((position, membership, frames))
-        return True
 
     def due(self) -> list[tuple[Membership, Sequence[Frame]]]:
         """The frames kept for members who were sent all that comes before."""

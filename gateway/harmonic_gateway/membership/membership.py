@@ -10,7 +10,7 @@ the records of the log. Each names a position of the log. The invariants:
   the owner, the broker or the store of sessions was waited for.
 - PRESENT implies ``seated``: the newest fact says that the owner keeps a seat for the connection.
 - While requests are under way the membership stays ENTERING, whatever is heard: the reply may
-  tell of a newer seat.
+  tell of a newer seat. Once it ``is_over``, it is GONE for good.
 - ``may_hold_seat`` is true from before the first request for a seat until the owner has said, or
   the log has shown, that there is none. Whoever departs has all these seats released.
 """
@@ -59,7 +59,9 @@ class Membership:
     ``start`` is where it began in the log, ``cursor`` the position that it is to be sent nothing
     up to, ``sent`` what it will have received once it answers the ping that is under way, and
     ``acknowledged`` what it has received for certain. ``elsewhere`` follows the offsets of the
-    events that it is sent. ``rejoining`` says that it was a member until its seat was released.
+    events that it is sent. A member that asks for a seat again is ENTERING and keeps its
+    ``place``: it was sent all up to its cursor. ``rejoining`` says that its seat was released
+    with its gateway and is to be asked for again, ``is_over`` that its connection is over.
     """
 
     connection: Connection
@@ -71,7 +73,9 @@ class Membership:
     mode: Mode | None = None
     refusal: Refused | None = None
     may_hold_seat: bool = False
+    keeps_place: bool = False
     rejoining: bool = False
+    is_over: bool = False
     start: Place | None = None
     cursor: int = 0
     sent: int | None = None
@@ -91,28 +95,49 @@ class Membership:
         """Whether there is anything to remember."""
         return self.stage is not Presence.GONE or self.may_hold_seat
 
-    def begin(self) -> None:
-        """A seat is about to be asked for."""
+    @property
+    def is_member(self) -> bool:
+        """Whether its client believes to be in the room."""
+        return self.stage is Presence.PRESENT or self.keeps_place
+
+    @property
+    def is_held_in_vain(self) -> bool:
+        """Whether it was a member, is one still, and nothing is asked any more."""
+        is_idle = self.stage is Presence.ENTERING and not self.requests and not self.rejoining
+        return is_idle and self.keeps_place and self.seated
+
+    def begin(self, reached: int = 0) -> None:
+        """A seat is about to be asked for; a member was sent all up to ``reached``.
+
+        A member is sent nothing until the reply, so that its snapshot comes in its place.
+        """
         self.requests += 1
-        if self.stage is Presence.GONE:
+        if self.stage is Presence.PRESENT:
+            self._hold(reached)
+        elif self.stage is Presence.GONE and not self.is_over:
             self.stage = Presence.ENTERING
-            self._forget_place()
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing is kept of its place: it is sent a snapshot, and what follows that."""
+        self.keeps_place = self.rejoining = False
+        self.start, self.cursor, self.sent, self.acknowledged = None, 0, None, None
 
     def answered(self, position: int, mode: Mode, start: Place | None = None) -> None:
         """The owner has replied: it keeps a seat as of ``position``."""
-        if position < self.as_of or self.stage is Presence.GONE:
+        if position >= self.as_of:
+            self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
+        if self.stage is not Presence.ENTERING or self.keeps_place:
             return
-        self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
-        if self.stage is Presence.ENTERING and not self.rejoining:
+        if position >= self.cursor:
             self.start, self.cursor = start or Place(position), position
 
     def refused(self, *, frees_seat: bool) -> None:
         """The request was refused, or never made; ``frees_seat`` if no seat is held for certain."""
         self.requests -= 1
-        if frees_seat:
-            self.rejoining = False
-        if frees_seat and not self.seated and not self.requests:
-            self.may_hold_seat = False
+        if frees_seat and not self.seated:
+            self.begin_anew()
+            self.may_hold_seat = self.requests > 0
         self._give_up_if_idle()
 
     def admit(self, complete_after: int | None) -> Entry:
@@ -129,24 +154,25 @@ class Membership:
         if self.stage is Presence.PRESENT:
             return Entry.RENEWED
         if complete_after is not None and self.cursor < complete_after:
-            self.rejoining = False
+            self.keeps_place = self.rejoining = False
             self._give_up_if_idle()
             return Entry.STALE
         self.stage = Presence.PRESENT
-        self.rejoining = False
+        self.keeps_place = self.rejoining = False
         return Entry.ADMITTED
 
     def unseat(self, position: int, refusal: Refused | None = None) -> bool:
         """The log or a reply says that the seat ended at ``position``; whether that is news."""
         if position <= self.as_of:
+            self._interrupt(position)
             return False
         self.as_of, self.seated, self.refusal, self.mode = position, False, refusal, None
-        self._forget_place()
-        if self.requests:
+        self.begin_anew()
+        if self.requests and not self.is_over:
             self.stage = Presence.ENTERING
         else:
             self.stage = Presence.GONE
-            self.may_hold_seat = False
+            self.may_hold_seat = self.requests > 0
         return True
 
     def release(self, position: int, reached: int) -> bool:
@@ -154,37 +180,52 @@ class Membership:
 
         Until the owner gives it back, what follows ``reached`` is kept back.
         """
-        if position <= self.as_of or self.stage is Presence.GONE:
+        if position <= self.as_of:
+            self._interrupt(position)
+            return False
+        if self.stage is Presence.GONE:
             return False
         self.as_of, self.seated = position, False
-        if self.stage is not Presence.PRESENT:
+        if not self.is_member or self.rejoining:
             return False
-        self.stage, self.rejoining, self.cursor = Presence.ENTERING, True, reached
+        if self.stage is Presence.PRESENT:
+            self._hold(reached)
+        self.rejoining = True
         return True
 
     def change_mode(self, position: int, mode: Mode) -> bool:
-        """The log says what the connection may do from ``position`` on; whether that is news."""
-        if position <= self.as_of or not self.seated:
+        """The log says what the seat allows from ``position`` on; whether that is news."""
+        if position <= self.as_of:
             return False
-        self.as_of, self.mode = position, mode
+        self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         return True
 
     def depart(self) -> None:
         """The connection is over. What it had is kept, to be saved and released."""
-        self.stage = Presence.GONE
+        self.stage, self.is_over = Presence.GONE, True
 
     def supersede(self, position: int) -> bool:
         """The seat is another connection's as of ``position``; whether that is news."""
         if position <= self.as_of:
+            self._interrupt(position)
             return False
-        self.as_of, self.seated, self.may_hold_seat = position, False, False
-        self.stage = Presence.GONE
+        self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0
+        self.depart()
         return True
 
-    def _give_up_if_idle(self) -> None:
-        if self.stage is Presence.ENTERING and not self.requests and not self.rejoining:
-            self.stage, self.mode = Presence.GONE, None
+    def _interrupt(self, position: int) -> None:
+        """A seat ended at ``position``, and the one that is known is newer.
 
-    def _forget_place(self) -> None:
-        self.rejoining = False
-        self.start, self.cursor, self.sent, self.acknowledged = None, 0, None, None
+        A member is sent nothing of the time between: its room_joined says what became of it.
+        """
+        if self.is_member and position > self.cursor:
+            self.cursor = self.as_of
+
+    def _hold(self, reached: int) -> None:
+        self.stage, self.keeps_place, self.cursor = Presence.ENTERING, True, reached
+
+    def _give_up_if_idle(self) -> None:
+        if self.stage is not Presence.ENTERING or self.requests or self.rejoining:
+            return
+        if not self.is_held_in_vain:
+            self.stage, self.mode, self.keeps_place = Presence.GONE, None, False

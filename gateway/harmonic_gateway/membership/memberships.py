@@ -72,16 +72,20 @@ class Memberships:
         membership = known.get(universe_id)
         if membership is None:
             membership = known[universe_id] = Membership(connection, universe_id)
-        membership.begin()
         room = self._rooms.get(universe_id)
         if room is None:
             room = self._rooms[universe_id] = LocalRoom(universe_id)
+        membership.begin(room.reached(membership))
         room.place(membership)
         return membership
 
     def ask(self, membership: Membership) -> None:
         """The request for a seat leaves now."""
         membership.may_hold_seat = True
+
+    def begin_anew(self, membership: Membership) -> None:
+        """A member whose seat was released was not allowed to see the room for a time."""
+        membership.begin_anew()
 
     def answered(
         self, membership: Membership, position: int, mode: Mode, start: Place | None = None
@@ -91,24 +95,31 @@ class Memberships:
         self._aim(membership.connection)
         return membership.seated and membership.stage is not Presence.GONE
 
-    def refused(self, membership: Membership, *, frees_seat: bool) -> None:
-        """The request for a seat was refused, failed, or was not made."""
-        membership.refused(frees_seat=frees_seat)
-        self._settle(membership)
+    def refused(self, membership: Membership, *, frees_seat: bool) -> tuple[Entry, list[Frame]]:
+        """The request for a seat was refused, failed, or was not made.
 
-    def admit(self, membership: Membership) -> tuple[Entry, list[Frame]]:
-        """Make the connection a member: what became of it, and the records that it is due now."""
+        A member that only asked again is one as before: what became of that, as in :meth:`admit`.
+        """
+        membership.refused(frees_seat=frees_seat)
+        if membership.is_held_in_vain:
+            membership.requests += 1
+            return self.admit(membership)
+        self._settle(membership)
+        return Entry.UNSEATED, []
+
+    def admit(
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
+    ) -> tuple[Entry, list[Frame]]:
+        """Make the connection a member: what became of it, and the frames that it is due now.
+
+        ``greeting`` says how the room is as of ``position``.
+        """
         room = self._room_of(membership)
         if room is None:
             return membership.admit(None), []
-        entry, missed = room.admit(membership)
+        entry, due = room.admit(membership, position, greeting)
         self._settle(membership)
-        return entry, missed
-
-    def once_at(self, position: int, membership: Membership, frames: Sequence[Frame]) -> bool:
-        """Keep frames until the member was sent all up to ``position``, unless it was."""
-        room = self._room_of(membership)
-        return room is not None and room.once_at(position, membership, frames)
+        return entry, due
 
     # What the log says.
 
@@ -146,7 +157,7 @@ class Memberships:
         membership = self.find(connection_id, universe_id)
         if membership is None:
             return None
-        was_member = membership.stage is Presence.PRESENT or membership.rejoining
+        was_member = membership.is_member
         is_news = membership.unseat(position, refusal)
         self._settle(membership)
         return membership if is_news and was_member else None
@@ -181,10 +192,11 @@ class Memberships:
     def supersede(self, universe_id: str, connection_id: str, position: int) -> Membership | None:
         """A seat is another connection's now; the membership that has ended, if there was one."""
         membership = self.find(connection_id, universe_id)
-        if membership is None or not membership.supersede(position):
+        if membership is None:
             return None
+        is_news = membership.supersede(position)
         self._settle(membership)
-        return membership
+        return membership if is_news else None
 
     # On the way out.
 
@@ -286,7 +298,7 @@ class Memberships:
         room = self._room_of(membership)
         if room is not None and membership.stage is Presence.PRESENT:
             return place(universe_id, room.reached(membership))
-        if start is None or membership.rejoining:
+        if start is None or membership.keeps_place:
             return place(universe_id, membership.cursor)
         return place(universe_id, start.position, start.frames)
 

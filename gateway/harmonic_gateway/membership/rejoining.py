@@ -1,19 +1,20 @@
 """Asking again for the seats of members whose gateway was taken for dead while it lives.
 
-Until the owner has given a seat back, its member is sent nothing: it may not see the universe any
-more. What comes meanwhile is kept, and sent with the seat.
+Until the owner has given a seat back, its member is sent nothing, since it may not be allowed to
+see the universe any more. What comes meanwhile is kept, and sent with the seat. A member that
+was not allowed to see the universe for a time begins anew: it is sent nothing of that time.
 """
 
 import asyncio
 
 from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.membership.joining import greet
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
-from harmonic_protocol.internal import JoinResult
-from harmonic_protocol.messages.rooms import JoinRoom
+from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -63,9 +64,11 @@ class Rejoining:
         """Ask for the seat; whether the owner has answered."""
         universe_id, connection = membership.universe_id, membership.connection
         session = connection.session
-        join = JoinRoom.model_validate({"universeId": universe_id, "mode": membership.mode})
+        resume = ResumeRoom(
+            universe_id=universe_id, mode=membership.mode or "view", replaces=connection.id
+        )
         self._memberships.enter(connection, universe_id)
-        reply = await self._owners.ask(universe_id, join.operation(), join, session.caller)
+        reply = await self._owners.ask(universe_id, resume.operation(), resume, session.caller)
         refusal = reply.error
         if refusal is not None or reply.position is None:
             is_certain = refusal is not None and refusal.code is not Code.INTERNAL_ERROR
@@ -74,10 +77,15 @@ class Rejoining:
             if refusal is not None and is_told:
                 self._evict(membership, refusal)
             return is_certain
-        mode = JoinResult.model_validate(reply.result).room.mode
-        self._memberships.answered(membership, reply.position, mode)
-        if self._rooms.admit(membership) is Entry.STALE:
-            # It has to begin anew, and is brought up to date then.
+        result = JoinResult.model_validate(reply.result)
+        if result.continued is False:
+            self._memberships.begin_anew(membership)
+        self._memberships.answered(membership, reply.position, result.room.mode)
+        greeting = [] if membership.is_member else greet(result, reply.position)
+        entry = self._rooms.admit(membership, greeting, reply.position)
+        has_ended = membership.stage is Presence.GONE and membership.refusal is None
+        if entry is Entry.STALE or (entry is Entry.UNSEATED and has_ended):
+            # Its client has to begin anew, and is brought up to date then.
             connection.close()
         return True
 

@@ -4,7 +4,7 @@ Who is a member, and what it is due, the memberships say; here frames are sent, 
 and left. Whatever ends a membership goes through here, so that no log is followed for nobody.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harmonic_gateway.delivery.feed import Feed
@@ -72,25 +72,33 @@ class Rooms:
             await self._bus.flush()
             followed.is_heard = True
 
-    def admit(self, membership: Membership, greeting: Iterable[Frame] = ()) -> Entry:
-        """Make a connection a member: its ``greeting``, and then all that it is due."""
-        universe_id, connection = membership.universe_id, membership.connection
-        entry, missed = self._memberships.admit(membership)
-        if entry is Entry.ADMITTED:
-            connection.send_all([*greeting, *missed], membership.elsewhere)
-            self._go_on(universe_id, membership.cursor)
+    def admit(
+        self,
+        membership: Membership,
+        greeting: Sequence[Frame] = (),
+        position: int | None = None,
+    ) -> Entry:
+        """Make a connection a member: its ``greeting``, and all that it is due.
+
+        The greeting says how the room is as of ``position``: without one, where it enters.
+        """
+        universe_id = membership.universe_id
+        position = membership.cursor if position is None else position
+        entry, due = self._memberships.admit(membership, position, greeting)
+        if entry in (Entry.ADMITTED, Entry.RENEWED):
+            membership.connection.send_all(due, membership.elsewhere)
+            self._go_on(universe_id, max(position, membership.cursor))
         self._leave_if_empty(universe_id)
         return entry
 
-    def send_at(self, position: int, membership: Membership, frames: Sequence[Frame]) -> None:
-        """Send a member frames as soon as it was sent all up to a position."""
-        if not self._memberships.once_at(position, membership, frames):
-            membership.connection.send_all(frames, membership.elsewhere)
-        self.expect(membership.universe_id, position)
-
     def refused(self, membership: Membership, *, frees_seat: bool) -> None:
         """The request for a seat was refused, or not made."""
-        self._memberships.refused(membership, frees_seat=frees_seat)
+        entry, due = self._memberships.refused(membership, frees_seat=frees_seat)
+        if entry is Entry.ADMITTED:
+            membership.connection.send_all(due, membership.elsewhere)
+        elif entry is Entry.STALE:
+            # It has to begin anew, and is brought up to date then.
+            membership.connection.close()
         self._leave_if_empty(membership.universe_id)
 
     def left(self, universe_id: str, connection: Connection, position: int) -> None:

@@ -7,12 +7,12 @@ gateway's word counts: one that was replaced notices that its last word is not t
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import GatewaySign, SavedSession
@@ -33,15 +33,6 @@ SAVE_TIMEOUT_S = 2.0
 SAVE_ATTEMPTS = 3
 #: How exactly it is known when a gateway that died was alive for the last time.
 SIGN_INTERVAL_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A saved session, and where it stands in its stream."""
-
-    saved: SavedSession
-    subject: str
-    sequence: int
 
 
 class Sessions:
@@ -67,12 +58,27 @@ class Sessions:
 
         One that was in no room since it began has nothing to be resumed.
         """
+        async with session.saving:
+            saved = self._state(session, memberships, ended=ended, said_goodbye=said_goodbye)
+            if saved is None:
+                return
+            session.is_saved = True
+            await self._store(session, saved)
+
+    def _state(
+        self,
+        session: Session,
+        memberships: Collection[Membership],
+        *,
+        ended: bool,
+        said_goodbye: bool,
+    ) -> SavedSession | None:
+        """What is to be saved of a session now, if anything is."""
         rooms = saved_rooms(memberships)
         if session.pid is None or session.replaced or not (rooms or session.is_saved):
-            return
-        session.is_saved = True
+            return None
         now_ms = milliseconds(self._clock.now())
-        saved = SavedSession(
+        return SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
             rooms=rooms,
@@ -82,7 +88,9 @@ class Sessions:
             said_goodbye=said_goodbye,
             fingerprint=session.fingerprint,
         )
-        subject = subjects.session(session.identity.user_id, session.pid)
+
+    async def _store(self, session: Session, saved: SavedSession) -> None:
+        subject = subjects.session(session.identity.user_id, session.pid or "")
         for _ in range(SAVE_ATTEMPTS):
             try:
                 session.saved_at = await self._streams.append(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harmonic_gateway.limits.allowances import Guards
 from harmonic_gateway.membership.memberships import Memberships, acknowledged
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.membership.sessions import Found
 from harmonic_gateway.recovery.finding import Finder, Known
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.pending import PendingReturns
@@ -126,6 +126,11 @@ class Recovery:
             self._outcomes.labels(outcome.value).inc()
         if prepared.asked:
             self._pending.begin(session, prepared.asked)
+
+    def abandon(self, prepared: Prepared) -> None:
+        """The client is not accepted in the end: its departure gives its seats up."""
+        if prepared.returning is not None:
+            self._returns.abandon(prepared.returning)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""

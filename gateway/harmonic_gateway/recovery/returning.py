@@ -111,9 +111,9 @@ class RoomReturns:
             refusal = back.refusal
             if back.membership is not None:
                 match self._rooms.admit(back.membership, back.frames):
-                    case Entry.UNSEATED:
+                    case Entry.UNSEATED if back.membership.refusal is not None:
                         refusal = back.membership.refusal
-                    case Entry.STALE:
+                    case Entry.UNSEATED | Entry.STALE:
                         # It has to connect again, and is brought up to date then.
                         connection.close()
                     case Entry.ADMITTED | Entry.RENEWED | Entry.GONE:
@@ -124,6 +124,10 @@ class RoomReturns:
                 self._answers.evicted(connection, refusal, back.universe_id)
         # Not before the client has its rooms: it is back in them, whether that can be stored.
         self._tasks.start(self._save(session), name="save session")
+
+    def abandon(self, returning: Return) -> None:
+        """The client is not accepted in the end: its departure gives its seats up."""
+        self._stop_entering(returning)
 
     async def undo(self, session: Session, known: Known, returning: Return) -> None:
         """Give the seats up that were, or may have been, taken for a client in vain."""

@@ -75,7 +75,8 @@ def resume(
     """Continue the session of an earlier connection of the same user, or join anew.
 
     The session is continued while the earlier connection has its seat or is absent; the seat
-    is the caller's then. Asked again, it is continued already.
+    is the caller's then. Asked again, it is continued already. A connection whose seat was
+    released with its gateway continues its own session.
     """
     seen = visible(universe, caller.user_id)
     if isinstance(seen, Refused):
@@ -90,8 +91,11 @@ def resume(
     full = _is_full(seen, caller)
     if full is not None:
         return full
+    joined = _joined(caller, mode, request.replaces)
+    if request.replaces == caller.connection_id:
+        return with_frames(seen, [joined], moment)
     moved = ConnectionLeft(connection_id=request.replaces, moved=True, away_since=moment.timestamp)
-    return with_frames(seen, [moved, _joined(caller, mode, request.replaces)], moment)
+    return with_frames(seen, [moved, joined], moment)
 
 
 def continues(universe: Universe, request: ResumeRoom, caller: Caller) -> bool:
