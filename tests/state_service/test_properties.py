@@ -14,6 +14,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryLost,
     MemberRemoved,
     MemberSet,
     MusicFailed,
@@ -82,6 +83,7 @@ class Member:
                 | SettingsChanged()
                 | MemberSet()
                 | MemberRemoved()
+                | HistoryLost()
             ):
                 pass
             case unreachable:
