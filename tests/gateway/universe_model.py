@@ -347,7 +347,7 @@ class World:
         if membership.refusal is not None:
             return
         if pending.kind == "join":
-            self.begin(name, "join", pending.request)
+            self.begin(name, "join", resume_room(name))
         elif membership.stage is Presence.GONE:
             CLIENTS[name].close()
 

@@ -1,0 +1,98 @@
+"""Joining at the moment at which one loses access: who is not in the room hears nothing of it.
+
+Each try lets a join and what ends the access begin within 10 ms of one another, in either order.
+``RACE_TRIES`` sets how many tries there are of each.
+"""
+
+import asyncio
+import os
+
+import pytest
+
+from harness.client import Client
+from harness.world import World
+
+TRIES = int(os.environ.get("RACE_TRIES", "12"))
+#: How far apart both begin, in turn.
+APART_S = tuple(milliseconds / 1000 for milliseconds in range(-10, 11))
+ANALYSIS = {"frequencies": [], "waveform": [], "timestamp": "now"}
+
+
+async def remove(world: World, universe: str) -> None:
+    path = f"/universes/{universe}/members/ann"
+    assert (await world.call("DELETE", path, "owner"))[0] == 204
+
+
+async def downgrade(world: World, universe: str) -> None:
+    path = f"/universes/{universe}/members/ann"
+    assert (await world.call("PUT", path, "owner", {"role": "view"}))[0] == 200
+
+
+async def hide(world: World, universe: str) -> None:
+    path = f"/universes/{universe}"
+    assert (await world.call("PATCH", path, "owner", {"visibility": "private"}))[0] == 200
+
+
+async def delete(world: World, universe: str) -> None:
+    assert (await world.call("DELETE", f"/universes/{universe}", "owner"))[0] == 204
+
+
+CHANGES = {"removal": remove, "downgrade": downgrade, "made private": hide, "deletion": delete}
+
+
+async def tried(world: World, ann: Client, owner: Client, change: str, apart_s: float) -> list[str]:
+    """What is wrong after one try."""
+    is_public = change == "made private"
+    visibility = {"visibility": "public"} if is_public else {"visibility": "private"}
+    universe = await world.universe(publicMode="edit", **visibility)
+    if not is_public:
+        path = f"/universes/{universe}/members/ann"
+        await world.call("PUT", path, "owner", {"role": "edit"})
+    await owner.joins(universe)
+    since = len(ann.heard)
+
+    async def changes() -> None:
+        await asyncio.sleep(max(0, -apart_s))
+        await CHANGES[change](world, universe)
+
+    async def joins() -> None:
+        await asyncio.sleep(max(0, apart_s))
+        await ann.asks("join_room", universeId=universe, mode="edit")
+
+    await asyncio.gather(changes(), joins())
+    if change == "deletion":
+        await owner.hears("room_error", universeId=universe)
+    else:
+        # It comes after the change, over the same gateway.
+        moved = await owner.asks("update_physics", universeId=universe, parameters={"gravity": 1})
+        await owner.hears("physics_updated", universeId=universe, seq=moved["seq"])
+    relayed = await ann.asks("audio_analysis", universeId=universe, analysis=ANALYSIS)
+    if change != "deletion":
+        await owner.asks("leave_room", universeId=universe)
+    heard = [
+        name for name, data in ann.heard[since:] if data and data.get("universeId") == universe
+    ]
+    wrong = ["its audio_analysis is relayed"] if relayed["ok"] else []
+    if change == "downgrade":
+        return wrong
+    told = [name for name in heard if name in {"room_joined", "room_error"}]
+    if "physics_updated" in heard:
+        wrong.append("it still hears")
+    if told[-1:] != ["room_error"]:
+        wrong.append("it was not told that it is out")
+    return wrong
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("change", CHANGES)
+async def test_who_joins_as_it_loses_access_is_out_in_the_end(world: World, change: str) -> None:
+    kind = {"headers": {"User-Agent": f"Python {world.name('races')}"}, "comes_back": True}
+    ann = await world.client("ann", gateway=1, **kind)
+    owner = await world.client("owner", gateway=1)
+    wrong = [
+        complaint
+        for number in range(TRIES)
+        for complaint in await tried(world, ann, owner, change, APART_S[number % len(APART_S)])
+    ]
+    counts = {each: wrong.count(each) for each in wrong}
+    assert counts == {}
