@@ -30,6 +30,7 @@ GATEWAY = "The gateway's layers: each package knows those below it only"
 SOCKETS = "The sockets know no message, no bus and no setting of the product"
 DOMAIN = "The domain depends on the protocol alone: no clock, no randomness, no I/O"
 STATE = "The state service's layers: requests, owned universes, journal, domain"
+RETURNS = "How a client's earlier session goes on is decided without I/O"
 COMMITS = "What an owner does next is decided without I/O"
 MUSIC = "The music service's layers: jobs, files, composing, theory"
 
@@ -52,6 +53,7 @@ VIOLATIONS = [
     ("harmonic_gateway/limits/__init__.py", "import numpy", {THIRD_PARTIES}),
     ("harmonic_music/score.py", "import mido", {THIRD_PARTIES}),
     ("harmonic_state/journal.py", "import requests", {THIRD_PARTIES}),
+    ("harmonic_gateway/recovery/planning.py", "import asyncio", {RETURNS}),
     ("harmonic_protocol/values.py", "import harmonic_protocol.messages", {PROTOCOL}),
     ("harmonic_protocol/messages/audio.py", "import harmonic_protocol.catalogue", {PROTOCOL}),
     ("harmonic_runtime/process/clock.py", "import harmonic_runtime.observability", {RUNTIME}),

@@ -30,6 +30,7 @@ from harmonic_protocol.messages.declaration import (
     GatewayCommand,
     LiveSignal,
     OwnerCommand,
+    Scope,
 )
 from harmonic_protocol.messages.universes import Operation
 from harmonic_state.domain.decide import UniverseRequest
@@ -144,6 +145,7 @@ def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
 ) -> None:
     own = signal.model_fields.keys() - {"op_id"}
 
+    assert signal.rate().scope is Scope.CONNECTION
     assert signal.event.spec.delivery is Delivery.LIVE
     assert signal.spec.answers == (signal.event.spec.name,)
     assert signal.event.model_fields.keys() == own | {"user_id", "timestamp"}

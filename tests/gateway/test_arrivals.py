@@ -79,6 +79,9 @@ class Parts:
         report = RecoveryReport(outcome=RecoveryOutcome.RECOVERED)
         return Prepared(report, Return(None))
 
+    def abandon(self, _prepared: Prepared) -> None:
+        pass
+
     def depart(self, _session: object, ended: Ended) -> None:
         self.departed.append(ended)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.fingerprints import Fingerprints
-from harmonic_gateway.membership.sessions import Found
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.recovery.planning import (
     Ask,
     BeginAnew,

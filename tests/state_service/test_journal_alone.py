@@ -333,6 +333,15 @@ async def test_a_log_that_no_snapshot_covers_is_not_cut(storing: Storing) -> Non
     assert storing.records == [1]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_snapshot_is_stored_in_the_form_that_is_set(*, packed: bool) -> None:
+    storing = Storing(packs_snapshots=packed)
+    await storing.store()
+    await storing.cover()
+    assert storing.streams.stored[-1].payload.startswith(b"{") is not packed
+    assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now
+
+
 async def test_another_owners_snapshot_is_kept_and_known_of(storing: Storing) -> None:
     await storing.store()
     stale = storing.loaded

@@ -7,7 +7,7 @@ import pytest
 from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.universe import Universe
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
-from state_service.builders import History, caller, command, open_universe
+from state_service.builders import History, caller, command, created, open_universe
 
 ANN = caller("ann")
 
@@ -72,3 +72,33 @@ def test_from_the_packed_form_to_the_other_only_hashes_are_lost() -> None:
 def test_what_is_no_snapshot_is_refused(payload: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
         decode_snapshot(payload)
+
+
+def test_a_universe_is_stored_as_text_that_people_can_read() -> None:
+    history = created(name="Grün\N{MUSICAL SYMBOL G CLEF}")
+    plain = encode_snapshot(Snapshot(2, history.now, (1, 2)), packed=False)
+    assert plain.startswith(b'{"position":2,"marks":[1,2],"universe":{"id":"u","owner":"owner",')
+    assert '"name":"Grün\N{MUSICAL SYMBOL G CLEF}"'.encode() in plain
+    assert b'"operations_bytes":0' in plain
+    assert b'"operations":[]' in plain
+    assert decode_snapshot(plain).universe == history.now
+
+
+def test_a_snapshot_of_an_earlier_version_has_no_marks() -> None:
+    stored = json.loads(encode_snapshot(Snapshot(2, open_universe().now), packed=False))
+    del stored["marks"]
+    assert decode_snapshot(json.dumps(stored).encode()).marks == ()
+
+
+def test_of_a_packed_operation_a_key_a_part_of_its_digest_and_its_time_are_known() -> None:
+    universe = busy().now
+    read = decode_snapshot(encode_snapshot(Snapshot(7, universe), packed=True)).universe
+    for key, applied in universe.operations.items():
+        known = read.operations[key]
+        assert (known.user_id, known.op_id, known.seq) == ("", "", applied.seq)
+        assert (known.digest, known.timestamp) == (applied.digest[:16], applied.timestamp)
+
+
+def test_what_was_not_packed_here_is_told_so() -> None:
+    with pytest.raises(ValueError, match=r"^not a packed snapshot$"):
+        decode_snapshot(b"x")

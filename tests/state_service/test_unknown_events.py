@@ -3,7 +3,7 @@
 They are those of a newer version that shared the log, or of an extension that is not loaded here.
 """
 
-from pydantic import TypeAdapter
+import pytest
 
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision
@@ -11,12 +11,12 @@ from harmonic_state.domain.events import UnknownEvent, decode_record, encode_rec
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.presence import Moment
 from harmonic_state.domain.universe import LastChange, Universe
+from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 from state_service.builders import caller, command, open_universe
 
 ANN = caller("ann")
 AT = "2024-03-21T10:31:00.000Z"
 TIDE = {"height": 2.5, "phase": "ebb"}
-UNIVERSE = TypeAdapter(Universe)
 
 
 def changed(seq: int, at: str = AT) -> UnknownEvent:
@@ -58,16 +58,17 @@ def test_an_unknown_event_does_not_turn_back_what_is_known() -> None:
     assert (universe.seq, universe.updated_at) == (5, AT)
 
 
-def test_the_values_of_an_unknown_set_outlive_a_snapshot() -> None:
-    universe = after(changed(1))
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_values_of_an_unknown_set_outlive_a_snapshot(*, packed: bool) -> None:
+    snapshot = Snapshot(1, after(changed(1)))
 
-    stored = UNIVERSE.dump_json(universe)
-    loaded = UNIVERSE.validate_json(stored)
+    stored = encode_snapshot(snapshot, packed=packed)
+    loaded = decode_snapshot(stored)
 
-    assert loaded == universe
-    assert loaded.parameters.model_extra == {"tide": TIDE}
-    assert loaded.last_changes["tide"] == LastChange("ann", AT)
-    assert UNIVERSE.dump_json(loaded) == stored
+    assert loaded == snapshot
+    assert loaded.universe.parameters.model_extra == {"tide": TIDE}
+    assert loaded.universe.last_changes["tide"] == LastChange("ann", AT)
+    assert encode_snapshot(loaded, packed=packed) == stored
 
 
 def test_they_outlive_changes_of_the_sets_that_are_known() -> None:

@@ -50,7 +50,7 @@ class Crowding:
         user_id = session.identity.user_id
         user = self._users.setdefault(user_id, _User())
         is_full = len(user.here) >= self._most and not self._replaces(user, pid)
-        if is_full and not await self._find_room(user):
+        if is_full and not await self._find_room(user_id, user):
             self._refusals.inc()
             return refused(
                 Code.RATE_LIMITED,
@@ -69,8 +69,7 @@ class Crowding:
         if user is None or user.here.pop(session.connection.id, None) is None:
             return
         user.news.set()
-        if not user.here and not user.waiting:
-            del self._users[user_id]
+        self._forget(user_id, user)
 
     def ponged(self, session: Session) -> None:
         """A connection has shown that it is alive."""
@@ -89,7 +88,12 @@ class Crowding:
                 return True
         return False
 
-    async def _find_room(self, user: _User) -> bool:
+    def _forget(self, user_id: str, user: _User) -> None:
+        """Keep nothing of a user who has no connection and waits for none."""
+        if not user.here and not user.waiting and self._users.get(user_id) is user:
+            del self._users[user_id]
+
+    async def _find_room(self, user_id: str, user: _User) -> bool:
         """Wait until one of the user's connections is gone, or all have shown to be alive."""
         if user.waiting >= MAX_WAITING_PER_USER:
             return False
@@ -107,4 +111,5 @@ class Crowding:
             return False
         finally:
             user.waiting -= 1
+            self._forget(user_id, user)
         return True

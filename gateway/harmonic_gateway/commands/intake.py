@@ -69,12 +69,15 @@ class Intake:
             self._queue(session, event, command)
 
     def _count(self, session: Session, event: Received, now_s: float) -> Refused | None:
-        """Count an event, before it is read: live signals by themselves, all others together."""
-        signal = SIGNALS.get(event.name)
-        if signal is not None:
-            return session.signals.take(signal, event.size_bytes, now_s)
-        wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
-        return limited(self._flood, int(wait_s * 1000) + 1) if wait_s else None
+        """Count an event, before it is read; live signals have a guard of their own."""
+        if event.name not in SIGNALS:
+            wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
+            if wait_s:
+                return limited(self._flood, int(wait_s * 1000) + 1)
+        declared = COMMANDS.get(event.name)
+        if declared is None:
+            return None
+        return session.rates.take(declared, event.size_bytes, now_s)
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""

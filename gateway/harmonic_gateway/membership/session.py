@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from harmonic_gateway.identity.verification import Identity
-from harmonic_gateway.limits.signals import SignalGuard
+from harmonic_gateway.limits.connection import ConnectionRates
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.envelope import Caller
 
@@ -23,7 +23,7 @@ class Session:
     identity: Identity
     gateway_id: str
     fingerprint: str
-    signals: SignalGuard = field(default_factory=SignalGuard)
+    rates: ConnectionRates = field(default_factory=ConnectionRates)
     pid: str | None = None
     warned: bool = False
     saved_at: int | None = None

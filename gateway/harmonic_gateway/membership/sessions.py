@@ -7,12 +7,12 @@ gateway's word counts: one that was replaced notices that its last word is not t
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import GatewaySign, SavedSession
@@ -33,15 +33,6 @@ SAVE_TIMEOUT_S = 2.0
 SAVE_ATTEMPTS = 3
 #: How exactly it is known when a gateway that died was alive for the last time.
 SIGN_INTERVAL_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A saved session, and where it stands in its stream."""
-
-    saved: SavedSession
-    subject: str
-    sequence: int
 
 
 class Sessions:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.membership.sessions import Found, Sessions
+from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.recovery.planning import (
     Ask,
     BeginAnew,

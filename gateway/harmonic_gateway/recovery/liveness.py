@@ -1,71 +1,19 @@
-"""Whether a connection's client answers, asked of its gateway over the bus.
+"""Whether a connection's client answers, asked of its gateway over the bus."""
 
-A gateway that is asked pings the connection. Only the answer to a ping that it sends after the
-question counts: one that was on its way before says nothing of a client that is gone since.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.recovery.questions import Questions
 from harmonic_gateway.sockets import Connection, Ended
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import ConnectionCheck, ConnectionChecked, Liveness
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
 
-#: Questions about one connection that wait at the same time; to others it is alive.
-MAX_QUESTIONS_PER_CONNECTION = 8
 #: A client that does not answer is known to be gone so long after its ping's timeout.
 MARGIN_S = 1.0
-
-Reply = Callable[[ConnectionChecked], None]
-
-
-@dataclass(slots=True)
-class Question:
-    """Somebody asks for a connection, and waits for so many answers to pings."""
-
-    pongs: int
-    reply: Reply
-
-
-class Questions:
-    """Those that wait, by connection. Pure: pings are for the caller to send."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, list[Question]] = {}
-
-    def ask(self, connection_id: str, reply: Reply, *, in_doubt: bool) -> bool:
-        """Wait for a connection that may have a ping to answer already; ``False`` if too many do.
-
-        The caller pings it if it has none to answer.
-        """
-        waiting = self._waiting.setdefault(connection_id, [])
-        if len(waiting) >= MAX_QUESTIONS_PER_CONNECTION:
-            return False
-        waiting.append(Question(2 if in_doubt else 1, reply))
-        return True
-
-    def ponged(self, connection_id: str) -> bool:
-        """The connection answered a ping; whether it is to be pinged once more."""
-        waiting = self._waiting.pop(connection_id, [])
-        for question in waiting:
-            question.pongs -= 1
-        left = [question for question in waiting if question.pongs]
-        if left:
-            self._waiting[connection_id] = left
-        for question in waiting:
-            if not question.pongs:
-                question.reply(ConnectionChecked(liveness=Liveness.ALIVE))
-        return bool(left)
-
-    def ended(self, connection_id: str, checked: ConnectionChecked) -> None:
-        """The connection is over."""
-        for question in self._waiting.pop(connection_id, []):
-            question.reply(checked)
 
 
 class LivenessChecks:

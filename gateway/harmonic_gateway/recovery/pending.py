@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.membership.sessions import Found
 from harmonic_gateway.recovery.finding import Finder, Known
 from harmonic_gateway.recovery.half_open import PendingReturn
 from harmonic_gateway.recovery.liveness import LivenessChecks

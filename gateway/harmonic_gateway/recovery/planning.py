@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harmonic_gateway.delivery.places import Place, read_offset
-from harmonic_gateway.membership.sessions import Found
+from harmonic_gateway.membership.saved import Found
 from harmonic_protocol.internal import SavedSession
 from harmonic_protocol.reasons import RecoveryReason
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harmonic_gateway.limits.allowances import Guards
 from harmonic_gateway.membership.memberships import Memberships, acknowledged
+from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.membership.sessions import Found
 from harmonic_gateway.recovery.finding import Finder, Known
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.pending import PendingReturns

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from harmonic_gateway.recovery.liveness import MAX_QUESTIONS_PER_CONNECTION, Questions
+from harmonic_gateway.recovery.questions import MAX_QUESTIONS_PER_CONNECTION, Questions
 from harmonic_protocol.internal import ConnectionChecked, Liveness
 
 BROKEN = ConnectionChecked(liveness=Liveness.BROKEN, acknowledged={"u": 3})

@@ -1,19 +1,23 @@
-"""Live signals of one connection: so many a second of each kind, and so many bytes of all."""
+"""What one connection may send: so many a second of a kind, and so many bytes of live signals."""
 
 from typing import ClassVar
 
 import pytest
 
-from harmonic_gateway.limits.signals import SignalGuard
+from harmonic_gateway.limits.connection import ConnectionRates
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
+from harmonic_protocol.messages.connection import RefreshToken
 from harmonic_protocol.messages.declaration import (
     KIB,
     SIGNAL_BURST_BYTES,
     SIGNAL_BYTES_PER_S,
+    Command,
     CommandSpec,
     LiveSignal,
+    OwnerCommand,
     RateClass,
 )
+from harmonic_protocol.messages.rooms import LeaveRoom
 from harmonic_protocol.refusals import Refused
 
 NOW_S = 1000.0
@@ -31,13 +35,13 @@ FIRST, SECOND = AudioAnalysis, signal("pointed")
 
 
 def burst(
-    guard: SignalGuard, kind: type[LiveSignal], count: int, size_bytes: int = 100
+    guard: ConnectionRates, kind: type[LiveSignal], count: int, size_bytes: int = 100
 ) -> list[Refused | None]:
     return [guard.take(kind, size_bytes, NOW_S) for _ in range(count)]
 
 
 def test_ninety_may_come_at_once_and_the_next_after_the_time_that_it_is_told() -> None:
-    guard = SignalGuard()
+    guard = ConnectionRates()
     assert burst(guard, FIRST, 90) == [None] * 90
 
     refusal = guard.take(FIRST, 100, NOW_S)
@@ -50,7 +54,7 @@ def test_ninety_may_come_at_once_and_the_next_after_the_time_that_it_is_told() -
 
 
 def test_thirty_a_second_may_come_for_ever() -> None:
-    guard = SignalGuard()
+    guard = ConnectionRates()
     burst(guard, FIRST, 90)
 
     for number in range(300):
@@ -58,7 +62,7 @@ def test_thirty_a_second_may_come_for_ever() -> None:
 
 
 def test_each_kind_is_counted_by_itself() -> None:
-    guard = SignalGuard()
+    guard = ConnectionRates()
     burst(guard, FIRST, 90)
 
     assert burst(guard, SECOND, 90) == [None] * 90
@@ -66,7 +70,7 @@ def test_each_kind_is_counted_by_itself() -> None:
 
 
 def test_the_bytes_of_all_kinds_are_counted_together() -> None:
-    guard = SignalGuard()
+    guard = ConnectionRates()
     half = SIGNAL_BURST_BYTES // (2 * 128 * KIB)
     assert burst(guard, FIRST, half, 128 * KIB) == [None] * half
     assert burst(guard, SECOND, half, 128 * KIB) == [None] * half
@@ -82,14 +86,46 @@ def test_the_bytes_of_all_kinds_are_counted_together() -> None:
 
 
 def test_a_refused_signal_counts_nothing() -> None:
-    guard = SignalGuard()
+    guard = ConnectionRates()
     burst(guard, FIRST, 90)
     burst(guard, FIRST, 500)
 
     assert guard.take(FIRST, 100, NOW_S + 0.034) is None
 
 
+class Wave(OwnerCommand):
+    """A command that owners decide, and that is counted on each connection all the same."""
+
+    spec: ClassVar = CommandSpec("wave", RateClass.SIGNALS, ("waved",))
+
+
+def test_any_command_may_be_counted_on_its_connection() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 90)
+    assert [guard.take(Wave, 64 * KIB, NOW_S) for _ in range(90)] == [None] * 90
+
+    refusal = guard.take(Wave, 100, NOW_S)
+
+    assert refusal is not None
+    assert refusal.details["limit"] == 90
+
+
+def test_only_live_signals_have_a_bound_in_bytes() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 72, 128 * KIB)
+    assert guard.take(FIRST, KIB, NOW_S) is not None
+
+    assert guard.take(Wave, 128 * KIB, NOW_S) is None
+
+
+@pytest.mark.parametrize("declared", [RefreshToken, LeaveRoom])
+def test_what_is_counted_elsewhere_is_not_counted_here(declared: type[Command]) -> None:
+    guard = ConnectionRates()
+
+    assert [guard.take(declared, 64 * KIB, NOW_S) for _ in range(1000)] == [None] * 1000
+
+
 @pytest.mark.parametrize("rate", [None, RateClass.PARAMETERS])
 def test_a_signal_has_a_rate_that_is_counted_on_its_connection(rate: RateClass | None) -> None:
     with pytest.raises(TypeError, match="needs a rate class"):
-        SignalGuard().take(signal("odd", rate), 100, NOW_S)
+        signal("odd", rate).rate()
