@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
-from harmonic_gateway.admission.front_door import FrontDoor
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -278,7 +278,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         revocations.on_news(arrivals.look_at_tokens)
-        door = FrontDoor(
+        application = GatewayApplication(
             sessions=sessions,
             bus=bus,
             arrivals=arrivals,
@@ -294,7 +294,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
-            door, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
         )
         api = Api(
             standing=standing,
@@ -341,7 +341,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 yield
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
-                await door.close()
+                await application.close()
 
 
 def _limits(settings: GatewaySettings) -> SocketLimits:

@@ -49,6 +49,15 @@ REVOCATION_SUBJECTS = "hu.revoked.*.*"
 PUBLIC_AUDIENCE = "public"
 
 
+#: What begins the subjects of this product, and the broker's own: callers listen on others.
+_RESERVED = ("hu.", "$")
+
+
+def is_reserved(subject: str) -> bool:
+    """Whether a subject is one of this product's or the broker's, and nobody's inbox."""
+    return subject.startswith(_RESERVED)
+
+
 @lru_cache(maxsize=65536)
 def _shard(universe_id: str) -> int:
     digest = hashlib.blake2b(universe_id.encode(), digest_size=2).digest()

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from pydantic import BaseModel, ValidationError
 
+from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
@@ -60,6 +61,9 @@ class Requests:
         self._unknown = unreadable.labels("unknown")
         self._malformed = unreadable.labels("malformed")
         self._lost = metrics.counter("replies_lost", "replies that could not be sent")
+        self._misdirected = metrics.counter(
+            "replies_misdirected", "replies that were asked for where no caller listens"
+        )
 
     def receive(self, message: Message) -> None:
         """Take one request; what cannot be read is refused."""
@@ -119,6 +123,11 @@ class Requests:
 
     def _answer(self, message: Message, reply: Reply) -> None:
         if not message.reply:
+            return
+        if subjects.is_reserved(message.reply):
+            # This service may write logs: an answer sent there would be a record.
+            self._misdirected.inc()
+            self._log.warning("reply_misdirected", subject=message.subject, reply=message.reply)
             return
         try:
             self._bus.post(message.reply, reply.to_json())

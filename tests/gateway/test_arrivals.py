@@ -16,7 +16,13 @@ from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
 from harmonic_gateway.recovery.recovery import Prepared
 from harmonic_gateway.recovery.returning import Return
-from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
+from harmonic_gateway.sockets import (
+    Connection,
+    ConnectRefused,
+    ConnectUnavailable,
+    Ended,
+    Handshake,
+)
 from harmonic_protocol.messages.connection import RecoveryReport
 from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -172,7 +178,7 @@ def outcome_of(task: "asyncio.Future[None]") -> str:
             return "accepted"
         case ConnectRefused():
             return "refused"
-        case Unavailable():
+        case ConnectUnavailable():
             return "turned away"
         case Crash():
             return "crashed"

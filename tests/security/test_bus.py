@@ -6,18 +6,24 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from chaos.owners import ask, replica_id
 from harmonic_local import bus as bus_users
 from harmonic_local.processes import free_port
 from harmonic_local.stack import broker
+from harmonic_protocol.envelope import Caller, Envelope
+from harmonic_protocol.messages.universes import GetUniverse
 from harmonic_runtime.bus.client import Bus, BusTimeout
+from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
-from harness.broker import connected, count, credentials
+from harness.broker import connected, connected_as, count, credentials
+from harness.world import World
 
 SERVICES = ("gateway", "state", "music", "operator")
 
 GATEWAY, STATE, MUSIC, OPERATOR = ({name} for name in SERVICES)
 NOBODY: set[str] = set()
+FAR_FUTURE_MS = 10**13
 LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
 LOGS = [f"HU_LOG_{number}" for number in range(4)]
 OTHER_STREAMS = [
@@ -237,3 +243,22 @@ async def test_who_cannot_say_who_they_are_is_not_let_in(
 
     assert "Authorization Violation" in str(lines)
     assert "guessed" not in f"{lines} {refused.value}"
+
+
+@pytest.mark.parametrize("place", ["hu.log.7", "hu.snapshot.7", "$JS.API"])
+async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, place: str) -> None:
+    replica = replica_id(world.stack, world.stack.states[0])
+    reply = f"{place}.{world.name('forged')}"
+    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+    async with connected_as("gateway", world.stack) as bus:
+        await bus.publish(
+            f"hu.state.{replica}.get_universe", b'{"universeId":"x"}', headers=headers, reply=reply
+        )
+        # Requests are taken in order: once this one is answered, the other was.
+        await ask(
+            bus, replica, GetUniverse.model_validate({"universeId": "x"}), Caller("ann", "ann")
+        )
+
+    async with connected_as("admin", world.stack) as bus:
+        for stream in STREAMS:
+            assert await Streams(bus).last(stream, reply) is None

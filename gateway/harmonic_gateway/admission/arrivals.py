@@ -18,7 +18,13 @@ from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.planning import read_claim
 from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery
-from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Unavailable
+from harmonic_gateway.sockets import (
+    Connection,
+    ConnectRefused,
+    ConnectUnavailable,
+    Ended,
+    Handshake,
+)
 from harmonic_protocol.messages.connection import ConnectRefusal
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.bus.client import BusUnavailable
@@ -68,7 +74,7 @@ class Arrivals:
         self._arriving: dict[Connection, _Arrival] = {}
 
     async def arrive(self, connection: Connection, auth: object) -> None:
-        """Prepare all that a client is due; raise ``ConnectRefused`` or ``Unavailable``.
+        """Prepare all that a client is due; raise ``ConnectRefused`` or ``ConnectUnavailable``.
 
         Returns in the turn of the loop in which the token was last found good.
         """
@@ -81,7 +87,7 @@ class Arrivals:
             if arrival.progress is not Progress.ADMITTED:
                 del self._arriving[connection]
         if arrival.progress is Progress.TURNED_AWAY:
-            raise Unavailable
+            raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             refused = arrival.refusal
             self._log.info("connection_refused", reason=refused.details.get("reason"))

@@ -8,9 +8,9 @@ from harmonic_gateway.sockets.connection import (
     Application,
     Connection,
     ConnectRefused,
+    ConnectUnavailable,
     Handshake,
     Received,
-    Unavailable,
 )
 from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.frames import Frame, broadcast
@@ -21,6 +21,7 @@ __all__ = [
     "PATHS",
     "Application",
     "ConnectRefused",
+    "ConnectUnavailable",
     "Connection",
     "Ended",
     "Frame",
@@ -28,6 +29,5 @@ __all__ = [
     "Received",
     "SocketLimits",
     "SocketServer",
-    "Unavailable",
     "broadcast",
 ]

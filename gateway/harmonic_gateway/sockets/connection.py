@@ -46,7 +46,7 @@ class ConnectRefused(Exception):
         self.data = data
 
 
-class Unavailable(Exception):
+class ConnectUnavailable(Exception):
     """Whether a client may come in cannot be told now: it is closed, and tries again."""
 
 
@@ -163,7 +163,7 @@ class Application(Protocol):
         """Why no new client is taken at the moment, if none is: it will try again."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
-        """Let a client in, or raise :class:`ConnectRefused` or :class:`Unavailable`."""
+        """Let a client in, or raise :class:`ConnectRefused` or :class:`ConnectUnavailable`."""
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""

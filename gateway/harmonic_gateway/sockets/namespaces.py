@@ -19,7 +19,7 @@ from harmonic_gateway.sockets.connection import (
     Application,
     Connection,
     ConnectRefused,
-    Unavailable,
+    ConnectUnavailable,
 )
 from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended
@@ -169,7 +169,7 @@ class Namespaces:
         try:
             refusal = await self._ask(connection, packet.data)
             decision = Event.REFUSED if refusal is not None else Event.ACCEPTED
-        except Unavailable:
+        except ConnectUnavailable:
             self._turn_away()
         finally:
             effect = self._step(packet.namespace, decision)

@@ -1,4 +1,4 @@
-"""The sockets' application: what becomes of a client from its CONNECT to its end."""
+"""The application behind the sockets: from a client's CONNECT to the end of its connection."""
 
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.greeting import Greeting
@@ -11,8 +11,11 @@ from harmonic_gateway.sockets import Connection, Ended, Received
 from harmonic_runtime.bus.client import Bus
 
 
-class FrontDoor:
-    """Hands what the sockets tell to those whose part it is; ``sessions`` are connected here."""
+class GatewayApplication:
+    """Passes what the sockets report to the part that is responsible.
+
+    ``sessions`` are those whose clients are connected here: it alone adds and removes them.
+    """
 
     def __init__(
         self,
