@@ -320,7 +320,7 @@ class World:
         assert membership is not None
         assert pending.reply is not None
         kept, at = membership.keeps_place, pending.reply.position
-        is_silent = pending.kind == "rejoin" and membership.is_member
+        is_silent = pending.kind == "rejoin" and (kept or at < membership.as_of)
         greeting = [] if is_silent else [as_frame(-at)]
         entry, due = gateway.memberships.admit(membership, at, greeting)
         match entry:
