@@ -59,6 +59,7 @@ class ResumeRoom(InternalUniverseRequest):
     of it. With ``after_position``, it wants to know what it missed since; a position that the
     log has not reached is refused. A session that ended in this room (the user left it, or was
     not allowed to see it for a time) is not continued: the reply says so, and holds no records.
+    So is a position where another record stands than ``after_record``.
     """
 
     name: ClassVar = "resume_room"
@@ -66,14 +67,19 @@ class ResumeRoom(InternalUniverseRequest):
     mode: Mode
     replaces: str
     after_position: int | None = None
+    after_record: str | None = None
 
 
 class ReadLog(InternalUniverseRequest):
-    """The records after a position of the log, for a gateway that missed some of them."""
+    """The records after a position of the log, for a gateway that missed some of them.
+
+    Refused as trimmed where another record stands there than ``after_record``, or none.
+    """
 
     name: ClassVar = "read_log"
 
     after_position: int
+    after_record: str | None = None
 
 
 class ReleaseGateway(InternalUniverseRequest):
@@ -121,9 +127,15 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
 
 
 class Heads(ServiceModel):
-    """The positions at which universes' logs end: announced, and the answer to a comparison."""
+    """The positions at which universes' logs end: announced, and the answer to a comparison.
+
+    ``records`` are the ids of the records there. An answer names in ``turned_back`` the logs that
+    end before a position that the gateway was sent: records were lost.
+    """
 
     heads: dict[str, int]
+    records: dict[str, str] = Field(default_factory=dict)
+    turned_back: tuple[str, ...] = ()
 
 
 class LoggedRecord(ServiceModel):

@@ -32,9 +32,14 @@ class LoggedEvent(ServiceModel):
 
 
 class Record(ServiceModel):
-    """What one append stored. ``id`` tells a writer of unknown outcome its own record."""
+    """What one append stored. ``id`` tells a writer of unknown outcome its own record.
+
+    ``after`` is the id of the record before it, where the writer knew it: positions come again
+    where a log lost its end, and ids do not.
+    """
 
     id: str
+    after: str | None = None
     at: Timestamp
     events: tuple[LoggedEvent, ...]
 
@@ -95,6 +100,19 @@ class UniverseDeleted(HiddenEvent):
 
     name: ClassVar = "universe_deleted"
 
+    timestamp: Timestamp
+
+
+class HistoryLost(HiddenEvent):
+    """Records of the log were lost before this one, or others stood in their place.
+
+    What is before is not continued by what follows: nobody is sent the one after the other.
+    ``seq`` is above all numbers that members may have seen.
+    """
+
+    name: ClassVar = "history_lost"
+
+    seq: int
     timestamp: Timestamp
 
 
@@ -213,7 +231,7 @@ class MusicStored(HiddenEvent):
 
 
 #: Hidden events that gateways act upon.
-Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted
+Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted | HistoryLost
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
     UniverseCreated
@@ -228,7 +246,13 @@ OwnersNote = (
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
     {
         event.name: event
-        for event in (ConnectionLeft, ConnectionModeChanged, MusicFailed, UniverseDeleted)
+        for event in (
+            ConnectionLeft,
+            ConnectionModeChanged,
+            MusicFailed,
+            UniverseDeleted,
+            HistoryLost,
+        )
     }
 )
 OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(

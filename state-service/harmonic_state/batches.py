@@ -20,6 +20,7 @@ from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.presence import Moment
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Loaded
@@ -49,6 +50,7 @@ class Batch:
     """Decided requests, their events in order, and the universe after these.
 
     ``errors`` are faults of this program; their requests are refused, and the others are not.
+    ``at`` is the time of their record.
     """
 
     decided: Sequence[Decided]
@@ -56,10 +58,7 @@ class Batch:
     after: Universe | None
     errors: Sequence[Exception]
 
-    @property
-    def at(self) -> str:
-        """The time of the batch's record."""
-        return self.decided[-1].moment.timestamp
+    at: str
 
 
 #: What is still taken where a log is almost full: nothing of it lets a universe grow.
@@ -79,12 +78,13 @@ class Conditions:
     """Under which requests are decided: now, and in what space.
 
     With ``almost_full``, only what makes a universe smaller is stored. With ``hashed``, a snapshot
-    has space for more operations.
+    has space for more operations. ``ring`` holds the log's latest records.
     """
 
     now: Instant
     almost_full: bool = False
     hashed: bool = False
+    ring: Ring | None = None
 
 
 def decide_batch(
@@ -106,7 +106,7 @@ def decide_batch(
         )
         decision: Decision | Refused
         try:
-            if _is_ahead(pending.request, known.position):
+            if not _is_behind(pending.request, known, conditions.ring):
                 decision = AHEAD
             else:
                 decision = decide(universe, pending.request, pending.caller, moment)
@@ -120,12 +120,26 @@ def decide_batch(
         if isinstance(decision, Decision):
             universe = fold(universe, decision.events)
             events.extend(decision.events)
-    return Batch(decided, events, universe, errors)
+    return Batch(decided, events, universe, errors, decided[-1].moment.timestamp)
 
 
-def _is_ahead(request: UniverseRequest, position: int) -> bool:
-    after = request.after_position if isinstance(request, ResumeRoom) else None
-    return after is not None and after > position
+def mending_batch(universe: Universe, now: Instant) -> Batch:
+    """The record with which a universe goes on whose log has lost others."""
+    event = history_lost(universe, timestamp(now.at))
+    return Batch((), [event], fold(universe, [event]), (), event.timestamp)
+
+
+def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
+    """Whether the position that a returning client names is one of this log, as far as is known.
+
+    Where the record is not in memory any more, reading what follows it compares the two.
+    """
+    if not isinstance(request, ResumeRoom) or request.after_position is None:
+        return True
+    if request.after_position > known.position:
+        return False
+    at = ring.at(request.after_position) if ring is not None else None
+    return at is None or request.after_record in {None, at.id}
 
 
 def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:

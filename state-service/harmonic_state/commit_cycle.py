@@ -9,6 +9,7 @@ append for many commands. Invariants:
 - A request is answered as carried out only after its record was stored, and as refused only if
   its events are in no record that was sent. Where neither is known in time, it is told so.
 - An answer that appends nothing follows a confirmation by the stream's leader.
+- A log that has lost records goes on with one that says so, before anything else is stored.
 - After an outcome that stayed unknown, nothing is decided until the log was read again.
 """
 
@@ -19,12 +20,21 @@ from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.refusals import Refused
-from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
+from harmonic_state.batches import (
+    Batch,
+    Conditions,
+    Decided,
+    decide_batch,
+    mending_batch,
+    reply_to,
+)
+from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import (
     BROKEN,
     BUSY,
+    DAMAGED,
     FULL,
     OUTCOME_UNKNOWN,
     OVERDUE,
@@ -60,6 +70,7 @@ from harmonic_state.steps import (
     Submitted,
     TimePassed,
     WakeAt,
+    Witnessed,
 )
 from harmonic_state.waiting_line import WaitingLine
 
@@ -67,12 +78,15 @@ from harmonic_state.waiting_line import WaitingLine
 MAX_BATCH = 128
 #: How often in a row another owner may be faster until the requests are refused.
 MAX_CONFLICTS = 20
+#: How long gateways may take to hear that records were lost.
+MENDED_S = 60.0
 
 _REFUSALS = {
     Failure.UNAVAILABLE: UNAVAILABLE,
     Failure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
     Failure.FULL: FULL,
     Failure.TOO_LARGE: BROKEN,
+    Failure.LOST: DAMAGED,
     Failure.BROKEN: BROKEN,
 }
 
@@ -99,6 +113,8 @@ class CommitCycle:
         self._batch_limit = MAX_BATCH
         self._conflicts = 0
         self._unresolved = False
+        self._mends = False
+        self._mended_until_s = 0.0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -109,7 +125,7 @@ class CommitCycle:
         """Whether nothing waits or is being done, so that all may be forgotten."""
         return self._phase is _Phase.IDLE and not self.snapshots.saving and not self._unresolved
 
-    def handle(  # noqa: C901, PLR0911 -- the one table of what each event leads to
+    def handle(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event leads to
         self, event: Event, now: Instant
     ) -> list[Command]:
         """What is to be done because of ``event``, in this order."""
@@ -119,7 +135,7 @@ class CommitCycle:
             case Read(loaded, records):
                 return [*self._read(loaded, records), *self._next(now)]
             case Stored(record, was_unknown):
-                return self._stored(record, was_unknown=was_unknown)
+                return self._stored(record, now, was_unknown=was_unknown)
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
             case Conflicted():
@@ -137,6 +153,8 @@ class CommitCycle:
             case RoomMade(coverage):
                 self._covered(coverage)
                 return self._next(now)
+            case Witnessed():
+                return self._witnessed(now)
             case TimePassed():
                 return self._time_passed(now)
             case _:
@@ -160,19 +178,37 @@ class CommitCycle:
     def _next(self, now: Instant) -> list[Command]:
         commands = self._refuse_overdue(now)
         self._phase = _Phase.IDLE
-        if not self._line:
+        if not self._line and not self._mends:
             return commands
         if self.known is None:
             self._phase = _Phase.READING
             return [*commands, Load()]
-        return [*commands, *self._decide(self.known, now)]
+        if self._mends and self.known.universe is not None and not self.known.universe.deleted:
+            return [*commands, *self._mend(self.known, self.known.universe, now)]
+        self._mends = False
+        return [*commands, *(self._decide(self.known, now) if self._line else ())]
+
+    def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
+        """Go on after lost records with one that says so."""
+        self._batch, self._unanswered = mending_batch(universe, now), []
+        self._phase = _Phase.APPENDING
+        return [Append(self._batch.at, self._batch.events, known.position, known.record_id)]
+
+    def _witnessed(self, now: Instant) -> list[Command]:
+        # Gateways tell of what they know from before the loss until they have heard of it.
+        if now.s < self._mended_until_s:
+            return []
+        self._mends = True
+        return self._next(now) if self._phase is _Phase.IDLE else []
 
     def _refuse_overdue(self, now: Instant) -> list[Command]:
         return [_refusal(pending, OVERDUE) for pending in self._line.take_overdue(now.s)]
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
         almost_full = self.snapshots.almost_full
-        conditions = Conditions(now, almost_full=almost_full, hashed=self._packs_snapshots)
+        conditions = Conditions(
+            now, almost_full=almost_full, hashed=self._packs_snapshots, ring=self.ring
+        )
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
         commands: list[Command] = [ReportFailure(error) for error in batch.errors]
@@ -182,7 +218,7 @@ class CommitCycle:
             self._phase = _Phase.CONFIRMING
             return [*commands, Confirm(known.position)]
         self._phase = _Phase.APPENDING
-        return [*commands, Append(batch.at, batch.events, known.position)]
+        return [*commands, Append(batch.at, batch.events, known.position, known.record_id)]
 
     def _read(self, loaded: Loaded, records: Sequence[RecentRecord]) -> list[Command]:
         begins = self.known is None
@@ -192,27 +228,39 @@ class CommitCycle:
         for record in records:
             self.ring.add(record)
         self.known = loaded
+        self._mends |= loaded.is_damaged
+        if loaded.is_damaged:
+            self.ring.clear()
         if not begins:
             return []
         self._unresolved = False
-        commands: list[Command] = [AnnounceHead(loaded.position, at_once=False)]
+        head = AnnounceHead(loaded.position, loaded.record_id, at_once=False)
+        commands: list[Command] = [head]
         if loaded.universe is not None:
             commands.append(ResumeEffects(loaded.universe))
             if loaded.universe.deleted:
                 commands.append(Erase(loaded))
         return commands
 
-    def _stored(self, record: RecentRecord, *, was_unknown: bool) -> list[Command]:
+    def _stored(self, record: RecentRecord, now: Instant, *, was_unknown: bool) -> list[Command]:
         batch, known = self._batch, self.known
         if batch is None or known is None:
             raise RuntimeError("stored what nobody has decided")
-        self.known = known.then(batch.after, record.position)
-        self.ring.add(record)
+        self.known = known.then(batch.after, record.position, record.id)
+        commands: list[Command] = []
+        if batch.decided:
+            self.ring.add(record)
+        else:
+            # What is before it is not continued: nobody may be sent the one after the other.
+            self.ring.clear()
+            self._mends, self._mended_until_s = False, now.s + MENDED_S
+            commands.extend(self.snapshots.begin(self.known))
         self.snapshots.records += 1
         self._phase = _Phase.EFFECTS
         # Perhaps nobody saw a record republished whose outcome was unknown.
         return [
-            AnnounceHead(record.position, at_once=was_unknown),
+            *commands,
+            AnnounceHead(record.position, record.id, at_once=was_unknown),
             CarryOutEffects(known.universe, batch.after, batch.events),
         ]
 

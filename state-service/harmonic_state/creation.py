@@ -10,7 +10,7 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
-from harmonic_state.owned import Means
+from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.refusals import UNAVAILABLE

@@ -19,12 +19,20 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A universe as of a position of its log; ``None`` at position 0: there is none."""
+    """A universe as of a position of its log; ``None`` at position 0: there is none.
+
+    ``record_id`` is that of the record there, empty if it is not known. ``is_damaged`` says that
+    the log has lost records, and that nothing was stored since.
+    """
 
     universe: Universe | None
     position: int
     coverage: Coverage = Coverage()
+    record_id: str = ""
+    is_damaged: bool = False
 
-    def then(self, universe: Universe | None, position: int) -> "Loaded":
+    def then(self, universe: Universe | None, position: int, record_id: str = "") -> "Loaded":
         """The same universe, later."""
-        return replace(self, universe=universe, position=position)
+        return replace(
+            self, universe=universe, position=position, record_id=record_id, is_damaged=False
+        )

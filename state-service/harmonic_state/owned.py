@@ -4,32 +4,19 @@ The task lives only while there is work.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
-from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.internal import OwnRequest, ReleaseGateway
-from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.internal import ReleaseGateway
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
-from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.observability.sampling import SampledLog
-from harmonic_runtime.process.clock import Clock
-from harmonic_runtime.process.entropy import new_id, new_seed
-from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.commit_cycle import CommitCycle
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.universe import Universe
-from harmonic_state.effects import Effects
-from harmonic_state.heads import HeadAnnouncements
-from harmonic_state.journal import Conflict, Journal, RecordTooLarge
+from harmonic_state.journal import Conflict, RecordTooLarge
+from harmonic_state.lineage import UniverseLost
 from harmonic_state.loaded import Loaded
+from harmonic_state.means import Means
 from harmonic_state.pending import PendingRequest
-from harmonic_state.refusals import BROKEN, BUSY, FULL, OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
 from harmonic_state.ring import RecentRecord, Ring
-from harmonic_state.settings import StateSettings
 from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
@@ -60,14 +47,13 @@ from harmonic_state.steps import (
     Submitted,
     TimePassed,
     WakeAt,
+    Witnessed,
     Work,
 )
 from harmonic_state.waiting_line import WaitingLine
 
 #: How soon a universe whose last append may have been stored or not is looked at again.
 LOOK_AGAIN_S = 1.0
-#: How long what an owner asks of itself may wait.
-OWN_REQUEST_TIMEOUT_S = 60.0
 #: What a universe takes in memory, roughly: by itself, and for each of what it remembers.
 UNIVERSE_BYTES = 6_000
 ENTRY_BYTES = 500
@@ -79,71 +65,8 @@ _FAILURES: dict[type[Exception], Failure] = {
     StreamFull: Failure.FULL,
     AppendUnknown: Failure.OUTCOME_UNKNOWN,
     BusUnavailable: Failure.UNAVAILABLE,
+    UniverseLost: Failure.LOST,
 }
-#: The replies by which a request is given up, and what they are counted as.
-_GIVEN_UP = (
-    (OVERDUE, "overdue"),
-    (OUTCOME_UNKNOWN, "outcome_unknown"),
-    (FULL, "storage_full"),
-    (BUSY, "queue_full"),
-    (UNAVAILABLE, "unavailable"),
-    (BROKEN, "broken"),
-)
-
-
-class Meters:
-    """What is counted over all universes, and logged where it may repeat without end."""
-
-    def __init__(self, metrics: Metrics, log: SampledLog) -> None:
-        self.conflicts = metrics.counter("append_conflicts", "appends that found news")
-        given_up = metrics.counter("requests_given_up", "requests not carried out", ["reason"])
-        self._given_up = [(error, kind, given_up.labels(kind)) for error, kind in _GIVEN_UP]
-        self._log = log
-
-    def answered(self, pending: PendingRequest, reply: Reply) -> None:
-        """Count and log a reply, if it gives its request up."""
-        if reply.error is None:
-            return
-        for error, kind, counter in self._given_up:
-            if reply.error is error:
-                counter.inc()
-                name = pending.request.operation()
-                self._log.warning("request_given_up", kind=kind, request=name, reason=kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all universes work with."""
-
-    journal: Journal
-    effects: Effects
-    heads: HeadAnnouncements
-    settings: StateSettings
-    clock: Clock
-    tasks: Tasks
-    meters: Meters
-    log: BoundLogger
-
-    def pending(
-        self,
-        request: UniverseRequest,
-        caller: Caller,
-        *,
-        within_s: float,
-        reply: Callable[[Reply], None],
-    ) -> PendingRequest:
-        """A request whose caller waits ``within_s`` seconds from now on."""
-        deadline_s = self.clock.monotonic() + within_s
-        if isinstance(request, GenerateMusic):
-            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
-        return PendingRequest(request, caller, deadline_s, reply)
-
-    def of_its_own(self, request: OwnRequest) -> PendingRequest:
-        """A request that the owner makes itself, and whose reply nobody waits for."""
-        nobody = Caller("", "")
-        return self.pending(
-            request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=lambda _reply: None
-        )
 
 
 class OwnedUniverse:
@@ -201,6 +124,10 @@ class OwnedUniverse:
         """Queue a request; it is answered by its deadline, whatever happens."""
         self._tell(Submitted(pending))
 
+    def witness_loss(self) -> None:
+        """Gateways were sent records that the log does not hold any more."""
+        self._tell(Witnessed())
+
     async def done(self) -> None:
         """Wait until nothing is being done."""
         await self._finished.wait()
@@ -243,9 +170,11 @@ class OwnedUniverse:
                 if self._timer is not None:
                     self._timer.cancel()
                 delay_s = max(0.0, at_s - means.clock.monotonic())
-                self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
-            case AnnounceHead(position, at_once):
-                means.heads.changed(self.universe_id, position)
+                self._timer = asyncio.get_running_loop().call_later(
+                    delay_s, self._tell, TimePassed()
+                )
+            case AnnounceHead(position, record_id, at_once):
+                means.heads.changed(self.universe_id, position, record_id)
                 if at_once:
                     means.heads.announce()
             case ResumeEffects(universe):
@@ -299,11 +228,13 @@ class OwnedUniverse:
         journal = self._means.journal
         match work:
             case Load():
-                return Read(*await journal.load(self.universe_id))
+                return self._read(*await journal.load(self.universe_id))
             case ReadOn(known):
-                return Read(*await journal.advance(self.universe_id, known))
-            case Append(at, events, position):
-                return Stored(*await journal.append(self.universe_id, at, events, position))
+                return self._read(*await journal.advance(self.universe_id, known))
+            case Append(at, events, position, after):
+                return Stored(
+                    *await journal.append(self.universe_id, at, events, position, after=after)
+                )
             case Confirm(position):
                 await journal.confirm(self.universe_id, position)
                 return Confirmed()
@@ -315,16 +246,20 @@ class OwnedUniverse:
             case _:
                 assert_never(work)
 
+    def _read(self, loaded: Loaded, records: list[RecentRecord]) -> Read:
+        if loaded.is_damaged:
+            self._means.meters.losses.inc()
+            self._means.log.error(
+                "history_lost", universe=self.universe_id, log_ends_at=loaded.position
+            )
+        return Read(loaded, records)
+
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
         try:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
-
-    def _wake(self) -> None:
-        self._timer = None
-        self._tell(TimePassed())
 
     async def _look_again(self) -> None:
         await asyncio.sleep(LOOK_AGAIN_S)

@@ -8,7 +8,8 @@ from contextlib import suppress
 from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_state.owned import Means, OwnedUniverse
+from harmonic_state.means import Means
+from harmonic_state.owned import OwnedUniverse
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
 
@@ -41,10 +42,7 @@ class OwnedUniverses:
 
     def submit(self, universe_id: str, pending: PendingRequest) -> None:
         """Queue a request for a universe; it is answered by its deadline at the latest."""
-        owned = self._universes.get(universe_id)
-        if owned is None:
-            owned = self._universes[universe_id] = OwnedUniverse(universe_id, self._means)
-        self._universes.move_to_end(universe_id)
+        owned = self._at_hand(universe_id)
         owned.submit(pending)
         self._weigh(universe_id, owned)
         self._evict()
@@ -78,6 +76,10 @@ class OwnedUniverses:
             elif position > known:
                 ahead[universe_id] = position
         return ahead, unknown
+
+    def witness_loss(self, universe_id: str) -> None:
+        """Gateways were sent records of a log that it does not hold any more."""
+        self._at_hand(universe_id).witness_loss()
 
     def adopt(self, universe_ids: Iterable[str]) -> None:
         """Members of these are watching: load them by and by, and see who is still there."""
@@ -124,6 +126,13 @@ class OwnedUniverses:
                 for start in range(0, len(universes), SNAPSHOTS_AT_ONCE):
                     part = universes[start : start + SNAPSHOTS_AT_ONCE]
                     await asyncio.gather(*(owned.hand_over() for owned in part))
+
+    def _at_hand(self, universe_id: str) -> OwnedUniverse:
+        owned = self._universes.get(universe_id)
+        if owned is None:
+            owned = self._universes[universe_id] = OwnedUniverse(universe_id, self._means)
+        self._universes.move_to_end(universe_id)
+        return owned
 
     def _position(self, universe_id: str) -> int | None:
         owned = self._universes.get(universe_id)

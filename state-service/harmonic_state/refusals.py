@@ -37,3 +37,9 @@ AHEAD = refused(
 TRIMMED = refused(
     Code.NOT_FOUND, "The log does not reach back to this position", reason=Reason.TRIMMED
 )
+DAMAGED = refused(
+    Code.INTERNAL_ERROR,
+    "Stored data of this universe was lost, and what is left cannot be used alone:"
+    " it has to be restored from a backup",
+    reason=Reason.DAMAGED,
+)

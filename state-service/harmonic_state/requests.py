@@ -19,7 +19,7 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import milliseconds
 from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
-from harmonic_state.owned import Means
+from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import Reads
 

@@ -22,7 +22,8 @@ from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
 from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
-from harmonic_state.owned import Means, Meters
+from harmonic_state.means import Means
+from harmonic_state.meters import Meters
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads

@@ -31,11 +31,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A universe as of a position of its log; ``marks`` as in ``Coverage``."""
+    """A universe as of a position of its log, and the id of the record there, if it is known.
+
+    ``marks`` are as in ``Coverage``.
+    """
 
     position: int
     universe: Universe
     marks: tuple[int, ...] = ()
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
         "position": snapshot.position,
         "marks": snapshot.marks,
         "universe": _UNIVERSE.dump_python(bare, mode="json"),
+        "record": snapshot.record_id,
     }
     if packed:
         operations = b"".join(_pack(key, each) for key, each in universe.operations.items())
@@ -86,6 +91,7 @@ def decode_snapshot(payload: bytes) -> Snapshot:
             operations_bytes=sum(map(stored_bytes, operations.values())),
         ),
         tuple(stored.get("marks", ())),
+        str(stored.get("record", "")),
     )
 
 

@@ -33,6 +33,8 @@ class Failure(Enum):
     """nothing was stored: there is no room"""
     TOO_LARGE = auto()
     """nothing was stored: the events do not fit into one record"""
+    LOST = auto()
+    """what is left of the universe in the stores cannot be used alone"""
     BROKEN = auto()
     """a fault of this program"""
 
@@ -100,6 +102,11 @@ class SnapshotSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A gateway was sent records that the log does not hold any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """A deadline is over."""
 
@@ -114,6 +121,7 @@ Event: TypeAlias = (
     | EffectsDone
     | Failed
     | SnapshotSaved
+    | Witnessed
     | TimePassed
 )
 
@@ -135,11 +143,12 @@ class ReadOn:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store a record right after a position: ``Stored`` or ``Conflicted``."""
+    """Store a record right after a position and its record: ``Stored`` or ``Conflicted``."""
 
     at: str
     events: Sequence[LogEvent]
     position: int
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +197,7 @@ class AnnounceHead:
     """Tell gateways where the log ends: ``at_once`` if they may have missed it."""
 
     position: int
+    record_id: str
     at_once: bool
 
 

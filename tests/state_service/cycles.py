@@ -31,6 +31,7 @@ from harmonic_state.steps import (
     Stored,
     Submitted,
     TimePassed,
+    Witnessed,
     Work,
 )
 from harmonic_state.waiting_line import WaitingLine
@@ -40,7 +41,7 @@ C = TypeVar("C")
 
 BEGAN_AT = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
 WORK = (Load, ReadOn, Append, Confirm, MakeRoom, CarryOutEffects)
-NO_WORK = (Submitted, TimePassed, SnapshotSaved)
+NO_WORK = (Submitted, TimePassed, SnapshotSaved, Witnessed)
 ANN = caller("ann")
 
 
@@ -125,7 +126,7 @@ class Cycle:
         """The append succeeds at a position."""
         append = self.does(Append)
         payload = encode_record(f"r{at}", append.at, append.events)
-        return self.tell(Stored(RecentRecord(at, append.position, payload), was_unknown))
+        return self.tell(Stored(RecentRecord(at, append.position, payload, f"r{at}"), was_unknown))
 
     def stores(self, *, at: int) -> "Cycle":
         """The append succeeds at a position, and what follows from it is done."""

@@ -1,12 +1,16 @@
 """What an owner does next: batches, conflicts, deadlines and unknown outcomes, without a broker."""
 
+from dataclasses import replace
+
 import pytest
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import ReleaseGateway
-from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS
+from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
+from harmonic_protocol.log import HistoryLost
+from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S
 from harmonic_state.domain import presence
 from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.mending import SEQ_JUMP
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.snapshot_plan import RETRY_STORING_S
@@ -32,6 +36,7 @@ from harmonic_state.steps import (
     SnapshotSaved,
     TimePassed,
     WakeAt,
+    Witnessed,
 )
 from state_service.builders import UNIVERSE, History, caller, command, created
 from state_service.cycles import Cycle, at_hand, universe_with, update
@@ -203,7 +208,7 @@ def test_a_record_whose_outcome_was_unknown_for_a_time_is_announced_at_once() ->
     cycle = at_hand("ann")
     cycle.ask(update())
     cycle.appended(at=11, was_unknown=True)
-    assert cycle.said(AnnounceHead) == AnnounceHead(11, at_once=True)
+    assert cycle.said(AnnounceHead) == AnnounceHead(11, "r11", at_once=True)
 
 
 def test_without_the_broker_everything_that_waits_for_loading_is_refused() -> None:
@@ -353,7 +358,7 @@ def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:
     cycle = Cycle()
     cycle.ask(update())
     cycle.loads(universe_with("ann", position=10))
-    assert cycle.said(AnnounceHead) == AnnounceHead(10, at_once=False)
+    assert cycle.said(AnnounceHead) == AnnounceHead(10, "", at_once=False)
     cycle.said(ResumeEffects)
 
 
@@ -378,3 +383,87 @@ def test_after_enough_records_a_snapshot_is_saved_once_at_a_time() -> None:
     assert cycle.cycle.known is not None
     assert cycle.cycle.known.coverage.marks == (266,)
     assert cycle.cycle.snapshots.records == 1
+
+
+def damaged(*users: str, position: int = 8) -> Loaded:
+    return replace(universe_with(*users, position=position), is_damaged=True)
+
+
+def test_a_log_that_lost_records_goes_on_with_one_that_says_so_before_anything_else() -> None:
+    cycle = Cycle()
+    number = cycle.ask(update())
+    cycle.tell(Read(damaged("ann"), []))
+    before = damaged("ann").universe
+    assert before is not None
+    append = cycle.does(Append)
+    assert append.position == 8
+    assert append.at > before.updated_at
+    (lost,) = append.events
+    assert isinstance(lost, HistoryLost)
+    assert lost.seq == before.seq + SEQ_JUMP
+    cycle.appended(at=9).said(SaveSnapshot)
+    cycle.tell(EffectsDone())
+    cycle.stores(at=10)
+    assert cycle.replies[number].seq == before.seq + SEQ_JUMP + 1
+
+
+def test_a_loss_that_is_found_by_an_owner_that_had_the_universe_at_hand_costs_nothing() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(3))
+    known = cycle.tell(Conflicted()).does(ReadOn).known
+    cycle.tell(Read(replace(known, position=6, is_damaged=True), []))
+    assert cycle.does(Append).position == 6
+    cycle.stores(at=7).stores(at=8)
+    assert cycle.outcome(number) == "ok"
+    assert cycle.cycle.ring.after(6) is None
+
+
+def test_a_loss_that_a_gateway_witnessed_is_written_down_once() -> None:
+    cycle = at_hand("ann")
+    cycle.tell(Witnessed())
+    cycle.stores(at=11)
+    assert cycle.cycle.known is not None
+    assert cycle.cycle.known.position == 11
+    cycle.tell(Witnessed())
+    assert cycle.work is None
+    cycle.now_s += MENDED_S
+    cycle.tell(Witnessed()).does(Append)
+
+
+def test_a_witnessed_universe_is_loaded_first() -> None:
+    cycle = Cycle()
+    cycle.tell(Witnessed())
+    cycle.loads(universe_with("ann")).does(Append)
+
+
+def test_a_universe_that_never_was_and_a_tombstone_are_not_mended() -> None:
+    cycle, history = Cycle(), created()
+    history.does(command("delete_universe"), caller("owner"))
+    cycle.tell(Witnessed())
+    cycle.loads(Loaded(None, 0))
+    assert cycle.work is None
+    other = Cycle()
+    other.tell(Witnessed())
+    other.loads(replace(Loaded(history.now, 10), is_damaged=True))
+    assert other.work is None
+
+
+def test_a_universe_that_is_lost_says_so() -> None:
+    cycle = Cycle()
+    number = cycle.ask(update())
+    cycle.tell(Failed(Failure.LOST))
+    assert cycle.outcome(number) == "DAMAGED"
+
+
+def test_who_was_sent_another_record_at_its_position_is_not_continued() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update())
+    cycle.stores(at=11)
+    resume = ResumeRoom(
+        universe_id=UNIVERSE, mode="edit", replaces="ann-1", after_position=11, after_record="r11"
+    )
+    right = cycle.ask(resume, caller("ann", tab=2))
+    cycle.stores(at=12)
+    wrong = cycle.ask(resume.model_copy(update={"after_record": "other"}), caller("ann", tab=3))
+    cycle.confirms()
+    assert [cycle.outcome(number) for number in (right, wrong)] == ["ok", "OFFSET"]

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -16,7 +17,6 @@ from harmonic_state.journal import (
     READ_RECORDS,
     Conflict,
     Journal,
-    LogBroken,
     RecordTooLarge,
 )
 from harmonic_state.loaded import Coverage, Loaded
@@ -58,12 +58,13 @@ class Storing:
         if events is None:
             events = self.changes() if self.loaded.position else self.history.events
         record, _ = await self.journal.append(UNIVERSE, AT, events, self.loaded.position)
-        self.loaded = self.loaded.then(fold(self.loaded.universe, events), record.position)
+        after = fold(self.loaded.universe, events)
+        self.loaded = self.loaded.then(after, record.position, record.id)
         return record
 
     async def cover(self) -> Coverage:
         coverage = await self.journal.save_snapshot(UNIVERSE, self.loaded)
-        self.loaded = Loaded(self.loaded.universe, self.loaded.position, coverage)
+        self.loaded = replace(self.loaded, coverage=coverage)
         return coverage
 
     @property
@@ -227,15 +228,19 @@ async def test_what_is_known_is_brought_up_to_date(storing: Storing) -> None:
     assert await storing.journal.advance(UNIVERSE, storing.loaded) == (storing.loaded, [])
 
 
-async def test_a_log_with_a_hole_is_broken(storing: Storing) -> None:
+async def test_a_log_with_a_hole_is_taken_as_it_is_and_said_to_be_damaged(
+    storing: Storing,
+) -> None:
     await storing.store()
     known = storing.loaded
     await storing.store()
-    await storing.store()
+    end = await storing.store()
     stream = subjects.log_stream_of(UNIVERSE)
     await storing.streams.purge(stream, LOG, up_to=2)
-    with pytest.raises(LogBroken):
-        await storing.journal.advance(UNIVERSE, known)
+    loaded, records = await storing.journal.advance(UNIVERSE, known)
+    assert (loaded.is_damaged, loaded.position, records) == (True, end.position, [])
+    assert loaded.universe is not None
+    assert loaded.universe.parameters == storing.history.now.parameters
 
 
 async def test_a_long_log_is_read_in_parts(storing: Storing) -> None:

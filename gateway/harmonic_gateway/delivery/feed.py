@@ -63,6 +63,8 @@ class Feed:
         self._tasks = tasks
         self._log = log
         self._chain = Chain()
+        #: The record that was delivered last, and its position.
+        self._last: tuple[int, str] = (0, "")
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, position: int) -> int:
@@ -87,7 +89,15 @@ class Feed:
             int(message.headers[PREVIOUS_SEQUENCE]),
             read_record(message.payload),
         )
+        if heard.delivery.loses_history and self._chain.position is not None:
+            self.turned_back()
+            return
         self._chain.hear(heard)
+        self.go_on()
+
+    def turned_back(self) -> None:
+        """The log has lost records that were delivered, or others that were due."""
+        self._chain.trimmed()
         self.go_on()
 
     def expect(self, position: int) -> None:
@@ -99,6 +109,7 @@ class Feed:
         match step:
             case Deliver(heard=heard, notes=notes):
                 frames = frames_of(self.universe_id, heard, notes)
+                self._last = heard.position, heard.delivery.record_id
                 self._sink(heard.position, frames, heard.delivery.notices)
             case FetchNotes(heard=heard):
                 self._start(self._fetch_notes(heard.delivery))
@@ -138,7 +149,9 @@ class Feed:
 
     async def _read_log(self, after_position: int) -> None:
         try:
-            part = await self._history.read(self.universe_id, after_position)
+            position, record_id = self._last
+            known = record_id if position == after_position else None
+            part = await self._history.read(self.universe_id, after_position, known or None)
         except BusUnavailable:
             self._chain.read_failed()
         except LogTrimmed:
@@ -146,7 +159,8 @@ class Feed:
         else:
             records = []
             for logged in part.records:
-                delivery = deliver([event.model_dump() for event in logged.record.events])
+                events = [event.model_dump() for event in logged.record.events]
+                delivery = deliver(events, logged.record.id)
                 records.append(Heard(logged.position, after_position, delivery))
                 after_position = logged.position
             self._chain.part_read(records, complete=part.complete)

@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.log import NOTICES, MusicStored, Notice
+from harmonic_protocol.log import NOTICES, HistoryLost, MusicStored, Notice
 from harmonic_protocol.messages.declaration import Audience
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.schema import WireModel
@@ -22,11 +22,17 @@ class Delivery:
     """What one record means to a gateway: ``frames`` for all, ``notices`` for itself.
 
     ``request_id`` names the piece whose notes are still to be fetched, at that place of
-    ``frames`` where they belong.
+    ``frames`` where they belong. ``record_id`` is the record's own: positions may come again.
     """
 
     frames: list[Frame | MusicStored]
     notices: list[Notice]
+    record_id: str = ""
+
+    @property
+    def loses_history(self) -> bool:
+        """Whether the record says that it does not continue what is before it."""
+        return any(isinstance(notice, HistoryLost) for notice in self.notices)
 
     def pieces(self) -> list[MusicStored]:
         """The pieces whose notes must be fetched before the frames can be sent."""
@@ -52,10 +58,11 @@ def encode_event(event: WireModel, name: str) -> Frame:
 
 def read_record(payload: bytes) -> Delivery:
     """A record's delivery; events of a name that only a newer version knows are passed over."""
-    return deliver(from_json(payload, allow_inf_nan=False)["events"])
+    record = from_json(payload, allow_inf_nan=False)
+    return deliver(record["events"], record["id"])
 
 
-def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
+def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> Delivery:
     """The delivery of a record's events, each ``{name, data}``."""
     frames: list[Frame | MusicStored] = []
     notices: list[Notice] = []
@@ -68,7 +75,7 @@ def deliver(events: Sequence[dict[str, Any]]) -> Delivery:
             frames.append(MusicStored.model_validate(data))
         elif name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
             frames.append(encode(name, data))
-    return Delivery(frames, notices)
+    return Delivery(frames, notices, record_id)
 
 
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:

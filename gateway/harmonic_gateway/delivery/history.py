@@ -27,13 +27,17 @@ class History:
         self._caller = Caller("", "", gateway_id=gateway_id)
         self._turns = asyncio.Semaphore(LOGS_READ_AT_ONCE)
 
-    async def read(self, universe_id: str, after_position: int) -> LogPart:
+    async def read(
+        self, universe_id: str, after_position: int, after_record: str | None = None
+    ) -> LogPart:
         """The records after a position, or the first of them.
 
-        Raise :class:`LogTrimmed` where they are not kept any more, and :class:`BusUnavailable`
-        where the owner cannot be asked now.
+        Raise :class:`LogTrimmed` where they are not kept any more, or where another record stands
+        there than ``after_record``, and :class:`BusUnavailable` where the owner cannot be asked.
         """
-        request = ReadLog(universe_id=universe_id, after_position=after_position)
+        request = ReadLog(
+            universe_id=universe_id, after_position=after_position, after_record=after_record
+        )
         async with self._turns:
             reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)
         if reply.error is not None and reply.error.code is Code.NOT_FOUND:

@@ -106,6 +106,9 @@ class HeadWatch:
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:
             return False
-        for universe_id, position in Heads.model_validate(reply.result).heads.items():
+        heads = Heads.model_validate(reply.result)
+        for universe_id in heads.turned_back:
+            self._rooms.turned_back(universe_id)
+        for universe_id, position in heads.heads.items():
             self._rooms.expect(universe_id, position)
         return True

@@ -10,6 +10,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryLost,
     MusicFailed,
     Notice,
     UniverseDeleted,
@@ -52,6 +53,9 @@ class Notices:
                 self._left(universe_id, position, event)
             case ConnectionModeChanged(connection_id=connection_id, mode=mode):
                 self._memberships.change_mode(universe_id, connection_id, position, mode)
+            case HistoryLost():
+                # The feed has begun anew with it, or begins after it.
+                pass
             case MusicFailed(connection_id=connection_id, refusal=refusal):
                 membership = self._memberships.find(connection_id, universe_id)
                 if membership is not None:

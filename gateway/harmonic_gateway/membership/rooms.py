@@ -119,6 +119,12 @@ class Rooms:
         if followed is not None and position is not None:
             followed.feed.expect(position)
 
+    def turned_back(self, universe_id: str) -> None:
+        """A universe's log has lost records that members here were sent."""
+        followed = self._followed.get(universe_id)
+        if followed is not None:
+            followed.feed.turned_back()
+
     def positions(self) -> dict[str, int]:
         """How far this gateway has come in the log of each universe that it has members in."""
         return self._memberships.positions()

@@ -13,6 +13,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryLost,
     MemberRemoved,
     MemberSet,
     MusicFailed,
@@ -83,6 +84,7 @@ def overflow(
                 | ParticipantLeft()
                 | ConnectionLeft()
                 | ConnectionModeChanged()
+                | HistoryLost()
                 | MusicFailed()
                 | MusicStored()
                 | SettingsChanged()

@@ -13,6 +13,7 @@ from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     HiddenEvent,
+    HistoryLost,
     LoggedEvent,
     MemberRemoved,
     MemberSet,
@@ -82,32 +83,61 @@ def frame_seq(event: LogEvent) -> int | None:
             | OperationApplied()
             | MusicRequested()
             | MusicFailed()
+            | HistoryLost()
         ):
             return None
         case unreachable:
             assert_never(unreachable)
 
 
-def encode_record(record_id: str, at: str, events: Iterable[LogEvent]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class DecodedRecord:
+    """A record as it was stored; ``after`` is empty where its writer did not name it."""
+
+    id: str
+    at: str
+    after: str
+    events: list[LogEvent | UnknownEvent]
+
+
+def encode_record(record_id: str, at: str, events: Iterable[LogEvent], *, after: str = "") -> bytes:
     """A record's bytes: what :class:`harmonic_protocol.log.Record` reads."""
     body = b",".join(
         b'{"name":"%s","data":%s}' % (event_name(event).encode(), event.to_json())
         for event in events
     )
-    return b'{"id":%s,"at":"%s","events":[%s]}' % (
+    named = b'"after":%s,' % json.dumps(after).encode() if after else b""
+    return b'{"id":%s,%b"at":"%s","events":[%s]}' % (
         json.dumps(record_id).encode(),
+        named,
         at.encode(),
         body,
     )
 
 
-def decode_record(payload: bytes) -> tuple[str, list[LogEvent | UnknownEvent]]:
-    """A record's id and events.
+def read_record(payload: bytes) -> DecodedRecord:
+    """A record from its bytes.
 
     Raises ``ValidationError`` for bytes that no version of this service wrote.
     """
     record = Record.model_validate_json(payload)
-    return record.id, [_decoded(event) for event in record.events]
+    events = [_decoded(event) for event in record.events]
+    return DecodedRecord(record.id, record.at, record.after or "", events)
+
+
+def decode_record(payload: bytes) -> tuple[str, list[LogEvent | UnknownEvent]]:
+    """A record's id and events; raises as :func:`read_record`."""
+    record = read_record(payload)
+    return record.id, record.events
+
+
+#: How a record that holds this event begins to say so: no text of a client can hold it.
+_HISTORY_LOST = b'{"name":"%s"' % HistoryLost.name.encode()
+
+
+def loses_history(payload: bytes) -> bool:
+    """Whether a record says that it does not continue what is before it."""
+    return _HISTORY_LOST in payload
 
 
 def _decoded(event: LoggedEvent) -> LogEvent | UnknownEvent:

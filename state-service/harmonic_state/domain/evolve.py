@@ -8,6 +8,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryLost,
     MemberRemoved,
     MemberSet,
     MusicFailed,
@@ -42,7 +43,7 @@ def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
     match event:
         case ParametersUpdated():
             return _parameters_updated(universe, event)
-        case ParticipantJoined() | ParticipantLeft():
+        case ParticipantJoined() | ParticipantLeft() | HistoryLost():
             return replace(universe, seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
             return replace(
