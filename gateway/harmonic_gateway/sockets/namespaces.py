@@ -5,6 +5,7 @@ The driver of the table in ``stages``.
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from engineio.packet import MESSAGE
 from socketio.packet import (
@@ -97,9 +98,11 @@ class Namespaces:
         for namespace in list(self.connections):
             self.end(namespace, ended)
 
-    def connected(self) -> list[Connection]:
-        """The connections whose clients were told that they are connected."""
-        return [each for each in self.connections.values() if each.stage is Stage.CONNECTED]
+    def tell(self, what: Callable[[Connection], None]) -> None:
+        """Tell the application of each connection that it was told to be connected."""
+        for connection in tuple(self.connections.values()):
+            if connection.stage is Stage.CONNECTED:
+                what(connection)
 
     def _read(self, message: str | bytes) -> Incoming | None:
         """The packet that a message completes, if it does."""
