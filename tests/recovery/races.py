@@ -23,7 +23,7 @@ from recovery.proxy import Loss
 from recovery.visitors import KINDS, Visitor, visitor
 
 #: The product's pings, in seconds: quick, but not so quick that a busy machine misses them.
-PING_INTERVAL_S, PING_TIMEOUT_S = 1, 3
+PING_INTERVAL_S, PING_TIMEOUT_S = 1, 5
 #: A half-open connection is known to be broken after a ping timeout and a second; and some more.
 PATIENCE_S = PING_TIMEOUT_S + 4.0
 #: Tries at the same time, each with a universe and users of its own.

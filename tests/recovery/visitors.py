@@ -285,7 +285,7 @@ KINDS = (
 async def visitor(world: World, bridge: Bridge, kind: str, user: str) -> AsyncIterator[Visitor]:
     """A client of some kind that has not come yet."""
     stack, token = world.stack, world.token(user)
-    names = [f"g{number}" for number in range(1, 1 + len(stack.gateway_ports))]
+    names = [f"gateway-{number}" for number in range(1, 1 + len(stack.gateway_ports))]
     async with proxy(stack.gateway_ports, names, linger_s=LINGER_S) as balancer:
         made: Visitor
         match KINDS.index(kind):
