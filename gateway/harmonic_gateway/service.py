@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
 from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY, networks
+from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -21,10 +19,9 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
-from harmonic_gateway.http.address_guard import guard_addresses
-from harmonic_gateway.http.api import Api, error_middleware, error_response
-from harmonic_gateway.http.listening import add_headers, listening, tls_context
-from harmonic_gateway.http.origins import REFUSED, Origins
+from harmonic_gateway.http.api import Api
+from harmonic_gateway.http.listening import listening, tls_context
+from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
@@ -32,7 +29,7 @@ from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances, FloodGuard, Guards
+from harmonic_gateway.limits.allowances import Allowances, FloodGuard
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -54,7 +51,6 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import COMMANDS
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -304,27 +300,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             log=log,
         )
-        allowed = Origins(settings.origins)
-        addresses = Guards(
-            settings.connects_per_s,
-            settings.connects_burst,
-            metrics.counter("address_refusals", "connects refused: address too busy"),
+        app = web_application(
+            settings,
+            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
+            log=log,
+            metrics=metrics,
+            clock=clock,
         )
-        failures = Guards(
-            settings.failed_calls_per_s,
-            settings.failed_calls_burst,
-            metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
-        )
-        app = web.Application(
-            client_max_size=MAX_MESSAGE_BYTES,
-            middlewares=[
-                allowed.middleware(lambda: error_response(REFUSED)),
-                guard_addresses(addresses, failures, networks(settings.trusted_proxies), clock),
-                error_middleware(log),
-            ],
-        )
-        add_headers(app, allowed, secure=settings.tls_cert_file is not None)
-        app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),

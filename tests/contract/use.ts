@@ -125,7 +125,7 @@ socket.on("connect_success", (told) => {
   number(told.protocol, messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands);
   const { parametersPerMinute, generationsPerMinute, roomsPerMinute } = told.limits;
   number(parametersPerMinute, generationsPerMinute, roomsPerMinute);
-  number(told.limits.audioPerMinute, told.limits.eventsPerSecond);
+  number(told.limits.signalsPerSecond, told.limits.eventsPerSecond);
 });
 socket.on("token_expiring", ({ expiresAt }) => text(expiresAt));
 socket.on("token_refreshed", ({ expiresAt }) => text(expiresAt));

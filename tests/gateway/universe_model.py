@@ -320,7 +320,7 @@ class World:
         assert membership is not None
         assert pending.reply is not None
         kept, at = membership.keeps_place, pending.reply.position
-        is_silent = pending.kind == "rejoin" and membership.is_member
+        is_silent = pending.kind == "rejoin" and (kept or at < membership.as_of)
         greeting = [] if is_silent else [as_frame(-at)]
         entry, due = gateway.memberships.admit(membership, at, greeting)
         match entry:
@@ -347,7 +347,7 @@ class World:
         if membership.refusal is not None:
             return
         if pending.kind == "join":
-            self.begin(name, "join", pending.request)
+            self.begin(name, "join", resume_room(name))
         elif membership.stage is Presence.GONE:
             CLIENTS[name].close()
 

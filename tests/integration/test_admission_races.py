@@ -273,3 +273,25 @@ async def test_connects_on_one_socket_are_counted(world: World) -> None:
     # A burst of a hundred events, of which each connect counts as ten, and what a second gives.
     assert admitted < 100
     assert websocket.closed
+
+
+async def test_sockets_whose_last_namespace_ended_are_not_kept(racing: Stack) -> None:
+    async def is_closed(websocket: Any) -> bool:
+        """Whether it is closed in time though it answers its pings."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                async for message in websocket:
+                    if message.data == "2":
+                        await websocket.send_str("3")
+        except TimeoutError:
+            return False
+        return True
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        world = World(racing, http)
+        websockets = [await opened(world) for _ in range(TRIES)]
+        for websocket in websockets:
+            assert (await asked(websocket, world.name("ann"))).startswith("40/ws,")
+            await websocket.send_str("41/ws,")
+        closed = await asyncio.gather(*(is_closed(websocket) for websocket in websockets))
+    assert closed.count(False) == 0
