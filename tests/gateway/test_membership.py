@@ -314,7 +314,7 @@ def test_a_mode_that_is_heard_before_an_older_answer_counts() -> None:
     assert membership.admit(None) is Entry.ADMITTED
 
 
-@pytest.mark.parametrize("end", [Membership.unseat, Membership.supersede, released])
+@pytest.mark.parametrize("end", [Membership.unseat, released])
 def test_a_member_is_sent_nothing_of_the_time_between_two_seats(end: Callable[..., bool]) -> None:
     membership = present(at=5)
     membership.begin(5)
@@ -326,8 +326,13 @@ def test_a_member_is_sent_nothing_of_the_time_between_two_seats(end: Callable[..
 
 def test_a_seat_that_another_connection_took_over_is_nobodys_here() -> None:
     membership = present(at=5)
-    assert not membership.supersede(5)
-    assert membership.stage is PRESENT
     assert membership.supersede(6)
     assert (membership.stage, membership.seated, membership.may_hold_seat) == (GONE, False, False)
     assert membership.as_of == 6
+    assert not membership.supersede(7)
+
+
+def test_a_seat_that_was_taken_after_the_session_was_taken_over_is_to_be_released() -> None:
+    membership = present(at=5)
+    assert membership.supersede(4)
+    assert (membership.stage, membership.seated, membership.may_hold_seat) == (GONE, True, True)

@@ -10,12 +10,13 @@ import random
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from harmonic_local.stack import Stack
 from harness.client import Client, Silence
 from harness.javascript import Bridge, javascript
 from harness.world import World, started
@@ -26,11 +27,25 @@ from recovery.visitors import KINDS, Visitor, visitor
 PING_INTERVAL_S, PING_TIMEOUT_S = 1, 5
 #: A half-open connection is known to be broken after a ping timeout and a second; and some more.
 PATIENCE_S = PING_TIMEOUT_S + 4.0
+#: How long a participant stays whose transport broke.
+GRACE_S = 2.0
 #: Tries at the same time, each with a universe and users of its own.
 AT_ONCE = 20
 CHANGES = 5
 PAGES = KINDS[:2]
 WITHOUT_PID = (*KINDS[1:4], KINDS[5])
+
+
+def product(directory: Path) -> AbstractAsyncContextManager[Stack]:
+    """The product of all races."""
+    return started(
+        directory,
+        musics=0,
+        HARMONIC_PING_INTERVAL_S=str(PING_INTERVAL_S),
+        HARMONIC_PING_TIMEOUT_S=str(PING_TIMEOUT_S),
+        HARMONIC_DEPARTURE_GRACE_S=str(GRACE_S),
+        HARMONIC_ALLOWED_ORIGINS="*",
+    )
 
 
 class Try:
@@ -165,11 +180,27 @@ async def removed_while_away(attempt: Try) -> str | None:
     return "a change that it was not allowed to see" if secret in again else None
 
 
+async def gone_while_pending(attempt: Try) -> str | None:
+    """The client that is to be given the rooms dies just then: nobody may stay in them."""
+    client, universe, other = await attempt.enters()
+    await client.loses(Loss.HALF_OPEN)
+    await client.listener.hears("connect_success")
+    await asyncio.sleep(PING_TIMEOUT_S + attempt.chance.uniform(-0.2, 0.2))
+    await client.dies()
+    try:
+        async with asyncio.timeout(PATIENCE_S + 2 * GRACE_S):
+            await other.hears("participant_left", universeId=universe, userId=attempt.user)
+    except (TimeoutError, Silence):
+        return "it never left"
+    return None
+
+
 RACES: Mapping[Callable[[Try], Awaitable[str | None]], tuple[str, ...]] = {
     half_open: WITHOUT_PID,
     another_page: (*PAGES, *KINDS[2:4], KINDS[5]),
     killed_page: (*PAGES, *KINDS[2:4], KINDS[5]),
     removed_while_away: KINDS[:4],
+    gone_while_pending: (KINDS[1], KINDS[5]),
 }
 
 
@@ -194,13 +225,7 @@ async def run(
 async def _campaign(tries: int, names: list[str], kinds: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with (
-            started(
-                Path(directory) / "stack",
-                musics=0,
-                HARMONIC_PING_INTERVAL_S=str(PING_INTERVAL_S),
-                HARMONIC_PING_TIMEOUT_S=str(PING_TIMEOUT_S),
-                HARMONIC_ALLOWED_ORIGINS="*",
-            ) as stack,
+            product(Path(directory) / "stack") as stack,
             aiohttp.ClientSession() as http,
             javascript() as bridge,
         ):

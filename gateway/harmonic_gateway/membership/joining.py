@@ -17,7 +17,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.envelope import Reply
-from harmonic_protocol.internal import JoinResult
+from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -67,13 +67,17 @@ class Joining:
                 reason=Reason.TOO_MANY_ROOMS,
                 limit=self._rooms_per_connection,
             )
+        request: JoinRoom | ResumeRoom = join
         for _ in range(MAX_SNAPSHOTS):
             if session.connection.is_closed():
                 break
             membership = self._memberships.enter(session.connection, join.universe_id)
-            outcome = await self._enter(session, membership, join, until_s)
+            outcome = await self._enter(session, membership, request, until_s)
             if outcome is not Entry.STALE:
                 return outcome
+            # It has had a seat, and is to have it in whatever mode is allowed by now.
+            own = session.connection.id
+            request = ResumeRoom(universe_id=join.universe_id, mode=join.mode, replaces=own)
         return _UNAVAILABLE
 
     async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
@@ -91,19 +95,23 @@ class Joining:
         return reply
 
     async def _enter(
-        self, session: Session, membership: Membership, join: JoinRoom, until_s: float
+        self,
+        session: Session,
+        membership: Membership,
+        request: JoinRoom | ResumeRoom,
+        until_s: float,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Ask for a seat, and enter with what the owner says: Entry.STALE, to be tried again."""
         frees_seat = not membership.may_hold_seat
         is_settled = False
         try:
             try:
-                await self._rooms.follow(join.universe_id)
+                await self._rooms.follow(request.universe_id)
             except BusUnavailable:
                 return _UNAVAILABLE
             self._memberships.ask(membership)
             reply = await self._owners.ask(
-                join.universe_id, join.operation(), join, session.caller, until_s=until_s
+                request.universe_id, request.operation(), request, session.caller, until_s=until_s
             )
             frees_seat = frees_seat and _is_certain(reply)
             if reply.error is not None or reply.position is None:

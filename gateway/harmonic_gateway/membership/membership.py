@@ -205,13 +205,15 @@ class Membership:
         self.stage, self.is_over = Presence.GONE, True
 
     def supersede(self, position: int) -> bool:
-        """The seat is another connection's as of ``position``; whether that is news."""
-        if position <= self.as_of:
-            self._interrupt(position)
-            return False
-        self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0
+        """The session is another connection's as of ``position``: this one is over.
+
+        Whether that is news. A seat that it has taken since is kept, to be released.
+        """
+        if position > self.as_of:
+            self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0
+        is_news = not self.is_over
         self.depart()
-        return True
+        return is_news
 
     def _interrupt(self, position: int) -> None:
         """A seat ended at ``position``, and the one that is known is newer.

@@ -190,7 +190,7 @@ class Memberships:
         return membership
 
     def supersede(self, universe_id: str, connection_id: str, position: int) -> Membership | None:
-        """A seat is another connection's now; the membership that has ended, if there was one."""
+        """A session is another connection's now; the membership that has ended, if one has."""
         membership = self.find(connection_id, universe_id)
         if membership is None:
             return None

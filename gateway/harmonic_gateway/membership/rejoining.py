@@ -78,10 +78,13 @@ class Rejoining:
                 self._evict(membership, refusal)
             return is_certain
         result = JoinResult.model_validate(reply.result)
-        if result.continued is False:
+        if membership.rejoining and result.continued is False:
             self._memberships.begin_anew(membership)
         self._memberships.answered(membership, reply.position, result.room.mode)
-        greeting = [] if membership.is_member else greet(result, reply.position)
+        greeting = greet(result, reply.position)
+        if membership.keeps_place or reply.position < membership.as_of:
+            # It was allowed to see the room all the time, or has seen a newer one already.
+            greeting = []
         entry = self._rooms.admit(membership, greeting, reply.position)
         has_ended = membership.stage is Presence.GONE and membership.refusal is None
         if entry is Entry.STALE or (entry is Entry.UNSEATED and has_ended):
