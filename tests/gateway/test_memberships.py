@@ -447,3 +447,14 @@ def test_clients_without_offsets_are_told_none(memberships: Memberships) -> None
     join(memberships, ann, "v", at=6)
     assert offsets(one) is None
     assert cast("Silent", ann).written == []
+
+
+def test_a_client_that_goes_while_it_enters_is_saved_with_the_rooms_of_its_session() -> None:
+    memberships, who = Memberships(), connection("ann")
+    membership = ask(memberships, who)
+    memberships.answered(membership, 9, "edit", Place(5))
+    (ended,) = memberships.depart(who)
+    memberships.refused(membership, frees_seat=False)
+    assert ended.may_hold_seat
+    room = saved_rooms([ended])["u"]
+    assert (room.position, room.mode) == (5, "edit")
