@@ -47,6 +47,8 @@ SESSION_SUBJECTS = "hu.session.*.*"
 REVOCATION_SUBJECTS = "hu.revoked.*.*"
 
 PUBLIC_AUDIENCE = "public"
+#: No audience: where it is noted that a universe's entries may not be what its log says.
+UNSETTLED = "unsettled"
 
 
 #: What begins the subjects of this product, and the broker's own: callers listen on others.

@@ -22,7 +22,7 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
@@ -37,7 +37,7 @@ class Decided:
     """A request and what was decided of it."""
 
     pending: PendingRequest
-    moment: Moment
+    moment: DecisionInputs
     decision: Decision | Refused
 
     @property
@@ -98,7 +98,7 @@ def decide_batch(
     events: list[LogEvent] = []
     errors: list[Exception] = []
     for pending in requests:
-        moment = Moment(
+        moment = DecisionInputs(
             at if universe is None else max(at, universe.updated_at),
             unix_ms,
             pending.fresh_id,

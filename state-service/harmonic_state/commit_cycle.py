@@ -261,7 +261,7 @@ class CommitCycle:
         return [
             *commands,
             AnnounceHead(record.position, record.id, at_once=was_unknown),
-            CarryOutEffects(known.universe, batch.after, batch.events),
+            CarryOutEffects(batch.after, batch.events),
         ]
 
     def _make_room(self, known: Loaded, now: Instant) -> list[Command]:

@@ -14,12 +14,15 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
+from harmonic_state.lineage import UniverseLost
 from harmonic_state.listing import CHANGES_LISTING, Listing
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.quotas import Quotas
 
 LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
+#: How often it is looked for what others left undone; it is done once it was seen twice.
+SETTLING_INTERVAL_S = 5.0
 
 
 class Effects:
@@ -40,8 +43,14 @@ class Effects:
         self._quotas = quotas
         self._jobs = jobs
         self._log = log
+        #: Where changes under way were noted.
+        self._noted: dict[str, int] = {}
         self._snapshots_failed = metrics.counter(
             "snapshot_failures", "snapshots that could not be stored"
+        )
+        self._settled = metrics.counter("listings_settled", "universes whose entries were changed")
+        self._unsettled = metrics.counter(
+            "listing_failures", "universes whose entries could not be changed"
         )
 
     def resume(self, universe: Universe) -> None:
@@ -49,17 +58,62 @@ class Effects:
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
 
+    async def prepare(self, universe_id: str, events: Sequence[LogEvent]) -> None:
+        """Note what has to be done after the events are stored, whoever is left to do it."""
+        if any(isinstance(event, CHANGES_LISTING) for event in events):
+            try:
+                self._noted[universe_id] = await self._listing.unsettle(universe_id)
+            except (BusUnavailable, StreamFull) as error:
+                self._unlisted(universe_id, error)
+
     async def carry_out(
-        self, before: Universe | None, after: Universe | None, events: Sequence[LogEvent]
+        self, universe_id: str, after: Universe | None, events: Sequence[LogEvent]
     ) -> None:
         """Do what the events ask for, before their requests are answered."""
         for requested in requested_music(events):
             self._jobs.begin(requested)
         if any(isinstance(event, CHANGES_LISTING) for event in events):
-            await self._reflect(before, after)
+            noted_at = self._noted.pop(universe_id, None)
+            await self.settle_listing(universe_id, after, noted_at=noted_at)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
             # Who deletes one may create one at once.
             await self._count_no_more(after)
+
+    async def settle_listing(
+        self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
+    ) -> None:
+        """Have the listing show of a universe what it says of itself.
+
+        What fails here is tried again in the background: it is noted.
+        """
+        for _ in range(LISTING_ATTEMPTS):
+            try:
+                if await self._listing.settle(universe_id, universe, noted_at=noted_at):
+                    self._settled.inc()
+                return
+            except (BusUnavailable, StreamFull) as error:
+                failure: Exception = error
+                await asyncio.sleep(LISTING_PAUSE_S)
+        self._unlisted(universe_id, failure)
+
+    async def keep_settling(self) -> None:
+        """Finish for ever what replicas left undone that are gone, or could not do."""
+        known: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(SETTLING_INTERVAL_S)
+            try:
+                noted = {
+                    each.universe_id: each.noted_at for each in await self._listing.unsettled()
+                }
+                for universe_id, noted_at in noted.items():
+                    # Noted just now: its owner is at it.
+                    if known.get(universe_id) == noted_at:
+                        loaded, _ = await self._journal.load(universe_id)
+                        await self.settle_listing(universe_id, loaded.universe, noted_at=noted_at)
+                        self._log.warning("listing_settled", universe=universe_id)
+                known = noted
+            except (BusUnavailable, UniverseLost) as error:
+                self._log.warning("listing_not_settled", reason=f"{type(error).__name__}: {error}")
 
     async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
         """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
@@ -93,16 +147,12 @@ class Effects:
         except (BusUnavailable, StreamFull):
             self._log.warning("universe_not_erased", universe=universe_id)
 
-    async def _reflect(self, before: Universe | None, after: Universe | None) -> None:
-        for _ in range(LISTING_ATTEMPTS):
-            try:
-                await self._listing.reflect(before, after)
-            except (BusUnavailable, StreamFull):
-                await asyncio.sleep(LISTING_PAUSE_S)
-            else:
-                return
+    def _unlisted(self, universe_id: str, error: Exception) -> None:
         # The universe is what its log says; only finding it in a listing may fail.
-        self._log.error("listing_not_updated", universe=after.id if after else None)
+        self._unsettled.inc()
+        self._log.error(
+            "listing_not_updated", universe=universe_id, reason=f"{type(error).__name__}: {error}"
+        )
 
     async def _count_no_more(self, universe: Universe) -> None:
         # What fails here is done when what is left of the universe is removed.

@@ -228,10 +228,13 @@ class OwnedUniverse:
         journal = self._means.journal
         match work:
             case Load():
-                return self._read(*await journal.load(self.universe_id))
+                loaded, records = await journal.load(self.universe_id)
+                await self._means.effects.settle_listing(self.universe_id, loaded.universe)
+                return self._read(loaded, records)
             case ReadOn(known):
                 return self._read(*await journal.advance(self.universe_id, known))
             case Append(at, events, position, after):
+                await self._means.effects.prepare(self.universe_id, events)
                 return Stored(
                     *await journal.append(self.universe_id, at, events, position, after=after)
                 )
@@ -240,8 +243,8 @@ class OwnedUniverse:
                 return Confirmed()
             case MakeRoom(loaded):
                 return RoomMade(await self._means.effects.make_room(self.universe_id, loaded))
-            case CarryOutEffects(before, after, events):
-                await self._means.effects.carry_out(before, after, events)
+            case CarryOutEffects(after_events, events):
+                await self._means.effects.carry_out(self.universe_id, after_events, events)
                 return EffectsDone()
             case _:
                 assert_never(work)

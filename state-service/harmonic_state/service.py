@@ -29,7 +29,7 @@ from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
 from harmonic_state.settings import StateSettings
-from harmonic_state.storage import LAYOUT_VERSION, stream_configs
+from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from harmonic_state.timers import Timers
 
 #: How often rooms are searched for participants of gateways that are gone, ...
@@ -67,7 +67,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         streams = Streams(bus)
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
-        await _set_up(streams, settings)
+        await _set_up(streams, settings, log)
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
@@ -86,16 +86,17 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
             heads = HeadAnnouncements(bus)
             bus.on_reconnect(heads.announce_again)
+            effects = Effects(
+                journal=journal,
+                listing=listing,
+                quotas=quotas,
+                jobs=jobs,
+                metrics=metrics,
+                log=log,
+            )
             means = Means(
                 journal=journal,
-                effects=Effects(
-                    journal=journal,
-                    listing=listing,
-                    quotas=quotas,
-                    jobs=jobs,
-                    metrics=metrics,
-                    log=log,
-                ),
+                effects=effects,
                 heads=heads,
                 settings=settings,
                 clock=clock,
@@ -122,6 +123,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
             adoption = tasks.start(universes.keep_adopting(), name="adoption")
+            settling = tasks.start(effects.keep_settling(), name="settling")
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
@@ -131,6 +133,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()
             adoption.cancel()
+            settling.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
             await creations.finish()
@@ -139,9 +142,21 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             await universes.hand_over()
 
 
-async def _set_up(streams: Streams, settings: StateSettings) -> None:
-    for config in stream_configs(settings):
-        await streams.ensure(config, version=LAYOUT_VERSION)
+async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -> None:
+    """Set all streams up as the settings say, and tell what is in force."""
+    configs = stream_configs(settings)
+    for config in configs:
+        changes = await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
+        if changes:
+            log.warning("stream_changed", stream=config["name"], changes=dict(changes))
+    log.info(
+        "streams_in_force",
+        replicas=settings.stream_replicas,
+        log_records=settings.log_records,
+        reserved_bytes=sum(
+            int(str(config["max_bytes"])) for config in configs if "max_bytes" in config
+        ),
+    )
 
 
 async def _keep_up(
@@ -152,7 +167,7 @@ async def _keep_up(
         await lost.wait()
         lost.clear()
         try:
-            await _set_up(streams, settings)
+            await _set_up(streams, settings, log)
         except CannotStart as failure:
             log.warning("streams_not_set_up", reason=str(failure))
             await asyncio.sleep(STREAMS_PAUSE_S)

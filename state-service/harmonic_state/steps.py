@@ -169,7 +169,6 @@ class MakeRoom:
 class CarryOutEffects:
     """Do what stored events ask for outside the log: ``EffectsDone``."""
 
-    before: Universe | None
     after: Universe | None
     events: Sequence[LogEvent]
 

@@ -21,6 +21,12 @@ SESSIONS_KEPT_S = 24 * 3600
 #: The time in which a user may do so much.
 LIMIT_WINDOW_S = 60
 _NANOSECONDS = 10**9
+#: The settings of what streams reserve of the brokers' disks, whether they use it or not.
+RESERVATIONS = {
+    subjects.SNAPSHOT_STREAM: "HARMONIC_SNAPSHOT_STREAM_BYTES",
+    subjects.SESSIONS_STREAM: "HARMONIC_SESSION_STREAM_BYTES",
+    subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
+}
 
 
 def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
@@ -113,3 +119,11 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
             "discard": "new",
         },
     ]
+
+
+def hint(config: Mapping[str, object]) -> str:
+    """What an operator may do about a stream that cannot be set up."""
+    setting = RESERVATIONS.get(str(config["name"]))
+    if setting is None:
+        return ""
+    return f"(it reserves {config['max_bytes']} bytes of each broker's disk, as {setting} says)"

@@ -13,6 +13,7 @@ from harmonic_gateway.membership.memberships import Memberships, acknowledged
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.finding import Finder, Known
+from harmonic_gateway.recovery.keeping import PlacesToKeep
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.planning import Ask, BeginAnew, Claim, TakeOver
@@ -79,6 +80,7 @@ class Recovery:
         self._checks = checks
         self._memberships = memberships
         self._clock = clock
+        self._places = PlacesToKeep()
         self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._waiting = 0
         metrics.gauge("waiting_clients", "clients whose place is to be looked up").set_function(
@@ -140,12 +142,16 @@ class Recovery:
         """Record that the client has everything that was sent before this ping."""
         self._memberships.acknowledge(connection)
         self._checks.ponged(connection)
+        places = acknowledged(self._memberships.of(connection).values())
+        if self._places.is_due(connection.id, places, self._clock.monotonic()):
+            self._returns.keep(connection.session)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """The client's connection is over; its memberships are as they were."""
         places = acknowledged(self._memberships.of(session.connection).values())
         self._checks.ended(session.connection.id, ended, places)
         self._pending.give_up(session)
+        self._places.forget(session.connection.id)
 
     async def _carry_out(
         self, session: Session, plan: Known | TakeOver | Ask | BeginAnew

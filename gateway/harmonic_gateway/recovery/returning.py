@@ -123,6 +123,10 @@ class RoomReturns:
             if refusal is not None:
                 self._answers.evicted(connection, refusal, back.universe_id)
         # Not before the client has its rooms: it is back in them, whether that can be stored.
+        self.keep(session)
+
+    def keep(self, session: Session) -> None:
+        """Save the session as it is now."""
         self._tasks.start(self._save(session), name="save session")
 
     def abandon(self, returning: Return) -> None:

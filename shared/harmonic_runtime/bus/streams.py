@@ -7,7 +7,7 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from harmonic_runtime.bus import reading, workqueue
 from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, BusUnavailable
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+#: What a stream was set to, and is set to now.
+Change: TypeAlias = tuple[object, object]
 
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
@@ -59,9 +61,10 @@ _STORE_FAILED = 10077
 _STORE_CLOSED = "closed"
 #: Too much waits before the stream: dropped.
 _TOO_MANY_REQUESTS = 10167
-_NAME_IN_USE = 10058
-#: No peers, no leader, no resources, no such stream yet, offline: may be otherwise soon.
-_TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10059, 10118, 10194})
+_STREAM_NOT_FOUND = 10059
+#: No peers, no leader, no resources, no such stream yet, its name just taken, offline: may be
+#: otherwise soon.
+_TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10058, 10059, 10118, 10194})
 
 
 class WrongSequence(Exception):
@@ -82,27 +85,38 @@ class Streams:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def ensure(self, config: Mapping[str, object], *, version: int) -> None:
+    async def ensure(
+        self, config: Mapping[str, object], *, version: int, hint: str = ""
+    ) -> Mapping[str, Change]:
         """Create the stream, or bring it up to date; several replicas may do so at once.
 
-        A stream that a newer version has set up is left as it is, so that replicas of two
-        versions side by side do not undo one another's work. Raise :class:`CannotStart` if it
-        is refused, or not possible in time.
+        The result is what was changed of a stream that was there: asking comes first, since a
+        stream needs no room that it has already. A stream that a newer version has set up is left
+        as it is, so that replicas of two versions side by side do not undo one another's work.
+        Raise :class:`CannotStart`, with a ``hint`` for the operator, if it is refused, or not
+        possible in time.
         """
         name = config["name"]
         versioned = {**config, "metadata": {_VERSION: str(version)}}
 
-        async def put() -> None:
+        async def put() -> Mapping[str, Change]:
             try:
-                await self._set_up(f"STREAM.CREATE.{name}", versioned)
-            except ApiRefused as refused:
-                if refused.code != _NAME_IN_USE:
-                    raise
                 found = await self._set_up(f"STREAM.INFO.{name}", {})
-                if _version_of(found) < version:
-                    await self._set_up(f"STREAM.UPDATE.{name}", versioned)
+            except ApiRefused as refused:
+                if refused.code != _STREAM_NOT_FOUND:
+                    raise
+                # One that another replica has created meanwhile is taken at the next attempt.
+                await self._set_up(f"STREAM.CREATE.{name}", versioned)
+                return {}
+            changes = _changes(found["config"], config)
+            is_older = _version_of(found) < version
+            if is_older or (changes and _version_of(found) == version):
+                await self._set_up(f"STREAM.UPDATE.{name}", versioned)
+                return changes
+            return {}
 
-        await _in_time(f"The stream {name} cannot be set up", put)
+        advice = f" {hint}" if hint else ""
+        return await _in_time(f"The stream {name} cannot be set up{advice}", put)
 
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
@@ -214,6 +228,13 @@ class Streams:
         goes on. Raise :class:`BusUnavailable` if the consumer cannot be asked now.
         """
         return await workqueue.fetch(self._bus, stream, consumer, batch=batch, expires_s=expires_s)
+
+
+def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str, Change]:
+    """Where a stream is not as it is wanted; what is not set has the broker's default."""
+    return {
+        name: (found.get(name), value) for name, value in wanted.items() if found.get(name) != value
+    }
 
 
 def _version_of(info: Mapping[str, Any]) -> int:
