@@ -18,8 +18,6 @@ JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
 #: A session that nothing was saved of for so long is not gone on with.
 SESSIONS_KEPT_S = 24 * 3600
-#: The time in which a user may do so much.
-LIMIT_WINDOW_S = 60
 _NANOSECONDS = 10**9
 #: The settings of what streams reserve of the brokers' disks, whether they use it or not.
 RESERVATIONS = {
@@ -77,7 +75,7 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
             "subjects": [subjects.limit_subjects(rate)],
             # A minute's counts are not worth a disk's time, and memory lets go to the millisecond.
             "storage": "memory",
-            "max_age": LIMIT_WINDOW_S * _NANOSECONDS,
+            "max_age": rate.window_s * _NANOSECONDS,
             "discard": "new",
             "discard_new_per_subject": True,
             "max_msgs_per_subject": allowed,
