@@ -1,6 +1,5 @@
 """Hosts whose clocks are a minute off: nothing fails, and all times are of one base."""
 
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ import pytest
 from harness.client import Client
 from harness.world import World, started
 
-FAKETIME = shutil.which("faketime")
+#: Debian's faketime.
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 #: A token lives from now on by the host of these tests; a gateway's own clock decides.
 EARLY_S, LATE_S = 60, -60
 MEASUREMENTS = 30
@@ -28,7 +28,13 @@ def skewed(name: str, by_s: int) -> object:
         plain = [sys.executable, "-m", module]
         if process != name:
             return plain
-        return ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", str(FAKETIME), "-f", f"{by_s:+}s", *plain]
+        return [
+            "env",
+            f"LD_PRELOAD={LIBRARY}",
+            f"FAKETIME={by_s:+}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            *plain,
+        ]
 
     return command
 
@@ -46,9 +52,10 @@ async def offset_s(client: Client) -> tuple[float, float]:
     return best
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="needs Debian's faketime")
+@pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
 @pytest.mark.parametrize("by_s", [EARLY_S, LATE_S])
-@pytest.mark.parametrize("name", ["state-1", "music-1", "gateway-2"])
+# A music replica waits for its composing thread by a clock that faketime does not let run on.
+@pytest.mark.parametrize("name", ["state-1", "gateway-2"])
 async def test_a_clock_that_is_a_minute_off_fails_nothing(
     tmp_path: Path, name: str, by_s: int
 ) -> None:
