@@ -138,6 +138,12 @@ export interface Details {
 /** Seconds. */
 export type Duration = number;
 
+/** The body of every answer of the HTTP API with a status of 400 or above. */
+export interface ErrorBody {
+  /** Why the request is refused. */
+  error: Refused;
+}
+
 /** The error codes that clients know. */
 export type ErrorCode = "AUTH_ERROR" | "NOT_FOUND" | "PERMISSION_DENIED" | "INVALID_PARAMETERS" | "ROOM_FULL" | "RATE_LIMITED" | "INTERNAL_ERROR";
 
@@ -231,12 +237,6 @@ export interface ErrorReported {
   details: Details;
 }
 
-/** The body of every answer of the HTTP API with a status of 400 or above. */
-export interface Failure {
-  /** Why the request is refused. */
-  error: Refused;
-}
-
 /** Ask for a piece from the universe's parameters as they are now. */
 export interface GenerateMusic {
   opId?: OperationId;
@@ -317,7 +317,7 @@ export interface Limits {
 }
 
 /** Someone's role in a universe. */
-export interface Membership {
+export interface MemberRole {
   userId: UserId;
   role: Mode;
 }
@@ -514,7 +514,7 @@ export interface PhysicsUpdated {
 }
 
 /** Whether the process takes new work. */
-export interface Readiness {
+export interface ReadinessBody {
   /** Whether new work is taken: only while `ready`. */
   status: "starting" | "ready" | "draining";
 }
@@ -704,32 +704,6 @@ export interface TokenRefreshed {
  */
 export type TypedArray = ArrayBuffer | ArrayBufferView;
 
-/** A universe as its visitors may know it; `members` only for its owner. */
-export interface Universe {
-  id: UniverseId;
-  /** The universe's name. */
-  name: string;
-  /** The user who created the universe. */
-  owner: UserId;
-  visibility: Visibility;
-  /** What anyone may do in the universe while it is public. */
-  publicMode: Mode;
-  /** How many users may be in the room at the same time. */
-  maxParticipants: number;
-  /** All parameters as they are now. */
-  parameters: Parameters;
-  /** How many users are in the room. */
-  participants: number;
-  /** When the universe was created. */
-  createdAt: Timestamp;
-  /** When the universe last changed. */
-  updatedAt: Timestamp;
-  /** The `seq` of the universe's last frame. */
-  seq: number;
-  /** The members' roles by user id; only the owner is told. */
-  members?: Record<string, Mode>;
-}
-
 /** 1 to 64 letters, digits, `_` and `-`. */
 export type UniverseId = string;
 
@@ -758,6 +732,32 @@ export interface UniverseSummary {
   maxParticipants: number;
   /** When the universe was created. */
   createdAt: Timestamp;
+}
+
+/** A universe as its visitors may know it; `members` only for its owner. */
+export interface UniverseView {
+  id: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** All parameters as they are now. */
+  parameters: Parameters;
+  /** How many users are in the room. */
+  participants: number;
+  /** When the universe was created. */
+  createdAt: Timestamp;
+  /** When the universe last changed. */
+  updatedAt: Timestamp;
+  /** The `seq` of the universe's last frame. */
+  seq: number;
+  /** The members' roles by user id; only the owner is told. */
+  members?: Record<string, Mode>;
 }
 
 /** Change music parameters. */

@@ -21,7 +21,7 @@ from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.mending import history_lost
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
@@ -36,7 +36,7 @@ class Decided:
     """A request and what was decided of it."""
 
     pending: PendingRequest
-    moment: Moment
+    moment: DecisionInputs
     decision: Decision | Refused
 
     @property
@@ -97,7 +97,7 @@ def decide_batch(
     events: list[LogEvent] = []
     errors: list[Exception] = []
     for pending in requests:
-        moment = Moment(
+        moment = DecisionInputs(
             at if universe is None else max(at, universe.updated_at),
             unix_ms,
             pending.fresh_id,

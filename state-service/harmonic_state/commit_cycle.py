@@ -55,18 +55,18 @@ from harmonic_state.steps import (
     Erase,
     Event,
     Failed,
-    Failure,
     Instant,
     Load,
     LookAgain,
     MakeRoom,
     Read,
     ReadOn,
+    RecordStored,
     ReportFailure,
     ResumeEffects,
     RoomMade,
     SnapshotSaved,
-    Stored,
+    StepFailure,
     Submitted,
     TimePassed,
     WakeAt,
@@ -82,12 +82,12 @@ MAX_CONFLICTS = 20
 MENDED_S = 60.0
 
 _REFUSALS = {
-    Failure.UNAVAILABLE: UNAVAILABLE,
-    Failure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
-    Failure.FULL: FULL,
-    Failure.TOO_LARGE: BROKEN,
-    Failure.LOST: DAMAGED,
-    Failure.BROKEN: BROKEN,
+    StepFailure.UNAVAILABLE: UNAVAILABLE,
+    StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
+    StepFailure.FULL: FULL,
+    StepFailure.TOO_LARGE: BROKEN,
+    StepFailure.LOST: DAMAGED,
+    StepFailure.BROKEN: BROKEN,
 }
 
 
@@ -134,7 +134,7 @@ class CommitCycle:
                 return self._submitted(pending, now)
             case Read(loaded, records):
                 return [*self._read(loaded, records), *self._next(now)]
-            case Stored(record, was_unknown):
+            case RecordStored(record, was_unknown):
                 return self._stored(record, now, was_unknown=was_unknown)
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
@@ -142,7 +142,7 @@ class CommitCycle:
                 return self._conflicted(now)
             case EffectsDone():
                 return [*self._answers(), *self._after_record(now), *self._next(now)]
-            case Failed(Failure.FULL) if self.known and self.snapshots.may_retry(now):
+            case Failed(StepFailure.FULL) if self.known and self.snapshots.may_retry(now):
                 return self._make_room(self.known, now)
             case Failed(failure):
                 return [*self._failed(failure), *self._next(now)]
@@ -176,7 +176,7 @@ class CommitCycle:
         return commands
 
     def _next(self, now: Instant) -> list[Command]:
-        commands = self._refuse_overdue(now)
+        commands = _refuse_overdue(self._line, now)
         self._phase = _Phase.IDLE
         if not self._line and not self._mends:
             return commands
@@ -200,9 +200,6 @@ class CommitCycle:
             return []
         self._mends = True
         return self._next(now) if self._phase is _Phase.IDLE else []
-
-    def _refuse_overdue(self, now: Instant) -> list[Command]:
-        return [_refusal(pending, OVERDUE) for pending in self._line.take_overdue(now.s)]
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
         almost_full = self.snapshots.almost_full
@@ -280,15 +277,12 @@ class CommitCycle:
         """Answer all that was decided; it counts from now on."""
         decided, self._unanswered, self._batch = self._unanswered, [], None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
-        return [Answer(each.pending, self._reply(each)) for each in decided]
-
-    def _reply(self, decided: Decided) -> Reply:
-        return reply_to(decided, self.known or Loaded(None, 0), self.ring)
+        return [Answer(each.pending, _reply(each, self.known, self.ring)) for each in decided]
 
     def _conflicted(self, now: Instant) -> list[Command]:
         self._conflicts += 1
         if self._conflicts >= MAX_CONFLICTS or self.known is None:
-            return [*self._failed(Failure.UNAVAILABLE), *self._next(now)]
+            return [*self._failed(StepFailure.UNAVAILABLE), *self._next(now)]
         self._put_back()
         self._phase = _Phase.READING
         return [ReadOn(self.known)]
@@ -297,8 +291,8 @@ class CommitCycle:
         self._line.put_back(each.pending for each in self._unanswered)
         self._batch, self._unanswered = None, []
 
-    def _failed(self, failure: Failure) -> list[Command]:
-        if failure is Failure.TOO_LARGE and len(self._unanswered) > 1:
+    def _failed(self, failure: StepFailure) -> list[Command]:
+        if failure is StepFailure.TOO_LARGE and len(self._unanswered) > 1:
             self._batch_limit = len(self._unanswered) // 2
             self._put_back()
             return []
@@ -309,35 +303,47 @@ class CommitCycle:
         self._batch, self._unanswered = None, []
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         commands: list[Command] = [_refusal(each, _REFUSALS[failure]) for each in waiting]
-        if failure in (Failure.FULL, Failure.TOO_LARGE):
+        if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):
             return commands
         # What the log holds is not known any more: the next request begins by reading it.
         self.known = None
         self.ring.clear()
-        self._unresolved |= failure is Failure.OUTCOME_UNKNOWN
+        self._unresolved |= failure is StepFailure.OUTCOME_UNKNOWN
         if self._unresolved:
             # There may be no next request, and perhaps nobody saw what was stored.
             commands.append(LookAgain())
         return commands
 
     def _time_passed(self, now: Instant) -> list[Command]:
-        commands = self._refuse_overdue(now)
+        commands = _refuse_overdue(self._line, now)
         overdue = [each for each in self._unanswered if each.pending.deadline_s <= now.s]
         if overdue:
             self._unanswered = [each for each in self._unanswered if each not in overdue]
-            commands.extend(Answer(each.pending, self._late_reply(each)) for each in overdue)
+            commands.extend(
+                Answer(each.pending, _late_reply(each, self._phase, self.known, self.ring))
+                for each in overdue
+            )
         waiting = [*self._line, *(each.pending for each in self._unanswered)]
         self._wake_at_s = min((pending.deadline_s for pending in waiting), default=None)
         if self._wake_at_s is not None:
             commands.append(WakeAt(self._wake_at_s))
         return commands
 
-    def _late_reply(self, decided: Decided) -> Reply:
-        """What is known of a request whose work is under way at its deadline."""
-        if self._phase is _Phase.EFFECTS:
-            return self._reply(decided)
-        was_sent = self._phase is _Phase.APPENDING and decided.has_events
-        return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
+
+def _reply(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
+    return reply_to(decided, known or Loaded(None, 0), ring)
+
+
+def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Ring) -> Reply:
+    """What is known of a request whose work is under way at its deadline."""
+    if phase is _Phase.EFFECTS:
+        return _reply(decided, known, ring)
+    was_sent = phase is _Phase.APPENDING and decided.has_events
+    return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
+
+
+def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
+    return [_refusal(pending, OVERDUE) for pending in line.take_overdue(now.s)]
 
 
 def _refusal(pending: PendingRequest, refusal: Refused) -> Answer:

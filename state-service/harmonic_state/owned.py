@@ -31,19 +31,19 @@ from harmonic_state.steps import (
     Erase,
     Event,
     Failed,
-    Failure,
     Instant,
     Load,
     LookAgain,
     MakeRoom,
     Read,
     ReadOn,
+    RecordStored,
     ReportFailure,
     ResumeEffects,
     RoomMade,
     SaveSnapshot,
     SnapshotSaved,
-    Stored,
+    StepFailure,
     Submitted,
     TimePassed,
     WakeAt,
@@ -60,12 +60,12 @@ ENTRY_BYTES = 500
 
 
 #: What the journal raises, the special before the general.
-_FAILURES: dict[type[Exception], Failure] = {
-    RecordTooLarge: Failure.TOO_LARGE,
-    StreamFull: Failure.FULL,
-    AppendUnknown: Failure.OUTCOME_UNKNOWN,
-    BusUnavailable: Failure.UNAVAILABLE,
-    UniverseLost: Failure.LOST,
+_FAILURES: dict[type[Exception], StepFailure] = {
+    RecordTooLarge: StepFailure.TOO_LARGE,
+    StreamFull: StepFailure.FULL,
+    AppendUnknown: StepFailure.OUTCOME_UNKNOWN,
+    BusUnavailable: StepFailure.UNAVAILABLE,
+    UniverseLost: StepFailure.LOST,
 }
 
 
@@ -154,7 +154,7 @@ class OwnedUniverse:
             commands = self._cycle.handle(event, now)
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
-            commands = self._cycle.handle(Failed(Failure.BROKEN), now)
+            commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
         for command in commands:
             self._do(command)
 
@@ -185,7 +185,7 @@ class OwnedUniverse:
                 erasure = means.effects.erase(self.universe_id, loaded)
                 means.tasks.start(erasure, name="erase universe")
             case LookAgain():
-                means.tasks.start(self._look_again(), name="look again")
+                means.tasks.start(_look_again(self, means), name="look again")
             case ReportFailure(error):
                 means.log.error("request_failed", universe=self.universe_id, exc_info=error)
             case _:
@@ -222,7 +222,7 @@ class OwnedUniverse:
                 return EffectsDone()
             # Nobody knows how far an append has come.
             sent = isinstance(work, Append)
-            return Failed(Failure.OUTCOME_UNKNOWN if sent else Failure.BROKEN)
+            return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
 
     async def _carried_out(self, work: Work) -> Event:
         journal = self._means.journal
@@ -235,7 +235,7 @@ class OwnedUniverse:
                 return self._read(*await journal.advance(self.universe_id, known))
             case Append(at, events, position, after):
                 await self._means.effects.prepare(self.universe_id, events)
-                return Stored(
+                return RecordStored(
                     *await journal.append(self.universe_id, at, events, position, after=after)
                 )
             case Confirm(position):
@@ -264,8 +264,9 @@ class OwnedUniverse:
         finally:
             self._tell(SnapshotSaved(coverage))
 
-    async def _look_again(self) -> None:
-        await asyncio.sleep(LOOK_AGAIN_S)
-        # Nobody's gateway: loading, and telling gateways where the log ends, is all that it does.
-        request = ReleaseGateway(universe_id=self.universe_id, gateway_id="")
-        self.submit(self._means.of_its_own(request))
+
+async def _look_again(owned: OwnedUniverse, means: Means) -> None:
+    await asyncio.sleep(LOOK_AGAIN_S)
+    # Nobody's gateway: loading, and telling gateways where the log ends, is all that it does.
+    request = ReleaseGateway(universe_id=owned.universe_id, gateway_id="")
+    owned.submit(means.of_its_own(request))

@@ -22,7 +22,7 @@ class Instant:
     s: float
 
 
-class Failure(Enum):
+class StepFailure(Enum):
     """Why work on a universe did not succeed."""
 
     UNAVAILABLE = auto()
@@ -58,7 +58,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class RecordStored:
     """The append succeeded; ``was_unknown`` if its outcome was not known for a time."""
 
     record: RecentRecord
@@ -91,7 +91,7 @@ class EffectsDone:
 class Failed:
     """The work could not be done."""
 
-    failure: Failure
+    failure: StepFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class TimePassed:
 Event: TypeAlias = (
     Submitted
     | Read
-    | Stored
+    | RecordStored
     | Confirmed
     | Conflicted
     | RoomMade
@@ -143,7 +143,7 @@ class ReadOn:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store a record right after a position and its record: ``Stored`` or ``Conflicted``."""
+    """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``."""
 
     at: str
     events: Sequence[LogEvent]

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from harmonic_protocol import internal, log
+from harmonic_protocol import internal, log, subjects
 from harmonic_protocol.catalogue import (
     COMMANDS,
     EVENTS,
@@ -30,12 +30,15 @@ from harmonic_protocol.messages.declaration import (
     GatewayCommand,
     LiveSignal,
     OwnerCommand,
+    RateClass,
     Scope,
 )
 from harmonic_protocol.messages.universes import Operation
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LOG_EVENTS, LogEvent
 from harmonic_state.requests import REQUESTS, StateRequest
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import stream_configs
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = [
@@ -149,6 +152,20 @@ def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
     assert signal.event.spec.delivery is Delivery.LIVE
     assert signal.spec.answers == (signal.event.spec.name,)
     assert signal.event.model_fields.keys() == own | {"user_id", "timestamp"}
+
+
+def test_every_rate_class_of_users_is_counted_by_a_stream_with_its_window() -> None:
+    windows = {
+        config["name"]: config["max_age"]
+        for config in stream_configs(StateSettings())
+        if str(config["name"]).startswith(subjects.limit_stream(""))
+    }
+
+    assert windows == {
+        subjects.limit_stream(rate): rate.window_s * 10**9
+        for rate in RateClass
+        if rate.scope is Scope.USER
+    }
 
 
 MESSAGES = {

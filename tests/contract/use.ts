@@ -4,11 +4,11 @@ import type {
   Accepted,
   ClientToServerEvents,
   ConnectError,
-  Failure,
+  ErrorBody,
   Parameters,
   Rejected,
   ServerToClientEvents,
-  Universe,
+  UniverseView,
   UniversePage,
 } from "../../shared/contract/protocol";
 
@@ -184,10 +184,10 @@ socket.on("error", (refusal) => {
 const page: UniversePage = JSON.parse("{}");
 for (const item of page.items) text(item.id, item.name, item.owner, item.createdAt);
 text(page.nextCursor ?? "");
-const universe: Universe = JSON.parse("{}");
+const universe: UniverseView = JSON.parse("{}");
 show(universe.parameters);
 text(universe.members?.["user-123"] ?? "view", universe.updatedAt);
-text((JSON.parse("{}") as Failure).error.code);
+text((JSON.parse("{}") as ErrorBody).error.code);
 
 // What the compiler has to refuse.
 // @ts-expect-error: no such command

@@ -11,10 +11,10 @@ from harmonic_gateway.delivery.chain import (
     Chain,
     Deliver,
     FetchNotes,
+    FetchRecords,
     Heard,
     Lose,
     Pause,
-    ReadLog,
     StartTimer,
     Step,
 )
@@ -96,7 +96,7 @@ def test_what_was_delivered_or_lies_before_the_beginning_is_passed_over() -> Non
 def test_a_missing_record_is_read_before_the_one_that_shows_it() -> None:
     chain = begun(1)
     chain.hear(heard(4, 3))
-    assert steps(chain) == [ReadLog(1)]
+    assert steps(chain) == [FetchRecords(1)]
     chain.part_read([heard(2, 1), heard(3, 2)], complete=True)
     assert positions(steps(chain)) == [2, 3, 4]
 
@@ -113,14 +113,14 @@ def test_what_was_read_as_well_as_heard_is_delivered_once() -> None:
 def test_a_long_gap_is_read_in_parts() -> None:
     chain = begun(0)
     chain.resync()
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.part_read([heard(1, 0)], complete=False)
-    assert positions(steps(chain)) == [1, ReadLog(1)]
+    assert positions(steps(chain)) == [1, FetchRecords(1)]
     chain.part_read([], complete=False)
     # The owner had nothing although there is more: not at once again.
     assert steps(chain) == [Pause()]
     chain.paused()
-    assert steps(chain) == [ReadLog(1)]
+    assert steps(chain) == [FetchRecords(1)]
     chain.part_read([heard(2, 1)], complete=True)
     assert positions(steps(chain)) == [2]
     assert chain.next() is None
@@ -129,7 +129,7 @@ def test_a_long_gap_is_read_in_parts() -> None:
 def test_while_one_thing_is_waited_for_nothing_else_is_begun() -> None:
     chain = begun(0)
     chain.resync()
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.hear(heard(1, 0))
     chain.resync()
     assert chain.next() is None
@@ -138,22 +138,22 @@ def test_while_one_thing_is_waited_for_nothing_else_is_begun() -> None:
 def test_a_reading_that_failed_is_tried_again_after_a_pause() -> None:
     chain = begun(0)
     chain.resync()
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.read_failed()
     assert steps(chain) == [Pause()]
     chain.paused()
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
 
 
 def test_a_log_that_lags_behind_what_was_heard_is_read_again_after_a_pause() -> None:
     chain = begun(0)
     chain.hear(heard(5, 4))
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.part_read([heard(1, 0)], complete=True)
     # Records 2 to 4 are stored, since 5 follows them, but this replica has not heard so.
     assert positions(steps(chain)) == [1, Pause()]
     chain.paused()
-    assert steps(chain) == [ReadLog(1)]
+    assert steps(chain) == [FetchRecords(1)]
     chain.part_read([heard(4, 1)], complete=True)
     assert positions(steps(chain)) == [4, 5]
 
@@ -162,12 +162,12 @@ def test_catching_up_joins_up_with_the_first_record_that_is_new() -> None:
     chain = begun(0)
     for one in (heard(2, 1), heard(3, 2)):
         chain.hear(one)
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.part_read([heard(1, 0), heard(2, 1)], complete=True)
     assert positions(steps(chain)) == [1, 2, 3]
     # And later gaps show as before.
     chain.hear(heard(9, 8))
-    assert steps(chain) == [ReadLog(3)]
+    assert steps(chain) == [FetchRecords(3)]
 
 
 def test_a_record_waits_for_its_notes_and_all_after_it_with_it() -> None:
@@ -207,7 +207,7 @@ def test_a_record_that_was_spoken_of_is_waited_for_and_then_read() -> None:
     chain.expect(4)
     assert steps(chain) == [StartTimer()]
     assert chain.timed_out()
-    assert steps(chain) == [ReadLog(3), StartTimer()]
+    assert steps(chain) == [FetchRecords(3), StartTimer()]
     chain.part_read([heard(5, 3)], complete=True)
     assert positions(steps(chain)) == [5]
     assert not chain.timed_out()
@@ -229,7 +229,7 @@ def test_a_timer_that_finds_everything_there_leaves_a_reading_that_is_due() -> N
     chain = begun(3)
     chain.resync()
     assert not chain.timed_out()
-    assert steps(chain) == [ReadLog(3)]
+    assert steps(chain) == [FetchRecords(3)]
 
 
 def test_a_timer_before_the_beginning_finds_nothing_overdue() -> None:
@@ -241,7 +241,7 @@ def test_a_timer_before_the_beginning_finds_nothing_overdue() -> None:
 def test_the_timer_runs_beside_whatever_is_waited_for() -> None:
     chain = begun(0)
     chain.resync()
-    assert steps(chain) == [ReadLog(0)]
+    assert steps(chain) == [FetchRecords(0)]
     chain.expect(2)
     assert steps(chain) == [StartTimer()]
 
@@ -284,7 +284,7 @@ def test_so_many_records_wait_and_what_is_more_is_read_later() -> None:
         chain.hear(heard(number + 1, number))
     assert positions(steps(chain)) == list(range(1, MAX_WAITING_RECORDS + 1))
     chain.hear(heard(MAX_WAITING_RECORDS + 2, MAX_WAITING_RECORDS + 1))
-    assert steps(chain) == [ReadLog(MAX_WAITING_RECORDS)]
+    assert steps(chain) == [FetchRecords(MAX_WAITING_RECORDS)]
 
 
 class Broker:
@@ -312,7 +312,7 @@ class Broker:
                     self.chain.timed_out()
                 case Lose():
                     pytest.fail("nothing is trimmed here")
-                case ReadLog(after):
+                case FetchRecords(after):
                     self.read(after, fairly=fairly)
 
     def read(self, after: int, *, fairly: bool) -> None:

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from harmonic_gateway.recovery.half_open import PendingReturn, Stage
+from harmonic_gateway.recovery.half_open import PendingReturn, ReturnStage
 
 EVENTS = (
     *(("alive", name) for name in "ab"),
@@ -61,7 +61,7 @@ class Observed:
 
 
 def test_in_every_order_one_broken_session_at_most_is_taken_and_none_after_a_cancellation() -> None:
-    seen: set[tuple[Stage, str]] = set()
+    seen: set[tuple[ReturnStage, str]] = set()
     orders = 0
     for order in product(EVENTS, repeat=DEPTH):
         orders += 1
@@ -72,7 +72,7 @@ def test_in_every_order_one_broken_session_at_most_is_taken_and_none_after_a_can
         assert len(observed.taken) <= 1
     assert orders == len(EVENTS) ** DEPTH
     words = {word for word, _ in EVENTS}
-    assert seen == set(product(Stage, words))
+    assert seen == set(product(ReturnStage, words))
 
 
 def test_a_broken_connection_is_taken_at_once_and_the_next_only_if_that_fails() -> None:
@@ -90,14 +90,14 @@ def test_it_is_over_when_all_have_answered() -> None:
     for name in "ab":
         pending.alive(name)
         stages.append(pending.stage)
-    assert stages == [Stage.ASKING, Stage.OVER]
+    assert stages == [ReturnStage.ASKING, ReturnStage.OVER]
 
 
 def test_it_is_over_when_the_only_broken_one_was_taken_by_another_client() -> None:
     pending = PendingReturn("a")
     assert pending.broken("a") == "a"
     assert pending.not_taken() is None
-    assert pending.stage is Stage.OVER
+    assert pending.stage is ReturnStage.OVER
 
 
 def test_whom_nobody_asked_for_is_not_taken() -> None:

@@ -336,3 +336,39 @@ def test_a_seat_that_was_taken_after_the_session_was_taken_over_is_to_be_release
     membership = present(at=5)
     assert membership.supersede(4)
     assert (membership.stage, membership.seated, membership.may_hold_seat) == (GONE, True, True)
+
+
+def test_a_seat_that_is_asked_for_while_the_session_is_taken_over_may_be_held() -> None:
+    idle = present(at=5)
+    assert idle.supersede(5)
+    # The seat is of the same position: newer than that it is not known to have ended.
+    assert (idle.seated, idle.may_hold_seat) == (True, True)
+    asking = present(at=5)
+    asking.begin()
+    assert asking.supersede(6)
+    assert (asking.seated, asking.may_hold_seat, asking.as_of) == (False, True, 6)
+    idle = present(at=5)
+    assert idle.supersede(6)
+    assert (idle.seated, idle.may_hold_seat) == (False, False)
+
+
+def test_a_seat_that_ended_and_was_taken_anew_leaves_a_hole_in_what_is_sent() -> None:
+    member = present(at=5)
+    member.begin(reached=6)
+    member.answered(9, "edit")
+    assert member.cursor == 6
+    # An end at what it was sent already says nothing of what follows.
+    assert not member.unseat(6)
+    assert member.cursor == 6
+    assert not member.unseat(8)
+    assert member.cursor == 9
+
+
+def test_one_that_is_no_member_has_no_hole() -> None:
+    coming = entering()
+    coming.answered(9, "edit")
+    assert not coming.unseat(8)
+    assert coming.cursor == 9
+    coming.cursor = 5
+    assert not coming.unseat(8)
+    assert coming.cursor == 5

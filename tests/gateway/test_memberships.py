@@ -447,3 +447,50 @@ def test_clients_without_offsets_are_told_none(memberships: Memberships) -> None
     join(memberships, ann, "v", at=6)
     assert offsets(one) is None
     assert cast("Silent", ann).written == []
+
+
+def test_a_member_that_asks_again_in_vain_is_one_as_before(memberships: Memberships) -> None:
+    ann = connection("ann")
+    member = join(memberships, ann, at=5)
+    assert memberships.enter(ann, "u") is member
+    missed = frame("six")
+    assert list(memberships.deliver("u", 6, [missed])) == []
+    assert memberships.refused(member, frees_seat=False) == (Entry.ADMITTED, [missed])
+    assert (member.stage, member.requests) == (Presence.PRESENT, 0)
+    assert memberships.mode(ann, "u") == "edit"
+
+
+def test_of_two_requests_of_a_member_the_last_that_fails_makes_it_one_again(
+    memberships: Memberships,
+) -> None:
+    ann = connection("ann")
+    member = join(memberships, ann, at=5)
+    memberships.enter(ann, "u")
+    memberships.enter(ann, "u")
+    assert memberships.refused(member, frees_seat=False) == (Entry.UNSEATED, [])
+    assert (member.stage, member.requests) == (Presence.ENTERING, 1)
+    assert memberships.refused(member, frees_seat=False) == (Entry.ADMITTED, [])
+    assert member.requests == 0
+
+
+def test_whether_a_refused_request_frees_the_seat_is_passed_on(memberships: Memberships) -> None:
+    freed, kept = ask(memberships, connection("ann")), ask(memberships, connection("bob"))
+    memberships.refused(freed, frees_seat=True)
+    memberships.refused(kept, frees_seat=False)
+    assert (freed.may_hold_seat, kept.may_hold_seat) == (False, True)
+
+
+def test_a_session_that_is_over_is_taken_over_without_news(memberships: Memberships) -> None:
+    ann = connection("ann")
+    member = join(memberships, ann, at=5)
+    memberships.depart(ann)
+    assert memberships.supersede("u", ann.id, 6) is None
+    assert not member.may_hold_seat
+
+
+def test_nothing_is_kept_of_a_room_without_a_mode_or_a_place() -> None:
+    bare = Membership(connection("ann"), "u")
+    bare.mode = "edit"
+    assert saved_rooms([bare]) == {}
+    bare.mode, bare.start = None, Place(3)
+    assert saved_rooms([bare]) == {}

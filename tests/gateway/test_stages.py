@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from harmonic_gateway.sockets.stages import TABLE, Effect, Event, Stage, follow
+from harmonic_gateway.sockets.stages import TABLE, Effect, NamespaceEvent, Stage, follow
 
 DEPTH = 8
 
@@ -18,16 +18,19 @@ class World:
     told_connected: bool = False
     client_went: bool = False
 
-    def after(self, event: Event) -> "World | None":
+    def after(self, event: NamespaceEvent) -> "World | None":
         """The world after an event; ``None`` where it cannot happen, or closes the session."""
-        if event in {Event.ACCEPTED, Event.REFUSED} and not self.asked:
+        if event in {NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED} and not self.asked:
             return None
         stage, effect = follow(self.stage, event)
         check(self, event, effect)
         if effect is Effect.MALFORMED:
             return None
-        decided = event in {Event.ACCEPTED, Event.REFUSED}
-        went = event in {Event.DISCONNECT, Event.ENDED} and self.stage is Stage.CONNECTING
+        decided = event in {NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED}
+        went = (
+            event in {NamespaceEvent.DISCONNECT, NamespaceEvent.ENDED}
+            and self.stage is Stage.CONNECTING
+        )
         return replace(
             self,
             stage=stage,
@@ -38,36 +41,43 @@ class World:
         )
 
 
-def check(world: World, event: Event, effect: Effect) -> None:
+def check(world: World, event: NamespaceEvent, effect: Effect) -> None:
     assert world.asked <= 1
     match effect:
         case Effect.ASK:
             assert world.asked == 0
             assert not world.told_connected
         case Effect.ANSWER:
-            assert event is Event.ACCEPTED
+            assert event is NamespaceEvent.ACCEPTED
             assert not world.client_went
         case Effect.ABANDON:
-            assert event is Event.ACCEPTED
+            assert event is NamespaceEvent.ACCEPTED
             assert world.client_went
         case Effect.REFUSE:
-            assert event is Event.REFUSED
+            assert event is NamespaceEvent.REFUSED
             assert not world.client_went
         case Effect.RECEIVE | Effect.REPORT_END:
             assert world.told_connected
         case Effect.MALFORMED:
-            assert event in {Event.CONNECT, Event.DISCONNECT, Event.EVENT, Event.ACK}
+            assert event in {
+                NamespaceEvent.CONNECT,
+                NamespaceEvent.DISCONNECT,
+                NamespaceEvent.EVENT,
+                NamespaceEvent.ACK,
+            }
         case Effect.NOTHING:
             # Nobody is accepted, or goes, without a word to the application.
-            assert event is not Event.ACCEPTED
-            assert not (world.told_connected and event in {Event.DISCONNECT, Event.ENDED})
+            assert event is not NamespaceEvent.ACCEPTED
+            assert not (
+                world.told_connected and event in {NamespaceEvent.DISCONNECT, NamespaceEvent.ENDED}
+            )
             # A second CONNECT is never passed over.
-            assert event is not Event.CONNECT
+            assert event is not NamespaceEvent.CONNECT
 
 
 def test_every_order_of_packets_decisions_and_ends() -> None:
     seen: set[World] = set()
-    pairs: set[tuple[Stage, Event]] = set()
+    pairs: set[tuple[Stage, NamespaceEvent]] = set()
     orders = 0
 
     def explore(world: World, depth: int) -> None:
@@ -75,8 +85,8 @@ def test_every_order_of_packets_decisions_and_ends() -> None:
         seen.add(world)
         if depth == 0:
             return
-        for event in Event:
-            if event in {Event.ACCEPTED, Event.REFUSED} and not world.asked:
+        for event in NamespaceEvent:
+            if event in {NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED} and not world.asked:
                 continue
             pairs.add((world.stage, event))
             orders += 1
@@ -90,15 +100,15 @@ def test_every_order_of_packets_decisions_and_ends() -> None:
     undecided = {
         (stage, event)
         for stage in (Stage.ABSENT, Stage.CONNECTED)
-        for event in (Event.ACCEPTED, Event.REFUSED)
+        for event in (NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED)
     }
-    assert pairs == {(stage, event) for stage in Stage for event in Event} - undecided
+    assert pairs == {(stage, event) for stage in Stage for event in NamespaceEvent} - undecided
     assert orders > 1000
 
 
 @pytest.mark.parametrize("stage", [Stage.ABSENT, Stage.CONNECTED])
 def test_a_decision_that_nobody_waits_for_means_nothing(stage: Stage) -> None:
-    for event in (Event.ACCEPTED, Event.REFUSED):
+    for event in (NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED):
         assert follow(stage, event) == (stage, Effect.NOTHING)
 
 

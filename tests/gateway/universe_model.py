@@ -16,8 +16,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
-from harmonic_gateway.delivery.chain import Chain, Deliver, Heard, Pause, ReadLog
-from harmonic_gateway.delivery.frames import Delivery
+from harmonic_gateway.delivery.chain import Chain, Deliver, FetchRecords, Heard, Pause
+from harmonic_gateway.delivery.frames import RecordDelivery
 from harmonic_gateway.membership.departure import Departure, Release, Save
 from harmonic_gateway.membership.local_room import LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
@@ -37,13 +37,13 @@ from harmonic_state.domain.decide import UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.presence import continues as is_continued
 from harmonic_state.domain.universe import Universe
 
 U = "u"
 AT = "2024-03-21T10:30:00.000Z"
-MOMENT = Moment(AT, 0)
+MOMENT = DecisionInputs(AT, 0)
 GRACE_S = 10.0
 OWNER = Caller("owner", "owner", "owner1", "elsewhere")
 
@@ -229,7 +229,7 @@ class World:
         notices = [event for event in events if getattr(type(event), "name", "") in NOTICES]
         shown = [event for event in events if _is_shown(event)]
         frames = [as_frame(position)] if shown else []
-        delivery = Delivery(cast("Any", frames), cast("Any", notices))
+        delivery = RecordDelivery(cast("Any", frames), cast("Any", notices))
         label = f"{len(frames)} {notices}"
         self.log.append(Entered(Heard(position, position - 1, delivery), after, label))
 
@@ -436,7 +436,7 @@ class World:
             match step:
                 case Deliver(heard=heard):
                     self._deliver(gateway, heard)
-                case ReadLog(after_position=after):
+                case FetchRecords(after_position=after):
                     chain.part_read([each.heard for each in self.log[after:]], complete=True)
                 case Pause():
                     chain.paused()

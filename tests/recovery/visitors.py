@@ -6,6 +6,7 @@ Each comes through a balancer of its own, so that its connections can be cut and
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -182,6 +183,17 @@ class Script(Visitor):
             if reason != self._client.reason.CLIENT_DISCONNECT:
                 self._client.eio.ws.shutdown()
 
+        self._messages = ThreadPoolExecutor(max_workers=1)
+        engine = self._client.eio
+        trigger = engine._trigger_event
+
+        def in_order(event: str, *args: Any, **options: Any) -> Any:
+            # It hands each message to a thread of its own, where one may overtake another.
+            if event == "message":
+                return self._messages.submit(trigger, event, *args)
+            return trigger(event, *args, **options)
+
+        engine._trigger_event = in_order
         self._client.on("*", hear, namespace=NAMESPACE)
         self._client.on("disconnect", lost, namespace=NAMESPACE)
 
@@ -204,6 +216,7 @@ class Script(Visitor):
     async def closes(self) -> None:
         self._client.reconnection = False
         await asyncio.to_thread(self._client.shutdown)
+        self._messages.shutdown(wait=False)
 
 
 class App(Visitor):

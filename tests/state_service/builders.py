@@ -8,7 +8,7 @@ from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.requests import REQUESTS
 
@@ -36,7 +36,7 @@ class History:
     def ask(self, request: UniverseRequest, by: Caller) -> Decision | Refused:
         self.milliseconds += 1
         at = f"2024-03-21T10:30:{self.milliseconds // 1000 % 60:02}.{self.milliseconds % 1000:03}Z"
-        moment = Moment(at, self.milliseconds, f"id-{self.milliseconds}", self.milliseconds)
+        moment = DecisionInputs(at, self.milliseconds, f"id-{self.milliseconds}", self.milliseconds)
         decision = decide(self.universe, request, by, moment)
         if isinstance(decision, Decision):
             self.universe = fold(self.universe, decision.events)

@@ -27,8 +27,8 @@ from harmonic_state.steps import (
     MakeRoom,
     Read,
     ReadOn,
+    RecordStored,
     SnapshotSaved,
-    Stored,
     Submitted,
     TimePassed,
     Witnessed,
@@ -126,7 +126,9 @@ class Cycle:
         """The append succeeds at a position."""
         append = self.does(Append)
         payload = encode_record(f"r{at}", append.at, append.events)
-        return self.tell(Stored(RecentRecord(at, append.position, payload, f"r{at}"), was_unknown))
+        return self.tell(
+            RecordStored(RecentRecord(at, append.position, payload, f"r{at}"), was_unknown)
+        )
 
     def stores(self, *, at: int) -> "Cycle":
         """The append succeeds at a position, and what follows from it is done."""

@@ -7,7 +7,7 @@ from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRo
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_state.domain.answers import answer, requested_music
 from harmonic_state.domain.decide import UniverseRequest
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")
@@ -23,7 +23,7 @@ def answered(
     events = history.does(request, by)
     if then is not None:
         history.does(then, by)
-    result = answer(request, by, Moment(NOW, 0), events, history.now)
+    result = answer(request, by, DecisionInputs(NOW, 0), events, history.now)
     return result.to_wire() if result else None
 
 
@@ -148,7 +148,7 @@ def test_what_an_owner_did_is_answered_by_what_became_of_it() -> None:
     assert (renamed["name"], renamed["members"]) == ("New", {"ann": "view"})
     again = CreateUniverse.model_validate({"id": UNIVERSE, "name": "New"})
     # Of a creation, the answer is the universe as it was created.
-    shown = answer(again, OWNER, Moment(NOW, 0), [], history.now)
+    shown = answer(again, OWNER, DecisionInputs(NOW, 0), [], history.now)
     assert shown is not None
     assert shown.to_wire() == renamed
 

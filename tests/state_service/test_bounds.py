@@ -12,7 +12,7 @@ from harmonic_state.domain import bounds
 from harmonic_state.domain.decide import UniverseRequest, decide
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.operations import REMEMBERED_S, operation_key
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.snapshots import Snapshot, encode_snapshot
 from state_service.builders import caller, command, created, open_universe
@@ -43,7 +43,7 @@ class Crowd:
         at = self._now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         at_ms = int(self._now.timestamp() * 1000)
         self._asked += 1
-        moment = Moment(at, at_ms, f"request-{self._asked:014}", 1, self._hashed)
+        moment = DecisionInputs(at, at_ms, f"request-{self._asked:014}", 1, self._hashed)
         decision = decide(self.universe, request, by, moment)
         if isinstance(decision, Refused):
             self.refusals.append(decision)

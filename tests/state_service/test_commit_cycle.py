@@ -23,7 +23,6 @@ from harmonic_state.steps import (
     EffectsDone,
     Erase,
     Failed,
-    Failure,
     Load,
     LookAgain,
     MakeRoom,
@@ -34,6 +33,7 @@ from harmonic_state.steps import (
     RoomMade,
     SaveSnapshot,
     SnapshotSaved,
+    StepFailure,
     TimePassed,
     WakeAt,
     Witnessed,
@@ -181,7 +181,7 @@ def test_at_its_deadline_a_stored_request_is_answered_though_effects_go_on() -> 
 def test_an_unknown_outcome_is_told_and_the_log_is_read_before_anything_else() -> None:
     cycle = at_hand("ann")
     first, second = cycle.ask(update(1)), cycle.ask(update(2))
-    cycle.tell(Failed(Failure.OUTCOME_UNKNOWN))
+    cycle.tell(Failed(StepFailure.OUTCOME_UNKNOWN))
 
     assert cycle.outcome(first) == "OUTCOME_UNKNOWN"
     assert cycle.outcome(second) == "-"
@@ -197,9 +197,9 @@ def test_an_unknown_outcome_is_told_and_the_log_is_read_before_anything_else() -
 def test_an_unresolved_universe_is_looked_at_until_it_was_read() -> None:
     cycle = at_hand("ann")
     cycle.ask(update())
-    cycle.tell(Failed(Failure.OUTCOME_UNKNOWN))
+    cycle.tell(Failed(StepFailure.OUTCOME_UNKNOWN))
     cycle.ask(ReleaseGateway(universe_id=UNIVERSE, gateway_id=""), Caller("", ""), within_s=60)
-    cycle.tell(Failed(Failure.UNAVAILABLE))
+    cycle.tell(Failed(StepFailure.UNAVAILABLE))
     cycle.said(LookAgain)
     assert not cycle.cycle.idle
 
@@ -214,7 +214,7 @@ def test_a_record_whose_outcome_was_unknown_for_a_time_is_announced_at_once() ->
 def test_without_the_broker_everything_that_waits_for_loading_is_refused() -> None:
     cycle = Cycle()
     numbers = [cycle.ask(update(n)) for n in range(3)]
-    cycle.tell(Failed(Failure.UNAVAILABLE))
+    cycle.tell(Failed(StepFailure.UNAVAILABLE))
     assert [cycle.outcome(number) for number in numbers] == ["INTERNAL_ERROR"] * 3
     assert cycle.cycle.idle
 
@@ -222,7 +222,7 @@ def test_without_the_broker_everything_that_waits_for_loading_is_refused() -> No
 def test_a_full_log_is_given_room_and_the_requests_are_tried_again() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(update())
-    cycle.tell(Failed(Failure.FULL))
+    cycle.tell(Failed(StepFailure.FULL))
     assert cycle.does(MakeRoom).loaded.position == 10
     cycle.tell(RoomMade(Coverage(3, (10,))))
     cycle.stores(at=11)
@@ -234,14 +234,14 @@ def test_a_full_log_is_given_room_and_the_requests_are_tried_again() -> None:
 def test_a_log_that_stays_full_refuses_and_is_not_tried_at_every_request() -> None:
     cycle = at_hand("ann")
     first = cycle.ask(update())
-    cycle.tell(Failed(Failure.FULL)).tell(RoomMade(None)).tell(Failed(Failure.FULL))
+    cycle.tell(Failed(StepFailure.FULL)).tell(RoomMade(None)).tell(Failed(StepFailure.FULL))
     assert cycle.outcome(first) == "STORAGE_FULL"
     second = cycle.ask(update())
-    cycle.tell(Failed(Failure.FULL))
+    cycle.tell(Failed(StepFailure.FULL))
     assert cycle.outcome(second) == "STORAGE_FULL"
     cycle.now_s += RETRY_STORING_S
     third = cycle.ask(update())
-    cycle.tell(Failed(Failure.FULL))
+    cycle.tell(Failed(StepFailure.FULL))
     cycle.does(MakeRoom)
     cycle.tell(RoomMade(None)).stores(at=11)
     assert cycle.outcome(third) == "ok"
@@ -292,11 +292,11 @@ def test_a_batch_that_fits_into_no_record_is_halved_until_it_does() -> None:
     cycle.stores(at=11)
     assert len(cycle.does(Append).events) == 4
 
-    cycle.tell(Failed(Failure.TOO_LARGE))
+    cycle.tell(Failed(StepFailure.TOO_LARGE))
     assert len(cycle.does(Append).events) == 2
-    cycle.tell(Failed(Failure.TOO_LARGE))
+    cycle.tell(Failed(StepFailure.TOO_LARGE))
     assert len(cycle.does(Append).events) == 1
-    cycle.tell(Failed(Failure.TOO_LARGE))
+    cycle.tell(Failed(StepFailure.TOO_LARGE))
 
     assert [cycle.outcome(number) for number in [first, *numbers[:2]]] == [
         "ok",
@@ -451,7 +451,7 @@ def test_a_universe_that_never_was_and_a_tombstone_are_not_mended() -> None:
 def test_a_universe_that_is_lost_says_so() -> None:
     cycle = Cycle()
     number = cycle.ask(update())
-    cycle.tell(Failed(Failure.LOST))
+    cycle.tell(Failed(StepFailure.LOST))
     assert cycle.outcome(number) == "DAMAGED"
 
 

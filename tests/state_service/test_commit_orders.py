@@ -15,17 +15,22 @@ from harmonic_state.steps import (
     Conflicted,
     EffectsDone,
     Failed,
-    Failure,
     Load,
     Read,
     ReadOn,
+    StepFailure,
     TimePassed,
 )
 from state_service.builders import caller
 from state_service.cycles import Cycle, universe_with, update
 
 STEPS = 120
-FAILURES = (Failure.UNAVAILABLE, Failure.FULL, Failure.OUTCOME_UNKNOWN, Failure.TOO_LARGE)
+FAILURES = (
+    StepFailure.UNAVAILABLE,
+    StepFailure.FULL,
+    StepFailure.OUTCOME_UNKNOWN,
+    StepFailure.TOO_LARGE,
+)
 
 
 @dataclass
@@ -70,14 +75,14 @@ class Scene:
             case Append() as append:
                 self._append_ends(append)
             case _:
-                self.cycle.tell(Failed(Failure.UNAVAILABLE))
+                self.cycle.tell(Failed(StepFailure.UNAVAILABLE))
 
     def _append_ends(self, append: Append) -> None:
         if append.position != self.log.position or self.chance.random() < 0.1:
             self.cycle.tell(Conflicted())
         elif self.chance.random() < 0.4:
             failure = self.chance.choice(FAILURES)
-            if failure is Failure.OUTCOME_UNKNOWN:
+            if failure is StepFailure.OUTCOME_UNKNOWN:
                 self.sent = append
             self.cycle.tell(Failed(failure))
         else:

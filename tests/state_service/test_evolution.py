@@ -15,7 +15,7 @@ from harmonic_state.domain.events import (
     event_name,
 )
 from harmonic_state.domain.evolve import evolve, fold
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")
@@ -202,7 +202,7 @@ def test_who_returns_and_is_gone_within_the_same_record_is_answered_all_the_same
     back = ResumeRoom(universe_id=UNIVERSE, mode="view", replaces="nobody")
     events = history.does(back, ANN)
     history.does(CloseConnection(universe_id=UNIVERSE), ANN)
-    result = answer(back, ANN, Moment(LATER, 0), events, history.now)
+    result = answer(back, ANN, DecisionInputs(LATER, 0), events, history.now)
     assert result is not None
     room: Any = result.to_wire()["room"]
     assert (room["mode"], room["participants"]) == ("view", [])

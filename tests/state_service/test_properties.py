@@ -38,7 +38,7 @@ from harmonic_state.domain.events import (
     frame_seq,
 )
 from harmonic_state.domain.evolve import fold
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.listing import CHANGES_LISTING, entries
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
@@ -185,7 +185,7 @@ def test_whatever_is_carried_out_has_an_answer_that_can_be_sent(steps: Steps) ->
         decision = history.ask(request, by)
         if isinstance(decision, Refused):
             continue
-        moment = Moment(history.now.updated_at, history.milliseconds)
+        moment = DecisionInputs(history.now.updated_at, history.milliseconds)
         result = answer(request, by, moment, decision.events, history.now)
         assert result is None or result.to_json()
 

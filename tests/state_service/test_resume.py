@@ -19,7 +19,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import decode_record, encode_record
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.permissions import allowed_mode
-from harmonic_state.domain.presence import Moment, continues
+from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import Absence, Seat, Universe
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
@@ -38,7 +38,7 @@ def returns(history: History, replaces: Caller, by: Caller) -> bool:
     """Come back with the session of an earlier connection; whether it was continued."""
     request = resume(replaces)
     events = history.does(request, by)
-    moment = Moment(history.now.updated_at, 0)
+    moment = DecisionInputs(history.now.updated_at, 0)
     result = answer(request, by, moment, events, history.now)
     assert isinstance(result, JoinResult)
     assert by.connection_id in history.now.connections

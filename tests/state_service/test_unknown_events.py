@@ -9,7 +9,7 @@ from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import UnknownEvent, decode_record, encode_record
 from harmonic_state.domain.evolve import evolve, fold
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import LastChange, Universe
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 from state_service.builders import caller, command, open_universe
@@ -88,7 +88,7 @@ def test_clients_are_told_nothing_of_a_set_that_is_unknown_here() -> None:
     decision = history.ask(join, ANN)
     assert isinstance(decision, Decision)
 
-    result = answer(join, ANN, Moment(AT, 0), decision.events, history.now)
+    result = answer(join, ANN, DecisionInputs(AT, 0), decision.events, history.now)
 
     assert result is not None
     assert b"tide" not in result.to_json()

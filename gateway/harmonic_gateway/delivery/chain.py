@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from harmonic_gateway.delivery.frames import Delivery
+from harmonic_gateway.delivery.frames import RecordDelivery
 
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
 MAX_WAITING_RECORDS = 4096
@@ -31,7 +31,7 @@ class Heard:
 
     position: int
     previous: int
-    delivery: Delivery
+    delivery: RecordDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class FetchNotes:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLog:
+class FetchRecords:
     """Ask the owner for the records after a position; report what came of it."""
 
     after_position: int
@@ -71,7 +71,7 @@ class Lose:
     """What is missing is not to be had any more: whoever needs it must begin anew."""
 
 
-Step: TypeAlias = Deliver | FetchNotes | ReadLog | Pause | StartTimer | Lose
+Step: TypeAlias = Deliver | FetchNotes | FetchRecords | Pause | StartTimer | Lose
 
 
 class Chain:
@@ -183,7 +183,7 @@ class Chain:
                 queue = self._read
             elif self._is_behind:
                 self._catches_up, self._waits = True, True
-                return ReadLog(position)
+                return FetchRecords(position)
             elif self._catches_up and not self._joins_up(position):
                 # The owner's replica of the log lags behind what was republished.
                 self._is_behind, self._waits = True, True

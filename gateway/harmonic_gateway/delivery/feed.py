@@ -11,14 +11,14 @@ from harmonic_gateway.delivery.chain import (
     Chain,
     Deliver,
     FetchNotes,
+    FetchRecords,
     Heard,
     Lose,
     Pause,
-    ReadLog,
     StartTimer,
     Step,
 )
-from harmonic_gateway.delivery.frames import Delivery, deliver, read_record, with_notes
+from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import place
 from harmonic_gateway.sockets import Frame
@@ -113,7 +113,7 @@ class Feed:
                 self._sink(heard.position, frames, heard.delivery.notices)
             case FetchNotes(heard=heard):
                 self._start(self._fetch_notes(heard.delivery))
-            case ReadLog(after_position=after):
+            case FetchRecords(after_position=after):
                 self._log.info("log_read", universe=self.universe_id, after=after)
                 self._start(self._read_log(after))
             case Pause():
@@ -136,7 +136,7 @@ class Feed:
             self._log.info("record_overdue", universe=self.universe_id)
         self.go_on()
 
-    async def _fetch_notes(self, delivery: Delivery) -> None:
+    async def _fetch_notes(self, delivery: RecordDelivery) -> None:
         found: dict[str, bytes] = {}
         for piece in delivery.pieces():
             notes = await self._history.notes(piece)

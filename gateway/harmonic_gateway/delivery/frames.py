@@ -18,7 +18,7 @@ _SUPERSEDING = {name for name, event in EVENTS.items() if issubclass(event, Para
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class RecordDelivery:
     """What one record means to a gateway: ``frames`` for all, ``notices`` for itself.
 
     ``request_id`` names the piece whose notes are still to be fetched, at that place of
@@ -56,13 +56,13 @@ def encode_event(event: WireModel, name: str) -> Frame:
     return Frame.event(name, event.to_json())
 
 
-def read_record(payload: bytes) -> Delivery:
+def read_record(payload: bytes) -> RecordDelivery:
     """A record's delivery; events of a name that only a newer version knows are passed over."""
     record = from_json(payload, allow_inf_nan=False)
     return deliver(record["events"], record["id"])
 
 
-def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> Delivery:
+def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> RecordDelivery:
     """The delivery of a record's events, each ``{name, data}``."""
     frames: list[Frame | MusicStored] = []
     notices: list[Notice] = []
@@ -75,7 +75,7 @@ def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> Delivery:
             frames.append(MusicStored.model_validate(data))
         elif name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
             frames.append(encode(name, data))
-    return Delivery(frames, notices, record_id)
+    return RecordDelivery(frames, notices, record_id)
 
 
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:

@@ -22,14 +22,12 @@ from harmonic_protocol.values import Mode
 _NOBODY: Mapping[str, Membership] = {}
 
 
-class Memberships:
-    """The registry: by connection, and by universe."""
+class MembershipIndex:
+    """What is known, by connection and by universe: everything that can be asked."""
 
     def __init__(self) -> None:
         self._by_connection: dict[str, dict[str, Membership]] = {}
         self._rooms: dict[str, LocalRoom] = {}
-
-    # What is asked.
 
     def of(self, connection: Connection) -> Mapping[str, Membership]:
         """A connection's memberships by universe, seats without a membership included."""
@@ -64,74 +62,71 @@ class Memberships:
     def __len__(self) -> int:
         return len(self._rooms)
 
-    # On the way in.
-
-    def enter(self, connection: Connection, universe_id: str) -> Membership:
-        """A request for a seat begins; followed by one of :meth:`refused` and :meth:`admit`."""
-        known = self._by_connection.setdefault(connection.id, {})
-        membership = known.get(universe_id)
-        if membership is None:
-            membership = known[universe_id] = Membership(connection, universe_id)
-        room = self._rooms.get(universe_id)
-        if room is None:
-            room = self._rooms[universe_id] = LocalRoom(universe_id)
-        membership.begin(room.reached(membership))
-        room.place(membership)
-        return membership
-
-    def ask(self, membership: Membership) -> None:
-        """The request for a seat leaves now."""
-        membership.may_hold_seat = True
-
-    def begin_anew(self, membership: Membership) -> None:
-        """A member whose seat was released was not allowed to see the room for a time."""
-        membership.begin_anew()
-
-    def answered(
-        self, membership: Membership, position: int, mode: Mode, start: Place | None = None
-    ) -> bool:
-        """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
-        membership.answered(position, mode, start)
-        self._aim(membership.connection)
-        return membership.seated and membership.stage is not Presence.GONE
-
-    def refused(self, membership: Membership, *, frees_seat: bool) -> tuple[Entry, list[Frame]]:
-        """The request for a seat was refused, failed, or was not made.
-
-        A member that only asked again is one as before: what became of that, as in :meth:`admit`.
-        """
-        membership.refused(frees_seat=frees_seat)
-        if membership.is_held_in_vain:
-            membership.requests += 1
-            return self.admit(membership)
-        self._settle(membership)
-        return Entry.UNSEATED, []
-
-    def admit(
-        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
-    ) -> tuple[Entry, list[Frame]]:
-        """Make the connection a member: what became of it, and the frames that it is due now.
-
-        ``greeting`` says how the room is as of ``position``.
-        """
-        room = self._room_of(membership)
-        if room is None:
-            return membership.admit(None), []
-        entry, due = room.admit(membership, position, greeting)
-        self._settle(membership)
-        return entry, due
-
-    # What the log says.
-
-    def begin(self, universe_id: str, position: int) -> None:
-        """The log of a universe is followed from ``position`` on."""
-        self._rooms[universe_id].begin(position)
-
     def first_cursor(self, universe_id: str) -> int:
         """The oldest position that somebody's snapshot in a room is of."""
         room = self._rooms[universe_id]
         members = (*room.present.values(), *room.entering.values())
         return min(member.cursor for member in members if member.seated)
+
+    def _settle(self, membership: Membership) -> None:
+        room = self._room_of(membership)
+        if room is not None:
+            room.place(membership)
+        if not membership.is_known:
+            self._forget(membership)
+        self._aim(membership.connection)
+
+    def _forget(self, membership: Membership) -> None:
+        known = self._by_connection.get(membership.connection.id)
+        if known is None or known.get(membership.universe_id) is not membership:
+            return
+        del known[membership.universe_id]
+        if not known:
+            del self._by_connection[membership.connection.id]
+
+    def _room_of(self, membership: Membership) -> LocalRoom | None:
+        return self._rooms.get(membership.universe_id)
+
+    def _aim(self, connection: Connection) -> None:
+        """Have the offsets of a connection's events tell of all of its rooms."""
+        placed = list(self._placed(connection))
+        for membership in placed:
+            room = self._room_of(membership)
+            if room is None or membership.stage is not Presence.PRESENT:
+                continue
+            if len(placed) > 1:
+                room.several.add(membership)
+            else:
+                room.several.discard(membership)
+            membership.elsewhere = self._elsewhere(membership)
+
+    def _placed(self, connection: Connection) -> Iterator[Membership]:
+        for membership in self.of(connection).values():
+            if membership.start is not None and membership.stage is not Presence.GONE:
+                yield membership
+
+    def _elsewhere(self, membership: Membership) -> str | None:
+        if membership.connection.elsewhere is None:
+            return None
+        others = (each for each in self._placed(membership.connection) if each is not membership)
+        return elsewhere(map(self._place, others))
+
+    def _place(self, membership: Membership) -> str:
+        universe_id, start = membership.universe_id, membership.start
+        room = self._room_of(membership)
+        if room is not None and membership.stage is Presence.PRESENT:
+            return place(universe_id, room.reached(membership))
+        if start is None or membership.keeps_place:
+            return place(universe_id, membership.cursor)
+        return place(universe_id, start.position, start.frames)
+
+
+class LoggedMemberships(MembershipIndex):
+    """What the logs of universes say of memberships, and who is due their records."""
+
+    def begin(self, universe_id: str, position: int) -> None:
+        """The log of a universe is followed from ``position`` on."""
+        self._rooms[universe_id].begin(position)
 
     def deliver(
         self, universe_id: str, position: int, frames: Sequence[Frame]
@@ -198,6 +193,67 @@ class Memberships:
         self._settle(membership)
         return membership if is_news else None
 
+
+class Memberships(LoggedMemberships):
+    """The registry: from a request for a seat to the end of a connection."""
+
+    # On the way in.
+
+    def enter(self, connection: Connection, universe_id: str) -> Membership:
+        """A request for a seat begins; followed by one of :meth:`refused` and :meth:`admit`."""
+        known = self._by_connection.setdefault(connection.id, {})
+        membership = known.get(universe_id)
+        if membership is None:
+            membership = known[universe_id] = Membership(connection, universe_id)
+        room = self._rooms.get(universe_id)
+        if room is None:
+            room = self._rooms[universe_id] = LocalRoom(universe_id)
+        membership.begin(room.reached(membership))
+        room.place(membership)
+        return membership
+
+    def ask(self, membership: Membership) -> None:
+        """The request for a seat leaves now."""
+        membership.may_hold_seat = True
+
+    def begin_anew(self, membership: Membership) -> None:
+        """A member whose seat was released was not allowed to see the room for a time."""
+        membership.begin_anew()
+
+    def answered(
+        self, membership: Membership, position: int, mode: Mode, start: Place | None = None
+    ) -> bool:
+        """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
+        membership.answered(position, mode, start)
+        self._aim(membership.connection)
+        return membership.seated and membership.stage is not Presence.GONE
+
+    def refused(self, membership: Membership, *, frees_seat: bool) -> tuple[Entry, list[Frame]]:
+        """The request for a seat was refused, failed, or was not made.
+
+        A member that only asked again is one as before: what became of that, as in :meth:`admit`.
+        """
+        membership.refused(frees_seat=frees_seat)
+        if membership.is_held_in_vain:
+            membership.requests += 1
+            return self.admit(membership)
+        self._settle(membership)
+        return Entry.UNSEATED, []
+
+    def admit(
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
+    ) -> tuple[Entry, list[Frame]]:
+        """Make the connection a member: what became of it, and the frames that it is due now.
+
+        ``greeting`` says how the room is as of ``position``.
+        """
+        room = self._room_of(membership)
+        if room is None:
+            return membership.admit(None), []
+        entry, due = room.admit(membership, position, greeting)
+        self._settle(membership)
+        return entry, due
+
     # On the way out.
 
     def depart(self, connection: Connection) -> list[Membership]:
@@ -249,58 +305,6 @@ class Memberships:
         """The ping was answered."""
         for membership in self.of(connection).values():
             membership.acknowledged = membership.sent
-
-    def _settle(self, membership: Membership) -> None:
-        room = self._room_of(membership)
-        if room is not None:
-            room.place(membership)
-        if not membership.is_known:
-            self._forget(membership)
-        self._aim(membership.connection)
-
-    def _forget(self, membership: Membership) -> None:
-        known = self._by_connection.get(membership.connection.id)
-        if known is None or known.get(membership.universe_id) is not membership:
-            return
-        del known[membership.universe_id]
-        if not known:
-            del self._by_connection[membership.connection.id]
-
-    def _room_of(self, membership: Membership) -> LocalRoom | None:
-        return self._rooms.get(membership.universe_id)
-
-    def _aim(self, connection: Connection) -> None:
-        """Have the offsets of a connection's events tell of all of its rooms."""
-        placed = list(self._placed(connection))
-        for membership in placed:
-            room = self._room_of(membership)
-            if room is None or membership.stage is not Presence.PRESENT:
-                continue
-            if len(placed) > 1:
-                room.several.add(membership)
-            else:
-                room.several.discard(membership)
-            membership.elsewhere = self._elsewhere(membership)
-
-    def _placed(self, connection: Connection) -> Iterator[Membership]:
-        for membership in self.of(connection).values():
-            if membership.start is not None and membership.stage is not Presence.GONE:
-                yield membership
-
-    def _elsewhere(self, membership: Membership) -> str | None:
-        if membership.connection.elsewhere is None:
-            return None
-        others = (each for each in self._placed(membership.connection) if each is not membership)
-        return elsewhere(map(self._place, others))
-
-    def _place(self, membership: Membership) -> str:
-        universe_id, start = membership.universe_id, membership.start
-        room = self._room_of(membership)
-        if room is not None and membership.stage is Presence.PRESENT:
-            return place(universe_id, room.reached(membership))
-        if start is None or membership.keeps_place:
-            return place(universe_id, membership.cursor)
-        return place(universe_id, start.position, start.frames)
 
 
 def saved_rooms(memberships: Iterable[Membership]) -> dict[str, SavedRoom]:

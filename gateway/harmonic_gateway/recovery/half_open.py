@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 
 
-class Stage(Enum):
+class ReturnStage(Enum):
     """How far it has come."""
 
     ASKING = auto()
@@ -26,7 +26,7 @@ class PendingReturn:
     """A client that waits for answers about its earlier connections, by their ids."""
 
     def __init__(self, connection_ids: Iterable[str]) -> None:
-        self.stage = Stage.ASKING
+        self.stage = ReturnStage.ASKING
         self._asked = set(connection_ids)
         self._broken: list[str] = []
 
@@ -41,33 +41,33 @@ class PendingReturn:
             return None
         self._asked.discard(connection_id)
         self._broken.append(connection_id)
-        return self._next() if self.stage is Stage.ASKING else None
+        return self._next() if self.stage is ReturnStage.ASKING else None
 
     def not_taken(self) -> str | None:
         """Another client took the session over; the next one to be taken over, if any is."""
-        if self.stage is not Stage.TAKING:
+        if self.stage is not ReturnStage.TAKING:
             return None
-        self.stage = Stage.ASKING
+        self.stage = ReturnStage.ASKING
         following = self._next()
         self._settle()
         return following
 
     def completes(self) -> bool:
         """Whether the session that was taken is the client's now; asked once, at the very end."""
-        completes = self.stage is Stage.TAKING
-        self.stage = Stage.OVER
+        completes = self.stage is ReturnStage.TAKING
+        self.stage = ReturnStage.OVER
         return completes
 
     def cancel(self) -> None:
         """The client joined or left a room itself, or it is gone."""
-        self.stage = Stage.OVER
+        self.stage = ReturnStage.OVER
 
     def _next(self) -> str | None:
         if not self._broken:
             return None
-        self.stage = Stage.TAKING
+        self.stage = ReturnStage.TAKING
         return self._broken.pop(0)
 
     def _settle(self) -> None:
-        if self.stage is Stage.ASKING and not self._asked and not self._broken:
-            self.stage = Stage.OVER
+        if self.stage is ReturnStage.ASKING and not self._asked and not self._broken:
+            self.stage = ReturnStage.OVER

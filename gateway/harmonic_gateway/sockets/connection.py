@@ -15,6 +15,9 @@ from harmonic_gateway.sockets.frames import Encoded, Frame
 from harmonic_gateway.sockets.limits import Guard
 from harmonic_gateway.sockets.stages import Stage
 
+#: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
+_CONNECTED = Stage.CONNECTED
+
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
@@ -123,7 +126,7 @@ class Connection:
 
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace, if the client is connected to it."""
-        if self.stage is Stage.CONNECTED:
+        if self.stage is _CONNECTED:
             self._outbox.send(encoded)
 
     def send(self, frame: Frame) -> None:

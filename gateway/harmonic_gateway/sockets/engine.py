@@ -15,7 +15,7 @@ from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 from harmonic_gateway.sockets.ended import Ended, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
-from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, Do, Input, State, step
+from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
 from harmonic_gateway.sockets.limits import (
     HANDSHAKE_TIMEOUT_S,
     LINGER_S,
@@ -34,6 +34,8 @@ _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _PROBE = "probe"
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
+#: Asked for every packet: to look a member of an enumeration up takes as long as a call.
+_DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -265,17 +267,19 @@ class EngineSocket:
         return websocket
 
     async def _packet(self, kind: int, data: str | bytes) -> None:
-        match self._take(_PACKETS.get(kind, Input.OTHER)):
-            case Do.DELIVER:
-                await self._host.said(self, data)
-            case Do.COUNT_PONG:
-                self.heartbeat.pong()
-            case Do.REFUSE_PACKET:
-                raise ValueError("unexpected packet")
+        do = self._take(_PACKETS.get(kind, _OTHER))
+        if do is _DELIVER:
+            await self._host.said(self, data)
+        elif do is _COUNT_PONG:
+            self.heartbeat.pong()
+        elif do is Do.REFUSE_PACKET:
+            raise ValueError("unexpected packet")
 
     def _take(self, event: Input, code: int | None = None) -> Do:
         """Take an input: go on to the state that it leads to, and do what is not the caller's."""
-        self._state, do = step(self._state, event)
+        self._state, do = TABLE[self._state][event]
+        if do is _DELIVER or do is _COUNT_PONG:
+            return do
         match do:
             case Do.DRAIN:
                 self.outbox.seal()

@@ -28,7 +28,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-class Intake:
+class ReadingProgress:
     """How many of the bytes sent to a client its machine has acknowledged.
 
     Once that machine's buffers are full, it acknowledges what the client reads and nothing else.

@@ -5,6 +5,7 @@ The driver of the table in ``stages``.
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from engineio.packet import MESSAGE
 from socketio.packet import (
@@ -32,7 +33,7 @@ from harmonic_gateway.sockets.limits import (
     Guard,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
-from harmonic_gateway.sockets.stages import Effect, Event, Stage, follow
+from harmonic_gateway.sockets.stages import Effect, NamespaceEvent, Stage, follow
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.process.entropy import new_id
 
@@ -42,10 +43,10 @@ _UNKNOWN_NAMESPACE = ConnectRefused(
     "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
 )
 _EVENTS = {
-    CONNECT: Event.CONNECT,
-    DISCONNECT: Event.DISCONNECT,
-    EVENT: Event.EVENT,
-    BINARY_EVENT: Event.EVENT,
+    CONNECT: NamespaceEvent.CONNECT,
+    DISCONNECT: NamespaceEvent.DISCONNECT,
+    EVENT: NamespaceEvent.EVENT,
+    BINARY_EVENT: NamespaceEvent.EVENT,
 }
 
 
@@ -89,7 +90,7 @@ class Namespaces:
 
     def end(self, namespace: str, ended: Ended) -> None:
         """A connection is over, whatever its client says."""
-        self._step(namespace, Event.ENDED, ended)
+        self._step(namespace, NamespaceEvent.ENDED, ended)
 
     def end_all(self, ended: Ended) -> None:
         """The session is over."""
@@ -97,9 +98,11 @@ class Namespaces:
         for namespace in list(self.connections):
             self.end(namespace, ended)
 
-    def connected(self) -> list[Connection]:
-        """The connections whose clients were told that they are connected."""
-        return [each for each in self.connections.values() if each.stage is Stage.CONNECTED]
+    def tell(self, what: Callable[[Connection], None]) -> None:
+        """Tell the application of each connection that it was told to be connected."""
+        for connection in tuple(self.connections.values()):
+            if connection.stage is Stage.CONNECTED:
+                what(connection)
 
     def _read(self, message: str | bytes) -> Incoming | None:
         """The packet that a message completes, if it does."""
@@ -130,7 +133,7 @@ class Namespaces:
             self._socket.shut()
 
     async def _follow(self, packet: Incoming) -> None:
-        event = _EVENTS.get(packet.kind, Event.ACK)
+        event = _EVENTS.get(packet.kind, NamespaceEvent.ACK)
         connection = self.connections.get(packet.namespace)
         match self._step(packet.namespace, event, Ended.GOODBYE):
             case Effect.ASK:
@@ -140,7 +143,7 @@ class Namespaces:
             case Effect.MALFORMED:
                 raise Malformed("a packet that does not fit its namespace")
 
-    def _step(self, namespace: str, event: Event, ended: Ended = Ended.BROKEN) -> Effect:
+    def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
         """Let a connection go on to its next stage, and report its end if that is one."""
         connection = self.connections.get(namespace)
         if connection is None:
@@ -165,10 +168,10 @@ class Namespaces:
         self._has_asked = True
         connection = Connection(new_id(), packet.namespace, self._socket, self._guard)
         self.connections[packet.namespace] = connection
-        decision, refusal = Event.REFUSED, None
+        decision, refusal = NamespaceEvent.REFUSED, None
         try:
             refusal = await self._ask(connection, packet.data)
-            decision = Event.REFUSED if refusal is not None else Event.ACCEPTED
+            decision = NamespaceEvent.REFUSED if refusal is not None else NamespaceEvent.ACCEPTED
         except ConnectUnavailable:
             self._turn_away()
         finally:

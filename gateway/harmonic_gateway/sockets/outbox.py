@@ -14,7 +14,7 @@ from engineio.packet import PING
 
 from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded, close_frame
-from harmonic_gateway.sockets.kernel import Intake, reset
+from harmonic_gateway.sockets.kernel import ReadingProgress, reset
 from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     CONFLATED_ABOVE_SHARE,
@@ -268,7 +268,7 @@ class _Watch:
         self._outbox = outbox
         self._transport = transport
         self._timeout_s = timeout_s
-        self.intake = Intake(transport, loop.time())
+        self.intake = ReadingProgress(transport, loop.time())
         loop.call_later(LOOK_INTERVAL_S, self._look)
 
     def _look(self) -> None:

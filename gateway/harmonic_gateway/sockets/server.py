@@ -214,12 +214,10 @@ class SocketServer:
 
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
-        for connection in socket.upper.connected():
-            self._application.pinged(connection)
+        socket.upper.tell(self._application.pinged)
 
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
         if socket.heartbeat.round_trip_ms is not None:
             self._counters.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
-        for connection in socket.upper.connected():
-            self._application.ponged(connection)
+        socket.upper.tell(self._application.ponged)

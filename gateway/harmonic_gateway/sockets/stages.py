@@ -26,7 +26,7 @@ class Stage(Enum):
     CONNECTED = auto()
 
 
-class Event(Enum):
+class NamespaceEvent(Enum):
     """What happens to it."""
 
     __hash__ = object.__hash__
@@ -63,15 +63,25 @@ class Next(NamedTuple):
     effect: Effect
 
 
-def _row(stage: Stage, **others: Next) -> dict[Event, Next]:
+def _row(stage: Stage, **others: Next) -> dict[NamespaceEvent, Next]:
     """Whatever is not said otherwise is malformed as a packet, and else means nothing."""
     malformed, nothing = Next(stage, Effect.MALFORMED), Next(stage, Effect.NOTHING)
-    packets = dict.fromkeys((Event.CONNECT, Event.DISCONNECT, Event.EVENT, Event.ACK), malformed)
-    decisions = dict.fromkeys((Event.ACCEPTED, Event.REFUSED, Event.ENDED), nothing)
-    return {**packets, **decisions, **{Event[name]: then for name, then in others.items()}}
+    packets = dict.fromkeys(
+        (
+            NamespaceEvent.CONNECT,
+            NamespaceEvent.DISCONNECT,
+            NamespaceEvent.EVENT,
+            NamespaceEvent.ACK,
+        ),
+        malformed,
+    )
+    decisions = dict.fromkeys(
+        (NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED, NamespaceEvent.ENDED), nothing
+    )
+    return {**packets, **decisions, **{NamespaceEvent[name]: then for name, then in others.items()}}
 
 
-TABLE: Mapping[Stage, Mapping[Event, Next]] = {
+TABLE: Mapping[Stage, Mapping[NamespaceEvent, Next]] = {
     Stage.ABSENT: _row(Stage.ABSENT, CONNECT=Next(Stage.CONNECTING, Effect.ASK)),
     Stage.CONNECTING: _row(
         Stage.CONNECTING,
@@ -95,6 +105,6 @@ TABLE: Mapping[Stage, Mapping[Event, Next]] = {
 }
 
 
-def follow(stage: Stage, event: Event) -> Next:
+def follow(stage: Stage, event: NamespaceEvent) -> Next:
     """What an event does to a connection at a stage."""
     return TABLE[stage][event]

@@ -44,9 +44,9 @@ _ENVELOPES = (
     envelopes.Rejected,
     envelopes.ConnectAuth,
     envelopes.ConnectError,
-    envelopes.Failure,
+    envelopes.ErrorBody,
     envelopes.Health,
-    envelopes.Readiness,
+    envelopes.ReadinessBody,
 )
 #: A typed array in the JSON text of a Socket.IO packet: its bytes follow as an attachment.
 _PLACEHOLDER: Schema = {

@@ -77,7 +77,7 @@ class ConnectError(WireModel):
     data: ConnectRefusal
 
 
-class Failure(WireModel):
+class ErrorBody(WireModel):
     """The body of every answer of the HTTP API with a status of 400 or above."""
 
     error: Refused
@@ -89,7 +89,7 @@ class Health(WireModel):
     status: Literal["alive"]
 
 
-class Readiness(WireModel):
+class ReadinessBody(WireModel):
     """Whether the process takes new work."""
 
     status: Literal["starting", "ready", "draining"]

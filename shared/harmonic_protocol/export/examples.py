@@ -44,7 +44,7 @@ _VALUES: Mapping[str, Any] = {
     },
     "Duration": 8,
     "ErrorReported": _REFUSED,
-    "Failure": {
+    "ErrorBody": {
         "error": {
             "code": "NOT_FOUND",
             "message": "Universe not found",

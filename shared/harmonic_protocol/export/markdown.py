@@ -10,7 +10,7 @@ from harmonic_protocol.export.definitions import definitions, operation_schema, 
 from harmonic_protocol.export.envelopes import (
     Accepted,
     ConnectError,
-    Failure,
+    ErrorBody,
     Rejected,
     SignalAccepted,
     accepted,
@@ -144,7 +144,7 @@ def _signal_bytes() -> str:
 def _http(known: Known) -> Iterator[str]:
     yield "## HTTP API"
     yield f"{prose.BEARER} {prose.HTTP}"
-    yield _example(Failure.__name__, known)
+    yield _example(ErrorBody.__name__, known)
     yield table(
         ("Status", "Means"),
         ((str(status.value), text) for status, text in prose.STATUSES.items()),
@@ -179,7 +179,7 @@ def _types(known: Known) -> Iterator[str]:
             for operation in OPERATIONS.values()
             if operation.answer
         ],
-        [reference(model.__name__) for model in (ConnectError, Failure)],
+        [reference(model.__name__) for model in (ConnectError, ErrorBody)],
     ]
     for name, schema in reached(told).items():
         yield f"### `{name}`"

@@ -24,7 +24,7 @@ MAX_PAGE = 100
 ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
 
 
-class Universe(WireModel):
+class UniverseView(WireModel):
     """A universe as its visitors may know it; ``members`` only for its owner."""
 
     id: UniverseId
@@ -60,7 +60,7 @@ class UniversePage(WireModel):
     next_cursor: str | None = None
 
 
-class Membership(WireModel):
+class MemberRole(WireModel):
     """Someone's role in a universe."""
 
     user_id: UserId
@@ -88,7 +88,7 @@ class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made."""
 
     spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201)
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
     id: UniverseId | None = None
     name: UniverseName
@@ -121,14 +121,14 @@ class GetUniverse(UniverseOperation):
     """One universe, with its parameters."""
 
     spec: ClassVar = OperationSpec("get_universe", "GET", "/universes/{universeId}")
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
 
 class UpdateUniverse(UniverseOperation):
     """Change a universe's settings; for its owner."""
 
     spec: ClassVar = OperationSpec("update_universe", "PATCH", "/universes/{universeId}")
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
     name: UniverseName = None  # type: ignore[assignment]
     visibility: Visibility = None  # type: ignore[assignment]
@@ -158,7 +158,7 @@ class SetMember(MemberOperation):
     """Give someone a role in a universe."""
 
     spec: ClassVar = OperationSpec("set_member", "PUT", "/universes/{universeId}/members/{userId}")
-    answer: ClassVar = Membership
+    answer: ClassVar = MemberRole
 
     role: Mode
 

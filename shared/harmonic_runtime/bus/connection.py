@@ -69,7 +69,7 @@ class Interest:
 class _FastParser(Parser):
     """Reads messages itself, and leaves every other line of the protocol to nats-py."""
 
-    def __init__(self, connection: "Connection", arrived: Arrived) -> None:
+    def __init__(self, connection: "BrokerConnection", arrived: Arrived) -> None:
         self._interests: dict[int, Interest] = connection.interests
         self._arrived = arrived
         self._resets = 0
@@ -138,7 +138,7 @@ class _FastParser(Parser):
         return end + 2
 
 
-class Connection(Client):
+class BrokerConnection(Client):
     """A connection that is written to directly, and hands messages over as they are read.
 
     Nothing is ever buffered for a later connection: what is sent while there is none is lost.

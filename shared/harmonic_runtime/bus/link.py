@@ -13,7 +13,7 @@ from harmonic_runtime.bus.connection import (
     PING_INTERVAL_S,
     RECONNECT_WAIT_S,
     Arrived,
-    Connection,
+    BrokerConnection,
     tls_context,
 )
 from harmonic_runtime.observability.logs import BoundLogger
@@ -61,7 +61,7 @@ class Link:
         self._last_refusal = ""
         self._tls = tls_context(settings)
         self.ready = False
-        self.connection = Connection(arrived, self._abandoned)
+        self.connection = BrokerConnection(arrived, self._abandoned)
         self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
         self._errors = metrics.counter("bus_errors", "errors told by the broker or the network")
 

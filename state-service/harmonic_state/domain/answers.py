@@ -28,7 +28,7 @@ from harmonic_protocol.messages.universes import (
     DeleteUniverse,
     GetMusic,
     GetUniverse,
-    Membership,
+    MemberRole,
     RemoveMember,
     SetMember,
     UpdateUniverse,
@@ -36,14 +36,14 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.presence import Moment, continues
+from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
 def answer(
     request: UniverseRequest,
     caller: Caller,
-    moment: Moment,
+    moment: DecisionInputs,
     events: Sequence[LogEvent],
     after: Universe,
 ) -> WireModel | None:
@@ -63,7 +63,7 @@ def answer(
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
             return after.public_view(viewer=caller.user_id)
         case SetMember():
-            return Membership(user_id=request.user_id, role=request.role)
+            return MemberRole(user_id=request.user_id, role=request.role)
         case (
             ParameterCommand()
             | GenerateMusic()
@@ -83,7 +83,7 @@ def answer(
 def _joined(
     request: JoinRoom | ResumeRoom,
     caller: Caller,
-    moment: Moment,
+    moment: DecisionInputs,
     events: Sequence[LogEvent],
     after: Universe,
 ) -> JoinResult:

@@ -32,7 +32,7 @@ from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
 #: What is decided on one universe. A function that dispatches on it ends in ``assert_never``.
@@ -61,7 +61,7 @@ class Decision:
 
 
 def decide(
-    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> Decision | Refused:
     """Decide one request on one universe.
 
@@ -102,7 +102,7 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
 
 
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
-    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     match request:
         case ParameterCommand():

@@ -11,7 +11,7 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 
 #: After so long without notes the requester gets an error, and a late piece is dropped.
@@ -23,7 +23,7 @@ PLAY_LEAD_MS = 1000
 
 
 def generate(
-    universe: Universe | None, request: GenerateMusic, caller: Caller, moment: Moment
+    universe: Universe | None, request: GenerateMusic, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Note the request, with the parameters as of now."""
     seen = visible(universe, caller.user_id)
@@ -64,7 +64,9 @@ def generate(
     ]
 
 
-def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) -> list[LogEvent]:
+def complete(
+    universe: Universe | None, request: CompleteMusic, moment: DecisionInputs
+) -> list[LogEvent]:
     """The piece is there: for a request that is still waited for, once."""
     pending = universe.pending_music.get(request.request_id) if universe else None
     if universe is None or pending is None:

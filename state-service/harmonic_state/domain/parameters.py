@@ -7,12 +7,12 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 
 
 def update(
-    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: Moment
+    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """One event for each set that the command names, all of them or none."""
     seen = visible(universe, caller.user_id)

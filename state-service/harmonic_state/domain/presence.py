@@ -17,7 +17,7 @@ from harmonic_state.domain.universe import Seat, Universe
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class DecisionInputs:
     """All that a decision takes from outside: the time, and for music a fresh id and seed.
 
     ``hashed`` says that operations are stored as hashes, so that more of them have room.
@@ -31,7 +31,7 @@ class Moment:
 
 
 def join(
-    universe: Universe | None, request: JoinRoom, caller: Caller, moment: Moment
+    universe: Universe | None, request: JoinRoom, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Take a seat, or change the mode of the one that the connection has."""
     seen = visible(universe, caller.user_id)
@@ -70,7 +70,7 @@ def _joined(caller: Caller, mode: Mode, replaces: str | None = None) -> Connecti
 
 
 def resume(
-    universe: Universe | None, request: ResumeRoom, caller: Caller, moment: Moment
+    universe: Universe | None, request: ResumeRoom, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Continue the session of an earlier connection of the same user, or join anew.
 
@@ -104,7 +104,9 @@ def continues(universe: Universe, request: ResumeRoom, caller: Caller) -> bool:
     return seat is not None and seat.replaces == request.replaces
 
 
-def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
+def leave(
+    universe: Universe | None, caller: Caller, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
     """Give the connection's seat up."""
     seen = visible(universe, caller.user_id)
     if isinstance(seen, Refused):
@@ -115,7 +117,9 @@ def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[Log
     return with_frames(seen, [ConnectionLeft(connection_id=caller.connection_id)], moment)
 
 
-def close_connection(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent]:
+def close_connection(
+    universe: Universe | None, caller: Caller, moment: DecisionInputs
+) -> list[LogEvent]:
     """The connection is gone, whether it had a seat or not; its session may be continued."""
     if universe is None or caller.connection_id not in universe.connections:
         return []
@@ -124,7 +128,7 @@ def close_connection(universe: Universe | None, caller: Caller, moment: Moment) 
 
 
 def release_gateway(
-    universe: Universe | None, request: ReleaseGateway, moment: Moment
+    universe: Universe | None, request: ReleaseGateway, moment: DecisionInputs
 ) -> list[LogEvent]:
     """All seats of a gateway are given up, in one record."""
     if universe is None:
@@ -148,7 +152,7 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
 def with_frames(
     universe: Universe,
     hidden: Sequence[LogEvent],
-    moment: Moment,
+    moment: DecisionInputs,
 ) -> list[LogEvent]:
     """``hidden`` events, and after them the frames that tell the room what they changed."""
     events: list[LogEvent] = [*hidden]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.parameters import StoredParameters
-from harmonic_protocol.messages.universes import Universe as PublicUniverse
 from harmonic_protocol.messages.universes import UniverseSummary
+from harmonic_protocol.messages.universes import UniverseView as PublicUniverse
 from harmonic_protocol.values import Mode, Participant, Visibility
 
 
