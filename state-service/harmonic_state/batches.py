@@ -12,7 +12,7 @@ from harmonic_protocol.internal import (
     ReleaseGateway,
     ResumeRoom,
 )
-from harmonic_protocol.messages.rooms import LeaveRoom
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.process.clock import milliseconds, timestamp
@@ -21,7 +21,8 @@ from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.mending import history_lost
-from harmonic_state.domain.presence import DecisionInputs
+from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
@@ -147,6 +148,9 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
+    ended = _ended_in_its_record(decided.pending, known.universe)
+    if ended is not None:
+        return Reply(error=ended)
     result = None
     if known.universe is not None:
         result = answer(
@@ -159,6 +163,20 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
         position=known.position,
         result=result.to_wire() if result else None,
     )
+
+
+def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:
+    """Why a connection that joined has no seat after all: the same record has ended that again.
+
+    Its gateway cannot tell: a reply stands for the whole record at its position.
+    """
+    if universe is None or not isinstance(pending.request, JoinRoom | ResumeRoom):
+        return None
+    seen = visible(universe, pending.caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    seat = seat_of(seen, pending.caller)
+    return seat if isinstance(seat, Refused) else None
 
 
 def _with_missed(result: JoinResult, request: ResumeRoom, ring: Ring) -> JoinResult:

@@ -290,3 +290,23 @@ def test_a_log_is_almost_full_from_its_bound_on() -> None:
     assert plan(20).almost_full
     assert not plan(0).saving
     assert plan(0).may_retry(now(0))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (command("delete_universe"), "NOT_FOUND"),
+        (command("update_universe", visibility="private"), "NOT_FOUND"),
+        (CloseConnection(universe_id=UNIVERSE), "PERMISSION_DENIED"),
+    ],
+)
+@pytest.mark.parametrize("way_in", [EDIT, resume(None)])
+def test_who_loses_its_seat_in_the_record_of_its_joining_is_refused(
+    way_in: UniverseRequest, end: UniverseRequest, code: str
+) -> None:
+    by = ANN if isinstance(end, CloseConnection) else caller("owner")
+    batch = decide_batch([pending(way_in), pending(end, by)], known(), conditions())
+    reply = reply_to(batch.decided[0], Loaded(batch.after, POSITION), Ring(1000))
+    assert reply.error is not None
+    assert reply.error.code.value == code
+    assert reply.position is None

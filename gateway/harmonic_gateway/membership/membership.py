@@ -149,6 +149,8 @@ class Membership:
         if self.stage is Presence.GONE:
             return Entry.GONE
         if not self.seated:
+            # The seat that was granted has ended since.
+            self.may_hold_seat = self.requests > 0 or self.rejoining
             self._give_up_if_idle()
             return Entry.UNSEATED
         if self.stage is Presence.PRESENT:
