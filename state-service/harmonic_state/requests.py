@@ -111,8 +111,9 @@ class Requests:
 
     def _time_left_s(self, envelope: Envelope) -> float:
         """How long the request may take here, so that its reply is there in time."""
-        now_ms = milliseconds(self._means.clock.now())
-        left_s = (envelope.deadline_ms - now_ms) / _MS_PER_S
+        clock = self._means.clock
+        left_ms = envelope.time_left_ms(milliseconds(clock.now()), is_shared=clock.is_shared)
+        left_s = left_ms / _MS_PER_S
         return left_s - min(REPLY_MARGIN_S, left_s / 4)
 
     def _read(self, reading: Coroutine[Any, Any, Reply], message: Message) -> None:
