@@ -1,7 +1,7 @@
 """Finding the session that a client goes on with: what is read, and then planned."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from harmonic_gateway.delivery.places import Place
@@ -22,6 +22,7 @@ from harmonic_gateway.recovery.planning import (
     places_by_heartbeat,
     said_places,
 )
+from harmonic_protocol.internal import ConnectionChecked, Liveness
 from harmonic_protocol.reasons import RecoveryReason
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.process.clock import Clock, milliseconds
@@ -92,7 +93,7 @@ class Finder:
         taken = await self._sessions.take(found)
         return None if taken is None else Known(taken, places_by_heartbeat(taken.saved))
 
-    async def ended(self, asked: Found) -> None:
+    async def _ended(self, asked: Found) -> None:
         """Wait until the end of a session is saved that its gateway does not know any more.
 
         If it takes too long, the gateway has not saved it, and never will.
@@ -103,18 +104,20 @@ class Finder:
                 return
             await asyncio.sleep(END_PAUSE_S)
 
-    async def take_broken(self, asked: Found, acknowledged: Mapping[str, int]) -> Known | None:
+    async def take_broken(self, asked: Found, checked: ConnectionChecked) -> Known | None:
         """Take a session over whose connection turned out to be broken.
 
         Its gateway may save it at the same time, or its client come back with its ``pid``.
         """
+        if checked.liveness is Liveness.UNKNOWN:
+            await self._ended(asked)
         for _ in range(TAKE_ATTEMPTS):
             now = await self._sessions.read(asked.subject)
             if now is None or now.saved.connection_id != asked.saved.connection_id:
                 return None
             if now.saved.taken_over or now.saved.said_goodbye or not now.saved.rooms:
                 return None
-            newest = {**now.saved.acknowledged, **acknowledged}
+            newest = {**now.saved.acknowledged, **checked.acknowledged}
             saved = now.saved.model_copy(update={"acknowledged": newest})
             known = await self.take(replace(now, saved=saved))
             if known is not None:

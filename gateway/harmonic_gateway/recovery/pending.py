@@ -33,8 +33,8 @@ TAKE_ATTEMPTS, TAKE_PAUSE_S = 3, 0.5
 @dataclass(slots=True, eq=False)
 class _Pending:
     core: PendingReturn
-    #: How far the clients of broken connections had come, by connection and universe.
-    acknowledged: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    #: What is known of broken connections, by their ids.
+    checked: dict[str, ConnectionChecked] = field(default_factory=dict)
     #: Set while nothing is being taken over for the client.
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -101,7 +101,7 @@ class PendingReturns:
         if checked.liveness in {Liveness.ALIVE, Liveness.GOODBYE}:
             pending.core.alive(connection_id)
             return
-        pending.acknowledged[connection_id] = checked.acknowledged
+        pending.checked[connection_id] = checked
         chosen = pending.core.broken(connection_id)
         while chosen is not None:
             chosen = await self._take_over(session, pending, asked[chosen])
@@ -121,8 +121,6 @@ class PendingReturns:
                 if gateway_id not in self._gateways.live():
                     break
             else:
-                if checked.liveness is Liveness.UNKNOWN:
-                    await self._finder.ended(found)
                 return checked
         is_alive = silent == MAX_UNANSWERED
         return ConnectionChecked(liveness=Liveness.ALIVE if is_alive else Liveness.BROKEN)
@@ -131,8 +129,12 @@ class PendingReturns:
         """Give the client a broken session; the next one to be tried, if another was faster."""
         pending.idle.clear()
         try:
-            acknowledged = pending.acknowledged[found.saved.connection_id]
-            known = await self._finder.take_broken(found, acknowledged)
+            checked = pending.checked[found.saved.connection_id]
+            try:
+                known = await self._finder.take_broken(found, checked)
+            except BusUnavailable:
+                # It is still broken when the client connects the next time.
+                known = None
             if known is None:
                 return pending.core.not_taken()
             await self._go_on(session, pending, known)
