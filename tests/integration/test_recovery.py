@@ -460,7 +460,7 @@ async def test_after_a_goodbye_only_the_pid_brings_a_client_back(
 
 
 async def test_a_client_that_declines_is_told_so(world: World, room: tuple[str, Any]) -> None:
-    client = await world.client(world.name("ann"))
+    client = await world.client(world.name("ann"), query="?recovery=0")
     greeting = await client.hears("connect_success")
     assert greeting["recovery"] == {"outcome": "new", "reason": "DECLINED"}
 
