@@ -8,7 +8,8 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
@@ -33,7 +34,7 @@ _OUTCOME_UNKNOWN = refused(
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time."""
 
-    def __init__(self, client: OwnerClient, clock: Clock, timeout_s: float) -> None:
+    def __init__(self, client: OwnerClient, clock: SharedClock, timeout_s: float) -> None:
         self._client = client
         self._clock = clock
         self._timeout_s = timeout_s
@@ -58,8 +59,10 @@ class Owners:
         left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
         if left_s < min(LEAST_TIME_S, self._timeout_s):
             return Reply(error=OVERDUE)
-        deadline_ms = milliseconds(self._clock.now()) + int(left_s * 1000)
-        envelope = Envelope(caller, deadline_ms, trace_id)
+        left_ms = int(left_s * 1000)
+        deadline_ms = milliseconds(self._clock.now()) + left_ms
+        is_shared = self._clock.is_shared
+        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared)
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
         try:
             message = await self._client.request(

@@ -56,6 +56,7 @@ from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
 from harmonic_runtime.process.lifecycle import Process, Tasks
@@ -90,6 +91,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             on_closed=lambda: process.fail("bus closed"),
             waiting_for=process.waiting_for,
         ) as bus,
+        shared_clock(bus, clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log) as shared,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
         announce(
@@ -101,7 +103,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ),
         Tasks(process) as tasks,
     ):
-        owners = Owners(OwnerClient(bus, replicas, "state"), clock, settings.request_timeout_s)
+        owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
@@ -252,7 +254,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             standing=standing,
             answers=answers,
-            clock=clock,
+            clock=shared,
             metrics=metrics,
             limits=MailboxLimits(
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s

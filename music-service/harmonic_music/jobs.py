@@ -180,7 +180,8 @@ class Composers:
             scale=score.scale,
             composer_version=COMPOSER_VERSION,
         )
-        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "")
+        left_ms = int(HAND_OVER_TIMEOUT_S * _MS_PER_S)
+        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "", left_ms)
         message = await self._owners.request(
             asked.universe_id,
             result.operation(),

@@ -12,6 +12,7 @@ from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
@@ -35,6 +36,9 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
                 on_closed=lambda: process.fail("bus closed"),
                 waiting_for=process.waiting_for,
             ) as bus,
+            shared_clock(
+                bus, process.clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log
+            ) as clock,
             watch(bus, "state") as replicas,
             AsyncExitStack() as at_the_end,
         ):
@@ -47,7 +51,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
                 streams=streams,
                 owners=OwnerClient(bus, replicas, "state"),
                 executor=executor,
-                clock=process.clock,
+                clock=clock,
                 metrics=metrics,
                 log=log,
             )

@@ -9,6 +9,7 @@ from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock, milliseconds
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.domain.music import MUSIC_TIMEOUT_MS
 from harmonic_state.timers import Timers
 
 JOB_TIMEOUT_S = 2.0
@@ -33,7 +34,8 @@ class MusicJobs:
 
     def begin(self, requested: MusicRequested) -> None:
         """Have a piece made, and watch its time; a repeated job is recognised by its id."""
-        left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())
+        # No replica's clock makes anybody wait longer.
+        left_ms = min(requested.job.deadline_ms - milliseconds(self._clock.now()), MUSIC_TIMEOUT_MS)
         self._timers.after(max(left_ms, 0) / 1000, lambda: self._overdue(requested))
         if left_ms > 0:
             self._tasks.start(self._publish(requested), name="publish job")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import OwnRequest
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.entropy import new_id, new_seed
 from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.decide import UniverseRequest
@@ -30,7 +30,7 @@ class Means:
     effects: Effects
     heads: HeadAnnouncements
     settings: StateSettings
-    clock: Clock
+    clock: SharedClock
     tasks: Tasks
     meters: Meters
     log: BoundLogger

@@ -22,6 +22,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import Reads
+from harmonic_state.refusals import BROKEN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -111,13 +112,19 @@ class Requests:
 
     def _time_left_s(self, envelope: Envelope) -> float:
         """How long the request may take here, so that its reply is there in time."""
-        now_ms = milliseconds(self._means.clock.now())
-        left_s = (envelope.deadline_ms - now_ms) / _MS_PER_S
+        clock = self._means.clock
+        left_ms = envelope.time_left_ms(milliseconds(clock.now()), is_shared=clock.is_shared)
+        left_s = left_ms / _MS_PER_S
         return left_s - min(REPLY_MARGIN_S, left_s / 4)
 
     def _read(self, reading: Coroutine[Any, Any, Reply], message: Message) -> None:
         async def read() -> None:
-            self._answer(message, await reading)
+            try:
+                reply = await reading
+            except Exception:
+                self._means.log.exception("read_failed", subject=message.subject)
+                reply = Reply(error=BROKEN)
+            self._answer(message, reply)
 
         self._means.tasks.start(read(), name="read")
 

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import Directory, announce, watch
 from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.observability.sampling import SampledLog
@@ -45,12 +47,7 @@ STREAMS_PAUSE_S = 5.0
 @asynccontextmanager
 async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
     """Everything that a replica of the state service consists of."""
-    settings, log, metrics, clock = (
-        process.settings,
-        process.log,
-        process.metrics,
-        process.clock,
-    )
+    settings, log, metrics = process.settings, process.log, process.metrics
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -63,11 +60,15 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings, log)
+        clock = await measured.enter_async_context(
+            shared_clock(bus, process.clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log)
+        )
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")

@@ -86,7 +86,8 @@ class Parts:
         return Prepared(report, Return(None))
 
     def abandon(self, _prepared: Prepared) -> None:
-        pass
+        # Else the rooms that the client was about to be in are not saved.
+        assert self.departed
 
     def depart(self, _session: object, ended: Ended) -> None:
         self.departed.append(ended)

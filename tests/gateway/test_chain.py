@@ -37,6 +37,10 @@ PIECE = {
 }
 
 
+#: More steps than any of these tests takes.
+MANY = 2 * MAX_WAITING_RECORDS
+
+
 def heard(position: int, previous: int, *, piece: bool = False) -> Heard:
     return Heard(position, previous, deliver([PIECE] if piece else []))
 
@@ -52,6 +56,7 @@ def steps(chain: Chain) -> list[Step]:
     found: list[Step] = []
     while (step := chain.next()) is not None:
         found.append(step)
+        assert len(found) < MANY
     return found
 
 
@@ -299,7 +304,10 @@ class Broker:
 
     def follow(self, *, fairly: bool) -> None:
         """Do what the chain asks for; ``fairly`` if every reading succeeds and lags no more."""
+        steps_taken = 0
         while (step := self.chain.next()) is not None:
+            steps_taken += 1
+            assert steps_taken < MANY
             match step:
                 case Deliver(one, notes):
                     assert bool(notes) == bool(one.delivery.pieces())

@@ -194,6 +194,41 @@ async def test_a_client_that_closes_its_websocket_says_goodbye(
     assert await left_by(door)
 
 
+def close_frame(code: int | None) -> bytes:
+    """A client's close frame, masked with zeros."""
+    payload = b"" if code is None else code.to_bytes(2)
+    return bytes((0x88, 0x80 | len(payload))) + bytes(4) + payload
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001])
+async def test_a_page_that_closes_and_is_gone_at_once_has_said_goodbye(
+    door: Door, http: aiohttp.ClientSession, code: int | None
+) -> None:
+    tries = 20
+    for _ in range(tries):
+        websocket = await raw(door, http)
+        transport = websocket._response.connection.transport
+        transport.write(close_frame(code))
+        transport.close()
+    await door.until("left", tries)
+    assert [goodbye for _, goodbye in door.left] == [True] * tries
+
+
+async def test_a_connection_that_is_cut_without_a_word_is_broken(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    tries = 20
+    for number in range(tries):
+        websocket = await raw(door, http)
+        transport = websocket._response.connection.transport
+        if number % 2:
+            transport.abort()
+        else:
+            transport.close()
+    await door.until("left", tries)
+    assert [goodbye for _, goodbye in door.left] == [False] * tries
+
+
 @pytest.mark.parametrize(("code", "goodbye"), [(1000, False), (1001, True), (1011, False)])
 async def test_a_client_that_misses_pings_and_closes_has_not_gone(
     http: aiohttp.ClientSession, code: int, *, goodbye: bool

@@ -13,6 +13,8 @@ from harmonic_gateway.membership.departure import (
 from harmonic_gateway.membership.membership import Membership
 
 GRACE_S = 10.0
+#: More steps than any of these tests takes.
+MANY = 100
 
 
 def seats(*universes: str) -> list[Membership]:
@@ -28,6 +30,7 @@ def steps(departure: Departure) -> list[Step]:
     found: list[Step] = []
     while (step := departure.next()) is not None:
         found.append(step)
+        assert len(found) < MANY
         match step:
             case Save():
                 departure.saved()

@@ -372,3 +372,60 @@ def test_one_that_is_no_member_has_no_hole() -> None:
     coming.cursor = 5
     assert not coming.unseat(8)
     assert coming.cursor == 5
+
+
+@pytest.mark.parametrize(
+    ("requests", "rejoining", "seated", "is_held"),
+    [
+        (0, False, True, True),
+        (1, False, True, False),
+        (0, True, True, False),
+        (1, True, True, False),
+        (0, False, False, False),
+    ],
+)
+def test_a_member_is_held_in_vain_once_nothing_is_asked_any_more(
+    requests: int, *, rejoining: bool, seated: bool, is_held: bool
+) -> None:
+    member = present(at=5)
+    member.requests, member.rejoining, member.seated = requests, rejoining, seated
+    assert not member.is_held_in_vain
+    member.stage, member.keeps_place = ENTERING, True
+    assert member.is_held_in_vain is is_held
+    member.keeps_place = False
+    assert not member.is_held_in_vain
+
+
+def test_a_seat_that_ended_after_its_connection_did_may_be_held_by_a_request() -> None:
+    over = entering()
+    over.depart()
+    assert over.unseat(6)
+    assert (over.stage, over.may_hold_seat) == (GONE, True)
+
+
+def test_of_two_answers_of_one_position_the_later_says_where_one_begins() -> None:
+    membership = entering(requests=2)
+    membership.answered(5, "edit", Place(3))
+    membership.answered(5, "edit", Place(4))
+    assert membership.start == Place(4)
+
+
+def test_who_gives_up_is_no_member_any_more() -> None:
+    member = present(at=5)
+    member.begin(reached=6)
+    assert member.unseat(7)
+    assert member.admit(None) is Entry.UNSEATED
+    assert (member.stage, member.is_member, member.keeps_place) == (GONE, False, False)
+
+
+def test_a_granted_seat_that_has_ended_is_held_only_by_another_request() -> None:
+    one = entering()
+    one.unseat(6, REMOVED)
+    one.answered(5, "edit")
+    assert one.admit(None) is Entry.UNSEATED
+    assert (one.may_hold_seat, one.is_known) == (False, False)
+    two = entering(requests=2)
+    two.unseat(6, REMOVED)
+    two.answered(5, "edit")
+    assert two.admit(None) is Entry.UNSEATED
+    assert (two.may_hold_seat, two.stage) == (True, ENTERING)

@@ -494,3 +494,77 @@ def test_nothing_is_kept_of_a_room_without_a_mode_or_a_place() -> None:
     assert saved_rooms([bare]) == {}
     bare.mode, bare.start = None, Place(3)
     assert saved_rooms([bare]) == {}
+
+
+def test_a_room_that_is_not_followed_yet_sends_nothing_that_waits() -> None:
+    room = LocalRoom("u")
+    ann = Membership(connection("ann"), "u")
+    ann.begin()
+    room.place(ann)
+    ann.answered(1, "edit")
+    greeting = frame("joined")
+    assert room.admit(ann, 1, [greeting]) == (Entry.ADMITTED, [greeting])
+    room.awaited.append((1, ann, [greeting]))
+    assert room.due() == []
+    room.begin(1)
+    assert room.due() == [(ann, [greeting])]
+
+
+def test_a_member_that_asked_twice_is_greeted_in_the_place_of_each_snapshot(
+    memberships: Memberships,
+) -> None:
+    ann = connection("ann")
+    member = join(memberships, ann, at=5)
+    memberships.enter(ann, "u")
+    memberships.enter(ann, "u")
+    first, second, third, record = frame("1"), frame("2"), frame("3"), frame("six")
+    memberships.answered(member, 6, "edit")
+    memberships.deliver("u", 6, [record])
+    assert memberships.admit(member, 6, [first]) == (Entry.ADMITTED, [record, first])
+    assert memberships.admit(member, 6, [second]) == (Entry.RENEWED, [second])
+    memberships.enter(ann, "u")
+    memberships.enter(ann, "u")
+    memberships.answered(member, 8, "edit")
+    assert memberships.admit(member, 8, [first]) == (Entry.ADMITTED, [])
+    assert memberships.admit(member, 7, [third]) == (Entry.RENEWED, [])
+    memberships.deliver("u", 7, [frame("seven")])
+    assert memberships.due("u") == [(member, [third])]
+    memberships.deliver("u", 8, [frame("eight")])
+    assert memberships.due("u") == [(member, [first])]
+
+
+def test_a_room_is_complete_from_where_its_log_is_followed() -> None:
+    room = LocalRoom("u")
+    early, late = Membership(connection("ann"), "u"), Membership(connection("bob"), "u")
+    for each, position in ((early, 6), (late, 7)):
+        each.begin()
+        room.place(each)
+        each.answered(position, "edit")
+    room.begin(7)
+    assert room.admit(early) == (Entry.STALE, [])
+    assert room.admit(late, 7, [frame("joined")])[0] is Entry.ADMITTED
+
+
+def test_whoever_leaves_a_room_is_in_several_no_more(memberships: Memberships) -> None:
+    ann = connection("ann")
+    join(memberships, ann, "u", at=5)
+    join(memberships, ann, "v", at=6)
+    rooms = [memberships.room(universe) for universe in ("u", "v")]
+    assert [room and room.universe_id for room in rooms] == ["u", "v"]
+    assert [room and len(room.several) for room in rooms] == [1, 1]
+    memberships.depart(ann)
+    assert [room and len(room.several) for room in rooms] == [0, 0]
+
+
+def test_a_room_that_one_is_not_in_yet_does_not_hide_those_that_one_is_in(
+    memberships: Memberships,
+) -> None:
+    ann = connection("ann")
+    coming = ask(memberships, ann, "u")
+    memberships.answered(coming, 5, "edit")
+    member = join(memberships, ann, "v", at=6)
+    assert (offsets(member), offsets(coming)) == (",u:5", None)
+    bare = ask(memberships, ann, "w")
+    assert bare.start is None
+    memberships.answered(coming, 7, "edit")
+    assert offsets(member) == ",u:7"

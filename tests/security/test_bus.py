@@ -82,7 +82,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         {
             **dict.fromkeys(STREAMS, STATE),
             **dict.fromkeys(LIMITS, STATE | GATEWAY),
-            "HU_REVOCATIONS": STATE | GATEWAY | OPERATOR,
+            "HU_REVOCATIONS": STATE | GATEWAY | MUSIC | OPERATOR,
             "HU_JOBS": STATE | MUSIC,
         },
     ),

@@ -160,9 +160,10 @@ class Arrivals:
         session: Session | None = arrival.connection.session
         # A client that just came has none, and one whose token was not verified can have none.
         if session is not None and (session.pid is None or arrival.prepared.returning is not None):
-            self._recovery.abandon(arrival.prepared)
             ended = Ended.GOODBYE if arrival.refusal is not None else Ended.BROKEN
+            # In this order: the departure saves the rooms that the client was about to be in.
             self._departures.depart(session, ended)
+            self._recovery.abandon(arrival.prepared)
 
     async def _cut_short(self, arrival: _Arrival, step: Awaitable[News]) -> News:
         """Await a step, unless the client's token ends meanwhile."""

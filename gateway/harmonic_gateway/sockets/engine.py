@@ -24,7 +24,7 @@ from harmonic_gateway.sockets.limits import (
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
 from harmonic_gateway.sockets.polling import answer, read_packets
-from harmonic_gateway.sockets.websocket import WebSocket, turn_down
+from harmonic_gateway.sockets.websocket import WebSocket, close_code, turn_down
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
@@ -255,7 +255,7 @@ class EngineSocket:
                 elif message.type is WSMsgType.BINARY:
                     await self._packet(MESSAGE, message.data)
                 else:
-                    code = websocket.close_code
+                    code = close_code(message)
                     break
         except (ValueError, RecursionError) as error:
             self._host.malformed(error)

@@ -40,7 +40,9 @@ def generate(
                 reason=Reason.BUSY,
                 limit=1,
                 windowMs=MUSIC_TIMEOUT_MS,
-                retryAfterMs=max(1, pending.job.deadline_ms - moment.unix_ms),
+                retryAfterMs=min(
+                    MUSIC_TIMEOUT_MS, max(1, pending.job.deadline_ms - moment.unix_ms)
+                ),
             )
     job = MusicJob(
         universe_id=seen.id,
