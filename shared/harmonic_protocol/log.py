@@ -17,7 +17,6 @@ from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import (
     Mode,
     MusicParameters,
-    Note,
     PhysicsParameters,
     Timestamp,
     Visibility,
@@ -203,12 +202,6 @@ class MusicFailed(HiddenEvent):
     request_id: str
     connection_id: str
     refusal: Refused
-
-
-class Piece(ServiceModel):
-    """A composed piece as it lies in the notes' stream."""
-
-    notes: tuple[Note, ...]
 
 
 class MusicStored(HiddenEvent):

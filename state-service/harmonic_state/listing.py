@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from harmonic_protocol import subjects
 from harmonic_protocol.log import (
     MemberRemoved,
@@ -21,7 +23,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.universes import MAX_MEMBERS, UniversePage, UniverseSummary
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.streams import Stored, Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0
@@ -117,6 +119,14 @@ class Listing:
         merged = sorted((entry for part in found for entry in part), key=lambda e: e.sequence)
         page = merged[:limit]
         return UniversePage(
-            items=tuple(UniverseSummary.model_validate_json(entry.payload) for entry in page),
+            items=tuple(filter(None, map(_summary, page))),
             next_cursor=str(page[-1].sequence) if len(merged) > limit else None,
         )
+
+
+def _summary(entry: Stored) -> UniverseSummary | None:
+    """An entry's universe; ``None`` for bytes that are none, which concern nobody else."""
+    try:
+        return UniverseSummary.model_validate_json(entry.payload)
+    except ValidationError:
+        return None

@@ -22,6 +22,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import Reads
+from harmonic_state.refusals import BROKEN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -118,7 +119,12 @@ class Requests:
 
     def _read(self, reading: Coroutine[Any, Any, Reply], message: Message) -> None:
         async def read() -> None:
-            self._answer(message, await reading)
+            try:
+                reply = await reading
+            except Exception:
+                self._means.log.exception("read_failed", subject=message.subject)
+                reply = Reply(error=BROKEN)
+            self._answer(message, reply)
 
         self._means.tasks.start(read(), name="read")
 

@@ -416,3 +416,16 @@ def test_who_gives_up_is_no_member_any_more() -> None:
     assert member.unseat(7)
     assert member.admit(None) is Entry.UNSEATED
     assert (member.stage, member.is_member, member.keeps_place) == (GONE, False, False)
+
+
+def test_a_granted_seat_that_has_ended_is_held_only_by_another_request() -> None:
+    one = entering()
+    one.unseat(6, REMOVED)
+    one.answered(5, "edit")
+    assert one.admit(None) is Entry.UNSEATED
+    assert (one.may_hold_seat, one.is_known) == (False, False)
+    two = entering(requests=2)
+    two.unseat(6, REMOVED)
+    two.answered(5, "edit")
+    assert two.admit(None) is Entry.UNSEATED
+    assert (two.may_hold_seat, two.stage) == (True, ENTERING)

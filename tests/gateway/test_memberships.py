@@ -566,4 +566,5 @@ def test_a_room_that_one_is_not_in_yet_does_not_hide_those_that_one_is_in(
     assert (offsets(member), offsets(coming)) == (",u:5", None)
     bare = ask(memberships, ann, "w")
     assert bare.start is None
-    assert offsets(member) == ",u:5"
+    memberships.answered(coming, 7, "edit")
+    assert offsets(member) == ",u:7"

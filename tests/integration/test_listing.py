@@ -108,3 +108,15 @@ async def test_universes_made_private_while_owners_are_killed_are_listed_for_nob
     for universe in universes:
         if await status_of(frail, universe) == 404:
             await until_listed(frail, "stranger", universe, None)
+
+
+async def test_an_entry_that_nobody_can_read_hides_no_other(frail: World) -> None:
+    universe = await frail.universe()
+    async with connected_as("state", frail.stack) as bus:
+        streams = Streams(bus)
+        broken = subjects.index(subjects.PUBLIC_AUDIENCE, frail.name("broken"))
+        await streams.append(broken, b"flipped", timeout_s=2)
+        await streams.append(subjects.owned("spoilt"), b"flipped", timeout_s=2)
+    assert universe in await listed(frail, "stranger")
+    await frail.universe(owner="spoilt")
+    assert await status_of(frail, universe) == 200

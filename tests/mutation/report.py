@@ -59,16 +59,20 @@ def _change(diff: str) -> str:
 
 
 def unjustified(found: list[Mutant]) -> list[Mutant]:
-    """The survivors that the page does not list; ``*`` there stands for any function or module."""
-    rows = set(_rows(SURVIVORS.read_text()))
+    """The survivors that the page does not list.
+
+    There, ``*`` stands for any module or function, and ``…`` for anything within a change.
+    """
+    rows = list(_rows(SURVIVORS.read_text()))
     return [
         mutant
         for mutant in found
         if not mutant.noticed
         and not any(
-            (module, function, mutant.change) in rows
-            for module in (mutant.module, "*")
-            for function in (mutant.function, "*")
+            module in {mutant.module, "*"}
+            and function in {mutant.function, "*"}
+            and re.fullmatch(re.escape(change).replace("…", ".*"), mutant.change)
+            for module, function, change in rows
         )
     ]
 
