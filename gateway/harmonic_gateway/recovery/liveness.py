@@ -67,4 +67,7 @@ class LivenessChecks:
             ConnectionCheck(connection_id=connection_id).to_json(),
             timeout_s=self._patience_s,
         )
-        return ConnectionChecked.model_validate_json(message.payload)
+        try:
+            return ConnectionChecked.model_validate_json(message.payload)
+        except ValidationError as error:
+            raise BusUnavailable("an answer of a newer version") from error
