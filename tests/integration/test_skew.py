@@ -54,7 +54,8 @@ async def offset_s(client: Client) -> tuple[float, float]:
 
 @pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
 @pytest.mark.parametrize("by_s", [EARLY_S, LATE_S])
-# A music replica waits for its composing thread by a clock that faketime does not let run on.
+# Not the music service: with faketime loaded, its event loop does not learn that its composing
+# thread is done, whatever the clock says.
 @pytest.mark.parametrize("name", ["state-1", "gateway-2"])
 async def test_a_clock_that_is_a_minute_off_fails_nothing(
     tmp_path: Path, name: str, by_s: int
