@@ -54,9 +54,7 @@ async def offset_s(client: Client) -> tuple[float, float]:
 
 @pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
 @pytest.mark.parametrize("by_s", [EARLY_S, LATE_S])
-# Not the music service: with faketime loaded, its event loop does not learn that its composing
-# thread is done, whatever the clock says.
-@pytest.mark.parametrize("name", ["state-1", "gateway-2"])
+@pytest.mark.parametrize("name", ["state-1", "gateway-2", "music-1"])
 async def test_a_clock_that_is_a_minute_off_fails_nothing(
     tmp_path: Path, name: str, by_s: int
 ) -> None:
