@@ -200,3 +200,17 @@ def test_fingerprints_tell_kinds_of_clients_apart_and_need_the_key() -> None:
     assert all(first != second for first, second in pairwise(digests))
     assert Fingerprints("secret").of({**kinds[4], "Cookie": "x"}) in digests
     assert Fingerprints("another").of(kinds[4]) not in digests
+
+
+def test_a_session_that_does_not_count_hides_no_other() -> None:
+    broken = session("b")
+    assert choose([session("a", taken_over=True), broken], OWN, AROUND) == TakeOver(broken)
+
+
+def test_a_client_may_be_where_it_began_and_within_the_record_there() -> None:
+    rooms = {
+        "u": SavedRoom(mode="edit", position=5, frames=2),
+        "v": SavedRoom(mode="edit", position=7, frames=1),
+    }
+    saved = session("a", rooms=rooms).saved
+    assert places_by_claim(saved, {"u": Place(5)}) == {"u": Place(5), "v": Place(7, 1)}

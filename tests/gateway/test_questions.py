@@ -86,3 +86,7 @@ def test_in_every_order_each_question_is_answered_once_and_alive_only_by_a_later
                 case _:
                     pass
         assert all(len(answers) <= 1 for answers in asked.told)
+
+
+def test_a_connection_that_nobody_asked_for_may_answer_its_pings() -> None:
+    assert not Questions().ponged("nobody")
