@@ -75,7 +75,6 @@ async def test_who_waits_as_told_is_granted(own_broker: Broker) -> None:
         await limits.take("ann", PARAMETERS)
         refusal = await limits.take("ann", PARAMETERS)
         assert refusal is not None
-        assert await limits.take("ann", PARAMETERS) == refusal or True
         await asyncio.sleep(refusal.details["retryAfterMs"] / 1000)
         assert await limits.take("ann", PARAMETERS) is None
 
