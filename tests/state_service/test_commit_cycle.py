@@ -179,6 +179,15 @@ def test_at_its_deadline_a_stored_request_is_answered_though_effects_go_on() -> 
     cycle.tell(EffectsDone())
 
 
+def test_a_record_follows_the_very_one_that_was_known() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update())
+    assert cycle.does(Append).after == ""
+    cycle.stores(at=11)
+    cycle.ask(update())
+    assert cycle.does(Append).after == "r11"
+
+
 def test_what_is_carried_out_is_what_was_stored() -> None:
     cycle = at_hand("ann")
     cycle.ask(update(7))
@@ -386,7 +395,8 @@ def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:
     cycle.ask(update())
     cycle.loads(universe_with("ann", position=10))
     assert cycle.said(AnnounceHead) == AnnounceHead(10, "", at_once=False)
-    cycle.said(ResumeEffects)
+    assert cycle.cycle.known is not None
+    assert cycle.said(ResumeEffects) == ResumeEffects(cycle.cycle.known.universe)
 
 
 def test_a_tombstone_that_was_loaded_is_erased_again() -> None:
@@ -394,7 +404,7 @@ def test_a_tombstone_that_was_loaded_is_erased_again() -> None:
     history.does(command("delete_universe"), caller("owner"))
     cycle.ask(update())
     cycle.loads(Loaded(history.now, 10))
-    cycle.said(Erase)
+    assert cycle.said(Erase) == Erase(Loaded(history.now, 10))
 
 
 def test_after_enough_records_a_snapshot_is_saved_once_at_a_time() -> None:
