@@ -395,8 +395,9 @@ def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:
     cycle.ask(update())
     cycle.loads(universe_with("ann", position=10))
     assert cycle.said(AnnounceHead) == AnnounceHead(10, "", at_once=False)
-    assert cycle.cycle.known is not None
-    assert cycle.said(ResumeEffects) == ResumeEffects(cycle.cycle.known.universe)
+    universe = universe_with("ann").universe
+    assert universe is not None
+    assert cycle.said(ResumeEffects) == ResumeEffects(universe)
 
 
 def test_a_tombstone_that_was_loaded_is_erased_again() -> None:
