@@ -304,6 +304,10 @@ def test_a_snapshot_that_failed_is_tried_again_after_a_time() -> None:
     assert len(saving.due(known(), now(10 + RETRY_STORING_S))) == 1
 
 
+def test_a_plan_begins_without_records() -> None:
+    assert SnapshotPlan(every_records=5, uncovered_records=20).records == 0
+
+
 def test_a_log_is_almost_full_from_its_bound_on() -> None:
     assert not plan(19).almost_full
     assert plan(20).almost_full
