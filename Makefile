@@ -23,9 +23,10 @@ WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
+HALF ?= seen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen compare fmt lint types arch test conformance contract bench chaos fuzz lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +67,9 @@ compose: ## Compose offline: a request a line from standard input, an answer a l
 
 listen: $(DEV_READY) ## Render examples of the music into .listen, to hear, see and read
 	@PYTHONPATH=tests $(BIN)/python -m listen .listen
+
+compare: $(DEV_READY) ## Measure our pieces beside real ones, row by row: HALF=held-out
+	@PYTHONPATH=tests $(BIN)/python -m music_service.compare $(HALF)
 
 fmt: $(DEV_READY) ## Format the code
 	@$(BIN)/ruff format $(SOURCES)

@@ -1,0 +1,145 @@
+"""``python -m music_service.compare [seen|held-out]``: our pieces beside real ones, row by row.
+
+Ours are ``PIECES`` seeds of as many beats as a real excerpt, in all keys, major and minor in turn.
+Each row says how far ours was from the median of the real ones at the baseline, how far it is now,
+and whether that is at most half. Rows that real pieces of this corpus cannot show (loudness and
+timing: it has scores, no performances) stand beside the baseline alone.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from statistics import fmean, median, quantiles
+
+from mido import MidiFile
+
+from harmonic_music.composing import CompositionRequest
+from harmonic_music.performing import Performance, perform
+from harmonic_music.score import TICKS_PER_BEAT
+from music_service import repertoire
+from music_service.measures import asked
+from music_service.repertoire import BEATS
+from music_service.texture import MELODIC, ROWS
+from music_service.validity import KEYS
+from music_service.works import Work, work_of
+
+PIECES = 200
+#: Sixteenths and triplets: what lies on neither is off the grid.
+_GRIDS = (TICKS_PER_BEAT // 8, TICKS_PER_BEAT // 6)
+_BASELINE_COMMIT = "cbc7f95"
+#: The medians of ours as it was at that commit, by the same requests.
+BASELINE: Mapping[str, float] = {
+    "melody > octave above next voice": 0.881,
+    "gap to the next voice": 19.092,
+    "gap to the bass": 35.508,
+    "thirds and closer below G3": 0.378,
+    "bass pitch": 39.0,
+    "bass onsets a beat": 0.453,
+    "bass, longest run of steps": 1.125,
+    "accompaniment patterns, bits": 1.561,
+    "density, autocorrelation": 0.759,
+    "moving under a held melody": 0.033,
+    "alone or in unison": 0.019,
+    "steps in lower voices": 0.224,
+    "outer parallels": 0.077,
+    "foreign tones": 0.0,
+    "onsets a beat": 1.285,
+    "notes on the beat": 0.811,
+    "melodic range": 14.0,
+    "distinct pitches": 9.0,
+    "varied bars": 0.344,
+    "velocity, 5th percentile": 53.0,
+    "velocity, 95th percentile": 107.0,
+    "notes off the grid": 0.0,
+    "tempo changes": 0.0,
+}
+
+
+def ours(count: int = PIECES, first_seed: int = 0) -> list[Performance]:
+    """So many pieces: a seed each, the keys one after the other."""
+    made = []
+    for seed in range(first_seed, first_seed + count):
+        scale = "minor" if seed % 2 else "major"
+        music, physics = asked(key=KEYS[seed % len(KEYS)], scale=scale)
+        duration = BEATS * 60 / music.tempo
+        made.append(perform(CompositionRequest(music, physics, duration, seed)))
+    return made
+
+
+def performed(pieces: Sequence[Performance]) -> dict[str, float]:
+    """Loudness and timing as the MIDI files have them, the median over pieces."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for made in pieces:
+        velocities: list[int] = []
+        ticks: list[int] = []
+        tempi = 0
+        for track in MidiFile(file=BytesIO(made.midi)).tracks:
+            now = 0
+            for message in track:
+                now += message.time
+                if message.type == "note_on" and message.velocity:
+                    velocities.append(message.velocity)
+                    ticks.append(now)
+                tempi += message.type == "set_tempo"
+        cuts = quantiles(velocities, n=20)
+        found["velocity, 5th percentile"].append(cuts[0])
+        found["velocity, 95th percentile"].append(cuts[-1])
+        found["notes off the grid"].append(
+            fmean(all(tick % grid for grid in _GRIDS) for tick in ticks)
+        )
+        found["tempo changes"].append(tempi - 1)
+    return {name: median(values) for name, values in found.items()}
+
+
+def rows(works: Iterable[Work], names: Iterable[str]) -> dict[str, list[float]]:
+    """The values of each row, of the pieces that show one, in order."""
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for work in works:
+        for name, values in found.items():
+            value = ROWS[name](work)
+            if value is not None:
+                values.append(value)
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def verdict(real: float, before: float, now: float) -> str:
+    """Whether the distance to the real median is half of what it was."""
+    was, left = abs(before - real), abs(now - real)
+    if left <= was / 2:
+        return "half"
+    return "nearer" if left < was else "the same" if left == was else "FURTHER"
+
+
+def main() -> int:
+    """Print the table; 1 if a row is not nearer by half."""
+    half = sys.argv[1] if len(sys.argv) > 1 else "seen"
+    if half not in {"seen", "held-out"}:
+        print("Say seen or held-out")
+        return 2
+    pieces = repertoire.works(half)
+    tunes = repertoire.works(half, "tunes")
+    real = rows(pieces, ROWS) | rows(tunes, MELODIC)
+    performances = ours()
+    made = rows((work_of(made.score) for made in performances), ROWS)
+    print(f"{len(pieces)} real pieces and {len(tunes)} tunes ({half}), {len(performances)} of ours")
+    print(f"{'':34s}{'real 25 %':>10}{'median':>10}{'75 %':>10}{'before':>10}{'now':>10}")
+    missed = 0
+    for name, values in real.items():
+        low, middle, high = (values[len(values) * part // 4] for part in (1, 2, 3))
+        now, before = median(made[name]), BASELINE[name]
+        said = verdict(middle, before, now)
+        inside = "  within the real quartiles" if low <= now <= high else ""
+        missed += said != "half"
+        print(
+            f"{name:34s}{low:10.3f}{middle:10.3f}{high:10.3f}{before:10.3f}{now:10.3f}"
+            f"  {said:8s}{inside}"
+        )
+    for name, now in performed(performances).items():
+        print(f"{name:34s}{'':30s}{BASELINE[name]:10.3f}{now:10.3f}")
+    print(f"{missed} of {len(real)} rows are not nearer by half than at {_BASELINE_COMMIT}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

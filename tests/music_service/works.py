@@ -1,0 +1,103 @@
+"""Music for several voices, wherever it comes from: ours, or a corpus."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
+from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.scales import SCALES
+from harmonic_protocol.values import Scale
+from music_service.tunes import Sound
+
+MAJOR_TONES = frozenset({0, 2, 4, 5, 7, 9, 11})
+#: Natural minor, with the sixth and the seventh degree as melodies raise them.
+MINOR_TONES = frozenset({0, 2, 3, 5, 7, 8, 9, 10, 11})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Parts from the top one to the bass, by beats, the first bar at beat 0.
+
+    ``tones`` are the tones of the key, in semitones above the tonic. The melody has one note at a
+    time; the other parts may have chords.
+    """
+
+    name: str
+    beats_a_bar: int
+    tonic: int
+    tones: frozenset[int]
+    parts: tuple[tuple[Sound, ...], ...]
+
+    @property
+    def melody(self) -> tuple[Sound, ...]:
+        return self.parts[0]
+
+    @property
+    def lower(self) -> tuple[tuple[Sound, ...], ...]:
+        """All parts but the melody."""
+        return self.parts[1:]
+
+    @property
+    def sounds(self) -> list[Sound]:
+        """The notes of all parts, in order."""
+        return sorted((s for part in self.parts for s in part), key=lambda s: (s.onset, s.pitch))
+
+    @property
+    def end(self) -> float:
+        return max(sound.end for sound in self.sounds)
+
+    def excerpt(self, beats: float) -> "Work":
+        """Its first beats alone."""
+        parts = tuple(
+            tuple(
+                Sound(s.onset, min(s.length, beats - s.onset), s.pitch)
+                for s in part
+                if s.onset < beats
+            )
+            for part in self.parts
+            if part[0].onset < beats
+        )
+        return Work(self.name, self.beats_a_bar, self.tonic, self.tones, parts)
+
+
+def skyline(sounds: Sequence[Sound]) -> tuple[list[Sound], list[Sound]]:
+    """The upper line of a part that has chords, and the rest of it."""
+    upper: list[Sound] = []
+    rest: list[Sound] = []
+    for sound in sorted(sounds, key=lambda s: (s.onset, -s.pitch)):
+        last = upper[-1] if upper else None
+        if last and (
+            sound.onset == last.onset or (sound.onset < last.end and sound.pitch < last.pitch)
+        ):
+            rest.append(sound)
+            continue
+        if last and last.end > sound.onset:
+            upper[-1] = Sound(last.onset, sound.onset - last.onset, last.pitch)
+        upper.append(sound)
+    return upper, rest
+
+
+def work_of(score: Score, name: str = "ours") -> Work:
+    """One of ours: the score on its grid, without drums."""
+    parts: dict[Voice, list[Sound]] = {}
+    for event in score.events:
+        onset, length = event.onset / TICKS_PER_BEAT, event.length / TICKS_PER_BEAT
+        parts.setdefault(event.voice, []).append(Sound(onset, length, event.pitch))
+    melody, rest = skyline(parts.pop(Voice.MELODY, []))
+    bass = parts.pop(Voice.BASS, [])
+    lower = [tuple(parts[voice]) for voice in sorted(parts)]
+    if rest:
+        lower.insert(0, tuple(rest))
+    return Work(
+        name,
+        4,
+        pitch_class(score.key),
+        tones_of(score.scale),
+        (tuple(melody), *lower, tuple(bass)),
+    )
+
+
+def tones_of(scale: Scale) -> frozenset[int]:
+    """The tones of a key: in minor, those of the melodic minor scale too."""
+    steps = frozenset(SCALES[scale].steps)
+    return MINOR_TONES if scale == "minor" else steps
