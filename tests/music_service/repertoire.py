@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from music21 import corpus, harmony, meter, note, stream
+from music21 import corpus, harmony, meter, note, repeat, stream
 
 from music_service.tunes import Sound
 from music_service.works import MAJOR_TONES, MINOR_TONES, Work, skyline
@@ -26,6 +26,7 @@ Kind = Literal["pieces", "chorales", "tunes"]
 BEATS = 128
 _FEWEST_BEATS = 64
 _FEWEST_CHORALE_BEATS = 16
+_FEWEST_TUNE_BEATS = 96
 _FEWEST_NOTES = 16
 #: Of the chorales, and of the tunes.
 _MOST = 120
@@ -124,6 +125,11 @@ def _read(path: str) -> Work | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         score = corpus.parse(path)
+        if _is_tune(path):
+            try:
+                score = score.expandRepeats()
+            except repeat.ExpanderException:
+                return None
         if len(score.parts) < _fewest_parts(path):
             return None
         start, end, ratio = max(_stretches(score), key=lambda it: min(it[1] - it[0], 2 * BEATS))
@@ -148,9 +154,8 @@ def _work(path: str, beats_a_bar: int, parts: list[list[Sound]]) -> Work | None:
     melody, rest = skyline(parts[0])
     lower = [tuple(part) for part in (rest, *parts[1:]) if part]
     work = Work(path, beats_a_bar, 0, MAJOR_TONES, (tuple(melody), *lower))
-    fewest = _FEWEST_CHORALE_BEATS if path.startswith("bach/") else _FEWEST_BEATS
     work = work.excerpt(BEATS)
-    if work.end < fewest or len(work.melody) < _FEWEST_NOTES:
+    if work.end < _fewest_beats(path) or len(work.melody) < _FEWEST_NOTES:
         return None
     tonality = _key(work)
     tones = MINOR_TONES if tonality.mode == "minor" else MAJOR_TONES
@@ -158,7 +163,17 @@ def _work(path: str, beats_a_bar: int, parts: list[list[Sound]]) -> Work | None:
 
 
 def _fewest_parts(path: str) -> int:
-    return 1 if path.startswith("ryansMammoth/") else 2
+    return 1 if _is_tune(path) else 2
+
+
+def _fewest_beats(path: str) -> int:
+    if path.startswith("bach/"):
+        return _FEWEST_CHORALE_BEATS
+    return _FEWEST_TUNE_BEATS if _is_tune(path) else _FEWEST_BEATS
+
+
+def _is_tune(path: str) -> bool:
+    return path.startswith("ryansMammoth/")
 
 
 def _key(work: Work) -> Any:

@@ -19,6 +19,7 @@ from music_service.works import Work
 
 SLOTS = 12
 _G3 = 55
+_PHRASE_BARS = 4
 _OCTAVE = 12
 _STEP, _THIRD = 2, 4
 #: Below this, no two pitches or onsets are told apart.
@@ -126,7 +127,7 @@ def bass_onsets(work: Work) -> float:
 
 def bass_steps(work: Work) -> float:
     """The longest run of steps in four bars, the mean of all four bars."""
-    bass, window = _bass(work), 4 * work.beats_a_bar
+    bass, window = _bass(work), _PHRASE_BARS * work.beats_a_bar
     runs = [0] * max(1, int(work.end // window))
     run = 0
     for a, b in pairwise(bass):
@@ -156,17 +157,14 @@ def accompaniment_patterns(work: Work) -> float:
 
 
 def density_autocorrelation(work: Work) -> float | None:
-    """Of the notes begun in each beat, with those four bars later."""
-    beats = [0.0] * int(work.end)
-    for s in work.sounds:
-        if 0 <= s.onset < len(beats):
-            beats[int(s.onset)] += 1
-    lag = 4 * work.beats_a_bar
-    if len(beats) < 2 * lag:
+    """Of the notes begun in each bar, with those four bars later."""
+    bars = _bars(work, work.sounds)[: int(work.end // work.beats_a_bar)]
+    if len(bars) <= 2 * _PHRASE_BARS:
         return None
-    row = np.array(beats) - fmean(beats)
+    row = np.array([len(bar) for bar in bars], dtype=np.float64)
+    row -= row.mean()
     spread = float(np.dot(row, row))
-    return float(np.dot(row[:-lag], row[lag:])) / spread if spread else None
+    return float(np.dot(row[:-_PHRASE_BARS], row[_PHRASE_BARS:])) / spread if spread else None
 
 
 def moving_under_held_melody(work: Work) -> float | None:

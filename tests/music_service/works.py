@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
 from harmonic_music.theory.keys import pitch_class
@@ -12,6 +13,8 @@ from music_service.tunes import Sound
 MAJOR_TONES = frozenset({0, 2, 4, 5, 7, 9, 11})
 #: Natural minor, with the sixth and the seventh degree as melodies raise them.
 MINOR_TONES = frozenset({0, 2, 3, 5, 7, 8, 9, 10, 11})
+#: A note that sounds for such a share of the time to the next one is written without a rest.
+_HELD = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,28 @@ def work_of(score: Score, name: str = "ours") -> Work:
     for event in score.events:
         onset, length = event.onset / TICKS_PER_BEAT, event.length / TICKS_PER_BEAT
         parts.setdefault(event.voice, []).append(Sound(onset, length, event.pitch))
-    melody, rest = skyline(parts.pop(Voice.MELODY, []))
     bass = parts.pop(Voice.BASS, [])
-    lower = [tuple(parts[voice]) for voice in sorted(parts)]
-    if rest:
-        lower.insert(0, tuple(rest))
+    melody, rest = skyline(parts.pop(Voice.MELODY, []))
+    rows = [melody, rest, *(parts[voice] for voice in sorted(parts)), bass]
     return Work(
         name,
         4,
         pitch_class(score.key),
         tones_of(score.scale),
-        (tuple(melody), *lower, tuple(bass)),
+        tuple(_notated(row) for row in rows if row),
     )
+
+
+def _notated(part: Sequence[Sound]) -> tuple[Sound, ...]:
+    """A part with the lengths that a score would give it: small gaps are how it is played."""
+    onsets = sorted({sound.onset for sound in part})
+    following = dict(pairwise(onsets))
+    found = []
+    for s in part:
+        room = following.get(s.onset, s.end) - s.onset
+        length = room if _HELD * room <= s.length < room else s.length
+        found.append(Sound(s.onset, length, s.pitch))
+    return tuple(found)
 
 
 def tones_of(scale: Scale) -> frozenset[int]:
