@@ -279,5 +279,5 @@ ROWS: Mapping[str, Row] = {
     "distinct pitches": distinct_pitches,
     "varied bars": varied_bars,
 }
-#: Of the melody alone.
-MELODIC = ("melodic range", "distinct pitches", "varied bars")
+#: What a melody for one voice has, where quartets' go far beyond it.
+MELODIC = ("melodic range", "distinct pitches")
