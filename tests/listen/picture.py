@@ -2,11 +2,16 @@
 
 import struct
 import zlib
+from math import ceil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
+from music_service.works import Work
+
+Image = NDArray[np.uint8]
 
 _LOWEST, _HIGHEST = 28, 92
 _ROW_PIXELS = 6
@@ -17,6 +22,10 @@ _COLOURS = {
     Voice.PADS: (90, 130, 200),
     Voice.BASS: (40, 130, 70),
 }
+_UNDER = (90, 110, 150)
+_WORK_LOWEST, _WORK_HIGHEST = 28, 100
+_SYSTEM_BEATS = 64
+_GAP_PIXELS = 4
 _PAPER, _BEAT, _BAR, _PHRASE = (255, 255, 255), (240, 240, 240), (205, 205, 205), (120, 120, 120)
 
 
@@ -39,7 +48,38 @@ def write_roll(score: Score, path: Path) -> None:
     path.write_bytes(_png(image))
 
 
-def _png(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+def draw_work(work: Work) -> bytes:
+    """A PNG of any music: systems of equal length below one another, the melody in its colour.
+
+    It tells nothing but what is written: no loudness, no title, no more than bars and beats.
+    """
+    beats = _SYSTEM_BEATS // work.beats_a_bar * work.beats_a_bar
+    systems = [_system(work, start) for start in range(0, ceil(work.end), beats)]
+    gap = np.full((_GAP_PIXELS, systems[0].shape[1], 3), _PHRASE, dtype=np.uint8)
+    rows = [part for system in systems for part in (system, gap)]
+    return _png(np.concatenate(rows[:-1]))
+
+
+def _system(work: Work, start: int) -> Image:
+    scale = _MOST_PIXELS_PER_BEAT
+    rows = _WORK_HIGHEST - _WORK_LOWEST + 1
+    image = np.full((rows * _ROW_PIXELS, _SYSTEM_BEATS * scale, 3), _PAPER, dtype=np.uint8)
+    for beat in range(start, start + _SYSTEM_BEATS):
+        colour = _BAR if beat % work.beats_a_bar == 0 else _BEAT
+        image[:, (beat - start) * scale] = colour
+    for octave in range(36, _WORK_HIGHEST, 12):
+        image[(_WORK_HIGHEST - octave + 1) * _ROW_PIXELS - 1, :] = _BAR
+    drawn = [(sound, _UNDER) for part in work.lower for sound in part]
+    drawn += [(sound, _COLOURS[Voice.MELODY]) for sound in work.melody]
+    for sound, colour in drawn:
+        top = (_WORK_HIGHEST - sound.pitch) * _ROW_PIXELS
+        left, right = (round((beat - start) * scale) for beat in (sound.onset, sound.end))
+        if right > 0 and left < image.shape[1] and 0 <= top < image.shape[0]:
+            image[top : top + _ROW_PIXELS - 1, max(0, left) : max(left + 2, right - 2)] = colour
+    return image
+
+
+def _png(image: Image) -> bytes:
     height, width, _ = image.shape
     lines = b"".join(b"\0" + row.tobytes() for row in image)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

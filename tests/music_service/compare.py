@@ -59,15 +59,16 @@ BASELINE: Mapping[str, float] = {
 }
 
 
+def request(seed: int, beats: float = BEATS) -> CompositionRequest:
+    """A setting for each seed: the keys one after the other, major and minor in turn."""
+    scale = "minor" if seed % 2 else "major"
+    music, physics = asked(key=KEYS[seed % len(KEYS)], scale=scale)
+    return CompositionRequest(music, physics, beats * 60 / music.tempo, seed)
+
+
 def ours(count: int = PIECES, first_seed: int = 0) -> list[Performance]:
-    """So many pieces: a seed each, the keys one after the other."""
-    made = []
-    for seed in range(first_seed, first_seed + count):
-        scale = "minor" if seed % 2 else "major"
-        music, physics = asked(key=KEYS[seed % len(KEYS)], scale=scale)
-        duration = BEATS * 60 / music.tempo
-        made.append(perform(CompositionRequest(music, physics, duration, seed)))
-    return made
+    """So many pieces, a seed each."""
+    return [perform(request(seed)) for seed in range(first_seed, first_seed + count)]
 
 
 def performed(pieces: Sequence[Performance]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Music for several voices, wherever it comes from: ours, or a corpus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
@@ -49,6 +49,10 @@ class Work:
     def end(self) -> float:
         return max(sound.end for sound in self.sounds)
 
+    def melody_alone(self) -> "Work":
+        """The same without what is under the melody."""
+        return replace(self, parts=self.parts[:1])
+
     def excerpt(self, beats: float) -> "Work":
         """Its first beats alone."""
         parts = tuple(
@@ -60,7 +64,7 @@ class Work:
             for part in self.parts
             if part[0].onset < beats
         )
-        return Work(self.name, self.beats_a_bar, self.tonic, self.tones, parts)
+        return replace(self, parts=parts)
 
 
 def skyline(sounds: Sequence[Sound]) -> tuple[list[Sound], list[Sound]]:
@@ -94,11 +98,11 @@ def work_of(score: Score, name: str = "ours") -> Work:
         4,
         pitch_class(score.key),
         tones_of(score.scale),
-        tuple(_notated(row) for row in rows if row),
+        tuple(notated(row) for row in rows if row),
     )
 
 
-def _notated(part: Sequence[Sound]) -> tuple[Sound, ...]:
+def notated(part: Sequence[Sound]) -> tuple[Sound, ...]:
     """A part with the lengths that a score would give it: small gaps are how it is played."""
     onsets = sorted({sound.onset for sound in part})
     following = dict(pairwise(onsets))
