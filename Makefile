@@ -27,7 +27,7 @@ HALF ?= seen
 FROM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare fmt lint types arch test conformance contract bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract bench chaos fuzz lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ rolls: $(DEV_READY) ## Draw shuffled rolls of real pieces and ours into .rolls, 
 
 compare: $(DEV_READY) ## Measure our pieces beside real ones, row by row: HALF=held-out
 	@PYTHONPATH=tests $(BIN)/python -m music_service.compare $(HALF)
+
+diversity: $(DEV_READY) ## Measure how different a thousand pieces are, beside real ones: HALF=all
+	@PYTHONPATH=tests $(BIN)/python -m music_service.diversity $(HALF)
 
 fmt: $(DEV_READY) ## Format the code
 	@$(BIN)/ruff format $(SOURCES)

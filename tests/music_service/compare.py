@@ -119,8 +119,9 @@ def verdict(real: float, before: float, now: float) -> str:
 
 def main() -> int:
     """Print the table; 1 if a row is not nearer by half."""
-    half = sys.argv[1] if len(sys.argv) > 1 else "seen"
-    if half not in {"seen", "held-out"}:
+    asked_for = sys.argv[1] if len(sys.argv) > 1 else "seen"
+    half = next((it for it in repertoire.HALVES if it == asked_for), None)
+    if half is None:
         print("Say seen or held-out")
         return 2
     pieces = repertoire.works(half)

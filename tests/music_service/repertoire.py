@@ -23,6 +23,7 @@ from music_service.works import MAJOR_TONES, MINOR_TONES, Work, skyline
 Half = Literal["seen", "held-out"]
 Kind = Literal["pieces", "chorales", "tunes"]
 
+HALVES: tuple[Half, ...] = ("seen", "held-out")
 BEATS = 128
 _FEWEST_BEATS = 64
 _FEWEST_CHORALE_BEATS = 16
