@@ -1,8 +1,8 @@
 """``python -m music_service.diversity [seen|held-out|all]``: how different our pieces are.
 
 The feature space has a dimension for each row of ``texture.ROWS``, divided by its standard
-deviation over the real pieces. The distance of two pieces is the root of the mean square over all dimensions:
-about 1.4 between real ones.
+deviation over the real pieces. The distance of two pieces is the root of the mean square over all
+dimensions: about 1.4 between real ones.
 
 Compared are pairs of pieces made by the default parameters from different seeds, and pairs of real
 ones. Then, for each real piece, it is asked whether one of ours is among its ``NEIGHBOURS``
