@@ -45,7 +45,7 @@ def write_roll(score: Score, path: Path) -> None:
         strength = min(1.0, 0.35 + event.velocity / 127)
         shade = [round(255 - strength * (255 - part)) for part in _COLOURS[event.voice]]
         image[top : top + _ROW_PIXELS - 1, left : max(left + 1, right - 1)] = shade
-    path.write_bytes(_png(image))
+    path.write_bytes(png(image))
 
 
 def draw_work(work: Work) -> bytes:
@@ -57,7 +57,7 @@ def draw_work(work: Work) -> bytes:
     systems = [_system(work, start) for start in range(0, ceil(work.end), beats)]
     gap = np.full((_GAP_PIXELS, systems[0].shape[1], 3), _PHRASE, dtype=np.uint8)
     rows = [part for system in systems for part in (system, gap)]
-    return _png(np.concatenate(rows[:-1]))
+    return png(np.concatenate(rows[:-1]))
 
 
 def _system(work: Work, start: int) -> Image:
@@ -79,7 +79,7 @@ def _system(work: Work, start: int) -> Image:
     return image
 
 
-def _png(image: Image) -> bytes:
+def png(image: Image) -> bytes:
     height, width, _ = image.shape
     lines = b"".join(b"\0" + row.tobytes() for row in image)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
