@@ -17,7 +17,7 @@ TAIL_S = 2.0
 #: Notes within these steps of strength sound alike.
 _STRENGTHS = 12
 _PLACES = (0.0, -0.35, 0.3, -0.1, 0.5, -0.55)
-_DRUM_LOUDNESS, _WET = 0.55, 0.16
+_TONE_LOUDNESS, _DRUM_LOUDNESS, _WET = 0.2, 0.5, 0.16
 _ROOM_S, _ROOM_FADING = 1.6, 5.0
 
 
@@ -73,7 +73,7 @@ def _add_tones(mixed: Samples, instrument: Instrument, place: float) -> None:
             sound = made[: int((held + timbre.release) * RATE)].copy()
             after = np.arange(len(sound)) / RATE - held
             sound *= np.clip(1 - after / timbre.release, 0, 1) ** 2
-            _add(mixed, 0.3 * (note.velocity / 127) ** 1.6 * sound, note.start, place)
+            _add(mixed, _TONE_LOUDNESS * (note.velocity / 127) ** 1.6 * sound, note.start, place)
 
 
 def _room(dry: Samples, seed: int) -> Samples:

@@ -1,6 +1,7 @@
 """How instruments sound, roughly: a timbre for each family of General MIDI and some programs."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -22,6 +23,7 @@ class Timbre:
     their number in addition; 0 holds them. Each rises ``rising`` later than the one below it. The
     higher ``bright``, the fewer high partials has a soft note. ``voices`` play together, ``apart``
     cents from each other. ``formants`` are frequencies that the body strengthens, and how much.
+    All are equally loud at first in the middle of the keyboard, times ``loudness``.
     """
 
     strengths: tuple[float, ...]
@@ -52,13 +54,11 @@ def _plucked(count: int, place: float, slope: float = 1.0) -> tuple[float, ...]:
     return tuple(abs(float(np.sin(n * np.pi * place))) / n**slope for n in range(1, count + 1))
 
 
-_PIANO = Timbre(
-    _plucked(16, 0.12), 0.003, 0.16, 0.9, 0.28, stretched=0.0004, bright=1.0, loudness=1.1
-)
+_PIANO = Timbre(_plucked(16, 0.12), 0.003, 0.16, 0.9, 0.28, stretched=0.0004, bright=1.0)
 _MALLET = Timbre((1, 0.35, 0.12), 0.002, 0.3, 3.5, 2.0, ratios=(1, 3.93, 9.2), bright=0.8)
-_ORGAN = Timbre((1, 0.8, 0.5, 0.5, 0.1, 0.3, 0.05, 0.2), 0.015, 0.08, bright=0.1, loudness=0.45)
+_ORGAN = Timbre((1, 0.8, 0.5, 0.5, 0.1, 0.3, 0.05, 0.2), 0.015, 0.08, bright=0.1)
 _GUITAR = Timbre(_plucked(14, 0.21), 0.003, 0.1, 1.7, 0.35, stretched=0.0001, bright=0.9)
-_BASS = Timbre(_plucked(9, 0.25, 1.3), 0.006, 0.09, 1.1, 0.5, bright=0.8, loudness=1.5)
+_BASS = Timbre(_plucked(9, 0.25, 1.3), 0.006, 0.09, 1.1, 0.5, bright=0.8, loudness=1.4)
 _BOWED = Timbre(
     _saw(18, 1.1),
     0.07,
@@ -68,22 +68,21 @@ _BOWED = Timbre(
     bright=0.7,
     rising=0.006,
     formants=((450, 1.2), (1100, 0.9), (2800, 0.7)),
-    loudness=0.5,
 )
-_ENSEMBLE = replace(_BOWED, attack=0.14, release=0.35, voices=3, apart=9, loudness=0.45)
-_BRASS = Timbre(_saw(16, 0.9), 0.03, 0.1, vibrato_cents=3, bright=1.3, rising=0.012, loudness=0.45)
+_ENSEMBLE = replace(_BOWED, attack=0.14, release=0.35, voices=3, apart=9)
+_BRASS = Timbre(_saw(16, 0.9), 0.03, 0.1, vibrato_cents=3, bright=1.3, rising=0.012)
 _REED = Timbre(
-    _saw(14, 1.0), 0.03, 0.09, vibrato_cents=6, breath=0.012, bright=0.8, loudness=0.5,
+    _saw(14, 1.0), 0.03, 0.09, vibrato_cents=6, breath=0.012, bright=0.8,
     formants=((550, 1.0), (1300, 1.2), (2600, 0.8)),
 )  # fmt: skip
 _PIPE = Timbre(
     (1, 0.32, 0.14, 0.05, 0.02), 0.045, 0.1, vibrato_cents=7, tremolo=0.08, breath=0.05,
-    bright=0.5, loudness=0.8,
+    bright=0.5,
 )  # fmt: skip
-_LEAD = Timbre(_saw(16, 1.15), 0.008, 0.1, 0.25, voices=2, apart=7, vibrato_cents=5, loudness=0.42)
-_PAD = Timbre(_saw(10, 1.4), 0.3, 0.6, voices=3, apart=11, bright=0.2, loudness=0.4)
+_LEAD = Timbre(_saw(16, 1.15), 0.008, 0.1, 0.25, voices=2, apart=7, vibrato_cents=5)
+_PAD = Timbre(_saw(10, 1.4), 0.3, 0.6, voices=3, apart=11, bright=0.2)
 _CHOIR = Timbre(
-    _saw(22, 0.9), 0.12, 0.3, vibrato_cents=10, voices=3, apart=10, bright=0.4, loudness=0.42,
+    _saw(22, 0.9), 0.12, 0.3, vibrato_cents=10, voices=3, apart=10, bright=0.4,
     formants=((620, 2.0), (1080, 1.2), (2700, 0.5)),
 )  # fmt: skip
 
@@ -111,7 +110,7 @@ _PROGRAMS = MappingProxyType(
     {
         1: replace(_PIANO, bright=1.3, fading=1.1),
         4: Timbre((1, 0.2, 0.05, 0.12), 0.004, 0.2, 1.1, 0.6, bright=1.2, tremolo=0.12),
-        6: Timbre(_plucked(24, 0.09, 0.7), 0.001, 0.07, 1.8, 0.12, bright=0.1, loudness=0.6),
+        6: Timbre(_plucked(24, 0.09, 0.7), 0.001, 0.07, 1.8, 0.12, bright=0.1),
         8: replace(_MALLET, strengths=(1, 0.25, 0.1), ratios=(1, 2.76, 5.4), fading=2.0),
         9: replace(_MALLET, ratios=(1, 2.76, 5.4), fading=2.2),
         11: Timbre(
@@ -124,28 +123,30 @@ _PROGRAMS = MappingProxyType(
         21: replace(_REED, voices=2, apart=12, attack=0.03, formants=()),
         22: replace(_REED, breath=0.02),
         24: replace(_GUITAR, strengths=_plucked(10, 0.3, 1.3), fading=2.2),
-        32: replace(_BASS, strengths=_plucked(7, 0.3, 1.6), fading=1.6, loudness=1.7),
+        32: replace(_BASS, strengths=_plucked(7, 0.3, 1.6), fading=1.6),
         35: replace(_BASS, attack=0.02, vibrato_cents=6, fading=0.6),
         42: replace(_BOWED, formants=((300, 1.4), (700, 1.0), (1800, 0.7))),
-        43: replace(_BOWED, formants=((200, 1.4), (500, 0.9)), loudness=0.6),
+        43: replace(_BOWED, formants=((200, 1.4), (500, 0.9))),
         44: replace(_ENSEMBLE, tremolo=0.45, tremolo_hz=9),
-        45: Timbre(_plucked(10, 0.3, 1.2), 0.003, 0.08, 5.5, 0.8, bright=0.8, loudness=1.2),
+        45: Timbre(_plucked(10, 0.3, 1.2), 0.003, 0.08, 5.5, 0.8, bright=0.8),
         46: Timbre(_plucked(12, 0.3, 1.2), 0.003, 0.6, 1.6, 0.4, bright=0.7),
         47: Timbre((1, 0.5, 0.3, 0.2), 0.004, 0.5, 2.2, 1.0, ratios=(1, 1.5, 1.98, 2.44)),
         52: _CHOIR,
         53: _CHOIR,
         54: _CHOIR,
-        56: replace(_BRASS, bright=1.5, loudness=0.42),
-        58: replace(_BRASS, strengths=_saw(9, 1.3), loudness=0.8),
-        60: replace(_BRASS, strengths=_saw(10, 1.25), attack=0.05, bright=0.9, loudness=0.6),
-        68: replace(_REED, formants=((1000, 1.5), (2900, 1.0)), loudness=0.42),
-        70: replace(_REED, formants=((480, 1.8), (1200, 0.8)), loudness=0.6),
+        56: replace(_BRASS, bright=1.5),
+        58: replace(_BRASS, strengths=_saw(9, 1.3)),
+        60: replace(_BRASS, strengths=_saw(10, 1.25), attack=0.05, bright=0.9),
+        68: replace(_REED, formants=((1000, 1.5), (2900, 1.0))),
+        70: replace(_REED, formants=((480, 1.8), (1200, 0.8))),
         71: replace(
-            _REED, strengths=(1, 0.05, 0.6, 0.06, 0.35, 0.06, 0.2, 0.05, 0.12), formants=(),
-            loudness=0.6, vibrato_cents=2,
+            _REED,
+            strengths=(1, 0.05, 0.6, 0.06, 0.35, 0.06, 0.2, 0.05, 0.12),
+            formants=(),
+            vibrato_cents=2,
         ),
         78: replace(_PIPE, breath=0.02, vibrato_cents=14),
-        80: Timbre((1, 0, 1 / 3, 0, 1 / 5, 0, 1 / 7, 0, 1 / 9), 0.006, 0.08, loudness=0.4),
+        80: Timbre((1, 0, 1 / 3, 0, 1 / 5, 0, 1 / 7, 0, 1 / 9), 0.006, 0.08),
         105: replace(_GUITAR, strengths=_plucked(18, 0.1, 0.9), fading=3.0),
         108: replace(_MALLET, strengths=(1, 0.2, 0.1), ratios=(1, 5.4, 6.3), fading=3.0),
         110: replace(_BOWED, attack=0.035, vibrato_cents=5),
@@ -160,6 +161,18 @@ def timbre_of(program: int) -> Timbre:
 
 def tone(timbre: Timbre, pitch: int, strength: float, seconds: float) -> Samples:
     """A note that is held for so long, without its end; ``strength`` is from 0 to 1."""
+    return _raw(timbre, pitch, strength, seconds) * timbre.loudness / _level(timbre)
+
+
+@lru_cache(maxsize=128)
+def _level(timbre: Timbre) -> float:
+    """The root of the mean square of the loudest quarter of a second."""
+    sound = _raw(timbre, 60, 0.7, 1.0)
+    parts = sound[: 4 * (len(sound) // 4)].reshape(4, -1)
+    return float(np.sqrt((parts**2).mean(axis=1).max()))
+
+
+def _raw(timbre: Timbre, pitch: int, strength: float, seconds: float) -> Samples:
     time = np.arange(max(1, int(seconds * RATE))) / RATE
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     chance = np.random.default_rng(pitch)
@@ -174,7 +187,7 @@ def tone(timbre: Timbre, pitch: int, strength: float, seconds: float) -> Samples
         sound += timbre.breath * noise
     if timbre.tremolo:
         sound *= 1 - timbre.tremolo * (0.5 + 0.5 * np.cos(2 * np.pi * timbre.tremolo_hz * time))
-    result: Samples = sound * np.minimum(1, time / timbre.attack) * timbre.loudness
+    result: Samples = sound * np.minimum(1, time / timbre.attack)
     return result
 
 
