@@ -77,11 +77,15 @@ def _perform(duration: float, seeds: Iterator[int]) -> None:
 
 
 def monotony() -> None:
-    """Every parameter against every measure."""
-    print("\nSpearman's rho, nine steps of thirty seeds" + "".join(f"{m:>12}" for m in MEASURES))
-    for name in PARAMETERS:
-        found = correlations(name)
-        print(f"  {name:40s}" + "".join(f"{found[measure]:12.2f}" for measure in MEASURES))
+    """Every parameter against every measure; what is not as it should be is marked."""
+    print("\nSpearman's rho, nine steps of thirty seeds" + "".join(f"{m:>13}" for m in MEASURES))
+    for name, parameter in PARAMETERS.items():
+        rhos = correlations(name)
+        marked = (
+            f"{rho:12.2f}{' ' if parameter.allows(measure, rho) else '!'}"
+            for measure, rho in rhos.items()
+        )
+        print(f"  {name:40s}" + "".join(marked))
 
 
 def structure() -> None:

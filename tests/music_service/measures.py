@@ -1,7 +1,8 @@
-"""Pieces to measure, and the measure that each parameter is documented by."""
+"""Pieces to measure, and the measures that each parameter is documented by."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import fmean, median
 
@@ -9,10 +10,15 @@ from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
+from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 CONSONANT_CLASSES = frozenset({0, 3, 4, 5})
-HALF_BAR = 2 * TICKS_PER_BEAT
+SIXTEENTH, HALF_BAR, BAR = TICKS_PER_BEAT // 4, 2 * TICKS_PER_BEAT, 4 * TICKS_PER_BEAT
+
+#: Spearman's rho of a parameter with what it moves, at least, and with the rest, at most.
+OWN_RHO, FOREIGN_RHO = 0.9, 0.3
 
 Measure = Callable[[Score], float]
 
@@ -55,6 +61,12 @@ def consonance(score: Score) -> float:
     )
 
 
+def foreign_tones(score: Score) -> float:
+    """Of all notes, those outside the scale that was asked for."""
+    scale = {(pitch_class(score.key) + step) % 12 for step in SCALES[score.scale].steps}
+    return fmean(event.pitch % 12 not in scale for event in score.events)
+
+
 def tempo(score: Score) -> float:
     return score.tempo
 
@@ -63,6 +75,28 @@ def onsets_a_beat(score: Score) -> float:
     """Of the melody, up to its last note."""
     notes = melody(score)
     return (len(notes) - 1) * TICKS_PER_BEAT / notes[-1].onset
+
+
+def syncopation(score: Score) -> float:
+    """Of the melody, a bar: how much heavier the beats are over which its notes are held.
+
+    H. C. Longuet-Higgins and C. S. Lee, "The rhythmic interpretation of monophonic music" (Music
+    Perception, 1984): where a note goes on through a heavier place than the one it begins at, the
+    difference of their weights, from the bar's, 4, to those between the eighths, 0.
+    """
+    notes = melody(score)
+    onsets = [note.onset for note in notes]
+    found = 0
+    for onset, following in pairwise([*onsets, notes[-1].end]):
+        own = _weight(onset)
+        places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
+        found += max(0, *(_weight(place) - own for place in places), 0)
+    return found * BAR / notes[-1].end
+
+
+def _weight(tick: int) -> int:
+    periods = (BAR, HALF_BAR, TICKS_PER_BEAT, TICKS_PER_BEAT // 2)
+    return next((4 - n for n, period in enumerate(periods) if tick % period == 0), 0)
 
 
 def melody_span(score: Score) -> float:
@@ -78,28 +112,50 @@ def ringing(score: Score) -> float:
 
 MEASURES: dict[str, Measure] = {
     "consonance": consonance,
+    "foreign": foreign_tones,
     "tempo": tempo,
     "onsets": onsets_a_beat,
+    "syncopation": syncopation,
     "span": melody_span,
     "ringing": ringing,
 }
-#: Each numeric parameter with its range, its measure and the direction.
-PARAMETERS: dict[str, tuple[float, float, str, int]] = {
-    "harmony": (0, 1, "consonance", 1),
-    "tempo": (40, 200, "tempo", 1),
-    "rhythm_complexity": (0, 1, "onsets", 1),
-    "melody_range": (0, 1, "span", 1),
-    "gravity": (0, 20, "tempo", -1),
-    "friction": (0, 1, "consonance", -1),
-    "elasticity": (0, 1, "onsets", 1),
-    "air_resistance": (0, 1, "span", -1),
-    "time_scale": (0.1, 5, "ringing", 1),
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A numeric parameter's range, and what it moves: up where 1 stands, down where -1 does.
+
+    What it ``may`` move as well is what the parameter moves that it bends.
+    """
+
+    lowest: float
+    highest: float
+    moves: Mapping[str, int]
+    may: frozenset[str] = frozenset()
+
+    def allows(self, measure: str, rho: float, slack: float = 0.0) -> bool:
+        """Whether a measure goes with it as it should: its own clearly, the others hardly."""
+        if measure in self.moves:
+            return self.moves[measure] * rho >= OWN_RHO - slack
+        return measure in self.may or abs(rho) <= FOREIGN_RHO
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "harmony": Parameter(0, 1, {"consonance": 1, "foreign": -1}),
+    "tempo": Parameter(40, 200, {"tempo": 1}),
+    "rhythm_complexity": Parameter(0, 1, {"onsets": 1, "syncopation": 1}),
+    "melody_range": Parameter(0, 1, {"span": 1}),
+    "gravity": Parameter(0, 20, {"tempo": -1}),
+    "friction": Parameter(0, 1, {"consonance": -1}, frozenset({"foreign"})),
+    "elasticity": Parameter(0, 1, {"onsets": 1}, frozenset({"syncopation"})),
+    "air_resistance": Parameter(0, 1, {"span": -1}),
+    "time_scale": Parameter(0.1, 5, {"ringing": 1}),
 }
 
 
 def correlations(name: str, *, steps: int = 9, seeds: int = 30) -> dict[str, float]:
     """Spearman's rho of a parameter with every measure, over all pieces of all steps."""
-    lowest, highest, _, _ = PARAMETERS[name]
+    lowest, highest = PARAMETERS[name].lowest, PARAMETERS[name].highest
     values: list[float] = []
     measured: dict[str, list[float]] = {measure: [] for measure in MEASURES}
     for step in range(steps):
