@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +50,11 @@ def write_roll(score: Score, path: Path) -> None:
 def draw_work(work: Work) -> bytes:
     """A PNG of any music: systems of equal length below one another, the melody in its colour.
 
-    It tells nothing but what is written: no loudness, no title, no more than bars and beats.
+    It tells nothing but what is written: no loudness, no title, no more than bars and beats. A rest
+    of less than half a system is left out.
     """
     beats = _SYSTEM_BEATS // work.beats_a_bar * work.beats_a_bar
-    systems = [_system(work, start) for start in range(0, ceil(work.end), beats)]
+    systems = [_system(work, number * beats) for number in range(max(1, round(work.end / beats)))]
     gap = np.full((_GAP_PIXELS, systems[0].shape[1], 3), _PHRASE, dtype=np.uint8)
     rows = [part for system in systems for part in (system, gap)]
     return png(np.concatenate(rows[:-1]))
