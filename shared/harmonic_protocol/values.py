@@ -125,7 +125,7 @@ class Participant(WireModel):
     mode: Mode
 
 
-VoiceName = Literal["melody", "pads", "bass"]
+VoiceName = Literal["melody", "counter", "pads", "bass"]
 
 
 class Note(WireModel):

@@ -31,7 +31,8 @@ class Character:
     #: Of returning bars, those that come back note for note; of new bars, those in a known rhythm.
     literal: int
     economy: int
-    #: Of bars, those with two chords; of chords, those in first inversion.
+    #: Of bars, those with two chords, on the way from the style's least to its most; of chords,
+    #: those in first inversion.
     moving: int
     inverted: int
     #: How far the rhythm strays from the parameters, in thousandths up or down.
@@ -45,6 +46,9 @@ class Character:
     triplets: int
     #: How many notes lead over into the next phrase.
     upbeat: int
+    #: What is added to the style's energy, in percent, and how far it goes up and down.
+    energy: int
+    contrast: int
     #: What is added to the percentage of its time that a melody's note sounds.
     touch: int
     #: What is added to the share of strong notes that are bound to the chord.
@@ -67,7 +71,7 @@ def character_of(dice: Dice) -> Character:
         contour=dice.choice((2, 3, 4, 6)),
         literal=dice.choice((200, 400, 600, 750, 900, 1000)),
         economy=dice.between(0, 850),
-        moving=dice.between(50, 900),
+        moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
         density=dice.choice((-320, -290, -250, -180, -80, 50, 180, 300)),
         span=dice.between(-3, 3),
@@ -76,6 +80,8 @@ def character_of(dice: Dice) -> Character:
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
         upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
+        energy=dice.between(-8, 8),
+        contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
         bound=dice.between(-200, 200),
     )
