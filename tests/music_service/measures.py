@@ -10,12 +10,14 @@ from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 CONSONANT_CLASSES = frozenset({0, 3, 4, 5})
-SIXTEENTH, HALF_BAR, BAR = TICKS_PER_BEAT // 4, 2 * TICKS_PER_BEAT, 4 * TICKS_PER_BEAT
+SIXTEENTH = TICKS_PER_BEAT // 4
+UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 
 #: Spearman's rho of a parameter with what it moves, at least, and with the rest, at most.
 OWN_RHO, FOREIGN_RHO = 0.9, 0.3
@@ -49,11 +51,15 @@ def melody(score: Score) -> list[ScoreNote]:
 
 
 def consonance(score: Score) -> float:
-    """Of the pairs of tones that carry the melody in a half bar, those that are consonant."""
+    """Of the pairs of tones that sound in a beat under the melody, those that are consonant."""
     sounding: dict[int, set[int]] = defaultdict(set)
+    beat = score.meter.pulse * UNIT
     for event in score.events:
         if event.voice is not Voice.MELODY:
-            sounding[event.onset // HALF_BAR].add(event.pitch % 12)
+            for number in range(event.onset // beat, (event.end - 1) // beat + 1):
+                inside = min(event.end, (number + 1) * beat) - max(event.onset, number * beat)
+                if inside >= SIXTEENTH:
+                    sounding[number].add(event.pitch % 12)
     return fmean(
         interval_class(one, other) in CONSONANT_CLASSES
         for tones in sounding.values()
@@ -88,15 +94,14 @@ def syncopation(score: Score) -> float:
     onsets = [note.onset for note in notes]
     found = 0
     for onset, following in pairwise([*onsets, notes[-1].end]):
-        own = _weight(onset)
+        own = _weight(score.meter, onset)
         places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
-        found += max(0, *(_weight(place) - own for place in places), 0)
-    return found * BAR / notes[-1].end
+        found += max(0, *(_weight(score.meter, place) - own for place in places), 0)
+    return found * score.bar / notes[-1].end
 
 
-def _weight(tick: int) -> int:
-    periods = (BAR, HALF_BAR, TICKS_PER_BEAT, TICKS_PER_BEAT // 2)
-    return next((4 - n for n, period in enumerate(periods) if tick % period == 0), 0)
+def _weight(meter: Meter, tick: int) -> int:
+    return 0 if tick % UNIT else meter.weight(tick // UNIT)
 
 
 def melody_span(score: Score) -> float:

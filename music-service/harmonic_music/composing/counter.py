@@ -24,8 +24,9 @@ _THIRD, _SIXTH = 2, 5
 class SecondVoice:
     """Writes a piece's second voice."""
 
-    def __init__(self, style: Style) -> None:
-        self._answers = style.answers
+    def __init__(self, style: Style, liveliness: int) -> None:
+        # A calm melody pauses often: not every time is something said.
+        self._answers = style.answers * (400 + liveliness) // 1000
 
     def tones(
         self,

@@ -6,6 +6,7 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Bar, Phrase
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.voicing import Voicing
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
@@ -17,9 +18,13 @@ _USUAL, _HELD_END = 450, 300
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 520, 240, 260
+#: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
+#: chromatic.
+_CHROMATIC_PERCENT = 70
 _HELD: Pattern = ((0, 1, 2), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
+_WHOLE_TONE = 2
 #: A chord of fewer beats leaves a voice no time to move.
 _TIME_TO_MOVE = 2 * TICKS_PER_BEAT
 
@@ -30,8 +35,11 @@ Strike = tuple[int, int]
 class Texture:
     """Plays figures; ``room`` is how many strikes a bar it has place for."""
 
-    def __init__(self, meter: Meter, room: int) -> None:
+    def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
+        self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
+        #: The purer the harmony, the less its voices leave it.
+        self._leaves = 1200 - shape.consonance * 6 // 10
 
     def tones(
         self,
@@ -52,7 +60,7 @@ class Texture:
             number += len(spans)
         flat = [span for spans in rows for span in spans]
         if figure.moves:
-            lead = _Leading(phrase, flat, voicings, dice)
+            lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
             strikes = [lead.moved(voice, row) for voice, row in enumerate(strikes)]
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
@@ -117,11 +125,18 @@ class _Leading:
     """Has voices of held chords sing: they pass, are held over and resolve, or turn."""
 
     def __init__(
-        self, phrase: Phrase, spans: Sequence[Span], voicings: Sequence[Voicing], dice: Dice
+        self,
+        phrase: Phrase,
+        spans: Sequence[Span],
+        voicings: Sequence[Voicing],
+        shares: tuple[int, int],
+        dice: Dice,
     ) -> None:
         key = phrase.key
         self._tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
         self._spans, self._voicings, self._dice = spans, voicings, dice
+        self._chromatic, self._leaves = shares
+        self._near = dice.quota()
         #: In which chords some voice moves already.
         self._taken: set[int] = set()
 
@@ -135,7 +150,7 @@ class _Leading:
             if voice >= min(map(len, rows)) or span.length < _TIME_TO_MOVE:
                 continue
             one, other = rows[0][voice], rows[1][voice]
-            thrown = self._dice.below(1000)
+            thrown = self._dice.below(1000) * 1000 // self._leaves
             if number in self._taken:
                 continue
             if abs(other - one) in _SKIP and thrown < _PASSING:
@@ -146,6 +161,10 @@ class _Leading:
                 if middle is not None:
                     found.append((span.end - TICKS_PER_BEAT, middle, span.end))
                     self._taken.add(number)
+            elif abs(one - other) == _WHOLE_TONE and self._near.takes(self._chromatic):
+                middle = (one + other) // 2
+                found.append((span.end - TICKS_PER_BEAT, middle, span.end))
+                self._taken.add(number)
             elif one - other in _STEP and thrown < _SUSPENDED:
                 self._suspend(found, number, one)
             elif one == other and thrown < _NEIGHBOURING:
