@@ -1,6 +1,6 @@
 """Pieces to measure, and the measures that each parameter is documented by."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -51,20 +51,23 @@ def melody(score: Score) -> list[ScoreNote]:
 
 
 def consonance(score: Score) -> float:
-    """Of the pairs of tones that sound in a beat under the melody, those that are consonant."""
-    sounding: dict[int, set[int]] = defaultdict(set)
+    """Of the pairs of tones that sound in a beat under the melody, those that are consonant.
+
+    A pair counts by the time that the shorter of the two has in the beat.
+    """
     beat = score.meter.pulse * UNIT
+    sounding: dict[int, Counter[int]] = defaultdict(Counter)
     for event in score.events:
         if event.voice is not Voice.MELODY:
             for number in range(event.onset // beat, (event.end - 1) // beat + 1):
                 inside = min(event.end, (number + 1) * beat) - max(event.onset, number * beat)
-                if inside >= SIXTEENTH:
-                    sounding[number].add(event.pitch % 12)
-    return fmean(
-        interval_class(one, other) in CONSONANT_CLASSES
-        for tones in sounding.values()
-        for one, other in combinations(sorted(tones), 2)
-    )
+                sounding[number][event.pitch % 12] += inside
+    pairs = [
+        (min(ticks[one], ticks[other]), interval_class(one, other) in CONSONANT_CLASSES)
+        for ticks in sounding.values()
+        for one, other in combinations(sorted(ticks), 2)
+    ]
+    return sum(time for time, good in pairs if good) / sum(time for time, _ in pairs)
 
 
 def foreign_tones(score: Score) -> float:

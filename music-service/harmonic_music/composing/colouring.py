@@ -19,8 +19,8 @@ _FOREIGN, _LESS = 215, 50
 _STRONG_WEIGHT = 3
 _DIATONIC = 7
 _WHOLE_TONE = 2
-#: A line of fewer notes has none between others.
-_FEWEST_NOTES = 3
+#: Of the bass's places for foreign tones, those that may have one.
+_UNDER = 700
 
 
 class Colourist:
@@ -42,23 +42,25 @@ class Colourist:
         foreign = sum(tone.pitch % OCTAVE not in self._tones for tone in everything)
         owed = len(everything) * self._share + dice.below(WHOLE) - foreign * WHOLE
         missing = owed // WHOLE
-        places = [
-            (line, place, pitch)
-            for line in lines
-            for place in range(1, len(line) - 1)
-            if (pitch := self._between(phrase, line, place)) is not None
-        ]
-        if missing <= 0 or not places:
-            return
-        share = min(WHOLE, WHOLE * missing // len(places))
         quota = dice.quota()
-        last: tuple[int, int] = (-1, -1)
-        for line, place, pitch in places:
-            # No two in a row: the second would have lost what it leads to.
-            if quota.takes(share) and last != (id(line), place - 1):
-                old = line[place]
-                line[place] = Tone(old.onset, old.length, pitch)
-                last = id(line), place
+        for number, line in enumerate(lines):
+            if missing <= 0:
+                return
+            places = [
+                (place, pitch)
+                for place in range(1, len(line) - 1)
+                if (pitch := self._between(phrase, line, place)) is not None
+            ]
+            # What the lower lines have no place for is the melody's.
+            most = WHOLE if number else _UNDER
+            share = min(most, WHOLE * missing // max(1, len(places)))
+            last = -1
+            for place, pitch in places:
+                # No two in a row: the second would have lost what it leads to.
+                if quota.takes(share) and last != place - 1:
+                    line[place] = Tone(line[place].onset, line[place].length, pitch)
+                    last = place
+                    missing -= 1
 
     def _between(self, phrase: Phrase, line: Sequence[Tone], place: int) -> int | None:
         """A foreign tone that leads from the note before to the one after, if one does."""

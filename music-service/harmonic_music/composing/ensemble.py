@@ -145,10 +145,10 @@ class Ensemble:
             else [],
             Voice.BASS: bass if phrase.players.bass else [],
         }
-        lines = [parts[voice] for voice in (Voice.MELODY, Voice.COUNTER, Voice.BASS)]
+        lines = [parts[voice] for voice in (Voice.BASS, Voice.COUNTER, Voice.MELODY)]
         self._colourist.coloured(phrase, lines, parts[Voice.PADS], dice[Layer.COLOUR])
         if sung:
-            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[len(lines[0]) :]
+            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[len(parts[Voice.MELODY]) :]
         dynamics = self._loudness(phrase.key)
         notes = [
             note

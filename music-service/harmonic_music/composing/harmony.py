@@ -52,7 +52,7 @@ _WANDERING, _ONE_FOR_ALL = 700, 8
 #: parallel key borrows its tones, in percent.
 _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
 #: How rough a chord is grows with the square of what consonance lacks, and faster further on.
-_ROUGHNESS_RANGE, _ROUGHNESS_START = 5, 500
+_ROUGHNESS_RANGE, _ROUGHNESS_START = 5, 900
 _DIATONIC = 7
 _FOURTH, _FIFTH = 5, 7
 
