@@ -19,7 +19,7 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of two beats, in hundredths, from calm to lively.
-_NOTES = (45, 105, 190, 290, 390, 510, 650)
+_NOTES = (45, 110, 200, 305, 405, 520, 650)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
 _NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
