@@ -130,3 +130,8 @@ _ALL = (
 
 #: By name, in the order in which they are drawn.
 STYLES = MappingProxyType({style.name: style for style in _ALL})
+
+
+def known_style(name: str | None) -> str | None:
+    """The name of a style; ``None`` for one that only a newer version has."""
+    return name if name in STYLES else None
