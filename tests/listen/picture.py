@@ -18,6 +18,7 @@ _WIDEST_PIXELS = 1800
 _MOST_PIXELS_PER_BEAT = 28
 _COLOURS = {
     Voice.MELODY: (200, 40, 40),
+    Voice.COUNTER: (190, 120, 30),
     Voice.PADS: (90, 130, 200),
     Voice.BASS: (40, 130, 70),
 }

@@ -11,11 +11,12 @@ from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
 from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 CONSONANT_CLASSES = frozenset({0, 3, 4, 5})
-SIXTEENTH, HALF_BAR, BAR = TICKS_PER_BEAT // 4, 2 * TICKS_PER_BEAT, 4 * TICKS_PER_BEAT
+SIXTEENTH, UNIT = TICKS_PER_BEAT // 4, TICKS_PER_BEAT // UNITS_PER_BEAT
 
 #: Spearman's rho of a parameter with what it moves, at least, and with the rest, at most.
 OWN_RHO, FOREIGN_RHO = 0.9, 0.3
@@ -49,11 +50,15 @@ def melody(score: Score) -> list[ScoreNote]:
 
 
 def consonance(score: Score) -> float:
-    """Of the pairs of tones that carry the melody in a half bar, those that are consonant."""
+    """Of the pairs of tones that carry the melody in half a bar, those that are consonant.
+
+    In 3/4, in a bar.
+    """
+    window = score.meter.group * UNIT
     sounding: dict[int, set[int]] = defaultdict(set)
     for event in score.events:
         if event.voice is not Voice.MELODY:
-            sounding[event.onset // HALF_BAR].add(event.pitch % 12)
+            sounding[event.onset // window].add(event.pitch % 12)
     return fmean(
         interval_class(one, other) in CONSONANT_CLASSES
         for tones in sounding.values()
@@ -86,17 +91,13 @@ def syncopation(score: Score) -> float:
     """
     notes = melody(score)
     onsets = [note.onset for note in notes]
+    weight = score.meter.weight
     found = 0
     for onset, following in pairwise([*onsets, notes[-1].end]):
-        own = _weight(onset)
-        places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
-        found += max(0, *(_weight(place) - own for place in places), 0)
-    return found * BAR / notes[-1].end
-
-
-def _weight(tick: int) -> int:
-    periods = (BAR, HALF_BAR, TICKS_PER_BEAT, TICKS_PER_BEAT // 2)
-    return next((4 - n for n, period in enumerate(periods) if tick % period == 0), 0)
+        first = onset + SIXTEENTH - onset % SIXTEENTH
+        passed = (weight(place // UNIT) for place in range(first, following, SIXTEENTH))
+        found += max(0, max(passed, default=0) - weight(onset // UNIT))
+    return found * score.bar / notes[-1].end
 
 
 def melody_span(score: Score) -> float:
