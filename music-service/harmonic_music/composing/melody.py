@@ -253,7 +253,7 @@ def _moved(
     """The idea so many steps up or down that it suits the chords best."""
     possible, weights = [], []
     for by in _SEQUENCES:
-        way = {place: (step + by, alteration) for place, (step, alteration) in notes.items()}
+        way = {place: (step + by, 0) for place, (step, _) in notes.items()}
         if not way or not all(map(ladder.reaches, way.values())):
             continue
         held = sum(

@@ -49,6 +49,7 @@ _SLOWING, _SLOWING_WITH_DRUMS = 120, 50
 #: The tones of the last chord follow one another by so many ticks from the bass up.
 _ROLL_TICKS = 14
 _WHOLE = 1000
+_NEVER = 1 << 60
 
 
 def slowing_ticks(style: Style, ticks: int) -> int:
@@ -112,23 +113,18 @@ def disentangled(notes: Sequence[ScoreNote]) -> list[ScoreNote]:
 
     Where two voices would begin the same pitch together, the first of them alone does.
     """
-    again: dict[int, ScoreNote] = {}
-    kept: list[ScoreNote] = []
-    gone: set[int] = set()
+    #: By pitch, where it begins next, and where after that.
+    again: dict[int, tuple[int, int]] = {}
+    kept: dict[tuple[int, int], ScoreNote] = {}
     for note in sorted(notes, key=lambda note: (note.onset, note.voice), reverse=True):
-        kept_note = note
-        later = again.get(note.pitch)
-        if later is not None and later.onset == note.onset:
-            gone.add(id(later))
-        elif later is not None and later.onset < note.end:
-            length = later.onset - note.onset
-            kept_note = ScoreNote(note.onset, note.voice, note.pitch, length, note.velocity)
-        again[note.pitch] = kept_note
-        kept.append(kept_note)
-    return sorted(
-        (note for note in kept if id(note) not in gone),
-        key=lambda note: (note.onset, note.voice, note.pitch),
-    )
+        onset, pitch = note.onset, note.pitch
+        following, after = again.get(pitch, (_NEVER, _NEVER))
+        following = after if following == onset else following
+        again[pitch] = onset, following
+        if following < note.end:
+            note = ScoreNote(onset, note.voice, pitch, following - onset, note.velocity)  # noqa: PLW2901
+        kept[onset, pitch] = note
+    return sorted(kept.values(), key=lambda note: (note.onset, note.voice, note.pitch))
 
 
 class Timing:

@@ -105,7 +105,7 @@ class Texture:
 
 def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
     """Each strike until the same voice is struck again."""
-    nexts = [onset for onset, _, _ in strikes[1:]] + [end]
+    nexts = [*(onset for onset, _, _ in strikes), end][1:]
     return [
         Tone(onset, min(until, following) - onset, pitch)
         for (onset, pitch, until), following in zip(strikes, nexts, strict=True)

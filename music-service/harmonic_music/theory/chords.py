@@ -120,6 +120,7 @@ def blues_chord(root: int, tones: frozenset[int]) -> Chord:
     """The dominant seventh chord on a root; a melody above it has the scale's tones and its own."""
     third, fifth = (root + _MAJOR_THIRD) % OCTAVE, (root + _FIFTH) % OCTAVE
     seventh = (root + _MINOR_SEVENTH) % OCTAVE
-    ways = ((third, fifth, seventh), (third, seventh, (root + 2) % OCTAVE))
-    ways += ((third, seventh, (root + 9) % OCTAVE), (third, seventh, (root + 3) % OCTAVE))
+    # A ninth always, other tones above the seventh where the scale has them.
+    above = [(root + by) % OCTAVE for by in (2, 9, 3) if by == 2 or (root + by) % OCTAVE in tones]  # noqa: PLR2004
+    ways = ((third, fifth, seventh), *((third, seventh, tone) for tone in above))
     return Chord(root, third, fifth, ways, tones | {root, third, fifth, seventh})
