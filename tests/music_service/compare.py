@@ -112,6 +112,19 @@ def verdict(real: float, before: float, now: float) -> str:
     return "nearer" if left < was else "FURTHER"
 
 
+def by_style(performances: Sequence[Performance]) -> None:
+    """The medians of each style's pieces, for the rows in which styles differ on purpose."""
+    works: dict[str, list[Work]] = defaultdict(list)
+    for made in performances:
+        works[made.score.style].append(work_of(made.score))
+    print(f"{'by style':34s}" + "".join(f"{style:>11}" for style in sorted(works)))
+    print(f"{'pieces':34s}" + "".join(f"{len(works[style]):11d}" for style in sorted(works)))
+    measured = {style: rows(found, ROWS) for style, found in works.items()}
+    for name in ROWS:
+        values = (measured[style][name] for style in sorted(works))
+        print(f"{name:34s}" + "".join(f"{median(v):11.2f}" if v else " " * 11 for v in values))
+
+
 def main() -> int:
     """Print the table; 1 if a row is not nearer by half."""
     asked_for = sys.argv[1] if len(sys.argv) > 1 else "seen"
@@ -143,6 +156,7 @@ def main() -> int:
         print(f"{name:34s}" + "".join(f"{n:10.3f}" for n in numbers) + f"  {said:8s}{inside}")
     for name, now in performed(performances).items():
         print(f"{name:34s}{'':40s}{BASELINE[name]:10.3f}{now:10.3f}")
+    by_style(performances)
     print(f"{missed} of {len(real)} rows are not nearer by half than at {_BASELINE_COMMIT}")
     return 1 if missed else 0
 

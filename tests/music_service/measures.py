@@ -11,7 +11,7 @@ from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
 from harmonic_music.theory.keys import pitch_class
-from harmonic_music.theory.meters import UNITS_PER_BEAT
+from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
@@ -36,6 +36,12 @@ def asked(**parameters: object) -> tuple[MusicParameters, PhysicsParameters]:
 def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score:
     music, physics = asked(**parameters)
     return compose(CompositionRequest(music, physics, duration, seed))
+
+
+def in_four(duration: float, seed: int, /, **parameters: object) -> Score:
+    """A piece in 4/4, for music that is compared with such: of this seed, or of one after it."""
+    scores = (piece(duration, seed + more, **parameters) for more in range(0, 10**9, 10**6))
+    return next(score for score in scores if score.meter is FOUR_FOUR)
 
 
 def sixteen_bars(seed: int, /, **parameters: object) -> Score:
