@@ -1,6 +1,6 @@
 """Pieces to measure, and the measures that each parameter is documented by."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -10,13 +10,15 @@ from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 CONSONANT_CLASSES = frozenset({0, 3, 4, 5})
-SIXTEENTH, UNIT = TICKS_PER_BEAT // 4, TICKS_PER_BEAT // UNITS_PER_BEAT
+SIXTEENTH = TICKS_PER_BEAT // 4
+UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 
 #: Spearman's rho of a parameter with what it moves, at least, and with the rest, at most.
 OWN_RHO, FOREIGN_RHO = 0.9, 0.3
@@ -56,20 +58,23 @@ def melody(score: Score) -> list[ScoreNote]:
 
 
 def consonance(score: Score) -> float:
-    """Of the pairs of tones that carry the melody in half a bar, those that are consonant.
+    """Of the pairs of tones that sound in a beat under the melody, those that are consonant.
 
-    In 3/4, in a bar.
+    A pair counts by the time that the shorter of the two has in the beat.
     """
-    window = score.meter.group * UNIT
-    sounding: dict[int, set[int]] = defaultdict(set)
+    beat = score.meter.pulse * UNIT
+    sounding: dict[int, Counter[int]] = defaultdict(Counter)
     for event in score.events:
         if event.voice is not Voice.MELODY:
-            sounding[event.onset // window].add(event.pitch % 12)
-    return fmean(
-        interval_class(one, other) in CONSONANT_CLASSES
-        for tones in sounding.values()
-        for one, other in combinations(sorted(tones), 2)
-    )
+            for number in range(event.onset // beat, (event.end - 1) // beat + 1):
+                inside = min(event.end, (number + 1) * beat) - max(event.onset, number * beat)
+                sounding[number][event.pitch % 12] += inside
+    pairs = [
+        (min(ticks[one], ticks[other]), interval_class(one, other) in CONSONANT_CLASSES)
+        for ticks in sounding.values()
+        for one, other in combinations(sorted(ticks), 2)
+    ]
+    return sum(time for time, good in pairs if good) / sum(time for time, _ in pairs)
 
 
 def foreign_tones(score: Score) -> float:
@@ -100,10 +105,14 @@ def syncopation(score: Score) -> float:
     weight = score.meter.weight
     found = 0
     for onset, following in pairwise([*onsets, notes[-1].end]):
-        first = onset + SIXTEENTH - onset % SIXTEENTH
-        passed = (weight(place // UNIT) for place in range(first, following, SIXTEENTH))
-        found += max(0, max(passed, default=0) - weight(onset // UNIT))
+        own = _weight(score.meter, onset)
+        places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
+        found += max(0, *(_weight(score.meter, place) - own for place in places), 0)
     return found * score.bar / notes[-1].end
+
+
+def _weight(meter: Meter, tick: int) -> int:
+    return 0 if tick % UNIT else meter.weight(tick // UNIT)
 
 
 def melody_span(score: Score) -> float:

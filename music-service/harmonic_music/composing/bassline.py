@@ -10,8 +10,11 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Bar, Field, Phrase
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
+from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.basses import BASSES
 from harmonic_music.theory.intervals import OCTAVE
+from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
 LOWEST_BASS, HIGHEST_BASS = 36, 57
 _CENTRE = 47
@@ -21,14 +24,15 @@ _FAR = (3, 1, 1, 2, 3, 2, 7, 3, 6, 7, 8, 9, 7)
 _INVERTED = 1
 #: So often does the bass play its usual way in a bar, in thousandths.
 _USUAL = 480
-_STEPS = "CDEFGAB"
+_STRONG_WEIGHT = 3
 
 
 class Bassist:
     """Writes the bass of a piece; ``room`` is how many notes a beat it has place for."""
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
+        self._meter, self._room = meter, room
+        self._pure = shape.consonance
         self._rungs: dict[Field, list[int]] = {}
 
     def tones(
@@ -114,7 +118,8 @@ class Bassist:
     ) -> list[int]:
         rungs = self._scale(phrase.key)
         found: list[int] = []
-        for place, (_, mark, number) in enumerate(marks):
+        strong = dice.quota()
+        for place, (onset, mark, number) in enumerate(marks):
             tone, chord = tones[number], spans[number].chord
             last = found[-1] if found else tone
             if mark == "f":
@@ -125,16 +130,23 @@ class Bassist:
                 found.append(_nearest(other, last))
             elif mark == "o":
                 found.append(tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE)
-            elif mark == "p":
+            elif mark == "p" and not (self._is_strong(phrase, onset) and strong.takes(self._pure)):
                 left = 1
                 while place + left < len(marks) and marks[place + left][1] == "p":
                     left += 1
                 ahead = marks[place + left][2] if place + left < len(marks) else number + 1
                 target = tones[min(ahead, len(tones) - 1)]
                 found.append(_towards(target, left, last, rungs, upwards=dice.chance(500)))
+            elif mark == "p":
+                found.append(_nearest(chord.third if last != tone else chord.fifth, last))
             else:
                 found.append(tone)
         return [min(max(pitch, LOWEST_BASS - 4), HIGHEST_BASS + 3) for pitch in found]
+
+    def _is_strong(self, phrase: Phrase, onset: int) -> bool:
+        """Whether a new harmony is felt here: then a step that leads on would be its root."""
+        units, rest = divmod(onset - phrase.onset, TICKS_PER_BEAT // UNITS_PER_BEAT)
+        return not rest and self._meter.weight(units) >= _STRONG_WEIGHT
 
     def _scale(self, key: Field) -> list[int]:
         if key not in self._rungs:

@@ -15,7 +15,7 @@ _BELOW, _LOWEST = 5, 53
 #: A melody's note that is held so long leaves room for an answer.
 _ROOM = 3 * TICKS_PER_BEAT // 2
 _EIGHTH = TICKS_PER_BEAT // 2
-_MOST_NOTES = 7
+_MOST_NOTES = 8
 _ECHOED, _QUARTERS_ENERGY = 450, 42
 #: A third and a sixth, in steps of the scale.
 _THIRD, _SIXTH = 2, 5
@@ -24,8 +24,9 @@ _THIRD, _SIXTH = 2, 5
 class SecondVoice:
     """Writes a piece's second voice."""
 
-    def __init__(self, style: Style) -> None:
-        self._answers = style.answers
+    def __init__(self, style: Style, liveliness: int) -> None:
+        # A calm melody pauses often: not every time is something said.
+        self._answers = style.answers * (600 + liveliness) // 1000
 
     def tones(
         self,

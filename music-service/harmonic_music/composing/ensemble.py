@@ -9,6 +9,7 @@ from itertools import chain
 
 from harmonic_music.composing.bassline import Bassist
 from harmonic_music.composing.character import Character
+from harmonic_music.composing.colouring import Colourist
 from harmonic_music.composing.counter import SecondVoice
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.drumming import Drummer, Stroke
@@ -73,6 +74,7 @@ class Ensemble:
         shape: Shape,
         character: Character,
         room: tuple[int, int],
+        home: Field,
         dice: list[Dice],
     ) -> None:
         notes, strokes = room
@@ -86,11 +88,16 @@ class Ensemble:
             style, shape.liveliness, 2 * melody_room, character, dice[Layer.RHYTHM]
         )
         self._melodist = Melodist(shape, character)
-        self._bassist = Bassist(notes * _BASS_PERCENT // 100 * bar_beats // 100)
+        self._bassist = Bassist(
+            style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape
+        )
         rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
-        self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100)
-        self._second = SecondVoice(style)
+        self._texture = Texture(
+            style.meter, notes * rest // 100 * bar_beats // 100, shape
+        )
+        self._second = SecondVoice(style, shape.liveliness)
         self._drummer = Drummer(style, strokes)
+        self._colourist = Colourist(home, shape.chromatic, style.meter)
         self._dynamics_of = style, character.touch, shape.length_percent
         self._dynamics: Dynamics | None = None
         self._dice = dice[Layer.BASS]
@@ -138,6 +145,10 @@ class Ensemble:
             else [],
             Voice.BASS: bass if phrase.players.bass else [],
         }
+        lines = [parts[voice] for voice in (Voice.BASS, Voice.COUNTER, Voice.MELODY)]
+        self._colourist.coloured(phrase, lines, parts[Voice.PADS], dice[Layer.COLOUR])
+        if sung:
+            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[len(parts[Voice.MELODY]) :]
         dynamics = self._loudness(phrase.key)
         notes = [
             note

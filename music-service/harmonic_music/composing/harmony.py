@@ -50,9 +50,9 @@ _HALVED = 800
 _WANDERING, _ONE_FOR_ALL = 700, 8
 #: By so much of the way from full harmony a dominant in minor, one within, and a chord of the
 #: parallel key borrows its tones, in percent.
-_LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 110, 30
+_LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
 #: How rough a chord is grows with the square of what consonance lacks, and faster further on.
-_ROUGHNESS_RANGE, _ROUGHNESS_START = 4, 400
+_ROUGHNESS_RANGE, _ROUGHNESS_START = 5, 900
 _DIATONIC = 7
 _FOURTH, _FIFTH = 5, 7
 

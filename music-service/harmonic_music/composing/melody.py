@@ -6,7 +6,7 @@ What comes back of earlier bars stands fixed in it, and the rest is sung around 
 from collections.abc import Sequence
 
 from harmonic_music.composing.character import Character
-from harmonic_music.composing.dice import WHOLE, Dice, Quota
+from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import FREE, Bar, Field, Phrase, Role, Treatment
 from harmonic_music.composing.ladder import Degree, Ladder
 from harmonic_music.composing.lattice import walk
@@ -31,8 +31,6 @@ _SEQUENCES = (-1, 1, -2, 2, -3, 3)
 #: A varied bar keeps its notes up to here, or from here on.
 _KEPT_UNTIL = (TICKS_PER_BEAT, 2 * TICKS_PER_BEAT, 3 * TICKS_PER_BEAT)
 _FIRST_KEPT = 667
-#: Of the notes that a semitone may embellish, those that one does, in percent of what is chromatic.
-_EMBELLISHED_PERCENT = 42
 
 #: The notes of a bar: onset in the bar, and degree.
 Sung = tuple[tuple[int, Degree], ...]
@@ -88,7 +86,7 @@ class Melodist:
             start += len(row)
         self._finish(phrase, options, moments, rows, singer, ladder)
         pitches += self._walk(singer, ladder, options, moments, len(pitches), before, pitches, dice)
-        return self._embellished(phrase, pitches, moments, options, ladder, dice.quota())
+        return pitches
 
     @staticmethod
     def _source(
@@ -214,37 +212,18 @@ class Melodist:
             if len(last) < len((0, 0)) or place == 0:
                 return values
             at = moments[place - 1], moments[place]
-            return singer.after((last[0], last[1]), at, values, places)
+            together = None
+            for back in range(place - 1, max(-1, place - 5), -1):
+                if moments[back].struck:
+                    pitch = went[back - start] if back >= start else sung[back]
+                    together = pitch, moments[back].bass
+                    break
+            return singer.after((last[0], last[1]), at, together, values, places)
 
         last = tail[-1] if tail else None
         if last is not None and not ladder.pitches[0] <= last <= ladder.pitches[-1]:
             last = min(max(last, ladder.pitches[0]), ladder.pitches[-1])
         return walk(options[start:], ladder.transitions, last, dice.place, adjusted)
-
-    def _embellished(
-        self,
-        phrase: Phrase,
-        pitches: list[int],
-        moments: Sequence[Moment],
-        options: Sequence[Options],
-        ladder: Ladder,
-        takes: Quota,
-    ) -> list[int]:
-        """Some weak notes become passing or neighbouring tones a semitone away."""
-        share = self._shape.chromatic * _EMBELLISHED_PERCENT // 100
-        if not share or len(phrase.key.scale.steps) < len("CDEFGAB"):
-            return pitches
-        found = list(pitches)
-        for place in range(1, len(found) - 1):
-            one, other = found[place - 1], found[place + 1]
-            moment = moments[place]
-            if moment.strong or moment.length > TICKS_PER_BEAT or len(options[place]) == 1:
-                continue
-            between = (one + other) // 2 if abs(one - other) == 2 else one - 1  # noqa: PLR2004
-            fits = abs(one - other) in {0, 2} and between in range(*ladder.pitches[:: len(ladder.pitches) - 1])
-            if fits and between not in ladder.rungs and takes.takes(share):
-                found[place] = between
-        return found
 
 
 def _moved(

@@ -16,7 +16,7 @@ _STRONG_TICKS = 2 * TICKS_PER_BEAT
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One onset: its chord, how long its note will be, and the bass that sounds then."""
+    """One onset: its chord, how long its note will be, and the bass that sounds or is struck then."""
 
     onset: int
     length: int
@@ -24,6 +24,7 @@ class Moment:
     strong: bool
     on_beat: bool
     bass: int
+    struck: bool = False
 
 
 def moments_of(
@@ -64,7 +65,8 @@ def moments_of(
             at += 1
         low = bass[at][1] if bass and bass[at][0] <= onset else span.bass[0]
         strong = strong or following - onset > _STRONG_TICKS
-        moments.append(Moment(onset, length, span, strong, into % pulse == 0, low))
+        struck = bool(bass) and bass[at][0] == onset
+        moments.append(Moment(onset, length, span, strong, into % pulse == 0, low, struck))
     if goal is not None:
         low = bass[-1][1] if bass else goal.bass[0]
         moments.append(Moment(goal.onset, goal.length, goal, strong=True, on_beat=True, bass=low))

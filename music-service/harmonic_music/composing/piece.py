@@ -52,7 +52,7 @@ def compose(request: CompositionRequest) -> Score:
     form = lay_out(written, style, character, (home, shape.chromatic), dice[Layer.FORM])
     beats = max(1, ticks // TICKS_PER_BEAT)
     room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (12 * beats)
-    ensemble = Ensemble(style, shape, character, room, dice)
+    ensemble = Ensemble(style, shape, character, room, home, dice)
     notes, strokes = _performed(request, form, ensemble, home)
     events = disentangled(notes)
     timing = Timing(style, form, ticks)

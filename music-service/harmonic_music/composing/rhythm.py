@@ -19,7 +19,7 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of two beats, in hundredths, from calm to lively.
-_NOTES = (45, 100, 175, 265, 360, 480, 620)
+_NOTES = (45, 110, 200, 305, 405, 520, 650)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
 _NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
@@ -31,8 +31,8 @@ _OTHER_LIKINGS = 400
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
-_ANTICIPATED = (0, 20, 90, 190, 310, 440, 580)
-_STYLED_PERCENT = (75, 130)
+_ANTICIPATED = (0, 80, 160, 250, 350, 460, 600)
+_STYLED_PERCENT = (75, 120)
 
 
 class Rhythmist:
@@ -104,16 +104,19 @@ class Rhythmist:
     def _anticipate(
         self, onsets: list[int], bar: Bar, before: Sequence[int], takes: Callable[[int], bool]
     ) -> list[int]:
-        """Have notes on the beat come half a beat early, where that leaves the beat empty."""
+        """Have notes on the beat come half a beat early, or be held over from before it."""
         early = TICKS_PER_BEAT // 2
+        pulse = self._meter.pulse * UNIT
         found: list[int] = []
-        for place, onset in enumerate(onsets):
-            last = found[-1] if found else (before[-1] - bar.length if before else -early)
-            pulse = self._meter.pulse * UNIT
-            free = onset % pulse == 0 and onset - early > last and onset > 0
-            following = onsets[place + 1] if place + 1 < len(onsets) else bar.length
-            moved = free and following - onset >= early and takes(self._anticipated)
-            found.append(onset - early if moved else onset)
+        for onset in onsets:
+            last = found[-1] if found else (before[-1] - bar.length if before else -bar.length)
+            on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
+            if not on_beat or last == onset - pulse == 0 or not takes(self._anticipated):
+                found.append(onset)
+            elif onset and onset - early > last:
+                found.append(onset - early)
+            elif last % pulse == 0:
+                found.append(onset)
         return found
 
     def _ending(self, dice: Dice) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ _OTHER_FINAL_DIVISOR = 12
 #: and so much likelier does the melody come to it from a step away.
 _HOME_WEIGHT, _APPROACH = 5, 6
 #: Where melody and bass would move in parallel fifths or octaves, the pitch is so much rarer.
-_PARALLEL_DIVISOR = 12
+_PARALLEL_DIVISOR = 40
 _PARALLEL = frozenset({0, 7})
 #: So much likelier is a piece to begin with a tonic, and an upbeat to be the fifth.
 _PREFERENCE, _FIFTH = 3, 7
@@ -159,25 +159,31 @@ class Singer:
         self,
         last: tuple[int, int],
         moments: tuple[Moment, Moment],
+        together: tuple[int, int] | None,
         values: Sequence[int],
         pitches: Sequence[int],
     ) -> list[int]:
         """Weights after a movement to a moment: leaps turn back, lines go on.
 
-        ``last`` are the two pitches before, ``moments`` the last one and the next.
+        ``last`` are the two pitches before, ``moments`` the last one and the next; ``together`` are
+        melody and bass when both were struck last.
         """
         before, now = last
         leap, at = now - before, moments[0]
         foreign = now % OCTAVE not in at.span.chord.triad
         bass, following = at.bass, moments[1].bass
         interval = (now - bass) % OCTAVE if bass != following else -1
+        other = -1
+        if together is not None and moments[1].struck and together[1] != following:
+            other = (together[0] - together[1]) % OCTAVE
         found = []
         for value, pitch in zip(values, pitches, strict=True):
             move = pitch - now
             worth = value * self._turn(leap, move) // 100
             if foreign and abs(move) > _STEP_SEMITONES:
                 worth //= _LEAPT_DIVISOR
-            if move and interval in _PARALLEL and (pitch - following) % OCTAVE == interval:
+            apart = (pitch - following) % OCTAVE
+            if apart in _PARALLEL and move and apart in {interval, other}:
                 worth //= _PARALLEL_DIVISOR
             found.append(worth)
         return found

@@ -25,7 +25,7 @@ _GAINS = (0, 3, 11, 6, 4)
 #: What the way to the climax adds.
 _RISE = 14
 #: Energies between which the figures of a style are spread, from calm to full.
-_CALM, _FULL = 30, 84
+_CALM, _FULL = 20, 68
 _MIDDLE_ENERGY = 54
 #: So often has a phrase another figure than its section, and so often the next one on the way.
 _OTHER_FIGURE, _STRAY = 300, 260
@@ -34,7 +34,7 @@ _BASS_RESTS, _PADS_REST = 130, 110
 _SOLO_INTRO = 350
 #: A piece of fewer phrases has everybody play throughout.
 _STAGED_PHRASES = 3
-_SECOND_VOICE_ENERGY, _DOUBLED_ENERGY, _DRUMS_ENERGY = 40, 66, 38
+_SECOND_VOICE_ENERGY, _DOUBLED_ENERGY, _DRUMS_ENERGY = 34, 62, 38
 
 
 class Staging:

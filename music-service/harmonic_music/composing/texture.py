@@ -1,11 +1,13 @@
 """The upper voices of a phrase: its figure on its chords, with voices that move between them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Phrase
+from harmonic_music.composing.form import Bar, Field, Phrase
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.voicing import Voicing
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
@@ -16,10 +18,14 @@ from harmonic_music.theory.meters import Meter
 _USUAL, _HELD_END = 450, 300
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
-_PASSING, _SUSPENDED, _NEIGHBOURING = 520, 240, 260
-_HELD: Pattern = ((0, 1, 2), ())
+_PASSING, _SUSPENDED, _NEIGHBOURING = 750, 300, 400
+#: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
+#: chromatic.
+_CHROMATIC_PERCENT = 70
+_HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
+_WHOLE_TONE = 2
 #: A chord of fewer beats leaves a voice no time to move.
 _TIME_TO_MOVE = 2 * TICKS_PER_BEAT
 
@@ -30,8 +36,12 @@ Strike = tuple[int, int]
 class Texture:
     """Plays figures; ``room`` is how many strikes a bar it has place for."""
 
-    def __init__(self, meter: Meter, room: int) -> None:
+    def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
+        self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
+        #: The purer the harmony, the less its voices leave it.
+        self._leaves = 1100 - shape.consonance * 6 // 10
+        self._turns = 1000 - shape.consonance * 3 // 4
 
     def tones(
         self,
@@ -44,15 +54,16 @@ class Texture:
         figure = FIGURES[phrase.figure]
         width = max(map(len, voicings), default=0)
         strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
+        self._turning = dice.quota()
         number = 0
         for bar, spans in zip(phrase.bars, rows, strict=True):
             if bar.place >= phrase.players.alone:
                 pattern, held = self._pattern(phrase, bar, figure, dice)
-                self._strike(strikes, bar, spans, voicings[number:], (pattern, held, figure))
+                self._strike(phrase, strikes, bar, spans, voicings[number:], (pattern, held, figure))
             number += len(spans)
         flat = [span for spans in rows for span in spans]
         if figure.moves:
-            lead = _Leading(phrase, flat, voicings, dice)
+            lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
             strikes = [lead.moved(voice, row) for voice, row in enumerate(strikes)]
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
@@ -77,8 +88,9 @@ class Texture:
             return _HELD, True
         return (row[0] if usual else row[place % len(row)]), False
 
-    @staticmethod
     def _strike(
+        self,
+        phrase: Phrase,
         strikes: list[list[tuple[int, int, int]]],
         bar: Bar,
         spans: Sequence[Span],
@@ -96,11 +108,18 @@ class Texture:
             own = [(onset, mark) for onset, mark in marks if span.onset <= onset < span.end]
             late = not own or own[0][0] > span.onset
             if late and (figure.strikes or held or (span is not spans[0] and not own)):
-                own.insert(0, (span.onset, tuple(range(len(voicing)))))
+                own.insert(0, (span.onset, tuple((voice, 0) for voice in range(len(voicing)))))
             for onset, mark in own:
-                for voice in dict.fromkeys(min(each, len(voicing) - 1) for each in mark):
-                    end = min(span.end, onset + limit)
-                    strikes[voice].append((onset, voicing[voice], end))
+                struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
+                for voice, by in struck.items():
+                    pitch = self._beside(phrase.key, voicing[voice], by) if by and self._turning.takes(self._turns) else voicing[voice]
+                    strikes[voice].append((onset, pitch, min(span.end, onset + limit)))
+
+    @staticmethod
+    def _beside(key: Field, pitch: int, by: int) -> int:
+        """The tone of the scale next to a pitch, above or below."""
+        tones = scale_tones(key)
+        return next(p for p in range(pitch + by, pitch + 5 * by, by) if p % OCTAVE in tones)
 
 
 def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
@@ -113,15 +132,28 @@ def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
     ]
 
 
+@lru_cache(maxsize=512)
+def scale_tones(key: Field) -> frozenset[int]:
+    """The pitch classes of a key."""
+    return frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+
+
 class _Leading:
     """Has voices of held chords sing: they pass, are held over and resolve, or turn."""
 
     def __init__(
-        self, phrase: Phrase, spans: Sequence[Span], voicings: Sequence[Voicing], dice: Dice
+        self,
+        phrase: Phrase,
+        spans: Sequence[Span],
+        voicings: Sequence[Voicing],
+        shares: tuple[int, int],
+        dice: Dice,
     ) -> None:
         key = phrase.key
-        self._tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+        self._tones = scale_tones(key)
         self._spans, self._voicings, self._dice = spans, voicings, dice
+        self._chromatic, self._leaves = shares
+        self._near = dice.quota()
         #: In which chords some voice moves already.
         self._taken: set[int] = set()
 
@@ -135,7 +167,7 @@ class _Leading:
             if voice >= min(map(len, rows)) or span.length < _TIME_TO_MOVE:
                 continue
             one, other = rows[0][voice], rows[1][voice]
-            thrown = self._dice.below(1000)
+            thrown = self._dice.below(1000) * 1000 // self._leaves
             if number in self._taken:
                 continue
             if abs(other - one) in _SKIP and thrown < _PASSING:
@@ -144,8 +176,12 @@ class _Leading:
                     None,
                 )
                 if middle is not None:
-                    found.append((span.end - TICKS_PER_BEAT, middle, span.end))
+                    found.append((span.end - self._late(), middle, span.end))
                     self._taken.add(number)
+            elif abs(one - other) == _WHOLE_TONE and self._near.takes(self._chromatic):
+                middle = (one + other) // 2
+                found.append((span.end - self._late(), middle, span.end))
+                self._taken.add(number)
             elif one - other in _STEP and thrown < _SUSPENDED:
                 self._suspend(found, number, one)
             elif one == other and thrown < _NEIGHBOURING:
@@ -154,6 +190,10 @@ class _Leading:
                     found.append((span.end - TICKS_PER_BEAT, neighbour, span.end))
                     self._taken.add(number)
         return sorted(found)
+
+    def _late(self) -> int:
+        """How long before the next chord a voice moves on: a beat, or half of one."""
+        return TICKS_PER_BEAT // (2 if self._dice.chance(600) else 1)
 
     def _suspend(self, found: list[tuple[int, int, int]], number: int, held: int) -> None:
         """Hold a tone over into the next chord; it comes down a beat later."""

@@ -32,21 +32,21 @@ def _manner(
 BASSES = MappingProxyType(
     {
         "held": _manner(
-            ("r - - -", "r - - p", "r - p -"),
-            ("r - -", "r - p"),
-            ("r - - - - -", "r - - p - -", "r - - - - p"),
+            ("r - p -", "r - - p", "r - - -", "r - - - - - p p"),
+            ("r - -", "r - p", "r - - - p p"),
+            ("r - - p - -", "r - - - - p", "r - - - - -"),
             96,
         ),
         "line": _manner(
-            ("r - p -", "r - t p", "r p r p", "r - p p", "r t p p"),
-            ("r - p", "r t p", "r p p", "r - -"),
-            ("r - - p - -", "r - p r - p", "r - - t - p"),
+            ("r t f p", "r - t - f - o p", "r o f p", "r - t f r - t p", "r - f t r - f p", "r f r p"),
+            ("r t p", "r f p", "r o p", "r - t - f p", "r - t f r p"),
+            ("r - p r - p", "r - f t - p", "r - t f - p"),
             95,
         ),
         "two": _manner(
-            ("r - f -", "r - f p", "r - r p", "r - f -"),
-            ("r - -", "r - f", "r - p"),
-            ("r - - f - -", "r - - f - p"),
+            ("r - f -", "r - f p", "r o f p", "r - o - f - t p"),
+            ("r - f", "r - p", "r - -", "r - - - p p"),
+            ("r - - f - -", "r - - f - p", "r - p f - p"),
             86,
         ),
         "walking": _manner(
@@ -56,7 +56,7 @@ BASSES = MappingProxyType(
             88,
         ),
         "pickup": _manner(
-            ("r - - - r - - p", "r - - r - - p p", "r - - - f - p p", "r - r - - - f p"),
+            ("r - - r f - - p", "r - - r - - f p", "r - - r f - p p", "r - r - f - t p"),
             ("r - - - - p", "r - - - p p", "r - - - f -"),
             ("r - - r - p", "r - - f - p"),
             84,
@@ -89,6 +89,12 @@ BASSES = MappingProxyType(
             ("r - - r f -", "r - - f - p"),
             ("r - r f - f", "r - r f - p"),
             84,
+        ),
+        "running": _manner(
+            ("r t f t r t f p", "r - p p t f o p", "r p r t f - o p", "r t f o t f p p"),
+            ("r t f t r p", "r - t f o p", "r f t f p p"),
+            ("r t f t p p", "r - p p f p", "r p p r - p"),
+            92,
         ),
         "pedal": _manner(
             ("r - - -", "r - - - r - - -", "r - r -"),

@@ -52,27 +52,27 @@ _WARM, _LEAD, _MARIMBA, _WHISTLE, _FIDDLE = 89, 81, 12, 78, 110
 _ALL = (
     Style(
         "classical", 14, FOUR_FOUR, (_PIANO, _PIANO, _PIANO, _PIANO),
-        ("chorale", "alberti", "arpeggio", "alberti", "ripple"), ("held", "line", "two", "line"),
+        ("chorale", "flowing", "alberti", "ripple", "flowing"), ("line", "line", "running", "running"),
         rubato=18, syncopated=30, dotted=120,
     ),
     Style(
         "chorale", 9, FOUR_FOUR, (_CHOIR, _CHOIR, _CHURCH, _CHURCH),
-        ("chorale", "chorale", "pad"), ("line", "line", "walking"),
+        ("chorale", "flowing", "chorale", "flowing"), ("line", "walking", "running"),
         moving=(600, 950), syncopated=5, dotted=60, answers=200, elided=60, rubato=12,
     ),
     Style(
         "strings", 9, FOUR_FOUR, (_VIOLIN, _VIOLA, _STRINGS, _CELLO),
-        ("pad", "chorale", "pulse", "arpeggio"), ("line", "held", "pickup", "line"),
+        ("pad", "flowing", "pulse", "flowing", "ripple"), ("line", "running", "line", "running"),
         rubato=16, answers=750, syncopated=40,
     ),
     Style(
         "ballad", 10, FOUR_FOUR, (_FLUTE, _OBOE, _PIANO, _FRETLESS),
-        ("pad", "arpeggio", "arpeggio", "riff"), ("held", "pickup", "pickup", "riff"),
+        ("pad", "flowing", "arpeggio", "ripple", "riff"), ("held", "pickup", "line", "riff"),
         groove="brushes", syncopated=140, answers=600,
     ),
     Style(
         "pop", 10, FOUR_FOUR, (_LEAD, _CLEAN, _BRIGHT, _FINGERED),
-        ("pad", "riff", "pulse", "riff"), ("held", "pickup", "eighths", "riff"),
+        ("pad", "riff", "pulse", "riff"), ("pickup", "eighths", "riff", "eighths"),
         groove="backbeat", syncopated=300, answers=500, loudness=6, legato=90,
     ),
     Style(
@@ -83,7 +83,7 @@ _ALL = (
     ),
     Style(
         "ragtime", 6, FOUR_FOUR, (_BRIGHT, _BRIGHT, _BRIGHT, _BRIGHT),
-        ("stride", "stride", "stride"), ("two", "two", "line"),
+        ("stride", "stride", "pulse"), ("two", "walking", "line"),
         syncopated=400, dotted=40, moving=(200, 800), answers=400, legato=60,
     ),
     Style(
@@ -93,32 +93,32 @@ _ALL = (
     ),
     Style(
         "march", 4, FOUR_FOUR, (_TRUMPET, _CLARINET, _HORN, _TUBA),
-        ("stride", "offbeat", "pulse"), ("two", "two", "pickup"),
+        ("stride", "offbeat", "pulse"), ("two", "line", "pickup"),
         groove="march", dotted=350, syncopated=20, loudness=8, legato=70, answers=650,
     ),
     Style(
         "minimal", 6, FOUR_FOUR, (_MARIMBA, _VIBES, _MARIMBA, _CELLO),
-        ("ostinato", "ripple", "arpeggio", "ostinato"), ("pedal", "held", "pickup"),
+        ("ostinato", "flowing", "ripple", "arpeggio", "ripple"), ("pedal", "pickup", "pickup"),
         syncopated=160, moving=(50, 300), answers=500, elided=450,
     ),
     Style(
         "waltz", 10, THREE_FOUR, (_VIOLIN, _CLARINET, _PIANO, _CELLO),
-        ("waltz", "waltz", "arpeggio", "waltz"), ("two", "held", "line"),
+        ("waltz", "waltz", "flowing", "waltz"), ("two", "line", "line"),
         rubato=20, syncopated=40, dotted=110, moving=(30, 350),
     ),
     Style(
         "minuet", 6, THREE_FOUR, (_HARPSICHORD, _OBOE, _HARPSICHORD, _BASSOON),
-        ("chorale", "alberti", "waltz", "alberti"), ("line", "two", "line"),
+        ("chorale", "flowing", "waltz", "alberti"), ("line", "line", "running"),
         syncopated=20, dotted=120, triplets=40, moving=(100, 500),
     ),
     Style(
         "barcarolle", 7, SIX_EIGHT, (_CLARINET, _CELLO, _HARP, _CELLO),
-        ("arpeggio", "waltz", "arpeggio", "ripple"), ("held", "two", "line"),
+        ("arpeggio", "waltz", "ripple", "ripple"), ("two", "line", "line"),
         rubato=22, syncopated=30, moving=(100, 600),
     ),
     Style(
         "jig", 5, SIX_EIGHT, (_FIDDLE, _WHISTLE, _STEEL, _BASS),
-        ("waltz", "pulse", "offbeat"), ("two", "two", "pickup"),
+        ("waltz", "pulse", "offbeat"), ("two", "line", "pickup"),
         groove="brushes", syncopated=20, moving=(200, 700), answers=300, legato=70,
     ),
     Style(

@@ -2,7 +2,8 @@
 
 A pattern is a bar; each of its marks is a step of the same length. A digit strikes a voice, counted
 from the lowest; several strike together; ``-`` strikes nothing. The first variant of a figure is
-the usual one, the others come in between.
+the usual one, the others come in between. A digit with ``+`` or ``_`` strikes the neighbour of the
+voice's tone above or below.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from types import MappingProxyType
 
 from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
 
-#: Steps of a bar: the voices that each strikes.
-Pattern = tuple[tuple[int, ...], ...]
+#: Steps of a bar: the voices that each strikes, and by how many steps of the scale beside its tone.
+Pattern = tuple[tuple[tuple[int, int], ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,12 @@ class AccompanimentFigure:
 
 def _pattern(text: str) -> Pattern:
     return tuple(
-        () if mark == "-" else tuple(int(voice) for voice in mark) for mark in text.split()
+        tuple(
+            (int(voice), {"+": 1, "_": -1}.get(mark[place + 1 : place + 2], 0))
+            for place, voice in enumerate(mark)
+            if voice.isdigit()
+        )
+        for mark in text.split()
     )
 
 
@@ -66,6 +72,18 @@ FIGURES = MappingProxyType(
             strikes=True,
             moves=True,
         ),
+        "flowing": _figure(
+            (
+                "012 - - 1+ 1 - - 1_",
+                "02 1 1+ 1 2_ 2 1_ 1",
+                "012 1+ 1 1_ 1 1+ 2 1",
+                "012 - 1+ 1 1_ 1 1+ -",
+                "12 0 0+ 0 0_ 0 0+ 1",
+            ),
+            ("012 - 1+ 1 1_ 1", "02 1 1+ 1 2_ 2", "12 0 0+ 0 0_ 0"),
+            ("012 1+ 1 1_ 1 1+", "02 1 1+ 1 2_ 2", "012 - 1+ 1 - 1_"),
+            strikes=True,
+        ),
         "alberti": _figure(
             (
                 "0 2 1 2 0 2 1 2",
@@ -78,8 +96,8 @@ FIGURES = MappingProxyType(
         ),
         "stride": _figure(
             (
-                "- - 012 - - - 012 -",
-                "- - 012 - - - 012 12",
+                "- - 012 - - 1 012 -",
+                "- 2 012 - - - 012 12",
                 "- - 012 - - 012 - 12",
                 "- - 012 12 - - 012 -",
             ),
@@ -88,8 +106,8 @@ FIGURES = MappingProxyType(
             hold=1,
         ),
         "waltz": _figure(
-            ("- 012 - 012", "- 012 012 012"),
-            ("- 012 012", "- 012 -", "- 01 12", "- - 012"),
+            ("- 012 - 012", "- 012 012 012", "- - 012 1 - 2 012 -"),
+            ("- 012 012", "- - 012 - 012 1", "- 01 12", "- - 01 2 12 2", "- 2 12 - 012 12"),
             ("- - 012 - - 012", "- 012 012 - 012 012"),
             hold=1,
         ),
@@ -134,8 +152,8 @@ FIGURES = MappingProxyType(
         ),
         "comping": _figure(
             (
-                "- - - 012 - - 012 -",
-                "012 - - 012 - - - -",
+                "- - - 012 - 2 012 -",
+                "012 - - 012 - 12 - 1",
                 "- - 012 - - - - 012",
                 "- 012 - - - 012 - -",
                 "- - 012 - - 012 - -",

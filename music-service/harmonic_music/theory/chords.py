@@ -75,6 +75,7 @@ def chord_on(scale: ScaleShape, degree: int, tonic: int) -> Chord:
 
 
 def _coloured(root: int, third: int, tones: frozenset[int]) -> tuple[Voices, ...]:
+    """The mildest way first: of equal ones, that with the fifth and the seventh."""
     return tuple(
         sorted(
             ((third, *pair) for pair in combinations(sorted(tones - {root, third}), 2)),
