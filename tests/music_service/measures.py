@@ -10,7 +10,6 @@ from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
-from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
@@ -102,17 +101,17 @@ def syncopation(score: Score) -> float:
     """
     notes = melody(score)
     onsets = [note.onset for note in notes]
-    weight = score.meter.weight
     found = 0
     for onset, following in pairwise([*onsets, notes[-1].end]):
-        own = _weight(score.meter, onset)
-        places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
-        found += max(0, *(_weight(score.meter, place) - own for place in places), 0)
+        first = onset + SIXTEENTH - onset % SIXTEENTH
+        passed = (_weight(score, place) for place in range(first, following, SIXTEENTH))
+        found += max(0, max(passed, default=0) - _weight(score, onset))
     return found * score.bar / notes[-1].end
 
 
-def _weight(meter: Meter, tick: int) -> int:
-    return 0 if tick % UNIT else meter.weight(tick // UNIT)
+def _weight(score: Score, tick: int) -> int:
+    """Off the grid of triplets and sixteenths, nothing has weight."""
+    return 0 if tick % UNIT else score.meter.weight(tick // UNIT)
 
 
 def melody_span(score: Score) -> float:
