@@ -5,12 +5,14 @@ composing them.
 """
 
 from collections.abc import Iterable
+from io import BytesIO
 from itertools import pairwise
 from types import MappingProxyType
 
-from mido import MetaMessage
+from mido import MetaMessage, MidiFile
 
 from harmonic_music.composing import COMPOSER_VERSION
+from harmonic_music.composing.memory import Theme, read_theme
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
 from harmonic_music.theory.keys import signature
 
@@ -22,6 +24,8 @@ _TRACKS = MappingProxyType(
         Voice.BASS: "Bass",
     }
 )
+#: What the text begins with that holds a piece's theme.
+_THEME = "Theme "
 #: Channels count from 0: General MIDI's percussion is on the tenth.
 _DRUMS_CHANNEL = 9
 _NOTE_ON, _NOTE_OFF, _PROGRAM = 0x90, 0x80, 0xC0
@@ -57,6 +61,18 @@ def render(score: Score) -> bytes:
     return _chunk(b"MThd", header) + b"".join(_chunk(b"MTrk", track) for track in tracks)
 
 
+def theme_of(file: bytes) -> Theme | None:
+    """The theme that a file tells of its piece; ``None`` if it does not."""
+    try:
+        tracks = MidiFile(file=BytesIO(file)).tracks
+    except (OSError, EOFError, ValueError, LookupError):
+        return None
+    texts = (message.text for message in tracks[0] if message.type == "text") if tracks else ()
+    return next(
+        (read_theme(text.removeprefix(_THEME)) for text in texts if text.startswith(_THEME)), None
+    )
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return kind + len(data).to_bytes(4, "big") + data
 
@@ -82,6 +98,8 @@ def _conductor(score: Score) -> bytes:
         _meta("key_signature", key=signature(score.key, score.scale)),
     ):
         found += b"\0" + message
+    if score.theme:
+        found += b"\0" + _meta("text", text=f"{_THEME}{score.theme}")
     onsets = (0, *(section.onset for section in score.sections))
     for (before, after), section in zip(pairwise(onsets), score.sections, strict=True):
         found += _delta(after - before) + _meta("marker", text=section.name)

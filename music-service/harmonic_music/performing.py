@@ -4,23 +4,35 @@ from dataclasses import dataclass
 
 from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.midi import render
-from harmonic_music.score import Score
+from harmonic_music.score import VOICE_NAMES, Score
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A piece, the JSON arrays of its notes and its drums, and its Standard MIDI File."""
+    """A piece, the JSON array of its notes, and its Standard MIDI File.
+
+    ``more`` is the JSON object of what else listeners are told: the style, the meter, instruments
+    and drums.
+    """
 
     score: Score
     notes: bytes
-    drums: bytes
+    more: bytes
     midi: bytes
+
+    def members(self, after: str | None) -> bytes:
+        """The value of the frame's ``notes`` and the members that follow it, as they are stored.
+
+        ``after`` is the piece that this one answers.
+        """
+        answered = f',"after":"{after}"'.encode() if after else b""
+        return self.notes + b"," + self.more[1:-1] + answered
 
 
 def perform(request: CompositionRequest) -> Performance:
     """Compose a piece and write it down both ways."""
     score = compose(request)
-    return Performance(score, notes_json(score), drums_json(score), render(score))
+    return Performance(score, notes_json(score), more_json(score), render(score))
 
 
 def notes_json(score: Score) -> bytes:
@@ -37,10 +49,20 @@ def notes_json(score: Score) -> bytes:
     return f"[{written}]".encode()
 
 
-def drums_json(score: Score) -> bytes:
-    """The JSON array of a piece's strokes."""
-    written = ",".join(
-        f'{{"key":{key},"startTime":{start!r},"velocity":{velocity}}}'
-        for key, start, velocity in score.timed_strokes()
+def more_json(score: Score) -> bytes:
+    """The JSON object of what there is beside the notes."""
+    sounding = {note.voice for note in score.played}
+    instruments = ",".join(
+        f'"{VOICE_NAMES[voice]}":{program}'
+        for voice, program in score.programs.items()
+        if voice in sounding
     )
-    return f"[{written}]".encode()
+    written = f'{{"style":"{score.style}","meter":"{score.meter.name}"'
+    written += f',"instruments":{{{instruments}}}'
+    if score.strokes:
+        strokes = ",".join(
+            f'{{"key":{key},"startTime":{start!r},"velocity":{velocity}}}'
+            for key, start, velocity in score.timed_strokes()
+        )
+        written += f',"drums":[{strokes}]'
+    return f"{written}}}".encode()

@@ -31,7 +31,7 @@ class Voice(IntEnum):
     BASS = 3
 
 
-_NAMES: dict[Voice, VoiceName] = {
+VOICE_NAMES: dict[Voice, VoiceName] = {
     Voice.MELODY: "melody",
     Voice.COUNTER: "counter",
     Voice.PADS: "pads",
@@ -119,6 +119,8 @@ class Score:
     programs: dict[Voice, int] = field(default_factory=dict)
     played: tuple[PlayedNote, ...] = ()
     strokes: tuple[PlayedStroke, ...] = ()
+    #: The theme, as a piece reads it that answers this one.
+    theme: str | None = None
 
     @property
     def beat_us(self) -> int:
@@ -153,7 +155,7 @@ class Score:
                 lasts = _up_to(duration, start)
             else:
                 lasts = round((until * beat + half) // unit / _SCALE - start, _DECIMALS)
-            yield Timed(pitch, start, lasts, velocity, _NAMES[voice], opens)
+            yield Timed(pitch, start, lasts, velocity, VOICE_NAMES[voice], opens)
 
     def notes(self) -> tuple[Note, ...]:
         """The notes as clients are told them."""

@@ -14,7 +14,6 @@ from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import (
     Mode,
     MusicParameters,
-    Note,
     PhysicsParameters,
     Timestamp,
     Visibility,
@@ -155,6 +154,8 @@ class MusicJob(ServiceModel):
     music: MusicParameters
     physics: PhysicsParameters
     deadline_ms: Annotated[int, Field(description="Unix time after which nobody waits for it")]
+    style: str | None = None
+    after: str | None = None
 
 
 class MusicRequested(HiddenEvent):
@@ -176,12 +177,6 @@ class MusicFailed(HiddenEvent):
     request_id: str
     connection_id: str
     refusal: Refused
-
-
-class Piece(ServiceModel):
-    """A composed piece as it lies in the notes' stream."""
-
-    notes: tuple[Note, ...]
 
 
 class MusicStored(HiddenEvent):

@@ -35,6 +35,8 @@ from harmonic_music.composing.voicing import (
 from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
 
+#: The theme that a piece begins with.
+FIRST_THEME = "AA"
 #: Of the room for notes, the melody's share in percent, and the bass's.
 _MELODY_PERCENT, _BASS_PERCENT = 52, 14
 
@@ -54,7 +56,7 @@ class Carried:
 
     def remembering(self, theme: Theme) -> "Carried":
         """The same, with the theme of another piece for its first one."""
-        return replace(self, themes={**self.themes, "AA": theme})
+        return replace(self, themes={**self.themes, FIRST_THEME: theme})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,8 @@ class Ensemble:
         themes = dict(carried.themes)
         if len(themes) >= MOST_THEMES:
             themes.pop(next(reversed(themes)))
-        return {**themes, phrase.theme: Theme(slots, tuple(melody))}
+        bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
+        return {**themes, phrase.theme: Theme(slots, tuple(melody), bar, tones)}
 
     def last_chord(self, key: Field, goal: tuple[int, int], carried: Carried) -> list[ScoreNote]:
         """The chord that the piece ends on."""

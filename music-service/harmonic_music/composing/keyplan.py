@@ -61,7 +61,7 @@ class KeyPlan:
         scale = self._home.scale
         relatives = [(up, SCALES[name], 6) for up, name in RELATIVES.get(scale.steps, ())]
         # Keys with other tones are as usual as harmony leaves room for them.
-        if self._reach * 2 < self._dice.below(WHOLE):
+        if self._reach * 2 <= self._dice.below(WHOLE):
             return relatives
         if scale == SCALES["major"]:
             return [(up, SCALES[name], usual) for up, name, usual in _FROM_MAJOR]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from harmonic_music.composing.character import character_of
 from harmonic_music.composing.dice import Dice, Layer, dice_of
 from harmonic_music.composing.drumming import Stroke
-from harmonic_music.composing.ensemble import Carried, Ensemble
+from harmonic_music.composing.ensemble import FIRST_THEME, Carried, Ensemble
 from harmonic_music.composing.form import Field, Form
 from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.planning import lay_out
@@ -14,6 +14,7 @@ from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Section, Voice, whole_ticks
 from harmonic_music.styles.catalogue import STYLES, Style
 from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
@@ -49,11 +50,17 @@ def compose(request: CompositionRequest) -> Score:
     style = style_of(request, home, dice[Layer.STYLE])
     ticks = whole_ticks(request.duration, shape.tempo)
     written = ticks - slowing_ticks(style, ticks)
-    form = lay_out(written, style, character, (home, shape.chromatic), dice[Layer.FORM])
+    theme = request.theme
+    if theme is not None:
+        theme = theme.fitted(style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT, len(home.scale.steps))
+    answered = len(theme.melody) if theme else 0
+    plan = dice[Layer.FORM]
+    form = lay_out(written, style, character, (home, shape.chromatic), plan, answered)
     beats = max(1, ticks // TICKS_PER_BEAT)
-    room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (12 * beats)
+    room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (UNITS_PER_BEAT * beats)
     ensemble = Ensemble(style, shape, character, room, home, dice)
-    notes, strokes = _performed(request, form, ensemble, home)
+    carried = Carried().remembering(theme) if theme else Carried()
+    notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
     events = disentangled(notes)
     timing = Timing(style, form, ticks)
     uneven = dice[Layer.DYNAMICS]
@@ -70,31 +77,36 @@ def compose(request: CompositionRequest) -> Score:
         programs=dict(zip(Voice, style.programs, strict=True)),
         played=timing.played(events, uneven),
         strokes=timing.strokes(strokes, uneven),
+        theme=own.written() if own else None,
     )
 
 
 def _performed(
-    request: CompositionRequest, form: Form, ensemble: Ensemble, home: Field
-) -> tuple[list[ScoreNote], list[Stroke]]:
-    """All phrases, and the last chord."""
+    seed: int, form: Form, ensemble: Ensemble, home: Field, carried: Carried
+) -> tuple[list[ScoreNote], list[Stroke], Theme | None]:
+    """All phrases and the last chord; and the theme that the piece may be answered by."""
     notes: list[ScoreNote] = []
     strokes: list[Stroke] = []
-    carried = Carried()
-    if request.theme is not None:
-        carried = carried.remembering(request.theme)
     for phrase in form.phrases:
-        dice = dice_of(request.seed, phrase.number + 1)
+        dice = dice_of(seed, phrase.number + 1)
         goal = (form.goal, form.end) if phrase.closing else None
         played, carried = ensemble.phrase(phrase, carried, goal, form.end, dice)
         notes += played.notes
         strokes += played.strokes
     notes += ensemble.last_chord(home, (form.goal, form.end), carried)
-    return notes, strokes
+    return notes, strokes, carried.themes.get(FIRST_THEME)
 
 
 def style_of(request: CompositionRequest, home: Field, dice: Dice) -> Style:
-    """The style that was asked for, or one drawn: the blues has its own."""
-    drawn = dice.weighted(tuple(STYLES.values()), [style.usual for style in STYLES.values()])
+    """The style that was asked for, or one drawn: the blues has its own, an answer the meter."""
+    bar = request.theme.bar if request.theme else 0
+    drawn = dice.weighted(
+        tuple(STYLES.values()),
+        [
+            style.usual if bar in {0, style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT} else 0
+            for style in STYLES.values()
+        ],
+    )
     if request.style is not None:
         return STYLES[request.style]
     return STYLES["blues"] if home.scale.is_blues else drawn

@@ -23,6 +23,9 @@ _SHORTEST_PHRASE_BARS = 3
 _SIXTEENTH = TICKS_PER_BEAT // 4
 #: The themes of a section's phrases, and how usual that order is.
 _ORDERS = {"AABA": 6, "ABAC": 4, "AABC": 4, "AABB": 2, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
+_FIRST_THEME = "AA"
+#: How a piece begins with the theme of another: it is known again, and goes elsewhere.
+_ANSWER = (Treatment.LITERAL, Treatment.ORNAMENTED, Treatment.SEQUENCE, Treatment.NEW)
 _RONDO = "ABACABADABA"
 #: The phrases of a section after the first, and how usual that is.
 _SECTION_SIZES = ((2, 5), (3, 2), (4, 5))
@@ -44,9 +47,17 @@ class Slot:
 
 
 def lay_out(
-    ticks: int, style: Style, character: Character, key: tuple[Field, int], dice: Dice
+    ticks: int,
+    style: Style,
+    character: Character,
+    key: tuple[Field, int],
+    dice: Dice,
+    answered: int = 0,
 ) -> Form:
-    """The plan of a piece of so many ticks; ``key`` is its own and how far others may be."""
+    """The plan of a piece of so many ticks; ``key`` is its own and how far others may be.
+
+    ``answered`` counts the bars of another piece's theme that it begins with, and develops.
+    """
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
     goal = goal_of(ticks, bar)
     whole = goal // bar
@@ -65,6 +76,7 @@ def lay_out(
             (staging.phrase(0, slot, bars, Cadence.CLOSED, (key[0], None), 1),), goal, ticks
         )
     planner = _Planner(bar, character, staging, keys, dice)
+    planner.answered = answered
     return Form(tuple(planner.phrases(slots)), goal, ticks)
 
 
@@ -165,6 +177,8 @@ class _Planner:
     ) -> None:
         self._bar, self._character = bar, character
         self._staging, self._keys, self._dice = staging, keys, dice
+        #: The bars of the theme of another piece.
+        self.answered = 0
         #: By theme, its cadence and the number of its bars.
         self._known: dict[str, tuple[Cadence, int]] = {}
 
@@ -203,6 +217,9 @@ class _Planner:
         self, slot: Slot, start: int, count: int, cadence: Cadence, *, closing: bool
     ) -> tuple[Bar, ...]:
         known = self._known.get(slot.theme)
+        answers = known is None and slot.theme == _FIRST_THEME and self.answered > 0
+        if answers:
+            known = cadence, self.answered
         bars: list[Bar] = []
         for place in range(count):
             is_last = place == slot.length - 1
@@ -211,6 +228,8 @@ class _Planner:
             else:
                 source, own = place, False
                 treatment = self._return(slot, place, same_end=known[0] is cadence)
+                if answers:
+                    treatment = _ANSWER[place % len(_ANSWER)]
             if closing and place == count - 1:
                 # On the way to the last chord, nothing but the way matters.
                 treatment = Treatment.NEW

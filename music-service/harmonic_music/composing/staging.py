@@ -103,25 +103,21 @@ class Staging:
         )
 
     def _manner(self, slot: "Slot", energy: int) -> tuple[str, str]:
-        dice, style = self._dice, self._style
         if slot.section not in self._sections:
             self._sections[slot.section] = self._drawn(energy, ("", ""))
         figure, bass = self._sections[slot.section]
-        if slot.role is Role.CLIMAX or dice.chance(_OTHER_FIGURE):
-            other = self._drawn(energy, (figure, bass))
-            return other if len(style.figures) > 1 else (figure, bass)
+        if slot.role is Role.CLIMAX or self._dice.chance(_OTHER_FIGURE):
+            return self._drawn(energy, (figure, bass))
         return figure, bass
 
     def _drawn(self, energy: int, apart_from: tuple[str, str]) -> tuple[str, str]:
         """A figure and a bass that suit an energy, rather others than those."""
-        found = []
-        for row, other in zip((self._style.figures, self._style.basses), apart_from, strict=True):
-            level = WHOLE * (energy - _CALM) // (_FULL - _CALM) + self._dice.around(_STRAY)
-            place = min(max(level, 0), WHOLE - 1) * len(row) // WHOLE
-            if row[place] == other:
-                place = (place + 1) % len(row)
-            found.append(row[place])
-        return found[0], found[1]
+        row = self._style.manners
+        level = WHOLE * (energy - _CALM) // (_FULL - _CALM) + self._dice.around(_STRAY)
+        place = min(max(level, 0), WHOLE - 1) * len(row) // WHOLE
+        if row[place] == apart_from:
+            place = (place + 1) % len(row)
+        return row[place]
 
     def _players(self, number: int, slot: "Slot", energy: int, count: int) -> Players:
         dice, style = self._dice, self._style

@@ -49,6 +49,8 @@ def generate(
         music=seen.parameters.music,
         physics=seen.parameters.physics,
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
+        style=request.style,
+        after=request.after,
     )
     return [
         MusicRequested(
