@@ -1,7 +1,7 @@
 """Pieces to measure, and the measures that each parameter is documented by."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import fmean, median
@@ -59,14 +59,15 @@ def melody(score: Score) -> list[ScoreNote]:
 def consonance(score: Score) -> float:
     """Of the pairs of tones that sound in a beat under the melody, those that are consonant.
 
-    A pair counts by the time that the shorter of the two has in the beat.
+    A pair counts by the time that the shorter of the two has in the beat. A tone has the time until
+    its voice goes on, however long it is held.
     """
     beat = score.meter.pulse * UNIT
     sounding: dict[int, Counter[int]] = defaultdict(Counter)
-    for event in score.events:
+    for event, end in _going_on(score):
         if event.voice is not Voice.MELODY:
-            for number in range(event.onset // beat, (event.end - 1) // beat + 1):
-                inside = min(event.end, (number + 1) * beat) - max(event.onset, number * beat)
+            for number in range(event.onset // beat, (end - 1) // beat + 1):
+                inside = min(end, (number + 1) * beat) - max(event.onset, number * beat)
                 sounding[number][event.pitch % 12] += inside
     pairs = [
         (min(ticks[one], ticks[other]), interval_class(one, other) in CONSONANT_CLASSES)
@@ -74,6 +75,17 @@ def consonance(score: Score) -> float:
         for one, other in combinations(sorted(ticks), 2)
     ]
     return sum(time for time, good in pairs if good) / sum(time for time, _ in pairs)
+
+
+def _going_on(score: Score) -> Iterator[tuple[ScoreNote, int]]:
+    """Each note with the tick at which its voice begins the next, or at which it ends."""
+    following: dict[Voice, int] = {}
+    onset: dict[Voice, int] = {}
+    for event in reversed(score.events):
+        if onset.get(event.voice) != event.onset:
+            following[event.voice] = onset.get(event.voice, event.end)
+            onset[event.voice] = event.onset
+        yield event, following[event.voice]
 
 
 def foreign_tones(score: Score) -> float:
