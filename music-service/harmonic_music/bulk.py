@@ -78,9 +78,7 @@ def _answer(
     music = _parameters(MusicParameters, request.music)
     physics = _parameters(PhysicsParameters, request.physics)
     theme = known.get(request.after)
-    made = perform(
-        CompositionRequest(music, physics, request.duration, seed, request.style, theme)
-    )
+    made = perform(CompositionRequest(music, physics, request.duration, seed, request.style, theme))
     _remember(known, request.id, made.score.theme)
     answer = {
         "id": request.id,

@@ -170,7 +170,10 @@ class Composers:
         started = self._clock.monotonic()
         piece = await loop.run_in_executor(self._executor, perform, request)
         self._seconds.observe(self._clock.monotonic() - started)
-        await self._store(subjects.notes(asked.universe_id, asked.request_id), piece.members(asked.after if theme else None))
+        await self._store(
+            subjects.notes(asked.universe_id, asked.request_id),
+            piece.members(asked.after if theme else None),
+        )
         await self._store(subjects.midi(asked.universe_id, asked.request_id), piece.midi)
         await self._hand_over(asked, piece.score)
 

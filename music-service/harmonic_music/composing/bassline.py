@@ -25,6 +25,8 @@ _INVERTED = 1
 #: So often does the bass play its usual way in a bar, in thousandths.
 _USUAL = 480
 _STRONG_WEIGHT = 3
+#: How far above its register the bass may pass.
+_OVER = 2
 
 
 class Bassist:
@@ -62,7 +64,7 @@ class Bassist:
         for row, after in zip(places, reversed(costs), strict=True):
             last = min(
                 row,
-                key=lambda it: (_distance(last, it[0]) + _strain(*it) + after[it[0]], it[0]),  # noqa: B023
+                key=lambda it: (_distance(last, it[0]) + _strain(*it) + after[it[0]], it[0]),
             )[0]
             found.append(last)
         return found
@@ -91,20 +93,19 @@ class Bassist:
         self,
         phrase: Phrase,
         bar: Bar,
-        variants: "dict[object, tuple[tuple[str, ...], ...]]",
+        variants: dict[Meter, tuple[tuple[str, ...], ...]],
         dice: Dice,
     ) -> tuple[str, ...]:
         thrown, place = dice.chance(_USUAL), dice.below(64)
-        fitting = [
-            variants[meter]
-            for meter in variants
-            if meter.bar * 40 == bar.length  # type: ignore[attr-defined]
-        ]
-        if not fitting:
+        if bar.length != self._meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT:
             return ("r",)
         if phrase.players.breaks and bar.place == phrase.whole - 1:
             return ("r", "-")
-        row = [p for p in fitting[0] if sum(m != "-" for m in p) <= max(self._room, 1)]
+        row = [
+            pattern
+            for pattern in variants[self._meter]
+            if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
+        ]
         row = row or [("r",)]
         return row[0] if thrown else row[place % len(row)]
 
@@ -141,7 +142,7 @@ class Bassist:
                 found.append(_nearest(chord.third if last != tone else chord.fifth, last))
             else:
                 found.append(tone)
-        return [min(max(pitch, LOWEST_BASS - 4), HIGHEST_BASS + 3) for pitch in found]
+        return [pitch - OCTAVE if pitch > HIGHEST_BASS + _OVER else pitch for pitch in found]
 
     def _is_strong(self, phrase: Phrase, onset: int) -> bool:
         """Whether a new harmony is felt here: then a step that leads on would be its root."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Phrase
+from harmonic_music.composing.moments import Moment
 from harmonic_music.composing.part import Tone
-from harmonic_music.composing.singing import Moment
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
@@ -89,7 +89,9 @@ def _answer(
         return []
     begin = rungs.index(min(chosen, key=lambda p: (abs(p - high + _BELOW), p)))
     goal = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - ahead + _BELOW - 1), n))
-    upwards = 1 if goal > begin or (goal == begin and begin > 0 and high - rungs[begin] > _BELOW) else -1
+    upwards = (
+        1 if goal > begin or (goal == begin and begin > 0 and high - rungs[begin] > _BELOW) else -1
+    )
     places = [begin]
     for left in range(len(onsets) - 1, 0, -1):
         at = places[-1]

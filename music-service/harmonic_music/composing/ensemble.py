@@ -34,6 +34,7 @@ from harmonic_music.composing.voicing import (
 )
 from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
+from harmonic_music.theory.intervals import OCTAVE
 
 #: The theme that a piece begins with.
 FIRST_THEME = "AA"
@@ -90,13 +91,9 @@ class Ensemble:
             style, shape.liveliness, 2 * melody_room, character, dice[Layer.RHYTHM]
         )
         self._melodist = Melodist(shape, character)
-        self._bassist = Bassist(
-            style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape
-        )
+        self._bassist = Bassist(style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape)
         rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
-        self._texture = Texture(
-            style.meter, notes * rest // 100 * bar_beats // 100, shape
-        )
+        self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100, shape)
         self._second = SecondVoice(style, shape.liveliness)
         self._drummer = Drummer(style, strokes)
         self._colourist = Colourist(home, shape.chromatic, style.meter)
@@ -150,7 +147,9 @@ class Ensemble:
         lines = [parts[voice] for voice in (Voice.BASS, Voice.COUNTER, Voice.MELODY)]
         self._colourist.coloured(phrase, lines, parts[Voice.PADS], dice[Layer.COLOUR])
         if sung:
-            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[len(parts[Voice.MELODY]) :]
+            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[
+                len(parts[Voice.MELODY]) :
+            ]
         dynamics = self._loudness(phrase.key)
         notes = [
             note
@@ -245,9 +244,9 @@ class Ensemble:
         melody = carried.melody[1] if carried.melody else ladder.tonic
         before = carried.bass if carried.bass is not None else 47
         bass = self._bassist.tones([span], None, before, self._dice)[0]
-        upper = nearest_voicing(
-            carried.voicing, span.voices, bass, max(melody - 1, LOWEST_CEILING)
-        )
+        # Below a melody that is low, too: on the same pitch, one of them would not be heard.
+        bass -= OCTAVE if bass >= melody else 0
+        upper = nearest_voicing(carried.voicing, span.voices, bass, max(melody - 1, LOWEST_CEILING))
         length = end - onset
         dynamics = self._loudness(key)
         parts = {

@@ -202,9 +202,7 @@ class Harmonist:
         }
         return stable or found
 
-    def spans(
-        self, phrase: Phrase, rows: Sequence[Sequence[Slot]], dice: Dice
-    ) -> list[list[Span]]:
+    def spans(self, phrase: Phrase, rows: Sequence[Sequence[Slot]], dice: Dice) -> list[list[Span]]:
         """The chords themselves."""
         colour = self._colour
         colour.begin(dice)
@@ -272,9 +270,7 @@ class Harmonist:
                 up = third[min(place, len(third) - 1)] or _FIFTH
             chord = blues_chord((key.tonic + up) % OCTAVE, tones)
             way = min(self._colour.roughness(settled=False), len(chord.coloured) - 1)
-            found.append(
-                [Span(bar.onset, bar.length, chord, chord.coloured[way], (chord.root,))]
-            )
+            found.append([Span(bar.onset, bar.length, chord, chord.coloured[way], (chord.root,))])
         return found
 
 

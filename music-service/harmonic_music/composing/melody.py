@@ -81,7 +81,9 @@ class Melodist:
                 pitches += self._walk(
                     singer, ladder, options, moments, len(pitches), before, pitches, dice
                 )
-            fixed = self._fixed(bar, row, own, self._source(bar, rows, pitches, known, ladder), ladder, dice)
+            fixed = self._fixed(
+                bar, row, own, self._source(bar, rows, pitches, known, ladder), ladder, dice
+            )
             options += self._bar_options(phrase, number, own, fixed, contour, singer, dice)
             start += len(row)
         self._finish(phrase, options, moments, rows, singer, ladder)

@@ -52,7 +52,9 @@ def compose(request: CompositionRequest) -> Score:
     written = ticks - slowing_ticks(style, ticks)
     theme = request.theme
     if theme is not None:
-        theme = theme.fitted(style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT, len(home.scale.steps))
+        theme = theme.fitted(
+            style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT, len(home.scale.steps)
+        )
     answered = len(theme.melody) if theme else 0
     plan = dice[Layer.FORM]
     form = lay_out(written, style, character, (home, shape.chromatic), plan, answered)

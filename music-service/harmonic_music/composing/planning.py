@@ -235,9 +235,7 @@ class _Planner:
                 treatment = Treatment.NEW
             if treatment is Treatment.NEW:
                 source, own = None, False
-            bars.append(
-                Bar((start + place) * self._bar, self._bar, place, treatment, source, own)
-            )
+            bars.append(Bar((start + place) * self._bar, self._bar, place, treatment, source, own))
         return tuple(bars)
 
     def _fresh(

@@ -201,7 +201,11 @@ class Timing:
         """The drums as they are played: they hardly stray."""
         found = []
         for stroke in strokes:
-            start = self.at(stroke.onset, 0, max(1, self._end)) if self._swings or self._slows else stroke.onset
+            start = (
+                self.at(stroke.onset, 0, max(1, self._end))
+                if self._swings or self._slows
+                else stroke.onset
+            )
             start = min(max(0, start + dice.below(5) - 2), self._end - 1)
             found.append(PlayedStroke(start, stroke.key, stroke.velocity))
         return tuple(sorted(found))

@@ -59,7 +59,9 @@ class Texture:
         for bar, spans in zip(phrase.bars, rows, strict=True):
             if bar.place >= phrase.players.alone:
                 pattern, held = self._pattern(phrase, bar, figure, dice)
-                self._strike(phrase, strikes, bar, spans, voicings[number:], (pattern, held, figure))
+                self._strike(
+                    phrase, strikes, bar, spans, voicings[number:], (pattern, held, figure)
+                )
             number += len(spans)
         flat = [span for spans in rows for span in spans]
         if figure.moves:
@@ -112,7 +114,11 @@ class Texture:
             for onset, mark in own:
                 struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
                 for voice, by in struck.items():
-                    pitch = self._beside(phrase.key, voicing[voice], by) if by and self._turning.takes(self._turns) else voicing[voice]
+                    pitch = (
+                        self._beside(phrase.key, voicing[voice], by)
+                        if by and self._turning.takes(self._turns)
+                        else voicing[voice]
+                    )
                     strikes[voice].append((onset, pitch, min(span.end, onset + limit)))
 
     @staticmethod
@@ -172,7 +178,11 @@ class _Leading:
                 continue
             if abs(other - one) in _SKIP and thrown < _PASSING:
                 middle = next(
-                    (p for p in range(min(one, other) + 1, max(one, other)) if p % OCTAVE in self._tones),
+                    (
+                        p
+                        for p in range(min(one, other) + 1, max(one, other))
+                        if p % OCTAVE in self._tones
+                    ),
                     None,
                 )
                 if middle is not None:

@@ -22,11 +22,13 @@ def derived(onsets: Sequence[int], treatment: Treatment, bar: int, dice: Dice) -
     """The bar that a treatment makes of a known one of ``bar`` ticks."""
     if treatment is Treatment.FRAGMENT:
         half = bar // 2
-        first = [(onset, place) for place, onset in enumerate(onsets) if onset < half]
+        first: Derived = [(onset, place) for place, onset in enumerate(onsets) if onset < half]
         if half % _EIGHTH == 0 and first:
-            return first + [(onset + half, place) for onset, place in first]
+            return [*first, *((onset + half, place) for onset, place in first)]
     elif treatment is Treatment.AUGMENTED:
-        wide = [(2 * onset, place) for place, onset in enumerate(onsets) if 2 * onset < bar]
+        wide: Derived = [
+            (2 * onset, place) for place, onset in enumerate(onsets) if 2 * onset < bar
+        ]
         if wide:
             return wide
     elif treatment is Treatment.ORNAMENTED:

@@ -27,7 +27,11 @@ class Groove:
 
 _FILLS: dict[Meter, tuple[Bar, ...]] = {
     FOUR_FOUR: (
-        ((KICK, "X.......x......."), (SNARE, "....X.....o.xxXX"), (CLOSED_HAT, "x.x.x.x.x......."),),
+        (
+            (KICK, "X.......x......."),
+            (SNARE, "....X.....o.xxXX"),
+            (CLOSED_HAT, "x.x.x.x.x......."),
+        ),
         ((KICK, "X......."), (SNARE, "..X....."), (HIGH_TOM, "....xx.."), (LOW_TOM, "......XX")),
         ((KICK, "X...x..."), (SNARE, "..X..xXX"), (CLOSED_HAT, "xxxxx...")),
         ((KICK, "X.x....."), (SNARE, "....X.xx"), (MIDDLE_TOM, ".....x..")),
@@ -57,8 +61,17 @@ GROOVES = MappingProxyType(
                 FOUR_FOUR: (
                     ((KICK, "X...X..."), (CLOSED_HAT, "xoxoxoxo"), (STICK, "..x...x.")),
                     ((KICK, "X..xX..."), (SNARE, "..X...X."), (CLOSED_HAT, "xoxoxoxo")),
-                    ((KICK, "X..x.x.."), (SNARE, "..X...X."), (CLOSED_HAT, "xxxxxxx."), (OPEN_HAT, ".......x")),
-                    ((KICK, "X.....x.x.x....."), (SNARE, "....X..o....X..o"), (CLOSED_HAT, "xoxoxoxoxoxoxoxo")),
+                    (
+                        (KICK, "X..x.x.."),
+                        (SNARE, "..X...X."),
+                        (CLOSED_HAT, "xxxxxxx."),
+                        (OPEN_HAT, ".......x"),
+                    ),
+                    (
+                        (KICK, "X.....x.x.x....."),
+                        (SNARE, "....X..o....X..o"),
+                        (CLOSED_HAT, "xoxoxoxoxoxoxoxo"),
+                    ),
                 ),
                 THREE_FOUR: (
                     ((KICK, "X....."), (CLOSED_HAT, "xoxoxo"), (STICK, "....x.")),
@@ -76,8 +89,18 @@ GROOVES = MappingProxyType(
                 FOUR_FOUR: (
                     ((RIDE, "x.xox.xo"), (PEDAL_HAT, "..x...x.")),
                     ((RIDE, "x.xxx.xx"), (PEDAL_HAT, "..x...x."), (KICK, "o...o...")),
-                    ((RIDE, "x.xxx.xx"), (PEDAL_HAT, "..x...x."), (KICK, "o...o..x"), (SNARE, "...o.o..")),
-                    ((RIDE, "X.xxX.xx"), (PEDAL_HAT, "..x...x."), (SNARE, ".....o.o"), (KICK, "o..o....")),
+                    (
+                        (RIDE, "x.xxx.xx"),
+                        (PEDAL_HAT, "..x...x."),
+                        (KICK, "o...o..x"),
+                        (SNARE, "...o.o.."),
+                    ),
+                    (
+                        (RIDE, "X.xxX.xx"),
+                        (PEDAL_HAT, "..x...x."),
+                        (SNARE, ".....o.o"),
+                        (KICK, "o..o...."),
+                    ),
                 ),
                 THREE_FOUR: (
                     ((RIDE, "x.xox."), (PEDAL_HAT, "..x...")),
@@ -122,8 +145,19 @@ GROOVES = MappingProxyType(
                 FOUR_FOUR: (
                     ((SHAKER, "xoxoxoxo"), (STICK, "x..x..x.")),
                     ((SHAKER, "xoxoxoxo"), (STICK, "x..x..x..x..x..."[:8]), (KICK, "x..xx..x")),
-                    ((SHAKER, "xoxoxoxo"), (STICK, "..x.x..."), (KICK, "x..xx..x"), (CONGA_HIGH, ".......x"), (CONGA_LOW, "......x.")),
-                    ((CLOSED_HAT, "xxxxxxxx"), (STICK, "x..x..x."), (KICK, "x..xx..x"), (CONGA_LOW, "...x..xx")),
+                    (
+                        (SHAKER, "xoxoxoxo"),
+                        (STICK, "..x.x..."),
+                        (KICK, "x..xx..x"),
+                        (CONGA_HIGH, ".......x"),
+                        (CONGA_LOW, "......x."),
+                    ),
+                    (
+                        (CLOSED_HAT, "xxxxxxxx"),
+                        (STICK, "x..x..x."),
+                        (KICK, "x..xx..x"),
+                        (CONGA_LOW, "...x..xx"),
+                    ),
                 ),
                 THREE_FOUR: (((SHAKER, "xoxoxo"), (STICK, "x..x.."), (KICK, "x...x.")),),
                 SIX_EIGHT: (((SHAKER, "xoxoxo"), (STICK, "x.x..x"), (KICK, "x..x..")),),
@@ -136,7 +170,12 @@ GROOVES = MappingProxyType(
                     ((SNARE, "x...x.o.x...x.o."), (KICK, "x.......x.......")),
                     ((SNARE, "x.ooxoo.x.ooxooo"), (KICK, "X.......X.......")),
                 ),
-                THREE_FOUR: (((SNARE, "x.o.x.o.x.o."), (KICK, "X..........."),),),
+                THREE_FOUR: (
+                    (
+                        (SNARE, "x.o.x.o.x.o."),
+                        (KICK, "X..........."),
+                    ),
+                ),
                 SIX_EIGHT: (((SNARE, "x.oxoo"), (KICK, "X..X..")),),
             },
             _FILLS,

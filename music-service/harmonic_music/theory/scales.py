@@ -66,9 +66,7 @@ _SHAPES = {
     "minor_pentatonic": ScaleShape(
         (0, 3, 5, 7, 10), -3, ((0, 1), (2, 1), (4, 3)), letters=(0, 2, 3, 4, 6)
     ),
-    "blues": ScaleShape(
-        _BLUES, -3, ((0, 1), (2, 1), (4, 5)), letters=(0, 2, 3, 4, 4, 6)
-    ),
+    "blues": ScaleShape(_BLUES, -3, ((0, 1), (2, 1), (4, 5)), letters=(0, 2, 3, 4, 4, 6)),
     "whole_tone": ScaleShape(
         (0, 2, 4, 6, 8, 10), 0, ((0, 4), (1, 3), (5, 1)), letters=(0, 1, 2, 3, 4, 6)
     ),
