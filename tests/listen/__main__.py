@@ -38,7 +38,8 @@ def main() -> int:
         page.append(
             f"<h2>{example.name}</h2><p>{score.duration:g} s, {score.tempo:g} beats a minute, "
             f"{score.key} {score.scale} ({' '.join(spelled(score.key, score.scale))}), "
-            f"seed {example.seed}, sections {form}, {len(score.events)} notes</p>"
+            f"{score.style} in {score.meter.name}, seed {example.seed}, sections {form}, "
+            f"{len(score.events)} notes</p>"
             f'<img src="{example.name}.png" style="max-width:100%"><br>'
             f'<img src="{example.name}-spectrum.png" style="max-width:100%"><br>'
             f'<audio controls src="{example.name}.wav"></audio> '

@@ -1,7 +1,7 @@
 """Pieces to measure, and the measures that each parameter is documented by."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import fmean, median
@@ -10,8 +10,8 @@ from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Voice
 from harmonic_music.theory.intervals import interval_class
-from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
@@ -39,6 +39,12 @@ def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score
     return compose(CompositionRequest(music, physics, duration, seed))
 
 
+def in_four(duration: float, seed: int, /, **parameters: object) -> Score:
+    """A piece in 4/4, for music that is compared with such: of this seed, or of one after it."""
+    scores = (piece(duration, seed + more, **parameters) for more in range(0, 10**9, 10**6))
+    return next(score for score in scores if score.meter is FOUR_FOUR)
+
+
 def sixteen_bars(seed: int, /, **parameters: object) -> Score:
     """A piece of so many bars, however fast they go by."""
     music, physics = asked(**parameters)
@@ -53,14 +59,15 @@ def melody(score: Score) -> list[ScoreNote]:
 def consonance(score: Score) -> float:
     """Of the pairs of tones that sound in a beat under the melody, those that are consonant.
 
-    A pair counts by the time that the shorter of the two has in the beat.
+    A pair counts by the time that the shorter of the two has in the beat. A tone has the time until
+    its voice goes on, however long it is held.
     """
     beat = score.meter.pulse * UNIT
     sounding: dict[int, Counter[int]] = defaultdict(Counter)
-    for event in score.events:
+    for event, end in _going_on(score):
         if event.voice is not Voice.MELODY:
-            for number in range(event.onset // beat, (event.end - 1) // beat + 1):
-                inside = min(event.end, (number + 1) * beat) - max(event.onset, number * beat)
+            for number in range(event.onset // beat, (end - 1) // beat + 1):
+                inside = min(end, (number + 1) * beat) - max(event.onset, number * beat)
                 sounding[number][event.pitch % 12] += inside
     pairs = [
         (min(ticks[one], ticks[other]), interval_class(one, other) in CONSONANT_CLASSES)
@@ -68,6 +75,17 @@ def consonance(score: Score) -> float:
         for one, other in combinations(sorted(ticks), 2)
     ]
     return sum(time for time, good in pairs if good) / sum(time for time, _ in pairs)
+
+
+def _going_on(score: Score) -> Iterator[tuple[ScoreNote, int]]:
+    """Each note with the tick at which its voice begins the next, or at which it ends."""
+    following: dict[Voice, int] = {}
+    onset: dict[Voice, int] = {}
+    for event in reversed(score.events):
+        if onset.get(event.voice) != event.onset:
+            following[event.voice] = onset.get(event.voice, event.end)
+            onset[event.voice] = event.onset
+        yield event, following[event.voice]
 
 
 def foreign_tones(score: Score) -> float:
@@ -97,14 +115,15 @@ def syncopation(score: Score) -> float:
     onsets = [note.onset for note in notes]
     found = 0
     for onset, following in pairwise([*onsets, notes[-1].end]):
-        own = _weight(score.meter, onset)
-        places = range(onset + 1 + -(onset + 1) % SIXTEENTH, following, SIXTEENTH)
-        found += max(0, *(_weight(score.meter, place) - own for place in places), 0)
+        first = onset + SIXTEENTH - onset % SIXTEENTH
+        passed = (_weight(score, place) for place in range(first, following, SIXTEENTH))
+        found += max(0, max(passed, default=0) - _weight(score, onset))
     return found * score.bar / notes[-1].end
 
 
-def _weight(meter: Meter, tick: int) -> int:
-    return 0 if tick % UNIT else meter.weight(tick // UNIT)
+def _weight(score: Score, tick: int) -> int:
+    """Off the grid of triplets and sixteenths, nothing has weight."""
+    return 0 if tick % UNIT else score.meter.weight(tick // UNIT)
 
 
 def melody_span(score: Score) -> float:

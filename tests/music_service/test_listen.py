@@ -94,7 +94,7 @@ def test_a_sound_becomes_a_spectrogram(tmp_path: Path) -> None:
 
 def test_a_piece_becomes_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "piece.png"
-    write_roll(piece(8), path)
+    write_roll(piece(16), path)
     width, height = size(path)
     assert width > height > 100
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
 from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import Scale
 from music_service.tunes import Sound
@@ -86,19 +87,19 @@ def skyline(sounds: Sequence[Sound]) -> tuple[list[Sound], list[Sound]]:
 
 def work_of(score: Score, name: str = "ours") -> Work:
     """One of ours: the score on its grid, without drums."""
+    beat = score.meter.pulse * TICKS_PER_BEAT / UNITS_PER_BEAT
     parts: dict[Voice, list[Sound]] = {}
     for event in score.events:
-        onset, length = event.onset / TICKS_PER_BEAT, event.length / TICKS_PER_BEAT
-        parts.setdefault(event.voice, []).append(Sound(onset, length, event.pitch))
-    bass = parts.pop(Voice.BASS, [])
+        sound = Sound(event.onset / beat, event.length / beat, event.pitch)
+        parts.setdefault(event.voice, []).append(sound)
     melody, rest = skyline(parts.pop(Voice.MELODY, []))
-    rows = [melody, rest, *(parts[voice] for voice in sorted(parts)), bass]
+    lower = [parts[voice] for voice in sorted(parts)]
     return Work(
         name,
-        4,
+        score.meter.bar // score.meter.pulse,
         pitch_class(score.key),
         tones_of(score.scale),
-        tuple(notated(row) for row in rows if row),
+        tuple(notated(row) for row in (melody, rest, *lower) if row),
     )
 
 
