@@ -51,6 +51,8 @@ class Character:
     contrast: int
     #: What is added to the percentage of its time that a melody's note sounds.
     touch: int
+    #: How strongly the last notes of phrases are drawn to where they usually end, in percent.
+    finality: int
     #: What is added to the share of strong notes that are bound to the chord.
     bound: int
 
@@ -62,18 +64,18 @@ def character_of(dice: Dice) -> Character:
         return dice.weighted(_FACTORS, _FACTOR_WEIGHTS)
 
     return Character(
-        repeats=min(factor(), 170),
+        repeats=min(factor(), 150) * 9 // 10,
         steps=dice.choice((65, 85, 105, 135, 190)),
         thirds=factor(),
         leaps=factor(),
         climax=dice.choice((150, 350, 500, 667, 667, 667)),
         inertia=dice.choice((170, 250, 340, 450)),
         contour=dice.choice((2, 3, 4, 6)),
-        literal=dice.choice((200, 400, 600, 750, 900, 1000)),
+        literal=dice.choice((200, 450, 700, 850, 950, 1000)),
         economy=dice.between(0, 850),
         moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
-        density=dice.choice((-320, -290, -250, -180, -80, 50, 180, 300)),
+        density=dice.choice((-280, -250, -210, -150, -70, 40, 140, 230)),
         span=dice.between(-3, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
@@ -83,5 +85,6 @@ def character_of(dice: Dice) -> Character:
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
+        finality=dice.choice((25, 100, 400)),
         bound=dice.between(-200, 200),
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import Field, Phrase
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import between
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
@@ -19,8 +20,8 @@ _FOREIGN, _LESS = 215, 50
 _STRONG_WEIGHT = 3
 _DIATONIC = 7
 _WHOLE_TONE = 2
-#: Of the bass's places for foreign tones, those that may have one.
-_UNDER = 700
+#: Of the melody's places for foreign tones, those that may have one, at least and at most.
+_SUNG = (50, 650)
 
 
 class Colourist:
@@ -30,6 +31,7 @@ class Colourist:
         self._tones = frozenset((home.tonic + step) % OCTAVE for step in home.scale.steps)
         self._diatonic = len(home.scale.steps) == _DIATONIC
         self._share = (_FOREIGN * chromatic - _LESS * chromatic * chromatic // WHOLE) // WHOLE
+        self._sung = between(chromatic, _SUNG)
         self._meter = meter
 
     def coloured(
@@ -52,7 +54,7 @@ class Colourist:
                 if (pitch := self._between(phrase, line, place)) is not None
             ]
             # What the lower lines have no place for is the melody's.
-            most = WHOLE if number else _UNDER
+            most = self._sung if number == len(lines) - 1 else WHOLE
             share = min(most, WHOLE * missing // max(1, len(places)))
             last = -1
             for place, pitch in places:

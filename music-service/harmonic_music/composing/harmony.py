@@ -51,8 +51,8 @@ _WANDERING, _ONE_FOR_ALL = 700, 8
 #: By so much of the way from full harmony a dominant in minor, one within, and a chord of the
 #: parallel key borrows its tones, in percent.
 _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
-#: How rough a chord is grows with the square of what consonance lacks, and faster further on.
-_ROUGHNESS_RANGE, _ROUGHNESS_START = 5, 900
+#: How rough chords are without any consonance, in thousandths of a step from mild to harsh.
+_ROUGHEST = 3550
 _DIATONIC = 7
 _MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 
@@ -304,10 +304,7 @@ class Colour:
 
     def roughness(self, *, settled: bool) -> int:
         """How rough the next chord sounds."""
-        discord = WHOLE - self._consonance
-        wanted = _ROUGHNESS_RANGE * discord * discord * (discord + _ROUGHNESS_START)
-        wanted //= WHOLE * (WHOLE + _ROUGHNESS_START)
-        whole, rest = divmod(wanted, WHOLE)
+        whole, rest = divmod(_ROUGHEST * (WHOLE - self._consonance) // WHOLE, WHOLE)
         roughness = min(whole + self._rough.takes(rest), MAX_ROUGHNESS)
         return max(0, roughness - 1) if settled else roughness
 

@@ -248,12 +248,12 @@ class _Planner:
         dice, economy = self._dice, self._character.economy
         if place and not is_last:
             back = place % 2 if place > 1 else 0
-            if bars[back].treatment is Treatment.NEW and dice.chance(economy // 2):
+            if bars[back].treatment is Treatment.NEW and dice.chance(economy * 3 // 5):
                 treatment = dice.weighted(
                     (Treatment.SEQUENCE, Treatment.INVERTED, Treatment.RHYTHM), (5, 1, 3)
                 )
                 return back, treatment, True
-            if dice.chance(self._character.literal // 8):
+            if dice.chance(self._character.literal // 6):
                 return back, dice.choice((Treatment.LITERAL, Treatment.VARIED)), True
         return None, Treatment.NEW, False
 

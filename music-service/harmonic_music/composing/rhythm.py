@@ -31,7 +31,7 @@ _OTHER_LIKINGS = 400
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
-_ANTICIPATED = (0, 80, 160, 250, 350, 460, 600)
+_ANTICIPATED = (0, 50, 100, 170, 320, 560, 900)
 _STYLED_PERCENT = (75, 120)
 
 
@@ -92,7 +92,7 @@ class Rhythmist:
             return [UNIT * place for place in self._ending(dice)]
         weights = self._palettes[phrase.section[:1] in {"A", "i", "c"}]
         beginning = [
-            weight if figure.begins else 0
+            weight * figure.dwells if figure.begins else 0
             for figure, weight in zip(self._figures, weights, strict=True)
         ]
         places: list[int] = []
@@ -111,7 +111,9 @@ class Rhythmist:
         for onset in onsets:
             last = found[-1] if found else (before[-1] - bar.length if before else -bar.length)
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
-            if not on_beat or last == onset - pulse == 0 or not takes(self._anticipated):
+            # Where it is heaviest, the beat is kept more often.
+            share = self._anticipated // (2 if onset % (self._meter.group * UNIT) == 0 else 1)
+            if not on_beat or last == onset - pulse == 0 or not takes(share):
                 found.append(onset)
             elif onset and onset - early > last:
                 found.append(onset - early)

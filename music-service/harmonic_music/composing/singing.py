@@ -24,9 +24,10 @@ _RESOLUTION = 1024
 _BOUND, _BOUND_BY_CONSONANCE = 40, 700
 #: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
 #: on strong ones, where what is foreign is meant to be heard.
-_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 420, 200)
-#: On a beat, a tone foreign to the chord and a semitone from what sounds is so much rarer.
-_RUBBING_DIVISOR = 4
+_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 750, 260)
+#: On a beat, a tone is so much rarer that rubs with none of what sounds below, one of it, or more.
+_RUBBING = frozenset({1, 2, 6, 10, 11})
+_RUBBING_DIVISORS = (1, 2, 5, 8, 8)
 #: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
 #: no chord has one.
 _FOREIGN_PERCENT = 60
@@ -67,7 +68,7 @@ class Singer:
         self._home = frozenset((key.tonic + step) % OCTAVE for step in steps)
         self._foreign_percent = max(3, _FOREIGN_PERCENT * shape.chromatic // WHOLE)
         self._bound = _BOUND + _BOUND_BY_CONSONANCE * shape.consonance // WHOLE + character.bound
-        self._inertia = character.inertia
+        self._inertia, self._finality = character.inertia, character.finality
         width = ladder.width * character.contour // _SPAN_PARTS + 1
         missed = width * width
         self._by_distance = [
@@ -93,11 +94,7 @@ class Singer:
     def _suit(self, span: Span, liked: int, *, on_beat: bool) -> list[tuple[int, int]]:
         """How well each pitch suits a chord, wherever the melody is."""
         chord, ladder = span.chord, self._ladder
-        rubbing = (
-            {(tone + by) % OCTAVE for tone in (chord.root, *span.voices) for by in (1, 11)}
-            if on_beat
-            else ()
-        )
+        below = (chord.root, *span.voices) if on_beat else ()
         found = []
         for pitch in ladder.inner:
             tone = pitch % OCTAVE
@@ -106,8 +103,8 @@ class Singer:
             weight = 100 * TONAL_PROFILE[(pitch - ladder.tonic) % OCTAVE]
             if tone in chord.triad:
                 weight = weight * liked // 100
-            elif tone in rubbing:
-                weight //= _RUBBING_DIVISOR
+            rubbing = sum((tone - other) % OCTAVE in _RUBBING for other in below)
+            weight //= _RUBBING_DIVISORS[rubbing]
             if tone not in self._home and tone not in chord.triad:
                 weight = weight * self._foreign_percent // 100
             found.append((pitch, weight))
@@ -133,7 +130,7 @@ class Singer:
         """The same, for a note that ends a phrase."""
         finals, tonic = _FINALS[cadence], self._ladder.tonic
         return {
-            pitch: weight * finals[degree]
+            pitch: weight * finals[degree] * self._finality // 100 + 1
             if (degree := (pitch - tonic) % OCTAVE) in finals
             else max(1, weight // _OTHER_FINAL_DIVISOR)
             for pitch, weight in options.items()

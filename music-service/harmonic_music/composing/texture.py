@@ -18,7 +18,7 @@ from harmonic_music.theory.meters import Meter
 _USUAL, _HELD_END = 450, 300
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
-_PASSING, _SUSPENDED, _NEIGHBOURING = 750, 300, 400
+_PASSING, _SUSPENDED, _NEIGHBOURING = 800, 200, 350
 #: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
 #: chromatic.
 _CHROMATIC_PERCENT = 70

@@ -32,7 +32,7 @@ class Style:
     triplets: int = 0
     #: Of the melody's rests and long notes, those that a second voice answers.
     answers: int = 500
-    elided: int = 220
+    elided: int = 160
     #: How loud the style is, in percent added.
     loudness: int = 0
     #: How long the upper voices sound, in percent of their time.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
-from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR
+from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, UNITS_PER_BEAT
 
 _SIXTEENTH = 3
+_DWELLING = 8
 
 
 class Manner(Enum):
@@ -33,6 +34,11 @@ class Figure:
     def begins(self) -> bool:
         """Whether it has a note on its first beat."""
         return self.onsets[:1] == (0,)
+
+    @property
+    def dwells(self) -> int:
+        """How much it suits a bar's beginning: a first note of a beat or more gives it weight."""
+        return _DWELLING if self.onsets[1:2] == () or self.onsets[1] >= UNITS_PER_BEAT else 1
 
 
 def _figure(sixteenths: str, usual: int, manner: Manner = Manner.EVEN) -> Figure:
