@@ -4,10 +4,11 @@ What is carried from phrase to phrase is small, and nothing else is: a piece can
 anywhere, without what was before.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from harmonic_music.composing.bassline import Bassist
+from harmonic_music.composing.carried import Carried
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.colouring import Colourist
 from harmonic_music.composing.counter import SecondVoice
@@ -15,9 +16,8 @@ from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.drumming import Drummer, Stroke
 from harmonic_music.composing.form import Field, Phrase
 from harmonic_music.composing.harmony import Colour, Harmonist, Progression, Span, last_span
-from harmonic_music.composing.ladder import Ladder
-from harmonic_music.composing.melody import Melodist, Sung
-from harmonic_music.composing.memory import MOST_THEMES, Theme
+from harmonic_music.composing.melody import Melodist
+from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.moments import Moment, moments_of
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.playing import Dynamics
@@ -26,7 +26,6 @@ from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.texture import Texture
 from harmonic_music.composing.variation import Derived
 from harmonic_music.composing.voicing import (
-    FIRST_VOICING,
     HIGHEST_CEILING,
     LOWEST_CEILING,
     Voicing,
@@ -36,28 +35,9 @@ from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
-#: The theme that a piece begins with.
-FIRST_THEME = "AA"
+_NO_THEME = Theme((), ())
 #: Of the room for notes, the melody's share in percent, and the bass's.
 _MELODY_PERCENT, _BASS_PERCENT = 52, 14
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What a phrase leaves to the next: where its harmony and its voices are, and its themes."""
-
-    degree: int | None = None
-    key: Field | None = None
-    melody: tuple[int, int] | None = None
-    bass: int | None = None
-    voicing: Voicing = FIRST_VOICING
-    section: str = ""
-    chorus: int = 0
-    themes: dict[str, Theme] = field(default_factory=dict)
-
-    def remembering(self, theme: Theme) -> "Carried":
-        """The same, with the theme of another piece for its first one."""
-        return replace(self, themes={**self.themes, FIRST_THEME: theme})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +48,28 @@ class PhraseNotes:
     strokes: list[Stroke]
 
 
+@dataclass(frozen=True, slots=True)
+class _Chords:
+    """A phrase's chords bar by bar and in one row, and what a theme keeps of them."""
+
+    rows: list[list[Span]]
+    spans: list[Span]
+    degree: int | None
+    slots: Progression
+    final: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Song:
+    """A phrase's outer voices; ``tones`` are the bass's of each chord."""
+
+    rhythm: list[Derived]
+    tones: list[int]
+    bass: list[Tone]
+    moments: list[Moment]
+    pitches: list[int]
+
+
 class Ensemble:
     """The players of one piece; ``room`` is for hundredths of notes a beat, and strokes a bar."""
 
@@ -76,8 +78,9 @@ class Ensemble:
         style: Style,
         shape: Shape,
         character: Character,
-        room: tuple[int, int],
         home: Field,
+        *,
+        room: tuple[int, int],
         dice: list[Dice],
     ) -> None:
         notes, strokes = room
@@ -105,6 +108,7 @@ class Ensemble:
         self,
         phrase: Phrase,
         carried: Carried,
+        *,
         goal: tuple[int, int] | None,
         end: int,
         dice: list[Dice],
@@ -113,43 +117,13 @@ class Ensemble:
 
         ``goal`` is where the piece's last chord begins and ends, where that follows.
         """
-        theme = carried.themes.get(phrase.theme, Theme((), ()))
-        rows, degree, slots = self._chords(phrase, carried, theme, dice)
-        flat = list(chain.from_iterable(rows))
-        final = last_span(phrase.key, *goal) if goal else None
-        known = [[onset for onset, _ in bar] for bar in theme.melody]
-        rhythm = self._rhythmist.bars(phrase, known, dice[Layer.RHYTHM])
-        tones = self._bassist.tones(flat, final, carried.bass, dice[Layer.BASS])
-        bass = self._bassist.line(phrase, rows, tones, dice[Layer.BASS])
-        struck = [(tone.onset, tone.pitch) for tone in bass]
-        moments = moments_of(phrase, rows, rhythm, struck, self._meter, final)
-        pitches = self._melodist.sing(
-            phrase, moments, rhythm, theme.melody, carried.melody, dice[Layer.MELODY]
-        )
-        sung = phrase.players.melody
-        voicings = self._voicings(flat, tones, moments if sung else [], pitches, carried.voicing)
-        parts = {
-            Voice.MELODY: _melody(moments, pitches, final) if sung else [],
-            Voice.COUNTER: self._second.tones(
-                phrase,
-                moments[: len(moments) - (final is not None)],
-                pitches,
-                final.onset if final else phrase.end,
-                dice[Layer.COUNTER],
-            )
-            if sung
-            else [],
-            Voice.PADS: self._texture.tones(phrase, rows, voicings, dice[Layer.ACCOMPANIMENT])
-            if phrase.players.pads
-            else [],
-            Voice.BASS: bass if phrase.players.bass else [],
-        }
+        theme = carried.themes.get(phrase.theme, _NO_THEME)
+        chords = self._chords(phrase, carried, theme, goal, dice)
+        song = self._song(phrase, carried, theme, chords, dice)
+        voicings = self._voicings(phrase, chords, song, carried.voicing)
+        parts = self._parts(phrase, chords, song, voicings, dice)
         lines = [parts[voice] for voice in (Voice.BASS, Voice.COUNTER, Voice.MELODY)]
         self._colourist.coloured(phrase, lines, parts[Voice.PADS], dice[Layer.COLOUR])
-        if sung:
-            pitches = [tone.pitch for tone in parts[Voice.MELODY]] + pitches[
-                len(parts[Voice.MELODY]) :
-            ]
         dynamics = self._loudness(phrase.key)
         notes = [
             note
@@ -159,52 +133,122 @@ class Ensemble:
         strokes = self._drummer.strokes(
             phrase, begins=carried.section != phrase.section, dice=dice[Layer.DRUMS]
         )
-        after = Carried(
-            degree=degree,
+        pitches = song.pitches
+        if phrase.players.melody:
+            altered = [tone.pitch for tone in parts[Voice.MELODY]]
+            pitches = altered + pitches[len(altered) :]
+        after = replace(
+            carried,
+            degree=chords.degree,
             key=phrase.leads_to or phrase.key,
             melody=(pitches[-2], pitches[-1]) if len(pitches) > 1 else carried.melody,
-            bass=tones[-1],
+            bass=song.tones[-1],
             voicing=voicings[-1] if voicings else carried.voicing,
             section=phrase.section,
             chorus=carried.chorus + 1 if phrase.section != "intro" else 0,
-            themes=self._remembered(
-                phrase, carried, slots, rhythm, pitches, self._melodist.ladder(phrase.key)
-            ),
         )
+        if phrase.theme not in carried.themes and phrase.players.melody:
+            after = after.remembering(phrase.theme, self._theme(phrase, chords, song, pitches))
         return PhraseNotes(notes, strokes), after
 
     def _chords(
-        self, phrase: Phrase, carried: Carried, theme: Theme, dice: list[Dice]
-    ) -> tuple[list[list[Span]], int | None, Progression]:
-        """A phrase's chords, its last degree, and what a theme keeps of them."""
+        self,
+        phrase: Phrase,
+        carried: Carried,
+        theme: Theme,
+        goal: tuple[int, int] | None,
+        dice: list[Dice],
+    ) -> _Chords:
+        """A phrase's chords."""
+        final = last_span(phrase.key, *goal) if goal else None
         if phrase.key.scale.is_blues:
-            return self._harmonist.blues(phrase, carried.chorus, dice[Layer.COLOUR]), None, ()
+            rows = self._harmonist.blues(phrase, carried.chorus, dice[Layer.COLOUR])
+            return _Chords(rows, list(chain.from_iterable(rows)), None, (), final)
         before = carried.degree if carried.key == phrase.key else None
         slots = self._harmonist.slots(phrase, theme.chords, before, dice[Layer.HARMONY])
         rows = self._harmonist.spans(phrase, slots, dice[Layer.COLOUR])
-        return rows, slots[-1][-1].degree, tuple(tuple(row) for row in slots)
+        kept = tuple(tuple(row) for row in slots)
+        flat = list(chain.from_iterable(rows))
+        return _Chords(rows, flat, slots[-1][-1].degree, kept, final)
 
-    def _voicings(
+    def _song(
+        self, phrase: Phrase, carried: Carried, theme: Theme, chords: _Chords, dice: list[Dice]
+    ) -> _Song:
+        """A phrase's outer voices: the bass first, then the melody above it."""
+        known = [[onset for onset, _ in bar] for bar in theme.melody]
+        rhythm = self._rhythmist.bars(phrase, known, dice[Layer.RHYTHM])
+        low = dice[Layer.BASS]
+        tones = self._bassist.tones(chords.spans, chords.final, carried.bass, low)
+        bass = self._bassist.line(phrase, chords.rows, tones, low)
+        struck = [(tone.onset, tone.pitch) for tone in bass]
+        moments = moments_of(
+            phrase, chords.rows, rhythm, struck, meter=self._meter, goal=chords.final
+        )
+        pitches = self._melodist.sing(
+            phrase,
+            moments,
+            rhythm,
+            theme.melody,
+            before=carried.melody,
+            dice=dice[Layer.MELODY],
+        )
+        return _Song(rhythm, tones, bass, moments, pitches)
+
+    def _parts(
         self,
-        spans: list[Span],
-        tones: list[int],
-        moments: list[Moment],
-        pitches: list[int],
-        before: Voicing,
-    ) -> list[Voicing]:
+        phrase: Phrase,
+        chords: _Chords,
+        song: _Song,
+        voicings: list[Voicing],
+        dice: list[Dice],
+    ) -> dict[Voice, list[Tone]]:
+        """What each voice plays; the last chord is written by itself."""
+        players, final = phrase.players, chords.final
+        moments = song.moments[: len(song.moments) - (final is not None)]
+        parts: dict[Voice, list[Tone]] = {voice: [] for voice in Voice}
+        if players.melody:
+            parts[Voice.MELODY] = [
+                Tone(moment.onset, moment.length, pitch)
+                for moment, pitch in zip(moments, song.pitches, strict=False)
+            ]
+            until = final.onset if final else phrase.end
+            parts[Voice.COUNTER] = self._second.tones(
+                phrase, moments, song.pitches, until, dice[Layer.COUNTER]
+            )
+        if players.pads:
+            parts[Voice.PADS] = self._texture.tones(
+                phrase, chords.rows, voicings, dice[Layer.ACCOMPANIMENT]
+            )
+        if players.bass:
+            parts[Voice.BASS] = song.bass
+        return parts
+
+    @staticmethod
+    def _voicings(phrase: Phrase, chords: _Chords, song: _Song, before: Voicing) -> list[Voicing]:
         """The upper voices of each chord: below the melody as it is while the chord sounds."""
+        spans = chords.spans
         lows = [HIGHEST_CEILING] * len(spans)
         place = 0
-        for moment, pitch in zip(moments, pitches, strict=False):
+        moments = song.moments if phrase.players.melody else []
+        for moment, pitch in zip(moments, song.pitches, strict=False):
             while place < len(spans) - 1 and moment.onset >= spans[place].end:
                 place += 1
             lows[place] = min(lows[place], pitch - 1)
         found: list[Voicing] = []
-        for span, tone, low in zip(spans, tones, lows, strict=False):
-            ceiling = max(low, LOWEST_CEILING)
-            before = nearest_voicing(before, span.voices, tone, ceiling)
+        for span, tone, low in zip(spans, song.tones, lows, strict=False):
+            before = nearest_voicing(before, span.voices, tone, max(low, LOWEST_CEILING))
             found.append(before)
         return found
+
+    def _theme(self, phrase: Phrase, chords: _Chords, song: _Song, pitches: list[int]) -> Theme:
+        """The phrase as it will be known when it comes again."""
+        ladder = self._melodist.ladder(phrase.key)
+        sung = iter(pitches)
+        melody = tuple(
+            tuple((onset, ladder.degree(next(sung))) for onset, _ in row) for row in song.rhythm
+        )
+        bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
+        return Theme(chords.slots, melody, bar, tones)
 
     def _loudness(self, key: Field) -> Dynamics:
         if self._dynamics is None:
@@ -212,29 +256,6 @@ class Ensemble:
             middle = self._melodist.ladder(key).height(50)
             self._dynamics = Dynamics(style, middle, touch, percent)
         return self._dynamics
-
-    @staticmethod
-    def _remembered(
-        phrase: Phrase,
-        carried: Carried,
-        slots: Progression,
-        rhythm: list[Derived],
-        pitches: list[int],
-        ladder: Ladder,
-    ) -> dict[str, Theme]:
-        """The themes, with this phrase's if it is a new one."""
-        known = carried.themes.get(phrase.theme)
-        if known is not None or not phrase.players.melody:
-            return carried.themes
-        melody: list[Sung] = []
-        sung = iter(pitches)
-        for row in rhythm:
-            melody.append(tuple((onset, ladder.degree(next(sung))) for onset, _ in row))
-        themes = dict(carried.themes)
-        if len(themes) >= MOST_THEMES:
-            themes.pop(next(reversed(themes)))
-        bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
-        return {**themes, phrase.theme: Theme(slots, tuple(melody), bar, tones)}
 
     def last_chord(self, key: Field, goal: tuple[int, int], carried: Carried) -> list[ScoreNote]:
         """The chord that the piece ends on."""
@@ -255,12 +276,3 @@ class Ensemble:
             Voice.BASS: [Tone(onset, length, bass)],
         }
         return [n for voice, part in parts.items() for n in dynamics.last(voice, part, 50)]
-
-
-def _melody(moments: list[Moment], pitches: list[int], final: Span | None) -> list[Tone]:
-    """The melody's tones; the last chord's is written with that chord."""
-    count = len(moments) - (final is not None)
-    return [
-        Tone(moment.onset, moment.length, pitch)
-        for moment, pitch in zip(moments[:count], pitches[:count], strict=True)
-    ]

@@ -54,7 +54,7 @@ _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
 #: How rough a chord is grows with the square of what consonance lacks, and faster further on.
 _ROUGHNESS_RANGE, _ROUGHNESS_START = 5, 900
 _DIATONIC = 7
-_FOURTH, _FIFTH = 5, 7
+_MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ class Harmonist:
             if (onward.root - chord.root) % OCTAVE == _FOURTH:
                 return as_dominant(chord) if colour.borrows(to_home=following == 0) else chord
         is_subdominant = (chord.root - key.tonic) % OCTAVE == _FOURTH
-        is_major = (chord.third - chord.root) % OCTAVE == 4
+        is_major = (chord.third - chord.root) % OCTAVE == _MAJOR_THIRD
         if not settled and colour.mixes():
             if is_subdominant and is_major:
                 return as_minor(chord)

@@ -4,6 +4,7 @@ What comes back of earlier bars stands fixed in it, and the rest is sung around 
 """
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
@@ -31,6 +32,8 @@ _SEQUENCES = (-1, 1, -2, 2, -3, 3)
 #: A varied bar keeps its notes up to here, or from here on.
 _KEPT_UNTIL = (TICKS_PER_BEAT, 2 * TICKS_PER_BEAT, 3 * TICKS_PER_BEAT)
 _FIRST_KEPT = 667
+#: The notes of a movement; and how many notes back melody and bass may have been struck together.
+_MOVEMENT, _TOGETHER = 2, 5
 
 #: The notes of a bar: onset in the bar, and degree.
 Sung = tuple[tuple[int, Degree], ...]
@@ -59,6 +62,7 @@ class Melodist:
         moments: Sequence[Moment],
         rows: Sequence[Derived],
         known: Sequence[Sung],
+        *,
         before: tuple[int, int] | None,
         dice: Dice,
     ) -> list[int]:
@@ -67,62 +71,78 @@ class Melodist:
         ``rows`` are its bars' onsets, ``known`` the bars of its theme. In a closing phrase the last
         moment is the last chord's.
         """
-        ladder, singer = self._of(phrase.key)
-        contour = dice.weighted(_CONTOURS, _CONTOUR_WEIGHTS)
+        singing = (*self._of(phrase.key), dice)
+        song = _Song(phrase, moments, rows, known, singing=singing)
+        return song.sung(before)
+
+
+class _Song:
+    """A phrase's melody while it is written: what is sung, and the options for what follows."""
+
+    def __init__(
+        self,
+        phrase: Phrase,
+        moments: Sequence[Moment],
+        rows: Sequence[Derived],
+        known: Sequence[Sung],
+        *,
+        singing: tuple[Ladder, Singer, Dice],
+    ) -> None:
+        self._phrase, self._moments, self._rows, self._known = phrase, moments, rows, known
+        self._ladder, self._singer, self._dice = singing
+        self._options: list[Options] = []
+        self._pitches: list[int] = []
+        self._before: tuple[int, int] | tuple[()] = ()
+
+    def sung(self, before: tuple[int, int] | None) -> list[int]:
+        """The pitch of each moment."""
+        phrase, options = self._phrase, self._options
+        self._before = before or ()
+        contour = self._dice.weighted(_CONTOURS, _CONTOUR_WEIGHTS)
         if phrase.climbs or phrase.sinks:
             contour = _CLIMBING if phrase.climbs else _SINKING
-        options: list[Options] = []
-        #: Bars that come from one of the same phrase are sung after it, in a walk of their own.
-        pitches: list[int] = []
-        start = 0
-        for number, (bar, row) in enumerate(zip(phrase.bars, rows, strict=True)):
-            own = moments[start : start + len(row)]
-            if bar.own and bar.treatment not in FREE and len(pitches) < start:
-                pitches += self._walk(
-                    singer, ladder, options, moments, len(pitches), before, pitches, dice
-                )
-            fixed = self._fixed(
-                bar, row, own, self._source(bar, rows, pitches, known, ladder), ladder, dice
-            )
-            options += self._bar_options(phrase, number, own, fixed, contour, singer, dice)
-            start += len(row)
-        self._finish(phrase, options, moments, rows, singer, ladder)
-        pitches += self._walk(singer, ladder, options, moments, len(pitches), before, pitches, dice)
-        return pitches
+        for bar, row in zip(phrase.bars, self._rows, strict=True):
+            if bar.own and bar.treatment not in FREE:
+                # It comes from a bar of this phrase, which must be there.
+                self._walk()
+            moments = self._moments[len(options) : len(options) + len(row)]
+            fixed = self._fixed(bar, row, moments)
+            for place, moment in enumerate(moments):
+                known = fixed.get(place)
+                options.append(self._free(moment, contour) if known is None else {known: 1})
+        self._finish()
+        self._walk()
+        return self._pitches
 
-    @staticmethod
-    def _source(
-        bar: Bar,
-        rows: Sequence[Derived],
-        pitches: Sequence[int],
-        known: Sequence[Sung],
-        ladder: Ladder,
-    ) -> list[Degree]:
+    def _free(self, moment: Moment, contour: tuple[int, int, int]) -> Options:
+        """The options of a moment at which nothing stands fixed."""
+        phrase = self._phrase
+        way = WHOLE * (moment.onset - phrase.onset) // (phrase.bars[0].length * phrase.whole)
+        height = along(contour, min(way, WHOLE)) + _REGISTERS.get(phrase.role, 0)
+        return self._singer.options(moment, min(max(height, 0), 100), self._dice)
+
+    def _source(self, bar: Bar) -> list[Degree]:
         """The notes of the bar that a bar comes from."""
         if bar.source is None or bar.treatment in FREE:
             return []
         if bar.own:
-            start = sum(len(row) for row in rows[: bar.source])
-            return [ladder.degree(p) for p in pitches[start : start + len(rows[bar.source])]]
+            start = sum(len(row) for row in self._rows[: bar.source])
+            sung = self._pitches[start : start + len(self._rows[bar.source])]
+            return [self._ladder.degree(pitch) for pitch in sung]
+        known = self._known
         return [degree for _, degree in known[bar.source]] if bar.source < len(known) else []
 
-    def _fixed(
-        self,
-        bar: Bar,
-        row: Derived,
-        moments: Sequence[Moment],
-        source: Sequence[Degree],
-        ladder: Ladder,
-        dice: Dice,
-    ) -> dict[int, int]:
+    def _fixed(self, bar: Bar, row: Derived, moments: Sequence[Moment]) -> dict[int, int]:
         """The notes of a bar that stand fixed, by their place."""
-        if not source:
-            return {}
+        source = self._source(bar)
         notes = {
             place: source[origin]
             for place, (_, origin) in enumerate(row)
             if origin is not None and origin < len(source)
         }
+        if not notes:
+            return {}
+        ladder, dice = self._ladder, self._dice
         match bar.treatment:
             case Treatment.SEQUENCE:
                 notes = _moved(notes, moments, ladder, dice)
@@ -131,101 +151,66 @@ class Melodist:
                 notes = {place: (2 * axis - step, 0) for place, (step, _) in notes.items()}
                 notes = notes if all(map(ladder.reaches, notes.values())) else {}
             case Treatment.FRAGMENT:
-                half = bar.length // 2
-                later = {p: d for p, d in notes.items() if row[p][0] >= half}
+                later = {p: d for p, d in notes.items() if row[p][0] >= bar.length // 2}
                 notes |= _moved(later, moments, ladder, dice)
             case Treatment.VARIED:
                 until, first = dice.choice(_KEPT_UNTIL), dice.chance(_FIRST_KEPT)
                 notes = {p: d for p, d in notes.items() if (row[p][0] < until) is first}
-            case _:
+            case Treatment.LITERAL | Treatment.AUGMENTED | Treatment.ORNAMENTED:
                 pass
+            case Treatment.NEW | Treatment.RHYTHM:
+                notes = {}
+            case _:
+                assert_never(bar.treatment)
         return {place: ladder.pitch(degree) for place, degree in notes.items()}
 
-    def _bar_options(
-        self,
-        phrase: Phrase,
-        number: int,
-        moments: Sequence[Moment],
-        fixed: dict[int, int],
-        contour: tuple[int, int, int],
-        singer: Singer,
-        dice: Dice,
-    ) -> list[Options]:
-        bar = phrase.bars[number]
-        options: list[Options] = []
-        for place, moment in enumerate(moments):
-            if place in fixed:
-                options.append({fixed[place]: 1})
-                continue
-            way = WHOLE * (moment.onset - phrase.onset) // (bar.length * phrase.whole)
-            height = along(contour, min(way, WHOLE)) + _REGISTERS.get(phrase.role, 0)
-            options.append(singer.options(moment, min(max(height, 0), 100), dice))
-        return options
-
-    def _finish(
-        self,
-        phrase: Phrase,
-        options: list[Options],
-        moments: Sequence[Moment],
-        rows: Sequence[Derived],
-        singer: Singer,
-        ladder: Ladder,
-    ) -> None:
+    def _finish(self) -> None:
         """Have the phrase begin, end and reach as it should."""
+        phrase, options, singer = self._phrase, self._options, self._singer
         if phrase.onset == 0:
             options[:1] = [singer.opening(first) for first in options[:1]]
+        last = phrase.bars[-1]
         if phrase.closing:
-            options[-1:] = [singer.approaching(last) for last in options[-1:]]
+            options[-1:] = [singer.approaching(one) for one in options[-1:]]
             options.append(singer.landing())
-        elif rows[-1] and not phrase.elided and phrase.is_last(phrase.bars[-1]):
-            onsets = [onset for onset, _ in rows[-1]]
-            ending = len(options) - len(onsets)
-            ending += onsets.index(last_note(onsets, phrase.bars[-1].length))
+        elif self._rows[-1] and not phrase.elided and phrase.is_last(last):
+            onsets = [onset for onset, _ in self._rows[-1]]
+            ending = len(options) - len(onsets) + onsets.index(last_note(onsets, last.length))
             options[ending] = singer.closing(options[ending], phrase.cadence)
             for upbeat in range(ending + 1, len(options)):
                 options[upbeat] = singer.leading(options[upbeat])
-        if len(phrase.bars) >= _BARS_TO_REACH:
-            if phrase.climbs:
-                _reach(ladder.pitches[-1], options, moments)
-            elif phrase.sinks:
-                _reach(ladder.pitches[0], options, moments)
+        if len(phrase.bars) >= _BARS_TO_REACH and (phrase.climbs or phrase.sinks):
+            end = -1 if phrase.climbs else 0
+            _reach(self._ladder.pitches[end], options, self._moments)
 
-    @staticmethod
-    def _walk(
-        singer: Singer,
-        ladder: Ladder,
-        options: Sequence[Options],
-        moments: Sequence[Moment],
-        start: int,
-        before: tuple[int, int] | None,
-        sung: Sequence[int],
-        dice: Dice,
-    ) -> list[int]:
-        """Walk on from where the phrase is, through the options there are from there on."""
-        if start == len(options):
-            return []
-        tail = [*(before or ()), *sung][-2:]
+    def _walk(self) -> None:
+        """Sing on from where the phrase is, through the options that there are from there on."""
+        start, sung, moments = len(self._pitches), self._pitches, self._moments
+        if start == len(self._options):
+            return
+        tail = [*self._before, *sung][-_MOVEMENT:]
 
         def adjusted(
             values: list[int], places: Sequence[int], went: Sequence[int], number: int
         ) -> list[int]:
-            last = [*tail, *went[-2:]][-2:]
+            last = [*tail, *went[-_MOVEMENT:]][-_MOVEMENT:]
             place = start + number
-            if len(last) < len((0, 0)) or place == 0:
+            if len(last) < _MOVEMENT or place == 0:
                 return values
-            at = moments[place - 1], moments[place]
             together = None
-            for back in range(place - 1, max(-1, place - 5), -1):
+            for back in range(place - 1, max(-1, place - _TOGETHER), -1):
                 if moments[back].struck:
                     pitch = went[back - start] if back >= start else sung[back]
                     together = pitch, moments[back].bass
                     break
-            return singer.after((last[0], last[1]), at, together, values, places)
+            at = moments[place - 1], moments[place]
+            return self._singer.after((last[0], last[1]), at, together, values, places)
 
-        last = tail[-1] if tail else None
-        if last is not None and not ladder.pitches[0] <= last <= ladder.pitches[-1]:
-            last = min(max(last, ladder.pitches[0]), ladder.pitches[-1])
-        return walk(options[start:], ladder.transitions, last, dice.place, adjusted)
+        low, high = self._ladder.pitches[0], self._ladder.pitches[-1]
+        last = min(max(tail[-1], low), high) if tail else None
+        sung += walk(
+            self._options[start:], self._ladder.transitions, last, self._dice.place, adjusted
+        )
 
 
 def _moved(

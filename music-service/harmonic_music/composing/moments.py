@@ -16,7 +16,7 @@ _STRONG_TICKS = 2 * TICKS_PER_BEAT
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One onset: its chord, how long its note will be, and the bass that sounds or is struck then."""
+    """One onset: its chord, how long its note will be, and the bass, that may be struck then."""
 
     onset: int
     length: int
@@ -32,6 +32,7 @@ def moments_of(
     spans: Sequence[Sequence[Span]],
     rows: Sequence[Derived],
     bass: Sequence[tuple[int, int]],
+    *,
     meter: Meter,
     goal: Span | None,
 ) -> list[Moment]:

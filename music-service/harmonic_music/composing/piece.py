@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from harmonic_music.composing.carried import FIRST_THEME, Carried
 from harmonic_music.composing.character import character_of
 from harmonic_music.composing.dice import Dice, Layer, dice_of
 from harmonic_music.composing.drumming import Stroke
-from harmonic_music.composing.ensemble import FIRST_THEME, Carried, Ensemble
+from harmonic_music.composing.ensemble import Ensemble
 from harmonic_music.composing.form import Field, Form
 from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.planning import lay_out
@@ -57,11 +58,11 @@ def compose(request: CompositionRequest) -> Score:
         )
     answered = len(theme.melody) if theme else 0
     plan = dice[Layer.FORM]
-    form = lay_out(written, style, character, (home, shape.chromatic), plan, answered)
+    form = lay_out(written, style, character, (home, shape.chromatic), dice=plan, answered=answered)
     beats = max(1, ticks // TICKS_PER_BEAT)
     room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (UNITS_PER_BEAT * beats)
-    ensemble = Ensemble(style, shape, character, room, home, dice)
-    carried = Carried().remembering(theme) if theme else Carried()
+    ensemble = Ensemble(style, shape, character, home, room=room, dice=dice)
+    carried = Carried().remembering(FIRST_THEME, theme) if theme else Carried()
     notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
     events = disentangled(notes)
     timing = Timing(style, form, ticks)
@@ -92,7 +93,7 @@ def _performed(
     for phrase in form.phrases:
         dice = dice_of(seed, phrase.number + 1)
         goal = (form.goal, form.end) if phrase.closing else None
-        played, carried = ensemble.phrase(phrase, carried, goal, form.end, dice)
+        played, carried = ensemble.phrase(phrase, carried, goal=goal, end=form.end, dice=dice)
         notes += played.notes
         strokes += played.strokes
     notes += ensemble.last_chord(home, (form.goal, form.end), carried)

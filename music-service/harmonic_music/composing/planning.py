@@ -51,6 +51,7 @@ def lay_out(
     style: Style,
     character: Character,
     key: tuple[Field, int],
+    *,
     dice: Dice,
     answered: int = 0,
 ) -> Form:
@@ -73,7 +74,9 @@ def lay_out(
         bars = (Bar(0, goal, 0),)
         slot = Slot(1, "A", "AA", Role.THEME, 0, ends_section=True)
         return Form(
-            (staging.phrase(0, slot, bars, Cadence.CLOSED, (key[0], None), 1),), goal, ticks
+            (staging.phrase(0, slot, bars, Cadence.CLOSED, keys=(key[0], None), count=1),),
+            goal,
+            ticks,
         )
     planner = _Planner(bar, character, staging, keys, dice)
     planner.answered = answered
@@ -197,7 +200,7 @@ class _Planner:
             self._known.setdefault(slot.theme, (cadence, count))
             found.append(
                 self._staging.phrase(
-                    number, slot, bars, cadence, (keys[number], onward), len(slots)
+                    number, slot, bars, cadence, keys=(keys[number], onward), count=len(slots)
                 )
             )
             start += count

@@ -31,7 +31,7 @@ _MIDDLE_ENERGY = 54
 _OTHER_FIGURE, _STRAY = 300, 260
 _ALONE, _ALONE_LATER, _BREAK = 260, 170, 200
 _BASS_RESTS, _PADS_REST = 130, 110
-_SOLO_INTRO = 350
+_SOLO_INTRO, _PLAYED_INTRO, _DOUBLED = 350, 700, 500
 #: A piece of fewer phrases has everybody play throughout.
 _STAGED_PHRASES = 3
 _SECOND_VOICE_ENERGY, _DOUBLED_ENERGY, _DRUMS_ENERGY = 34, 62, 38
@@ -69,6 +69,7 @@ class Staging:
         slot: "Slot",
         bars: tuple[Bar, ...],
         cadence: Cadence,
+        *,
         keys: tuple[Field, Field | None],
         count: int,
     ) -> Phrase:
@@ -128,7 +129,7 @@ class Staging:
         if slot.role is Role.INTRO:
             if thrown[0] < _SOLO_INTRO:
                 return Players(pads=False, bass=False, alone=slot.length)
-            return Players(melody=False, pads=thrown[1] < 700, bass=True)
+            return Players(melody=False, pads=thrown[1] < _PLAYED_INTRO, bass=True)
         first = number == 0
         alone = 0
         if not closing and slot.role is not Role.CLIMAX:
@@ -141,7 +142,7 @@ class Staging:
             pads=closing or first or slot.role is Role.CLIMAX or thrown[1] >= _PADS_REST,
             bass=closing or slot.role is Role.CLIMAX or thrown[2] >= _BASS_RESTS,
             counter=not first and energy >= _SECOND_VOICE_ENERGY,
-            doubles=energy >= _DOUBLED_ENERGY and thrown[3] < 500,
+            doubles=energy >= _DOUBLED_ENERGY and thrown[3] < _DOUBLED,
             drums=drummed,
             alone=alone,
             breaks=not closing and number > 0 and thrown[4] < _BREAK,

@@ -60,7 +60,7 @@ class Texture:
             if bar.place >= phrase.players.alone:
                 pattern, held = self._pattern(phrase, bar, figure, dice)
                 self._strike(
-                    phrase, strikes, bar, spans, voicings[number:], (pattern, held, figure)
+                    phrase, strikes, bar, spans, voicings[number:], way=(pattern, held, figure)
                 )
             number += len(spans)
         flat = [span for spans in rows for span in spans]

@@ -1,3 +1,4 @@
-"""The characters of pieces, as data: figures, basses, grooves, and the styles that bring them
-together. Nothing here knows how a piece is composed.
+"""The characters of pieces, as data: figures, basses, grooves, and the styles made of them.
+
+Nothing here knows how a piece is composed.
 """

@@ -52,7 +52,8 @@ _WARM, _LEAD, _MARIMBA, _WHISTLE, _FIDDLE = 89, 81, 12, 78, 110
 _ALL = (
     Style(
         "classical", 14, FOUR_FOUR, (_PIANO, _PIANO, _PIANO, _PIANO),
-        (("chorale", "line"), ("alberti", "two"), ("flowing", "line"), ("pad", "running"), ("ripple", "two")),
+        (("chorale", "line"), ("alberti", "two"), ("flowing", "line"),
+         ("pad", "running"), ("ripple", "two")),
         rubato=18, syncopated=30, dotted=120,
     ),
     Style(
@@ -62,12 +63,14 @@ _ALL = (
     ),
     Style(
         "strings", 9, FOUR_FOUR, (_VIOLIN, _VIOLA, _STRINGS, _CELLO),
-        (("pad", "line"), ("flowing", "two"), ("pulse", "line"), ("pad", "running"), ("ripple", "line")),
+        (("pad", "line"), ("flowing", "two"), ("pulse", "line"),
+         ("pad", "running"), ("ripple", "line")),
         rubato=16, answers=750, syncopated=40,
     ),
     Style(
         "ballad", 10, FOUR_FOUR, (_FLUTE, _OBOE, _PIANO, _FRETLESS),
-        (("pad", "pickup"), ("arpeggio", "held"), ("flowing", "two"), ("ripple", "two"), ("riff", "riff")),
+        (("pad", "pickup"), ("arpeggio", "held"), ("flowing", "two"),
+         ("ripple", "two"), ("riff", "riff")),
         groove="brushes", syncopated=140, answers=600,
     ),
     Style(
@@ -103,12 +106,14 @@ _ALL = (
     ),
     Style(
         "waltz", 10, THREE_FOUR, (_VIOLIN, _CLARINET, _PIANO, _CELLO),
-        (("waltz", "two"), ("waltz", "line"), ("flowing", "line"), ("arpeggio", "two"), ("waltz", "line")),
+        (("waltz", "two"), ("waltz", "line"), ("flowing", "line"),
+         ("arpeggio", "two"), ("waltz", "line")),
         rubato=20, syncopated=40, dotted=110, moving=(30, 350),
     ),
     Style(
         "minuet", 6, THREE_FOUR, (_HARPSICHORD, _OBOE, _HARPSICHORD, _BASSOON),
-        (("chorale", "line"), ("flowing", "two"), ("waltz", "line"), ("alberti", "line"), ("pad", "running")),
+        (("chorale", "line"), ("flowing", "two"), ("waltz", "line"),
+         ("alberti", "line"), ("pad", "running")),
         syncopated=20, dotted=120, triplets=40, moving=(100, 500),
     ),
     Style(

@@ -104,3 +104,8 @@ RELATIVES = MappingProxyType(
         SCALES["minor_pentatonic"].steps: ((3, "major_pentatonic"),),
     }
 )
+
+
+def shape_of_steps(steps: tuple[int, ...]) -> ScaleShape | None:
+    """The scale of these steps."""
+    return next((shape for shape in _SHAPES.values() if shape.steps == steps), None)
