@@ -31,6 +31,8 @@ _FEWEST_TUNE_BEATS = 96
 _FEWEST_NOTES = 16
 #: Of the chorales, and of the tunes.
 _MOST = 120
+#: Reading these takes longer than all the rest together.
+_LONG = frozenset({"opus132", "opus133"})
 _FOLDERS = (
     "beach",
     "beethoven",
@@ -62,18 +64,22 @@ _BEATS = {
 }
 _CACHE = Path(__file__).parents[2] / ".cache" / "repertoire"
 #: Counted up when reading changes.
-_READING = 1
+_READING = 2
 
 
 @lru_cache(maxsize=4)
 def works(half: Half, kind: Kind = "pieces") -> tuple[Work, ...]:
     """One half of the pieces, or of the chorales, each an excerpt of at most ``BEATS``."""
     found = []
-    for path in _paths(kind):
-        if _half(path) == half:
-            work = _kept(path)
-            found += [work] if work else []
+    for path in paths(kind, half):
+        work = _kept(path)
+        found += [work] if work else []
     return tuple(found)
+
+
+def paths(kind: Kind, half: Half) -> list[str]:
+    """The names of one half's pieces, those that cannot be used included."""
+    return [path for path in _paths(kind) if _half(path) == half]
 
 
 def _half(path: str) -> Half:
@@ -91,7 +97,7 @@ def _paths(kind: Kind) -> list[str]:
         path
         for folder in _FOLDERS
         for path in sorted((root / folder).rglob("*"))
-        if path.suffix in {".mxl", ".krn", ".xml", ".musicxml"}
+        if path.suffix in {".mxl", ".krn", ".xml", ".musicxml"} and path.stem not in _LONG
     ]
     by_piece = {path.with_suffix(""): path for path in found}
     return [path.relative_to(root).as_posix() for path in by_piece.values()]
@@ -102,8 +108,8 @@ def _kept(path: str) -> Work | None:
     file = _CACHE / f"{_READING}-{path.replace('/', '_')}.json"
     if not file.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
-        read = _read(path)
-        file.write_text(json.dumps(read and _written(read)))
+        work = read(path)
+        file.write_text(json.dumps(work and _written(work)))
     kept = json.loads(file.read_text())
     if kept is None:
         return None
@@ -121,7 +127,7 @@ def _written(work: Work) -> dict[str, object]:
     }
 
 
-def _read(path: str) -> Work | None:
+def read(path: str) -> Work | None:
     """The longest stretch of a piece in one meter, if it is long enough and has a bass."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

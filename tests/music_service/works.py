@@ -16,6 +16,8 @@ MAJOR_TONES = frozenset({0, 2, 4, 5, 7, 9, 11})
 MINOR_TONES = frozenset({0, 2, 3, 5, 7, 8, 9, 10, 11})
 #: A note that sounds for such a share of the time to the next one is written without a rest.
 _HELD = 0.75
+#: Triplets end where the next one begins but for less than this, in beats.
+_EXACT = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def skyline(sounds: Sequence[Sound]) -> tuple[list[Sound], list[Sound]]:
     for sound in sorted(sounds, key=lambda s: (s.onset, -s.pitch)):
         last = upper[-1] if upper else None
         if last and (
-            sound.onset == last.onset or (sound.onset < last.end and sound.pitch < last.pitch)
+            sound.onset == last.onset
+            or (sound.onset < last.end - _EXACT and sound.pitch < last.pitch)
         ):
             rest.append(sound)
             continue
