@@ -186,21 +186,18 @@ class Harmonist:
                     before[degree] *= factor
             moments[-2] = before
 
-    @staticmethod
-    def _approach(phrase: Phrase, usual: Sequence[int]) -> dict[int, int]:
-        """The chords that lead to the last one: dominants, and some others."""
-        scale = phrase.key.scale
+    def _approach(self, phrase: Phrase, usual: Sequence[int]) -> dict[int, int]:
+        """The dominants that lead to the last chord: that on the fifth, if its third may lead."""
+        key = phrase.key
         found = {
-            degree: usual[degree] * factor
-            for function, factor in reversed(_APPROACH.items())
-            for degree in scale.carrying(function)
+            degree: usual[degree]
+            for degree in key.scale.carrying(Function.DOMINANT)
+            if chord_on(key.scale, degree, key.tonic).is_stable
         }
-        stable = {
-            degree: weight
-            for degree, weight in found.items()
-            if chord_on(scale, degree, phrase.key.tonic).is_stable
-        }
-        return stable or found
+        on_fifth = {d: w for d, w in found.items() if key.scale.steps[d] == _FIFTH}
+        if on_fifth and self._colour.leads:
+            return on_fifth
+        return found or dict.fromkeys(key.scale.carrying(Function.DOMINANT), 1)
 
     def spans(self, phrase: Phrase, rows: Sequence[Sequence[Slot]], dice: Dice) -> list[list[Span]]:
         """The chords themselves."""
@@ -217,6 +214,8 @@ class Harmonist:
             else:
                 known = following if not is_final or phrase.closing else None
                 chord = self._chord(phrase.key, slot.degree or 0, known, settled=settled)
+                if is_final and phrase.closing:
+                    chord = self._closing(phrase.key, chord)
             voices = chord.upper_voices(colour.roughness(settled=settled))
             bound = settled or (is_final and phrase.closing) or (phrase.onset == 0 and number == 0)
             inverted = dice.chance(self._character.inverted)
@@ -241,6 +240,11 @@ class Harmonist:
             if not is_major and (chord.root - key.tonic) % OCTAVE in {9, 11}:
                 return flattened(chord)
         return chord
+
+    def _closing(self, key: Field, chord: Chord) -> Chord:
+        """The last chord but one: where it may, its third leads to the tonic."""
+        leads = self._colour.leads and (key.tonic - chord.root) % OCTAVE == _FOURTH
+        return as_dominant(chord) if leads and len(key.scale.steps) == _DIATONIC else chord
 
     @staticmethod
     def _leading_over(key: Field) -> Chord:
@@ -296,6 +300,11 @@ class Colour:
         """Begin a phrase: what is borrowed is spread over it, and how rough its chords are."""
         self._home, self._applied, self._mixed = dice.quota(), dice.quota(), dice.quota()
         self._rough = dice.quota()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the last dominant has a leading tone, if the scale has it or not."""
+        return self._chromatic > 0
 
     def flattened(self, weight: int) -> int:
         """A weight, the nearer to all others the less consonance there is."""
