@@ -53,7 +53,7 @@ class _Asked(ClientModel):
     duration: Duration
     seed: Seed | None = None
     style: StyleName | None = None
-    after: str | int | None = None
+    after: Any = None
 
 
 def answers(lines: Iterable[bytes], new_seed: Callable[[], int]) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _answer(
     seed = new_seed() if request.seed is None else request.seed
     music = _parameters(MusicParameters, request.music)
     physics = _parameters(PhysicsParameters, request.physics)
-    theme = known.get(request.after)
+    theme = known.get(request.after) if isinstance(request.after, str | int) else None
     made = perform(CompositionRequest(music, physics, request.duration, seed, request.style, theme))
     _remember(known, request.id, made.score.theme)
     answer = {

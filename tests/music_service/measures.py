@@ -34,9 +34,11 @@ def asked(**parameters: object) -> tuple[MusicParameters, PhysicsParameters]:
     return MusicParameters.model_validate(musical), PhysicsParameters.model_validate(physical)
 
 
-def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score:
+def piece(
+    duration: float = 30, seed: int = 1, /, *, style: str | None = None, **parameters: object
+) -> Score:
     music, physics = asked(**parameters)
-    return compose(CompositionRequest(music, physics, duration, seed))
+    return compose(CompositionRequest(music, physics, duration, seed, style))
 
 
 def in_four(duration: float, seed: int, /, **parameters: object) -> Score:

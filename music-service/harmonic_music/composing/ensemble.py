@@ -37,7 +37,7 @@ from harmonic_music.theory.intervals import OCTAVE
 
 _NO_THEME = Theme((), ())
 #: Of the room for notes, the melody's share in percent, and the bass's.
-_MELODY_PERCENT, _BASS_PERCENT = 52, 14
+_MELODY_PERCENT, _BASS_PERCENT = 62, 13
 
 
 @dataclass(frozen=True, slots=True)

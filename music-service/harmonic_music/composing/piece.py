@@ -23,7 +23,7 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 COMPOSER_VERSION = 3
 #: A piece has about so many notes at most, and so many strokes of the drums: a long and fast one
 #: is thinned to them.
-MOST_NOTES, MOST_STROKES = 3600, 1600
+MOST_NOTES, MOST_STROKES = 4400, 1200
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _CLOSE_SEMITONES, _CLOSE_COST = 2, 3
 _WIDE_SEMITONES, _WIDE_COST = 9, 2
 #: How far the highest voice may lie below the melody before it costs anything.
 _BELOW_MELODY = 6
+_ABOVE_BASS = 3
 
 #: Pitches, the lowest first.
 Voicing = tuple[int, ...]
@@ -29,7 +30,9 @@ FIRST_VOICING: Voicing = (55, 60, 65)
 @lru_cache(maxsize=65536)
 def nearest_voicing(before: Voicing, voices: Voices, bass: int, ceiling: int) -> Voicing:
     """The chord's voices below a ceiling and above a bass, placed so that they move least."""
-    register = range(max(LOWEST_VOICE, bass + 3), ceiling + 1)
+    lowest = max(LOWEST_VOICE, bass + _ABOVE_BASS)
+    # An octave at least: a high bass and a low melody leave less, and every tone needs a place.
+    register = range(lowest, max(ceiling, lowest + OCTAVE - 1) + 1)
     places = [[pitch for pitch in register if pitch % OCTAVE == voice] for voice in voices]
     chosen = {tuple(sorted(way)) for way in product(*(row for row in places if row))}
     ways = [way for way in sorted(chosen) if len(set(way)) == len(way)] or sorted(chosen)
