@@ -2,7 +2,8 @@
 
 Renders piano rolls of real pieces and of ours, shuffled, all alike and without titles: whole pieces
 as ``whole-01.png``…, and other pieces' melodies alone as ``melody-01.png``…. What is what is
-written to ``DIR-key.json``, beside the folder, for whoever has rated them to open.
+written to ``DIR-key.json``, beside the folder, for whoever has rated them to open. Half of the real
+melodies are upper parts of pieces, half are fiddlers' tunes.
 """
 
 import argparse
@@ -32,7 +33,9 @@ def main() -> int:
     asked = parser.parse_args()
     asked.directory.mkdir(parents=True, exist_ok=True)
     chance = random.Random(asked.seed)
-    real = chance.sample(repertoire.works(asked.half), 2 * OF_EACH)
+    pieces = chance.sample(repertoire.works(asked.half), OF_EACH + OF_EACH // 2)
+    tunes = chance.sample(repertoire.works(asked.half, "tunes"), OF_EACH - OF_EACH // 2)
+    real = [*pieces, *tunes]
     ours = [_ours(asked.first_seed + number) for number in range(2 * OF_EACH)]
     key: dict[str, str] = {}
     for kind, part in (("whole", slice(0, OF_EACH)), ("melody", slice(OF_EACH, None))):
