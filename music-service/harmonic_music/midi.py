@@ -109,8 +109,9 @@ def _conductor(score: Score) -> bytes:
 def _stroke_moments(score: Score) -> Iterable[int]:
     """Each stroke ends before its key is struck again, and with the piece."""
     again: dict[int, int] = {}
+    last = score.end
     for onset, key, velocity in reversed(score.strokes):
-        end = min(onset + _STROKE_TICKS, again.get(key, score.end), score.end)
+        end = min(onset + _STROKE_TICKS, again.get(key, last), last)
         again[key] = onset
         if end > onset:
             yield onset << _TICK_SHIFT | velocity << _VELOCITY_SHIFT | key

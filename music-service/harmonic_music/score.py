@@ -174,8 +174,9 @@ class Score:
     def timed_strokes(self) -> Iterator[tuple[int, float, int]]:
         """The drums: key, start in seconds and velocity, sorted by start."""
         unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
+        beat = self.beat_us
         for onset, key, velocity in self.strokes:
-            yield key, (onset * self.beat_us + unit // 2) // unit / _SCALE, velocity
+            yield key, (onset * beat + unit // 2) // unit / _SCALE, velocity
 
 
 def _up_to(end: float, start: float) -> float:

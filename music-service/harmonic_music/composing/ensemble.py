@@ -165,7 +165,13 @@ class Ensemble:
             rows = self._harmonist.blues(phrase, carried.chorus, dice[Layer.COLOUR])
             return _Chords(rows, list(chain.from_iterable(rows)), None, (), final)
         before = carried.degree if carried.key == phrase.key else None
-        slots = self._harmonist.slots(phrase, theme.chords, before, dice[Layer.HARMONY])
+        slots = self._harmonist.slots(
+            phrase,
+            theme.chords,
+            before,
+            dice[Layer.HARMONY],
+            melody=[[step for _, (step, _) in bar] for bar in theme.melody],
+        )
         rows = self._harmonist.spans(phrase, slots, dice[Layer.COLOUR])
         kept = tuple(tuple(row) for row in slots)
         flat = list(chain.from_iterable(rows))

@@ -31,6 +31,7 @@ class Treatment(Enum):
     FRAGMENT = 6
     AUGMENTED = 7
     ORNAMENTED = 8
+    REHARMONISED = 9
 
 
 #: Treatments that leave a bar's chords as they were.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import Bar, Cadence, Field, Phrase
+from harmonic_music.composing.form import Bar, Cadence, Field, Phrase, Treatment
 from harmonic_music.composing.lattice import walk
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
@@ -101,18 +101,29 @@ class Harmonist:
         self._usual: dict[Field, tuple[list[int], list[list[int]]]] = {}
 
     def slots(
-        self, phrase: Phrase, known: Progression, before: int | None, dice: Dice
+        self,
+        phrase: Phrase,
+        known: Progression,
+        before: int | None,
+        dice: Dice,
+        *,
+        melody: Sequence[Sequence[int]] = (),
     ) -> list[list[Slot]]:
-        """The chords of a phrase's bars by degree; ``known`` are those of its theme."""
+        """The chords of a phrase's bars by degree; ``known`` are those of its theme.
+
+        ``melody`` are the degrees that its bars are sung on: where they come back over other
+        chords, these suit them.
+        """
         rows: list[list[Slot]] = []
         for bar in phrase.bars:
             rows.append(self._divided(phrase, bar, rows, known, dice))
         usual, moves = self._weights(phrase.key)
-        moments: list[Mapping[int, int]] = [
-            dict(enumerate(usual)) if slot.degree is None else {slot.degree: 1}
-            for row in rows
-            for slot in row
-        ]
+        moments: list[Mapping[int, int]] = []
+        for bar, row in zip(phrase.bars, rows, strict=True):
+            free: Mapping[int, int] = dict(enumerate(usual))
+            if bar.treatment is Treatment.REHARMONISED and bar.source is not None:
+                free = _under(melody[bar.source : bar.source + 1], usual, phrase.key)
+            moments += [free if slot.degree is None else {slot.degree: 1} for slot in row]
         self._bind(phrase, rows, moments, usual)
         if phrase.onset == 0 and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
@@ -276,6 +287,17 @@ class Harmonist:
             way = min(self._colour.roughness(settled=False), len(chord.coloured) - 1)
             found.append([Span(bar.onset, bar.length, chord, chord.coloured[way], (chord.root,))])
         return found
+
+
+def _under(melody: Sequence[Sequence[int]], usual: Sequence[int], key: Field) -> Mapping[int, int]:
+    """How well each chord suits to be under a bar's melody: by how much of it belongs to both."""
+    steps = key.scale.steps
+    sung = [(key.tonic + steps[degree % len(steps)]) % OCTAVE for bar in melody for degree in bar]
+    return {
+        degree: 1
+        + weight * sum(tone in chord_on(key.scale, degree, key.tonic).triad for tone in sung) ** 2
+        for degree, weight in enumerate(usual)
+    }
 
 
 def last_span(key: Field, goal: int, end: int) -> Span:

@@ -156,7 +156,12 @@ class _Song:
             case Treatment.VARIED:
                 until, first = dice.choice(_KEPT_UNTIL), dice.chance(_FIRST_KEPT)
                 notes = {p: d for p, d in notes.items() if (row[p][0] < until) is first}
-            case Treatment.LITERAL | Treatment.AUGMENTED | Treatment.ORNAMENTED:
+            case (
+                Treatment.LITERAL
+                | Treatment.AUGMENTED
+                | Treatment.ORNAMENTED
+                | Treatment.REHARMONISED
+            ):
                 pass
             case Treatment.NEW | Treatment.RHYTHM:
                 notes = {}

@@ -26,9 +26,11 @@ _ORDERS = {"AABA": 6, "ABAC": 4, "AABC": 4, "AABB": 2, "ABAB": 2, "ABCB": 2, "AB
 _FIRST_THEME = "AA"
 #: How a piece begins with the theme of another: it is known again, and goes elsewhere.
 _ANSWER = (Treatment.LITERAL, Treatment.ORNAMENTED, Treatment.SEQUENCE, Treatment.NEW)
-_RONDO = "ABACABADABA"
+_RONDO, _DEVELOPING = "ABACABADABA", "D"
 #: The phrases of a section after the first, and how usual that is.
 _SECTION_SIZES = ((2, 5), (3, 2), (4, 5))
+#: A theme comes back note for note half as often after so many returns.
+_FRESH = 3
 #: From so many bars on, a piece has an introduction, and from so many a coda.
 _INTRODUCED_BARS, _CODA_BARS = 22, 36
 _INTRODUCED, _LONG_INTRODUCTION = 650, 72
@@ -130,7 +132,9 @@ def _slots(bars: int, dice: Dice) -> list[Slot]:
         if last and place > 1:
             letter = "A"
         for within in range(size):
-            theme = letter + (order + order)[within]
+            # The last contrast develops what is known; the others bring something new.
+            source = "A" if letter == _DEVELOPING else letter
+            theme = source + (order + order)[within]
             role = _role(letter, place, last=last)
             slots.append(Slot(lengths[number], letter, theme, role, within, within == size - 1))
             number += 1
@@ -184,6 +188,8 @@ class _Planner:
         self.answered = 0
         #: By theme, its cadence and the number of its bars.
         self._known: dict[str, tuple[Cadence, int]] = {}
+        #: How often each theme has come back.
+        self._returns: dict[str, int] = {}
 
     def phrases(self, slots: list[Slot]) -> list[Phrase]:
         """All of them."""
@@ -224,6 +230,8 @@ class _Planner:
         if answers:
             known = cadence, self.answered
         bars: list[Bar] = []
+        if known is not None:
+            self._returns[slot.theme] = self._returns.get(slot.theme, 0) + 1
         for place in range(count):
             is_last = place == slot.length - 1
             if known is None or place >= known[1]:
@@ -259,7 +267,9 @@ class _Planner:
 
     def _return(self, slot: Slot, place: int, *, same_end: bool) -> Treatment:
         """How a bar of a theme comes back."""
-        dice, literal = self._dice, self._character.literal
+        dice = self._dice
+        # The oftener a theme has come back, the less it does so note for note.
+        literal = self._character.literal * _FRESH // (_FRESH + self._returns[slot.theme] - 1)
         if slot.role is Role.DEVELOPMENT:
             return dice.weighted(
                 (
@@ -278,11 +288,12 @@ class _Planner:
                 (
                     Treatment.VARIED,
                     Treatment.ORNAMENTED,
+                    Treatment.REHARMONISED,
                     Treatment.FRAGMENT,
                     Treatment.NEW,
                     Treatment.SEQUENCE,
                 ),
-                (4, 4, 1, 2, 1),
+                (4, 4, 3, 1, 2, 1),
             )
         if place == slot.length - 2:
             return dice.weighted((Treatment.LITERAL, Treatment.VARIED, Treatment.NEW), (1, 2, 2))

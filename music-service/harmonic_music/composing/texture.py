@@ -97,6 +97,7 @@ class Texture:
         bar: Bar,
         spans: Sequence[Span],
         voicings: Sequence[Voicing],
+        *,
         way: tuple[Pattern, bool, AccompanimentFigure],
     ) -> None:
         """Strike a bar's voices: onset, pitch and end of each."""

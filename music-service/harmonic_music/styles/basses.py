@@ -1,8 +1,8 @@
 """Ways of the bass, by meter.
 
 A pattern is a bar, its marks steps of the same length: ``r`` the chord's bass tone, ``f`` its
-fifth, ``o`` the octave, ``t`` another chord tone, ``p`` a step on the way to the next chord's bass tone,
-``-`` nothing new. The first variant is the usual one.
+fifth, ``o`` the octave, ``t`` another chord tone, ``p`` a step on the way to the next chord's bass
+tone, ``-`` nothing new. The first variant is the usual one.
 """
 
 from dataclasses import dataclass
