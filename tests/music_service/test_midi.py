@@ -123,8 +123,10 @@ def test_music21_reads_the_same_notes(score: Score) -> None:
 
 def exact(score: Score) -> Score:
     """The same, played as it is written."""
-    played = [PlayedNote(e.onset, e.voice, e.pitch, e.length, e.velocity, e.onset) for e in score.events]
-    return replace(score, played=tuple(played), strokes=())
+    played = tuple(
+        PlayedNote(e.onset, e.voice, e.pitch, e.length, e.velocity, e.onset) for e in score.events
+    )
+    return replace(score, played=played, strokes=())
 
 
 # Its notation misplaces some of the notes that a long time scale makes overlap over bar lines, and

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from harmonic_music.composing.form import Field
-from harmonic_music.composing.memory import MOST_THEMES, Theme, read_theme
+from harmonic_music.composing.memory import MOST_THEMES, Theme, theme_of_wire
 from harmonic_music.composing.voicing import FIRST_VOICING, Voicing
 from harmonic_music.theory.scales import ScaleShape, shape_of_steps
 
@@ -47,7 +47,7 @@ class Carried:
                 "voicing": self.voicing,
                 "section": self.section,
                 "chorus": self.chorus,
-                "themes": {name: theme.written() for name, theme in self.themes.items()},
+                "themes": {name: theme.wire() for name, theme in self.themes.items()},
             },
             separators=(",", ":"),
         )
@@ -56,7 +56,6 @@ class Carried:
 def read_carried(text: str) -> Carried:
     """The state from its text. Raise :class:`ValueError` where that is none."""
     read = json.loads(text)
-    themes = {name: read_theme(theme) for name, theme in read["themes"].items()}
     key = read["key"]
     return Carried(
         degree=read["degree"],
@@ -66,7 +65,7 @@ def read_carried(text: str) -> Carried:
         voicing=tuple(read["voicing"]),
         section=read["section"],
         chorus=read["chorus"],
-        themes={name: theme for name, theme in themes.items() if theme is not None},
+        themes={name: theme_of_wire(theme) for name, theme in read["themes"].items()},
     )
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 from harmonic_music.composing.harmony import Progression, Slot
 from harmonic_music.composing.melody import Sung
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 #: So many themes are remembered at most; of more, the one that was heard last gives way.
-MOST_THEMES = 8
+MOST_THEMES = 6
 #: A theme that is read has at most so many bars, so many notes in one, and text.
 _MOST_BARS, _MOST_NOTES, MOST_TEXT = 8, 64, 8192
 _GRID_TICKS = 120
+#: What times are told in: nothing of a theme lies between.
+UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 _MOST_STEPS = 64
 
 
@@ -29,15 +33,21 @@ class Theme:
 
     def written(self) -> str:
         """The theme as text."""
-        return json.dumps(
-            {
-                "bar": self.bar,
-                "tones": self.tones,
-                "chords": [[[s.offset, s.length, s.degree] for s in row] for row in self.chords],
-                "melody": [[[at, *degree] for at, degree in row] for row in self.melody],
-            },
-            separators=(",", ":"),
-        )
+        return json.dumps(self.wire(), separators=(",", ":"))
+
+    def wire(self) -> dict[str, object]:
+        """The theme as JSON values: times in units, and no alteration where there is none."""
+        return {
+            "bar": self.bar // UNIT,
+            "tones": self.tones,
+            "chords": [
+                [[s.offset // UNIT, s.length // UNIT, s.degree] for s in row] for row in self.chords
+            ],
+            "melody": [
+                [[at // UNIT, step, *([altered] if altered else [])] for at, (step, altered) in row]
+                for row in self.melody
+            ],
+        }
 
     def fitted(self, bar: int, tones: int) -> "Theme":
         """The same in another meter and scale: times in proportion, degrees by their place.
@@ -72,12 +82,13 @@ def read_theme(text: str) -> Theme | None:
     if len(text) > MOST_TEXT:
         return None
     try:
-        return _theme(json.loads(text))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return theme_of_wire(json.loads(text))
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
 
 
-def _theme(read: Any) -> Theme:
+def theme_of_wire(read: Any) -> Theme:
+    """A theme from its JSON values. Raise :class:`ValueError` where they are none."""
     rows = read["melody"], read["chords"]
     if any(len(row) > _MOST_BARS or any(len(it) > _MOST_NOTES for it in row) for row in rows):
         raise ValueError("too long a theme")
@@ -85,23 +96,27 @@ def _theme(read: Any) -> Theme:
     melody = tuple(
         tuple(
             (
-                _whole(at, 0, bar - 1),
-                (_whole(step, -_MOST_STEPS, _MOST_STEPS), _whole(alteration, -2, 2)),
+                UNIT * _whole(note[0], 0, bar - 1),
+                (_whole(note[1], -_MOST_STEPS, _MOST_STEPS), _whole([*note, 0][2], -2, 2)),
             )
-            for at, step, alteration in row
+            for note in row
         )
         for row in read["melody"]
     )
     chords = tuple(
         tuple(
-            Slot(_whole(offset, 0, bar - 1), _whole(length, 1, bar), _whole(degree, 0, tones - 1))
+            Slot(
+                UNIT * _whole(offset, 0, bar - 1),
+                UNIT * _whole(length, 1, bar),
+                _whole(degree, 0, tones - 1),
+            )
             for offset, length, degree in row
         )
         for row in read["chords"]
     )
-    if any(sum(slot.length for slot in row) != bar for row in chords):
+    if any(sum(slot.length for slot in row) != UNIT * bar for row in chords):
         raise ValueError("chords do not fill their bars")
-    return Theme(chords, melody, bar, tones)
+    return Theme(chords, melody, UNIT * bar, tones)
 
 
 def _whole(number: Any, lowest: int, highest: int) -> int:
