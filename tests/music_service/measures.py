@@ -34,9 +34,9 @@ def asked(**parameters: object) -> tuple[MusicParameters, PhysicsParameters]:
     return MusicParameters.model_validate(musical), PhysicsParameters.model_validate(physical)
 
 
-def piece(
-    duration: float = 30, seed: int = 1, /, *, style: str | None = None, **parameters: object
-) -> Score:
+def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score:
+    style = parameters.pop("style", None)
+    assert style is None or isinstance(style, str)
     music, physics = asked(**parameters)
     return compose(CompositionRequest(music, physics, duration, seed, style))
 

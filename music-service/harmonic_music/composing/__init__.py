@@ -33,8 +33,9 @@ harmony. Physics is neutral at its defaults; how the two meet stands in :mod:`.s
 
 A piece is planned (:mod:`.planning`, with :mod:`.keyplan` and :mod:`.staging`), then composed
 phrase by phrase (:mod:`.ensemble`) from what the phrase before leaves (:mod:`.carried`); every
-other module is one layer of a phrase. What is written is played by :mod:`.playing`. What one piece is like and
-another is not is drawn in :mod:`.character`, and from the styles in :mod:`harmonic_music.styles`.
+other module is one layer of a phrase. What is written is played by :mod:`.playing`. What one piece
+is like and another is not is drawn in :mod:`.character`, and from the styles in
+:mod:`harmonic_music.styles`.
 """
 
 from harmonic_music.composing.piece import COMPOSER_VERSION, CompositionRequest, compose

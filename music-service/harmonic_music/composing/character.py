@@ -64,7 +64,7 @@ def character_of(dice: Dice) -> Character:
         return dice.weighted(_FACTORS, _FACTOR_WEIGHTS)
 
     return Character(
-        repeats=min(factor(), 150) * 9 // 10,
+        repeats=min(factor(), 150) * 8 // 10,
         steps=dice.choice((65, 85, 105, 135, 190)),
         thirds=factor(),
         leaps=factor(),
@@ -85,6 +85,6 @@ def character_of(dice: Dice) -> Character:
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
-        finality=dice.choice((25, 100, 400)),
+        finality=dice.choice((12, 100, 400)),
         bound=dice.between(-200, 200),
     )

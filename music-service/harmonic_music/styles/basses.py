@@ -38,13 +38,13 @@ BASSES = MappingProxyType(
             96,
         ),
         "line": _manner(
-            ("r - p p", "r t - p", "r - f p", "r p r p", "r - t - r - p p", "r t p p"),
+            ("r t - p", "r - f p", "r f r p", "r - p p", "r - t - r - f p", "r t f p"),
             ("r - p", "r t p", "r p p", "r - f p r p", "r - - p"),
             ("r - p r - p", "r - f t - p", "r - t f - p"),
             95,
         ),
         "two": _manner(
-            ("r - f -", "r - f p", "r - r p", "r - - p f - - p"),
+            ("r - f r", "r - f -", "r - f p", "r - - r f - - p"),
             ("r - f", "r - p", "r - -", "r - - - p p"),
             ("r - - f - -", "r - - f - p", "r - p f - p"),
             86,
@@ -91,7 +91,7 @@ BASSES = MappingProxyType(
             84,
         ),
         "running": _manner(
-            ("r p p p r - f p", "r - f - p p p p", "r p r p f - p p", "r - o - r p p p"),
+            ("r p p p r - f f", "r - f - r p p p", "r p r f f - t p", "r - o - r f p p"),
             ("r p p p f p", "r - f p p p", "r p r - f p"),
             ("r t f t p p", "r - p p f p", "r p p r - p"),
             92,
