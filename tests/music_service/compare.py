@@ -16,9 +16,10 @@ from harmonic_music.composing import CompositionRequest
 from harmonic_music.performing import Performance, perform
 from harmonic_music.score import TICKS_PER_BEAT, Score, Voice
 from music_service import repertoire
+from music_service.gestures import GESTURES
 from music_service.measures import asked
 from music_service.repertoire import BEATS
-from music_service.texture import MELODIC, ROWS
+from music_service.texture import MELODIC, ROWS, Row
 from music_service.validity import KEYS
 from music_service.works import Work, work_of
 
@@ -91,12 +92,12 @@ def _slower(score: Score) -> float:
     return 100 * ((last.onset - first.onset) / written - 1) if written else 0.0
 
 
-def rows(works: Iterable[Work], names: Iterable[str]) -> dict[str, list[float]]:
+def rows(works: Iterable[Work], measures: Mapping[str, Row]) -> dict[str, list[float]]:
     """The values of each row, of the pieces that show one, in order."""
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[float]] = {name: [] for name in measures}
     for work in works:
         for name, values in found.items():
-            value = ROWS[name](work)
+            value = measures[name](work)
             if value is not None:
                 values.append(value)
     return {name: sorted(values) for name, values in found.items()}
@@ -110,6 +111,14 @@ def verdict(real: float, before: float, now: float) -> str:
     if isclose(left, was, abs_tol=_ROUNDED):
         return "the same"
     return "nearer" if left < was else "FURTHER"
+
+
+def print_gestures(real: Mapping[str, Sequence[float]], works: Sequence[Work]) -> None:
+    """What gives ours away at first sight; there was no baseline of it."""
+    now = rows(works, GESTURES)
+    for name, values in real.items():
+        quartiles = "".join(f"{values[len(values) * part // 4]:10.3f}" for part in (1, 2, 3))
+        print(f"{name:34s}{'':10s}{quartiles}{'':10s}{median(now[name]):10.3f}")
 
 
 def by_style(performances: Sequence[Performance]) -> None:
@@ -135,7 +144,7 @@ def main() -> int:
     pieces = repertoire.works(half)
     tunes = repertoire.works(half, "tunes")
     chorales = repertoire.works(half, "chorales")
-    real = rows(pieces, ROWS) | rows(tunes, MELODIC)
+    real = rows(pieces, ROWS) | rows(tunes, {name: ROWS[name] for name in MELODIC})
     performances = ours()
     made = rows((work_of(made.score) for made in performances), ROWS)
     sung = rows(chorales, ROWS)
@@ -156,6 +165,7 @@ def main() -> int:
         print(f"{name:34s}" + "".join(f"{n:10.3f}" for n in numbers) + f"  {said:8s}{inside}")
     for name, now in performed(performances).items():
         print(f"{name:34s}{'':40s}{BASELINE[name]:10.3f}{now:10.3f}")
+    print_gestures(rows(pieces, GESTURES), [work_of(made.score) for made in performances])
     by_style(performances)
     print(f"{missed} of {len(real)} rows are not nearer by half than at {_BASELINE_COMMIT}")
     return 1 if missed else 0

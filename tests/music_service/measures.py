@@ -43,7 +43,11 @@ def piece(duration: float = 30, seed: int = 1, /, **parameters: object) -> Score
 
 def in_four(duration: float, seed: int, /, **parameters: object) -> Score:
     """A piece in 4/4, for music that is compared with such: of this seed, or of one after it."""
-    scores = (piece(duration, seed + more, **parameters) for more in range(0, 10**9, 10**6))
+    music, physics = asked(**parameters)
+    scores = (
+        compose(CompositionRequest(music, physics, duration, seed + more))
+        for more in range(0, 10**9, 10**6)
+    )
     return next(score for score in scores if score.meter is FOUR_FOUR)
 
 

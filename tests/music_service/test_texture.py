@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from music_service import texture
+from music_service import gestures, texture
 from music_service.compare import verdict
 from music_service.measures import piece
 from music_service.tunes import Sound
@@ -114,7 +114,41 @@ def test_a_melody_is_measured_for_its_range_its_pitches_and_its_bars() -> None:
 
 def test_every_row_measures_a_piece_of_ours() -> None:
     made = work_of(piece(64))
-    assert all(row(made) is not None for row in texture.ROWS.values())
+    measures = (*texture.ROWS.values(), *gestures.GESTURES.values())
+    assert all(row(made) is not None for row in measures)
+
+
+def test_note_values_of_a_melody_are_counted_and_told_apart() -> None:
+    made = work([(0, 1, 60), (1, 0.25, 62), (1.25, 0.25, 64), (1.5, 2, 65), (3.5, 1, 67)])
+    assert gestures.sixteenths(made) == 2 / 4
+    assert gestures.note_values(made) == 1.5
+
+
+def test_a_move_ends_where_the_melody_turns_or_stays() -> None:
+    assert gestures.largest_move(work(line(60, 64, 72, 60, 58))) == 14
+    assert gestures.largest_move(work(line(60, 64, 64, 67))) == 4
+
+
+def test_ranges_are_measured_in_four_bars() -> None:
+    made = work(line(60, 72, 60, 62, *[60] * 12, 60, 64, 66, 68))
+    assert gestures.range_in_four_bars(made) == (12 + 8) / 2
+
+
+def test_thirds_sixths_and_octaves_below_go_along() -> None:
+    melody = line(72, 74, 76, 74)
+    assert gestures.accompanied_moves(work(melody, line(69, 71, 72, 71))) == 1
+    assert gestures.accompanied_moves(work(melody, line(60, 60, 60, 60))) == 0
+    assert gestures.accompanied_moves(work(melody, line(48, 47, 45, 47))) == 0
+
+
+def test_a_melody_is_silent_where_it_has_no_note() -> None:
+    assert gestures.melody_silent(work([(0, 1, 72), (3, 1, 72)], [(0, 4, 48)])) == 0.5
+
+
+def test_the_bass_is_measured_for_its_range_and_its_leaps() -> None:
+    made = work(line(72, 72, 72, 72, 72), line(48, 50, 43, 36, 38))
+    assert gestures.bass_range(made) == 14
+    assert gestures.bass_leaps(made) == 2 / 4
 
 
 def test_the_upper_line_of_a_part_is_cut_where_the_next_note_begins() -> None:

@@ -29,19 +29,20 @@ Row = Callable[[Work], float | None]
 Slots = NDArray[np.int16]
 
 
-def _slot(beat: float) -> int:
+def slot(beat: float) -> int:
+    """The slot that begins nearest to a time in beats."""
     return round(beat * SLOTS)
 
 
 def _size(work: Work) -> int:
-    return _slot(work.end)
+    return slot(work.end)
 
 
 def _line(sounds: Sequence[Sound], size: int) -> Slots:
     """The pitch of a line in every slot, 0 where it is silent."""
     slots = np.zeros(size, dtype=np.int16)
     for sound in sounds:
-        slots[_slot(sound.onset) : max(_slot(sound.onset) + 1, _slot(sound.end))] = sound.pitch
+        slots[slot(sound.onset) : max(slot(sound.onset) + 1, slot(sound.end))] = sound.pitch
     return slots
 
 
@@ -50,7 +51,7 @@ def _extremes(work: Work, sounds: Sequence[Sound]) -> tuple[Slots, Slots]:
     low = np.full(_size(work), 999, dtype=np.int16)
     high = np.zeros(_size(work), dtype=np.int16)
     for s in sounds:
-        place = slice(_slot(s.onset), max(_slot(s.onset) + 1, _slot(s.end)))
+        place = slice(slot(s.onset), max(slot(s.onset) + 1, slot(s.end)))
         low[place] = np.minimum(low[place], s.pitch)
         high[place] = np.maximum(high[place], s.pitch)
     low[low == 999] = 0
@@ -67,7 +68,7 @@ def _gaps(work: Work) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     next_below = np.zeros(_size(work), dtype=np.int16)
     lowest = np.full(_size(work), 999, dtype=np.int16)
     for s in _under(work):
-        place = slice(_slot(s.onset), max(_slot(s.onset) + 1, _slot(s.end)))
+        place = slice(slot(s.onset), max(slot(s.onset) + 1, slot(s.end)))
         is_below = s.pitch <= melody[place]
         next_below[place] = np.where(
             is_below, np.maximum(next_below[place], s.pitch), next_below[place]
@@ -99,13 +100,13 @@ def low_close_intervals(work: Work) -> float:
     slots: list[set[int]] = [set() for _ in range(_size(work))]
     for s in work.sounds:
         if s.pitch < _G3:
-            for number in range(_slot(s.onset), min(len(slots), _slot(s.end))):
+            for number in range(slot(s.onset), min(len(slots), slot(s.end))):
                 slots[number].add(s.pitch)
     close = [any(b - a <= _THIRD for a, b in pairwise(sorted(slot))) for slot in slots]
     return fmean(close)
 
 
-def _bass(work: Work) -> list[Sound]:
+def bass_line(work: Work) -> list[Sound]:
     """The lowest note at each onset of the lowest part."""
     found: dict[float, Sound] = {}
     for s in work.parts[-1]:
@@ -116,18 +117,18 @@ def _bass(work: Work) -> list[Sound]:
 
 def bass_pitch(work: Work) -> float:
     """The median, weighted by time."""
-    bass = _line(_bass(work), _size(work))
+    bass = _line(bass_line(work), _size(work))
     return float(np.median(bass[bass > 0]))
 
 
 def bass_onsets(work: Work) -> float:
     """A beat."""
-    return len(_bass(work)) / work.end
+    return len(bass_line(work)) / work.end
 
 
 def bass_steps(work: Work) -> float:
     """The longest run of steps in four bars, the mean of all four bars."""
-    bass, window = _bass(work), _PHRASE_BARS * work.beats_a_bar
+    bass, window = bass_line(work), _PHRASE_BARS * work.beats_a_bar
     runs = [0] * max(1, int(work.end // window))
     run = 0
     for a, b in pairwise(bass):
@@ -149,7 +150,7 @@ def _bars(work: Work, sounds: Sequence[Sound]) -> list[list[Sound]]:
 def accompaniment_patterns(work: Work) -> float:
     """The entropy of the bars' accompaniments: where anything under the melody begins, in bits."""
     kinds = Counter(
-        tuple(sorted({_slot(s.onset % work.beats_a_bar) for s in bar}))
+        tuple(sorted({slot(s.onset % work.beats_a_bar) for s in bar}))
         for bar in _bars(work, _under(work))
     )
     total = kinds.total()
@@ -188,7 +189,7 @@ def alone_or_in_unison(work: Work) -> float:
     """Of the time with sound, how much has one pitch class only."""
     slots: list[set[int]] = [set() for _ in range(_size(work))]
     for s in work.sounds:
-        for number in range(_slot(s.onset), min(len(slots), _slot(s.end))):
+        for number in range(slot(s.onset), min(len(slots), slot(s.end))):
             slots[number].add(s.pitch % 12)
     sounding = [slot for slot in slots if slot]
     return fmean(len(slot) == 1 for slot in sounding)
@@ -216,7 +217,7 @@ def lower_steps(work: Work) -> float | None:
 
 def outer_parallels(work: Work) -> float | None:
     """Where melody and bass move at once, how often in parallel fifths or octaves."""
-    bass = {s.onset: s.pitch for s in _bass(work)}
+    bass = {s.onset: s.pitch for s in bass_line(work)}
     both = [(s.pitch, bass[s.onset]) for s in work.melody if s.onset in bass]
     moved = [(a, b) for a, b in pairwise(both) if a[0] != b[0] and a[1] != b[1]]
     parallel = [
@@ -233,12 +234,12 @@ def foreign_tones(work: Work) -> float:
 
 def onsets_a_beat(work: Work) -> float:
     """Moments at which anything begins."""
-    return len({_slot(s.onset) for s in work.sounds}) / work.end
+    return len({slot(s.onset) for s in work.sounds}) / work.end
 
 
 def onsets_on_the_beat(work: Work) -> float:
     """Of all notes, those that begin on a beat."""
-    return fmean(_slot(s.onset) % SLOTS == 0 for s in work.sounds)
+    return fmean(slot(s.onset) % SLOTS == 0 for s in work.sounds)
 
 
 def melodic_range(work: Work) -> float:
