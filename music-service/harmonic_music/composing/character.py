@@ -85,6 +85,6 @@ def character_of(dice: Dice) -> Character:
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
-        finality=dice.choice((12, 100, 400)),
+        finality=dice.choice((8, 100, 600)),
         bound=dice.between(-200, 200),
     )

@@ -21,7 +21,7 @@ _STRONG_WEIGHT = 3
 _DIATONIC = 7
 _WHOLE_TONE = 2
 #: Of the melody's places for foreign tones, those that may have one, at least and at most.
-_SUNG = (20, 650)
+_SUNG = (0, 650)
 
 
 class Colourist:

@@ -6,6 +6,7 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Phrase
 from harmonic_music.composing.moments import Moment
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
@@ -13,7 +14,7 @@ from harmonic_music.theory.intervals import OCTAVE
 #: It lies below the melody by about so much, and never below this pitch.
 _BELOW, _LOWEST = 5, 53
 #: A melody's note that is held so long leaves room for an answer.
-_ROOM = 3 * TICKS_PER_BEAT // 2
+_ROOM, _LONG = 3 * TICKS_PER_BEAT // 2, 2 * TICKS_PER_BEAT
 _EIGHTH = TICKS_PER_BEAT // 2
 _MOST_NOTES = 8
 _ECHOED, _QUARTERS_ENERGY = 450, 42
@@ -24,9 +25,11 @@ _THIRD, _SIXTH = 2, 5
 class SecondVoice:
     """Writes a piece's second voice."""
 
-    def __init__(self, style: Style, liveliness: int) -> None:
+    def __init__(self, style: Style, shape: Shape) -> None:
         # A calm melody pauses often: not every time is something said.
-        self._answers = style.answers * (600 + liveliness) // 1000
+        self._answers = style.answers * (600 + shape.liveliness) // 1000
+        #: The purer the harmony, the less it passes between the tones of the chord.
+        self._passes = 1000 - shape.consonance * 4 // 5
 
     def tones(
         self,
@@ -43,13 +46,15 @@ class SecondVoice:
         rungs = [p for p in range(_LOWEST - 4, 100) if p % OCTAVE in tones]
         start = phrase.bars[0].length * phrase.players.alone + phrase.onset
         found: list[Tone] = []
+        passing = dice.quota()
         for place, (moment, pitch) in enumerate(zip(moments, pitches, strict=False)):
             following = moments[place + 1].onset if place + 1 < len(moments) else until
             answers, echoes = dice.chance(self._answers), dice.chance(_ECHOED)
             if moment.onset < start:
                 continue
             if answers and following - moment.onset >= _ROOM:
-                begin = moment.onset + TICKS_PER_BEAT
+                wait = TICKS_PER_BEAT if following - moment.onset >= _LONG else _EIGHTH
+                begin = moment.onset + wait
                 begin -= (begin - phrase.onset) % _EIGHTH
                 onsets = _echoed(moments, place, begin, following) if echoes else []
                 if not onsets:
@@ -57,7 +62,15 @@ class SecondVoice:
                     step = TICKS_PER_BEAT if slow else _EIGHTH
                     onsets = list(range(begin, following, step))[:_MOST_NOTES]
                 ahead = pitches[place + 1] if place + 1 < len(pitches) else pitch
-                found += _answer(onsets, following, moment, (pitch, ahead), rungs)
+                line = _answer(onsets, following, moment, (pitch, ahead), rungs)
+                found += [
+                    tone
+                    if tone.pitch % OCTAVE in moment.span.chord.triad
+                    or tone.onset >= moment.span.end
+                    or passing.takes(self._passes)
+                    else _settled(tone, moment)
+                    for tone in line
+                ]
             elif phrase.players.doubles:
                 found += _doubled(moment, pitch, following, rungs)
         return found
@@ -105,6 +118,13 @@ def _answer(
         for onset, until, at in zip(onsets, ends, places, strict=True)
         if _LOWEST <= rungs[at] < high
     ]
+
+
+def _settled(tone: Tone, moment: Moment) -> Tone:
+    """The tone moved to the nearest one of the chord below it."""
+    chord = moment.span.chord.triad
+    pitch = next(p for p in range(tone.pitch, tone.pitch - OCTAVE, -1) if p % OCTAVE in chord)
+    return Tone(tone.onset, tone.length, pitch)
 
 
 def _doubled(moment: Moment, pitch: int, end: int, rungs: Sequence[int]) -> list[Tone]:

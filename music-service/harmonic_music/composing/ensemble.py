@@ -97,7 +97,7 @@ class Ensemble:
         self._bassist = Bassist(style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape)
         rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
         self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100, shape)
-        self._second = SecondVoice(style, shape.liveliness)
+        self._second = SecondVoice(style, shape)
         self._drummer = Drummer(style, strokes)
         self._colourist = Colourist(home, shape.chromatic, style.meter)
         self._dynamics_of = style, character.touch, shape.length_percent

@@ -52,7 +52,7 @@ _WANDERING, _ONE_FOR_ALL = 700, 8
 #: parallel key borrows its tones, in percent.
 _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
 #: How rough chords are without any consonance, in thousandths of a step from mild to harsh.
-_ROUGHEST = 3550
+_ROUGHEST = 3450
 _DIATONIC = 7
 _MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 

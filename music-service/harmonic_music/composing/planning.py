@@ -256,7 +256,7 @@ class _Planner:
         dice, economy = self._dice, self._character.economy
         if place and not is_last:
             back = place % 2 if place > 1 else 0
-            if bars[back].treatment is Treatment.NEW and dice.chance(economy * 3 // 5):
+            if bars[back].treatment is Treatment.NEW and dice.chance(economy * 3 // 4):
                 treatment = dice.weighted(
                     (Treatment.SEQUENCE, Treatment.INVERTED, Treatment.RHYTHM), (5, 1, 3)
                 )

@@ -31,7 +31,7 @@ _OTHER_LIKINGS = 400
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
-_ANTICIPATED = (0, 50, 100, 170, 320, 560, 900)
+_ANTICIPATED = (0, 30, 80, 170, 340, 620, 1000)
 _STYLED_PERCENT = (75, 120)
 
 

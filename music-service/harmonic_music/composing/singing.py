@@ -41,9 +41,9 @@ _SPAN_PARTS = 12
 #: What a phrase's last note is above the tonic, by cadence.
 _FINALS = {
     Cadence.CLOSED: {0: 16, 4: 2, 3: 2, 7: 2},
-    Cadence.HALF: {7: 10, 2: 7, 11: 3, 10: 3},
+    Cadence.HALF: {7: 14, 2: 6, 11: 3, 10: 3},
     Cadence.DECEPTIVE: {0: 8, 4: 2, 3: 2, 7: 3},
-    Cadence.OPEN: {7: 4, 0: 3, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
+    Cadence.OPEN: {7: 6, 0: 4, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
 }
 _OTHER_FINAL_DIVISOR = 12
 #: The tonic that a melody circles is so much likelier to be its last note than one an octave off,

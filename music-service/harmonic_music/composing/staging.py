@@ -25,7 +25,7 @@ _GAINS = (0, 3, 11, 6, 4)
 #: What the way to the climax adds.
 _RISE = 14
 #: Energies between which the figures of a style are spread, from calm to full.
-_CALM, _FULL = 12, 62
+_CALM, _FULL = 6, 54
 _MIDDLE_ENERGY = 54
 #: So often has a phrase another figure than its section, and so often the next one on the way.
 _OTHER_FIGURE, _STRAY = 300, 260

@@ -18,7 +18,7 @@ from harmonic_music.theory.meters import Meter
 _USUAL, _HELD_END = 450, 300
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
-_PASSING, _SUSPENDED, _NEIGHBOURING = 800, 200, 350
+_PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
 #: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
 #: chromatic.
 _CHROMATIC_PERCENT = 70
@@ -41,7 +41,7 @@ class Texture:
         self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
         #: The purer the harmony, the less its voices leave it.
         self._leaves = 1100 - shape.consonance * 6 // 10
-        self._turns = 1000 - shape.consonance * 3 // 4
+        self._turns = 950 - shape.consonance * 4 // 5
 
     def tones(
         self,

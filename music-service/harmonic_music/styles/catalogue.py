@@ -31,7 +31,7 @@ class Style:
     syncopated: int = 100
     triplets: int = 0
     #: Of the melody's rests and long notes, those that a second voice answers.
-    answers: int = 500
+    answers: int = 700
     elided: int = 160
     #: How loud the style is, in percent added.
     loudness: int = 0
@@ -59,7 +59,7 @@ _ALL = (
     Style(
         "chorale", 9, FOUR_FOUR, (_CHOIR, _CHOIR, _CHURCH, _CHURCH),
         (("chorale", "line"), ("chorale", "walking"), ("flowing", "line"), ("chorale", "running")),
-        moving=(600, 950), syncopated=5, dotted=60, answers=200, elided=60, rubato=12,
+        moving=(600, 950), syncopated=5, dotted=60, answers=450, elided=60, rubato=12,
     ),
     Style(
         "strings", 9, FOUR_FOUR, (_VIOLIN, _VIOLA, _STRINGS, _CELLO),
@@ -87,7 +87,7 @@ _ALL = (
     Style(
         "ragtime", 6, FOUR_FOUR, (_BRIGHT, _BRIGHT, _BRIGHT, _BRIGHT),
         (("stride", "two"), ("stride", "walking"), ("pulse", "line")),
-        syncopated=400, dotted=40, moving=(200, 800), answers=400, legato=60,
+        syncopated=400, dotted=40, moving=(200, 800), answers=550, legato=60,
     ),
     Style(
         "latin", 6, FOUR_FOUR, (_NYLON, _FLUTE, _NYLON, _BASS),
@@ -124,7 +124,7 @@ _ALL = (
     Style(
         "jig", 5, SIX_EIGHT, (_FIDDLE, _WHISTLE, _STEEL, _BASS),
         (("waltz", "two"), ("pulse", "line"), ("offbeat", "two")),
-        groove="brushes", syncopated=20, moving=(200, 700), answers=300, legato=70,
+        groove="brushes", syncopated=20, moving=(200, 700), answers=500, legato=70,
     ),
     Style(
         "blues", 0, FOUR_FOUR, (_TENOR, _CLEAN, _ORGAN, _FINGERED),
