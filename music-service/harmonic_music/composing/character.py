@@ -64,7 +64,7 @@ def character_of(dice: Dice) -> Character:
         return dice.weighted(_FACTORS, _FACTOR_WEIGHTS)
 
     return Character(
-        repeats=min(factor(), 150) * 8 // 10,
+        repeats=min(factor(), 150) * 3 // 4,
         steps=dice.choice((65, 85, 105, 135, 190)),
         thirds=factor(),
         leaps=factor(),

@@ -112,7 +112,7 @@ class Rhythmist:
             last = found[-1] if found else (before[-1] - bar.length if before else -bar.length)
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
             # Where it is heaviest, the beat is kept more often.
-            share = self._anticipated // (2 if onset % (self._meter.group * UNIT) == 0 else 1)
+            share = self._anticipated * 2 // (3 if onset % (self._meter.group * UNIT) == 0 else 2)
             if not on_beat or last == onset - pulse == 0 or not takes(share):
                 found.append(onset)
             elif onset and onset - early > last:

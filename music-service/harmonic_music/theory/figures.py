@@ -10,7 +10,7 @@ from types import MappingProxyType
 from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, UNITS_PER_BEAT
 
 _SIXTEENTH = 3
-_DWELLING = 8
+_DWELLING = 12
 
 
 class Manner(Enum):
