@@ -13,7 +13,7 @@ from harmonic_music.theory.intervals import OCTAVE
 #: The upper voices lie above this pitch, D below middle C, and below the melody.
 LOWEST_VOICE = 50
 #: However low the melody goes, they have room up to here; without one, up to here.
-LOWEST_CEILING, HIGHEST_CEILING = 64, 76
+LOWEST_CEILING, HIGHEST_CEILING = 61, 76
 #: Below G, voices a third apart sound thick; further up than this, a voice is lost.
 _THICK_BELOW, _THICK_SEMITONES, _THICK_COST = 56, 4, 9
 _CLOSE_SEMITONES, _CLOSE_COST = 2, 3
