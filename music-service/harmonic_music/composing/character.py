@@ -75,7 +75,7 @@ def character_of(dice: Dice) -> Character:
         economy=dice.between(0, 850),
         moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
-        density=dice.choice((-280, -250, -210, -150, -70, 40, 140, 230)),
+        density=dice.choice((-210, -190, -160, -110, -50, 30, 110, 180)),
         span=dice.between(-3, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),

@@ -32,7 +32,7 @@ _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
 _ANTICIPATED = (0, 30, 80, 170, 340, 620, 1000)
-_STYLED_PERCENT = (75, 120)
+_STYLED_PERCENT = (90, 110)
 
 
 class Rhythmist:

@@ -24,10 +24,10 @@ _RESOLUTION = 1024
 _BOUND, _BOUND_BY_CONSONANCE = 40, 700
 #: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
 #: on strong ones, where what is foreign is meant to be heard.
-_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 750, 260)
+_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 1000, 300)
 #: On a beat, a tone is so much rarer that rubs with none of what sounds below, one of it, or more.
 _RUBBING = frozenset({1, 2, 6, 10, 11})
-_RUBBING_DIVISORS = (1, 2, 5, 8, 8)
+_RUBBING_DIVISORS = (1, 4, 12, 20, 20)
 #: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
 #: no chord has one.
 _FOREIGN_PERCENT = 60
