@@ -27,7 +27,7 @@ HALF ?= seen
 FROM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract bench chaos fuzz lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -101,8 +101,14 @@ conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SU
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract
 
+settings: $(DEV_READY) ## Generate the reference of settings from their declarations
+	@PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local.reference
+
 fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
 bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.streams import Streams
 from harness import leaks
 from harness.broker import Broker, OpenBus, connected, running_broker
 from harness.world import World, started

@@ -1,1 +1,1 @@
-"""The stateless front door: sockets on one side, the bus on the other, nothing decided here."""
+"""The gateway: sockets and HTTP on one side, the bus on the other; it decides nothing."""

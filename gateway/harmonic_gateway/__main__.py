@@ -1,16 +1,23 @@
 """``python -m harmonic_gateway``: one replica of the gateway."""
 
 import sys
+from contextlib import AbstractAsyncContextManager
 
-from harmonic_gateway.service import gateway
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_runtime.lifecycle import run_service
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.commands import run_command
+from harmonic_runtime.process.lifecycle import Process
 
 
 def main() -> int:
-    """Run until a signal; the exit status."""
-    return run_service(load_settings(GatewaySettings), gateway, service="gateway")
+    """Carry out what the command line asks for; the exit status."""
+    return run_command(GatewaySettings, _compose)
+
+
+def _compose(process: Process[GatewaySettings]) -> AbstractAsyncContextManager[None]:
+    # Settings load extensions: the catalogue, and all that stands on it, is made after that.
+    from harmonic_gateway.service import gateway  # noqa: PLC0415
+
+    return gateway(process)
 
 
 if __name__ == "__main__":

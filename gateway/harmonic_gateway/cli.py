@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import uvloop
 
-from harmonic_gateway.revocations import revoke
+from harmonic_gateway.identity.revocations import revoke
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import BusUnavailable, open_bus
-from harmonic_runtime.clock import SystemClock
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.logs import configure_logs, get_log
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.settings import ServiceSettings, load_settings
-from harmonic_runtime.streams import StreamFull, Streams
+from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.observability.logs import configure_logs, get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import ServiceSettings, load_settings
 
 STORE_TIMEOUT_S = 5.0
 

@@ -2,21 +2,39 @@
 
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
-from harmonic_protocol.messages.declaration import Request
+from harmonic_protocol.messages.declaration import Command, Request
+from harmonic_protocol.messages.universes import Operation
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock, milliseconds
-from harmonic_runtime.routing import OwnerClient
+from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.process.clock import milliseconds
+
+#: With less time left nobody is asked: there would be no time for the answer.
+LEAST_TIME_S = 0.05
 
 _UNAVAILABLE = refused(
     Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
+)
+OVERDUE = refused(
+    Code.INTERNAL_ERROR,
+    "The request could not be begun within its time",
+    reason=Reason.OVERDUE,
+    retryAfterMs=1000,
+)
+_OUTCOME_UNKNOWN = refused(
+    Code.INTERNAL_ERROR,
+    "Whether the request was carried out is not known",
+    reason=Reason.OUTCOME_UNKNOWN,
+    retryAfterMs=1000,
 )
 
 
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time."""
 
-    def __init__(self, client: OwnerClient, clock: Clock, timeout_s: float) -> None:
+    def __init__(self, client: OwnerClient, clock: SharedClock, timeout_s: float) -> None:
         self._client = client
         self._clock = clock
         self._timeout_s = timeout_s
@@ -28,14 +46,23 @@ class Owners:
         request: Request | InternalRequest,
         caller: Caller,
         trace_id: str = "",
+        *,
+        until_s: float | None = None,
     ) -> Reply:
         """The owner's reply; a transient ``INTERNAL_ERROR`` where none came in time.
 
-        ``key`` is what the owner is found by: a universe's id, for all but listings. After a
-        timeout the outcome is unknown, and a command with an ``opId`` may safely be sent again.
+        ``key`` is what the owner is found by: a universe's id, for all but listings. ``until_s``
+        is the request's deadline, if its time began before this call. Where somebody may have
+        received the request and did not answer, the reason is ``OUTCOME_UNKNOWN``: with an
+        ``opId``, the same command again tells what became of it.
         """
-        deadline_ms = milliseconds(self._clock.now()) + int(self._timeout_s * 1000)
-        envelope = Envelope(caller, deadline_ms, trace_id)
+        left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
+        if left_s < min(LEAST_TIME_S, self._timeout_s):
+            return Reply(error=OVERDUE)
+        left_ms = int(left_s * 1000)
+        deadline_ms = milliseconds(self._clock.now()) + left_ms
+        is_shared = self._clock.is_shared
+        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared)
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
         try:
             message = await self._client.request(
@@ -43,9 +70,17 @@ class Owners:
                 operation,
                 body,
                 headers=envelope.to_headers(),
-                deadline_s=self._timeout_s,
+                deadline_s=left_s,
                 repeatable=request.repeatable,
             )
+        except (BusTimeout, AnswerLost):
+            return Reply(error=_OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE)
         except BusUnavailable:
             return Reply(error=_UNAVAILABLE)
         return Reply.model_validate_json(message.payload)
+
+
+def _changes_something(request: Request | InternalRequest) -> bool:
+    if isinstance(request, Operation):
+        return request.spec.method != "GET"
+    return isinstance(request, Command)

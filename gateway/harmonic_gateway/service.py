@@ -4,56 +4,69 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
-from harmonic_gateway.addresses import networks
-from harmonic_gateway.answers import Answers
-from harmonic_gateway.api import Api, error_middleware, error_response, guard_addresses
-from harmonic_gateway.commands import Commands
-from harmonic_gateway.crowding import Crowding
-from harmonic_gateway.departures import Departures
-from harmonic_gateway.expiry import INTERVAL_S as TOKENS_INTERVAL_S
-from harmonic_gateway.feed import LogTrimmed
-from harmonic_gateway.front_door import FrontDoor
-from harmonic_gateway.heads import OWNERS_INTERVAL_S, HeadWatch
-from harmonic_gateway.identity import Verifier
-from harmonic_gateway.keys import Keys
-from harmonic_gateway.limits import Allowances, Guards
-from harmonic_gateway.listening import add_headers, listening
-from harmonic_gateway.notices import Notices
-from harmonic_gateway.origins import REFUSED, Origins, origins
+from harmonic_gateway.admission.application import GatewayApplication
+from harmonic_gateway.admission.arrivals import Arrivals
+from harmonic_gateway.admission.crowding import Crowding
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
+from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.allowlists import ANY
+from harmonic_gateway.commands.execution import Commands
+from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.commands.mailbox import MailboxLimits
+from harmonic_gateway.commands.worker import Worker
+from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.http.api import Api
+from harmonic_gateway.http.listening import listening, tls_context
+from harmonic_gateway.http.web_application import web_application
+from harmonic_gateway.identity.fingerprints import Fingerprints
+from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.rotation import rotated_files
+from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.identity.verification import Verifier
+from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
+from harmonic_gateway.membership.joining import Joining
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.notices import Notices
+from harmonic_gateway.membership.rejoining import Rejoining
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
-from harmonic_gateway.pids import Pids
-from harmonic_gateway.pieces import Pieces
-from harmonic_gateway.recovery import Recovery
-from harmonic_gateway.revocations import Revocations
-from harmonic_gateway.rooms import Rooms
-from harmonic_gateway.sessions import Sessions
+from harmonic_gateway.recovery.finding import Finder
+from harmonic_gateway.recovery.liveness import LivenessChecks
+from harmonic_gateway.recovery.missed import MissedReader
+from harmonic_gateway.recovery.pending import PendingReturns
+from harmonic_gateway.recovery.recovery import Recovery
+from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.signals import Signals, unpack
-from harmonic_gateway.sockets import SocketLimits, SocketServer
+from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import LogPart, ReadLog
-from harmonic_protocol.log import HiddenEvent
-from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
-from harmonic_protocol.refusals import Code
-from harmonic_runtime.bus import BusUnavailable, open_bus
-from harmonic_runtime.directory import announce, watch
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import health_routes, ops_server
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
-from harmonic_runtime.ticker import every
-from harmonic_runtime.wire import Message
+from harmonic_protocol.catalogue import COMMANDS
+from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
+from harmonic_runtime.bus.directory import announce, watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
+from harmonic_runtime.process.ticker import every
 
 #: How often a gateway says that it lives; owners wait for several of these.
 ANNOUNCE_INTERVAL_S = 2.0
 #: Gateways of which nothing is heard for so long have left their clients alone.
 GATEWAY_TTL_S = 6.0
-#: Rooms whose missed records are asked for at the same time.
-LOGS_READ_AT_ONCE = 32
 
 
 @asynccontextmanager
@@ -72,11 +85,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"gateway {gateway_id}",
+            name=f"gateway {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
+        shared_clock(bus, clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log) as shared,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
         announce(
@@ -88,11 +103,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ),
         Tasks(process) as tasks,
     ):
-        owners = Owners(OwnerClient(bus, replicas, "state"), clock, settings.request_timeout_s)
+        owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
-        pids = Pids(settings.recovery_secret)
+        pids = Pids(*settings.recovery_secrets)
         keys = Keys(
             secrets=settings.secrets,
             jwks_url=settings.jwks_url,
@@ -101,37 +116,47 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        standing = Standing(verifier, revocations, clock)
         answers = Answers(log, metrics)
+        sessions: dict[str, Session] = {}
+        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        tokens = TokenWatch(
+            sessions=sessions,
+            standing=standing,
+            answers=answers,
+            clock=clock,
+            warning_s=settings.token_warning_s,
+            grace_s=settings.token_grace_s,
+        )
+        revocations.on_news(tokens.look_at_revocations)
         allowances = Allowances(streams, clock=clock, metrics=metrics)
-        await allowances.learn()
+        with process.waiting_for("the streams of limits"):
+            await allowances.learn()
+        memberships = Memberships()
+        # Their seats were released while they are here.
+        unseated: asyncio.Queue[Membership] = asyncio.Queue()
+        history = History(owners, pieces, gateway_id)
 
-        reading = asyncio.Semaphore(LOGS_READ_AT_ONCE)
+        def relay(universe_id: str, message: Message) -> None:
+            frame = unpack(message)
+            if frame is not None:
+                broadcast([frame], memberships.present(universe_id))
 
-        async def read_log(universe_id: str, after_position: int) -> LogPart:
-            request = ReadLog(universe_id=universe_id, after_position=after_position)
-            caller = Caller("", "", gateway_id=gateway_id)
-            async with reading:
-                reply = await owners.ask(universe_id, request.operation(), request, caller)
-            if reply.error is not None and reply.error.code is Code.NOT_FOUND:
-                raise LogTrimmed
-            if reply.error is not None:
-                raise BusUnavailable(reply.error.message)
-            return LogPart.model_validate(reply.result)
-
-        def notice(universe_id: str, event: HiddenEvent) -> None:
-            notices.act_upon(universe_id, event)
-
-        def signal(universe_id: str, message: Message) -> None:
-            rooms.broadcast(universe_id, [unpack(message)])
-
-        signals = Signals(signal, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
-
+        signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
+        notices = Notices(
+            memberships=memberships,
+            unseated=unseated,
+            answers=answers,
+            sessions=saved_sessions,
+            tasks=tasks,
+        )
         rooms = Rooms(
+            memberships=memberships,
             bus=bus,
-            read_log=read_log,
-            fetch_notes=pieces.notes,
-            on_notice=notice,
+            history=history,
+            on_notice=notices.act_upon,
             on_signal=signals.take,
             tasks=tasks,
             metrics=metrics,
@@ -144,110 +169,163 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         bus.on_reconnect(heads.compare_all)
         bus.on_gap(heads.compare_all)
         tasks.start(heads.keep_asking(), name="heads")
-        commands = Commands(
-            bus=bus,
-            owners=owners,
-            rooms=rooms,
-            sessions=saved_sessions,
-            answers=answers,
-            clock=clock,
-            rooms_per_connection=settings.rooms_per_connection,
-        )
-        recovery = Recovery(
-            sessions=saved_sessions,
-            pids=pids,
-            owners=owners,
-            rooms=rooms,
-            answers=answers,
-            gateways=gateways,
-            read_log=read_log,
-            fetch_notes=pieces.notes,
-            window_s=settings.recovery_window_s,
-            clock=clock,
-            metrics=metrics,
-        )
         departures = Departures(
-            owners=owners,
+            memberships=memberships,
             rooms=rooms,
-            saved=saved_sessions,
+            owners=owners,
+            sessions=saved_sessions,
             tasks=tasks,
             grace_s=settings.departure_grace_s,
         )
-
-        def revoked() -> None:
-            door.look_at_revocations()
-
-        revocations = Revocations(bus, streams, revoked)
-        door = FrontDoor(
-            settings=settings,
+        rejoining = Rejoining(
+            unseated=unseated,
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            answers=answers,
+            sessions=saved_sessions,
+            tasks=tasks,
+        )
+        tasks.start(rejoining.keep_rejoining(), name="rejoining")
+        finder = Finder(
+            sessions=saved_sessions,
+            pids=pids,
+            gateways=gateways,
             gateway_id=gateway_id,
+            window_s=settings.recovery_window_s,
+            clock=clock,
+        )
+        returns = RoomReturns(
+            owners=owners,
+            memberships=memberships,
+            rooms=rooms,
+            departures=departures,
+            sessions=saved_sessions,
+            reader=MissedReader(history, metrics),
+            answers=answers,
+            tasks=tasks,
+        )
+        checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
+        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
+        pending = PendingReturns(
+            finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
+        )
+        recovery = Recovery(
+            finder=finder,
+            returns=returns,
+            pending=pending,
+            checks=checks,
+            memberships=memberships,
+            clock=clock,
+            metrics=metrics,
+        )
+        tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
+        commands = Commands(
             bus=bus,
-            verifier=verifier,
-            revocations=revocations,
-            allowances=allowances,
+            owners=owners,
+            memberships=memberships,
+            rooms=rooms,
+            joining=Joining(
+                memberships=memberships,
+                rooms=rooms,
+                owners=owners,
+                sessions=saved_sessions,
+                departures=departures,
+                rooms_per_connection=settings.rooms_per_connection,
+            ),
+            cancel_return=pending.cancel,
+            answers=answers,
+            clock=clock,
+        )
+
+        def new_guard() -> FloodGuard:
+            return FloodGuard(settings.events_per_s, settings.events_burst)
+
+        intake = Intake(
+            worker=Worker(
+                commands=commands,
+                refresh=tokens.refresh,
+                standing=standing,
+                allowances=allowances,
+                answers=answers,
+                tasks=tasks,
+                clock=clock,
+                log=log,
+            ),
+            standing=standing,
+            answers=answers,
+            clock=shared,
+            metrics=metrics,
+            limits=MailboxLimits(
+                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
+            ),
+            flood=new_guard().allowance,
+        )
+        arrivals = Arrivals(
+            standing=standing,
             crowding=Crowding(
                 connections_per_user=settings.connections_per_user,
                 ping_timeout_s=settings.ping_timeout_s,
                 metrics=metrics,
             ),
-            commands=commands,
-            answers=answers,
-            saved_sessions=saved_sessions,
             recovery=recovery,
-            departures=departures,
             pids=pids,
-            clock=clock,
-            tasks=tasks,
-            metrics=metrics,
+            fingerprints=Fingerprints(settings.recovery_secrets[0]),
+            departures=departures,
+            gateway_id=gateway_id,
             log=log,
         )
-        notices = Notices(
-            sessions=door.sessions,
-            rooms=rooms,
-            owners=owners,
-            answers=answers,
-            saved=saved_sessions,
+        revocations.on_news(arrivals.look_at_tokens)
+        application = GatewayApplication(
+            sessions=sessions,
+            bus=bus,
+            arrivals=arrivals,
+            greeting=Greeting(settings, allowances, clock),
+            tokens=tokens,
+            intake=intake,
+            recovery=recovery,
             departures=departures,
-            tasks=tasks,
         )
         await revocations.start()
         tasks.start(revocations.keep_reading(), name="revocations")
         await revocations.loaded()
-        sockets = SocketServer(door, limits=_limits(settings), log=log, metrics=metrics)
+        with process.waiting_for("the keys of tokens"):
+            await keys.loaded()
+        sockets = SocketServer(
+            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+        )
         api = Api(
-            identify=door.identify,
+            standing=standing,
             allowances=allowances,
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
             log=log,
         )
-        allowed = Origins(origins(settings.allowed_origins))
-        addresses = Guards(
-            settings.connects_per_s,
-            settings.connects_burst,
-            metrics.counter("address_refusals", "connects refused: address too busy"),
+        app = web_application(
+            settings,
+            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
+            log=log,
+            metrics=metrics,
+            clock=clock,
         )
-        app = web.Application(
-            client_max_size=MAX_MESSAGE_BYTES,
-            middlewares=[
-                allowed.middleware(lambda: error_response(REFUSED)),
-                guard_addresses(addresses, networks(settings.trusted_proxies), clock),
-                error_middleware(log),
-            ],
-        )
-        add_headers(app, allowed, secure=settings.tls_cert_file is not None)
-        app.add_routes([*sockets.routes(), *api.routes(), *health_routes(process.readiness)])
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
-            every(TOKENS_INTERVAL_S, door.look_at_tokens),
+            every(TOKENS_INTERVAL_S, tokens.look_at_times),
+            every(TOKENS_INTERVAL_S, arrivals.look_at_tokens),
         ):
-            async with listening(app, settings) as port:
+            tls = tls_context(settings)
+            rotated = [
+                *rotated_files(settings, keys, pids, tls),
+                *rotated_credentials(settings, bus),
+            ]
+            tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
+            async with listening(app, settings, tls) as port:
                 log.info("listening", host=settings.host, port=port)
                 yield
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
-                await door.close()
+                await application.close()
 
 
 def _limits(settings: GatewaySettings) -> SocketLimits:
@@ -255,7 +333,8 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_AUDIO_MESSAGE_BYTES,
-        allowed_origins=tuple(origins(settings.allowed_origins)),
-        name=settings.gateway_name,
+        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
+        # Others were refused before: python-engineio knows no patterns.
+        allowed_origins=(ANY,),
+        name=settings.session_prefix,
     )

@@ -1,14 +1,18 @@
 """What an operator may set of the gateway, all by ``HARMONIC_…`` variables."""
 
+import hashlib
+import re
 from collections.abc import Callable
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from harmonic_gateway.addresses import networks
-from harmonic_gateway.origins import origins
+from harmonic_gateway.allowlists import networks, origins, own_origins
 from harmonic_protocol.messages.declaration import KIB
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_protocol.messages.extensions import ExtensionNames
+from harmonic_runtime.process.settings import ServiceSettings
+
+_PREFIX = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
@@ -24,6 +28,9 @@ def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
 class GatewaySettings(ServiceSettings):
     """The gateway's settings. Without a key to verify tokens with, it does not start."""
 
+    service: ClassVar[str] = "gateway"
+
+    extensions: ExtensionNames = ""
     jwt_secret: Annotated[
         SecretStr | None,
         Field(min_length=16, description="shared secret of HS256 tokens, at least 16 characters"),
@@ -51,6 +58,10 @@ class GatewaySettings(ServiceSettings):
             description="what clients that come back are known by; needed without a JWT secret",
         ),
     ] = None
+    session_old_secrets: Annotated[
+        SecretStr | None,
+        Field(description="session secrets that are still believed, separated by white space"),
+    ] = None
     token_warning_s: Annotated[
         float, Field(ge=0, le=3600, description="time before a token's expiry to warn its client")
     ] = 60.0
@@ -59,7 +70,7 @@ class GatewaySettings(ServiceSettings):
     ] = 30.0
     audio_bytes_per_s: Annotated[
         int,
-        Field(ge=KIB, le=2**30, description="bytes of audio analyses that a room is sent a second"),
+        Field(ge=KIB, le=2**30, description="bytes of live signals that a room is sent a second"),
     ] = 1024 * KIB
     events_per_s: Annotated[
         int,
@@ -78,6 +89,20 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    failed_calls_per_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="API calls without a good token, of one address on average",
+        ),
+    ] = 10.0
+    failed_calls_burst: Annotated[
+        int,
+        Field(
+            ge=1, le=1_000_000, description="API calls of one address without a good token, at once"
+        ),
+    ] = 200
     connections_per_user: Annotated[
         int, Field(ge=1, le=1_000_000, description="connections that a user may have here at once")
     ] = 64
@@ -92,13 +117,6 @@ class GatewaySettings(ServiceSettings):
             " in front keep theirs, which nginx does for 60",
         ),
     ] = 75.0
-    gateway_name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z0-9-]{1,32}$",
-            description="begins every Engine.IO session id, so that a balancer can route on it",
-        ),
-    ] = "g1"
     tls_cert_file: Annotated[
         str | None, Field(description="own certificate for clients (PEM); needs a key")
     ] = None
@@ -107,8 +125,17 @@ class GatewaySettings(ServiceSettings):
         str,
         AfterValidator(_checked(origins)),
         Field(
-            description="origins of web pages that may connect, separated by commas; `*` for all."
-            " Programs, which have no origin, always may"
+            description="origins of web pages that may connect, separated by commas:"
+            " `https://app.example`, `https://*.app.example`, `null`, `file://`; `*` for all."
+            " Programs that say no origin always may"
+        ),
+    ] = ""
+    public_urls: Annotated[
+        str,
+        AfterValidator(_checked(own_origins)),
+        Field(
+            description="addresses that clients know the gateway by, separated by commas:"
+            " `https://live.example`. Programs that say it as their origin may connect"
         ),
     ] = ""
     trusted_proxies: Annotated[
@@ -168,6 +195,23 @@ class GatewaySettings(ServiceSettings):
         return self
 
     @property
+    def session_prefix(self) -> str:
+        """Begins every Engine.IO session id, so that a balancer can route on it.
+
+        It is the instance's name where that has at most 32 small letters, digits and hyphens.
+        """
+        if _PREFIX.fullmatch(self.instance):
+            return self.instance
+        digest = hashlib.blake2b(self.instance.encode(), digest_size=6).hexdigest()
+        readable = re.sub(r"[^a-z0-9-]", "-", self.instance.lower())[:16]
+        return f"{readable}-{digest}"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins that may connect, the gateway's own among them."""
+        return origins(self.allowed_origins) | own_origins(self.public_urls)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The shared secrets that tokens may be signed with, the current one first."""
         current = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
@@ -175,7 +219,9 @@ class GatewaySettings(ServiceSettings):
         return tuple(filter(None, (current, *old.split())))
 
     @property
-    def recovery_secret(self) -> str:
-        """What the secrets of clients that come back are proven with."""
-        chosen = self.session_secret or self.jwt_secret
-        return chosen.get_secret_value() if chosen else ""
+    def recovery_secrets(self) -> tuple[str, ...]:
+        """What the secrets of clients that come back are proven with, the current one first."""
+        if self.session_secret is None:
+            return self.secrets
+        old = self.session_old_secrets.get_secret_value() if self.session_old_secrets else ""
+        return (self.session_secret.get_secret_value(), *old.split())

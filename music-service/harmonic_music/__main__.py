@@ -3,28 +3,24 @@
 ``python -m harmonic_music compose`` composes offline: a request a line in, an answer a line out.
 """
 
-import argparse
 import sys
 
 from harmonic_music.bulk import answers
 from harmonic_music.service import music_service
 from harmonic_music.settings import MusicSettings
-from harmonic_runtime.entropy import new_seed
-from harmonic_runtime.lifecycle import run_service
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.commands import run_command
+from harmonic_runtime.process.entropy import new_seed
 
 
 def main() -> int:
-    """Run until a signal, or until the last request is answered; the exit status."""
-    parser = argparse.ArgumentParser(prog="harmonic_music", description=__doc__)
-    parser.add_argument(
-        "command", nargs="?", choices=("serve", "compose"), default="serve", help="default: serve"
-    )
-    if parser.parse_args().command == "compose":
-        for answer in answers(sys.stdin.buffer, new_seed):
-            print(answer, flush=True)
-        return 0
-    return run_service(load_settings(MusicSettings), music_service, service="music")
+    """Carry out what the command line asks for; the exit status."""
+    return run_command(MusicSettings, music_service, others={"compose": _compose})
+
+
+def _compose() -> int:
+    for answer in answers(sys.stdin.buffer, new_seed):
+        print(answer, flush=True)
+    return 0
 
 
 if __name__ == "__main__":

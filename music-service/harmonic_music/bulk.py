@@ -19,6 +19,7 @@ from harmonic_music.composing import CompositionRequest
 from harmonic_music.composing.memory import Theme, read_theme
 from harmonic_music.performing import perform
 from harmonic_protocol.messages.music import Duration, Seed
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import MusicParameters, PhysicsParameters, StyleName
@@ -109,9 +110,11 @@ def _read(line: bytes) -> dict[str, Any] | Refused:
     try:
         asked = json.loads(line)
     except (ValueError, RecursionError):
-        return refused(Code.INVALID_PARAMETERS, "The line is not JSON", reason="NOT_JSON")
+        return refused(Code.INVALID_PARAMETERS, "The line is not JSON", reason=Reason.NOT_JSON)
     if not isinstance(asked, dict):
-        return refused(Code.INVALID_PARAMETERS, "A request is an object", reason="NOT_AN_OBJECT")
+        return refused(
+            Code.INVALID_PARAMETERS, "A request is an object", reason=Reason.NOT_AN_OBJECT
+        )
     return asked
 
 

@@ -22,12 +22,12 @@ from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import CompleteMusic
 from harmonic_protocol.log import MusicJob
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock, milliseconds
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Job, StreamFull, Streams
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Job, StreamFull, Streams
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock, milliseconds
 
 CONSUMER = "composers"
 #: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
@@ -197,7 +197,8 @@ class Composers:
             scale=score.scale,
             composer_version=COMPOSER_VERSION,
         )
-        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "")
+        left_ms = int(HAND_OVER_TIMEOUT_S * _MS_PER_S)
+        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "", left_ms)
         message = await self._owners.request(
             asked.universe_id,
             result.operation(),

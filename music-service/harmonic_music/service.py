@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from harmonic_music.jobs import CONSUMER_CONFIG, Composers
 from harmonic_music.settings import MusicSettings
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import open_bus
-from harmonic_runtime.directory import watch
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.ops import ops_server
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
+from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
+from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
 
 
 @asynccontextmanager
@@ -27,27 +30,34 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             ops_server(settings, process.readiness, metrics),
             open_bus(
                 settings,
-                name=f"music {settings.replica_id}",
+                name=f"music {settings.instance}",
                 log=log,
                 metrics=metrics,
                 on_closed=lambda: process.fail("bus closed"),
+                waiting_for=process.waiting_for,
             ) as bus,
+            shared_clock(
+                bus, process.clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log
+            ) as clock,
             watch(bus, "state") as replicas,
             AsyncExitStack() as at_the_end,
         ):
             streams = Streams(bus)
-            await streams.wait_for(subjects.JOBS_STREAM)
+            rotated = rotated_credentials(settings, bus)
+            with process.waiting_for(f"stream {subjects.JOBS_STREAM}"):
+                await streams.wait_for(subjects.JOBS_STREAM)
             await streams.ensure_consumer(subjects.JOBS_STREAM, CONSUMER_CONFIG)
             composers = Composers(
                 streams=streams,
                 owners=OwnerClient(bus, replicas, "state"),
                 executor=executor,
-                clock=process.clock,
+                clock=clock,
                 metrics=metrics,
                 log=log,
             )
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
+            tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")
             for number in range(settings.composers):

@@ -1,14 +1,16 @@
 """What an operator may set of the music service, all by ``HARMONIC_…`` variables."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 class MusicSettings(ServiceSettings):
     """The music service's settings."""
+
+    service: ClassVar[str] = "music"
 
     composers: Annotated[
         int, Field(ge=1, le=64, description="pieces under way at the same time")

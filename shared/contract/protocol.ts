@@ -19,7 +19,7 @@ export interface Analysis {
   frequencies: Array<number | null> | TypedArray;
   /** The samples, as numbers or as a typed array. */
   waveform: Array<number> | TypedArray;
-  /** The sender's own time of the analysis, relayed as it is. 1 to 64 characters. */
+  /** A time by the client's clock, as ISO 8601 writes it. */
   timestamp: string;
 }
 
@@ -67,7 +67,7 @@ export interface ConnectRefusal {
   error: string;
   code: ErrorCode;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
 }
 
 /** The connection is accepted. */
@@ -78,6 +78,8 @@ export interface ConnectSuccess {
   sessionId: string;
   /** Whether an earlier session of this client goes on. */
   recovered: boolean;
+  /** What became of an earlier session of this client. */
+  recovery: RecoveryReport;
   /** When the token expires. */
   expiresAt: Timestamp;
   /** The server's clock. */
@@ -104,11 +106,127 @@ export interface CreateUniverse {
   maxParticipants?: number;
 }
 
+/** What a refusal tells programs; each field is there where it applies. */
+export interface Details {
+  reason?: ErrorReason;
+  /** The command that was refused. */
+  event?: string;
+  /** The universe in question, if the command named one. */
+  universeId?: string;
+  /** The command's `opId`, if it had one. */
+  opId?: string;
+  /** Is found in the server's logs, for support requests. */
+  errorId?: string;
+  /** When another try is worth it, in milliseconds from now. */
+  retryAfterMs?: number;
+  /** The limit that was reached. */
+  limit?: number;
+  /** The length of the time that `limit` counts in, in milliseconds. */
+  windowMs?: number;
+  /** The most bytes that are taken. */
+  limitBytes?: number;
+  /** The most levels of objects and lists that are taken. */
+  limitDepth?: number;
+  /** The mode that the user may have in this universe. */
+  allowedMode?: Mode;
+  /** The claim of the token that is at fault. */
+  claim?: string;
+  /** The fields at fault, at most 20. */
+  fields?: Array<InvalidField>;
+}
+
 /** Seconds. */
 export type Duration = number;
 
+/** The body of every answer of the HTTP API with a status of 400 or above. */
+export interface ErrorBody {
+  /** Why the request is refused. */
+  error: Refused;
+}
+
 /** The error codes that clients know. */
 export type ErrorCode = "AUTH_ERROR" | "NOT_FOUND" | "PERMISSION_DENIED" | "INVALID_PARAMETERS" | "ROOM_FULL" | "RATE_LIMITED" | "INTERNAL_ERROR";
+
+/**
+ * Why a request was refused, within its error code.
+ *
+ * It tells apart what one error code holds together; for an unknown one, act on the code.
+ */
+export type ErrorReason =
+  /** No token was given. */
+  | "MISSING"
+  /** The token has expired. */
+  | "EXPIRED"
+  /** The token proves nothing here, or it is another user's; `details.claim` may say why. */
+  | "INVALID"
+  /** The token was revoked. */
+  | "REVOKED"
+  /** The keys of tokens cannot be read at the moment. */
+  | "KEYS_UNAVAILABLE"
+  /** The connection is not in the universe's room. */
+  | "NOT_IN_ROOM"
+  /** The connection may only view. */
+  | "VIEW_ONLY"
+  /** Only the universe's owner may do this. */
+  | "NOT_OWNER"
+  /** The user was removed from the universe. */
+  | "REMOVED"
+  /** Pages of this origin may not use the server. */
+  | "ORIGIN"
+  /** The message or the body has more bytes than `details.limitBytes`. */
+  | "TOO_LARGE"
+  /** The message nests deeper than `details.limitDepth` levels. */
+  | "TOO_DEEP"
+  /** An object has over `details.limitFields` fields, or a message over `details.limitValues`. */
+  | "TOO_MANY_VALUES"
+  /** There is no command of this name. */
+  | "UNKNOWN_EVENT"
+  /** The payload is not one JSON object. */
+  | "NOT_AN_OBJECT"
+  /** The body is not JSON. */
+  | "NOT_JSON"
+  /** The body ended early, or did not arrive in time. */
+  | "NOT_WHOLE"
+  /** The body's content type or encoding is not served. */
+  | "CONTENT_TYPE"
+  /** The address does not serve this HTTP method. */
+  | "METHOD"
+  /** The `opId` was used for another command. */
+  | "OP_ID_REUSED"
+  /** The universe's log does not reach the position that was named. */
+  | "OFFSET"
+  /** The universe's log does not reach back to the position that was named. */
+  | "TRIMMED"
+  /** The id is in use, or was once. */
+  | "TAKEN"
+  /** The user owns `details.limit` universes, as many as a user may. */
+  | "QUOTA"
+  /** The universe's owner has no role in it. */
+  | "OWNER"
+  /** The universe has `details.limit` members. */
+  | "TOO_MANY_MEMBERS"
+  /** Earlier requests have to be finished first. */
+  | "BUSY"
+  /** The user has `details.limit` connections, as many as a user may. */
+  | "CONNECTIONS"
+  /** The connection is in `details.limit` rooms. */
+  | "TOO_MANY_ROOMS"
+  /** The connection's live signals take too many bytes. */
+  | "SIGNAL_BYTES"
+  /** `details.limit` commands of the connection wait already. */
+  | "QUEUE_FULL"
+  /** The request could not be begun within its time: nothing was done. */
+  | "OVERDUE"
+  /** Whether the request was carried out is unknown; the same `opId` again tells. */
+  | "OUTCOME_UNKNOWN"
+  /** The universe holds `details.limitBytes` bytes of this, as many as it may. */
+  | "NO_SPACE"
+  /** The universe has no space to remember another `opId` within `details.windowMs`. */
+  | "TOO_MANY_OPERATIONS"
+  /** There is no room to store this at the moment. */
+  | "STORAGE_FULL"
+  /** Stored data of the universe is lost, and the rest cannot be used alone. */
+  | "DAMAGED";
 
 /** A command was refused. */
 export interface ErrorReported {
@@ -116,13 +234,7 @@ export interface ErrorReported {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
-}
-
-/** The body of every answer of the HTTP API with a status of 400 or above. */
-export interface Failure {
-  /** Why the request is refused. */
-  error: Refused;
+  details: Details;
 }
 
 /** Ask for a piece from the universe's parameters as they are now. */
@@ -142,6 +254,18 @@ export interface GenerateMusic {
 export interface Health {
   /** Always the same: whoever answers lives. */
   status: "alive";
+}
+
+/** A field at fault, and the range that it must be in, if it has one. */
+export interface InvalidField {
+  /** The field's path, such as `parameters.gravity`. */
+  field: string;
+  /** What is wrong with it, for a person. */
+  reason: string;
+  /** The smallest value that is taken. */
+  min?: number;
+  /** The largest value that is taken. */
+  max?: number;
 }
 
 /** Enter a universe's room, or change one's mode in it. */
@@ -165,8 +289,10 @@ export interface LeaveRoom {
 export interface Limits {
   /** The most bytes that one message may take, `audio_analysis` excepted. */
   messageBytes: number;
-  /** The most bytes that one `audio_analysis` may take. */
+  /** The most bytes that one `audio_analysis` may take. Default 131072. */
   audioMessageBytes: number;
+  /** The most bytes of those commands that may take more, by their names. */
+  largerMessageBytes: Record<string, number>;
   /** How many levels deep a message may nest objects and lists. */
   messageDepth: number;
   /** How many connections a user may have at one gateway at the same time. */
@@ -181,17 +307,21 @@ export interface Limits {
   generationsPerMinute: number;
   /** How many joins and leaves a user may do in any minute. */
   roomsPerMinute: number;
-  /** How many `audio_analysis` a connection may send in a minute. */
-  audioPerMinute: number;
+  /** How many live signals of each kind a connection may send in a second, on average. */
+  signalsPerSecond: number;
+  /** How many live signals of a kind it may send at once. */
+  signalsBurst: number;
+  /** How many bytes of live signals it may send in a second, on average. */
+  signalBytesPerSecond: number;
   /**
-   * How many events a connection may send in a second, on average; one counts once more for
-   * each 32 KiB that it takes.
+   * How many events a connection may send in a second, on average, live signals excepted; one
+   * counts once more for each 32 KiB that it takes.
    */
   eventsPerSecond: number;
 }
 
 /** Someone's role in a universe. */
-export interface Membership {
+export interface MemberRole {
   userId: UserId;
   role: Mode;
 }
@@ -253,6 +383,8 @@ export interface MusicGenerated {
   drums?: Array<Stroke>;
   /** The `requestId` of an earlier piece of this universe. */
   after?: string;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -282,6 +414,8 @@ export interface MusicUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All music parameters as they are now. */
   parameters: MusicParameters;
 }
@@ -309,7 +443,7 @@ export interface Note {
 /** The client's own id of this command: sent twice, applied once. */
 export type OperationId = string;
 
-/** The three parameter sets of a universe. */
+/** The parameter sets of a universe. */
 export interface Parameters {
   physics: PhysicsParameters;
   music: MusicParameters;
@@ -389,14 +523,52 @@ export interface PhysicsUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
 }
 
 /** Whether the process takes new work. */
-export interface Readiness {
+export interface ReadinessBody {
   /** Whether new work is taken: only while `ready`. */
   status: "starting" | "ready" | "draining";
+}
+
+/** What became of a client's earlier session when it connected. */
+export type RecoveryOutcome =
+  /** The session goes on: what was missed is sent after `room_joined`. */
+  | "recovered"
+  /**
+   * Earlier connections of the user are asked whether they are alive. The rooms of one that is
+   * not follow within a ping timeout and a second, unless the client joins or leaves a room
+   * before.
+   */
+  | "pending"
+  /** A new session begins: the client joins its rooms itself. */
+  | "new";
+
+/** Why an earlier session does not go on, or does not yet. */
+export type RecoveryReason =
+  /** It is not known yet whether an earlier connection is broken. */
+  | "PENDING"
+  /** The client ended its session, and this one does not say its `pid`. */
+  | "GOODBYE"
+  /** The session ended longer ago than sessions are kept. */
+  | "WINDOW"
+  /** The client said `recovery: 0`. */
+  | "DECLINED"
+  /** The log does not hold all that was missed. */
+  | "TRIMMED"
+  /** There is no session that this client may continue. */
+  | "NONE";
+
+/** What became of the client's earlier session, and why. */
+export interface RecoveryReport {
+  /** What became of it. */
+  outcome: RecoveryOutcome;
+  /** Why it does not go on, or does not yet. */
+  reason?: RecoveryReason;
 }
 
 /** Go on with a newer token of the same user. */
@@ -416,7 +588,7 @@ export interface Refused {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
 }
 
 /** The ack of a command that was refused; the event of the refusal is sent all the same. */
@@ -457,7 +629,7 @@ export interface RoomRefused {
   /** What went wrong, for a person. */
   message: string;
   /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
-  details: Record<string, unknown>;
+  details: Details;
   /** The universe in question, if the command named one. */
   universeId?: string;
 }
@@ -558,32 +730,6 @@ export interface TokenRefreshed {
  */
 export type TypedArray = ArrayBuffer | ArrayBufferView;
 
-/** A universe as its visitors may know it; `members` only for its owner. */
-export interface Universe {
-  id: UniverseId;
-  /** The universe's name. */
-  name: string;
-  /** The user who created the universe. */
-  owner: UserId;
-  visibility: Visibility;
-  /** What anyone may do in the universe while it is public. */
-  publicMode: Mode;
-  /** How many users may be in the room at the same time. */
-  maxParticipants: number;
-  /** All parameters as they are now. */
-  parameters: Parameters;
-  /** How many users are in the room. */
-  participants: number;
-  /** When the universe was created. */
-  createdAt: Timestamp;
-  /** When the universe last changed. */
-  updatedAt: Timestamp;
-  /** The `seq` of the universe's last frame. */
-  seq: number;
-  /** The members' roles by user id; only the owner is told. */
-  members?: Record<string, Mode>;
-}
-
 /** 1 to 64 letters, digits, `_` and `-`. */
 export type UniverseId = string;
 
@@ -612,6 +758,32 @@ export interface UniverseSummary {
   maxParticipants: number;
   /** When the universe was created. */
   createdAt: Timestamp;
+}
+
+/** A universe as its visitors may know it; `members` only for its owner. */
+export interface UniverseView {
+  id: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** All parameters as they are now. */
+  parameters: Parameters;
+  /** How many users are in the room. */
+  participants: number;
+  /** When the universe was created. */
+  createdAt: Timestamp;
+  /** When the universe last changed. */
+  updatedAt: Timestamp;
+  /** The `seq` of the universe's last frame. */
+  seq: number;
+  /** The members' roles by user id; only the owner is told. */
+  members?: Record<string, Mode>;
 }
 
 /** Change music parameters. */
@@ -705,6 +877,8 @@ export interface VisualizationUpdated {
   seq?: number;
   /** Nothing happened just now: this is what the values are, after a return. */
   current?: true;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
   /** All visualization parameters as they are now. */
   parameters: VisualizationParameters;
 }
@@ -720,57 +894,57 @@ export interface ClientToServerEvents {
    * Enter a universe's room, or change one's mode in it.
    *
    * Followed by `room_joined` and `participant_joined`, or by `room_error` where it is refused.
-   * A user has 30 joins and leaves in any minute. A message may take 64 KiB.
+   * Joins and leaves of a user in any minute: 30. A message may take 64 KiB.
    */
   join_room: Emit<JoinRoom, Accepted | Rejected>;
   /**
    * Leave a universe's room.
    *
-   * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused. A
-   * user has 30 joins and leaves in any minute. A message may take 64 KiB.
+   * Followed by `room_left` and `participant_left`, or by `room_error` where it is refused.
+   * Joins and leaves of a user in any minute: 30. A message may take 64 KiB.
    */
   leave_room: Emit<LeaveRoom, Accepted | Rejected>;
   /**
    * Change physics parameters.
    *
-   * Followed by `physics_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute. A message may take 64 KiB.
+   * Followed by `physics_updated`, or by `error` where it is refused. Parameter updates of a
+   * user in any minute: 60. A message may take 64 KiB.
    */
   update_physics: Emit<UpdatePhysics, Accepted | Rejected>;
   /**
    * Change music parameters.
    *
-   * Followed by `music_updated`, or by `error` where it is refused. A user has 60 parameter
-   * updates in any minute. A message may take 64 KiB.
+   * Followed by `music_updated`, or by `error` where it is refused. Parameter updates of a user
+   * in any minute: 60. A message may take 64 KiB.
    */
   update_music: Emit<UpdateMusic, Accepted | Rejected>;
   /**
    * Change visualization parameters.
    *
-   * Followed by `visualization_updated`, or by `error` where it is refused. A user has 60
-   * parameter updates in any minute. A message may take 64 KiB.
+   * Followed by `visualization_updated`, or by `error` where it is refused. Parameter updates
+   * of a user in any minute: 60. A message may take 64 KiB.
    */
   update_visualization: Emit<UpdateVisualization, Accepted | Rejected>;
   /**
    * Change several parameter sets at once: all of it happens, or nothing.
    *
    * Followed by `physics_updated` and `music_updated` and `visualization_updated`, or by
-   * `error` where it is refused. A user has 60 parameter updates in any minute. A message may
+   * `error` where it is refused. Parameter updates of a user in any minute: 60. A message may
    * take 64 KiB.
    */
   update_parameters: Emit<UpdateParameters, Accepted | Rejected>;
   /**
    * Ask for a piece from the universe's parameters as they are now.
    *
-   * Followed by `music_generated`, or by `error` where it is refused. A user has 10 music
-   * generation requests in any minute. A message may take 64 KiB.
+   * Followed by `music_generated`, or by `error` where it is refused. Music generation requests
+   * of a user in any minute: 10. A message may take 64 KiB.
    */
   generate_music: Emit<GenerateMusic, Accepted | Rejected>;
   /**
    * Show the room what one hears.
    *
-   * Followed by `audio_analyzed`, or by `error` where it is refused. A user has 600 audio
-   * analyses in any minute. A message may take 128 KiB.
+   * Followed by `audio_analyzed`, or by `error` where it is refused. Live signals of a kind of
+   * a connection in a second: 30 on average, 90 at once. A message may take 128 KiB.
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
   /**

@@ -16,6 +16,10 @@ USERNAME = "Hu-Name"
 CONNECTION = "Hu-Connection"
 GATEWAY = "Hu-Gateway"
 DEADLINE = "Hu-Deadline"
+#: Milliseconds that are left: counted from where the request arrives, by any clock.
+TIME_LEFT = "Hu-Left"
+#: Says that the deadline is by the time base that all processes share.
+SHARED = "Hu-Shared"
 TRACE = "Hu-Trace"
 
 
@@ -31,16 +35,27 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The headers of a request; ``deadline_ms`` is Unix time: past it, nobody waits any more."""
+    """The headers of a request; ``deadline_ms`` is Unix time: past it, nobody waits any more.
+
+    ``left_ms`` is the same as the time that was left when the request was sent, which needs no
+    clock; ``is_shared`` says that the deadline is by the time base that all processes share, and
+    so also tells how long the request was on its way. A version before says neither.
+    """
 
     caller: Caller
     deadline_ms: int
     trace_id: str
+    left_ms: int | None = None
+    is_shared: bool = False
 
     def to_headers(self) -> dict[str, str]:
         """As NATS headers; text of any script is percent-encoded."""
         caller = self.caller
+        left = {} if self.left_ms is None else {TIME_LEFT: str(self.left_ms)}
+        shared = {SHARED: "yes"} if self.is_shared else {}
         return {
+            **left,
+            **shared,
             USER: quote(caller.user_id, safe="|@:"),
             USERNAME: quote(caller.username, safe=" "),
             CONNECTION: caller.connection_id,
@@ -55,6 +70,7 @@ class Envelope:
         try:
             user_id = unquote(headers[USER])
             deadline_ms = int(headers[DEADLINE])
+            left_ms = int(headers[TIME_LEFT]) if TIME_LEFT in headers else None
         except KeyError as missing:
             raise ValueError(f"no header {missing.args[0]}") from missing
         caller = Caller(
@@ -63,7 +79,19 @@ class Envelope:
             headers.get(CONNECTION, ""),
             headers.get(GATEWAY, ""),
         )
-        return cls(caller, deadline_ms, headers.get(TRACE, ""))
+        return cls(caller, deadline_ms, headers.get(TRACE, ""), left_ms, SHARED in headers)
+
+    def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
+        """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.
+
+        Clocks of different hosts are never compared, but for the caller of a version before.
+        """
+        by_clock_ms = self.deadline_ms - now_ms
+        if self.left_ms is None:
+            return by_clock_ms
+        if self.is_shared and is_shared:
+            return min(self.left_ms, by_clock_ms)
+        return self.left_ms
 
 
 class Reply(ServiceModel):

@@ -1,17 +1,14 @@
 """Requests between services that no client can make."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import Field
 
 from harmonic_protocol.log import Record
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
@@ -60,7 +57,9 @@ class ResumeRoom(InternalUniverseRequest):
 
     Where that seat is given up already, it joins as anybody would, in ``mode`` or what is left
     of it. With ``after_position``, it wants to know what it missed since; a position that the
-    log has not reached is refused.
+    log has not reached is refused. A session that ended in this room (the user left it, or was
+    not allowed to see it for a time) is not continued: the reply says so, and holds no records.
+    So is a position where another record stands than ``after_record``.
     """
 
     name: ClassVar = "resume_room"
@@ -68,14 +67,19 @@ class ResumeRoom(InternalUniverseRequest):
     mode: Mode
     replaces: str
     after_position: int | None = None
+    after_record: str | None = None
 
 
 class ReadLog(InternalUniverseRequest):
-    """The records after a position of the log, for a gateway that missed some of them."""
+    """The records after a position of the log, for a gateway that missed some of them.
+
+    Refused as trimmed where another record stands there than ``after_record``, or none.
+    """
 
     name: ClassVar = "read_log"
 
     after_position: int
+    after_record: str | None = None
 
 
 class ReleaseGateway(InternalUniverseRequest):
@@ -109,8 +113,12 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
-#: Those that arrive over the bus; the others are what an owner asks of itself.
-INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
+#: What arrives over the bus.
+BusRequest = CloseConnection | CompareHeads | ReadLog | ResumeRoom | CompleteMusic
+#: What an owner asks of itself.
+OwnRequest = ReleaseGateway | ExpireMusic
+
+INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {
         request.name: request
         for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)
@@ -119,9 +127,15 @@ INTERNAL_REQUESTS: Mapping[str, type[InternalRequest]] = MappingProxyType(
 
 
 class Heads(ServiceModel):
-    """The positions at which universes' logs end: announced, and the answer to a comparison."""
+    """The positions at which universes' logs end: announced, and the answer to a comparison.
+
+    ``records`` are the ids of the records there. An answer names in ``turned_back`` the logs that
+    end before a position that the gateway was sent: records were lost.
+    """
 
     heads: dict[str, int]
+    records: dict[str, str] = Field(default_factory=dict)
+    turned_back: tuple[str, ...] = ()
 
 
 class LoggedRecord(ServiceModel):
@@ -138,27 +152,22 @@ class LogPart(ServiceModel):
     complete: bool
 
 
-class CurrentValues(ServiceModel):
-    """The parameter sets as of a position, each with the user and time of its last change."""
-
-    physics: PhysicsUpdated
-    music: MusicUpdated
-    visualization: VisualizationUpdated
-
-
 class JoinResult(ServiceModel):
     """What a gateway tells a connection that joined.
 
     ``announcement`` is what the room was told of it, if it was told anything: the new connection
     gets it before ``room``, and all records above the reply's position after. For one that is
     back, ``current`` and ``missed`` come in between; ``missed`` is absent where the owner does
-    not have it at hand.
+    not have it at hand. ``continued`` is false where the earlier connection's session ended in
+    this room, so that nothing of it may be sent again; a replica of the version before does not
+    say it.
     """
 
     room: RoomJoined
     announcement: ParticipantJoined | None = None
     current: CurrentValues | None = None
     missed: LogPart | None = None
+    continued: bool | None = None
 
 
 class SavedRoom(ServiceModel):
@@ -172,9 +181,10 @@ class SavedRoom(ServiceModel):
 class SavedSession(ServiceModel):
     """What is kept of a session so that any gateway can go on with it.
 
-    ``acknowledged`` says how far the client had certainly come in each room, where it does not
-    say so itself. ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A
-    client that ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone.
+    ``acknowledged`` says how far the client had certainly come in each room, by its heartbeats.
+    ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A client that
+    ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone; nor does one
+    with another ``fingerprint``, which a gateway of the version before does not say.
     """
 
     connection_id: str
@@ -185,3 +195,39 @@ class SavedSession(ServiceModel):
     ended_ms: int | None = None
     said_goodbye: bool = False
     taken_over: bool = False
+    fingerprint: str | None = None
+
+
+class GatewaySign(ServiceModel):
+    """When a gateway was alive, in Unix time: its sessions have not ended before."""
+
+    alive_ms: int
+
+
+class ConnectionCheck(ServiceModel):
+    """Asks a gateway whether one of its connections answers a ping that is sent from now on."""
+
+    connection_id: str
+
+
+class Liveness(StrEnum):
+    """What a gateway knows of a connection that it was asked about."""
+
+    ALIVE = "alive"
+    """it answered, or is not to be disturbed"""
+    BROKEN = "broken"
+    """it did not answer in time, or its transport ended without a goodbye"""
+    GOODBYE = "goodbye"
+    """its client ended it meanwhile"""
+    UNKNOWN = "unknown"
+    """there is no such connection here"""
+
+
+class ConnectionChecked(ServiceModel):
+    """The answer to :class:`ConnectionCheck`.
+
+    ``acknowledged`` says how far the client of a broken connection had come in each room.
+    """
+
+    liveness: Liveness
+    acknowledged: dict[str, int] = Field(default_factory=dict)

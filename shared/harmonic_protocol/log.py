@@ -2,9 +2,12 @@
 
 A record is one message of the log: what one append stored. Its events are declared messages
 (:mod:`harmonic_protocol.messages`) or the hidden ones below; ``music_generated`` refers to its
-notes instead of holding them. A reader passes over an event whose name it does not know.
+notes instead of holding them. A reader that does not know the name of an event passes over it; an
+owner keeps the number of its frame, and the values of a parameter set.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -28,9 +31,14 @@ class LoggedEvent(ServiceModel):
 
 
 class Record(ServiceModel):
-    """What one append stored. ``id`` tells a writer of unknown outcome its own record."""
+    """What one append stored. ``id`` tells a writer of unknown outcome its own record.
+
+    ``after`` is the id of the record before it, where the writer knew it: positions come again
+    where a log lost its end, and ids do not.
+    """
 
     id: str
+    after: str | None = None
     at: Timestamp
     events: tuple[LoggedEvent, ...]
 
@@ -94,8 +102,24 @@ class UniverseDeleted(HiddenEvent):
     timestamp: Timestamp
 
 
+class HistoryLost(HiddenEvent):
+    """Records of the log were lost before this one, or others stood in their place.
+
+    What is before is not continued by what follows: nobody is sent the one after the other.
+    ``seq`` is above all numbers that members may have seen.
+    """
+
+    name: ClassVar = "history_lost"
+
+    seq: int
+    timestamp: Timestamp
+
+
 class ConnectionJoined(HiddenEvent):
-    """A connection is in the room, or changed its mode there."""
+    """A connection is in the room, or changed its mode there.
+
+    With ``replaces``, it continues the session of that earlier connection.
+    """
 
     name: ClassVar = "connection_joined"
 
@@ -104,6 +128,7 @@ class ConnectionJoined(HiddenEvent):
     user_id: str
     username: str
     mode: Mode
+    replaces: str | None = None
 
 
 class ConnectionLeft(HiddenEvent):
@@ -112,6 +137,7 @@ class ConnectionLeft(HiddenEvent):
     With ``refusal``, it was put out: its gateway tells it so in a ``room_error``. With
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
     With ``moved``, its client is back over another connection, which this one makes way for.
+    With ``away_since``, the transport is gone, and the client may come back to its session.
     """
 
     name: ClassVar = "connection_left"
@@ -120,6 +146,7 @@ class ConnectionLeft(HiddenEvent):
     refusal: Refused | None = None
     released: bool | None = None
     moved: bool | None = None
+    away_since: Timestamp | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):
@@ -198,17 +225,42 @@ class MusicStored(HiddenEvent):
     composer_version: int | None = None
 
 
-HIDDEN_EVENTS: tuple[type[HiddenEvent], ...] = (
-    UniverseCreated,
-    SettingsChanged,
-    MemberSet,
-    MemberRemoved,
-    UniverseDeleted,
-    ConnectionJoined,
-    ConnectionLeft,
-    ConnectionModeChanged,
-    OperationApplied,
-    MusicRequested,
-    MusicFailed,
-    MusicStored,
+#: Hidden events that gateways act upon.
+Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted | HistoryLost
+#: Hidden events that matter to a universe's owner alone.
+OwnersNote = (
+    UniverseCreated
+    | SettingsChanged
+    | MemberSet
+    | MemberRemoved
+    | ConnectionJoined
+    | OperationApplied
+    | MusicRequested
+)
+
+NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
+    {
+        event.name: event
+        for event in (
+            ConnectionLeft,
+            ConnectionModeChanged,
+            MusicFailed,
+            UniverseDeleted,
+            HistoryLost,
+        )
+    }
+)
+OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
+    {
+        event.name: event
+        for event in (
+            UniverseCreated,
+            SettingsChanged,
+            MemberSet,
+            MemberRemoved,
+            ConnectionJoined,
+            OperationApplied,
+            MusicRequested,
+        )
+    }
 )

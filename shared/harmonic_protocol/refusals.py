@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.schema import ServiceModel
 
 
@@ -24,6 +25,10 @@ class Code(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
+#: What programs read of a refusal: ``reason`` first, and what helps with it.
+Details = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "format": "details"})]
+
+
 class Refused(ServiceModel):
     """A request that is not granted: the client's fault or the moment's, never a crash.
 
@@ -32,7 +37,12 @@ class Refused(ServiceModel):
 
     code: Code
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason | None:
+        """The reason, unless there is none, or one that only a newer version knows."""
+        return _KNOWN_REASONS.get(self.details.get("reason"))
 
     def about(self, **details: object) -> "Refused":
         """The same refusal with more ``details``; what is ``None`` is left out."""
@@ -40,9 +50,15 @@ class Refused(ServiceModel):
         return self.model_copy(update={"details": {**self.details, **added}})
 
 
-def refused(code: Code, message: str, **details: object) -> Refused:
+def refused(
+    code: Code, message: str, *, reason: Reason | None = None, **details: object
+) -> Refused:
     """A refusal in one line; details that are ``None`` are left out."""
-    return Refused(code=code, message=message).about(**details)
+    told = None if reason is None else reason.value
+    return Refused(code=code, message=message).about(reason=told, **details)
+
+
+_KNOWN_REASONS: Mapping[object, Reason] = {reason.value: reason for reason in Reason}
 
 
 #: At most this many fields are named in one refusal: a hostile payload may break thousands.

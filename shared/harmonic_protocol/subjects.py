@@ -10,6 +10,8 @@
 ``hu.owned.<user>``               which universes a user owns, to be counted
 ``hu.jobs.music``                 pieces to compose
 ``hu.session.<user>.<pid>``       what is kept of a session, by digests
+``hu.session.gateways.<gateway>``  when a gateway was alive for the last time
+``hu.ping.<gateway>``             asks a gateway whether one of its connections answers
 ``hu.limit.<kind>.<user>``        what users did in the last minute
 ``hu.revoked.<kind>.<digest>``    tokens that are not good any more
 ``hu.heads``                      owners' word of where the logs that changed end
@@ -45,6 +47,17 @@ SESSION_SUBJECTS = "hu.session.*.*"
 REVOCATION_SUBJECTS = "hu.revoked.*.*"
 
 PUBLIC_AUDIENCE = "public"
+#: No audience: where it is noted that a universe's entries may not be what its log says.
+UNSETTLED = "unsettled"
+
+
+#: What begins the subjects of this product, and the broker's own: callers listen on others.
+_RESERVED = ("hu.", "$")
+
+
+def is_reserved(subject: str) -> bool:
+    """Whether a subject is one of this product's or the broker's, and nobody's inbox."""
+    return subject.startswith(_RESERVED)
 
 
 @lru_cache(maxsize=65536)
@@ -136,6 +149,21 @@ def revoked_token(jti: str) -> str:
 def session(user_id: str, pid: str) -> str:
     """The subject of what is kept of a session; its secret ``pid`` cannot be told from it."""
     return f"hu.session.{audience_of(user_id)}.{_digest(pid)}"
+
+
+def gateway_sign(gateway_id: str) -> str:
+    """The subject of a gateway's last sign of life; no user's digest is like its second word."""
+    return f"hu.session.gateways.{gateway_id}"
+
+
+def gateway_signs() -> str:
+    """The last signs of life of all gateways."""
+    return "hu.session.gateways.*"
+
+
+def ping(gateway_id: str) -> str:
+    """The subject on which a gateway is asked whether one of its connections answers."""
+    return f"hu.ping.{gateway_id}"
 
 
 def sessions_of(user_id: str) -> str:

@@ -39,10 +39,23 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+#: Letters and symbols by category that show nothing: fillers, and the blank Braille pattern.
+_INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
+
+
 def printable(text: str) -> str:
-    """``text`` in NFC, without control, zero-width and bidirectional-override characters."""
+    """``text`` in NFC, without control, invisible and bidirectional-override characters.
+
+    Empty if nothing of it can be seen.
+    """
     composed = unicodedata.normalize("NFC", text)
-    return "".join(c for c in composed if unicodedata.category(c) not in _UNPRINTABLE).strip()
+    kept = "".join(
+        character
+        for character in composed
+        if unicodedata.category(character) not in _UNPRINTABLE and character not in _INVISIBLE
+    ).strip()
+    # Marks alone have no letter to stand on.
+    return kept if any(not unicodedata.category(c).startswith("M") for c in kept) else ""
 
 
 def _only_printable(text: str) -> str:
@@ -107,14 +120,6 @@ class VisualizationParameters(WireModel):
     color_scheme: ColorScheme = "rainbow"
     particle_count: Annotated[int, Field(ge=100, le=10000)] = 5000
     glow_intensity: Unit = 0.5
-
-
-class Parameters(WireModel):
-    """The three parameter sets of a universe."""
-
-    physics: PhysicsParameters = PhysicsParameters()
-    music: MusicParameters = MusicParameters()
-    visualization: VisualizationParameters = VisualizationParameters()
 
 
 class Participant(WireModel):

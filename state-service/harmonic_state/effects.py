@@ -1,76 +1,119 @@
 """What follows from stored events outside the log: jobs, the listing, snapshots."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicRequested, UniverseDeleted
-from harmonic_runtime.bus import BusUnavailable, MessageTooLarge
-from harmonic_runtime.clock import Clock, milliseconds
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import StreamFull, Streams
+from harmonic_protocol.log import UniverseDeleted
+from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
+from harmonic_runtime.bus.streams import StreamFull
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
-from harmonic_state.journal import Coverage, Journal, Loaded
+from harmonic_state.jobs import MusicJobs
+from harmonic_state.journal import Journal
+from harmonic_state.lineage import UniverseLost
 from harmonic_state.listing import CHANGES_LISTING, Listing
+from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.quotas import Quotas
-from harmonic_state.timers import Timers
 
-JOB_TIMEOUT_S = 2.0
 LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
+#: How often it is looked for what others left undone; it is done once it was seen twice.
+SETTLING_INTERVAL_S = 5.0
 
 
 class Effects:
-    """Carries out what stored events ask for; ``expire`` is called when a piece is overdue."""
+    """Carries out what stored events ask for."""
 
     def __init__(
         self,
         *,
-        streams: Streams,
         journal: Journal,
         listing: Listing,
         quotas: Quotas,
-        clock: Clock,
-        tasks: Tasks,
-        timers: Timers,
-        expire: Callable[[MusicRequested], None],
+        jobs: MusicJobs,
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
-        self._streams = streams
         self._journal = journal
         self._listing = listing
         self._quotas = quotas
-        self._clock = clock
-        self._tasks = tasks
-        self._timers = timers
-        self._expire = expire
+        self._jobs = jobs
         self._log = log
+        #: Where changes under way were noted.
+        self._noted: dict[str, int] = {}
         self._snapshots_failed = metrics.counter(
             "snapshot_failures", "snapshots that could not be stored"
+        )
+        self._settled = metrics.counter("listings_settled", "universes whose entries were changed")
+        self._unsettled = metrics.counter(
+            "listing_failures", "universes whose entries could not be changed"
         )
 
     def resume(self, universe: Universe) -> None:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
-            self._make(requested)
+            self._jobs.begin(requested)
+
+    async def prepare(self, universe_id: str, events: Sequence[LogEvent]) -> None:
+        """Note what has to be done after the events are stored, whoever is left to do it."""
+        if any(isinstance(event, CHANGES_LISTING) for event in events):
+            try:
+                self._noted[universe_id] = await self._listing.unsettle(universe_id)
+            except (BusUnavailable, StreamFull) as error:
+                self._unlisted(universe_id, error)
 
     async def carry_out(
-        self, before: Universe | None, after: Universe | None, events: Sequence[LogEvent]
+        self, universe_id: str, after: Universe | None, events: Sequence[LogEvent]
     ) -> None:
         """Do what the events ask for, before their requests are answered."""
         for requested in requested_music(events):
-            self._make(requested)
+            self._jobs.begin(requested)
         if any(isinstance(event, CHANGES_LISTING) for event in events):
-            await self._reflect(before, after)
+            noted_at = self._noted.pop(universe_id, None)
+            await self.settle_listing(universe_id, after, noted_at=noted_at)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
             # Who deletes one may create one at once.
             await self._count_no_more(after)
+
+    async def settle_listing(
+        self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
+    ) -> None:
+        """Have the listing show of a universe what it says of itself.
+
+        What fails here is tried again in the background: it is noted.
+        """
+        for _ in range(LISTING_ATTEMPTS):
+            try:
+                if await self._listing.settle(universe_id, universe, noted_at=noted_at):
+                    self._settled.inc()
+                return
+            except (BusUnavailable, StreamFull) as error:
+                failure: Exception = error
+                await asyncio.sleep(LISTING_PAUSE_S)
+        self._unlisted(universe_id, failure)
+
+    async def keep_settling(self) -> None:
+        """Finish for ever what replicas left undone that are gone, or could not do."""
+        known: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(SETTLING_INTERVAL_S)
+            try:
+                noted = {
+                    each.universe_id: each.noted_at for each in await self._listing.unsettled()
+                }
+                for universe_id, noted_at in noted.items():
+                    # Noted just now: its owner is at it.
+                    if known.get(universe_id) == noted_at:
+                        loaded, _ = await self._journal.load(universe_id)
+                        await self.settle_listing(universe_id, loaded.universe, noted_at=noted_at)
+                        self._log.warning("listing_settled", universe=universe_id)
+                known = noted
+            except (BusUnavailable, UniverseLost) as error:
+                self._log.warning("listing_not_settled", reason=f"{type(error).__name__}: {error}")
 
     async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
         """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
@@ -78,10 +121,22 @@ class Effects:
             return await self._journal.save_snapshot(universe_id, loaded)
         except (BusUnavailable, StreamFull, MessageTooLarge) as error:
             self._snapshots_failed.inc()
-            self._log.warning(
-                "snapshot_not_saved", universe=universe_id, reason=type(error).__name__
+            self._log.error(
+                "snapshot_not_saved",
+                universe=universe_id,
+                reason=f"{type(error).__name__}: {error}",
             )
             return None
+
+    async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage | None:
+        """Discard covered history of a log that can take no more."""
+        try:
+            coverage = await self._journal.make_room(universe_id, loaded)
+        except (BusUnavailable, StreamFull) as error:
+            self._log.error("log_full", universe=universe_id, reason=str(error))
+            return None
+        self._log.error("history_discarded", universe=universe_id, marks=list(coverage.marks))
+        return coverage
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Remove what is left of a deleted universe; if it fails, the next loading does it."""
@@ -92,33 +147,14 @@ class Effects:
         except (BusUnavailable, StreamFull):
             self._log.warning("universe_not_erased", universe=universe_id)
 
-    async def _reflect(self, before: Universe | None, after: Universe | None) -> None:
-        for _ in range(LISTING_ATTEMPTS):
-            try:
-                await self._listing.reflect(before, after)
-            except (BusUnavailable, StreamFull):
-                await asyncio.sleep(LISTING_PAUSE_S)
-            else:
-                return
+    def _unlisted(self, universe_id: str, error: Exception) -> None:
         # The universe is what its log says; only finding it in a listing may fail.
-        self._log.error("listing_not_updated", universe=after.id if after else None)
+        self._unsettled.inc()
+        self._log.error(
+            "listing_not_updated", universe=universe_id, reason=f"{type(error).__name__}: {error}"
+        )
 
     async def _count_no_more(self, universe: Universe) -> None:
         # What fails here is done when what is left of the universe is removed.
         with suppress(BusUnavailable):
             await self._quotas.release(universe.owner, universe.id)
-
-    def _make(self, requested: MusicRequested) -> None:
-        left_ms = requested.job.deadline_ms - milliseconds(self._clock.now())
-        self._timers.after(max(left_ms, 0) / 1000, lambda: self._expire(requested))
-        if left_ms > 0:
-            self._tasks.start(self._publish(requested), name="publish job")
-
-    async def _publish(self, requested: MusicRequested) -> None:
-        try:
-            await self._streams.append(
-                subjects.JOBS_SUBJECT, requested.job.to_json(), timeout_s=JOB_TIMEOUT_S
-            )
-        except (BusUnavailable, StreamFull):
-            # The requester gets an error when the piece is overdue.
-            self._log.warning("job_not_published", request=requested.job.request_id)

@@ -5,10 +5,12 @@ owners say where the logs that changed end, and gateways compare that with what 
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import Heads
-from harmonic_runtime.bus import Bus, BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 
 #: How often heads are announced of universes that changed.
 INTERVAL_S = 0.5
@@ -19,19 +21,23 @@ MAX_PER_MESSAGE = 2000
 KEPT_S = 20.0
 
 
+#: The position of a log's end, and the id of the record there, empty if it is not known.
+Head: TypeAlias = tuple[int, str]
+
+
 class HeadAnnouncements:
     """What this replica has to say about the logs that it appended to."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._changed: dict[str, int] = {}
-        self._said: dict[str, int] = {}
-        self._said_before: dict[str, int] = {}
+        self._changed: dict[str, Head] = {}
+        self._said: dict[str, Head] = {}
+        self._said_before: dict[str, Head] = {}
         self._kept_until = 0.0
 
-    def changed(self, universe_id: str, position: int) -> None:
-        """A log ends at ``position`` now; announced with the next ones."""
-        self._changed[universe_id] = position
+    def changed(self, universe_id: str, position: int, record_id: str = "") -> None:
+        """A log ends at ``position`` now, with that record; announced with the next ones."""
+        self._changed[universe_id] = (position, record_id)
 
     def announce(self) -> None:
         """Say it all; what cannot be said now is said next time."""
@@ -39,7 +45,7 @@ class HeadAnnouncements:
         while self._changed:
             part = dict(list(self._changed.items())[:MAX_PER_MESSAGE])
             try:
-                self._bus.post(subjects.HEADS, Heads(heads=part).to_json())
+                self._bus.post(subjects.HEADS, _heads(part).to_json())
             except BusUnavailable:
                 return
             self._said.update(part)
@@ -56,3 +62,12 @@ class HeadAnnouncements:
         if now > self._kept_until:
             self._kept_until = now + KEPT_S
             self._said_before, self._said = self._said, {}
+
+
+def _heads(part: Mapping[str, Head]) -> Heads:
+    return Heads(
+        heads={universe_id: position for universe_id, (position, _) in part.items()},
+        records={
+            universe_id: record_id for universe_id, (_, record_id) in part.items() if record_id
+        },
+    )

@@ -6,20 +6,19 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-
-from pydantic import TypeAdapter
+from dataclasses import replace
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
+from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
-from harmonic_state.domain.evolve import fold
-from harmonic_state.domain.universe import Universe
+from harmonic_state.lineage import continued, mended
+from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
+from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 
 #: A log is read in parts of so many records.
 READ_RECORDS = 500
@@ -31,41 +30,6 @@ RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What is stored of a universe besides its log.
-
-    ``sequence`` is where the latest snapshot stands in its own stream, 0 if there is none;
-    ``marks`` are the positions of the log of the latest snapshots, oldest first.
-    """
-
-    sequence: int = 0
-    marks: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A universe as of a position of its log; ``None`` at position 0: there is none."""
-
-    universe: Universe | None
-    position: int
-    coverage: Coverage = Coverage()
-
-    def then(self, universe: Universe | None, position: int) -> "Loaded":
-        """The same universe, later."""
-        return replace(self, universe=universe, position=position)
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    position: int
-    universe: Universe
-    marks: tuple[int, ...] = ()
-
-
-_SNAPSHOT = TypeAdapter(_Snapshot)
-
-
 class Conflict(Exception):
     """The log holds records that the writer had not seen: read them, and decide again."""
 
@@ -74,40 +38,47 @@ class RecordTooLarge(Exception):
     """The events do not fit into one record."""
 
 
-class LogBroken(Exception):
-    """Records are missing between a snapshot and the log: nothing may be decided on that."""
-
-
 class Journal:
-    """Loading universes and appending to their logs."""
+    """Loading universes and appending to their logs; each record has an id of its own."""
 
-    def __init__(self, streams: Streams, settings: StateSettings) -> None:
+    def __init__(
+        self, streams: Streams, settings: StateSettings, next_record_id: Callable[[], str]
+    ) -> None:
         self._streams = streams
         self._settings = settings
+        self._next_record_id = next_record_id
 
     async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
         """The universe from its latest snapshot, and the records of the log after that.
 
-        Raise :class:`LogBroken` if they do not fit together.
+        Raise as :meth:`advance`.
         """
-        stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
-        start = Loaded(None, 0)
-        if stored is not None:
-            snapshot = _SNAPSHOT.validate_json(stored.payload)
-            coverage = Coverage(stored.sequence, snapshot.marks)
-            start = Loaded(snapshot.universe, snapshot.position, coverage)
-        return await self.advance(universe_id, start)
+        return await self.advance(universe_id, await self._snapshot(universe_id))
 
     async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
-        """``known``, brought up to the end of the log, and the records in between."""
-        universe, position = known.universe, known.position
-        records = await self.records(universe_id, after_position=position)
-        if records and records[0].previous > position:
-            raise LogBroken
-        for record in records:
-            _, events = decode_record(record.payload)
-            universe, position = fold(universe, events), record.position
-        return known.then(universe, position), records
+        """``known``, brought up to the end of the log, and the records in between.
+
+        Where the log does not continue it, it is brought to the log's real end, and has no
+        records in between. Raise :class:`UniverseLost` if nothing is known to go on with.
+        """
+        before = max(0, known.position - 1)
+        records = await self.records(universe_id, after_position=before)
+        loaded = continued(known, records)
+        if loaded is not None:
+            return loaded, [record for record in records if record.position > known.position]
+        return mended(known, await self.records(universe_id, after_position=0)), []
+
+    async def _snapshot(self, universe_id: str) -> Loaded:
+        stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
+        if stored is None:
+            return Loaded(None, 0)
+        try:
+            snapshot = decode_snapshot(stored.payload)
+        except (ValueError, KeyError):
+            # As good as none; the next one takes its place.
+            return Loaded(None, 0, Coverage(stored.sequence))
+        coverage = Coverage(stored.sequence, snapshot.marks)
+        return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
 
     async def records(self, universe_id: str, *, after_position: int) -> list[RecentRecord]:
         """All records of a log above a position, as far as they are kept."""
@@ -141,16 +112,28 @@ class Journal:
 
         Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
         """
-        stream = subjects.log_stream_of(universe_id)
-        stored = await self._streams.last(stream, subjects.log(universe_id))
-        if (stored.sequence if stored else 0) != position:
+        if await self.end(universe_id) != position:
             raise Conflict
         return position
 
+    async def end(self, universe_id: str) -> int:
+        """The position at which a log ends, as the stream's leader knows it; 0 if it is empty."""
+        stream = subjects.log_stream_of(universe_id)
+        stored = await self._streams.last(stream, subjects.log(universe_id))
+        return stored.sequence if stored else 0
+
     async def append(
-        self, universe_id: str, record_id: str, at: str, events: Sequence[LogEvent], position: int
+        self,
+        universe_id: str,
+        at: str,
+        events: Sequence[LogEvent],
+        position: int,
+        *,
+        after: str = "",
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
+
+        ``after`` is the id of the record there, if it is known.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record,
@@ -159,7 +142,8 @@ class Journal:
         an answer may still be stored later: only the same append again tells, as it either
         succeeds or finds its place taken.
         """
-        payload = encode_record(record_id, at, events)
+        record_id = self._next_record_id()
+        payload = encode_record(record_id, at, events, after=after)
         if len(payload) > MAX_RECORD_BYTES:
             raise RecordTooLarge
         loop = asyncio.get_running_loop()
@@ -178,7 +162,7 @@ class Journal:
                     raise Conflict from wrong
                 with suppress(BusUnavailable):
                     own = await self._own_position(universe_id, record_id, position)
-                    return RecentRecord(own, position, payload), True
+                    return RecentRecord(own, position, payload, record_id), True
             except AppendUnknown as outcome:
                 unknown = outcome
             except (BusUnavailable, StreamFull):
@@ -186,7 +170,7 @@ class Journal:
                 if unknown is None:
                     raise
             else:
-                return RecentRecord(sequence, position, payload), unknown is not None
+                return RecentRecord(sequence, position, payload, record_id), unknown is not None
             if loop.time() > ends_at:
                 raise unknown
             await asyncio.sleep(RESOLVING_PAUSE_S)
@@ -205,22 +189,47 @@ class Journal:
         """
         if loaded.universe is None or loaded.position in loaded.coverage.marks[-1:]:
             return loaded.coverage
-        marks = (*loaded.coverage.marks, loaded.position)
+        # A mark above the log's end is of a log that has lost it.
+        marks = (*(m for m in loaded.coverage.marks if m < loaded.position), loaded.position)
         kept = marks[-self._settings.history_snapshots :]
-        snapshot = _Snapshot(loaded.position, loaded.universe, kept)
-        try:
-            sequence = await self._streams.append(
-                subjects.snapshot(universe_id),
-                _SNAPSHOT.dump_json(snapshot),
-                expected_last_subject_sequence=loaded.coverage.sequence,
-                timeout_s=self._settings.append_timeout_s,
-            )
-        except WrongSequence:
-            return (await self.load(universe_id))[0].coverage
+        snapshot = Snapshot(loaded.position, loaded.universe, kept, loaded.record_id)
+        payload = encode_snapshot(snapshot, packed=self._settings.packs_snapshots)
+        sequence = loaded.coverage.sequence
+        while True:
+            try:
+                sequence = await self._streams.append(
+                    subjects.snapshot(universe_id),
+                    payload,
+                    expected_last_subject_sequence=sequence,
+                    timeout_s=self._settings.append_timeout_s,
+                )
+            except WrongSequence:
+                stored = await self._snapshot(universe_id)
+                if stored.position >= loaded.position:
+                    return stored.coverage
+                if stored.coverage.sequence == sequence:
+                    raise BusUnavailable("the snapshot's place is contended for") from None
+                # An older one, or none: the stream has lost this universe's latest.
+                sequence = stored.coverage.sequence
+            else:
+                break
         if len(marks) > len(kept):
             # The record at the mark stays: it may be the log's end, which the next append follows.
             await self._trim(universe_id, kept[0] - 1)
         return Coverage(sequence, kept)
+
+    async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage:
+        """Discard the history that a snapshot covers, since the log can take no more.
+
+        A new snapshot is stored for that, where it can be.
+        """
+        coverage = loaded.coverage
+        with suppress(BusUnavailable, StreamFull, MessageTooLarge):
+            coverage = await self.save_snapshot(universe_id, loaded)
+        newest = coverage.marks[-1:]
+        if newest:
+            await self._trim(universe_id, newest[0] - 1)
+        return replace(coverage, marks=newest)
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Leave nothing of a deleted universe but its tombstone; may be done again."""

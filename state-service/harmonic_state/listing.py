@@ -2,10 +2,16 @@
 
 An entry's place in the listing is its stream sequence, so a cursor is a sequence, and a
 universe whose settings change moves to the end.
+
+A universe whose entries are about to change is noted as unsettled before its log says so, and
+until they are changed: whatever dies in between, somebody finishes it.
 """
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from harmonic_protocol import subjects
 from harmonic_protocol.log import (
@@ -15,11 +21,16 @@ from harmonic_protocol.log import (
     UniverseCreated,
     UniverseDeleted,
 )
-from harmonic_protocol.messages.universes import UniversePage, UniverseSummary
-from harmonic_runtime.streams import Streams
+from harmonic_protocol.messages.universes import MAX_MEMBERS, UniversePage, UniverseSummary
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import Stored, Streams
 from harmonic_state.domain.universe import Universe
 
 INDEX_TIMEOUT_S = 2.0
+#: Universes that are settled in one go.
+MAX_UNSETTLED = 100
+#: More entries than any universe has.
+MAX_ENTRIES = MAX_MEMBERS + 10
 #: The events after which a universe may stand differently in the listing.
 CHANGES_LISTING = (UniverseCreated, SettingsChanged, MemberSet, MemberRemoved, UniverseDeleted)
 
@@ -37,20 +48,60 @@ def entries(universe: Universe | None) -> Mapping[str, UniverseSummary]:
     return {subjects.index(audience, universe.id): summary for audience in audiences}
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A universe whose entries may not be what its log says, and where that is noted."""
+
+    universe_id: str
+    noted_at: int
+
+
 class Listing:
     """Keeping and reading the index."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def reflect(self, before: Universe | None, after: Universe | None) -> None:
-        """Bring the index from what ``before`` had in it to what ``after`` has."""
-        old, new = entries(before), entries(after)
-        for subject, summary in new.items():
-            if old.get(subject) != summary:
-                await self._streams.append(subject, summary.to_json(), timeout_s=INDEX_TIMEOUT_S)
+    async def unsettle(self, universe_id: str) -> int:
+        """Note that a universe's entries may soon not be what its log says; where it is noted."""
+        subject = subjects.index(subjects.UNSETTLED, universe_id)
+        return await self._streams.append(subject, b"{}", timeout_s=INDEX_TIMEOUT_S)
+
+    async def unsettled(self) -> list[Unsettled]:
+        """Universes that were noted, the first ones."""
+        noted = await self._streams.latest(
+            subjects.INDEX_STREAM, subjects.index_of(subjects.UNSETTLED), limit=MAX_UNSETTLED
+        )
+        return [Unsettled(each.subject.rpartition(".")[2], each.sequence) for each in noted]
+
+    async def settle(
+        self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
+    ) -> bool:
+        """Make a universe's entries what it says; whether any were not.
+
+        ``noted_at`` is where it was noted: one noted again is not settled by this. Raise
+        :class:`BusUnavailable` where a replica of the stream was asked that does not know of it.
+        """
+        found = await self._streams.latest(
+            subjects.INDEX_STREAM, subjects.index("*", universe_id), limit=MAX_ENTRIES
+        )
+        note = subjects.index(subjects.UNSETTLED, universe_id)
+        noted = [each.sequence for each in found if each.subject == note]
+        if noted_at is not None and max(noted, default=0) < noted_at:
+            raise BusUnavailable("a replica of the index is behind")
+        old = {each.subject: each.payload for each in found if each.subject != note}
+        new = {subject: summary.to_json() for subject, summary in entries(universe).items()}
+        # What nobody may see goes first.
         for subject in old.keys() - new.keys():
             await self._streams.purge(subjects.INDEX_STREAM, subject)
+        for subject, payload in new.items():
+            if old.get(subject) != payload:
+                await self._streams.append(subject, payload, timeout_s=INDEX_TIMEOUT_S)
+        if noted:
+            await self._streams.purge(
+                subjects.INDEX_STREAM, note, up_to=max(noted) if noted_at is None else noted_at
+            )
+        return old != new
 
     async def page(self, user_id: str, *, cursor: int, limit: int) -> UniversePage:
         """What the user may see after ``cursor``, at most ``limit`` entries."""
@@ -68,6 +119,14 @@ class Listing:
         merged = sorted((entry for part in found for entry in part), key=lambda e: e.sequence)
         page = merged[:limit]
         return UniversePage(
-            items=tuple(UniverseSummary.model_validate_json(entry.payload) for entry in page),
+            items=tuple(filter(None, map(_summary, page))),
             next_cursor=str(page[-1].sequence) if len(merged) > limit else None,
         )
+
+
+def _summary(entry: Stored) -> UniverseSummary | None:
+    """An entry's universe; ``None`` for bytes that are none, which concern nobody else."""
+    try:
+        return UniverseSummary.model_validate_json(entry.payload)
+    except ValidationError:
+        return None

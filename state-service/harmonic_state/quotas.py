@@ -10,15 +10,16 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harmonic_protocol import subjects
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_runtime.bus import BusUnavailable
-from harmonic_runtime.clock import Clock
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock
+from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.journal import Conflict, Journal
 
 #: How long a user's changes may take, however many contend for the list.
@@ -123,7 +124,7 @@ class Quotas:
         absent: frozenset[str] = frozenset()
         while True:
             stored = await self._streams.last(subjects.OWNED_STREAM, subject)
-            before = _OWNED.validate_json(stored.payload) if stored is not None else {}
+            before = _owned(stored)
             after, answers = self._applied(before, absent, changes)
             if any(isinstance(answer, Refused) for answer in answers) and self._may_look(user_id):
                 absent = await self._never_created(before)
@@ -195,5 +196,18 @@ class Quotas:
 def too_many(most: int) -> Refused:
     """The refusal of one more universe."""
     return refused(
-        Code.INVALID_PARAMETERS, f"A user owns at most {most} universes", reason="QUOTA", limit=most
+        Code.INVALID_PARAMETERS,
+        f"A user owns at most {most} universes",
+        reason=Reason.QUOTA,
+        limit=most,
     )
+
+
+def _owned(stored: Stored | None) -> Owned:
+    """A user's list; one that cannot be read counts for nothing, rather than for all users."""
+    if stored is None:
+        return {}
+    try:
+        return _OWNED.validate_json(stored.payload)
+    except ValidationError:
+        return {}

@@ -1,51 +1,38 @@
 """Requests as they come over the bus: read, put into the universe's queue, answered."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from types import MappingProxyType
+from typing import Any, assert_never
 
 from pydantic import BaseModel, ValidationError
 
-from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
+from harmonic_protocol import subjects
+from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
-from harmonic_protocol.internal import (
-    INTERNAL_REQUESTS,
-    CompareHeads,
-    Heads,
-    InternalRequest,
-    ReadLog,
-)
-from harmonic_protocol.messages.declaration import Handler, Request
+from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
-from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
-from harmonic_runtime.bus import Bus, BusUnavailable
-from harmonic_runtime.lifecycle import Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_protocol.refusals import Code, invalid_fields, refused
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import milliseconds
+from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
-from harmonic_state.journal import Journal
-from harmonic_state.listing import Listing
-from harmonic_state.parts import log_part
-from harmonic_state.quotas import Quotas
-from harmonic_state.room import Waiting
-from harmonic_state.rooms import Rooms
+from harmonic_state.means import Means
+from harmonic_state.ownership import OwnedUniverses
+from harmonic_state.reads import Reads
+from harmonic_state.refusals import BROKEN
 
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
-)
-_TRIMMED = refused(Code.NOT_FOUND, "The log does not reach back so far", reason="TRIMMED")
+#: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
+REPLY_MARGIN_S = 0.1
+_MS_PER_S = 1000
 
-REQUESTS: Mapping[str, type[Request] | type[InternalRequest]] = MappingProxyType(
-    {
-        **{
-            name: command
-            for name, command in COMMANDS.items()
-            if command.spec.handler is Handler.STATE
-        },
-        **OPERATIONS,
-        **INTERNAL_REQUESTS,
-    }
+#: What a replica is asked over the bus.
+StateRequest = StateCommand | ApiOperation | BusRequest
+
+REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
+    {**STATE_COMMANDS, **OPERATIONS, **INTERNAL_REQUESTS}
 )
 
 
@@ -56,32 +43,35 @@ class Requests:
         self,
         *,
         bus: Bus,
-        replica_id: str,
-        rooms: Rooms,
-        journal: Journal,
-        listing: Listing,
-        quotas: Quotas,
-        tasks: Tasks,
+        universes: OwnedUniverses,
+        creations: Creations,
+        reads: Reads,
+        means: Means,
         metrics: Metrics,
-        log: BoundLogger,
+        log: SampledLog,
     ) -> None:
         self._bus = bus
-        self._replica_id = replica_id
-        self._rooms = rooms
-        self._journal = journal
-        self._listing = listing
-        self._quotas = quotas
-        self._tasks = tasks
+        self._universes = universes
+        self._creations = creations
+        self._reads = reads
+        self._means = means
         self._log = log
-        self._creations: set[asyncio.Task[None]] = set()
         received = metrics.counter("requests", "requests by name", ["name"])
         self._received = {name: received.labels(name) for name in REQUESTS}
+        unreadable = metrics.counter("requests_unreadable", "requests not understood", ["reason"])
+        self._unknown = unreadable.labels("unknown")
+        self._malformed = unreadable.labels("malformed")
+        self._lost = metrics.counter("replies_lost", "replies that could not be sent")
+        self._misdirected = metrics.counter(
+            "replies_misdirected", "replies that were asked for where no caller listens"
+        )
 
     def receive(self, message: Message) -> None:
         """Take one request; what cannot be read is refused."""
         name = message.subject.rpartition(".")[2]
         declared = REQUESTS.get(name)
         if declared is None:
+            self._unknown.inc()
             self._log.warning("request_unknown", subject=message.subject)
             self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
             return
@@ -95,119 +85,59 @@ class Requests:
             self._answer(message, Reply(error=invalid_fields(error, model)))
             return
         except ValueError:
-            self._log.warning("request_without_envelope", subject=message.subject)
+            self._malformed.inc()
+            self._log.warning("request_malformed", subject=message.subject)
             self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Malformed request")))
             return
         self._dispatch(request, envelope, message)
 
-    async def finish(self) -> None:
-        """Have all that was received in its universe's queue; for when nothing more comes."""
-        await asyncio.gather(*self._creations)
-
-    def _dispatch(
-        self, request: Request | InternalRequest, envelope: Envelope, message: Message
-    ) -> None:
+    def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         def reply(answer: Reply) -> None:
             self._answer(message, answer)
 
-        match request:
-            case ListUniverses():
-                self._tasks.start(self._list(request, envelope, message), name="list")
-            case CompareHeads():
-                self._tasks.start(self._compare_heads(request, message), name="compare heads")
-            case ReadLog():
-                self._tasks.start(self._read_log(request, message), name="read log")
-            case CreateUniverse():
-                creation = self._create(request, envelope, reply)
-                task = self._tasks.start(creation, name="create")
-                self._creations.add(task)
-                task.add_done_callback(self._creations.discard)
-            case _:
-                waiting = Waiting(request, envelope.caller, envelope.deadline_ms, reply)
-                self._rooms.submit(universe_of(request), waiting)
+        caller, within_s = envelope.caller, self._time_left_s(envelope)
+        if isinstance(request, ListUniverses):
+            self._read(self._reads.list_universes(request, caller), message)
+        elif isinstance(request, CompareHeads):
+            self._read(self._reads.compare_heads(request), message)
+        elif isinstance(request, ReadLog):
+            self._read(self._reads.read_log(request), message)
+        elif isinstance(request, CreateUniverse):
+            self._creations.begin(request, caller, within_s=within_s, reply=reply)
+        elif isinstance(request, UniverseRequest):
+            pending = self._means.pending(request, caller, within_s=within_s, reply=reply)
+            self._universes.submit(request.universe_id, pending)
+        else:
+            assert_never(request)
 
-    async def _create(
-        self, request: CreateUniverse, envelope: Envelope, reply: Callable[[Reply], None]
-    ) -> None:
-        universe_id, user_id = universe_of(request), envelope.caller.user_id
-        try:
-            counted = await self._quotas.reserve(user_id, universe_id)
-        except BusUnavailable:
-            reply(Reply(error=_UNAVAILABLE))
-            return
-        if isinstance(counted, Refused):
-            reply(Reply(error=counted))
-            return
+    def _time_left_s(self, envelope: Envelope) -> float:
+        """How long the request may take here, so that its reply is there in time."""
+        clock = self._means.clock
+        left_ms = envelope.time_left_ms(milliseconds(clock.now()), is_shared=clock.is_shared)
+        left_s = left_ms / _MS_PER_S
+        return left_s - min(REPLY_MARGIN_S, left_s / 4)
 
-        async def release_and_reply(answer: Reply) -> None:
+    def _read(self, reading: Coroutine[Any, Any, Reply], message: Message) -> None:
+        async def read() -> None:
             try:
-                await self._quotas.release(user_id, universe_id)
-            except BusUnavailable:
-                self._log.warning("quota_not_released", universe=universe_id)
-            reply(answer)
+                reply = await reading
+            except Exception:
+                self._means.log.exception("read_failed", subject=message.subject)
+                reply = Reply(error=BROKEN)
+            self._answer(message, reply)
 
-        def answer(answer: Reply) -> None:
-            refusal = answer.error
-            # Where the outcome is not known, it may have been created.
-            if counted and refusal is not None and refusal.code is not Code.INTERNAL_ERROR:
-                self._tasks.start(release_and_reply(answer), name="release quota")
-            else:
-                reply(answer)
-
-        waiting = Waiting(request, envelope.caller, envelope.deadline_ms, answer)
-        self._rooms.submit(universe_id, waiting)
-
-    async def _list(self, request: ListUniverses, envelope: Envelope, message: Message) -> None:
-        try:
-            page = await self._listing.page(
-                envelope.caller.user_id, cursor=request.cursor, limit=request.limit
-            )
-        except BusUnavailable:
-            self._answer(message, Reply(error=_UNAVAILABLE))
-            return
-        self._answer(message, Reply(result=page.to_wire()))
-
-    async def _compare_heads(self, request: CompareHeads, message: Message) -> None:
-        ahead, unknown = self._rooms.compare(request.positions)
-        # What is known here may be out of date, where another replica was taken for the owner.
-        others = request.positions.keys() - ahead.keys()
-        try:
-            for universe_id, position in (await self._journal.newest(list(others))).items():
-                if position > request.positions[universe_id]:
-                    ahead[universe_id] = position
-        except BusUnavailable:
-            self._answer(message, Reply(error=_UNAVAILABLE))
-            return
-        if request.owner == self._replica_id:
-            self._rooms.adopt(unknown)
-        self._answer(message, Reply(result=Heads(heads=ahead).to_wire()))
-
-    async def _read_log(self, request: ReadLog, message: Message) -> None:
-        universe_id, after = request.universe_id, request.after_position
-        try:
-            stored = self._rooms.recent(universe_id, after)
-            if stored is None:
-                stored = await self._journal.records(universe_id, after_position=after)
-        except BusUnavailable:
-            self._answer(message, Reply(error=_UNAVAILABLE))
-            return
-        if stored and stored[0].previous > after:
-            self._answer(message, Reply(error=_TRIMMED))
-            return
-        self._answer(message, Reply(result=log_part(stored).to_wire()))
+        self._means.tasks.start(read(), name="read")
 
     def _answer(self, message: Message, reply: Reply) -> None:
         if not message.reply:
             return
+        if subjects.is_reserved(message.reply):
+            # This service may write logs: an answer sent there would be a record.
+            self._misdirected.inc()
+            self._log.warning("reply_misdirected", subject=message.subject, reply=message.reply)
+            return
         try:
             self._bus.post(message.reply, reply.to_json())
         except BusUnavailable:
-            self._log.info("reply_lost", subject=message.subject)
-
-
-def universe_of(request: UniverseRequest) -> str:
-    """The universe that a request is about; a creation names the id that is to be."""
-    if isinstance(request, CreateUniverse):
-        return request.id or ""
-    universe_id: str = getattr(request, "universe_id")  # noqa: B009 -- declared by each request
-    return universe_id
+            self._lost.inc()
+            self._log.warning("reply_lost", subject=message.subject)

@@ -1,16 +1,20 @@
 """The latest records of a log in memory, for those who missed some of them."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRecord:
-    """A record at its position, and the position that it follows."""
+    """A record at its position, and the position that it follows.
+
+    ``id`` is known of what was stored here; otherwise the payload tells.
+    """
 
     position: int
     previous: int
     payload: bytes
+    id: str = field(default="", compare=False)
 
 
 class Ring:
@@ -36,6 +40,13 @@ class Ring:
         """Forget all."""
         self._records.clear()
         self.bytes = 0
+
+    def at(self, position: int) -> RecentRecord | None:
+        """The record at a position, if it is here."""
+        for record in reversed(self._records):
+            if record.position <= position:
+                return record if record.position == position else None
+        return None
 
     def after(self, position: int) -> list[RecentRecord] | None:
         """All records above a position; ``None`` if they do not reach back to it."""

@@ -3,28 +3,35 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from harmonic_protocol.internal import ExpireMusic
-from harmonic_protocol.log import MusicRequested
-from harmonic_runtime.bus import BusUnavailable, open_bus
-from harmonic_runtime.directory import Directory, announce, watch
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.ops import ops_server
-from harmonic_runtime.streams import Streams
-from harmonic_runtime.ticker import every
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.client import BusUnavailable, open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
+from harmonic_runtime.bus.directory import Directory, announce, watch
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import shared_clock
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.lifecycle import Process, Tasks
+from harmonic_runtime.process.rotation import keep_rotating
+from harmonic_runtime.process.ticker import every
+from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
+from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
+from harmonic_state.means import Means
+from harmonic_state.meters import Meters
+from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
+from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
-from harmonic_state.room import Means
-from harmonic_state.rooms import Rooms
 from harmonic_state.settings import StateSettings
-from harmonic_state.storage import LAYOUT_VERSION, stream_configs
+from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from harmonic_state.timers import Timers
 
 #: How often rooms are searched for participants of gateways that are gone, ...
@@ -40,30 +47,33 @@ STREAMS_PAUSE_S = 5.0
 @asynccontextmanager
 async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
     """Everything that a replica of the state service consists of."""
-    settings, log, metrics, clock = (
-        process.settings,
-        process.log,
-        process.metrics,
-        process.clock,
-    )
+    settings, log, metrics = process.settings, process.log, process.metrics
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
             settings,
-            name=f"state {settings.replica_id}",
+            name=f"state {settings.instance}",
             log=log,
             metrics=metrics,
             on_closed=lambda: process.fail("bus closed"),
+            waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
-        await _set_up(streams, settings)
+        rotated = rotated_credentials(settings, bus)
+        tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
+        await _set_up(streams, settings, log)
+        clock = await measured.enter_async_context(
+            shared_clock(bus, process.clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log)
+        )
         lost = asyncio.Event()
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
-        journal = Journal(streams, settings)
+        sampled = SampledLog(log, clock)
+        journal = Journal(streams, settings, record_ids(settings.replica_id))
         listing = Listing(streams)
         quotas = Quotas(
             streams=streams,
@@ -74,27 +84,17 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             metrics=metrics,
         )
         with Timers() as timers:
-
-            def expire(requested: MusicRequested) -> None:
-                job = requested.job
-                request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
-                rooms.ask_oneself(job.universe_id, request)
-
+            jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
+            heads = HeadAnnouncements(bus)
+            bus.on_reconnect(heads.announce_again)
             effects = Effects(
-                streams=streams,
                 journal=journal,
                 listing=listing,
                 quotas=quotas,
-                clock=clock,
-                tasks=tasks,
-                timers=timers,
-                expire=expire,
+                jobs=jobs,
                 metrics=metrics,
                 log=log,
             )
-            conflicts = metrics.counter("append_conflicts", "appends that found news")
-            heads = HeadAnnouncements(bus)
-            bus.on_reconnect(heads.announce_again)
             means = Means(
                 journal=journal,
                 effects=effects,
@@ -102,24 +102,29 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 settings=settings,
                 clock=clock,
                 tasks=tasks,
+                meters=Meters(metrics, sampled),
                 log=log,
-                next_record_id=record_ids(settings.replica_id),
-                on_conflict=conflicts.inc,
             )
-            rooms = Rooms(means, metrics)
+            universes = OwnedUniverses(means, metrics)
+            jobs.on_overdue(universes.expire)
+            creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,
-                replica_id=settings.replica_id,
-                rooms=rooms,
-                journal=journal,
-                listing=listing,
-                quotas=quotas,
-                tasks=tasks,
+                universes=universes,
+                creations=creations,
+                reads=Reads(
+                    universes=universes,
+                    journal=journal,
+                    listing=listing,
+                    replica_id=settings.replica_id,
+                ),
+                means=means,
                 metrics=metrics,
-                log=log,
+                log=sampled,
             )
-            sweep = tasks.start(_sweep(rooms, gateways, settings), name="sweep")
-            adoption = tasks.start(rooms.keep_adopting(), name="adoption")
+            sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
+            adoption = tasks.start(universes.keep_adopting(), name="adoption")
+            settling = tasks.start(effects.keep_settling(), name="settling")
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
@@ -129,17 +134,30 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()
             adoption.cancel()
+            settling.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
-            await requests.finish()
-            await rooms.finish()
+            await creations.finish()
+            await universes.finish()
             heads.announce()
-            await rooms.hand_over()
+            await universes.hand_over()
 
 
-async def _set_up(streams: Streams, settings: StateSettings) -> None:
-    for config in stream_configs(settings):
-        await streams.ensure(config, version=LAYOUT_VERSION)
+async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -> None:
+    """Set all streams up as the settings say, and tell what is in force."""
+    configs = stream_configs(settings)
+    for config in configs:
+        changes = await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
+        if changes:
+            log.warning("stream_changed", stream=config["name"], changes=dict(changes))
+    log.info(
+        "streams_in_force",
+        replicas=settings.stream_replicas,
+        log_records=settings.log_records,
+        reserved_bytes=sum(
+            int(str(config["max_bytes"])) for config in configs if "max_bytes" in config
+        ),
+    )
 
 
 async def _keep_up(
@@ -150,7 +168,7 @@ async def _keep_up(
         await lost.wait()
         lost.clear()
         try:
-            await _set_up(streams, settings)
+            await _set_up(streams, settings, log)
         except CannotStart as failure:
             log.warning("streams_not_set_up", reason=str(failure))
             await asyncio.sleep(STREAMS_PAUSE_S)
@@ -163,12 +181,12 @@ def record_ids(replica_id: str) -> Callable[[], str]:
     return lambda: f"{replica_id}.{next(numbers)}"
 
 
-async def _sweep(rooms: Rooms, gateways: Directory, settings: StateSettings) -> None:
+async def _sweep(universes: OwnedUniverses, gateways: Directory, settings: StateSettings) -> None:
     # A gateway that was there before this replica is known only once it had time to say so.
     await asyncio.sleep(settings.gateway_lease_s)
     while True:
         alive = gateways.live()
-        rooms.release_lost_gateways(alive)
+        universes.release_lost_gateways(alive)
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_INTERVAL_S):
                 # The same object as long as nothing changes.

@@ -1,11 +1,15 @@
 """What an operator may set of the state service, all by ``HARMONIC_…`` variables."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.extensions import ExtensionNames
+from harmonic_runtime.process.settings import ServiceSettings
+
+#: Records of a log that are kept free for what makes a universe smaller: leaving, and its end.
+RESERVED_RECORDS = 512
 
 
 def _number(value: object) -> object:
@@ -16,6 +20,9 @@ def _number(value: object) -> object:
 class StateSettings(ServiceSettings):
     """The state service's settings; the defaults suit one machine."""
 
+    service: ClassVar[str] = "state"
+
+    extensions: ExtensionNames = ""
     stream_replicas: Annotated[
         Literal[1, 3],
         BeforeValidator(_number),
@@ -40,9 +47,18 @@ class StateSettings(ServiceSettings):
         Field(
             ge=1024,
             le=1_000_000,
-            description="records of a log at most: reached only while no snapshot can be stored",
+            description="records of a log at most: reached only while no snapshot can be stored;"
+            f" at least {RESERVED_RECORDS} more than HARMONIC_HISTORY_SNAPSHOTS + 2 times"
+            " HARMONIC_SNAPSHOT_EVERY_RECORDS",
         ),
     ] = 16_384
+    packs_snapshots: Annotated[
+        bool,
+        Field(
+            description="store universes packed, with room for more `opId`s: once no replica of an"
+            " earlier version runs"
+        ),
+    ] = False
     cached_universes_bytes: Annotated[
         int,
         Field(ge=2**20, description="what universes may take in memory, roughly, in bytes"),
@@ -74,16 +90,16 @@ class StateSettings(ServiceSettings):
     ] = 4 * 2**30
     allowed_parameter_updates: Annotated[
         int, Field(ge=1, le=1_000_000, description="parameter updates of a user in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.PARAMETERS]
+    ] = RateClass.PARAMETERS.allowance
     allowed_generations: Annotated[
         int, Field(ge=1, le=1_000_000, description="pieces that a user asks for in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.GENERATIONS]
+    ] = RateClass.GENERATIONS.allowance
     allowed_joins_and_leaves: Annotated[
         int, Field(ge=1, le=1_000_000, description="joins and leaves of a user in any minute")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.ROOMS]
+    ] = RateClass.ROOMS.allowance
     allowed_operations: Annotated[
         int, Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by user")
-    ] = ALLOWANCES_PER_MINUTE[RateClass.OPERATIONS]
+    ] = RateClass.OPERATIONS.allowance
     revocations_kept_s: Annotated[
         int,
         Field(
@@ -98,3 +114,20 @@ class StateSettings(ServiceSettings):
     notes_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of generated pieces kept at most")
     ] = 256 * 2**20
+
+    @model_validator(mode="after")
+    def _log_has_room(self) -> Self:
+        least = (self.history_snapshots + 2) * self.snapshot_every_records + RESERVED_RECORDS
+        if self.log_records < least:
+            raise ValueError(
+                f"HARMONIC_LOG_RECORDS must be at least {least}, for HARMONIC_HISTORY_SNAPSHOTS"
+                f" = {self.history_snapshots} and HARMONIC_SNAPSHOT_EVERY_RECORDS"
+                f" = {self.snapshot_every_records}"
+            )
+        return self
+
+    @property
+    def uncovered_records(self) -> int:
+        """Records above the latest snapshot from which on a log is kept for those who leave."""
+        history = self.history_snapshots * self.snapshot_every_records
+        return self.log_records - history - RESERVED_RECORDS

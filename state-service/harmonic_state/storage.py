@@ -4,7 +4,7 @@ Replicas of two versions run side by side, so a change here raises ``LAYOUT_VERS
 the version before has stored, and is tested against it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import RateClass
@@ -18,9 +18,13 @@ JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
 #: A session that nothing was saved of for so long is not gone on with.
 SESSIONS_KEPT_S = 24 * 3600
-#: The time in which a user may do so much.
-LIMIT_WINDOW_S = 60
 _NANOSECONDS = 10**9
+#: The settings of what streams reserve of the brokers' disks, whether they use it or not.
+RESERVATIONS = {
+    subjects.SNAPSHOT_STREAM: "HARMONIC_SNAPSHOT_STREAM_BYTES",
+    subjects.SESSIONS_STREAM: "HARMONIC_SESSION_STREAM_BYTES",
+    subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
+}
 
 
 def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
@@ -30,10 +34,25 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
         "num_replicas": settings.stream_replicas,
         "allow_direct": True,
     }
-    newest_only: dict[str, object] = {**common, "max_msgs_per_subject": 1}
-    logs = [
-        {
-            **common,
+    jobs = {
+        "name": subjects.JOBS_STREAM,
+        "subjects": [subjects.JOBS_SUBJECT],
+        "retention": "workqueue",
+        "max_age": JOBS_KEPT_S * _NANOSECONDS,
+        "max_msgs": MAX_JOBS,
+        "discard": "new",
+    }
+    return [
+        *({**common, **config} for config in _logs(settings)),
+        *({**common, **config} for config in _limits(settings)),
+        *({**common, "max_msgs_per_subject": 1, **config} for config in _newest_only(settings)),
+        {**common, **jobs},
+    ]
+
+
+def _logs(settings: StateSettings) -> Iterator[dict[str, object]]:
+    for number in range(subjects.LOG_STREAMS):
+        yield {
             "name": subjects.log_stream(number),
             "subjects": list(subjects.log_stream_subjects(number)),
             "republish": {"src": subjects.LOG_SUBJECTS, "dest": subjects.LIVE_SUBJECTS},
@@ -41,75 +60,62 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
             "discard_new_per_subject": True,
             "max_msgs_per_subject": settings.log_records,
         }
-        for number in range(subjects.LOG_STREAMS)
-    ]
+
+
+def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
     allowances = {
         RateClass.PARAMETERS: settings.allowed_parameter_updates,
         RateClass.GENERATIONS: settings.allowed_generations,
         RateClass.ROOMS: settings.allowed_joins_and_leaves,
         RateClass.OPERATIONS: settings.allowed_operations,
     }
-    limits = [
-        {
-            **common,
+    for rate, allowed in allowances.items():
+        yield {
             "name": subjects.limit_stream(rate),
             "subjects": [subjects.limit_subjects(rate)],
             # A minute's counts are not worth a disk's time, and memory lets go to the millisecond.
             "storage": "memory",
-            "max_age": LIMIT_WINDOW_S * _NANOSECONDS,
+            "max_age": rate.window_s * _NANOSECONDS,
             "discard": "new",
             "discard_new_per_subject": True,
             "max_msgs_per_subject": allowed,
         }
-        for rate, allowed in allowances.items()
-    ]
+
+
+def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
+    """Streams that keep the newest message of each subject."""
     return [
-        *logs,
-        *limits,
         {
-            **newest_only,
             "name": subjects.REVOCATIONS_STREAM,
             "subjects": [subjects.REVOCATION_SUBJECTS],
             "max_age": settings.revocations_kept_s * _NANOSECONDS,
         },
         {
-            **newest_only,
             "name": subjects.SNAPSHOT_STREAM,
             "subjects": [subjects.SNAPSHOT_SUBJECTS],
             "discard": "new",
             "max_bytes": settings.snapshot_stream_bytes,
         },
+        {"name": subjects.INDEX_STREAM, "subjects": [subjects.INDEX_SUBJECTS]},
+        {"name": subjects.OWNED_STREAM, "subjects": [subjects.OWNED_SUBJECTS]},
         {
-            **newest_only,
-            "name": subjects.INDEX_STREAM,
-            "subjects": [subjects.INDEX_SUBJECTS],
-        },
-        {
-            **newest_only,
-            "name": subjects.OWNED_STREAM,
-            "subjects": [subjects.OWNED_SUBJECTS],
-        },
-        {
-            **newest_only,
             "name": subjects.NOTES_STREAM,
             "subjects": [*subjects.NOTES_SUBJECTS],
             "max_age": NOTES_KEPT_S * _NANOSECONDS,
             "max_bytes": settings.notes_stream_bytes,
         },
         {
-            **newest_only,
             "name": subjects.SESSIONS_STREAM,
             "subjects": [subjects.SESSION_SUBJECTS],
             "max_age": SESSIONS_KEPT_S * _NANOSECONDS,
             "max_bytes": settings.session_stream_bytes,
         },
-        {
-            **common,
-            "name": subjects.JOBS_STREAM,
-            "subjects": [subjects.JOBS_SUBJECT],
-            "retention": "workqueue",
-            "max_age": JOBS_KEPT_S * _NANOSECONDS,
-            "max_msgs": MAX_JOBS,
-            "discard": "new",
-        },
     ]
+
+
+def hint(config: Mapping[str, object]) -> str:
+    """What an operator may do about a stream that cannot be set up."""
+    setting = RESERVATIONS.get(str(config["name"]))
+    if setting is None:
+        return ""
+    return f"(it reserves {config['max_bytes']} bytes of each broker's disk, as {setting} says)"

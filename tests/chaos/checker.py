@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from chaos.history import Changes, History, Life, LogRecord, Operation, Outcome, Read
-from harmonic_protocol.values import Parameters
+from harmonic_protocol.messages.parameters import Parameters
 
 _SETS = {
     "physics_updated": "physics",

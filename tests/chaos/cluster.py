@@ -13,9 +13,9 @@ from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_protocol.log import Record
-from harmonic_runtime.bus import Bus, BusUnavailable
-from harmonic_runtime.jetstream import ApiRefused, call
-from harmonic_runtime.wire import decode_headers
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.wire import decode_headers
 from harness.broker import connected_as
 
 LOG_STREAMS = [subjects.log_stream(number) for number in range(subjects.LOG_STREAMS)]

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harmonic_gateway import feed, heads
-from harmonic_runtime import routing, streams
-from harmonic_runtime.bus import NoResponders
-from harmonic_runtime.wire import Message
+from harmonic_gateway.delivery import feed
+from harmonic_gateway.membership import heads
+from harmonic_runtime.bus import routing, streams
+from harmonic_runtime.bus.client import NoResponders
+from harmonic_runtime.bus.wire import Message
 from harmonic_state.domain import decide
 
 #: How many of the records that it is sent a deaf gateway does not hear.

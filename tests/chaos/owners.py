@@ -8,8 +8,8 @@ from harmonic_local.processes import Managed, parse
 from harmonic_local.stack import Stack
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.messages.declaration import Request
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.routing import rank
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.routing import rank
 
 TIMEOUT_S = 5.0
 

@@ -10,7 +10,7 @@ import aiohttp
 from chaos.cluster import cluster_of
 from chaos.crowd import Person, http_session, leave, together
 from harmonic_local.stack import Stack
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.wire import Message
 from harness.world import World
 
 UNIVERSES, ROOMS_OF_A_PERSON = 2000, 100

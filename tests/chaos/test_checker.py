@@ -8,7 +8,7 @@ import pytest
 
 from chaos.checker import MAX_EXAMPLES, check
 from chaos.history import Attempt, History, Life, LogRecord, Operation, Outcome, Read
-from harmonic_protocol.values import Parameters
+from harmonic_protocol.messages.parameters import Parameters
 
 U = "universe-1"
 DEFAULTS = Parameters().model_dump(by_alias=True)

@@ -11,8 +11,9 @@ from chaos.owners import ask, owner_of, replica_id
 from chaos.product import product
 from harmonic_local.stack import Stack
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.parameters import UpdatePhysics
+from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom
+from harmonic_protocol.messages.sets import ParameterCommand
 from harness.world import World
 
 UPDATES = 100
@@ -39,9 +40,9 @@ async def cluster(replicas: Stack) -> AsyncIterator[Cluster]:
         yield brokers
 
 
-def _update(universe: str, gravity: float, op_id: str | None = None) -> UpdatePhysics:
+def _update(universe: str, gravity: float, op_id: str | None = None) -> ParameterCommand:
     payload = {"universeId": universe, "parameters": {"gravity": gravity}}
-    return UpdatePhysics.model_validate(payload | ({"opId": op_id} if op_id else {}))
+    return PHYSICS.command.model_validate(payload | ({"opId": op_id} if op_id else {}))
 
 
 async def _frames(cluster: Cluster, universe: str) -> list[tuple[int, float]]:

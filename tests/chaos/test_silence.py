@@ -11,7 +11,7 @@ from chaos.launch import UNLUCKY_GRAVITY
 from chaos.owners import ask, owner_of, replica_id
 from chaos.product import product
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.parameters import UpdatePhysics
+from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom
 from harness.world import World
 
@@ -61,7 +61,7 @@ async def test_a_record_is_seen_though_the_owner_that_is_asked_for_it_was_passed
     bob = Caller("bob", "Bob", "bob's connection", gateway)
     join = JoinRoom.model_validate({"universeId": universe, "mode": "edit"})
     parameters = {"gravity": UNLUCKY_GRAVITY}
-    update = UpdatePhysics.model_validate({"universeId": universe, "parameters": parameters})
+    update = PHYSICS.command.model_validate({"universeId": universe, "parameters": parameters})
     async with cluster_of(stack) as cluster:
         for request in (join, update):
             assert (await ask(cluster.bus, replica, request, bob)).error is None

@@ -13,7 +13,7 @@ import uvloop
 from conformance.server import SETTINGS, EngineIoEcho, behave_as_the_suites_expect, echoing
 from harmonic_gateway.sockets import SocketServer
 from harmonic_local.node import InstallError, install
-from harmonic_runtime.logs import configure_logs
+from harmonic_runtime.observability.logs import configure_logs
 from harness import node
 
 HERE = Path(__file__).parent

@@ -8,22 +8,25 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from harmonic_gateway.listening import listening
+from harmonic_gateway.http.listening import listening
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
+    ConnectRefused,
+    Ended,
     Frame,
     Received,
-    Refused,
     SocketLimits,
     SocketServer,
     engine,
+    namespaces,
     server,
 )
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 SETTINGS = GatewaySettings(
     jwt_secret=SecretStr("nobody shows a token here"),
@@ -46,10 +49,10 @@ HANDSHAKE_TIMEOUT_S = 6.0
 def behave_as_the_suites_expect() -> None:
     """Set what they take for granted and the product decides otherwise, for this process."""
     server.PATHS = ("/engine.io/", "/socket.io/")
-    server.NAMESPACES = ("/", "/custom")
+    namespaces.NAMESPACES = ("/", "/custom")
     server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
-    server._UNKNOWN_NAMESPACE = Refused("Invalid namespace", None)
+    namespaces._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
     engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
 
 
@@ -80,7 +83,7 @@ class SocketIoEcho:
     def abandoned(self, connection: Connection) -> None:
         pass
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
         pass
 
     def pinged(self, connection: Connection) -> None:
@@ -94,17 +97,23 @@ class EngineIoEcho(SocketServer):
     """The sockets of the Engine.IO suite, which speaks no Socket.IO."""
 
     async def said(self, socket: EngineSocket, message: str | bytes) -> None:
-        socket.established()
-        socket.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
+        socket.in_use()
+        socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 
 
 @asynccontextmanager
 async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
     """Serve on a port of its own; the block is given the address."""
-    served = sockets(SocketIoEcho(), limits=LIMITS, log=get_log(), metrics=Metrics())
+    served = sockets(
+        SocketIoEcho(),
+        limits=LIMITS,
+        new_guard=lambda: FloodGuard(1000, 1000),
+        log=get_log(),
+        metrics=Metrics(),
+    )
     app = web.Application()
     app.add_routes(served.routes())
-    async with listening(app, SETTINGS) as port:
+    async with listening(app, SETTINGS, None) as port:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

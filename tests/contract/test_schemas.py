@@ -14,6 +14,8 @@ from harmonic_protocol.export.envelopes import Rejected, accepted
 from harmonic_protocol.export.examples import example
 from harmonic_protocol.export.operations import has_body, path_fields
 
+HEARD_AT = "2024-03-21T10:30:00Z"
+
 KNOWN = definitions()
 UNIVERSE = "universe-123"
 SENT = {**COMMANDS, **{n: o for n, o in OPERATIONS.items() if has_body(o)}}
@@ -50,14 +52,22 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         "audio_analysis",
         {
             "universeId": UNIVERSE,
-            "analysis": {"frequencies": [0] * 2049, "waveform": [], "timestamp": "now"},
+            "analysis": {
+                "frequencies": [0] * 2049,
+                "waveform": [],
+                "timestamp": HEARD_AT,
+            },
         },
     ),
     (
         "audio_analysis",
         {
             "universeId": UNIVERSE,
-            "analysis": {"frequencies": [], "waveform": [None], "timestamp": "now"},
+            "analysis": {
+                "frequencies": [],
+                "waveform": [None],
+                "timestamp": HEARD_AT,
+            },
         },
     ),
     ("create_universe", {}),

@@ -4,11 +4,11 @@ import type {
   Accepted,
   ClientToServerEvents,
   ConnectError,
-  Failure,
+  ErrorBody,
   Parameters,
   Rejected,
   ServerToClientEvents,
-  Universe,
+  UniverseView,
   UniversePage,
 } from "../../shared/contract/protocol";
 
@@ -23,7 +23,7 @@ function judge(answer: Accepted | Rejected): void {
   if (answer.ok) {
     number(answer.seq);
   } else {
-    text(answer.error.code, answer.error.message, String(answer.error.details["reason"]));
+    text(answer.error.code, answer.error.message, String(answer.error.details.reason));
   }
 }
 
@@ -76,7 +76,7 @@ socket.emit(
 socket.emit("generate_music", { universeId, duration: 8, seed: 1 }, judge);
 socket.emit("audio_analysis", {
   universeId,
-  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "now" },
+  analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "2024-03-21T10:30:00Z" },
 });
 socket.emit(
   "audio_analysis",
@@ -85,7 +85,7 @@ socket.emit(
     analysis: {
       frequencies: new Float32Array(4),
       waveform: new Uint8Array(4).buffer,
-      timestamp: "now",
+      timestamp: "2024-03-21T10:30:00Z",
     },
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),
@@ -116,7 +116,7 @@ function show(parameters: Parameters): void {
 
 socket.on("connect_error", (error) => {
   const { message, data } = error as ConnectError;
-  text(message, data.error, data.code, String(data.details["reason"]));
+  text(message, data.error, data.code, String(data.details.reason));
 });
 socket.on("connect_success", (told) => {
   text(told.userId, told.timestamp, told.sessionId, told.expiresAt, told.serverTime);
@@ -125,7 +125,7 @@ socket.on("connect_success", (told) => {
   number(told.protocol, messageBytes, audioMessageBytes, messageDepth, rooms, queuedCommands);
   const { parametersPerMinute, generationsPerMinute, roomsPerMinute } = told.limits;
   number(parametersPerMinute, generationsPerMinute, roomsPerMinute);
-  number(told.limits.audioPerMinute, told.limits.eventsPerSecond);
+  number(told.limits.signalsPerSecond, told.limits.eventsPerSecond);
 });
 socket.on("token_expiring", ({ expiresAt }) => text(expiresAt));
 socket.on("token_refreshed", ({ expiresAt }) => text(expiresAt));
@@ -142,7 +142,7 @@ socket.on("state_recovered", (back) => {
 socket.on("room_left", (room) => text(room.universeId, room.timestamp));
 socket.on("room_error", (refusal) => {
   text(refusal.error, refusal.code, refusal.message, refusal.universeId ?? "");
-  text(String(refusal.details["errorId"]));
+  text(String(refusal.details.errorId));
 });
 socket.on("participant_joined", (change) => {
   text(change.universeId, change.participant.username, change.timestamp);
@@ -178,16 +178,16 @@ socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
   }
 });
 socket.on("error", (refusal) => {
-  text(refusal.code, refusal.message, String(refusal.details["errorId"]));
+  text(refusal.code, refusal.message, String(refusal.details.errorId));
 });
 
 const page: UniversePage = JSON.parse("{}");
 for (const item of page.items) text(item.id, item.name, item.owner, item.createdAt);
 text(page.nextCursor ?? "");
-const universe: Universe = JSON.parse("{}");
+const universe: UniverseView = JSON.parse("{}");
 show(universe.parameters);
 text(universe.members?.["user-123"] ?? "view", universe.updatedAt);
-text((JSON.parse("{}") as Failure).error.code);
+text((JSON.parse("{}") as ErrorBody).error.code);
 
 // What the compiler has to refuse.
 // @ts-expect-error: no such command

@@ -10,18 +10,20 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from harmonic_gateway.listening import listening
+from harmonic_gateway.http.listening import listening
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
+    ConnectRefused,
+    Ended,
     Frame,
     Received,
-    Refused,
     SocketLimits,
     SocketServer,
 )
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 PATIENCE_S = 20.0
 
@@ -44,7 +46,7 @@ class Door:
 
     async def connect(self, connection: Connection, auth: object) -> None:
         if isinstance(auth, dict) and "refuse" in auth:
-            raise Refused("Not today", {"error": "Not today", "code": auth["refuse"]})
+            raise ConnectRefused("Not today", {"error": "Not today", "code": auth["refuse"]})
         connection.session = auth
 
     def connected(self, connection: Connection) -> None:
@@ -69,8 +71,8 @@ class Door:
     def ponged(self, connection: Connection) -> None:
         pass
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
-        self.left.append((connection, clean))
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
+        self.left.append((connection, ended is Ended.GOODBYE))
         self._tell()
 
     async def until(self, what: str, count: int) -> Any:
@@ -104,12 +106,16 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
     }
     door = Door()
     door.server = SocketServer(
-        door, limits=SocketLimits(**chosen), log=get_log(), metrics=door.metrics
+        door,
+        limits=SocketLimits(**chosen),
+        new_guard=lambda: FloodGuard(50, 100),
+        log=get_log(),
+        metrics=door.metrics,
     )
     app = web.Application()
     app.add_routes(door.server.routes())
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
-    async with listening(app, settings) as port:
+    async with listening(app, settings, None) as port:
         door.url = f"http://127.0.0.1:{port}"
         try:
             yield door

@@ -5,7 +5,8 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.addresses import client_address, networks
+from harmonic_gateway.allowlists import networks
+from harmonic_gateway.http.addresses import client_address, counted_as
 
 PROXIES = networks("10.0.0.0/8, fd00::/8")
 HOPS = st.sampled_from(
@@ -73,3 +74,17 @@ def test_a_client_cannot_choose_its_address(made_up: list[str]) -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must list networks"):
         networks(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+        ("", ""),
+    ],
+)
+def test_an_address_of_ipv6_is_counted_as_its_network(address: str, counted: str) -> None:
+    assert counted_as(address) == counted

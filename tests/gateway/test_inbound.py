@@ -4,24 +4,14 @@ from typing import Any
 
 import pytest
 
-from harmonic_gateway.inbound import read_command
+from harmonic_gateway.commands.inbound import MAX_FIELDS, MAX_VALUES, read_command
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import TimeSync
 from harmonic_protocol.messages.declaration import Command, RoomCommand
 from harmonic_protocol.refusals import Refused
+from harness.payloads import payload
 
-PAYLOADS: dict[str, dict[str, Any]] = {
-    "join_room": {"mode": "edit"},
-    "leave_room": {},
-    "update_physics": {"parameters": {"gravity": 9.81, "timeScale": 1}},
-    "update_music": {"parameters": {"key": "F#", "scale": "dorian", "tempo": 90}},
-    "update_visualization": {"parameters": {"colorScheme": "rainbow", "particleCount": 100}},
-    "update_parameters": {"physics": {"gravity": 1}, "music": {"harmony": 0}},
-    "generate_music": {"duration": 8, "seed": 1},
-    "audio_analysis": {
-        "analysis": {"frequencies": [1.5, None], "waveform": b"\x00", "timestamp": "now"}
-    },
-}
+HEARD_AT = "2024-03-21T10:30:00Z"
 
 
 def read(name: str, *args: object, size: int = 100) -> Command | Refused:
@@ -44,9 +34,9 @@ IN_ROOMS = [name for name, command in COMMANDS.items() if issubclass(command, Ro
 
 @pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_is_read_with_an_operation_id(name: str) -> None:
-    command = read(name, {"universeId": "u-1", "opId": "mine", **PAYLOADS[name]})
+    command = read(name, {"universeId": "u-1", "opId": "mine", **payload(name)})
     assert isinstance(command, RoomCommand)
-    assert type(command) is COMMANDS[name]
+    assert command.operation() == name
     assert (command.universe_id, command.op_id) == ("u-1", "mine")
 
 
@@ -59,9 +49,9 @@ def test_time_sync_takes_the_clients_clock_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", IN_ROOMS)
 def test_every_command_refuses_what_is_not_declared(name: str) -> None:
-    good = {"universeId": "u", **PAYLOADS[name]}
+    good = {"universeId": "u", **payload(name)}
     assert "is not a known field" in fields(name, {**good, "extra": 1})["extra"]["reason"]
-    assert fields(name, PAYLOADS[name])["universeId"]["reason"] == "is missing"
+    assert fields(name, payload(name))["universeId"]["reason"] == "is missing"
     assert fields(name, {**good, "universeId": "no spaces"})["universeId"]["reason"]
     assert fields(name, {**good, "universeId": 7})["universeId"]["reason"] == "must be a string"
     assert fields(name, {**good, "opId": "x" * 65})["opId"]["reason"]
@@ -114,7 +104,7 @@ def test_each_fault_is_named(name: str, payload: dict[str, Any], field: str) -> 
 
 @pytest.mark.parametrize("samples", [[0.0] * 2049, b"x" * (8 * 1024 + 1), ["1"], [float("inf")]])
 def test_audio_takes_so_many_finite_samples_and_no_more(samples: object) -> None:
-    analysis = {"frequencies": samples, "waveform": [], "timestamp": "now"}
+    analysis = {"frequencies": samples, "waveform": [], "timestamp": HEARD_AT}
     refusal("audio_analysis", {"universeId": "u", "analysis": analysis})
 
 
@@ -132,7 +122,7 @@ def test_unknown_events_are_refused_and_echoed_in_short() -> None:
     ("name", "limit"), [("update_physics", 64 * 1024), ("audio_analysis", 128 * 1024)]
 )
 def test_each_command_has_its_size(name: str, limit: int) -> None:
-    good = {"universeId": "u", **PAYLOADS[name]}
+    good = {"universeId": "u", **payload(name)}
     assert isinstance(read(name, good, size=limit), Command)
     told = refusal(name, good, size=limit + 1)
     assert (told.details["reason"], told.details["limitBytes"]) == ("TOO_LARGE", limit)
@@ -153,5 +143,63 @@ def test_depth_is_bounded_at_sixteen_levels() -> None:
 
 
 def test_at_most_twenty_fields_are_named() -> None:
-    payload = {"universeId": "u", **{f"field{n}": n for n in range(1000)}}
+    payload = {"universeId": "u", **{f"field{n}": n for n in range(MAX_FIELDS - 1)}}
     assert len(refusal("leave_room", payload).details["fields"]) == 20
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {f"field{n}": n for n in range(MAX_FIELDS + 1)},
+        {"universeId": "u", "deep": {f"field{n}": n for n in range(MAX_FIELDS + 1)}},
+        {"universeId": "u", "wide": [0] * (MAX_VALUES + 1)},
+        {"universeId": "u", "a": [0] * 5000, "b": [0] * 5000},
+        {"universeId": "u", "a": [[0] * 100] * 100},
+    ],
+)
+def test_so_many_fields_and_values_are_looked_at_and_no_more(payload: dict[str, Any]) -> None:
+    told = refusal("leave_room", payload)
+    assert told.details == {
+        "reason": "TOO_MANY_VALUES",
+        "limitFields": MAX_FIELDS,
+        "limitValues": MAX_VALUES,
+    }
+
+
+def test_the_first_wrong_number_of_a_long_list_is_named_alone() -> None:
+    analysis = {
+        "frequencies": ["x"] * 2048,
+        "waveform": ["x"] * 2048,
+        "timestamp": HEARD_AT,
+    }
+    told = fields("audio_analysis", {"universeId": "u", "analysis": analysis})
+    assert set(told) == {"analysis.frequencies.0", "analysis.waveform.0"}
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "2024-03-21T10:30:00Z",
+        "2024-03-21T10:30:00.123456+01:00",
+        "2024-03-21 10:30",
+        "2024-03-21T10:30:00.5-0530",
+    ],
+)
+def test_a_clients_time_is_a_time(timestamp: str) -> None:
+    analysis = {"frequencies": [], "waveform": [], "timestamp": timestamp}
+    assert isinstance(read("audio_analysis", {"universeId": "u", "analysis": analysis}), Command)
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["", "now", "<b>", "2024-03-21", "2024-03-21T10:30:00Zx", "x" * 64]
+)
+def test_what_is_no_time_is_refused(timestamp: str) -> None:
+    analysis = {"frequencies": [], "waveform": [], "timestamp": timestamp}
+    assert "analysis.timestamp" in fields(
+        "audio_analysis", {"universeId": "u", "analysis": analysis}
+    )
+
+
+def test_nulls_after_the_payload_are_passed_over() -> None:
+    assert isinstance(read("leave_room", {"universeId": "u"}, None, None), Command)
+    assert refusal("leave_room", None, {"universeId": "u"}).details["reason"] == "NOT_AN_OBJECT"

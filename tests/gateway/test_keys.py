@@ -1,5 +1,6 @@
 """Public keys: read from where they are published, rotated, and kept while that is away."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -14,11 +15,13 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from harmonic_gateway import keys as keys_module
-from harmonic_gateway.identity import INVALID, Identity, Verifier
-from harmonic_gateway.keys import Keys
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_gateway.identity import keys as keys_module
+from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.verification import INVALID, Identity, Verifier
+from harmonic_protocol.refusals import Refused
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
 
 PRIVATE: dict[str, Any] = {
     "RS256": rsa.generate_private_key(65537, 2048),
@@ -57,7 +60,8 @@ def verifier(
             jwks_file=None if file is None else str(file),
             metrics=metrics,
             log=get_log(),
-        )
+        ),
+        SystemClock(),
     )
 
 
@@ -69,10 +73,19 @@ class Publisher:
         self.status = 200
         self.asked = 0
         self.url = ""
+        self.piece_bytes = 0
 
-    async def answer(self, _: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
-        return web.Response(text=self.text, status=self.status)
+        if not self.piece_bytes:
+            return web.Response(text=self.text, status=self.status)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        body = self.text.encode()
+        for start in range(0, len(body), self.piece_bytes):
+            await response.write(body[start : start + self.piece_bytes])
+            await asyncio.sleep(0)
+        return response
 
 
 @pytest.fixture
@@ -93,6 +106,13 @@ def metrics() -> Metrics:
     return Metrics()
 
 
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source may be asked again at once."""
+    monkeypatch.setattr(keys_module, "MIN_REFRESH_INTERVAL_S", 0.0)
+    monkeypatch.setattr(keys_module, "ABSENT_S", 0.0)
+
+
 @pytest.mark.parametrize("algorithm", PRIVATE)
 async def test_a_token_of_a_published_key_is_good(
     publisher: Publisher, metrics: Metrics, tmp_path: Path, algorithm: str
@@ -107,7 +127,7 @@ async def test_a_token_of_a_published_key_is_good(
 
 
 async def test_what_is_not_published_or_says_another_algorithm_is_not(
-    publisher: Publisher, metrics: Metrics
+    publisher: Publisher, metrics: Metrics, eager: None
 ) -> None:
     checks = verifier(
         metrics, url=publisher.url, secrets=("a secret that nobody knows here at all",)
@@ -121,7 +141,6 @@ async def test_what_is_not_published_or_says_another_algorithm_is_not(
     for bad in (
         token("RS256", ANOTHER, "RS256"),
         token("RS256", PRIVATE["RS256"], "unknown"),
-        token("RS256", PRIVATE["RS256"], None),
         token("RS256", PRIVATE["RS256"], "ES256"),
         token("RS384", PRIVATE["RS256"], "RS256"),
         token("RS256", ANOTHER, "RS256", jku=evil, jwk=public("RS256", ANOTHER, "RS256")),
@@ -143,9 +162,8 @@ def signed_with_the_public_key(pem: bytes) -> str:
 
 
 async def test_a_key_that_is_new_is_looked_for_without_a_restart(
-    publisher: Publisher, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, metrics: Metrics, eager: None
 ) -> None:
-    monkeypatch.setattr(keys_module, "MIN_REFRESH_INTERVAL_S", 0.0)
     checks = verifier(metrics, url=publisher.url)
     assert isinstance(await checks.verify(token("RS256", PRIVATE["RS256"], "RS256")), Identity)
     publisher.text = jwks(public("RS256", ANOTHER, "new"))
@@ -157,9 +175,19 @@ async def test_unknown_keys_do_not_have_the_source_asked_again_and_again(
     publisher: Publisher, metrics: Metrics
 ) -> None:
     checks = verifier(metrics, url=publisher.url)
-    for number in range(20):
-        assert await checks.verify(token("RS256", ANOTHER, f"made up {number}")) == INVALID
+    assert await checks.verify(token("RS256", ANOTHER, "made up")) == INVALID
+    assert await checks.verify(token("RS256", ANOTHER, "made up")) == INVALID
     assert publisher.asked == 1
+    # It may be asked again soon for another one, and not so soon for those after it.
+    assert await checks.verify(token("RS256", ANOTHER, "made up too")) == INVALID
+    for number in range(20):
+        assert is_transient(await checks.verify(token("RS256", ANOTHER, f"made up {number}")))
+    assert publisher.asked == 2
+
+
+def is_transient(refusal: Identity | Refused) -> bool:
+    assert isinstance(refusal, Refused)
+    return refusal.code == "INTERNAL_ERROR" and refusal.details["retryAfterMs"] > 0
 
 
 @pytest.mark.parametrize(
@@ -167,17 +195,53 @@ async def test_unknown_keys_do_not_have_the_source_asked_again_and_again(
     [(500, ""), (200, "no json"), (200, "{}"), (200, '{"keys":[]}'), (200, '{"keys":[{"a":1}]}')],
 )
 async def test_known_keys_are_kept_while_their_source_fails(
-    publisher: Publisher,
-    metrics: Metrics,
-    monkeypatch: pytest.MonkeyPatch,
-    status: int,
-    text: str,
+    publisher: Publisher, metrics: Metrics, eager: None, status: int, text: str
 ) -> None:
-    monkeypatch.setattr(keys_module, "MIN_REFRESH_INTERVAL_S", 0.0)
     checks = verifier(metrics, url=publisher.url)
     good = token("RS256", PRIVATE["RS256"], "RS256")
     assert isinstance(await checks.verify(good), Identity)
     publisher.status, publisher.text = status, text
-    assert await checks.verify(token("RS256", ANOTHER, "unknown")) == INVALID
+    assert is_transient(await checks.verify(token("RS256", ANOTHER, "unknown")))
     assert isinstance(await checks.verify(good), Identity)
     assert metrics.registry.get_sample_value("harmonic_jwks_failures_total") == 1
+
+
+async def test_a_token_that_comes_before_the_first_keys_is_not_refused_for_good(
+    publisher: Publisher, metrics: Metrics, eager: None
+) -> None:
+    publisher.status = 503
+    checks = verifier(metrics, url=publisher.url)
+    good = token("RS256", PRIVATE["RS256"], "RS256")
+    assert is_transient(await checks.verify(good))
+    publisher.status = 200
+    assert isinstance(await checks.verify(good), Identity)
+
+
+async def test_a_set_that_arrives_in_pieces_is_read_to_its_end(
+    publisher: Publisher, metrics: Metrics
+) -> None:
+    publisher.piece_bytes = 7
+    good = token("EdDSA", PRIVATE["EdDSA"], "EdDSA")
+    assert isinstance(await verifier(metrics, url=publisher.url).verify(good), Identity)
+
+
+async def test_a_set_that_does_not_end_is_given_up_at_its_bound(
+    publisher: Publisher, metrics: Metrics
+) -> None:
+    publisher.text = jwks(public("RS256", ANOTHER, "x")) + " " * keys_module.MAX_JWKS_BYTES
+    assert is_transient(
+        await verifier(metrics, url=publisher.url).verify(token("RS256", ANOTHER, "x"))
+    )
+
+
+async def test_a_token_without_a_key_id_is_verified_by_the_only_key_of_its_type(
+    publisher: Publisher, metrics: Metrics, eager: None
+) -> None:
+    checks = verifier(metrics, url=publisher.url)
+    good = token("RS256", PRIVATE["RS256"], None)
+    assert isinstance(await checks.verify(good), Identity)
+    publisher.text = jwks(
+        public("RS256", PRIVATE["RS256"], "RS256"), public("RS256", ANOTHER, "another")
+    )
+    assert isinstance(await checks.verify(token("RS256", ANOTHER, "another")), Identity)
+    assert await checks.verify(good) == INVALID

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harmonic_gateway.limits import MAX_USERS, Allowances, FloodGuard, Guards
+from harmonic_gateway.limits.allowances import MAX_USERS, Allowances, FloodGuard, Guards
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.clock import SystemClock
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
 from harness.broker import Broker, connected, frozen
 
 PARAMETERS = RateClass.PARAMETERS
@@ -75,7 +75,6 @@ async def test_who_waits_as_told_is_granted(own_broker: Broker) -> None:
         await limits.take("ann", PARAMETERS)
         refusal = await limits.take("ann", PARAMETERS)
         assert refusal is not None
-        assert await limits.take("ann", PARAMETERS) == refusal or True
         await asyncio.sleep(refusal.details["retryAfterMs"] / 1000)
         assert await limits.take("ann", PARAMETERS) is None
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.pids import Pids
+from harmonic_gateway.identity.pids import Pids
 
 PIDS = Pids("the gateways' secret")
 
@@ -22,3 +22,15 @@ def test_a_pid_is_good_for_its_user_at_any_gateway_and_for_nobody_else(
 @given(st.text() | st.none() | st.integers() | st.lists(st.text()))
 def test_what_nobody_issued_is_not_good(pid: object) -> None:
     assert not PIDS.is_good(pid, "ann")
+
+
+def test_a_secret_that_was_replaced_is_believed_while_it_is_named() -> None:
+    pids = Pids("first")
+    old = pids.issue("ann")
+    pids.replace_secrets("second", "first")
+    new = pids.issue("ann")
+    assert pids.is_good(old, "ann")
+    assert Pids("second").is_good(new, "ann")
+    assert not Pids("first").is_good(new, "ann")
+    pids.replace_secrets("second")
+    assert not pids.is_good(old, "ann")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.places import Place, elsewhere, place, read_offset
+from harmonic_gateway.delivery.places import Place, elsewhere, place, read_offset
 
 UNIVERSES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 PLACES = st.builds(Place, st.integers(0, 10**18 - 1), st.none() | st.integers(0, 10**6 - 1))

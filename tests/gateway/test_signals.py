@@ -2,9 +2,17 @@
 
 import asyncio
 
-from harmonic_gateway.signals import SENDER, Signals
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_gateway.delivery.signals import (
+    ATTACHMENT_BYTES,
+    EVENT,
+    SENDER,
+    Signals,
+    event_name,
+    unpack,
+)
+from harmonic_protocol.catalogue import UNNAMED_SIGNAL
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
 
 BYTES_PER_S = 10_000
 
@@ -18,9 +26,11 @@ class Listener:
         self.signals = Signals(self._hear, bytes_per_s=BYTES_PER_S, metrics=self.metrics)
         self._news = asyncio.Event()
 
-    def says(self, sender: str, what: str, size: int = 6_000, universe: str = "u") -> None:
+    def says(
+        self, sender: str, what: str, size: int = 6_000, universe: str = "u", kind: str = "seen"
+    ) -> None:
         payload = what.encode().ljust(size)
-        self.signals.take(universe, Message("s", payload, {SENDER: sender}, ""))
+        self.signals.take(universe, Message("s", payload, {SENDER: sender, EVENT: kind}, ""))
 
     async def has_heard(self, count: int) -> None:
         async with asyncio.timeout(20):
@@ -58,3 +68,30 @@ async def test_rooms_do_not_share_a_budget() -> None:
         room.says("ann", what)
     room.says("ann", "other", universe="v")
     assert room.heard[-1] == "v other"
+
+
+async def test_a_signal_supersedes_none_of_another_kind() -> None:
+    room = Listener()
+    for what in ("a1", "a2", "a3", "a4"):
+        room.says("ann", what)
+    room.says("ann", "p1", kind="pointed")
+    await room.has_heard(4)
+    assert room.heard[2:] == ["u a4", "u p1"]
+
+
+def test_a_signal_is_the_event_that_it_names() -> None:
+    named = Message("s", b"{}", {EVENT: UNNAMED_SIGNAL, ATTACHMENT_BYTES: "2"}, "")
+    frame = unpack(named)
+    assert frame is not None
+    told = frame.encoded("/", None)
+    assert f'["{UNNAMED_SIGNAL}",'.encode() in told.raw
+    assert told.droppable
+
+
+def test_a_signal_of_the_version_before_names_none() -> None:
+    assert event_name(Message("s", b"{}", {ATTACHMENT_BYTES: "2"}, "")) == UNNAMED_SIGNAL
+
+
+def test_an_event_that_is_unknown_here_or_no_signal_is_passed_over() -> None:
+    for name in ("only_a_newer_version_knows_it", "physics_updated"):
+        assert unpack(Message("s", b"{}", {EVENT: name, ATTACHMENT_BYTES: "2"}, "")) is None

@@ -12,8 +12,6 @@ import pytest
 
 from gateway.door import PATIENCE_S, Door, opened
 from harmonic_gateway.sockets import Frame, broadcast
-from harmonic_gateway.sockets.backlog import Backlog
-from harmonic_gateway.sockets.frames import Encoded
 
 KIB = 1024
 #: A state of Linux's TCP, as the first byte of ``struct tcp_info`` tells it.
@@ -50,7 +48,7 @@ class Slow:
     def fall_behind(self) -> None:
         """Stop reading, and be sent more than the kernel and the transport hold."""
         self.transport.pause_reading()
-        while self.connection.socket._backlog is None:
+        while not self.connection._outbox.is_behind:
             self.connection.send(notes(0, 32 * KIB))
 
     async def read_until(self, name: str, number: int) -> list[tuple[str, int]]:
@@ -80,48 +78,6 @@ async def slow(door: Door, http: aiohttp.ClientSession) -> AsyncIterator[Slow]:
         yield client
     finally:
         client.transport.abort()
-
-
-def texts(backlog: Backlog) -> list[str]:
-    return [str(packet) for encoded in backlog for packet in encoded.packets]
-
-
-def of(name: str, *, supersedes: str | None = None) -> Encoded:
-    return Encoded.of([name], supersedes=supersedes)
-
-
-def test_of_superseded_events_the_last_one_waits_in_its_own_place() -> None:
-    backlog = Backlog(0)
-    for name, key in [("a1", "a"), ("n1", None), ("b1", "b"), ("a2", "a"), ("n2", None)]:
-        backlog.add(of(name, supersedes=key))
-    assert backlog.tidy() == (1, 0)
-    assert texts(backlog) == ["n1", "b1", "a2", "n2"]
-    assert backlog.bytes == sum(len(encoded.raw) for encoded in backlog)
-    assert backlog.tidy() == (0, 0)
-
-
-def test_live_signals_do_not_wait_for_long() -> None:
-    backlog = Backlog(0)
-    for encoded in (of("n1"), Encoded.of(["s1"], droppable=True), of("n2")):
-        backlog.add(encoded)
-    assert backlog.tidy() == (0, 1)
-    assert texts(backlog) == ["n1", "n2"]
-
-
-def test_what_is_owed_stays_whole_and_does_not_count() -> None:
-    backlog = Backlog(0)
-    backlog.add(of("a1", supersedes="a"))
-    backlog.add(of("a2", supersedes="a"), owed=True)
-    assert backlog.counted_bytes == 0
-    for name in ("a3", "a4"):
-        backlog.add(of(name, supersedes="a"))
-    assert backlog.tidy() == (1, 0)
-    assert texts(backlog) == ["a1", "a2", "a4"]
-    assert backlog.counted_bytes == len(of("a4").raw)
-    for left in (["a2", "a4"], ["a4"], []):
-        backlog.take()
-        assert texts(backlog) == left
-    assert (backlog.bytes, backlog.counted_bytes) == (0, 0)
 
 
 async def test_who_is_behind_gets_everything_in_order_once_it_reads_on(
@@ -214,7 +170,7 @@ async def test_who_reads_slowly_is_not_cut(http: aiohttp.ClientSession) -> None:
         client.fall_behind()
         client.connection.send_all([notes(number, 32 * KIB) for number in range(1, 8)])
         with socket.socket(fileno=os.dup(client.transport.get_extra_info("socket").fileno())) as it:
-            while client.connection.socket._backlog is not None and not door.left:
+            while client.connection._outbox.is_behind and not door.left:
                 # Several seconds' worth, little by little.
                 with suppress(BlockingIOError):
                     it.recv(4 * KIB)
@@ -274,11 +230,11 @@ async def test_all_that_waits_is_sent_before_a_close(
             await websocket.receive_str()
         connection = door.connections[0]
         number = 0
-        while connection.socket._backlog is None:
+        while not connection._outbox.is_behind:
             number += 1
             connection.send(notes(number, 64 * KIB))
         connection.send(notes(number + 1))
-        connection.socket.shut()
+        connection._socket.shut()
         last = [json.loads((await websocket.receive_str())[6:])[1] for _ in range(number + 1)][-1]
         assert last["number"] == number + 1
         assert (await websocket.receive(PATIENCE_S)).data == 1012

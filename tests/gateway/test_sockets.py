@@ -70,7 +70,7 @@ async def test_both_namespaces_share_a_connection(door: Door) -> None:
     await client.call("hello", {}, namespace="/")
     told = sorted(entry[1] for entry in client.heard if entry[0] == "for")
     assert told == ["/", "/ws"]
-    assert door.connections[0].socket is door.connections[1].socket
+    assert door.connections[0]._socket is door.connections[1]._socket
     await client.disconnect()
 
 
@@ -429,7 +429,7 @@ async def test_closing_tells_websockets_to_come_back_and_polls_that_it_is_over(
         sid = json.loads((await response.text())[1:])["sid"]
     poll = asyncio.ensure_future(http.get(f"{door.url}{POLLING}&sid={sid}"))
     polling = door.server._engine.sockets[sid]
-    while polling._poller is None:  # noqa: ASYNC110 -- its arrival shows nowhere else
+    while not polling.outbox.is_polled:  # noqa: ASYNC110 -- its arrival shows nowhere else
         await asyncio.sleep(0)
     await door.server.close()
     message = await websocket.receive(PATIENCE_S)

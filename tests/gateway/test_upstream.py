@@ -40,6 +40,11 @@ def test_a_socket_is_only_asked_for_what_ours_has() -> None:
     assert used == {"connected", "upgraded", "handle_get_request", "handle_post_request"}
 
 
+def test_a_session_is_asked_whether_it_is_over_and_told_of_its_clients_mistakes() -> None:
+    assert "if s.closed:" in inspect.getsource(engineio.AsyncServer._get_socket)
+    assert "socket.close(reason=" in inspect.getsource(engineio.AsyncServer.disconnect)
+
+
 def test_only_engineio_errors_are_answered_as_bad_requests() -> None:
     assert issubclass(exceptions.ContentTooLongError, exceptions.EngineIOError)
     names = ["OPEN", "CLOSE", "PING", "PONG", "MESSAGE", "UPGRADE", "NOOP"]

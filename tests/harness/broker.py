@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from harmonic_local.bus import user_environment
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack, broker
-from harmonic_runtime.bus import AnswerLost, Bus, open_bus
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.bus.client import AnswerLost, Bus, open_bus
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def connected_as(
 def credentials(user: str, passwords: Mapping[str, str]) -> dict[str, Any]:
     """The settings of a process that is this user of the bus."""
     environment = user_environment(user, passwords)
-    return {name.removeprefix("HARMONIC_").lower(): value for name, value in environment.items()}
+    known = {name.removeprefix("HARMONIC_").lower(): value for name, value in environment.items()}
+    # A service's own settings have its own prefix.
+    return {"nats_inbox_prefix": f"_INBOX.{user}", **known}
 
 
 @asynccontextmanager

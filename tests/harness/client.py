@@ -1,6 +1,7 @@
 """A client that one can talk through: it says things, and hears what comes of them."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -9,6 +10,9 @@ import socketio
 
 #: How long to wait for something that is to come. Generous: machines are slow at times.
 PATIENCE_S = 20.0
+
+
+_kinds = itertools.count(1)
 
 
 class Silence(AssertionError):
@@ -99,15 +103,16 @@ class Client(Listener):
     ) -> Self:
         """Connect with a token in ``auth``; raise socketio's ``ConnectionError`` if refused.
 
-        It begins anew unless it ``comes_back`` to where another client of its user was.
+        Each client is of a kind of its own, so that none takes over what another of its user
+        left behind, unless it ``comes_back`` to where another such client was.
         """
-        said = {} if comes_back else {"recovery": 0}
+        kind = {} if comes_back else {"User-Agent": f"Python, client {next(_kinds)} of the tests"}
         await self._client.connect(
             url + query,
-            auth=None if token is None else {"token": token, **said},
+            auth=None if token is None else {"token": token},
             namespaces=[self.namespace],
             transports=transports or ["websocket"],
-            headers=dict(headers or {}),
+            headers={**kind, **(headers or {})},
             wait_timeout=PATIENCE_S,
         )
         return self

@@ -161,7 +161,7 @@ async def started(
     generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
     for guard in (
         *("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
-        "CONNECTIONS_PER_USER",
+        *("FAILED_CALLS_PER_S", "FAILED_CALLS_BURST", "CONNECTIONS_PER_USER"),
     ):
         generous[f"HARMONIC_{guard}"] = "1000000"
     generous["HARMONIC_UNIVERSES_PER_USER"] = "10000"

@@ -125,14 +125,10 @@ async def test_the_display_name_comes_from_the_token(
             "Invalid token",
             "INVALID",
         ),
-        (signed({"sub": "ann"}), "Invalid token", "INVALID"),
-        (signed({"exp": IN_AN_HOUR}), "Invalid token", "INVALID"),
-        (signed({"sub": "", "exp": IN_AN_HOUR}), "Invalid token", "INVALID"),
-        (signed({"sub": "u" * 256, "exp": IN_AN_HOUR}), "Invalid token", "INVALID"),
     ],
     ids=[
         *("missing", "empty", "garbage", "three parts", "long", "expired", "another secret"),
-        *("alg none", "another algorithm", "no exp", "no sub", "empty sub", "long sub"),
+        *("alg none", "another algorithm"),
     ],
 )
 async def test_a_bad_token_is_refused_with_a_reason(
@@ -144,6 +140,28 @@ async def test_a_bad_token_is_refused_with_a_reason(
         "message": error,
         "data": {"error": error, "code": "AUTH_ERROR", "details": {"reason": reason}},
     }
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim"),
+    [
+        ({"sub": "ann"}, "exp"),
+        ({"exp": IN_AN_HOUR}, "sub"),
+        ({"sub": "", "exp": IN_AN_HOUR}, "sub"),
+        ({"sub": "u" * 256, "exp": IN_AN_HOUR}, "sub"),
+        ({"sub": "ann", "exp": IN_AN_HOUR * 1000}, "exp"),
+        ({"sub": "ann", "exp": IN_AN_HOUR, "iat": IN_AN_HOUR}, "iat"),
+        ({"sub": "ann", "exp": IN_AN_HOUR, "nbf": IN_AN_HOUR}, "nbf"),
+    ],
+)
+async def test_a_token_with_a_bad_claim_is_refused_with_its_name(
+    world: World, claims: dict[str, Any], claim: str
+) -> None:
+    refusal = await world.refused(signed(claims))
+
+    assert refusal["data"]["code"] == "AUTH_ERROR"
+    assert refusal["data"]["details"] == {"reason": "INVALID", "claim": claim}
+    assert f"its {claim} " in refusal["message"]
 
 
 async def test_an_unknown_namespace_is_refused_by_name(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import aiohttp
 import pytest
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
+from harmonic_gateway.identity.revocations import revoke
 from harmonic_local.stack import Stack
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.streams import Streams
+from harness.broker import connected_as
 from harness.client import PATIENCE_S
 from harness.world import World, started
 
@@ -143,3 +148,19 @@ async def test_a_return_counts_where_the_earlier_connection_was_the_only_one(log
         alive = asyncio.create_task(answers_pings(later))
         assert (await world.refused(world.token("ann")))["data"]["code"] == "RATE_LIMITED"
         alive.cancel()
+
+
+async def test_a_client_that_waits_for_a_place_is_refused_once_its_token_is_revoked(
+    world: World,
+) -> None:
+    user = world.name("ann")
+    silents = [(await silent(world, user))[0] for _ in range(MOST)]
+    waiting = asyncio.create_task(world.refused(world.token(user)))
+    # It waits from now on: the others are asked whether they are there.
+    while await silents[0].receive_str() != "2":
+        pass
+    async with connected_as("operator", world.stack) as bus:
+        await revoke(Streams(bus), subjects.revoked_user(user), time.time(), 5.0)
+    assert (await waiting)["data"]["details"]["reason"] == "REVOKED"
+    for websocket in silents:
+        await closed(websocket)

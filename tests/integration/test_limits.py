@@ -144,4 +144,25 @@ async def test_the_limits_are_announced(strict: World) -> None:
     ann = await strict.client(strict.name("ann"))
     limits = (await ann.hears("connect_success"))["limits"]
     assert (limits["parametersPerMinute"], limits["generationsPerMinute"]) == (LIMIT, 2)
-    assert (limits["roomsPerMinute"], limits["audioPerMinute"]) == (4, 600)
+    assert limits["roomsPerMinute"] == 4
+    assert (limits["signalsPerSecond"], limits["signalsBurst"]) == (30, 90)
+    assert limits["signalBytesPerSecond"] == 3 * 2**20
+    assert limits["largerMessageBytes"] == {"audio_analysis": 128 * 1024}
+
+
+async def test_live_signals_have_one_rule_of_their_own(strict: World) -> None:
+    universe, (ann, bob) = await strict.together(strict.name("ann"), strict.name("bob"))
+    heard = {"frequencies": [], "waveform": [], "timestamp": "2024-03-21T10:30:00Z"}
+
+    answers = await asyncio.gather(
+        *(ann.asks("audio_analysis", universeId=universe, analysis=heard) for _ in range(150))
+    )
+
+    assert [answer["ok"] for answer in answers[:90]] == [True] * 90
+    details = next(a["error"]["details"] for a in answers[90:] if not a["ok"])
+    assert (details["limit"], details["windowMs"]) == (90, 3000)
+    # They are counted by themselves: all other events still pass.
+    assert (await ann.asks("time_sync", t0=1))["t0"] == 1
+    await asyncio.sleep(answers[-1]["error"]["details"]["retryAfterMs"] / 1000)
+    assert (await ann.asks("audio_analysis", universeId=universe, analysis=heard))["ok"]
+    await bob.hears("audio_analyzed")

@@ -8,7 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from harmonic_gateway.recovery import RETURNS_BURST
+from harmonic_gateway.recovery.recovery import RETURNS_BURST
+from harmonic_protocol import subjects
+from harmonic_protocol.internal import SavedSession
+from harmonic_runtime.bus.streams import MAX_SUBJECTS, Streams
+from harness.broker import connected_as
 from harness.client import PATIENCE_S
 from harness.world import World
 
@@ -34,9 +38,10 @@ class Wire:
         gateway: int = 0,
         pid: str | None = None,
         offset: str | None = None,
+        agent: str = "a browser",
     ) -> "Wire":
         url = world.stack.urls[gateway] + PATH
-        wire = cls(await world.http.ws_connect(url, headers={"User-Agent": "a browser"}))
+        wire = cls(await world.http.ws_connect(url, headers={"User-Agent": agent}))
         wire.offset = offset
         await wire._websocket.receive_str(timeout=PATIENCE_S)
         auth: dict[str, Any] = {"token": world.token(user)}
@@ -80,6 +85,13 @@ class Wire:
         connection = self._websocket._response.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()
+
+    async def says_goodbye(self, goodbye: str | int) -> None:
+        """End by a packet, or by closing the WebSocket with a code."""
+        if isinstance(goodbye, str):
+            await self._websocket.send_str(goodbye)
+        else:
+            await self._websocket.close(code=goodbye)
 
     async def _packet(self) -> str:
         while True:
@@ -356,7 +368,47 @@ async def test_permissions_are_those_of_the_return(world: World) -> None:
     assert told[-1][1]["code"] in {"NOT_FOUND", "PERMISSION_DENIED"}
 
 
-async def test_without_a_pid_the_users_orphaned_rooms_are_taken_over(
+@pytest.mark.parametrize("by_pid", [True, False])
+async def test_what_happened_while_one_was_removed_is_not_sent_again(
+    world: World,
+    by_pid: bool,  # noqa: FBT001
+) -> None:
+    universe = await world.universe(visibility="private")
+    user, writer = world.name("ann"), world.name("writer")
+    member = f"/universes/{universe}/members/{user}"
+    for someone in (user, writer):
+        path = f"/universes/{universe}/members/{someone}"
+        await world.call("PUT", path, "owner", {"role": "edit"})
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    other = await world.client(writer)
+    await other.joins(universe)
+    ann.cut()
+    await world.call("DELETE", member, "owner")
+    await change(other, universe, 3)
+    await world.call("PUT", member, "owner", {"role": "edit"})
+    pid, offset = (ann.pid, ann.offset) if by_pid else (None, None)
+    back = await Wire.open(world, user, gateway=1, pid=pid, offset=offset)
+    told = await back.until("state_recovered")
+    assert [data for name, data in told if name.endswith("_updated") and "seq" in data] == []
+    greeting, recovered = told[0][1], told[-1][1]
+    assert greeting["recovered"] is False
+    assert (recovered["recovered"], recovered["missed"]) == (False, 0)
+    assert recovered["fromSeq"] == recovered["toSeq"]
+    assert not back.recovered
+    await change(other, universe, 4)
+    assert (await back.until("physics_updated"))[-1][1]["parameters"]["gravity"] == 4
+
+
+async def greeted(wire: Wire) -> dict[str, Any]:
+    """What a client is told of its earlier session."""
+    greeting = (await wire.until("connect_success"))[-1][1]
+    recovery: dict[str, Any] = greeting["recovery"]
+    assert greeting["recovered"] == (recovery["outcome"] == "recovered")
+    return recovery
+
+
+async def test_without_a_pid_the_rooms_of_a_broken_session_are_taken_over(
     world: World, room: tuple[str, Any]
 ) -> None:
     universe, writer = room
@@ -365,15 +417,89 @@ async def test_without_a_pid_the_users_orphaned_rooms_are_taken_over(
     await ann.joins(universe)
     ann.cut()
     await change(writer, universe, 3)
-    await asyncio.sleep(0)
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            client = await world.client(user, comes_back=True)
-            success = await client.hears("connect_success")
-            assert success["pid"]
-            if success["recovered"]:
-                break
-            await client.close()
-    await client.hears("room_joined", universeId=universe)
-    recovered = await client.hears("state_recovered", universeId=universe)
-    assert recovered["missed"] == 1
+    back = await Wire.open(world, user, gateway=1)
+    assert (await greeted(back))["outcome"] in {"recovered", "pending"}
+    told = await back.until("state_recovered")
+    assert told[-1][1]["missed"] == 1
+    assert [data["replayed"] for name, data in told if "replayed" in data] == [True]
+    # The earlier client is still known by its pid.
+    ann = await Wire.open(world, user, pid=ann.pid, offset=ann.offset)
+    assert ann.recovered
+    assert (await ann.until("state_recovered"))[-1][1]["missed"] == 1
+
+
+async def test_another_kind_of_client_takes_nothing_over(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, _ = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    ann.cut()
+    other = await Wire.open(world, user, agent="another browser")
+    assert await greeted(other) == {"outcome": "new", "reason": "NONE"}
+
+
+@pytest.mark.parametrize(
+    ("goodbye", "reason"), [("41/ws,", "GOODBYE"), (1001, "GOODBYE"), (1000, "GOODBYE")]
+)
+async def test_after_a_goodbye_only_the_pid_brings_a_client_back(
+    world: World, room: tuple[str, Any], goodbye: str | int, reason: str
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    ann = await Wire.open(world, user)
+    await ann.joins(universe)
+    await writer.hears("participant_joined")
+    await ann.says_goodbye(goodbye)
+    await writer.hears("participant_left")
+    another = await Wire.open(world, user)
+    assert await greeted(another) == {"outcome": "new", "reason": reason}
+    back = await Wire.open(world, user, pid=ann.pid, offset=ann.offset)
+    assert await greeted(back) == {"outcome": "recovered"}
+
+
+async def test_a_client_that_declines_is_told_so(world: World, room: tuple[str, Any]) -> None:
+    client = await world.client(world.name("ann"), query="?recovery=0")
+    greeting = await client.hears("connect_success")
+    assert greeting["recovery"] == {"outcome": "new", "reason": "DECLINED"}
+
+
+async def test_a_join_of_its_own_keeps_a_client_from_the_rooms_of_an_earlier_one(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    user = world.name("ann")
+    old = await Wire.open(world, user)
+    await old.joins(universe)
+    new = await Wire.open(world, user, gateway=1)
+    assert await greeted(new) == {"outcome": "pending", "reason": "PENDING"}
+    another = await world.universe()
+    await new.joins(another)
+    # It does not answer its pings, and is given up.
+    message = await old._websocket.receive(PATIENCE_S)
+    while message.type is aiohttp.WSMsgType.TEXT:
+        message = await old._websocket.receive(PATIENCE_S)
+    await change(writer, universe, 5)
+    await new.says("time", universeId=universe)
+    told = await new.until("error")
+    assert all(data.get("universeId") != universe for _, data in told[:-1])
+    third = await Wire.open(world, user)
+    assert (await greeted(third))["outcome"] == "recovered"
+    await third.until("state_recovered")
+
+
+async def test_a_user_with_more_sessions_than_can_be_searched_is_let_in(
+    world: World, room: tuple[str, Any]
+) -> None:
+    user = world.name("ann")
+    async with connected_as("gateway", world.stack) as bus:
+        streams = Streams(bus)
+        saved = SavedSession(connection_id="c", gateway_id="g", rooms={}, saved_ms=0)
+        await asyncio.gather(
+            *(
+                streams.append(subjects.session(user, str(number)), saved.to_json(), timeout_s=5)
+                for number in range(MAX_SUBJECTS + 1)
+            )
+        )
+    assert await greeted(await Wire.open(world, user)) == {"outcome": "new", "reason": "NONE"}

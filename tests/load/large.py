@@ -8,8 +8,10 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.sockets import (
     Connection,
+    Ended,
     Frame,
     Received,
     SocketLimits,
@@ -20,8 +22,8 @@ from harmonic_music.composing.piece import CompositionRequest
 from harmonic_music.performing import perform
 from harmonic_protocol.messages.music import MAX_DURATION_S
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 #: What it says once it listens.
 READY = "ready"
@@ -82,7 +84,7 @@ class Pieces:
     def ponged(self, connection: Connection) -> None:
         """Nobody comes back."""
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:  # noqa: ARG002 -- the protocol's
+    def disconnected(self, connection: Connection, ended: Ended) -> None:  # noqa: ARG002 -- the protocol's
         """One less."""
         self._connections.discard(connection)
 
@@ -99,6 +101,7 @@ async def serve(port: int) -> None:
             name="g1",
             **limits,
         ),
+        new_guard=lambda: FloodGuard(1000, 1000),
         log=get_log(),
         metrics=Metrics(),
     )

@@ -14,14 +14,14 @@ import psutil
 import uvloop
 from socketio.exceptions import SocketIOError
 
-from harmonic_gateway.limits import Allowances
+from harmonic_gateway.limits.allowances import Allowances
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import ALLOWANCES_PER_MINUTE, RateClass
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.clock import SystemClock
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.reading import from_leader
-from harmonic_runtime.streams import Streams
+from harmonic_protocol.messages.declaration import RateClass
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.reading import from_leader
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
 from harness.broker import connected_as
 from harness.client import Client
 from harness.world import World, started
@@ -102,9 +102,9 @@ async def windows(directory: Path, *, killing: bool) -> bool:
         started(
             directory,
             gateways=GATEWAYS,
-            HARMONIC_ALLOWED_PARAMETER_UPDATES=str(ALLOWANCES_PER_MINUTE[RateClass.PARAMETERS]),
-            HARMONIC_ALLOWED_GENERATIONS=str(ALLOWANCES_PER_MINUTE[RateClass.GENERATIONS]),
-            HARMONIC_ALLOWED_JOINS_AND_LEAVES=str(ALLOWANCES_PER_MINUTE[RateClass.ROOMS]),
+            HARMONIC_ALLOWED_PARAMETER_UPDATES=str(RateClass.PARAMETERS.allowance),
+            HARMONIC_ALLOWED_GENERATIONS=str(RateClass.GENERATIONS.allowance),
+            HARMONIC_ALLOWED_JOINS_AND_LEAVES=str(RateClass.ROOMS.allowance),
         ) as stack,
         aiohttp.ClientSession() as http,
         connected_as("admin", stack) as bus,
@@ -126,7 +126,7 @@ async def windows(directory: Path, *, killing: bool) -> bool:
         watching.cancel()
         good = True
         for rate, count in decisions.most_in_a_window().items():
-            limit = ALLOWANCES_PER_MINUTE[rate]
+            limit = rate.allowance
             fits = limit - SHORT_BY <= count <= limit
             good = good and fits
             total = decisions.granted()[rate]

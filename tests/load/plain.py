@@ -17,7 +17,7 @@ import uvloop
 from aiohttp import web
 from pydantic import ValidationError
 
-from harmonic_protocol.messages.parameters import UpdatePhysics
+from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.values import PhysicsParameters
 
@@ -86,7 +86,7 @@ class PlainServer(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
 
     async def on_update_physics(self, sid: str, data: Any) -> None:
         try:
-            request = UpdatePhysics.model_validate(data)
+            request = PHYSICS.command.model_validate(data)
         except ValidationError:
             await self._refuse(sid, "error")
             return

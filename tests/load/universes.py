@@ -18,11 +18,13 @@ from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.envelope import Caller, Envelope, Reply
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.directory import watch
-from harmonic_runtime.routing import OwnerClient
-from harmonic_runtime.streams import Streams
-from harmonic_state.journal import Journal, Loaded
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_state.journal import Journal
+from harmonic_state.loaded import Loaded
+from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harness.broker import connected_as
 from harness.world import started
@@ -137,11 +139,11 @@ async def in_parts(numbers: Any, work: Callable[[int], Awaitable[None]], *, at_o
 async def long_histories(bus: Bus, histories: tuple[int, ...]) -> dict[int, float]:
     """Milliseconds to load a universe by the number of events in its history."""
     settings = StateSettings()
-    journal = Journal(Streams(bus), settings)
+    journal = Journal(Streams(bus), settings, record_ids("load"))
     ann = caller("ann")
     history = open_universe()
     history.does(command("join_room", mode="edit"), ann)
-    record, _ = await journal.append(UNIVERSE, "r", AT, history.events, 0)
+    record, _ = await journal.append(UNIVERSE, AT, history.events, 0)
     loaded = Loaded(history.now, record.position)
     written, taken = 1, {}
     for count in histories:
@@ -149,7 +151,7 @@ async def long_histories(bus: Bus, histories: tuple[int, ...]) -> dict[int, floa
             change = command("update_physics", parameters={"gravity": written % 20})
             events = History(history.now, [], history.milliseconds).does(change, ann)
             history.ask(change, ann)
-            record, _ = await journal.append(UNIVERSE, "r", AT, events, loaded.position)
+            record, _ = await journal.append(UNIVERSE, AT, events, loaded.position)
             loaded = loaded.then(history.now, record.position)
             written += 1
             if written % settings.snapshot_every_records == 0:

@@ -101,12 +101,15 @@ TURNS_TO_ACCEPT = 10
 class Proxy:
     """The balancer. ``links`` are the connections at the moment; ``on_link`` is told of new ones.
 
-    A link that hangs, or is half open, is ended ``linger_s`` later.
+    A link that hangs, or is half open, is ended ``linger_s`` later. While it does not
+    ``takes_in`` anybody, new connections end at once. It ``is_used`` while there are links.
     """
 
     def __init__(self, ports: Sequence[int], names: Sequence[str], linger_s: float) -> None:
         self.links: set[Link] = set()
         self.on_link: Callable[[Link], None] = lambda _link: None
+        self.takes_in = True
+        self.is_used = asyncio.Event()
         self.url = ""
         self._ports = ports
         self._names = [name.encode() for name in names]
@@ -115,6 +118,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
+        if not self.takes_in:
+            writer.transport.abort()
+            return
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await reader.readuntil(_HEAD_ENDS)
             await self._carry(_kind(head), _closing(head), reader, writer)
@@ -133,12 +139,17 @@ class Proxy:
                 if await self._bridge(link, head, reader, upstream, may_move=sid is None):
                     return
             finally:
-                self.links.discard(link)
+                self._forget(link)
                 upstream[1].transport.abort()
         writer.write(_NOBODY)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
+
+    def _forget(self, link: Link) -> None:
+        self.links.discard(link)
+        if not self.links:
+            self.is_used.clear()
 
     def _candidates(self, name: bytes | None) -> list[int]:
         if name is not None:
@@ -158,6 +169,7 @@ class Proxy:
     ) -> bool:
         """Carry on with a gateway; ``False`` if it takes nobody in, and another one might."""
         self.links.add(link)
+        self.is_used.set()
         self.on_link(link)
         answers, requests = upstream
         if not await _forward(link, Direction.UP, head, requests):
@@ -194,7 +206,7 @@ class Proxy:
             await _stop(receiving, losing)
 
     async def _linger(self, link: Link) -> bool:
-        self.links.discard(link)
+        self._forget(link)
         if not link.upstream.transport.is_closing():
             await asyncio.sleep(self._linger_s)
         return True

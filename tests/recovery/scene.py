@@ -17,7 +17,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.log import MusicStored, Record
 from harmonic_protocol.messages.declaration import Delivery
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.javascript import javascript
 from harness.world import World, started
@@ -220,7 +220,8 @@ async def _log(streams: Streams, universe: str) -> list[Sent]:
 @asynccontextmanager
 async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
     """A product of its own with everybody in it; nothing is left of it afterwards."""
-    settings = {"HARMONIC_HISTORY_SNAPSHOTS": "256", **cast.settings}
+    history = {"HARMONIC_HISTORY_SNAPSHOTS": "256", "HARMONIC_LOG_RECORDS": "131072"}
+    settings = {**history, **cast.settings}
     async with (
         started(
             directory,
@@ -235,7 +236,7 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
         javascript() as bridge,
         proxy(
             stack.gateway_ports,
-            [f"g{number}" for number in range(1, cast.gateways + 1)],
+            [f"gateway-{number}" for number in range(1, cast.gateways + 1)],
             linger_s=cast.linger_s,
         ) as balancer,
     ):

@@ -7,9 +7,9 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.lifecycle import Process, Tasks, run_service
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.lifecycle import Process, Tasks, run_service
+from harmonic_runtime.process.settings import ServiceSettings
 
 
 def say(*words: str) -> None:
@@ -48,9 +48,12 @@ async def interrupted(process: Process[ServiceSettings]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def refusing(process: Process[ServiceSettings]) -> AsyncIterator[None]:
+    async def look() -> None:
+        raise CannotStart("The moon is missing: see HARMONIC_MOON.")
+
     with part("bus"):
-        if process.settings.replica_id:
-            raise CannotStart("The moon is missing: see HARMONIC_MOON.")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look())
         yield
 
 

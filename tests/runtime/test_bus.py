@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from harmonic_local.processes import free_port
-from harmonic_runtime.bus import (
+from harmonic_runtime.bus.client import (
     Answer,
     Bus,
     BusTimeout,
@@ -13,9 +13,9 @@ from harmonic_runtime.bus import (
     MessageTooLarge,
     NoResponders,
 )
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import Broker, OpenBus, connected, count, frozen, outage
 
 MIB = 1024 * 1024
@@ -207,8 +207,8 @@ async def test_a_flush_of_a_broker_that_hangs_gives_up(own_broker: Broker) -> No
 
 async def test_a_message_above_the_bound_is_refused(bus: Bus) -> None:
     with pytest.raises(MessageTooLarge):
-        bus.post("any", b"x" * bus.max_payload_bytes, headers={"A": "b"})
-    bus.post("any", b"x" * bus.max_payload_bytes)
+        bus.post("any", b"x" * bus.connection.max_payload, headers={"A": "b"})
+    bus.post("any", b"x" * bus.connection.max_payload)
     await bus.flush()
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.directory import MAX_REPLICAS, TICKS_PER_TTL, Directory, announce, watch
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import NO_HEADERS, Message
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.directory import MAX_REPLICAS, TICKS_PER_TTL, Directory, announce, watch
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
+from harmonic_runtime.observability.metrics import Metrics
 from harness.broker import Broker, OpenBus, connected, count, frozen, outage
 
 #: Long enough that silence never counts in a test that does not count it itself.

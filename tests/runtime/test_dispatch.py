@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from harmonic_runtime.connection import Interest
-from harmonic_runtime.dispatch import MESSAGE_OVERHEAD_BYTES, SLICE_S, Dispatcher
-from harmonic_runtime.logs import get_log
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.wire import NO_HEADERS, Message
+from harmonic_runtime.bus.connection import Interest
+from harmonic_runtime.bus.dispatch import MESSAGE_OVERHEAD_BYTES, SLICE_S, Dispatcher
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 from harness.broker import count
 
 #: Two messages of this size may wait, and not a third.

@@ -68,8 +68,18 @@ async def test_a_start_can_be_interrupted() -> None:
 async def test_a_process_that_cannot_start_says_why_and_leaves_what_it_had() -> None:
     life = await live("refusing")
     assert life.said == ["enter bus", "leave bus"]
+    # One line, although it was raised in a group.
+    assert life.events == ["cannot_start", "stopped"]
     assert life.logged[0]["reason"] == "The moon is missing: see HARMONIC_MOON."
-    assert life.status == 1
+    assert life.status == 3
+
+
+async def test_a_variable_that_nobody_knows_is_warned_of_once() -> None:
+    life = await live("ordered", STOP_TIMEOUT="1")
+    (warning,) = [line for line in life.logged if line["event"] == "unknown_variable"]
+    assert warning["variable"] == "HARMONIC_STOP_TIMEOUT"
+    assert warning["nearest"] == "HARMONIC_STOP_TIMEOUT_S"
+    assert life.status == 0
 
 
 async def test_a_process_does_not_live_on_without_one_of_its_tasks() -> None:

@@ -10,13 +10,14 @@ import pytest
 import structlog
 
 from harmonic_local.tokens import make_token
-from harmonic_runtime.logs import configure_logs, get_log, masked
-from harmonic_runtime.settings import ServiceSettings
+from harmonic_runtime.observability.logs import configure_logs, get_log, masked
+from harmonic_runtime.process.settings import ServiceSettings
 
 JWT = make_token("the tests' own secret, long enough", "ann")
 
 
 #: All that was logged since the last call.
+SETTINGS = ServiceSettings(instance="one", log_level="info")
 Lines: TypeAlias = Callable[[], list[dict[str, Any]]]
 
 
@@ -32,7 +33,7 @@ def set_up(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], Lines]]:
         return [json.loads(line) for line in text.splitlines()]
 
     def start() -> Lines:
-        configure_logs("test", ServiceSettings(replica_id="one", log_level="info"))
+        configure_logs("test", SETTINGS)
         return read
 
     yield start
@@ -50,7 +51,8 @@ def test_a_line_names_its_event_its_process_and_its_time(set_up: Callable[[], Li
         "event": "joined",
         "level": "info",
         "service": "test",
-        "replica": "one",
+        "instance": "one",
+        "replica": SETTINGS.replica_id,
         "room": "r",
         "number": 3,
     }

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from harmonic_runtime.bus import Bus, BusTimeout, BusUnavailable
-from harmonic_runtime.reading import READ_BATCH_BYTES
-from harmonic_runtime.streams import Streams
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.reading import READ_BATCH_BYTES
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.wire import Message
 from harness.broker import Broker, OpenBus, connected, frozen
 
 
@@ -76,7 +76,7 @@ async def test_large_messages_come_in_several_batches(
     size = 900_000
     number = 2 * READ_BATCH_BYTES // size + 3
     await filled(streams, word, ["a"] * number, size=size)
-    monkeypatch.setattr("harmonic_runtime.reading.from_leader", nothing)
+    monkeypatch.setattr("harmonic_runtime.bus.reading.from_leader", nothing)
     assert await positions(streams, word, "a") == list(range(1, number + 1))
 
 
@@ -163,7 +163,7 @@ async def test_a_stream_that_is_not_there_cannot_be_read(streams: Streams, word:
 async def test_a_broker_that_hangs_is_not_waited_for_without_end(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmonic_runtime.reading.READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("harmonic_runtime.bus.reading.READ_TIMEOUT_S", 0.1)
     async with connected(own_broker.url) as bus:
         streams = Streams(bus)
         await filled(streams, "S", ["a"])

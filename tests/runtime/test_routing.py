@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from harmonic_runtime.bus import Bus, BusTimeout, BusUnavailable, NoResponders
-from harmonic_runtime.directory import Directory, announce, watch
-from harmonic_runtime.routing import OwnerClient, rank
-from harmonic_runtime.wire import Message
+from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable, NoResponders
+from harmonic_runtime.bus.directory import Directory, announce, watch
+from harmonic_runtime.bus.routing import OwnerClient, rank
+from harmonic_runtime.bus.wire import Message
 from harness.broker import Broker, OpenBus, connected, outage
 
 KEYS = [f"universe-{n}" for n in range(3000)]
@@ -133,7 +133,7 @@ async def test_where_nobody_comes_nobody_has_received_it(
 async def test_more_keys_than_are_kept_are_ranked_all_the_same(
     client: tuple[OwnerClient, Replicas], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmonic_runtime.routing.MAX_RANKED_KEYS", 3)
+    monkeypatch.setattr("harmonic_runtime.bus.routing.MAX_RANKED_KEYS", 3)
     owners, replicas = client
     replicas.alive("a", "b")
     for replica in "ab":

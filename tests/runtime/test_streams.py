@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from harmonic_runtime.bus import Bus, BusUnavailable, MessageTooLarge, NoResponders
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.jetstream import ApiRefused, call
-from harmonic_runtime.streams import AppendUnknown, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.client import Bus, BusUnavailable, MessageTooLarge, NoResponders
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.streams import AppendUnknown, StreamFull, Streams, WrongSequence
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import Broker, OpenBus, connected, freeze, frozen, outage
 
 
@@ -60,7 +60,7 @@ async def test_who_needs_a_stream_waits_until_another_has_made_it(
 async def test_a_stream_that_never_comes_is_told_in_a_sentence(
     streams: Streams, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmonic_runtime.streams.SETUP_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("harmonic_runtime.bus.streams.SETUP_TIMEOUT_S", 0.5)
     with pytest.raises(CannotStart, match=rf"^The stream {word} is not there: stream not found"):
         await streams.wait_for(word)
 
@@ -130,7 +130,7 @@ async def test_a_full_stream_stores_nothing_more(
 
 async def test_a_message_above_the_brokers_bound_is_not_sent(bus: Bus, streams: Streams) -> None:
     with pytest.raises(MessageTooLarge):
-        await streams.append("any", b"x" * (bus.max_payload_bytes + 1), timeout_s=2)
+        await streams.append("any", b"x" * (bus.connection.max_payload + 1), timeout_s=2)
 
 
 async def test_where_no_stream_listens_nothing_was_stored(streams: Streams, word: str) -> None:

@@ -1,4 +1,4 @@
-"""The private parts of nats-py that ``harmonic_runtime/connection.py`` stands on.
+"""The private parts of nats-py that ``harmonic_runtime/bus/connection.py`` stands on.
 
 Whoever upgrades nats-py and sees one of these fail compares the part that is named with
 what that module makes of it, mends the module if need be, and then the expectation here.
@@ -15,8 +15,8 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.connection import Connection, Interest
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.connection import BrokerConnection, Interest
 
 #: What is replaced, and what calls it or relies on what it did: a digest of the source.
 PARTS: dict[Callable[..., object], str] = {
@@ -52,13 +52,15 @@ def digest(part: Callable[..., object]) -> str:
 def test_a_part_of_nats_py_is_as_it_was(part: Callable[..., object]) -> None:
     assert digest(part) == PARTS[part], (
         f"{part.__qualname__} of nats-py has changed: compare it with"
-        " harmonic_runtime/connection.py"
+        " harmonic_runtime/bus/connection.py"
     )
 
 
 def test_no_more_of_the_client_is_replaced_than_is_compared_here() -> None:
     replaced = {
-        name for name, part in vars(Connection).items() if callable(part) and name in vars(Client)
+        name
+        for name, part in vars(BrokerConnection).items()
+        if callable(part) and name in vars(Client)
     }
     replaced.remove("__init__")
     assert {f"Client.{name}" for name in replaced} <= {part.__qualname__ for part in PARTS}

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from harmonic_runtime.bus import Bus, BusUnavailable
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.jetstream import call
-from harmonic_runtime.streams import Job, Streams
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import Job, Streams
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import Broker, OpenBus, connected, outage
 
 ACK_WAIT_S = 1.0

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 from harmonic_local.stack import Stack
-from harness.world import started
+from harness.world import World, started
 
 BURST = 3
 #: So many connects of an address, and then none for the rest of a test.
@@ -40,3 +40,36 @@ async def test_behind_a_trusted_proxy_each_client_has_an_address(logs: Path) -> 
         assert await connects(stack, BURST + 1, by="1.2.3.4") == [200] * BURST + [429]
         assert await connects(stack, by="5.6.7.8") == [200]
         assert await connects(stack, by="9.9.9.9, 1.2.3.4") == [429]
+
+
+async def test_calls_without_a_good_token_are_counted_by_address(logs: Path) -> None:
+    few: dict[str, Any] = {
+        "HARMONIC_FAILED_CALLS_PER_S": "0.001",
+        "HARMONIC_FAILED_CALLS_BURST": str(BURST),
+        "HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8",
+    }
+    async with (
+        started(logs, gateways=1, musics=0, **few) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+
+        async def calls(user: str | None, address: str, times: int = 1) -> list[int]:
+            forwarded = {"X-Forwarded-For": address}
+            return [
+                (await world.call("GET", "/universes", user, headers=forwarded))[0]
+                for _ in range(times)
+            ]
+
+        assert await calls("ann", "1.2.3.4", BURST + 2) == [200] * (BURST + 2)
+        assert await calls(None, "1.2.3.4", BURST + 1) == [401] * BURST + [429]
+        assert await calls("ann", "1.2.3.4") == [429]
+        assert await calls("ann", "5.6.7.8") == [200]
+
+
+async def test_an_empty_session_id_is_none(logs: Path) -> None:
+    async with started(logs, gateways=1, musics=0, **BURST_ONLY) as stack:
+        url = f"{stack.urls[0]}/socket.io/?EIO=4&transport=polling&sid="
+        async with aiohttp.ClientSession() as http:
+            answers = [(await http.get(url)).status for _ in range(BURST + 1)]
+        assert answers == [200] * BURST + [429]

@@ -6,18 +6,24 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from chaos.owners import ask, replica_id
 from harmonic_local import bus as bus_users
 from harmonic_local.processes import free_port
 from harmonic_local.stack import broker
-from harmonic_runtime.bus import Bus, BusTimeout
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.metrics import Metrics
-from harness.broker import connected, count, credentials
+from harmonic_protocol.envelope import Caller, Envelope
+from harmonic_protocol.messages.universes import GetUniverse
+from harmonic_runtime.bus.client import Bus, BusTimeout
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
+from harness.broker import connected, connected_as, count, credentials
+from harness.world import World
 
 SERVICES = ("gateway", "state", "music", "operator")
 
 GATEWAY, STATE, MUSIC, OPERATOR = ({name} for name in SERVICES)
 NOBODY: set[str] = set()
+FAR_FUTURE_MS = 10**13
 LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
 LOGS = [f"HU_LOG_{number}" for number in range(4)]
 OTHER_STREAMS = [
@@ -48,6 +54,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.midi.7.u.r": MUSIC,
     "hu.jobs.music": STATE,
     "hu.session.user.pid": GATEWAY,
+    "hu.session.gateways.gateway": GATEWAY,
+    "hu.ping.gateway": GATEWAY,
     "hu.limit.parameters.user": GATEWAY,
     "hu.revoked.user.digest": OPERATOR,
     "hu.heads": STATE,
@@ -58,7 +66,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.state.replica.update_physics": GATEWAY,
     "hu.state.replica.complete_music": MUSIC,
     "hu.state.replica.expire_music": NOBODY,
-    "_INBOX.gateway.id.1": STATE,
+    "_INBOX.gateway.id.1": STATE | GATEWAY,
     "_INBOX.music.id.1": STATE,
     "_INBOX.admin.id.1": STATE,
     "_INBOX.state.id.1": NOBODY,
@@ -74,7 +82,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         {
             **dict.fromkeys(STREAMS, STATE),
             **dict.fromkeys(LIMITS, STATE | GATEWAY),
-            "HU_REVOCATIONS": STATE | GATEWAY | OPERATOR,
+            "HU_REVOCATIONS": STATE | GATEWAY | MUSIC | OPERATOR,
             "HU_JOBS": STATE | MUSIC,
         },
     ),
@@ -129,6 +137,7 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "hu.midi.7.u.r": NOBODY,
     "hu.jobs.music": NOBODY,
     "hu.session.user.pid": NOBODY,
+    "hu.ping.gateway": GATEWAY,
     "hu.limit.parameters.user": NOBODY,
     "hu.revoked.user.digest": GATEWAY,
     "hu.heads": GATEWAY,
@@ -235,3 +244,22 @@ async def test_who_cannot_say_who_they_are_is_not_let_in(
 
     assert "Authorization Violation" in str(lines)
     assert "guessed" not in f"{lines} {refused.value}"
+
+
+@pytest.mark.parametrize("place", ["hu.log.7", "hu.snapshot.7", "$JS.API"])
+async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, place: str) -> None:
+    replica = replica_id(world.stack, world.stack.states[0])
+    reply = f"{place}.{world.name('forged')}"
+    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+    async with connected_as("gateway", world.stack) as bus:
+        await bus.publish(
+            f"hu.state.{replica}.get_universe", b'{"universeId":"x"}', headers=headers, reply=reply
+        )
+        # Requests are taken in order: once this one is answered, the other was.
+        await ask(
+            bus, replica, GetUniverse.model_validate({"universeId": "x"}), Caller("ann", "ann")
+        )
+
+    async with connected_as("admin", world.stack) as bus:
+        for stream in STREAMS:
+            assert await Streams(bus).last(stream, reply) is None

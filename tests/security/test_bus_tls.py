@@ -9,9 +9,9 @@ import pytest
 from harmonic_local import bus as bus_users
 from harmonic_local.processes import free_port
 from harmonic_local.stack import broker
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.metrics import Metrics
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
 from harness.broker import connected, count
 from harness.certificates import Authority, Certificate
 

@@ -145,6 +145,34 @@ async def test_a_listed_page_may_call_the_api_with_a_token(gate: World) -> None:
     assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
 
 
+async def test_a_page_may_send_the_headers_that_its_tools_add(gate: World) -> None:
+    asked = "authorization,traceparent,sentry-trace,baggage"
+    answer = await get(
+        gate,
+        "/socket.io/?EIO=4&transport=polling",
+        method="OPTIONS",
+        Origin=PAGE,
+        Access_Control_Request_Method="GET",
+        Access_Control_Request_Headers=asked,
+    )
+
+    assert answer.status == 204
+    assert asked in answer.headers["Access-Control-Allow-Headers"]
+
+
+async def test_headers_that_are_none_are_not_echoed(gate: World) -> None:
+    for asked in ("a b", "x" * 2000, "a,,b", "a: b"):
+        answer = await get(
+            gate,
+            "/api/v1/universes",
+            method="OPTIONS",
+            Origin=PAGE,
+            Access_Control_Request_Method="GET",
+            Access_Control_Request_Headers=asked,
+        )
+        assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+
+
 async def test_another_page_may_not(gate: World) -> None:
     answer = await get(
         gate,

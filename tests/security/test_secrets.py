@@ -11,6 +11,7 @@ import pytest
 
 from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack
+from harmonic_runtime.process.lifecycle import CANNOT_START_STATUS
 from harness.leaks import find_leaks, keep_traces
 from harness.world import SECRET, World, started
 
@@ -117,7 +118,7 @@ async def test_a_process_without_its_password_says_so_without_it(
         sign=lambda line: "cannot_start" in line,
     )
     await process.start()
-    assert await process.ended() == 1
+    assert await process.ended() == CANNOT_START_STATUS
     await process.stop()
 
     assert "see HARMONIC_NATS_URL" in "".join(said)

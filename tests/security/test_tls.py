@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from harmonic_gateway.listening import tls_context
+from harmonic_gateway.http.listening import tls_context
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_local.stack import Stack
-from harmonic_runtime.failures import CannotStart
-from harmonic_runtime.settings import load_settings
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import load_settings
 from harness.certificates import Authority
 from harness.javascript import VERSIONS, javascript
 from harness.world import World, started

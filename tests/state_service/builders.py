@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from harmonic_protocol.catalogue import COMMANDS, OPERATIONS
 from harmonic_protocol.envelope import Caller
+from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
+from harmonic_state.requests import REQUESTS
 
 UNIVERSE = "u"
 
@@ -18,9 +19,10 @@ def caller(user: str, tab: int = 1, gateway: str = "g1") -> Caller:
     return Caller(user, user.title(), f"{user}-{tab}", gateway)
 
 
-def command(name: str, **fields: object) -> UniverseRequest:
-    declared = COMMANDS.get(name) or OPERATIONS[name]
-    return declared.model_validate({"universeId": UNIVERSE, **fields})
+def command(name: str, /, **fields: object) -> UniverseRequest:
+    request = REQUESTS[name].model_validate({"universeId": UNIVERSE, **fields})
+    assert isinstance(request, UniverseRequest)
+    return request
 
 
 @dataclass
@@ -34,7 +36,7 @@ class History:
     def ask(self, request: UniverseRequest, by: Caller) -> Decision | Refused:
         self.milliseconds += 1
         at = f"2024-03-21T10:30:{self.milliseconds // 1000 % 60:02}.{self.milliseconds % 1000:03}Z"
-        moment = Moment(at, self.milliseconds, f"id-{self.milliseconds}", self.milliseconds)
+        moment = DecisionInputs(at, self.milliseconds, f"id-{self.milliseconds}", self.milliseconds)
         decision = decide(self.universe, request, by, moment)
         if isinstance(decision, Decision):
             self.universe = fold(self.universe, decision.events)
@@ -59,9 +61,7 @@ class History:
 
 def created(owner: str = "owner", **settings: object) -> History:
     history = History()
-    request = OPERATIONS["create_universe"].model_validate(
-        {"id": UNIVERSE, "name": "A universe", **settings}
-    )
+    request = CreateUniverse.model_validate({"id": UNIVERSE, "name": "A universe", **settings})
     history.does(request, Caller(owner, owner.title()))
     return history
 

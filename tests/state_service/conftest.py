@@ -5,9 +5,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.streams import Streams
 from harmonic_state.journal import Journal
+from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harness.broker import Broker, connected
@@ -18,7 +19,7 @@ OpenJournal: TypeAlias = Callable[..., Coroutine[Any, Any, Journal]]
 async def set_up(streams: Streams, settings: StateSettings) -> Journal:
     for config in stream_configs(settings):
         await streams.ensure(config, version=LAYOUT_VERSION)
-    return Journal(streams, settings)
+    return Journal(streams, settings, record_ids("test"))
 
 
 @pytest.fixture

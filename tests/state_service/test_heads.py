@@ -6,7 +6,7 @@ import pytest
 
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import Heads
-from harmonic_runtime.bus import Bus
+from harmonic_runtime.bus.client import Bus
 from harmonic_state.heads import MAX_PER_MESSAGE, HeadAnnouncements
 
 

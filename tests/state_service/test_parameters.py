@@ -2,11 +2,7 @@
 
 import pytest
 
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS, PHYSICS
 from state_service.builders import caller, command, created, open_universe
 
 ANN = caller("ann")
@@ -18,7 +14,7 @@ def test_update_physics_merges_what_was_sent_and_tells_all_of_it() -> None:
     (event,) = history.does(
         command("update_physics", parameters={"gravity": 3, "friction": 1}), ANN
     )
-    assert isinstance(event, PhysicsUpdated)
+    assert isinstance(event, PHYSICS.event)
     assert event.parameters.gravity == 3
     assert event.parameters.elasticity == 0.7
     assert event.changed == ("gravity", "friction")
@@ -37,7 +33,7 @@ def test_update_parameters_changes_all_sets_in_one_decision() -> None:
         music={"key": "F#"},
     )
     events = history.does(batch, ANN)
-    assert [type(event) for event in events] == [PhysicsUpdated, MusicUpdated, VisualizationUpdated]
+    assert [type(event) for event in events] == [one.event for one in PARAMETER_SETS.values()]
     assert [event.seq for event in events] == [2, 3, 4]  # type: ignore[union-attr]
     assert history.now.parameters.visualization.particle_count == 100
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from harmonic_protocol.refusals import Refused
-from harmonic_runtime.bus import Bus, BusUnavailable
-from harmonic_runtime.clock import SystemClock
-from harmonic_runtime.lifecycle import Process, Tasks
-from harmonic_runtime.metrics import Metrics
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_state.journal import Journal
 from harmonic_state.quotas import CREATED_WITHIN_S, Quotas, too_many
 from harmonic_state.settings import StateSettings
@@ -102,7 +102,7 @@ async def test_what_was_counted_but_never_created_makes_room_after_a_time(
     quotas: Replica, journal: Journal
 ) -> None:
     await quotas.reserve("ann", "real")
-    await journal.append("real", "r", "2024-03-21T10:30:00.000Z", created("ann").events, 0)
+    await journal.append("real", "2024-03-21T10:30:00.000Z", created("ann").events, 0)
     for name in ("lost-1", "lost-2"):
         await quotas.reserve("ann", name)
     assert isinstance(await quotas.reserve("ann", "new-1"), Refused)

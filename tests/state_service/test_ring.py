@@ -39,3 +39,20 @@ def test_a_hole_makes_it_begin_anew() -> None:
     ring.add(record(7, 4))
     assert ring.after(1) is None
     assert [found.position for found in ring.after(4) or ()] == [7]
+
+
+def test_as_many_bytes_as_the_bound_fit() -> None:
+    ring = Ring(20)
+    ring.add(record(1, 0))
+    ring.add(record(2, 1))
+    assert [found.position for found in ring.after(0) or ()] == [1, 2]
+
+
+def test_what_is_forgotten_takes_nothing() -> None:
+    ring = Ring(1000)
+    assert ring.bytes == 0
+    ring.add(record(1, 0))
+    ring.clear()
+    assert ring.bytes == 0
+    ring.add(record(2, 1))
+    assert ring.bytes == 10

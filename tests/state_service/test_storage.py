@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus import Bus
-from harmonic_runtime.jetstream import call
-from harmonic_runtime.streams import Streams
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.process.failures import CannotStart
 from harmonic_state.journal import Journal
+from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
-from harmonic_state.storage import LAYOUT_VERSION, stream_configs
+from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from state_service.builders import UNIVERSE, caller, command, open_universe
 
 LAYOUTS = Path(__file__).with_name("layouts")
@@ -38,10 +41,10 @@ def test_what_is_set_up_is_what_was_recorded_for_this_version() -> None:
 async def test_data_of_a_recorded_layout_is_good_after_a_change(own_bus: Bus, before: int) -> None:
     streams = Streams(own_bus)
     await set_up(streams, RECORDED[before], before)
-    journal = Journal(streams, StateSettings())
+    journal = Journal(streams, StateSettings(), record_ids("test"))
     history = open_universe()
     history.does(command("join_room", mode="edit"), caller("ann"))
-    record, _ = await journal.append(UNIVERSE, "r", "2024-03-21T10:30:00.000Z", history.events, 0)
+    record, _ = await journal.append(UNIVERSE, "2024-03-21T10:30:00.000Z", history.events, 0)
     changed = json.loads(
         json.dumps(stream_configs(StateSettings(log_records=32_768, allowed_parameter_updates=120)))
     )
@@ -61,3 +64,70 @@ async def test_an_older_version_leaves_a_newer_ones_streams_alone(own_bus: Bus) 
     for number in range(subjects.LOG_STREAMS):
         info = await call(own_bus, f"STREAM.INFO.{subjects.log_stream(number)}", {})
         assert info["config"]["max_msgs_per_subject"] == 32_768
+
+
+@pytest.mark.parametrize(
+    ("chosen", "least"),
+    [
+        ({"log_records": 5119}, 5120),
+        ({"history_snapshots": 100, "log_records": 16_384}, 26_624),
+        ({"snapshot_every_records": 10_000}, 180_512),
+    ],
+)
+def test_a_log_has_space_for_its_history_and_for_those_who_leave(
+    chosen: dict[str, int], least: int
+) -> None:
+    with pytest.raises(ValidationError, match=rf"HARMONIC_LOG_RECORDS must be at least {least},"):
+        StateSettings.model_validate(chosen)
+    StateSettings.model_validate({**chosen, "log_records": least})
+
+
+async def test_what_is_set_up_already_is_asked_and_not_made_again(own_bus: Bus) -> None:
+    streams = Streams(own_bus)
+    configs = stream_configs(StateSettings())
+    await set_up(streams, [dict(config) for config in configs], LAYOUT_VERSION)
+    for config in configs:
+        before = await call(own_bus, f"STREAM.INFO.{config['name']}", {})
+        assert await streams.ensure(config, version=LAYOUT_VERSION) == {}
+        after = await call(own_bus, f"STREAM.INFO.{config['name']}", {})
+        assert after["config"] == before["config"]
+
+
+async def test_settings_that_changed_are_applied_to_the_streams_that_are_there(
+    own_bus: Bus,
+) -> None:
+    streams = Streams(own_bus)
+    before, now = StateSettings(), StateSettings(log_records=9_000, allowed_parameter_updates=7)
+    await set_up(streams, [dict(config) for config in stream_configs(before)], LAYOUT_VERSION)
+    changed = {}
+    for config in stream_configs(now):
+        changes = await streams.ensure(config, version=LAYOUT_VERSION)
+        if changes:
+            changed[config["name"]] = changes
+    assert changed.pop("HU_LIMIT_PARAMETERS") == {"max_msgs_per_subject": (60, 7)}
+    assert changed == {
+        subjects.log_stream(number): {"max_msgs_per_subject": (16_384, 9_000)}
+        for number in range(subjects.LOG_STREAMS)
+    }
+
+
+async def test_replicas_that_the_broker_cannot_keep_are_refused_by_name(own_bus: Bus) -> None:
+    streams = Streams(own_bus)
+    config, *_ = stream_configs(StateSettings())
+    await streams.ensure(config, version=LAYOUT_VERSION)
+    config, *_ = stream_configs(StateSettings(stream_replicas=3))
+    with pytest.raises(CannotStart, match=r"HU_LOG_0 cannot be set up.*replicas"):
+        await streams.ensure(config, version=LAYOUT_VERSION)
+
+
+async def test_a_disk_that_is_too_small_is_told_with_the_setting(
+    own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmonic_runtime.bus.streams.SETUP_TIMEOUT_S", 0.5)
+    config = next(
+        config
+        for config in stream_configs(StateSettings(snapshot_stream_bytes=2**60))
+        if config["name"] == subjects.SNAPSHOT_STREAM
+    )
+    with pytest.raises(CannotStart, match=r"HARMONIC_SNAPSHOT_STREAM_BYTES says\): .*storage"):
+        await Streams(own_bus).ensure(config, version=LAYOUT_VERSION, hint=hint(config))

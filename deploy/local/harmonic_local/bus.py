@@ -25,5 +25,4 @@ def user_environment(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
     return {
         "HARMONIC_NATS_USER": user,
         "HARMONIC_NATS_PASSWORD": passwords[user],
-        "HARMONIC_NATS_INBOX_PREFIX": f"_INBOX.{user}",
     }

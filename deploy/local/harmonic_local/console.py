@@ -12,7 +12,7 @@ _NATS_LINE = re.compile(r"^\[\d+\] \S+ (?P<time>\S{12})\S* \[(?P<level>[A-Z]{3})
 _NATS_SMALL_TALK = "Plaintext passwords detected"
 _NATS_LEVELS = {"WRN": "warning", "ERR": "error", "FTL": "fatal"}
 #: Shown elsewhere in the line, or of no use to somebody who sees the processes' names.
-_KNOWN_KEYS = {"event", "level", "time", "service", "replica", "logger", "exception"}
+_KNOWN_KEYS = {"event", "level", "time", "service", "instance", "replica", "logger", "exception"}
 _NAME_WIDTH = 10
 _LEVEL_WIDTH = 7
 

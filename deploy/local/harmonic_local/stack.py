@@ -158,12 +158,16 @@ def planned(plan: StackPlan, output: Output) -> Stack:
                 **shared,
                 **bus.user_environment(kind, plan.passwords),
                 "HARMONIC_OPS_PORT": str(ops_port),
+                "HARMONIC_INSTANCE": name,
                 **environment,
             },
             output=output,
             sign=says_ready,
         )
 
+    # A secret that stands in a file is not told twice.
+    in_file = "HARMONIC_JWT_SECRET_FILE" in plan.settings
+    secret = {} if in_file else {"HARMONIC_JWT_SECRET": plan.jwt_secret}
     ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
@@ -175,8 +179,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
                 "gateway",
                 n,
                 HARMONIC_PORT=str(port),
-                HARMONIC_GATEWAY_NAME=f"g{n}",
-                HARMONIC_JWT_SECRET=plan.jwt_secret,
+                **secret,
             )
             for n, port in enumerate(ports, start=1)
         ],

@@ -7,11 +7,12 @@
 from harmonic_gateway.sockets.connection import (
     Application,
     Connection,
+    ConnectRefused,
+    ConnectUnavailable,
     Handshake,
     Received,
-    Refused,
-    Unavailable,
 )
+from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.frames import Frame, broadcast
 from harmonic_gateway.sockets.limits import SocketLimits
 from harmonic_gateway.sockets.server import PATHS, SocketServer
@@ -19,13 +20,14 @@ from harmonic_gateway.sockets.server import PATHS, SocketServer
 __all__ = [
     "PATHS",
     "Application",
+    "ConnectRefused",
+    "ConnectUnavailable",
     "Connection",
+    "Ended",
     "Frame",
     "Handshake",
     "Received",
-    "Refused",
     "SocketLimits",
     "SocketServer",
-    "Unavailable",
     "broadcast",
 ]

@@ -1,4 +1,4 @@
-"""What waits for a client until it can be written: in order, and without what was superseded."""
+"""Packets that cannot be written to a client yet: in order, and without superseded ones."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from harmonic_gateway.sockets.frames import Encoded
 
 
 class Backlog:
-    """Packets that wait. ``moved_at_s`` is when the client last took any of them.
+    """Packets that wait. ``moved_at_s`` is when the client last took one of them.
 
-    What is ``owed`` brings a client up to date: it stays whole, with all that waits before it,
-    and does not count towards the bound.
+    Packets that are ``owed`` bring a client up to date: none of them, nor of those before them,
+    is left out, and none counts towards the bound.
     """
 
     __slots__ = ("_entries", "_owed", "_owed_bytes", "bytes", "moved_at_s", "tidied_bytes")
@@ -20,7 +20,7 @@ class Backlog:
         self._owed = 0
         self._owed_bytes = 0
         self.bytes = 0
-        #: How much of it was found to be superseded by nothing.
+        #: How many of the bytes are known not to be superseded.
         self.tidied_bytes = 0
         self.moved_at_s = now_s
 
@@ -32,11 +32,11 @@ class Backlog:
 
     @property
     def counted_bytes(self) -> int:
-        """What counts towards the bound."""
+        """The bytes that count towards the bound."""
         return self.bytes - self._owed_bytes
 
     def add(self, encoded: Encoded, *, owed: bool = False) -> None:
-        """Let something wait after all else."""
+        """Add a packet at the end."""
         self._entries.append(encoded)
         self.bytes += len(encoded.raw)
         if owed:
@@ -44,11 +44,11 @@ class Backlog:
             self._owed_bytes = self.bytes
 
     def first(self) -> Encoded | None:
-        """What is to go next."""
+        """The packet to be sent next."""
         return self._entries[0] if self._entries else None
 
     def take(self) -> Encoded:
-        """Take out what is to go next."""
+        """Remove and return the packet to be sent next."""
         encoded = self._entries.popleft()
         size = len(encoded.raw)
         self.bytes -= size
@@ -59,10 +59,10 @@ class Backlog:
         return encoded
 
     def tidy(self) -> tuple[int, int]:
-        """Leave out live signals, and what is superseded by something that waits behind it.
+        """Remove live signals, and events that are superseded by a later one that waits, too.
 
-        How many events were superseded, and how many signals there were. The later event has
-        the later offset: a client that has come so far lacks nothing.
+        Return how many events and how many signals were removed. The later event carries the
+        later offset, so a client that has it has missed nothing.
         """
         superseded = signals = 0
         newer: set[str] = set()

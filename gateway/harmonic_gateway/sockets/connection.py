@@ -1,5 +1,6 @@
 """One client on one namespace, as the application sees it; and what it sees of the application."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,8 +9,14 @@ from typing import Any, Protocol
 from engineio.packet import MESSAGE
 from socketio.packet import ACK
 
+from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
+from harmonic_gateway.sockets.limits import Guard
+from harmonic_gateway.sockets.stages import Stage
+
+#: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
+_CONNECTED = Stage.CONNECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Received:
     size_bytes: int
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """A client is not let in: the text and the data of its CONNECT_ERROR."""
 
     def __init__(self, message: str, data: object) -> None:
@@ -42,7 +49,7 @@ class Refused(Exception):
         self.data = data
 
 
-class Unavailable(Exception):
+class ConnectUnavailable(Exception):
     """Whether a client may come in cannot be told now: it is closed, and tries again."""
 
 
@@ -50,63 +57,106 @@ class Connection:
     """A client on a namespace. ``session`` is the application's own.
 
     With a ``pid``, the client can come back with it over another connection; then it is sent
-    offsets, followed by ``elsewhere``. ``rooms`` are those whose events it is sent.
+    offsets, followed by ``elsewhere``.
     """
 
-    __slots__ = ("closed", "elsewhere", "id", "namespace", "pid", "rooms", "session", "socket")
+    __slots__ = (
+        "_guard",
+        "_outbox",
+        "_socket",
+        "elsewhere",
+        "id",
+        "namespace",
+        "pid",
+        "session",
+        "stage",
+    )
 
-    def __init__(self, connection_id: str, namespace: str, socket: EngineSocket) -> None:
+    def __init__(
+        self, connection_id: str, namespace: str, socket: EngineSocket, guard: Guard
+    ) -> None:
         self.id = connection_id
         self.namespace = namespace
-        self.socket = socket
+        self.stage = Stage.CONNECTING
         self.session: Any = None
         self.pid: str | None = None
         self.elsewhere: str | None = None
-        self.rooms: tuple[str, ...] = ()
-        self.closed = False
+        self._socket = socket
+        self._outbox = socket.outbox
+        self._guard = guard
 
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
-        return Handshake(self.socket.headers, self.socket.query)
+        return Handshake(self._socket.headers, self._socket.query)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is gone."""
+        return self.is_closed()
 
     def is_closed(self) -> bool:
-        """Whether the client is gone by now."""
-        return self.closed
+        """Whether the client is gone by now: for after an await, where type checkers doubt it."""
+        return self.stage is Stage.ABSENT or self.stage is Stage.ABANDONED
 
     @property
     def round_trip_ms(self) -> float | None:
         """How long the latest heartbeat took to be answered, if any was."""
-        return self.socket.round_trip_ms
+        return self._socket.heartbeat.round_trip_ms
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a ping has not been answered yet."""
+        return self._socket.heartbeat.in_doubt
+
+    def ping_now(self) -> None:
+        """Ping the client, unless a ping waits for its answer already.
+
+        A client that does not answer is gone a ping timeout later.
+        """
+        if not self.is_closed():
+            self._socket.heartbeat.ping_now()
+
+    def count(self, events: int) -> float:
+        """Count what the client sent as so many events, over all namespaces of its session.
+
+        0 if it may be taken now, else the seconds until it may.
+        """
+        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
     def write(self, encoded: Encoded) -> None:
-        """Send what is encoded for this namespace."""
-        if not self.closed:
-            self.socket.send(encoded)
+        """Send what is encoded for this namespace, if the client is connected to it."""
+        if self.stage is _CONNECTED:
+            self._outbox.send(encoded)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
-    def send_all(self, frames: Iterable[Frame]) -> None:
+    def send_all(self, frames: Iterable[Frame], elsewhere: str | None = None) -> None:
         """Send what brings the client up to date: all of it, even if it falls behind.
 
-        How much this may be is the caller's to bound.
+        How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
-        if self.closed:
-            return
-        for frame in frames:
-            self.socket.send(frame.encoded(self.namespace, self.elsewhere), owed=True)
-
-    def disconnect(self) -> None:
-        """End it, and have the client stay away until it has reason to come back."""
-        self.socket.disconnect(self.namespace)
+        if self.stage is Stage.CONNECTED:
+            for frame in frames:
+                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
         text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         place = "" if self.namespace == "/" else f"{self.namespace},"
         self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
+
+    def close(self, ended: Ended = Ended.BROKEN) -> None:
+        """Close the client's transport, after all that was sent before.
+
+        The application is told at once that this connection ``ended``; the other connections of
+        the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
+        client connects anew by itself.
+        """
+        self._socket.upper.end(self.namespace, ended)
+        self._socket.shut()
 
 
 class Application(Protocol):
@@ -116,10 +166,10 @@ class Application(Protocol):
         """Why no new client is taken at the moment, if none is: it will try again."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
-        """Let a client in, or raise :class:`Refused` or :class:`Unavailable`."""
+        """Let a client in, or raise :class:`ConnectRefused` or :class:`ConnectUnavailable`."""
 
     def abandoned(self, connection: Connection) -> None:
-        """A client that was let in was gone before it could be told."""
+        """The client disconnected after it was accepted and before CONNECT was sent."""
 
     def connected(self, connection: Connection) -> None:
         """The client knows that it is in."""
@@ -127,8 +177,8 @@ class Application(Protocol):
     def receive(self, connection: Connection, event: Received) -> None:
         """The client says something; must not block."""
 
-    def disconnected(self, connection: Connection, *, clean: bool) -> None:
-        """The client is gone; ``clean`` if it said so. Once for each that was connected."""
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
+        """The client is gone. Called once for each that was connected."""
 
     def pinged(self, connection: Connection) -> None:
         """A heartbeat is on its way to the client, after all that was sent before."""

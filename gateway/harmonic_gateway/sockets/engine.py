@@ -1,62 +1,54 @@
-"""One Engine.IO connection, over WebSocket or HTTP polling: heartbeat, order, bounds.
+"""One Engine.IO session, over WebSocket or HTTP polling: the driver of the table in ``lifecycle``.
 
-What is sent over a WebSocket is written straight to its transport, so nothing can overtake, and
-a frame for many members is the same bytes for all of them. What cannot be written yet, because
-the client polls, is about to upgrade or does not keep up, waits in a backlog.
+It reads requests and WebSockets, tells the table what came, and does what the table says. All that
+is sent goes through the session's outbox.
 """
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
-from harmonic_gateway.sockets.backlog import Backlog
-from harmonic_gateway.sockets.frames import Encoded, close_frame
-from harmonic_gateway.sockets.kernel import Intake, reset
+from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
 from harmonic_gateway.sockets.limits import (
-    BEHIND_BYTES,
-    CONFLATED_ABOVE_SHARE,
     HANDSHAKE_TIMEOUT_S,
     LINGER_S,
-    LOOK_INTERVAL_S,
-    MAX_OWED_BYTES,
-    MAX_PACKETS_PER_POLL,
     PROBED_POLL_S,
-    WATCHED_ABOVE_BYTES,
     SocketLimits,
 )
+from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
 from harmonic_gateway.sockets.polling import answer, read_packets
-from harmonic_gateway.sockets.websocket import WebSocket
+from harmonic_gateway.sockets.websocket import WebSocket, close_code, turn_down
 
-#: WebSocket close codes (RFC 6455, section 7.4.1) that say that the client wants to go.
-_CLEAN_CODES = (1000, 1005)
-#: "Service restart": clients come back, to whichever replica takes them.
+#: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
+#: whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
-_PING = Encoded.of([f"{PING}"])
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _PROBE = "probe"
+_ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
+#: Asked for every packet: to look a member of an enumeration up takes as long as a call.
+_DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
+_PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
 class EngineHost(Protocol):
-    """What a connection needs of the server it belongs to."""
+    """What a session needs of the layer above it."""
 
     limits: SocketLimits
-
-    def end(self, socket: "EngineSocket", namespace: str) -> None:
-        """Disconnect a client from a namespace."""
 
     async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed."""
 
-    def gone(self, socket: "EngineSocket", *, clean: bool) -> None:
-        """The connection is over; called once."""
+    def gone(self, socket: "EngineSocket", ended: Ended) -> None:
+        """The session is over; called once."""
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
@@ -77,150 +69,99 @@ class EngineHost(Protocol):
         """A ping was sent, after all that was sent before."""
 
     def ponged(self, socket: "EngineSocket") -> None:
-        """It was answered, after ``round_trip_ms``."""
+        """It was answered, after ``heartbeat.round_trip_ms``."""
 
 
 class EngineSocket:
-    """A connection; to python-engineio's server it looks like one of its own sockets.
+    """A session; to python-engineio's server it looks like one of its own sockets.
 
-    ``connections`` belongs to the layer above: the client's connections by namespace. While it
-    is ``leaving``, a polling client gets what still waits for it, and says nothing any more.
-    ``round_trip_ms`` is how long the latest ping took to be answered.
+    ``upper`` belongs to the layer above.
     """
 
     __slots__ = (
-        "_answer_due",
-        "_backlog",
         "_deadline",
-        "_deflates",
-        "_heartbeat",
         "_host",
-        "_intake",
-        "_ping_waits",
-        "_pinged_at_s",
-        "_poller",
-        "_probed",
-        "_transport",
-        "_writer",
-        "_writing",
-        "closed",
-        "connected",
-        "connections",
+        "_state",
         "headers",
-        "leaving",
-        "partial",
+        "heartbeat",
+        "outbox",
         "query",
-        "round_trip_ms",
         "sid",
-        "upgraded",
-        "upgrading",
+        "upper",
     )
 
     def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
         self._host = host
+        self._state = State.OPENING
         self.sid = sid
         self.headers: Mapping[str, str] = request.headers
         self.query: Mapping[str, str] = request.query
-        self.connections: dict[str, Any] = {}
-        self.partial: Any = None
-        self.round_trip_ms: float | None = None
-        self.connected = False
-        self.upgrading = False
-        self.upgraded = False
-        self.closed = False
-        self.leaving = False
-        self._deflates = False
-        self._transport: asyncio.Transport | None = None
-        self._writer: AbstractStreamWriter | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._backlog: Backlog | None = None
-        self._intake: Intake | None = None
-        self._poller: asyncio.Future[None] | None = None
-        self._answer_due = False
-        self._ping_waits = False
-        self._probed = False
-        self._pinged_at_s = 0.0
-        loop = asyncio.get_running_loop()
-        self._heartbeat = loop.call_later(host.limits.ping_interval_s, self._beat)
-        self._deadline: asyncio.TimerHandle | None = loop.call_later(
-            HANDSHAKE_TIMEOUT_S, self._abandon
-        )
+        self.upper: Any = None
+        limits = host.limits
+        reports = _Reports(self, host)
+        self.outbox = Outbox(reports, limits)
+        self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
+        self._deadline: asyncio.TimerHandle | None = None
+        self.expect_use()
 
-    def established(self) -> None:
-        """The client has a namespace: from now on its heartbeat decides how long it stays."""
+    @property
+    def connected(self) -> bool:
+        """Whether requests for the session are taken; python-engineio asks."""
+        return self._state is not State.OPENING
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is at a WebSocket; python-engineio asks."""
+        return self._state in AT_WEBSOCKET
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over."""
+        return self._state in OVER
+
+    def would(self, event: Input) -> Do:
+        """What an input would lead to at this moment."""
+        return step(self._state, event).do
+
+    def expect_use(self) -> None:
+        """Close the session unless it turns out in time that the client has a use for it."""
+        if self._deadline is None and self._state not in OVER:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+
+    def in_use(self) -> None:
+        """From now on, the client's heartbeat decides how long the session stays."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether a ping has not been answered yet."""
-        return self._answer_due and not self.closed
-
-    def ping_now(self) -> None:
-        """A client that is not there any more is known to be gone a ping's timeout later."""
-        if not (self._answer_due or self.closed):
-            self._heartbeat.cancel()
-            self._beat()
-
-    def send(self, encoded: Encoded, *, owed: bool = False) -> None:
-        """Send after all that was sent before; never raises, never waits.
-
-        For a client that does not keep up it waits, and may be left out as its frame says,
-        unless it is ``owed``. A client that leaves too much unread loses the connection.
-        """
-        transport = self._transport
-        if transport is None or self._backlog is not None:
-            self._keep(encoded, owed=owed)
-        elif not transport.is_closing():
-            behind_bytes = transport.get_write_buffer_size()
-            if behind_bytes > WATCHED_ABOVE_BYTES and self._intake is None:
-                self._watch(transport)
-            if behind_bytes > BEHIND_BYTES:
-                self._keep(encoded, owed=owed)
-            elif encoded.compressible and self._deflates:
-                transport.write(encoded.compressed)
-            else:
-                transport.write(encoded.raw)
-
-    def disconnect(self, namespace: str) -> None:
-        """Disconnect the client from a namespace, from this side."""
-        self._host.end(self, namespace)
-
     def shut(self, code: int = RESTART_CODE) -> None:
-        """Close the connection from this side, after all that was sent before."""
-        transport = self._transport
-        if transport is None:
-            if not (self.closed or self.leaving):
-                self.leaving = True
-                self._release()
-                asyncio.get_running_loop().call_later(LINGER_S, self._abandon)
-        elif not transport.is_closing():
-            while self._backlog:
-                transport.write(self._next())
-            transport.write(close_frame(code))
-            self._part(transport)
+        """Close the session from this side, after all that was sent before."""
+        self._take(Input.SHUT, code)
+
+    def give_up(self) -> None:
+        """Give up a client that is not there, or does not listen."""
+        if self._state in AT_WEBSOCKET:
+            self._take(Input.GIVE_UP)
+        else:
+            # Whoever calls may be in the middle of a room's members.
+            asyncio.get_running_loop().call_soon(self._take, Input.GIVE_UP)
 
     async def close(self, **_: object) -> None:
-        """End the connection, as python-engineio does after a client's mistake."""
-        if self._transport is not None:
-            self.shut()
-            return
-        self.leaving = True
-        self._backlog = None
-        self._finish(clean=False)
+        """End the session, as python-engineio does after a client's mistake."""
+        self._take(Input.MISTAKE)
 
     async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
         """A polling client asks for what there is, or wants to go on over a WebSocket."""
         request: web.Request = environ["aiohttp.request"]
         if "websocket" in request.headers.get("Upgrade", "").lower():
-            return await self.upgrade(request)
-        if self._poller is not None:
-            raise EngineIOError("a second poll")
+            return await self.try_websocket(request)
         return await self.poll()
 
     async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
         """A polling client says something; raises ``EngineIOError`` for what it may not say."""
+        if self._take(Input.POST) is not Do.TAKE_POST:
+            raise EngineIOError("a request that does not fit")
         try:
             for kind, data in await read_packets(environ["aiohttp.request"]):
                 await self._packet(kind, data)
@@ -233,282 +174,159 @@ class EngineSocket:
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
+    async def poll(self, opening: Encoded | None = None) -> dict[str, Any]:
+        """Wait for something to send; the answer in python-engineio's form."""
+        do = self._take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll that does not fit")
+        if opening is not None:
+            self.outbox.send(opening)
+        # Nothing comes any more for a client whose session was shut.
+        if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
+            try:
+                await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
+            except asyncio.CancelledError:
+                # The client did not wait for the answer: it is gone, unless it goes over.
+                self._take(Input.POLL_ABANDONED)
+                raise
+        do = self._take(Input.POLL_DUE)
+        entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
+        if not entries and do is Do.ANSWER_OR_CLOSE:
+            # Alone in its payload: some clients would handle what precedes it twice.
+            entries, do = [_CLOSE], self._take(Input.CLOSE_SENT)
+        if not entries:
+            entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
+        return answer(entries, self.headers.get("Accept-Encoding", ""))
+
     async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
         """Be a WebSocket from the beginning, until it is closed."""
         websocket = WebSocket(request)
-        writer = await websocket.accept(request)
-        self.connected = True
-        self._go_over(request, websocket, writer)
-        self.send(opening)
+        try:
+            writer = await websocket.accept(request)
+        except BaseException:
+            self._take(Input.WEBSOCKET_ENDED)
+            raise
+        if self._take(Input.WEBSOCKET) is not Do.SERVE:
+            await websocket.close()
+            return websocket
+        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+        self.outbox.send(opening)
         return await self._listen(websocket)
 
-    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+    async def try_websocket(self, request: web.Request) -> web.StreamResponse:
         """Go over from polling to a WebSocket, if the client carries it through in time."""
-        self.upgrading = True
+        if self._take(Input.WEBSOCKET) is not Do.TRY:
+            return await turn_down(request)
         websocket = WebSocket(request)
+        do = Do.NOTHING
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 writer = await websocket.accept(request)
-                done = await self._probe(websocket)
+                message = await websocket.receive()
+                if message.data == f"{PING}{_PROBE}":
+                    do = self._take(Input.PROBE)
+                if do is Do.ANSWER_PROBE:
+                    await websocket.send_str(f"{PONG}{_PROBE}")
+                    # The client waits for its poll to end before it goes over.
+                    self.outbox.release()
+                    message = await websocket.receive()
+                    wants = message.data == f"{UPGRADE}"
+                    do = self._take(Input.UPGRADE if wants else Input.TRY_FAILED)
         except TimeoutError:
-            done = False
+            do = Do.NOTHING
         finally:
-            self.upgrading = self._probed = False
-        if not done or self.closed:
+            if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
+                self._take(Input.TRY_FAILED)
+        if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
             await websocket.close()
             return websocket
-        self._go_over(request, websocket, writer)
-        self._release()
-        waiting, self._backlog, self._ping_waits = self._backlog, None, False
-        leaving, self.leaving = self.leaving, False
-        for encoded in waiting or ():
-            self.send(encoded, owed=True)
-        if leaving:
-            self.shut()
+        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+        if do is Do.GO_OVER_AND_SHUT:
+            self.outbox.close(RESTART_CODE)
         return await self._listen(websocket)
 
-    async def _probe(self, websocket: web.WebSocketResponse) -> bool:
-        message = await websocket.receive()
-        if message.data != f"{PING}{_PROBE}":
-            return False
-        self._probed = True
-        await websocket.send_str(f"{PONG}{_PROBE}")
-        # The client waits for its poll to end before it goes over.
-        self._release()
-        message = await websocket.receive()
-        return bool(message.data == f"{UPGRADE}")
-
-    def _go_over(
-        self, request: web.Request, websocket: WebSocket, writer: AbstractStreamWriter
-    ) -> None:
-        self.upgraded = True
-        self._transport = request.transport
-        self._writer = writer
-        self._deflates = websocket.deflates
-
     async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
-        clean = False
+        code: int | None = None
         try:
-            while not self.closed:
+            while self._state not in OVER:
                 message = await websocket.receive()
                 if message.type is WSMsgType.TEXT and message.data:
                     await self._packet(int(message.data[0]), message.data[1:])
                 elif message.type is WSMsgType.BINARY:
                     await self._packet(MESSAGE, message.data)
                 else:
-                    clean = websocket.close_code in _CLEAN_CODES
+                    code = close_code(message)
                     break
         except (ValueError, RecursionError) as error:
             self._host.malformed(error)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
         finally:
-            transport = self._transport
-            if transport is not None and transport.get_write_buffer_size():
-                self._part(transport)
-            self._finish(clean=clean)
+            self.outbox.linger()
+            self._take(Input.WEBSOCKET_ENDED, code)
         return websocket
 
     async def _packet(self, kind: int, data: str | bytes) -> None:
-        if self.closed:
-            return
-        match kind:
-            case _ if kind == MESSAGE:
-                await self._host.said(self, data)
-            case _ if kind == PONG:
-                self._answered()
-            case _ if kind == CLOSE:
-                self._finish(clean=True)
-            case _:
-                raise ValueError("unexpected packet")
+        do = self._take(_PACKETS.get(kind, _OTHER))
+        if do is _DELIVER:
+            await self._host.said(self, data)
+        elif do is _COUNT_PONG:
+            self.heartbeat.pong()
+        elif do is Do.REFUSE_PACKET:
+            raise ValueError("unexpected packet")
 
-    def _goes_over(self) -> bool:
-        return self.upgrading or self.upgraded
+    def _take(self, event: Input, code: int | None = None) -> Do:
+        """Take an input: go on to the state that it leads to, and do what is not the caller's."""
+        self._state, do = TABLE[self._state][event]
+        if do is _DELIVER or do is _COUNT_PONG:
+            return do
+        match do:
+            case Do.DRAIN:
+                self.outbox.seal()
+                asyncio.get_running_loop().call_later(LINGER_S, self.give_up)
+            case Do.CLOSE_WEBSOCKET:
+                self.outbox.close(code or RESTART_CODE)
+            case Do.RESET_WEBSOCKET:
+                self.outbox.reset()
+            case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
+                ended = websocket_ended(code, answers=self.heartbeat.answers)
+                self.heartbeat.stop()
+                self.outbox.drop()
+                self.in_use()
+                self._host.gone(self, _ENDED.get(do, ended))
+        return do
 
-    async def poll(self) -> dict[str, Any]:
-        """Wait for something to send; the answer in python-engineio's form."""
-        if not (self._backlog or self.leaving or self.upgraded):
-            self._poller = asyncio.get_running_loop().create_future()
-            # A client that goes over waits for its poll to end; one whose probe was not answered,
-            # as far as it knows, must neither wait for long nor poll as fast as it can.
-            patience_s = PROBED_POLL_S if self._probed else None
-            try:
-                async with asyncio.timeout(patience_s):
-                    await self._poller
-            except TimeoutError:
-                pass
-            except asyncio.CancelledError:
-                # The client did not wait for the answer: it is gone, unless it went over.
-                if not self._goes_over():
-                    self._finish(clean=False)
-                raise
-            finally:
-                self._poller = None
-        entries = [_NOOP]
-        if self.upgraded:
-            pass
-        elif self._backlog:
-            entries = self._take()
-        elif self.leaving:
-            # Alone in its payload: some clients would handle what precedes it twice.
-            entries = [_CLOSE]
-            self._finish(clean=False)
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
 
-    def _keep(self, encoded: Encoded, *, owed: bool) -> None:
-        """Let it wait, within bounds."""
-        transport = self._transport
-        if self.closed or self.leaving or (transport is not None and transport.is_closing()):
-            return
-        now_s = asyncio.get_running_loop().time()
-        backlog = self._backlog
-        if backlog is None:
-            backlog = self._backlog = Backlog(now_s)
-        is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
-        for part in encoded.parts or (encoded,):
-            if part.droppable and is_behind and not owed:
-                self._host.spared(0, 1)
-            else:
-                backlog.add(part, owed=owed)
-        if encoded is _PING:
-            self._ping_waits = True
-        most = self._host.limits.max_buffer_bytes
-        counted = backlog.counted_bytes
-        if counted > max(most // CONFLATED_ABOVE_SHARE, 2 * backlog.tidied_bytes) or counted > most:
-            self._host.spared(*backlog.tidy())
-        if backlog.counted_bytes > most or backlog.bytes > MAX_OWED_BYTES:
-            self._host.overflowed()
-            self._abandon()
-        elif transport is None:
-            self._release()
-        elif self._writing is None:
-            self._writing = asyncio.ensure_future(self._catch_up(transport))
+class _Reports:
+    """What a session's parts report: to the host, and to the session what ends it."""
 
-    def _take(self) -> list[Encoded]:
-        """What one poll is answered with: several small packets, or a large one alone."""
-        entries: list[Encoded] = []
-        packets = 0
-        while (first := self._backlog.first() if self._backlog else None) is not None:
-            packets += len(first.packets)
-            if entries and (packets > MAX_PACKETS_PER_POLL or first.compressible):
-                break
-            entries.append(self._pop())
-            if first.compressible:
-                break
-        return entries
+    __slots__ = ("_host", "_socket")
 
-    def _next(self) -> bytes:
-        encoded = self._pop()
-        return encoded.compressed if self._deflates else encoded.raw
+    def __init__(self, socket: EngineSocket, host: EngineHost) -> None:
+        self._socket = socket
+        self._host = host
 
-    def _pop(self) -> Encoded:
-        backlog = self._backlog
-        assert backlog is not None  # noqa: S101 -- for the type checker: callers have looked
-        encoded = backlog.take()
-        if encoded is _PING:
-            self._ping_waits = False
-        backlog.moved_at_s = asyncio.get_running_loop().time()
-        if not backlog:
-            self._backlog = None
-        return encoded
+    def ping(self) -> None:
+        self._socket.outbox.send(PING_FRAME)
+        self._host.pinged(self._socket)
 
-    async def _catch_up(self, transport: asyncio.Transport) -> None:
-        """Write what waits, as fast as the client reads."""
-        writer = self._writer
-        try:
-            # Whoever listens to the connection hears of its end as well.
-            with suppress(ConnectionError):
-                while writer is not None and self._backlog and not transport.is_closing():
-                    await writer.drain()
-                    if self._backlog and not transport.is_closing():
-                        transport.write(self._next())
-        finally:
-            self._writing = None
+    def ping_pending_until_s(self, timeout_s: float) -> float | None:
+        return self._socket.outbox.ping_pending_until_s(timeout_s)
 
-    def _watch(self, transport: asyncio.Transport) -> None:
-        """Begin to look whether a client reads."""
-        loop = asyncio.get_running_loop()
-        self._intake = Intake(transport, loop.time())
-        loop.call_later(LOOK_INTERVAL_S, self._look, transport, self._intake)
+    def answered(self) -> None:
+        self._host.ponged(self._socket)
 
-    def _look(self, transport: asyncio.Transport, intake: Intake) -> None:
-        """Give up a client that does not read on, whatever it says; let one be that did."""
-        if self.closed or transport.is_closing():
-            return
-        loop = asyncio.get_running_loop()
-        if self._backlog is None and not transport.get_write_buffer_size():
-            self._intake = None
-        elif intake.rests_s(loop.time()) < self._host.limits.ping_timeout_s:
-            loop.call_later(LOOK_INTERVAL_S, self._look, transport, intake)
-        else:
-            self._host.stalled()
-            self._abandon()
-
-    def _release(self) -> None:
-        if self._poller is not None and not self._poller.done():
-            self._poller.set_result(None)
-
-    def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._answer_due = True
-        self._pinged_at_s = loop.time()
-        self.send(_PING)
-        self._host.pinged(self)
-        self._heartbeat = loop.call_later(self._host.limits.ping_timeout_s, self._check)
-
-    def _answered(self) -> None:
-        # Who answers a ping that has not left yet does not read, but wants to seem alive.
-        if self._answer_due and not self._ping_waits:
-            self._answer_due = False
-            self.round_trip_ms = 1000 * (asyncio.get_running_loop().time() - self._pinged_at_s)
-            self._host.ponged(self)
-
-    def _check(self) -> None:
-        limits = self._host.limits
-        loop = asyncio.get_running_loop()
-        if not self._answer_due:
-            pause_s = max(limits.ping_interval_s - limits.ping_timeout_s, 0)
-            self._heartbeat = loop.call_later(pause_s, self._beat)
-            return
-        reads_s = 0.0
-        if self._ping_waits and self._backlog is not None:
-            # A client that is behind but reads on has yet to come to the ping.
-            moved_at_s = (
-                self._backlog.moved_at_s if self._intake is None else self._intake.moved_at_s
-            )
-            reads_s = moved_at_s + limits.ping_timeout_s - loop.time()
-        if reads_s > 0:
-            self._heartbeat = loop.call_later(reads_s, self._check)
-            return
+    def unanswered(self) -> None:
         self._host.heartbeat_missed()
-        self._abandon()
+        self._socket.give_up()
 
-    def _abandon(self) -> None:
-        """Give up a client that is not there, or does not listen."""
-        if self._transport is not None:
-            reset(self._transport)
-        else:
-            # Whoever calls may be in the middle of a room's members.
-            asyncio.get_running_loop().call_soon(lambda: self._finish(clean=False))
+    def spared(self, events: int, signals: int) -> None:
+        self._host.spared(events, signals)
 
-    def _part(self, transport: asyncio.Transport) -> None:
-        """Close the transport once the client has read what was sent, but not much later."""
-        transport.close()
-        asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
+    def overflowed(self) -> None:
+        self._host.overflowed()
+        self._socket.give_up()
 
-    def _finish(self, *, clean: bool) -> None:
-        if self.closed:
-            return
-        self.closed = True
-        self._backlog = None
-        self._heartbeat.cancel()
-        self.established()
-        self._release()
-        if self._writing is not None:
-            self._writing.cancel()
-        self._host.gone(self, clean=clean)
-
-
-def _cut(transport: asyncio.Transport) -> None:
-    if transport.get_write_buffer_size():
-        transport.abort()
+    def stalled(self) -> None:
+        self._host.stalled()
+        self._socket.give_up()

@@ -1,6 +1,6 @@
 """Events as bytes: encoded once for each namespace, and written to every member as they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from socketio.packet import BINARY_EVENT, EVENT
@@ -207,8 +207,9 @@ class Recipient(Protocol):
     #: What follows an offset for it: ``None`` if it is sent no offsets.
     elsewhere: str | None
 
-    def write(self, encoded: Encoded) -> None:
-        """Send it, in the order of all that is sent; never raises, never waits."""
+    @property
+    def write(self) -> Callable[[Encoded], None]:
+        """Sends a frame, in the order of all that is sent; never raises, never waits."""
 
 
 def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:

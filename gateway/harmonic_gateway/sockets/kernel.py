@@ -1,4 +1,4 @@
-"""What Linux is told about a connection, and what it tells: TCP, beneath a transport."""
+"""TCP beneath a transport: its buffers, its end, and what Linux knows of the other side."""
 
 import asyncio
 import struct
@@ -13,26 +13,26 @@ _ACKNOWLEDGED = struct.Struct("=120xQ")
 
 
 def bound(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel hold little of what is sent."""
+    """Limit what the kernel buffers of what is sent."""
     transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End a connection now, with nothing left behind.
+    """End a connection now, and drop what the client has not read.
 
-    Of a transport that is only aborted, the kernel keeps for minutes what the client does not
-    read, and the client is not told: the end would have to wait behind that.
+    After a mere abort, the kernel would keep that for minutes, and the client would not be told
+    of the end, which has to wait behind it.
     """
     if not transport.is_closing():
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
     transport.abort()
 
 
-class Intake:
-    """How much a client's machine has taken of what it was sent.
+class ReadingProgress:
+    """How many of the bytes sent to a client its machine has acknowledged.
 
-    Once its own buffers are full, it takes what the client reads, whatever the client says.
-    ``moved_at_s`` is when it was last seen to have taken anything.
+    Once that machine's buffers are full, it acknowledges what the client reads and nothing else.
+    ``moved_at_s`` is when the count was last seen to have grown.
     """
 
     __slots__ = ("_kernel", "_taken_bytes", "moved_at_s")
@@ -43,7 +43,7 @@ class Intake:
         self.moved_at_s = now_s
 
     def rests_s(self, now_s: float) -> float:
-        """For how many seconds it has taken nothing."""
+        """Seconds since the client last read anything."""
         taken_bytes = self._acknowledged_bytes()
         if taken_bytes > self._taken_bytes:
             self._taken_bytes, self.moved_at_s = taken_bytes, now_s

@@ -1,50 +1,42 @@
-"""Engine.IO's HTTP side and Socket.IO's namespaces, on the routes of an aiohttp application."""
+"""All sessions of a gateway: python-engineio's reading of requests, and the sessions behind it."""
 
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 import engineio
 from aiohttp import web
-from engineio.packet import MESSAGE, OPEN
-from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
+from engineio.packet import OPEN
 
-from harmonic_gateway.sockets.connection import Application, Connection, Refused, Unavailable
+from harmonic_gateway.sockets.connection import Application
+from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.ended import Ended
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.limits import (
-    ATTACHMENTS_TIMEOUT_S,
-    LINGER_S,
-    MAX_TRANSPORT_BYTES,
-    SocketLimits,
-)
-from harmonic_gateway.sockets.packets import Incoming, Malformed
-from harmonic_gateway.sockets.websocket import WebSocket
-from harmonic_protocol.refusals import Code
-from harmonic_runtime.entropy import new_id
-from harmonic_runtime.logs import BoundLogger
-from harmonic_runtime.metrics import Metrics
+from harmonic_gateway.sockets.lifecycle import Do, Input
+from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
+from harmonic_gateway.sockets.namespaces import Namespaces
+from harmonic_gateway.sockets.packets import Malformed
+from harmonic_gateway.sockets.websocket import turn_down
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
 METHODS = ("GET", "POST", "OPTIONS")
-NAMESPACES = ("/ws", "/")
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
-_UNKNOWN_NAMESPACE = Refused(
-    "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
-)
-
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
-    """python-engineio's reading of HTTP requests, with sockets of our own behind it."""
+    """python-engineio's reading of HTTP requests, with sessions of our own behind it."""
 
-    def __init__(self, host: "SocketServer") -> None:
-        limits = host.limits
+    def __init__(self, limits: SocketLimits, new_session: Callable[..., EngineSocket]) -> None:
         origins = list(limits.allowed_origins)
         silent = logging.getLogger(f"{__name__}.engineio")
         # It would log session ids, which are bearer credentials.
@@ -61,11 +53,12 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             monitor_clients=False,
             logger=silent,
         )
-        self._host = host
+        self._name = limits.name
+        self._new_session = new_session
 
     def generate_id(self) -> str:
         """A secret that begins with the gateway's name, so that a balancer can route on it."""
-        return f"{self._host.limits.name}.{new_id()}"
+        return f"{self._name}.{new_id()}"
 
     async def _handle_connect(
         self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
@@ -74,7 +67,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
         sid = self.generate_id()
-        socket = self.sockets[sid] = EngineSocket(self._host, sid, request)
+        socket = self.sockets[sid] = self._new_session(sid, request)
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -86,9 +79,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
         if transport == "websocket":
             return await socket.serve(request, opening)
-        socket.connected = True
-        socket.send(opening)
-        return await socket.poll()
+        return await socket.poll(opening)
 
     def _ok(self, *_: Any, **__: Any) -> dict[str, Any]:
         """The answer to a POST, spelt as official servers do."""
@@ -96,47 +87,32 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
 
 
 class SocketServer:
-    """All connections of this gateway."""
+    """The sessions, on the routes of an aiohttp application, and what they report."""
 
     def __init__(
-        self, application: Application, *, limits: SocketLimits, log: BoundLogger, metrics: Metrics
+        self,
+        application: Application,
+        *,
+        limits: SocketLimits,
+        new_guard: Callable[[], Guard],
+        log: BoundLogger,
+        metrics: Metrics,
     ) -> None:
         self.limits = limits
         self._application = application
+        self._new_guard = new_guard
         self._log = log
-        self._engine = _EngineServer(self)
+        self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._conflated = metrics.counter(
-            "conflated_events", "superseded events that clients who were behind were not sent"
-        )
-        self._dropped = metrics.counter(
-            "dropped_signals", "live signals that clients who were behind were not sent"
-        )
-        self._overflows = metrics.counter(
-            "send_buffer_overflows", "clients closed since too much waited for them"
-        )
-        self._stalled = metrics.counter(
-            "stalled_readers", "clients closed since they read nothing of what waited for them"
-        )
-        self._round_trips = metrics.histogram(
-            "heartbeat_round_trip_seconds", "from a ping to its answer, as clients meet it"
-        )
-        self._missed = metrics.counter("heartbeats_missed", "clients that left a ping unanswered")
-        self._malformed = metrics.counter(
-            "malformed_packets", "clients closed for not speaking the protocol"
-        )
-        self._turned_away = metrics.counter("handshakes_turned_away", "clients asked to come later")
-        metrics.gauge("sockets", "Engine.IO connections").set_function(
-            lambda: len(self._engine.sockets)
-        )
+        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
         return [web.route("*", path, self._handle) for path in PATHS]
 
     async def close(self, stagger_s: float = 0.0) -> None:
-        """Take nobody in any more, and close all connections, evenly spread over ``stagger_s``.
+        """Take no new session, and close all there are, evenly spread over ``stagger_s``.
 
         Each is sent what waits for it before. Clients come back elsewhere. Return once all are
         gone, or have had ``LINGER_S`` for it.
@@ -158,7 +134,7 @@ class SocketServer:
         sid = request.query.get("sid")
         if sid is None and (reason := self._not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
-            self._turned_away.inc()
+            self._counters.turned_away.inc()
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
@@ -168,21 +144,15 @@ class SocketServer:
             # python-engineio would assume one, or answer with a status of its own.
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         socket: EngineSocket | None = self._engine.sockets.get(sid)
-        if socket is not None and socket.leaving and request.method == "POST":
-            return web.Response(status=HTTPStatus.BAD_REQUEST)
-        on_websocket = socket is not None and (socket.upgrading or socket.upgraded)
-        if on_websocket and request.query["transport"] == "websocket":
-            return await _turn_down(request)
+        if socket is not None:
+            # Neither is a mistake that python-engineio should end the session for.
+            if request.method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST:
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
+            asks_websocket = request.query["transport"] == "websocket"
+            if asks_websocket and socket.would(Input.WEBSOCKET) is Do.TURN_DOWN:
+                return await turn_down(request)
         response: web.StreamResponse = await self._engine.handle_request(request)
         return response
-
-    def end(self, socket: EngineSocket, namespace: str) -> None:
-        """Disconnect a client from a namespace: it does not come back by itself."""
-        connection = socket.connections.pop(namespace, None)
-        if connection is not None:
-            place = "" if namespace == "/" else f"{namespace},"
-            socket.send(Encoded.of([f"{MESSAGE}{DISCONNECT}{place}"]))
-            self._disconnected(connection, clean=True)
 
     def _not_now(self) -> str | None:
         return (
@@ -191,143 +161,63 @@ class SocketServer:
             else self._application.refuse_handshake()
         )
 
+    def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
+        socket = EngineSocket(self, sid, request)
+        socket.upper = Namespaces(
+            socket,
+            self._application,
+            guard=self._new_guard(),
+            max_message_bytes=self.limits.max_message_bytes,
+            counters=self._counters,
+        )
+        return socket
+
     async def said(self, socket: EngineSocket, message: str | bytes) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await self._read(socket, message)
+            await socket.upper.said(message)
         except Malformed:
             raise
         except Exception as error:
             self._log.exception("packet_failed")
             raise Malformed("the server failed to read it") from error
 
-    def gone(self, socket: EngineSocket, *, clean: bool) -> None:
-        """A connection is over, and with it all that it carried."""
+    def gone(self, socket: EngineSocket, ended: Ended) -> None:
+        """A session is over, and with it all connections that it carried."""
         self._engine.sockets.pop(socket.sid, None)
         if self._draining and not self._engine.sockets:
             self._emptied.set()
-        socket.partial = None
-        connections, socket.connections = socket.connections, {}
-        for connection in connections.values():
-            self._disconnected(connection, clean=clean)
+        socket.upper.end_all(ended)
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
-        self._malformed.inc()
+        self._counters.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
 
     def spared(self, events: int, signals: int) -> None:
         """A client that is behind is not sent superseded events and live signals."""
-        self._conflated.inc(events)
-        self._dropped.inc(signals)
+        self._counters.conflated.inc(events)
+        self._counters.dropped.inc(signals)
 
     def overflowed(self) -> None:
         """More waits for a client than may."""
-        self._overflows.inc()
+        self._counters.overflows.inc()
 
     def stalled(self) -> None:
         """A client that is behind does not read."""
-        self._stalled.inc()
-
-    def pinged(self, socket: EngineSocket) -> None:
-        """A heartbeat is on its way."""
-        for connection in socket.connections.values():
-            self._application.pinged(connection)
-
-    def ponged(self, socket: EngineSocket) -> None:
-        """A heartbeat was answered."""
-        if socket.round_trip_ms is not None:
-            self._round_trips.observe(socket.round_trip_ms / 1000)
-        for connection in socket.connections.values():
-            self._application.ponged(connection)
+        self._counters.stalled.inc()
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
-        self._missed.inc()
+        self._counters.missed.inc()
 
-    async def _read(self, socket: EngineSocket, message: str | bytes) -> None:
-        partial: Incoming | None = socket.partial
-        if isinstance(message, str):
-            if partial is not None:
-                raise Malformed("an attachment is missing")
-            packet = Incoming(message, self.limits.max_message_bytes)
-            if not packet.complete:
-                socket.partial = packet
-                loop = asyncio.get_running_loop()
-                loop.call_later(ATTACHMENTS_TIMEOUT_S, self._give_up, socket, packet)
-                return
-        else:
-            if partial is None:
-                raise Malformed("an attachment of nothing")
-            partial.attach(message)
-            if partial.size_bytes > MAX_TRANSPORT_BYTES:
-                raise Malformed("attachments too large")
-            if not partial.complete:
-                return
-            packet, socket.partial = partial, None
-        await self._dispatch(socket, packet)
+    def pinged(self, socket: EngineSocket) -> None:
+        """A heartbeat is on its way."""
+        socket.upper.tell(self._application.pinged)
 
-    def _give_up(self, socket: EngineSocket, packet: Incoming) -> None:
-        if socket.partial is packet:
-            self._malformed.inc()
-            socket.shut()
-
-    async def _dispatch(self, socket: EngineSocket, packet: Incoming) -> None:
-        connection: Connection | None = socket.connections.get(packet.namespace)
-        if packet.kind == CONNECT:
-            if connection is not None:
-                raise Malformed("a namespace connected twice")
-            await self._connect(socket, packet)
-        elif connection is None:
-            raise Malformed("a namespace not connected")
-        elif packet.kind == DISCONNECT:
-            del socket.connections[packet.namespace]
-            self._disconnected(connection, clean=True)
-        elif packet.kind in (EVENT, BINARY_EVENT):
-            self._application.receive(connection, packet.event())
-        # Anything else is an ack, of which none was asked for.
-
-    async def _connect(self, socket: EngineSocket, packet: Incoming) -> None:
-        namespace = packet.namespace
-        connection = Connection(new_id(), namespace, socket)
-        try:
-            if namespace not in NAMESPACES:
-                raise _UNKNOWN_NAMESPACE
-            await self._application.connect(connection, packet.data)
-        except Refused as refused:
-            data = {} if refused.data is None else {"data": refused.data}
-            answer = {"message": refused.message, **data}
-            socket.send(_control(CONNECT_ERROR, namespace, answer))
-            return
-        except Unavailable:
-            self._turned_away.inc()
-            socket.shut()
-            return
-        if socket.closed:
-            self._application.abandoned(connection)
-            return
-        socket.established()
-        socket.connections[namespace] = connection
-        known = {"pid": connection.pid} if connection.pid is not None else {}
-        # What was missed follows only now: before, a client would not move its offset.
-        socket.send(_control(CONNECT, namespace, {"sid": connection.id, **known}))
-        self._application.connected(connection)
-
-    def _disconnected(self, connection: Connection, *, clean: bool) -> None:
-        connection.closed = True
-        self._application.disconnected(connection, clean=clean)
-
-
-def _control(kind: int, namespace: str, data: object) -> Encoded:
-    place = "" if namespace == "/" else f"{namespace},"
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
-
-
-async def _turn_down(request: web.Request) -> web.StreamResponse:
-    """Close a second WebSocket of a session at once; the first one is not concerned."""
-    websocket = WebSocket(request)
-    await websocket.accept(request)
-    await websocket.close()
-    return websocket
+    def ponged(self, socket: EngineSocket) -> None:
+        """A heartbeat was answered."""
+        if socket.heartbeat.round_trip_ms is not None:
+            self._counters.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
+        socket.upper.tell(self._application.ponged)

@@ -7,7 +7,7 @@ compressed once is good for every client, and no connection keeps a window betwe
 import asyncio
 import zlib
 
-from aiohttp import hdrs, web
+from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp._websocket import reader_py
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
@@ -17,6 +17,8 @@ from harmonic_gateway.sockets import kernel
 from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+#: What a close frame without a code counts as (RFC 6455, section 7.1.5).
+_NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
 
 
@@ -39,7 +41,12 @@ class WebSocket(web.WebSocketResponse):
 
     def __init__(self, request: web.Request) -> None:
         # Compression as aiohttp has it keeps a window for each connection.
-        super().__init__(compress=False, max_msg_size=MAX_TRANSPORT_BYTES)
+        super().__init__(
+            compress=False,
+            max_msg_size=MAX_TRANSPORT_BYTES,
+            # Else the answer to a close is awaited before the close is told, and may be cut short.
+            autoclose=False,
+        )
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
         window_bits, _ = ws_ext_parse(offered, isserver=True)
         # What is compressed for all refers back as far as can be.
@@ -72,3 +79,21 @@ class WebSocket(web.WebSocketResponse):
         )
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
+
+
+def close_code(message: WSMessage) -> int | None:
+    """The code that the client closed its WebSocket with; ``None`` if it was lost instead.
+
+    aiohttp's own ``close_code`` says 1000 also where the connection was cut without a word.
+    """
+    if message.type is not WSMsgType.CLOSE:
+        return None
+    return int(message.data) or _NO_CODE
+
+
+async def turn_down(request: web.Request) -> web.StreamResponse:
+    """Close a second WebSocket of a session at once; the first one is not concerned."""
+    websocket = WebSocket(request)
+    await websocket.accept(request)
+    await websocket.close()
+    return websocket

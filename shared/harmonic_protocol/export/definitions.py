@@ -37,15 +37,16 @@ NAMED_VALUES: Mapping[str, Any] = {
     "Seed": Seed,
 }
 _ENVELOPES = (
+    envelopes.Details,
     envelopes.Accepted,
     envelopes.SignalAccepted,
     TimeSynced,
     envelopes.Rejected,
     envelopes.ConnectAuth,
     envelopes.ConnectError,
-    envelopes.Failure,
+    envelopes.ErrorBody,
     envelopes.Health,
-    envelopes.Readiness,
+    envelopes.ReadinessBody,
 )
 #: A typed array in the JSON text of a Socket.IO packet: its bytes follow as an attachment.
 _PLACEHOLDER: Schema = {

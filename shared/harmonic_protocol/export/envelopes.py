@@ -4,8 +4,37 @@ from typing import Literal
 
 from harmonic_protocol.messages.connection import ConnectRefusal, TimeSync, TimeSynced
 from harmonic_protocol.messages.declaration import Command, Handler
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import Mode
+
+
+class InvalidField(WireModel):
+    """A field at fault, and the range that it must be in, if it has one."""
+
+    field: str
+    reason: str
+    min: float | None = None
+    max: float | None = None
+
+
+class Details(WireModel):
+    """What a refusal tells programs; each field is there where it applies."""
+
+    reason: Reason | None = None
+    event: str | None = None
+    universe_id: str | None = None
+    op_id: str | None = None
+    error_id: str | None = None
+    retry_after_ms: int | None = None
+    limit: int | None = None
+    window_ms: int | None = None
+    limit_bytes: int | None = None
+    limit_depth: int | None = None
+    allowed_mode: Mode | None = None
+    claim: str | None = None
+    fields: tuple[InvalidField, ...] | None = None
 
 
 class Accepted(WireModel):
@@ -32,7 +61,7 @@ def accepted(command: type[Command]) -> type[WireModel]:
     """The ack of such a command when it was carried out."""
     if command is TimeSync:
         return TimeSynced
-    return Accepted if command.spec.handler is Handler.STATE else SignalAccepted
+    return Accepted if command.handler is Handler.STATE else SignalAccepted
 
 
 class ConnectAuth(WireModel):
@@ -48,7 +77,7 @@ class ConnectError(WireModel):
     data: ConnectRefusal
 
 
-class Failure(WireModel):
+class ErrorBody(WireModel):
     """The body of every answer of the HTTP API with a status of 400 or above."""
 
     error: Refused
@@ -60,7 +89,7 @@ class Health(WireModel):
     status: Literal["alive"]
 
 
-class Readiness(WireModel):
+class ReadinessBody(WireModel):
     """Whether the process takes new work."""
 
     status: Literal["starting", "ready", "draining"]

@@ -6,17 +6,16 @@ from typing import Any
 from harmonic_protocol.export.tidying import REF_PREFIX, Schema
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH
-from harmonic_protocol.schema import WireModel
-from harmonic_protocol.values import MusicParameters, PhysicsParameters, VisualizationParameters
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.messages.sets import ParameterSet
 
 
-def _examples_of_change(
-    kind: str, parameters: type[WireModel], **changes: object
-) -> dict[str, object]:
+def _examples_of_change(one: ParameterSet[Any]) -> dict[str, object]:
+    updated = one.event.__name__
     return {
-        f"{kind}Changes": changes,
-        f"{kind}Updated.changed": list(changes),
-        f"{kind}Updated.parameters": parameters().to_wire() | changes,
+        one.changes.__name__: one.example,
+        f"{updated}.changed": list(one.example),
+        f"{updated}.parameters": one.values().to_wire() | one.example,
     }
 
 
@@ -27,15 +26,16 @@ _REFUSED = {
 }
 #: By ``Type.field``, by the field's name, or by type.
 _VALUES: Mapping[str, Any] = {
-    **_examples_of_change("Physics", PhysicsParameters, gravity=4.2),
-    **_examples_of_change("Music", MusicParameters, tempo=96, key="D", scale="dorian"),
-    **_examples_of_change(
-        "Visualization", VisualizationParameters, colorScheme="ocean", particleCount=8000
-    ),
+    **{
+        name: value
+        for one in PARAMETER_SETS.values()
+        for name, value in _examples_of_change(one).items()
+    },
     "Analysis.frequencies": [-61.5, -38.25, None],
     "Analysis.timestamp": "2024-03-21T10:29:59.950Z",
     "Analysis.waveform": [0, 0.5, -0.5],
     "audioMessageBytes": MAX_AUDIO_MESSAGE_BYTES,
+    "largerMessageBytes": {"audio_analysis": MAX_AUDIO_MESSAGE_BYTES},
     "ConnectError.message": "Invalid token",
     "ConnectRefusal": {
         "error": "Invalid token",
@@ -44,7 +44,7 @@ _VALUES: Mapping[str, Any] = {
     },
     "Duration": 8,
     "ErrorReported": _REFUSED,
-    "Failure": {
+    "ErrorBody": {
         "error": {
             "code": "NOT_FOUND",
             "message": "Universe not found",
@@ -56,6 +56,7 @@ _VALUES: Mapping[str, Any] = {
     "name": "Our universe",
     "Note": {"pitch": 60, "startTime": 0, "duration": 0.5, "velocity": 80},
     "queuedCommands": 256,
+    "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
     "requestId": "R4x1mZ0q",
     "RoomRefused": {

@@ -10,13 +10,14 @@ from harmonic_protocol.export.definitions import definitions, operation_schema, 
 from harmonic_protocol.export.envelopes import (
     Accepted,
     ConnectError,
-    Failure,
+    ErrorBody,
     Rejected,
     SignalAccepted,
     accepted,
 )
 from harmonic_protocol.export.examples import example
 from harmonic_protocol.export.operations import failures
+from harmonic_protocol.export.returning import chapter
 from harmonic_protocol.export.tables import (
     Known,
     all_fields,
@@ -25,18 +26,20 @@ from harmonic_protocol.export.tables import (
     own_fields,
     table,
 )
-from harmonic_protocol.export.tidying import reference, sentence
-from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES, MAX_AUDIO_MESSAGE_BYTES
+from harmonic_protocol.export.tidying import Schema, reference, sentence
+from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION, ConnectSuccess, TimeSynced
 from harmonic_protocol.messages.declaration import (
-    ALLOWANCES_PER_MINUTE,
     API_PREFIX,
     JSON_TYPE,
     KIB,
     LARGE_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGE_DEPTH,
+    SIGNAL_BURST_BYTES,
+    SIGNAL_BYTES_PER_S,
     Command,
+    RateClass,
 )
 from harmonic_protocol.messages.universes import Operation
 
@@ -50,6 +53,7 @@ def document() -> str:
         *_opening(known),
         *_commands(known),
         *_events(known),
+        *chapter(),
         *_errors(),
         *_limits(),
         *_http(known),
@@ -113,27 +117,34 @@ def _errors() -> Iterator[str]:
 def _limits() -> Iterator[str]:
     yield "## Limits"
     yield prose.LIMITS
-    allowances = (
-        (f"{prose.RATES[rate].capitalize()} of a user in any minute", str(allowance))
-        for rate, allowance in ALLOWANCES_PER_MINUTE.items()
-    )
+    rates = [(prose.counted(rate), prose.granted(rate)) for rate in RateClass]
     yield table(
         ("Limit", "Value"),
         (
-            *allowances,
+            *rates,
+            ("Bytes of live signals of a connection in a second", _signal_bytes()),
             ("Bytes of a message", f"{MAX_MESSAGE_BYTES // KIB} KiB"),
-            ("Bytes of an `audio_analysis`", f"{MAX_AUDIO_MESSAGE_BYTES // KIB} KiB"),
-            ("Bytes of a typed array in it", f"{MAX_ATTACHMENT_BYTES // KIB} KiB"),
+            *(
+                (f"Bytes of a message of `{name}`", f"{command.spec.max_bytes // KIB} KiB")
+                for name, command in COMMANDS.items()
+                if command.spec.max_bytes != MAX_MESSAGE_BYTES
+            ),
+            ("Bytes of a typed array", f"{MAX_ATTACHMENT_BYTES // KIB} KiB"),
             ("Bytes to stay below where possible", f"{LARGE_MESSAGE_BYTES // KIB} KiB"),
             ("Levels of objects and lists in a message", str(MAX_MESSAGE_DEPTH)),
         ),
     )
 
 
+def _signal_bytes() -> str:
+    average, burst = (size // 1024 // KIB for size in (SIGNAL_BYTES_PER_S, SIGNAL_BURST_BYTES))
+    return f"{average} MiB on average, {burst} MiB at once"
+
+
 def _http(known: Known) -> Iterator[str]:
     yield "## HTTP API"
     yield f"{prose.BEARER} {prose.HTTP}"
-    yield _example(Failure.__name__, known)
+    yield _example(ErrorBody.__name__, known)
     yield table(
         ("Status", "Means"),
         ((str(status.value), text) for status, text in prose.STATUSES.items()),
@@ -168,16 +179,22 @@ def _types(known: Known) -> Iterator[str]:
             for operation in OPERATIONS.values()
             if operation.answer
         ],
-        [reference(model.__name__) for model in (ConnectError, Failure)],
+        [reference(model.__name__) for model in (ConnectError, ErrorBody)],
     ]
     for name, schema in reached(told).items():
         yield f"### `{name}`"
         yield schema["description"]
-        yield (
-            field_table(own_fields(schema), known)
-            if "properties" in schema
-            else f"{kind(schema)[:1].upper()}{kind(schema)[1:]}."
-        )
+        yield _body(schema, known)
+
+
+def _body(schema: Schema, known: Known) -> str:
+    """The fields of an object, the values of a choice with their meanings, or the type."""
+    if "properties" in schema:
+        return field_table(own_fields(schema), known)
+    if "oneOf" in schema:
+        options = ((f"`{option['const']}`", option["description"]) for option in schema["oneOf"])
+        return table(("Value", "Means"), options)
+    return f"{kind(schema)[:1].upper()}{kind(schema)[1:]}."
 
 
 def _said(command: type[Command], known: Known) -> Iterator[Any]:

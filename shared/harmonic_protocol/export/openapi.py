@@ -32,7 +32,7 @@ def document() -> dict[str, Any]:
         },
         "responses": {
             **{_failure_name(status): _failure(status) for status in prose.STATUSES},
-            _OTHER_FAILURE: _json(prose.OTHER_STATUS, reference("Failure")),
+            _OTHER_FAILURE: _json(prose.OTHER_STATUS, reference("ErrorBody")),
         },
     }
     whole = {
@@ -104,7 +104,7 @@ def _success(operation: type[Operation]) -> dict[str, Any]:
 
 
 def _failure(status: HTTPStatus) -> dict[str, Any]:
-    response = _json(prose.STATUSES[status], reference("Failure"))
+    response = _json(prose.STATUSES[status], reference("ErrorBody"))
     if status in _WORTH_RETRYING:
         response["headers"] = {"Retry-After": {"$ref": f"{_COMPONENTS}headers/RetryAfter"}}
     return response
@@ -123,7 +123,7 @@ def _json(description: str, schema: Schema) -> dict[str, Any]:
 
 
 def _about_the_server() -> dict[str, Any]:
-    ready = reference("Readiness")
+    ready = reference("ReadinessBody")
     return {
         f"{API_PREFIX}/openapi.json": _open(
             "get_openapi", "This document.", {"200": _json("OK", {})}

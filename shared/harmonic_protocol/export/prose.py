@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from harmonic_protocol.export.tidying import sentence
 from harmonic_protocol.messages.declaration import (
-    ALLOWANCES_PER_MINUTE,
     API_PREFIX,
     KIB,
     Audience,
@@ -13,29 +12,23 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     RateClass,
+    Scope,
 )
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.refusals import Code
 
 TITLE = "Harmonic Universe"
+*_OTHER_SETS, _LAST_SET = PARAMETER_SETS
 SUMMARY = (
-    "People share a universe: its physics, music and visualization parameters. They change them"
-    " together, see who else is there, let the universe make music of them, and show one another"
-    " what they hear."
+    f"People share a universe: its {', '.join(_OTHER_SETS)} and {_LAST_SET} parameters. They"
+    " change them together, see who else is there, let the universe make music of them, and show"
+    " one another what they hear."
 )
 
 #: The namespaces that are served, the canonical one first.
 NAMESPACES = ("/ws", "/")
 #: The HTTP path at which Engine.IO listens, and its alias.
 ENGINE_PATHS = ("/socket.io/", "/ws/")
-
-#: What an allowance counts.
-RATES: Mapping[RateClass, str] = {
-    RateClass.PARAMETERS: "parameter updates",
-    RateClass.GENERATIONS: "music generation requests",
-    RateClass.ROOMS: "joins and leaves",
-    RateClass.OPERATIONS: "calls of the HTTP API",
-    RateClass.AUDIO: "audio analyses",
-}
 
 DELIVERIES: Mapping[Delivery, str] = {
     Delivery.REPLAYED: (
@@ -59,14 +52,10 @@ AUDIENCES: Mapping[Audience, str] = {
 }
 
 CODES: Mapping[Code, str] = {
-    Code.AUTH_ERROR: (
-        "The token is missing, expired or not valid; `details.reason` is `MISSING`, `EXPIRED`"
-        " or `INVALID`."
-    ),
+    Code.AUTH_ERROR: ("The token is missing, expired or not valid, as `details.reason` says."),
     Code.NOT_FOUND: "There is no such thing, or the user may not know of it.",
     Code.PERMISSION_DENIED: (
-        "The user may see the universe, but not do this; `details.reason` says why, for example"
-        " `NOT_IN_ROOM` or `VIEW_ONLY`."
+        "The user may see the universe, but not do this; `details.reason` says why."
     ),
     Code.INVALID_PARAMETERS: (
         "The request is not what this document says; `details.fields` names each field at fault"
@@ -131,7 +120,8 @@ ORDER = (
 )
 DETAILS = (
     "`details` names the `event`, and the `universeId` and `opId` if they were given, and holds an"
-    " `errorId` that is found in the server's logs."
+    " `errorId` that is found in the server's logs. `details.reason` is an"
+    " [ErrorReason](#errorreason). A newer version may give other reasons: act on the code then."
 )
 LIMITS = (
     "What depends on the server is announced in `connect_success`. Who runs into a limit is told,"
@@ -153,16 +143,31 @@ CONNECT_ERROR = (
 )
 
 
+def counted(rate: RateClass) -> str:
+    """What a rate class counts, of whom and in which time."""
+    counts = rate.counts[:1].upper() + rate.counts[1:]
+    match rate.scope:
+        case Scope.USER:
+            return f"{counts} of a user in any {rate.window}"
+        case Scope.CONNECTION:
+            return f"{counts} of a connection in a {rate.window}"
+
+
+def granted(rate: RateClass) -> str:
+    """How many."""
+    match rate.scope:
+        case Scope.USER:
+            return str(rate.allowance)
+        case Scope.CONNECTION:
+            return f"{rate.allowance} on average, {rate.burst} at once"
+
+
 def of_command(command: type[Command]) -> list[str]:
     """What a command means, and what its declaration says about its limits and answers."""
     spec = command.spec
     answers = " and ".join(f"`{name}`" for name in spec.answers)
     followed = f"Followed by {answers}, or by" if answers else "Followed by"
-    allowance = (
-        f" A user has {ALLOWANCES_PER_MINUTE[spec.rate]} {RATES[spec.rate]} in any minute."
-        if spec.rate
-        else ""
-    )
+    allowance = f" {counted(spec.rate)}: {granted(spec.rate)}." if spec.rate else ""
     limits = (
         f"{followed} `{spec.failure.value}` where it is refused.{allowance} A message may take"
         f" {spec.max_bytes // KIB} KiB."

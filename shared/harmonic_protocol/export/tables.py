@@ -66,6 +66,8 @@ def _base(schema: Schema) -> str:  # noqa: PLR0911 -- a table of cases
             return _literal(value)
         case {"enum": values}:
             return "one of " + ", ".join(map(_literal, values))
+        case {"oneOf": options}:
+            return "one of " + ", ".join(_literal(option["const"]) for option in options)
         case {"anyOf": options}:
             return " or ".join(map(kind, options))
         case {"type": "array", "items": items}:

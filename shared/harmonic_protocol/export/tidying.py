@@ -14,8 +14,10 @@ Schema = dict[str, Any]
 
 REF_PREFIX = "#/$defs/"
 TYPED_ARRAY = "TypedArray"
+#: Schemas that stand for one of another name, by the format that marks them.
+_BY_FORMAT = {"binary": TYPED_ARRAY, "details": "Details"}
 
-_RENAMED = {"Code": "ErrorCode"}
+_RENAMED = {"Code": "ErrorCode", "Reason": "ErrorReason"}
 _NULL = {"type": "null"}
 
 
@@ -66,8 +68,7 @@ def described(schema: Schema, text: str | None) -> Schema:
 def _rewritten(schema: Schema, named: Mapping[str, Schema]) -> Schema:
     bare = {key: value for key, value in schema.items() if key not in {"title", "default"}}
     name = next((name for name, known in named.items() if known == bare), None)
-    if schema.get("format") == "binary":
-        name = TYPED_ARRAY
+    name = _BY_FORMAT.get(schema.get("format", ""), name)
     if name is not None:
         kept = {key: value for key, value in schema.items() if key == "default"}
         return reference(name) | kept

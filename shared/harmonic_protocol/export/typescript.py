@@ -66,6 +66,8 @@ def _type(name: str, schema: Schema) -> str:
     head = _comment(schema.get("description", ""))
     if name == TYPED_ARRAY:
         return f"{head}export type {name} = ArrayBuffer | ArrayBufferView;"
+    if "oneOf" in schema:
+        return f"{head}export type {name} =\n{_choice(schema)};"
     if "properties" not in schema:
         return f"{head}export type {name} = {_of(schema)};"
     required = schema.get("required", ())
@@ -76,6 +78,14 @@ def _type(name: str, schema: Schema) -> str:
     )
     base = " extends Error" if name == ConnectError.__name__ else ""
     return f"{head}export interface {name}{base} {{\n{''.join(fields)}}}"
+
+
+def _choice(schema: Schema) -> str:
+    """Literals, a line each, after what they mean."""
+    return "\n".join(
+        f"{_comment(option['description'], '  ')}  | {json.dumps(option['const'])}"
+        for option in schema["oneOf"]
+    )
 
 
 def _about(schema: Schema) -> str:

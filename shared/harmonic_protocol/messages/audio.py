@@ -10,9 +10,8 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
-    Handler,
+    LiveSignal,
     RateClass,
-    RoomCommand,
 )
 from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import Timestamp, UniverseId, UserId
@@ -21,11 +20,24 @@ MAX_SAMPLES = 2048
 MAX_AUDIO_MESSAGE_BYTES = 128 * KIB
 MAX_ATTACHMENT_BYTES = 8 * KIB
 
-Samples = Annotated[list[float], Field(max_length=MAX_SAMPLES)]
-Spectrum = Annotated[list[float | None], Field(max_length=MAX_SAMPLES)]
+#: The first wrong number ends the reading: naming each of thousands would cost as much as reading
+#: a hundred good lists.
+Samples = Annotated[list[float], Field(max_length=MAX_SAMPLES, fail_fast=True)]
+Spectrum = Annotated[list[float | None], Field(max_length=MAX_SAMPLES, fail_fast=True)]
 TypedArray = Annotated[
     bytes,
     Field(max_length=MAX_ATTACHMENT_BYTES, description="a typed array, as a binary attachment"),
+]
+
+
+#: A time as ISO 8601 writes it, with or without seconds, their fraction and an offset.
+ClientTimestamp = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$",
+        max_length=40,
+    ),
+    Field(description="a time by the client's clock, as ISO 8601 writes it"),
 ]
 
 
@@ -34,21 +46,7 @@ class Analysis(ClientModel):
 
     frequencies: Spectrum | TypedArray
     waveform: Samples | TypedArray
-    timestamp: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
-class AudioAnalysis(RoomCommand):
-    """Show the room what one hears."""
-
-    spec: ClassVar = CommandSpec(
-        "audio_analysis",
-        RateClass.AUDIO,
-        answers=("audio_analyzed",),
-        handler=Handler.RELAY,
-        max_bytes=MAX_AUDIO_MESSAGE_BYTES,
-    )
-
-    analysis: Analysis
+    timestamp: ClientTimestamp
 
 
 class AudioAnalyzed(Event):
@@ -60,3 +58,17 @@ class AudioAnalyzed(Event):
     analysis: Analysis
     user_id: UserId
     timestamp: Timestamp
+
+
+class AudioAnalysis(LiveSignal):
+    """Show the room what one hears."""
+
+    spec: ClassVar = CommandSpec(
+        "audio_analysis",
+        RateClass.SIGNALS,
+        answers=("audio_analyzed",),
+        max_bytes=MAX_AUDIO_MESSAGE_BYTES,
+    )
+    event: ClassVar = AudioAnalyzed
+
+    analysis: Analysis

@@ -1,19 +1,20 @@
 """What a connection is told about itself."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
 from harmonic_protocol.messages.declaration import (
     Audience,
-    Command,
     CommandSpec,
     Delivery,
     Event,
     EventSpec,
-    Handler,
+    GatewayCommand,
 )
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.reasons import RecoveryOutcome, RecoveryReason
+from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
 
@@ -27,7 +28,8 @@ class Limits(WireModel):
     """The bounds that a client can run into, announced when it connects."""
 
     message_bytes: int
-    audio_message_bytes: int
+    audio_message_bytes: int = MAX_AUDIO_MESSAGE_BYTES
+    larger_message_bytes: dict[str, int]
     message_depth: int
     connections: int
     rooms: int
@@ -35,8 +37,17 @@ class Limits(WireModel):
     parameters_per_minute: int
     generations_per_minute: int
     rooms_per_minute: int
-    audio_per_minute: int
+    signals_per_second: int
+    signals_burst: int
+    signal_bytes_per_second: int
     events_per_second: int
+
+
+class RecoveryReport(WireModel):
+    """What became of the client's earlier session, and why."""
+
+    outcome: RecoveryOutcome
+    reason: RecoveryReason | None = None
 
 
 class ConnectSuccess(Event):
@@ -48,6 +59,7 @@ class ConnectSuccess(Event):
     timestamp: Timestamp
     session_id: str
     recovered: bool
+    recovery: RecoveryReport
     expires_at: Timestamp
     server_time: Timestamp
     protocol: int = PROTOCOL_VERSION
@@ -56,12 +68,10 @@ class ConnectSuccess(Event):
     offset: str | None = None
 
 
-class RefreshToken(Command):
+class RefreshToken(GatewayCommand):
     """Go on with a newer token of the same user."""
 
-    spec: ClassVar = CommandSpec(
-        "refresh_token", rate=None, answers=("token_refreshed",), handler=Handler.GATEWAY
-    )
+    spec: ClassVar = CommandSpec("refresh_token", rate=None, answers=("token_refreshed",))
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN_CHARACTERS)]
 
@@ -82,14 +92,14 @@ class TokenRefreshed(Event):
     expires_at: Timestamp
 
 
-class TimeSync(Command):
+class TimeSync(GatewayCommand):
     """Ask for the server's clock, and for how the connection is doing; answered by its ack.
 
     ``t0`` is the client's own clock. Half of the time that the answer takes, less what the
     server took itself, is what the clocks are apart by.
     """
 
-    spec: ClassVar = CommandSpec("time_sync", rate=None, answers=(), handler=Handler.GATEWAY)
+    spec: ClassVar = CommandSpec("time_sync", rate=None, answers=())
 
     t0: float
 
@@ -115,7 +125,7 @@ class ConnectRefusal(WireModel):
 
     error: str
     code: Code
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)
 
 
 class ErrorReported(Event):
@@ -125,4 +135,4 @@ class ErrorReported(Event):
 
     code: Code
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)

@@ -4,16 +4,17 @@ Everything else about a message follows from it: validation, dispatch, subject, 
 metric label, documents and client types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from harmonic_protocol.schema import ClientModel, WireModel
-from harmonic_protocol.values import OperationId, UniverseId
+from harmonic_protocol.values import Mode, OperationId, UniverseId
+
+D = TypeVar("D")
 
 KIB = 1024
 #: Where the HTTP API begins.
@@ -29,33 +30,60 @@ COUNTED_BYTES = 32 * KIB
 MAX_MESSAGE_DEPTH = 16
 
 
+#: What a connection may send of live signals in a second, in bytes, on average, ...
+SIGNAL_BYTES_PER_S = 3 * 1024 * KIB
+#: ... and at once.
+SIGNAL_BURST_BYTES = 9 * 1024 * KIB
+
+
+_WINDOWS = {1: "second", 60: "minute"}
+
+
+class Scope(StrEnum):
+    """What a rate class counts together."""
+
+    USER = "user"
+    """what a user does over all connections and gateways, in any sliding window"""
+    CONNECTION = "connection"
+    """what one connection sends of one kind, on average, with a burst"""
+
+
 class RateClass(StrEnum):
-    """Which of a user's allowances a command draws on."""
+    """How often a command may be given: so many in a window, and so many at once.
 
-    PARAMETERS = "parameters"
-    GENERATIONS = "generations"
-    ROOMS = "rooms"
-    AUDIO = "audio"
-    OPERATIONS = "operations"
+    The value names the class; ``counts`` says what is counted, for people.
+    """
+
+    counts: str
+    scope: Scope
+    allowance: int
+    window_s: int
+    burst: int
+
+    def __new__(  # noqa: PLR0917 -- a row of the table below
+        cls, value: str, counts: str, scope: Scope, allowance: int, window_s: int, burst: int
+    ) -> Self:
+        """A row of the table."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.counts, member.scope = counts, scope
+        member.allowance, member.window_s, member.burst = allowance, window_s, burst
+        return member
+
+    @property
+    def window(self) -> str:
+        """The window in words."""
+        return _WINDOWS.get(self.window_s, f"{self.window_s} seconds")
+
+    PARAMETERS = "parameters", "parameter updates", Scope.USER, 60, 60, 60
+    GENERATIONS = "generations", "music generation requests", Scope.USER, 10, 60, 10
+    ROOMS = "rooms", "joins and leaves", Scope.USER, 30, 60, 30
+    OPERATIONS = "operations", "calls of the HTTP API", Scope.USER, 120, 60, 120
+    SIGNALS = "signals", "live signals of a kind", Scope.CONNECTION, 30, 1, 90
 
 
-#: Those that are counted over all connections and gateways; the others on each connection.
-GLOBAL_RATES = (
-    RateClass.PARAMETERS,
-    RateClass.GENERATIONS,
-    RateClass.ROOMS,
-    RateClass.OPERATIONS,
-)
-#: How many such commands one user may give in any sliding minute, over all connections.
-ALLOWANCES_PER_MINUTE: Mapping[RateClass, int] = MappingProxyType(
-    {
-        RateClass.PARAMETERS: 60,
-        RateClass.GENERATIONS: 10,
-        RateClass.ROOMS: 30,
-        RateClass.AUDIO: 600,
-        RateClass.OPERATIONS: 120,
-    }
-)
+#: Those that are counted over all connections and gateways.
+GLOBAL_RATES = tuple(rate for rate in RateClass if rate.scope is Scope.USER)
 
 
 class Handler(StrEnum):
@@ -98,12 +126,11 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """How a command is named, carried out, limited and refused."""
+    """How a command is named, limited and refused; its base class says who carries it out."""
 
     name: str
     rate: RateClass | None
     answers: tuple[str, ...]
-    handler: Handler = Handler.STATE
     failure: Failure = Failure.ERROR
     max_bytes: int = MAX_MESSAGE_BYTES
     repeatable: bool = False
@@ -134,6 +161,16 @@ class OperationSpec:
     media_type: str = JSON_TYPE
 
 
+def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:
+    """Declarations by name; raise ``ValueError`` for a second one of a name."""
+    found: dict[str, D] = {}
+    for name, one in declared:
+        if name in found:
+            raise ValueError(f"{name} is declared twice")
+        found[name] = one
+    return found
+
+
 class Request(ClientModel):
     """Anything that a caller asks of the owner of a universe; ``name`` is its subject token."""
 
@@ -152,6 +189,7 @@ class Command(Request):
     """Something that a client asks for. Each may carry an ``opId``."""
 
     spec: ClassVar[CommandSpec]
+    handler: ClassVar[Handler]
 
     op_id: OperationId | None = None
 
@@ -166,16 +204,52 @@ class Command(Request):
         return self.spec.repeatable or self.op_id is not None
 
 
+class GatewayCommand(Command):
+    """Something that the gateway answers by itself."""
+
+    handler: ClassVar = Handler.GATEWAY
+
+
 class RoomCommand(Command):
     """Something that a client asks for in a universe's room."""
 
     universe_id: UniverseId
 
 
+class OwnerCommand(RoomCommand):
+    """Something that the owner of the universe decides."""
+
+    handler: ClassVar = Handler.STATE
+
+
 class Event(WireModel):
     """Something that happened, as clients are told of it."""
 
     spec: ClassVar[EventSpec]
+
+
+class LiveSignal(RoomCommand):
+    """Something that the gateway passes on to the room as ``event``, stored nowhere.
+
+    The event has the signal's own fields, and ``user_id`` and ``timestamp``.
+    """
+
+    handler: ClassVar = Handler.RELAY
+    event: ClassVar[type[Event]]
+    #: The mode in the room that it needs.
+    mode: ClassVar[Mode] = "edit"
+
+    @classmethod
+    def rate(cls) -> RateClass:
+        """How often it may be sent."""
+        if cls.spec.rate is None or cls.spec.rate.scope is not Scope.CONNECTION:
+            raise TypeError(f"{cls.__name__} needs a rate class that counts on each connection")
+        return cls.spec.rate
+
+    def relayed(self, *, user_id: str, timestamp: str) -> Event:
+        """What the room is told."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name != "op_id"}
+        return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 
 class Changes(ClientModel):
@@ -194,7 +268,8 @@ def changes_of(parameters: type[WireModel], name: str) -> type[Changes]:
     A field that is not sent stays absent (``model_fields_set``); ``null`` is refused.
     """
     fields: Mapping[str, object] = {
-        key: (field.rebuild_annotation(), None) for key, field in parameters.model_fields.items()
+        key: (field.rebuild_annotation(), Field(default=None, description=field.description))
+        for key, field in parameters.model_fields.items()
     }
     base: type[BaseModel] = Changes
     return create_model(name, __base__=base, __doc__=parameters.__doc__, **fields)  # type: ignore[call-overload,no-any-return]

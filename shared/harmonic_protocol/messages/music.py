@@ -1,6 +1,6 @@
 """Asking for music, and hearing the same notes."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -9,8 +9,8 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
+    OwnerCommand,
     RateClass,
-    RoomCommand,
 )
 from harmonic_protocol.values import (
     Key,
@@ -41,7 +41,7 @@ EarlierRequest = Annotated[
 ]
 
 
-class GenerateMusic(RoomCommand):
+class GenerateMusic(OwnerCommand):
     """Ask for a piece from the universe's parameters as they are now."""
 
     spec: ClassVar = CommandSpec("generate_music", RateClass.GENERATIONS, ("music_generated",))
@@ -82,3 +82,4 @@ class MusicGenerated(Event):
     instruments: dict[VoiceName, Program] | None = None
     drums: tuple[Stroke, ...] | None = None
     after: EarlierRequest | None = None
+    replayed: Literal[True] | None = None

@@ -1,142 +1,102 @@
-"""Changing a universe's parameters: any subset of a set, merged field by field."""
+"""The table of a universe's parameter sets, and the messages that hold all of them.
 
-from typing import ClassVar, Literal, Self
+A set is declared here by one line. Its command, its event, its part of ``update_parameters``, of
+snapshots and of what clients are sent, and its place in the documents follow from it.
+"""
 
-from pydantic import Field, model_validator
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
-from harmonic_protocol.messages.declaration import (
-    Changes,
-    CommandSpec,
-    Delivery,
-    Event,
-    EventSpec,
-    RateClass,
-    RoomCommand,
-    changes_of,
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from harmonic_protocol.messages.declaration import Changes, CommandSpec, RateClass, by_name
+from harmonic_protocol.messages.extensions import EXTENSIONS
+from harmonic_protocol.messages.sets import (
+    ParameterCommand,
+    ParameterSet,
+    ParametersUpdated,
+    parameter_set,
 )
-from harmonic_protocol.values import (
-    MusicParameters,
-    PhysicsParameters,
-    Timestamp,
-    UniverseId,
-    UserId,
-    VisualizationParameters,
+from harmonic_protocol.schema import ServiceModel, WireModel
+from harmonic_protocol.values import MusicParameters, PhysicsParameters, VisualizationParameters
+
+PHYSICS = parameter_set("physics", PhysicsParameters, {"gravity": 4.2})
+MUSIC = parameter_set("music", MusicParameters, {"tempo": 96, "key": "D", "scale": "dorian"})
+VISUALIZATION = parameter_set(
+    "visualization", VisualizationParameters, {"colorScheme": "ocean", "particleCount": 8000}
 )
 
-PhysicsChanges = changes_of(PhysicsParameters, "PhysicsChanges")
-MusicChanges = changes_of(MusicParameters, "MusicChanges")
-VisualizationChanges = changes_of(VisualizationParameters, "VisualizationChanges")
+_SETS: tuple[ParameterSet[Any], ...] = (
+    PHYSICS,
+    MUSIC,
+    VISUALIZATION,
+    *EXTENSIONS.parameter_sets(),
+)
+PARAMETER_SETS: Mapping[str, ParameterSet[Any]] = MappingProxyType(
+    by_name((one.name, one) for one in _SETS)
+)
 
 
-class ParameterCommand(RoomCommand):
-    """A command that changes parameters: it yields the changes of each set that it names."""
-
-    def changes(self) -> dict[str, Changes]:
-        """The changes by the name of their set: ``physics``, ``music``, ``visualization``."""
-        raise NotImplementedError
+def _with_sets(base: type[BaseModel], fields: Mapping[str, object]) -> Any:
+    """A base class with a field for each set."""
+    return create_model(f"_{base.__name__}WithSets", __base__=base, **fields)  # type: ignore[call-overload]
 
 
-class UpdatePhysics(ParameterCommand):
-    """Change physics parameters."""
-
-    spec: ClassVar = CommandSpec("update_physics", RateClass.PARAMETERS, ("physics_updated",))
-
-    parameters: PhysicsChanges  # type: ignore[valid-type]
-
-    def changes(self) -> dict[str, Changes]:
-        """The physics parameters that were sent."""
-        return {"physics": self.parameters}
-
-
-class UpdateMusic(ParameterCommand):
-    """Change music parameters."""
-
-    spec: ClassVar = CommandSpec("update_music", RateClass.PARAMETERS, ("music_updated",))
-
-    parameters: MusicChanges  # type: ignore[valid-type]
-
-    def changes(self) -> dict[str, Changes]:
-        """The music parameters that were sent."""
-        return {"music": self.parameters}
+_Values = _with_sets(
+    WireModel, {name: (one.values, one.values()) for name, one in PARAMETER_SETS.items()}
+)
+_Events = _with_sets(
+    ServiceModel, {name: (one.event | None, None) for name, one in PARAMETER_SETS.items()}
+)
+_Changes = _with_sets(
+    ParameterCommand,
+    {name: (one.changes, Field(default=None)) for name, one in PARAMETER_SETS.items()},
+)
 
 
-class UpdateVisualization(ParameterCommand):
-    """Change visualization parameters."""
-
-    spec: ClassVar = CommandSpec(
-        "update_visualization", RateClass.PARAMETERS, ("visualization_updated",)
-    )
-
-    parameters: VisualizationChanges  # type: ignore[valid-type]
-
-    def changes(self) -> dict[str, Changes]:
-        """The visualization parameters that were sent."""
-        return {"visualization": self.parameters}
+class Parameters(_Values):  # type: ignore[valid-type,misc]
+    """The parameter sets of a universe."""
 
 
-class UpdateParameters(ParameterCommand):
+class StoredParameters(Parameters):
+    """The parameter sets as they are stored: those that are not known here are kept as they are.
+
+    So a service without an extension loses nothing of it.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+
+class CurrentValues(_Events):  # type: ignore[valid-type,misc]
+    """The parameter sets as of a position, each with the user and time of its last change.
+
+    A service that does not know a set leaves it out.
+    """
+
+    def events(self) -> list[ParametersUpdated]:
+        """The values of each set that is there, in the table's order."""
+        values = (getattr(self, name) for name in PARAMETER_SETS)
+        return [value for value in values if value is not None]
+
+
+class UpdateParameters(_Changes):  # type: ignore[valid-type,misc]
     """Change several parameter sets at once: all of it happens, or nothing."""
 
     spec: ClassVar = CommandSpec(
         "update_parameters",
         RateClass.PARAMETERS,
-        ("physics_updated", "music_updated", "visualization_updated"),
+        tuple(one.event.spec.name for one in PARAMETER_SETS.values()),
     )
 
-    physics: PhysicsChanges = Field(default=None)  # type: ignore[valid-type]
-    music: MusicChanges = Field(default=None)  # type: ignore[valid-type]
-    visualization: VisualizationChanges = Field(default=None)  # type: ignore[valid-type]
-
     def changes(self) -> dict[str, Changes]:
-        """The parameters that were sent, by set, in the order physics, music, visualization."""
-        sets = {
-            "physics": self.physics,
-            "music": self.music,
-            "visualization": self.visualization,
-        }
-        return {name: changes for name, changes in sets.items() if changes is not None}
+        """The parameters that were sent, by set, in the table's order."""
+        sent = {name: getattr(self, name) for name in PARAMETER_SETS}
+        return {name: changes for name, changes in sent.items() if changes is not None}
 
     @model_validator(mode="after")
     def _names_a_set(self) -> Self:
         if not self.changes():
-            raise ValueError("must hold physics, music or visualization")
+            *others, last = PARAMETER_SETS
+            raise ValueError(f"must hold {', '.join(others)} or {last}")
         return self
-
-
-class ParametersUpdated(Event):
-    """What all ``*_updated`` events share: ``changed`` names the fields that were sent.
-
-    After a return, one of each tells the ``current`` values with the last change's user and
-    time: nothing happened just then, so it has no ``seq``.
-    """
-
-    universe_id: UniverseId
-    user_id: UserId
-    timestamp: Timestamp
-    changed: tuple[str, ...]
-    seq: int | None = None
-    current: Literal[True] | None = None
-
-
-class PhysicsUpdated(ParametersUpdated):
-    """Someone changed physics parameters; all of them as they are now."""
-
-    spec: ClassVar = EventSpec("physics_updated", Delivery.REPLAYED)
-
-    parameters: PhysicsParameters
-
-
-class MusicUpdated(ParametersUpdated):
-    """Someone changed music parameters; all of them as they are now."""
-
-    spec: ClassVar = EventSpec("music_updated", Delivery.REPLAYED)
-
-    parameters: MusicParameters
-
-
-class VisualizationUpdated(ParametersUpdated):
-    """Someone changed visualization parameters; all of them as they are now."""
-
-    spec: ClassVar = EventSpec("visualization_updated", Delivery.REPLAYED)
-
-    parameters: VisualizationParameters

@@ -1,6 +1,6 @@
 """Entering and leaving a universe's room, and who is there."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,14 +11,15 @@ from harmonic_protocol.messages.declaration import (
     Event,
     EventSpec,
     Failure,
+    OwnerCommand,
     RateClass,
-    RoomCommand,
 )
-from harmonic_protocol.refusals import Code
-from harmonic_protocol.values import Mode, Parameters, Participant, Timestamp, UniverseId, UserId
+from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.refusals import Code, Details
+from harmonic_protocol.values import Mode, Participant, Timestamp, UniverseId, UserId
 
 
-class JoinRoom(RoomCommand):
+class JoinRoom(OwnerCommand):
     """Enter a universe's room, or change one's mode in it."""
 
     spec: ClassVar = CommandSpec(
@@ -32,7 +33,7 @@ class JoinRoom(RoomCommand):
     mode: Mode
 
 
-class LeaveRoom(RoomCommand):
+class LeaveRoom(OwnerCommand):
     """Leave a universe's room."""
 
     spec: ClassVar = CommandSpec(
@@ -90,7 +91,7 @@ class RoomRefused(Event):
     error: str
     code: Code
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: Details = Field(default_factory=dict)
     universe_id: str | None = None
 
 

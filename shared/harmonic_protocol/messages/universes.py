@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harmonic_protocol.messages.declaration import OperationSpec, Request
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import (
     Mode,
-    Parameters,
     Timestamp,
     UniverseId,
     UniverseName,
@@ -24,7 +24,7 @@ MAX_PAGE = 100
 ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
 
 
-class Universe(WireModel):
+class UniverseView(WireModel):
     """A universe as its visitors may know it; ``members`` only for its owner."""
 
     id: UniverseId
@@ -60,7 +60,7 @@ class UniversePage(WireModel):
     next_cursor: str | None = None
 
 
-class Membership(WireModel):
+class MemberRole(WireModel):
     """Someone's role in a universe."""
 
     user_id: UserId
@@ -88,13 +88,17 @@ class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made."""
 
     spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201)
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
     id: UniverseId | None = None
     name: UniverseName
     visibility: Visibility = "private"
     public_mode: Mode = "view"
     max_participants: ParticipantLimit = DEFAULT_PARTICIPANTS
+
+
+#: Cursors are sequences of a stream, which have 63 bits, and the next one is asked for.
+MAX_CURSOR = 2**63 - 2
 
 
 class ListUniverses(Operation):
@@ -104,7 +108,7 @@ class ListUniverses(Operation):
     answer: ClassVar = UniversePage
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[int, Field(ge=0)] = 0
+    cursor: Annotated[int, Field(ge=0, le=MAX_CURSOR)] = 0
 
 
 class UniverseOperation(Operation):
@@ -117,14 +121,14 @@ class GetUniverse(UniverseOperation):
     """One universe, with its parameters."""
 
     spec: ClassVar = OperationSpec("get_universe", "GET", "/universes/{universeId}")
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
 
 class UpdateUniverse(UniverseOperation):
     """Change a universe's settings; for its owner."""
 
     spec: ClassVar = OperationSpec("update_universe", "PATCH", "/universes/{universeId}")
-    answer: ClassVar = Universe
+    answer: ClassVar = UniverseView
 
     name: UniverseName = None  # type: ignore[assignment]
     visibility: Visibility = None  # type: ignore[assignment]
@@ -154,7 +158,7 @@ class SetMember(MemberOperation):
     """Give someone a role in a universe."""
 
     spec: ClassVar = OperationSpec("set_member", "PUT", "/universes/{universeId}/members/{userId}")
-    answer: ClassVar = Membership
+    answer: ClassVar = MemberRole
 
     role: Mode
 

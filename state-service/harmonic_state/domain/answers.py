@@ -1,17 +1,20 @@
 """What a caller gets back for a request that was carried out."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import assert_never
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import CurrentValues, JoinResult, ResumeRoom
-from harmonic_protocol.log import MusicRequested
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    ParametersUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    JoinResult,
+    ReleaseGateway,
+    ResumeRoom,
 )
+from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -19,26 +22,28 @@ from harmonic_protocol.messages.rooms import (
     RoomJoined,
     RoomLeft,
 )
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
+    DeleteUniverse,
+    GetMusic,
     GetUniverse,
-    Membership,
+    MemberRole,
+    RemoveMember,
     SetMember,
     UpdateUniverse,
 )
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
-
-E = TypeVar("E", bound=ParametersUpdated)
 
 
 def answer(
     request: UniverseRequest,
     caller: Caller,
-    moment: Moment,
+    moment: DecisionInputs,
     events: Sequence[LogEvent],
     after: Universe,
 ) -> WireModel | None:
@@ -51,21 +56,34 @@ def answer(
             return _joined(request, caller, moment, events, after)
         case ResumeRoom():
             result = _joined(request, caller, moment, events, after)
-            return result.model_copy(update={"current": _current(after)})
+            continued = continues(after, request, caller)
+            return result.model_copy(update={"current": _current(after), "continued": continued})
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
             return after.public_view(viewer=caller.user_id)
         case SetMember():
-            return Membership(user_id=request.user_id, role=request.role)
-        case _:
+            return MemberRole(user_id=request.user_id, role=request.role)
+        case (
+            ParameterCommand()
+            | GenerateMusic()
+            | CloseConnection()
+            | ReleaseGateway()
+            | CompleteMusic()
+            | ExpireMusic()
+            | DeleteUniverse()
+            | RemoveMember()
+            | GetMusic()
+        ):
             return None
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _joined(
     request: JoinRoom | ResumeRoom,
     caller: Caller,
-    moment: Moment,
+    moment: DecisionInputs,
     events: Sequence[LogEvent],
     after: Universe,
 ) -> JoinResult:
@@ -85,25 +103,18 @@ def _joined(
 
 def _current(universe: Universe) -> CurrentValues:
     by_creation = LastChange(universe.owner, universe.created_at)
-
-    def of(name: str, event: type[E]) -> E:
+    values = {}
+    for name, declared in PARAMETER_SETS.items():
         last = universe.last_changes.get(name, by_creation)
-        return event.model_validate(
-            {
-                "universeId": universe.id,
-                "parameters": getattr(universe.parameters, name),
-                "userId": last.user_id,
-                "timestamp": last.timestamp,
-                "changed": (),
-                "current": True,
-            }
+        values[name] = declared.event(
+            universe_id=universe.id,
+            parameters=declared.of(universe.parameters),
+            user_id=last.user_id,
+            timestamp=last.timestamp,
+            changed=(),
+            current=True,
         )
-
-    return CurrentValues(
-        physics=of("physics", PhysicsUpdated),
-        music=of("music", MusicUpdated),
-        visualization=of("visualization", VisualizationUpdated),
-    )
+    return CurrentValues(**values)
 
 
 def requested_music(events: Sequence[LogEvent]) -> list[MusicRequested]:

@@ -1,22 +1,22 @@
 """What becomes of a request: events, or a refusal. Time, randomness and ids are arguments."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
+from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InternalRequest,
-    ReadLog,
+    OwnRequest,
     ReleaseGateway,
     ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
-from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.music import GenerateMusic
-from harmonic_protocol.messages.parameters import ParameterCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     DeleteUniverse,
@@ -28,13 +28,28 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain import music, parameters, presence, registry
-from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.bounds import overflow
+from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
-UniverseRequest = Request | InternalRequest
+#: What is decided on one universe. A function that dispatches on it ends in ``assert_never``.
+UniverseRequest = (
+    StateCommand
+    | ResumeRoom
+    | CloseConnection
+    | CompleteMusic
+    | OwnRequest
+    | CreateUniverse
+    | GetUniverse
+    | UpdateUniverse
+    | DeleteUniverse
+    | SetMember
+    | RemoveMember
+    | GetMusic
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,7 @@ class Decision:
 
 
 def decide(
-    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> Decision | Refused:
     """Decide one request on one universe.
 
@@ -68,7 +83,7 @@ def decide(
     if isinstance(events, Refused):
         return events
     seq = _last_seq(universe, events)
-    if isinstance(request, Command) and request.op_id is not None and events:
+    if isinstance(request, ParameterCommand | GenerateMusic) and request.op_id and events:
         applied = OperationApplied(
             user_id=caller.user_id,
             op_id=request.op_id,
@@ -77,16 +92,17 @@ def decide(
             timestamp=moment.timestamp,
         )
         events = [*events, applied]
-    return Decision(tuple(events), seq)
+    too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
+    return Decision(tuple(events), seq) if too_large is None else too_large
 
 
 def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
-    frames = [event.seq for event in events if hasattr(event, "seq")]
+    frames = [seq for event in events if (seq := frame_seq(event)) is not None]
     return frames[-1] if frames else (universe.seq if universe else 0)
 
 
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
-    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: Moment
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     match request:
         case ParameterCommand():
@@ -120,7 +136,5 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case GetUniverse() | GetMusic():
             seen = visible(universe, caller.user_id)
             return seen if isinstance(seen, Refused) else []
-        case ReadLog():
-            return []
-        case _:
-            raise TypeError(f"no decision for {request.operation()}")
+        case unreachable:
+            assert_never(unreachable)

@@ -2,13 +2,63 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, assert_never
 
-from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.log import HIDDEN_EVENTS, HiddenEvent, Record
-from harmonic_protocol.messages.declaration import Delivery, Event
+from harmonic_protocol.log import (
+    NOTICES,
+    OWNERS_NOTES,
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    HiddenEvent,
+    HistoryLost,
+    LoggedEvent,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    MusicRequested,
+    MusicStored,
+    Notice,
+    OperationApplied,
+    OwnersNote,
+    Record,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
 
-LogEvent = Event | HiddenEvent
+#: What a log holds. A function that dispatches on it ends in ``assert_never``.
+LogEvent = (
+    ParametersUpdated | ParticipantJoined | ParticipantLeft | MusicStored | Notice | OwnersNote
+)
+
+#: The events of the log by name.
+LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
+    {
+        **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
+        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft)},
+        MusicStored.name: MusicStored,
+        **NOTICES,
+        **OWNERS_NOTES,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """An event that only a newer version knows, or a service with more extensions.
+
+    Its meaning is not known here. What is: ``seq`` numbers its frame, if it has one, and the
+    ``parameters`` of ``<set>_updated`` are the values of that set.
+    """
+
+    name: str
+    data: Mapping[str, Any]
 
 
 def event_name(event: LogEvent) -> str:
@@ -16,38 +66,82 @@ def event_name(event: LogEvent) -> str:
     return event.name if isinstance(event, HiddenEvent) else event.spec.name
 
 
-_STORED = {
-    name: event
-    for name, event in EVENTS.items()
-    if event.spec.delivery in (Delivery.REPLAYED, Delivery.PRESENCE)
-}
-_BY_NAME: Mapping[str, type[LogEvent]] = MappingProxyType(
-    {**_STORED, **{event.name: event for event in HIDDEN_EVENTS}}
-)
+def frame_seq(event: LogEvent) -> int | None:
+    """The number of the frame that members see of the event, if they see one."""
+    match event:
+        case ParametersUpdated() | ParticipantJoined() | ParticipantLeft() | MusicStored():
+            return event.seq
+        case (
+            UniverseCreated()
+            | SettingsChanged()
+            | MemberSet()
+            | MemberRemoved()
+            | UniverseDeleted()
+            | ConnectionJoined()
+            | ConnectionLeft()
+            | ConnectionModeChanged()
+            | OperationApplied()
+            | MusicRequested()
+            | MusicFailed()
+            | HistoryLost()
+        ):
+            return None
+        case unreachable:
+            assert_never(unreachable)
 
 
-def encode_record(record_id: str, at: str, events: Iterable[LogEvent]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class DecodedRecord:
+    """A record as it was stored; ``after`` is empty where its writer did not name it."""
+
+    id: str
+    at: str
+    after: str
+    events: list[LogEvent | UnknownEvent]
+
+
+def encode_record(record_id: str, at: str, events: Iterable[LogEvent], *, after: str = "") -> bytes:
     """A record's bytes: what :class:`harmonic_protocol.log.Record` reads."""
     body = b",".join(
         b'{"name":"%s","data":%s}' % (event_name(event).encode(), event.to_json())
         for event in events
     )
-    return b'{"id":%s,"at":"%s","events":[%s]}' % (
+    named = b'"after":%s,' % json.dumps(after).encode() if after else b""
+    return b'{"id":%s,%b"at":"%s","events":[%s]}' % (
         json.dumps(record_id).encode(),
+        named,
         at.encode(),
         body,
     )
 
 
-def decode_record(payload: bytes) -> tuple[str, list[LogEvent]]:
-    """A record's id and events, without those of a name that only a newer version knows.
+def read_record(payload: bytes) -> DecodedRecord:
+    """A record from its bytes.
 
     Raises ``ValidationError`` for bytes that no version of this service wrote.
     """
     record = Record.model_validate_json(payload)
-    events = [
-        _BY_NAME[event.name].model_validate(event.data)
-        for event in record.events
-        if event.name in _BY_NAME
-    ]
-    return record.id, events
+    events = [_decoded(event) for event in record.events]
+    return DecodedRecord(record.id, record.at, record.after or "", events)
+
+
+def decode_record(payload: bytes) -> tuple[str, list[LogEvent | UnknownEvent]]:
+    """A record's id and events; raises as :func:`read_record`."""
+    record = read_record(payload)
+    return record.id, record.events
+
+
+#: How a record that holds this event begins to say so: no text of a client can hold it.
+_HISTORY_LOST = b'{"name":"%s"' % HistoryLost.name.encode()
+
+
+def loses_history(payload: bytes) -> bool:
+    """Whether a record says that it does not continue what is before it."""
+    return _HISTORY_LOST in payload
+
+
+def _decoded(event: LoggedEvent) -> LogEvent | UnknownEvent:
+    declared = LOG_EVENTS.get(event.name)
+    if declared is None:
+        return UnknownEvent(event.name, event.data)
+    return declared.model_validate(event.data)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryLost,
     MemberRemoved,
     MemberSet,
     MusicFailed,
@@ -17,37 +19,38 @@ from harmonic_protocol.log import (
     UniverseCreated,
     UniverseDeleted,
 )
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
-from harmonic_state.domain.events import LogEvent
+from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_state.domain.absences import absences_after, allowed_absences
+from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
 
 
-def fold(universe: Universe | None, events: Iterable[LogEvent]) -> Universe | None:
+def fold(universe: Universe | None, events: Iterable[LogEvent | UnknownEvent]) -> Universe | None:
     """The universe after ``events``."""
     for event in events:
         universe = evolve(universe, event)
     return universe
 
 
-def evolve(  # noqa: PLR0911 -- the one table of what each event does
-    universe: Universe | None, event: LogEvent
+def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
+    universe: Universe | None, event: LogEvent | UnknownEvent
 ) -> Universe | None:
     """The universe after one event; ``None`` only before its creation."""
     if universe is None:
         return _created(event) if isinstance(event, UniverseCreated) else None
     match event:
-        case PhysicsUpdated() | MusicUpdated() | VisualizationUpdated():
+        case ParametersUpdated():
             return _parameters_updated(universe, event)
-        case ParticipantJoined() | ParticipantLeft():
+        case ParticipantJoined() | ParticipantLeft() | HistoryLost():
             return replace(universe, seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
-            return replace(universe, connections=_seats(universe.connections, event))
+            return replace(
+                universe,
+                connections=_seats(universe.connections, event),
+                absences=absences_after(universe, event),
+            )
         case MusicRequested() | MusicFailed() | MusicStored():
             return _music(universe, event)
         case OperationApplied():
@@ -56,8 +59,13 @@ def evolve(  # noqa: PLR0911 -- the one table of what each event does
             return _settings(universe, event)
         case UniverseDeleted():
             return _tombstone(universe, event)
-        case _:
+        case UnknownEvent():
+            return _unknown(universe, event)
+        case UniverseCreated():
+            # A log begins with it, once.
             return universe
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _created(event: UniverseCreated) -> Universe:
@@ -88,16 +96,8 @@ def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
     )
 
 
-def _parameters_updated(
-    universe: Universe, event: PhysicsUpdated | MusicUpdated | VisualizationUpdated
-) -> Universe:
-    match event:
-        case PhysicsUpdated():
-            name = "physics"
-        case MusicUpdated():
-            name = "music"
-        case VisualizationUpdated():
-            name = "visualization"
+def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Universe:
+    name = event.set_name
     last = LastChange(event.user_id, event.timestamp)
     return replace(
         universe,
@@ -108,6 +108,24 @@ def _parameters_updated(
     )
 
 
+def _unknown(universe: Universe, event: UnknownEvent) -> Universe:
+    """Take over what any event tells in the same way: its frame's number, its time, its values."""
+    seq, at, values = (event.data.get(name) for name in ("seq", "timestamp", "parameters"))
+    if isinstance(seq, int):
+        universe = replace(universe, seq=max(universe.seq, seq))
+    if isinstance(at, str):
+        universe = replace(universe, updated_at=max(universe.updated_at, at))
+    set_name = event.name.removesuffix("_updated")
+    if set_name == event.name or not isinstance(values, dict):
+        return universe
+    last = LastChange(str(event.data.get("userId", "")), universe.updated_at)
+    return replace(
+        universe,
+        parameters=universe.parameters.model_copy(update={set_name: values}),
+        last_changes={**universe.last_changes, set_name: last},
+    )
+
+
 def _seats(
     seats: Mapping[str, Seat], event: ConnectionJoined | ConnectionLeft | ConnectionModeChanged
 ) -> Mapping[str, Seat]:
@@ -115,7 +133,7 @@ def _seats(
     match event:
         case ConnectionJoined():
             changed[event.connection_id] = Seat(
-                event.user_id, event.username, event.mode, event.gateway_id
+                event.user_id, event.username, event.mode, event.gateway_id, event.replaces
             )
         case ConnectionLeft():
             changed.pop(event.connection_id, None)
@@ -144,8 +162,12 @@ def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored
 
 def _operation_applied(universe: Universe, event: OperationApplied) -> Universe:
     applied = AppliedOperation(event.user_id, event.op_id, event.digest, event.seq, event.timestamp)
+    operations, added_bytes = remember(universe.operations, applied)
     return replace(
-        universe, operations=remember(universe.operations, applied), updated_at=event.timestamp
+        universe,
+        operations=operations,
+        operations_bytes=universe.operations_bytes + added_bytes,
+        updated_at=event.timestamp,
     )
 
 
@@ -164,4 +186,5 @@ def _settings(universe: Universe, event: SettingsChanged | MemberSet | MemberRem
                 public_mode=event.public_mode or universe.public_mode,
                 max_participants=event.max_participants or universe.max_participants,
             )
-    return replace(universe, members=members, updated_at=event.timestamp)
+    changed = replace(universe, members=members, updated_at=event.timestamp)
+    return replace(changed, absences=allowed_absences(changed))

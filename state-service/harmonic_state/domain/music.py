@@ -6,10 +6,12 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
 from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.parameters import MUSIC, PHYSICS
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 
 #: After so long without notes the requester gets an error, and a late piece is dropped.
@@ -21,7 +23,7 @@ PLAY_LEAD_MS = 1000
 
 
 def generate(
-    universe: Universe | None, request: GenerateMusic, caller: Caller, moment: Moment
+    universe: Universe | None, request: GenerateMusic, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Note the request, with the parameters as of now."""
     seen = visible(universe, caller.user_id)
@@ -35,10 +37,12 @@ def generate(
             return refused(
                 Code.RATE_LIMITED,
                 "Your last piece is still being made",
-                reason="BUSY",
+                reason=Reason.BUSY,
                 limit=1,
                 windowMs=MUSIC_TIMEOUT_MS,
-                retryAfterMs=max(1, pending.job.deadline_ms - moment.unix_ms),
+                retryAfterMs=min(
+                    MUSIC_TIMEOUT_MS, max(1, pending.job.deadline_ms - moment.unix_ms)
+                ),
             )
     job = MusicJob(
         universe_id=seen.id,
@@ -46,8 +50,8 @@ def generate(
         user_id=caller.user_id,
         duration=request.duration,
         seed=moment.fresh_seed if request.seed is None else request.seed,
-        music=seen.parameters.music,
-        physics=seen.parameters.physics,
+        music=MUSIC.of(seen.parameters),
+        physics=PHYSICS.of(seen.parameters),
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
         style=request.style,
         after=request.after,
@@ -62,7 +66,9 @@ def generate(
     ]
 
 
-def complete(universe: Universe | None, request: CompleteMusic, moment: Moment) -> list[LogEvent]:
+def complete(
+    universe: Universe | None, request: CompleteMusic, moment: DecisionInputs
+) -> list[LogEvent]:
     """The piece is there: for a request that is still waited for, once."""
     pending = universe.pending_music.get(request.request_id) if universe else None
     if universe is None or pending is None:

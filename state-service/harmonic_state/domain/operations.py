@@ -1,37 +1,80 @@
 """Commands sent twice, applied once: what is remembered of them, and for how long."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
 #: The last so many operations are remembered, ...
 REMEMBERED_OPERATIONS = 128
-#: ... and older ones for at least so long, ...
+#: ... and older ones for at least so long. More than that are refused, see ``bounds``.
 REMEMBERED_S = 120
-#: ... unless there are more than this in that time, in one universe.
-MAX_REMEMBERED_OPERATIONS = 8192
+#: A universe's log may hold more of them if an earlier version wrote it: beyond, the oldest go.
+MAX_REMEMBERED_OPERATIONS = 32_768
+
+#: Bytes of an operation where it is stored with its texts, besides these.
+TEXT_OVERHEAD_BYTES = 130
+_KEY_BYTES = 12
+
+
+def operation_key(user_id: str, op_id: str) -> str:
+    """What an operation is remembered by: ``opId``s are each user's own."""
+    name = f"{len(user_id)}\n{user_id}{op_id}".encode(errors="surrogatepass")
+    return hashlib.blake2b(name, digest_size=_KEY_BYTES).hexdigest()
+
+
+def text_bytes(*texts: str) -> int:
+    """What texts take as JSON, at most."""
+    return sum(
+        len(text) + 2
+        if text.isascii() and text.isalnum()
+        else len(json.dumps(text, ensure_ascii=False).encode(errors="surrogatepass"))
+        for text in texts
+    )
+
+
+def stored_bytes(applied: AppliedOperation) -> int:
+    """What an operation takes where it is stored with its texts."""
+    return TEXT_OVERHEAD_BYTES + text_bytes(applied.user_id, applied.op_id)
 
 
 def remember(
-    operations: tuple[AppliedOperation, ...], applied: AppliedOperation
-) -> tuple[AppliedOperation, ...]:
-    """``operations`` with one more, and without those that need not be remembered."""
-    kept = (*operations, applied)
-    if len(kept) <= REMEMBERED_OPERATIONS:
-        return kept
-    horizon = _time(applied.timestamp) - timedelta(seconds=REMEMBERED_S)
-    spare = len(kept) - REMEMBERED_OPERATIONS
-    forgotten = 0
-    while forgotten < spare and _time(kept[forgotten].timestamp) < horizon:
-        forgotten += 1
-    return kept[max(forgotten, len(kept) - MAX_REMEMBERED_OPERATIONS) :]
+    operations: Mapping[str, AppliedOperation], applied: AppliedOperation
+) -> tuple[Mapping[str, AppliedOperation], int]:
+    """``operations`` with one more, without those that need not be remembered.
+
+    And by how many bytes they have grown, where they are stored with their texts.
+    """
+    key = operation_key(applied.user_id, applied.op_id)
+    kept = dict(operations)
+    gone = [kept.pop(key)] if key in kept else []
+    kept[key] = applied
+    gone.extend(kept.pop(name) for name in forgettable(kept, applied.timestamp))
+    return kept, stored_bytes(applied) - sum(map(stored_bytes, gone))
 
 
-def _time(timestamp: str) -> datetime:
-    return datetime.fromisoformat(timestamp)
+def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[str]:
+    """The oldest operations, as far as they need not be remembered at a time."""
+    spare = len(operations) - REMEMBERED_OPERATIONS
+    surplus = len(operations) - MAX_REMEMBERED_OPERATIONS
+    horizon = _earlier(now, REMEMBERED_S)
+    found: list[str] = []
+    for name, applied in operations.items():
+        is_old = len(found) < spare and applied.timestamp < horizon
+        if not is_old and len(found) >= surplus:
+            break
+        found.append(name)
+    return found
+
+
+def _earlier(timestamp: str, by_s: int) -> str:
+    at = datetime.fromisoformat(timestamp) - timedelta(seconds=by_s)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def digest(command: Command) -> str:
@@ -47,13 +90,14 @@ def earlier(
     """The same command by the same user, if it was applied; a refusal for another's ``opId``."""
     if command.op_id is None:
         return None
-    for applied in reversed(universe.operations):
-        if applied.op_id == command.op_id and applied.user_id == user_id:
-            if applied.digest == digest(command):
-                return applied
-            return refused(
-                Code.INVALID_PARAMETERS,
-                "This opId was used for another command",
-                reason="OP_ID_REUSED",
-            )
-    return None
+    applied = universe.operations.get(operation_key(user_id, command.op_id))
+    if applied is None:
+        return None
+    # Of one that was stored as a hash, less of the digest is known.
+    if digest(command).startswith(applied.digest):
+        return applied
+    return refused(
+        Code.INVALID_PARAMETERS,
+        "This opId was used for another command",
+        reason=Reason.OP_ID_REUSED,
+    )

@@ -1,33 +1,18 @@
 """Changing parameters: merged field by field, the last writer wins."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.parameters import (
-    MusicUpdated,
-    ParameterCommand,
-    ParametersUpdated,
-    PhysicsUpdated,
-    VisualizationUpdated,
-)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.messages.sets import ParameterCommand
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import Moment, seat_of
+from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
-
-_UPDATED: Mapping[str, type[ParametersUpdated]] = MappingProxyType(
-    {
-        "physics": PhysicsUpdated,
-        "music": MusicUpdated,
-        "visualization": VisualizationUpdated,
-    }
-)
 
 
 def update(
-    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: Moment
+    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """One event for each set that the command names, all of them or none."""
     seen = visible(universe, caller.user_id)
@@ -37,15 +22,15 @@ def update(
     if isinstance(seat, Refused):
         return seat
     if seat.mode != "edit":
-        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason="VIEW_ONLY")
+        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
     events: list[LogEvent] = []
     for name, changes in request.changes().items():
-        current = getattr(seen.parameters, name)
+        current = PARAMETER_SETS[name].of(seen.parameters)
         sent = {field: getattr(changes, field) for field in changes.model_fields_set}
         fields = type(changes).model_fields
         changed = tuple(fields[key].alias or key for key in fields if key in sent)
         events.append(
-            _UPDATED[name].model_construct(
+            PARAMETER_SETS[name].event.model_construct(
                 universe_id=seen.id,
                 parameters=current.model_copy(update=sent),
                 user_id=caller.user_id,

@@ -1,5 +1,6 @@
 """Who may see a universe, and who may edit it."""
 
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.universe import Universe
@@ -28,5 +29,7 @@ def owned(universe: Universe | None, user_id: str) -> Universe | Refused:
     """The universe, if the user owns it."""
     seen = visible(universe, user_id)
     if isinstance(seen, Universe) and seen.owner != user_id:
-        return refused(Code.PERMISSION_DENIED, "Only the owner may do this", reason="NOT_OWNER")
+        return refused(
+            Code.PERMISSION_DENIED, "Only the owner may do this", reason=Reason.NOT_OWNER
+        )
     return seen

@@ -7,6 +7,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.events import LogEvent
@@ -16,17 +17,21 @@ from harmonic_state.domain.universe import Seat, Universe
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """All that a decision takes from outside: the time, and for music a fresh id and seed."""
+class DecisionInputs:
+    """All that a decision takes from outside: the time, and for music a fresh id and seed.
+
+    ``hashed`` says that operations are stored as hashes, so that more of them have room.
+    """
 
     timestamp: str
     unix_ms: int
     fresh_id: str = ""
     fresh_seed: int = 0
+    hashed: bool = False
 
 
 def join(
-    universe: Universe | None, request: JoinRoom, caller: Caller, moment: Moment
+    universe: Universe | None, request: JoinRoom, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Take a seat, or change the mode of the one that the connection has."""
     seen = visible(universe, caller.user_id)
@@ -36,43 +41,72 @@ def join(
         return refused(
             Code.PERMISSION_DENIED, "You may only view this universe", allowedMode="view"
         )
-    present = {seat.user_id for seat in seen.connections.values()}
-    if caller.user_id not in present and len(present) >= seen.max_participants:
-        return refused(Code.ROOM_FULL, "The room is full", maxParticipants=seen.max_participants)
-    seat = Seat(caller.user_id, caller.username, request.mode, caller.gateway_id)
-    if seen.connections.get(caller.connection_id) == seat:
+    full = _is_full(seen, caller)
+    if full is not None:
+        return full
+    seated = seen.connections.get(caller.connection_id)
+    replaces = seated.replaces if seated is not None else None
+    if seated == Seat(caller.user_id, caller.username, request.mode, caller.gateway_id, replaces):
         return []
-    return with_frames(seen, [_joined(caller, request.mode)], moment)
+    return with_frames(seen, [_joined(caller, request.mode, replaces)], moment)
 
 
-def _joined(caller: Caller, mode: Mode) -> ConnectionJoined:
+def _is_full(universe: Universe, caller: Caller) -> Refused | None:
+    present = {seat.user_id for seat in universe.connections.values()}
+    if caller.user_id in present or len(present) < universe.max_participants:
+        return None
+    return refused(Code.ROOM_FULL, "The room is full", maxParticipants=universe.max_participants)
+
+
+def _joined(caller: Caller, mode: Mode, replaces: str | None = None) -> ConnectionJoined:
     return ConnectionJoined(
         connection_id=caller.connection_id,
         gateway_id=caller.gateway_id,
         user_id=caller.user_id,
         username=caller.username,
         mode=mode,
+        replaces=replaces,
     )
 
 
 def resume(
-    universe: Universe | None, request: ResumeRoom, caller: Caller, moment: Moment
+    universe: Universe | None, request: ResumeRoom, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Take over the seat of an earlier connection of the same user, or a new one."""
+    """Continue the session of an earlier connection of the same user, or join anew.
+
+    The session is continued while the earlier connection has its seat or is absent; the seat
+    is the caller's then. Asked again, it is continued already. A connection whose seat was
+    released with its gateway continues its own session.
+    """
     seen = visible(universe, caller.user_id)
     if isinstance(seen, Refused):
         return seen
     allowed = allowed_mode(seen, caller.user_id)
     mode: Mode = "edit" if request.mode == allowed == "edit" else "view"
-    old = seen.connections.get(request.replaces)
-    if old is None or old.user_id != caller.user_id:
+    earlier = seen.connections.get(request.replaces) or seen.absences.get(request.replaces)
+    is_again = continues(seen, request, caller)
+    if is_again or earlier is None or earlier.user_id != caller.user_id:
         join_again = JoinRoom.model_construct(universe_id=seen.id, mode=mode)
         return join(seen, join_again, caller, moment)
-    moved = ConnectionLeft(connection_id=request.replaces, moved=True)
-    return with_frames(seen, [moved, _joined(caller, mode)], moment)
+    full = _is_full(seen, caller)
+    if full is not None:
+        return full
+    joined = _joined(caller, mode, request.replaces)
+    if request.replaces == caller.connection_id:
+        return with_frames(seen, [joined], moment)
+    moved = ConnectionLeft(connection_id=request.replaces, moved=True, away_since=moment.timestamp)
+    return with_frames(seen, [moved, joined], moment)
 
 
-def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
+def continues(universe: Universe, request: ResumeRoom, caller: Caller) -> bool:
+    """Whether the caller's seat continues the session that it asked for."""
+    seat = universe.connections.get(caller.connection_id)
+    return seat is not None and seat.replaces == request.replaces
+
+
+def leave(
+    universe: Universe | None, caller: Caller, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
     """Give the connection's seat up."""
     seen = visible(universe, caller.user_id)
     if isinstance(seen, Refused):
@@ -83,21 +117,24 @@ def leave(universe: Universe | None, caller: Caller, moment: Moment) -> list[Log
     return with_frames(seen, [ConnectionLeft(connection_id=caller.connection_id)], moment)
 
 
-def close_connection(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent]:
-    """The connection is gone, whether it had a seat or not."""
+def close_connection(
+    universe: Universe | None, caller: Caller, moment: DecisionInputs
+) -> list[LogEvent]:
+    """The connection is gone, whether it had a seat or not; its session may be continued."""
     if universe is None or caller.connection_id not in universe.connections:
         return []
-    return with_frames(universe, [ConnectionLeft(connection_id=caller.connection_id)], moment)
+    left = ConnectionLeft(connection_id=caller.connection_id, away_since=moment.timestamp)
+    return with_frames(universe, [left], moment)
 
 
 def release_gateway(
-    universe: Universe | None, request: ReleaseGateway, moment: Moment
+    universe: Universe | None, request: ReleaseGateway, moment: DecisionInputs
 ) -> list[LogEvent]:
     """All seats of a gateway are given up, in one record."""
     if universe is None:
         return []
     left = [
-        ConnectionLeft(connection_id=connection_id, released=True)
+        ConnectionLeft(connection_id=connection_id, released=True, away_since=moment.timestamp)
         for connection_id, seat in universe.connections.items()
         if seat.gateway_id == request.gateway_id
     ]
@@ -108,14 +145,14 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
     """The caller's seat in the room."""
     seat = universe.connections.get(caller.connection_id)
     if seat is None:
-        return refused(Code.PERMISSION_DENIED, "Join the room first", reason="NOT_IN_ROOM")
+        return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
     return seat
 
 
 def with_frames(
     universe: Universe,
     hidden: Sequence[LogEvent],
-    moment: Moment,
+    moment: DecisionInputs,
 ) -> list[LogEvent]:
     """``hidden`` events, and after them the frames that tell the room what they changed."""
     events: list[LogEvent] = [*hidden]

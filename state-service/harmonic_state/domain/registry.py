@@ -17,23 +17,26 @@ from harmonic_protocol.messages.universes import (
     SetMember,
     UpdateUniverse,
 )
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, owned
-from harmonic_state.domain.presence import Moment, with_frames
+from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
-_REMOVED = refused(Code.PERMISSION_DENIED, "You were removed from this universe", reason="REMOVED")
+_REMOVED = refused(
+    Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
+)
 
 
 def create(
-    universe: Universe | None, request: CreateUniverse, caller: Caller, moment: Moment
+    universe: Universe | None, request: CreateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Begin a log; an id that was ever used is taken for good."""
     if universe is not None:
-        return refused(Code.INVALID_PARAMETERS, "This id is taken", reason="TAKEN")
+        return refused(Code.INVALID_PARAMETERS, "This id is taken", reason=Reason.TAKEN)
     return [
         UniverseCreated(
             universe_id=request.id or "",
@@ -48,7 +51,7 @@ def create(
 
 
 def update(
-    universe: Universe | None, request: UpdateUniverse, caller: Caller, moment: Moment
+    universe: Universe | None, request: UpdateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Change settings; who may not see the universe any more is put out of the room."""
     mine = owned(universe, caller.user_id)
@@ -65,7 +68,9 @@ def update(
     return _with_consequences(mine, changed, moment, _HIDDEN_NOW)
 
 
-def delete(universe: Universe | None, caller: Caller, moment: Moment) -> list[LogEvent] | Refused:
+def delete(
+    universe: Universe | None, caller: Caller, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
     """End the log; what stays is a tombstone."""
     mine = owned(universe, caller.user_id)
     if isinstance(mine, Refused):
@@ -74,19 +79,19 @@ def delete(universe: Universe | None, caller: Caller, moment: Moment) -> list[Lo
 
 
 def set_member(
-    universe: Universe | None, request: SetMember, caller: Caller, moment: Moment
+    universe: Universe | None, request: SetMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Give a role; in the room, a lower one counts at once."""
     mine = owned(universe, caller.user_id)
     if isinstance(mine, Refused):
         return mine
     if request.user_id == mine.owner:
-        return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason="OWNER")
+        return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason=Reason.OWNER)
     if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
         return refused(
             Code.INVALID_PARAMETERS,
             f"A universe has at most {MAX_MEMBERS} members",
-            reason="TOO_MANY_MEMBERS",
+            reason=Reason.TOO_MANY_MEMBERS,
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
@@ -94,7 +99,7 @@ def set_member(
 
 
 def remove_member(
-    universe: Universe | None, request: RemoveMember, caller: Caller, moment: Moment
+    universe: Universe | None, request: RemoveMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Take a role away; who may not see the universe without it is put out of the room."""
     mine = owned(universe, caller.user_id)
@@ -107,7 +112,7 @@ def remove_member(
 
 
 def _with_consequences(
-    universe: Universe, cause: LogEvent, moment: Moment, refusal: Refused
+    universe: Universe, cause: LogEvent, moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
     after = fold(universe, [cause])
     if after is None:

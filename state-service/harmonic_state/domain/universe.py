@@ -4,24 +4,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harmonic_protocol.log import MusicRequested
-from harmonic_protocol.messages.universes import Universe as PublicUniverse
+from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.messages.universes import UniverseSummary
-from harmonic_protocol.values import Mode, Parameters, Participant, Visibility
+from harmonic_protocol.messages.universes import UniverseView as PublicUniverse
+from harmonic_protocol.values import Mode, Participant, Visibility
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A connection in the room: whose it is, through which gateway, and what it may do."""
+    """A connection in the room: whose it is, through which gateway, and what it may do.
+
+    ``replaces`` is the earlier connection whose session it continues, if it does.
+    """
 
     user_id: str
     username: str
     mode: Mode
     gateway_id: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A connection that lost its transport: whose it was, and since when it is not in the room."""
+
+    user_id: str
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedOperation:
-    """A command that was carried out, to be recognised when it is sent again."""
+    """A command that was carried out, to be recognised when it is sent again.
+
+    ``user_id`` and ``op_id`` are empty where only their hash was stored.
+    """
 
     user_id: str
     op_id: str
@@ -44,6 +60,12 @@ class Universe:
 
     ``seq`` numbers the last frame that members saw; ``updated_at`` is the time of the last
     event, below which no later one may fall. A deleted universe is a tombstone: it keeps its id.
+
+    ``absences`` are the connections whose sessions may be continued in this room although they
+    have no seat any more. One ends when its user may not see the universe, even for a moment.
+
+    ``operations`` are in the order in which they were applied, by ``operation_key``;
+    ``operations_bytes`` is what they take where they are stored with their texts.
     """
 
     id: str
@@ -57,11 +79,13 @@ class Universe:
     seq: int = 0
     deleted: bool = False
     members: Mapping[str, Mode] = field(default_factory=dict)
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: StoredParameters = field(default_factory=StoredParameters)
     last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
+    absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
-    operations: tuple[AppliedOperation, ...] = ()
+    operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
+    operations_bytes: int = 0
 
     def participants(self) -> dict[str, Participant]:
         """Those in the room by user id, in the order of their coming, in their highest mode."""

@@ -1,0 +1,94 @@
+"""The application behind the sockets: from a client's CONNECT to the end of its connection."""
+
+from harmonic_gateway.admission.arrivals import Arrivals
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.commands.intake import Intake
+from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.recovery.recovery import Recovery
+from harmonic_gateway.sockets import Connection, Ended, Received
+from harmonic_runtime.bus.client import Bus
+
+
+class GatewayApplication:
+    """Passes what the sockets report to the part that is responsible.
+
+    ``sessions`` are those whose clients are connected here: it alone adds and removes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: dict[str, Session],
+        bus: Bus,
+        arrivals: Arrivals,
+        greeting: Greeting,
+        tokens: TokenWatch,
+        intake: Intake,
+        recovery: Recovery,
+        departures: Departures,
+    ) -> None:
+        self._sessions = sessions
+        self._bus = bus
+        self._arrivals = arrivals
+        self._greeting = greeting
+        self._tokens = tokens
+        self._intake = intake
+        self._recovery = recovery
+        self._departures = departures
+        self._draining = False
+
+    def refuse_handshake(self) -> str | None:
+        """Why no new connection is taken at the moment, if none is."""
+        if self._draining:
+            return "This server is about to stop"
+        if not self._bus.connected:
+            return "The server cannot reach its bus"
+        if self._recovery.is_busy:
+            return "Too many clients come at once"
+        return None
+
+    async def connect(self, connection: Connection, auth: object) -> None:
+        """Accept a client whose token is good."""
+        await self._arrivals.arrive(connection, auth)
+
+    def connected(self, connection: Connection) -> None:
+        """Greet an accepted client, and bring it up to date if it came back."""
+        session: Session = connection.session
+        self._sessions[connection.id] = session
+        prepared = self._arrivals.connected(connection)
+        self._greeting.send(session, prepared.report)
+        self._recovery.complete(session, prepared)
+        self._tokens.begin(session)
+
+    def abandoned(self, connection: Connection) -> None:
+        """The client disconnected after it was accepted and before CONNECT was sent."""
+        self._arrivals.abandoned(connection)
+
+    def pinged(self, connection: Connection) -> None:
+        """Record what the client will have received once it answers this ping."""
+        self._recovery.pinged(connection)
+
+    def ponged(self, connection: Connection) -> None:
+        """The client has everything that was sent before this ping."""
+        self._arrivals.ponged(connection.session)
+        self._recovery.ponged(connection)
+
+    def receive(self, connection: Connection, event: Received) -> None:
+        """Take an event of a client."""
+        self._intake.take(connection.session, event)
+
+    def disconnected(self, connection: Connection, ended: Ended) -> None:
+        """A client is gone."""
+        session: Session = connection.session
+        self._sessions.pop(connection.id, None)
+        self._arrivals.left(session)
+        self._intake.forget(session)
+        self._recovery.ended(session, ended)
+        self._departures.depart(session, ended)
+
+    async def close(self) -> None:
+        """Take no new client, and leave every session for another gateway."""
+        self._draining = True
+        await self._departures.close(list(self._sessions.values()))

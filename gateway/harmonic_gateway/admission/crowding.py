@@ -1,0 +1,115 @@
+"""How many connections each user has at this gateway, and who makes way where these are too many.
+
+A client that comes back may find its earlier connection still counted, since nobody has noticed
+yet that it is broken. So it takes that one's place where it is known by its ``pid``. Else all of
+the user's connections are pinged, and it waits for the room of one that does not answer.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from harmonic_gateway.membership.session import Session
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.observability.metrics import Metrics
+
+#: Connections of one user that may wait for another's room; others are refused at once.
+MAX_WAITING_PER_USER = 8
+#: A client that does not answer is gone so long after its ping's timeout, at the latest.
+MARGIN_S = 1.0
+
+
+@dataclass(slots=True)
+class _User:
+    here: dict[str, Session] = field(default_factory=dict)
+    waiting: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Crowding:
+    """Counts the connections of all users, and bounds those of each."""
+
+    def __init__(
+        self, *, connections_per_user: int, ping_timeout_s: float, metrics: Metrics
+    ) -> None:
+        self._most = connections_per_user
+        self._patience_s = ping_timeout_s + MARGIN_S
+        self._users: dict[str, _User] = {}
+        self._refusals = metrics.counter(
+            "user_connection_refusals", "connects refused: the user has enough connections here"
+        )
+        self._replaced = metrics.counter(
+            "user_connections_replaced", "connections closed: their client came back beside them"
+        )
+
+    async def admit(self, session: Session, pid: object) -> Refused | None:
+        """Count a connection whose client says that it is known by ``pid``, or refuse it.
+
+        What was counted has to be said to have :meth:`left`, whatever becomes of it.
+        """
+        user_id = session.identity.user_id
+        user = self._users.setdefault(user_id, _User())
+        is_full = len(user.here) >= self._most and not self._replaces(user, pid)
+        if is_full and not await self._find_room(user_id, user):
+            self._refusals.inc()
+            return refused(
+                Code.RATE_LIMITED,
+                f"A user has at most {self._most} connections",
+                reason=Reason.CONNECTIONS,
+                limit=self._most,
+            )
+        # Where the one that it replaces was the only one, the user had been forgotten.
+        self._users.setdefault(user_id, user).here[session.connection.id] = session
+        return None
+
+    def left(self, session: Session) -> None:
+        """A connection is not here any more; may be said again."""
+        user_id = session.identity.user_id
+        user = self._users.get(user_id)
+        if user is None or user.here.pop(session.connection.id, None) is None:
+            return
+        user.news.set()
+        self._forget(user_id, user)
+
+    def ponged(self, session: Session) -> None:
+        """A connection has shown that it is alive."""
+        user = self._users.get(session.identity.user_id)
+        if user is not None and user.waiting:
+            user.news.set()
+
+    def _replaces(self, user: _User, pid: object) -> bool:
+        for earlier in user.here.values():
+            if earlier.pid is not None and earlier.pid == pid:
+                # Its last word would come after the first one of the connection that replaces it.
+                earlier.replaced = True
+                self._replaced.inc()
+                self.left(earlier)
+                earlier.connection.close()
+                return True
+        return False
+
+    def _forget(self, user_id: str, user: _User) -> None:
+        """Keep nothing of a user who has no connection and waits for none."""
+        if not user.here and not user.waiting and self._users.get(user_id) is user:
+            del self._users[user_id]
+
+    async def _find_room(self, user_id: str, user: _User) -> bool:
+        """Wait until one of the user's connections is gone, or all have shown to be alive."""
+        if user.waiting >= MAX_WAITING_PER_USER:
+            return False
+        user.waiting += 1
+        for session in user.here.values():
+            session.connection.ping_now()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                while len(user.here) >= self._most:
+                    if not any(each.connection.in_doubt for each in user.here.values()):
+                        return False
+                    user.news.clear()
+                    await user.news.wait()
+        except TimeoutError:
+            return False
+        finally:
+            user.waiting -= 1
+            self._forget(user_id, user)
+        return True

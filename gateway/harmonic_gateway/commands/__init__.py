@@ -1,0 +1,1 @@
+"""From a client's event to the answer of the universe's owner."""

@@ -1,0 +1,111 @@
+"""From what a client sent to a command: checked in full before anybody acts on it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from harmonic_protocol.catalogue import COMMANDS, ClientCommand
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
+
+#: Fields of one object, and values of a whole payload: of those that are declared, audio analyses
+#: have most. More cost time to look at, one by one, and mean nothing.
+MAX_FIELDS = 64
+MAX_VALUES = 8192
+_MAX_ECHOED_CHARACTERS = 64
+
+
+def read_command(
+    name: str, args: tuple[object, ...] | None, size_bytes: int
+) -> ClientCommand | Refused:
+    """The command that an event means, or why it means none.
+
+    ``args`` is ``None`` where they nest too deeply, or are too large, to be read at all.
+    """
+    declared = COMMANDS.get(name)
+    limit = declared.spec.max_bytes if declared else MAX_MESSAGE_BYTES
+    if size_bytes > limit:
+        return refused(
+            Code.INVALID_PARAMETERS,
+            f"The message has {size_bytes} bytes; at most {limit} are taken",
+            reason=Reason.TOO_LARGE,
+            limitBytes=limit,
+        )
+    if declared is None:
+        return refused(
+            Code.INVALID_PARAMETERS,
+            "Unknown event",
+            reason=Reason.UNKNOWN_EVENT,
+            event=name[:_MAX_ECHOED_CHARACTERS],
+        )
+    payload = _TOO_DEEP if args is None else _payload(args)
+    if isinstance(payload, Refused):
+        return payload
+    try:
+        return declared.model_validate(payload)
+    except ValidationError as error:
+        return invalid_fields(error, declared)
+
+
+def _payload(args: tuple[object, ...]) -> dict[str, object] | Refused:
+    """The one object that an event takes."""
+    # A wrapper around emit() sends ``undefined`` as ``null`` after the payload.
+    while len(args) > 1 and args[-1] is None:
+        args = args[:-1]
+    misshapen = _misshapen(args)
+    if misshapen is not None:
+        return misshapen
+    payload = args[0] if args else None
+    if len(args) == 1 and isinstance(payload, dict):
+        return payload
+    return refused(
+        Code.INVALID_PARAMETERS,
+        "The event takes one argument, an object",
+        reason=Reason.NOT_AN_OBJECT,
+    )
+
+
+def text_field(args: tuple[object, ...] | None, field: str, max_characters: int) -> str | None:
+    """A short text field of an unchecked payload, to be named in its refusal."""
+    payload: object = args[0] if args else None
+    value: Any = payload.get(field) if isinstance(payload, Mapping) else None
+    return value[:max_characters] if isinstance(value, str) else None
+
+
+_TOO_DEEP = refused(
+    Code.INVALID_PARAMETERS,
+    f"The message nests deeper than {MAX_MESSAGE_DEPTH} levels",
+    reason=Reason.TOO_DEEP,
+    limitDepth=MAX_MESSAGE_DEPTH,
+)
+_TOO_MANY_VALUES = refused(
+    Code.INVALID_PARAMETERS,
+    f"The message has more than {MAX_FIELDS} fields in one object, or {MAX_VALUES} values",
+    reason=Reason.TOO_MANY_VALUES,
+    limitFields=MAX_FIELDS,
+    limitValues=MAX_VALUES,
+)
+
+
+def _misshapen(args: tuple[object, ...]) -> Refused | None:
+    """Why a payload is not worth validating: so deep, or so wide, is nothing that is declared."""
+    level: Sequence[object] = args
+    values = 0
+    for _ in range(MAX_MESSAGE_DEPTH):
+        children: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                if len(item) > MAX_FIELDS:
+                    return _TOO_MANY_VALUES
+                children.extend(item.values())
+            elif isinstance(item, list):
+                values += len(item)
+                if values > MAX_VALUES:
+                    return _TOO_MANY_VALUES
+                children.extend(item)
+        level = [child for child in children if isinstance(child, dict | list)]
+        if not level:
+            return None
+    return _TOO_DEEP

@@ -1,0 +1,142 @@
+"""Taking the events of clients: checked, counted, queued behind earlier ones."""
+
+from harmonic_gateway.commands.inbound import read_command, text_field
+from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, QueuedCommand
+from harmonic_gateway.commands.worker import Worker
+from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.limits.allowances import Allowance, limited
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.sockets import Connection, Received
+from harmonic_protocol.catalogue import COMMANDS, SIGNALS
+from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
+from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock
+
+_MAX_ECHOED_CHARACTERS = 64
+
+
+class Intake:
+    """Checks an event and queues the command that it means, or its refusal; never blocks.
+
+    A connection has a mailbox from its first waiting command until its last one is done.
+    """
+
+    def __init__(
+        self,
+        *,
+        worker: Worker,
+        standing: Standing,
+        answers: Answers,
+        clock: Clock,
+        metrics: Metrics,
+        limits: MailboxLimits,
+        flood: Allowance,
+    ) -> None:
+        self._flood = flood
+        self._worker = worker
+        self._standing = standing
+        self._answers = answers
+        self._clock = clock
+        self._limits = limits
+        self._mailboxes: dict[Connection, Mailbox] = {}
+        self._large = metrics.counter("large_messages", "messages above 16 KiB")
+        self._full = metrics.counter("command_queue_refusals", "commands refused: queue full")
+        self._floods = metrics.counter("flood_refusals", "events refused: connection too busy")
+
+    def take(self, session: Session, event: Received) -> None:
+        """Take an event of a client."""
+        connection = session.connection
+        arrived_at_s = self._clock.now().timestamp()
+        if event.size_bytes > LARGE_MESSAGE_BYTES:
+            self._large.inc()
+        over = self._count(session, event, arrived_at_s)
+        if over is not None:
+            self._floods.inc()
+            self._refuse(connection, event, over)
+            return
+        command = read_command(event.name, event.args, event.size_bytes)
+        refusal = self._standing.refusal(session.identity)
+        if refusal is not None and not isinstance(command, RefreshToken):
+            self._refuse(connection, event, refusal)
+        elif isinstance(command, TimeSync):
+            # At once: waiting behind other commands would count as the way here.
+            self._tell_time(connection, command, event.ack_id, arrived_at_s)
+        else:
+            self._queue(session, event, command)
+
+    def _count(self, session: Session, event: Received, now_s: float) -> Refused | None:
+        """Count an event, before it is read; live signals have a guard of their own."""
+        if event.name not in SIGNALS:
+            wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
+            if wait_s:
+                return limited(self._flood, int(wait_s * 1000) + 1)
+        declared = COMMANDS.get(event.name)
+        if declared is None:
+            return None
+        return session.rates.take(declared, event.size_bytes, now_s)
+
+    def forget(self, session: Session) -> None:
+        """Drop what waits: its connection is gone."""
+        mailbox = self._mailboxes.get(session.connection)
+        if mailbox is not None:
+            mailbox.clear()
+
+    def _queue(self, session: Session, event: Received, command: QueuedCommand) -> None:
+        connection = session.connection
+        queued = Queued(
+            event.name,
+            command,
+            self._clock.monotonic() + self._limits.time_s,
+            event.ack_id,
+            event.size_bytes,
+            text_field(event.args, "universeId", _MAX_ECHOED_CHARACTERS),
+            text_field(event.args, "opId", _MAX_ECHOED_CHARACTERS),
+        )
+        working = self._mailboxes.get(connection)
+        mailbox = working or Mailbox()
+        if not mailbox.put(queued, self._limits):
+            self._full.inc()
+            self._refuse(connection, event, self._too_many())
+        elif working is None:
+            self._mailboxes[connection] = mailbox
+            self._worker.start(session, mailbox, lambda: self._done(connection))
+
+    def _done(self, connection: Connection) -> None:
+        self._mailboxes.pop(connection, None)
+
+    def _tell_time(
+        self, connection: Connection, asked: TimeSync, ack_id: int | None, received_at_s: float
+    ) -> None:
+        if ack_id is None:
+            return
+        answer = TimeSynced(
+            t0=asked.t0,
+            t1=round(received_at_s * 1000, 3),
+            t2=round(self._clock.now().timestamp() * 1000, 3),
+            rtt_ms=connection.round_trip_ms,
+        )
+        connection.acknowledge(ack_id, answer.to_wire())
+
+    def _too_many(self) -> Refused:
+        return refused(
+            Code.RATE_LIMITED,
+            "Too many commands wait on this connection",
+            reason=Reason.QUEUE_FULL,
+            limit=self._limits.commands,
+            windowMs=1000,
+            retryAfterMs=1000,
+        )
+
+    def _refuse(self, connection: Connection, event: Received, refusal: Refused) -> None:
+        self._answers.refused(
+            connection,
+            COMMANDS.get(event.name),
+            refusal,
+            event.ack_id,
+            universe_id=text_field(event.args, "universeId", _MAX_ECHOED_CHARACTERS),
+            op_id=text_field(event.args, "opId", _MAX_ECHOED_CHARACTERS),
+        )

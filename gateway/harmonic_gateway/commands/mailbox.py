@@ -1,0 +1,71 @@
+"""Commands that wait for their connection's earlier ones."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.messages.declaration import LiveSignal
+from harmonic_protocol.refusals import Refused
+
+#: What may wait, or why there is no command.
+QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A command, or why there is none, in the order of its coming.
+
+    It is carried out or refused until ``deadline_s``, by the monotonic clock: its time began when
+    it was read. ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
+    as it said.
+    """
+
+    name: str
+    command: QueuedCommand
+    deadline_s: float
+    ack_id: int | None
+    size_bytes: int
+    universe_id: str | None
+    op_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLimits:
+    """How many commands may wait on one connection, of how many bytes in sum, and how long each."""
+
+    commands: int
+    bytes: int
+    time_s: float
+
+
+class Mailbox:
+    """A connection's commands that wait, in order, bounded in number and bytes."""
+
+    __slots__ = ("_bytes", "_queue")
+
+    def __init__(self) -> None:
+        self._queue: deque[Queued] = deque()
+        self._bytes = 0
+
+    def put(self, queued: Queued, limits: MailboxLimits) -> bool:
+        """Add a command; ``False`` if too many, or too large ones, wait already."""
+        size_bytes = self._bytes + queued.size_bytes
+        if len(self._queue) >= limits.commands or size_bytes > limits.bytes:
+            return False
+        self._queue.append(queued)
+        self._bytes += queued.size_bytes
+        return True
+
+    def take(self) -> Queued | None:
+        """The next command, if there is one."""
+        if not self._queue:
+            return None
+        queued = self._queue.popleft()
+        self._bytes -= queued.size_bytes
+        return queued
+
+    def clear(self) -> None:
+        """Forget what waits: its connection is gone."""
+        self._queue.clear()
+        self._bytes = 0

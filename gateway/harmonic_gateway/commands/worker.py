@@ -1,0 +1,100 @@
+"""Carrying out the commands of each connection, one after the other."""
+
+from collections.abc import Awaitable, Callable
+
+from harmonic_gateway.commands.execution import Commands
+from harmonic_gateway.commands.mailbox import Mailbox, Queued
+from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.owners import OVERDUE
+from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.clock import Clock
+from harmonic_runtime.process.lifecycle import Tasks
+
+#: Gives a session a newer token, or says why not.
+Refresh = Callable[[Session, RefreshToken], Awaitable[Refused | None]]
+
+
+class Worker:
+    """Carries out what waits in a mailbox, in the order of its coming."""
+
+    def __init__(
+        self,
+        *,
+        commands: Commands,
+        refresh: Refresh,
+        standing: Standing,
+        allowances: Allowances,
+        answers: Answers,
+        tasks: Tasks,
+        clock: Clock,
+        log: BoundLogger,
+    ) -> None:
+        self._commands = commands
+        self._refresh = refresh
+        self._standing = standing
+        self._allowances = allowances
+        self._answers = answers
+        self._tasks = tasks
+        self._clock = clock
+        self._log = log
+
+    def start(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
+        """Carry out all that waits, and what comes meanwhile; ``done`` is called at the end."""
+        self._tasks.start(self._work(session, mailbox, done), name="commands")
+
+    async def _work(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
+        try:
+            while (queued := mailbox.take()) is not None:
+                declared = COMMANDS.get(queued.name)
+                try:
+                    refusal = await self._carry_out(session, queued)
+                    if refusal is not None:
+                        self._answers.refused(
+                            session.connection,
+                            declared,
+                            refusal,
+                            queued.ack_id,
+                            universe_id=queued.universe_id,
+                            op_id=queued.op_id,
+                        )
+                except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
+                    self._log.exception("command_failed", command=queued.name)
+                    failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
+                    # With nothing in it that the client said, which may be what fails.
+                    self._answers.refused(session.connection, declared, failed, queued.ack_id)
+        finally:
+            done()
+
+    async def _carry_out(self, session: Session, queued: Queued) -> Refused | None:
+        if self._is_overdue(queued):
+            return OVERDUE
+        declared = COMMANDS.get(queued.name)
+        rate = declared.spec.rate if declared else None
+        # What is invalid counts as well; what is refused here does not.
+        over = await self._allowances.take(session.identity.user_id, rate)
+        if over is not None:
+            return over
+        command = queued.command
+        if isinstance(command, Refused):
+            return command
+        if isinstance(command, RefreshToken):
+            refusal = await self._refresh(session, command)
+            if refusal is None:
+                self._answers.accepted(session.connection, queued.name, queued.ack_id)
+            return refusal
+        # Counting may have taken all the time that was left.
+        if self._is_overdue(queued):
+            return OVERDUE
+        # The token was good when the command came; it has waited since.
+        return self._standing.refusal(session.identity) or await self._commands.carry_out(
+            session, command, queued
+        )
+
+    def _is_overdue(self, queued: Queued) -> bool:
+        return queued.deadline_s <= self._clock.monotonic()

@@ -1,0 +1,1 @@
+"""From stored records and live signals to encoded frames, in order and without gaps."""

@@ -1,0 +1,216 @@
+"""The chain of one universe's records: which is due next, and what is missing before it. Pure.
+
+The broker republishes what is stored, at most once. Each record names the position of the one
+before it, so a missing one shows when the next arrives, or when an owner names a position that
+was not heard of. The invariants:
+
+- Records are delivered in the order of their positions, each once, and none before all that the
+  log holds before it, back to where the chain began.
+- A record waits until the notes that it refers to are fetched, and all after it wait with it.
+- One thing is waited for at a time: notes, a part of the log, or a pause before the next attempt.
+  The timer for an overdue record runs beside that.
+- After :meth:`Chain.close`, and once the log turned out to be trimmed, there is nothing to do.
+
+Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from harmonic_gateway.delivery.frames import RecordDelivery
+
+#: Records that may wait for one that is missing; beyond it they are fetched again later.
+MAX_WAITING_RECORDS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A record at its position; ``previous`` is the position of the one before it."""
+
+    position: int
+    previous: int
+    delivery: RecordDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send a record's frames, with the notes that they refer to, by request."""
+
+    heard: Heard
+    notes: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchNotes:
+    """Fetch a record's notes, and report :meth:`Chain.notes_fetched`."""
+
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecords:
+    """Ask the owner for the records after a position; report what came of it."""
+
+    after_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait before the next attempt, and report :meth:`Chain.paused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Report :meth:`Chain.timed_out` once a record that was spoken of is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """What is missing is not to be had any more: whoever needs it must begin anew."""
+
+
+Step: TypeAlias = Deliver | FetchNotes | FetchRecords | Pause | StartTimer | Lose
+
+
+class Chain:
+    """The records of one universe, from some position on."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self._heard: deque[Heard] = deque()
+        self._read: deque[Heard] = deque()
+        self._notes: Mapping[str, bytes] | None = None
+        self._expected = 0
+        self._is_behind = False
+        self._catches_up = False
+        self._waits = False
+        self._pauses = False
+        self._is_timed = False
+        self._is_lost = False
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is delivered any more."""
+        return self._is_closed
+
+    # Events.
+
+    def begin(self, position: int) -> int:
+        """Begin right after ``position``, or before it with all that was heard since; where.
+
+        Somebody else's snapshot may be older than the one that ``position`` is of.
+        """
+        first = self._heard[0].previous if self._heard else position
+        self.position = min(position, first)
+        return self.position
+
+    def hear(self, heard: Heard) -> None:
+        """A record was republished."""
+        if not self._is_closed and len(self._heard) < MAX_WAITING_RECORDS:
+            # Beyond that, the next one will show that it is missing.
+            self._heard.append(heard)
+
+    def expect(self, position: int) -> None:
+        """An owner spoke of ``position``."""
+        self._expected = max(self._expected, position)
+
+    def resync(self) -> None:
+        """Something may have been lost on the way."""
+        self._is_behind = True
+
+    def timed_out(self) -> bool:
+        """The timer has run out; whether a record is overdue."""
+        self._is_timed = False
+        is_overdue = self.position is not None and self._expected > self.position
+        self._is_behind = self._is_behind or is_overdue
+        return is_overdue
+
+    def notes_fetched(self, notes: Mapping[str, bytes]) -> None:
+        """The notes are there, but for those that are not kept any more."""
+        self._waits = False
+        self._notes = notes
+
+    def part_read(self, records: Sequence[Heard], *, complete: bool) -> None:
+        """The log goes on with ``records``, and ends there if they are ``complete``."""
+        self._waits = False
+        self._read.extend(records)
+        self._is_behind = not complete
+        self._pauses = not complete and not records
+
+    def read_failed(self) -> None:
+        """The owner could not be asked."""
+        self._waits = False
+        self._pauses = True
+
+    def trimmed(self) -> None:
+        """The log does not reach back to where the chain ends."""
+        self._is_lost = True
+
+    def paused(self) -> None:
+        """The pause is over."""
+        self._waits = False
+
+    def close(self) -> None:
+        """Nobody is interested any more."""
+        self._is_closed = True
+        self._heard.clear()
+        self._read.clear()
+
+    # What is to be done.
+
+    def next(self) -> Step | None:
+        """The next thing to do, if there is one now."""
+        if self._is_closed or self.position is None:
+            return None
+        if self._is_lost:
+            self.close()
+            return Lose()
+        step = None if self._waits else self._advance(self.position)
+        if step is None and self._expected > self.position and not self._is_timed:
+            self._is_timed = True
+            return StartTimer()
+        return step
+
+    def _advance(self, position: int) -> Step | None:
+        if self._pauses:
+            self._pauses, self._waits = False, True
+            return Pause()
+        while True:
+            if self._read:
+                queue = self._read
+            elif self._is_behind:
+                self._catches_up, self._waits = True, True
+                return FetchRecords(position)
+            elif self._catches_up and not self._joins_up(position):
+                # The owner's replica of the log lags behind what was republished.
+                self._is_behind, self._waits = True, True
+                return Pause()
+            elif not self._heard:
+                return None
+            else:
+                self._catches_up = False
+                queue = self._heard
+            head = queue[0]
+            if head.position <= position:
+                queue.popleft()
+            elif queue is self._heard and head.previous > position:
+                self._is_behind = True
+            else:
+                return self._take(queue)
+
+    def _take(self, queue: deque[Heard]) -> Step:
+        head = queue[0]
+        if self._notes is None and head.delivery.pieces():
+            self._waits = True
+            return FetchNotes(head)
+        notes, self._notes = self._notes or {}, None
+        queue.popleft()
+        self.position = head.position
+        return Deliver(head, notes)
+
+    def _joins_up(self, position: int) -> bool:
+        ahead = next((heard for heard in self._heard if heard.position > position), None)
+        return ahead is None or ahead.previous <= position

@@ -1,0 +1,185 @@
+"""Following one universe's log: what its chain asks for is done here, and what came of it reported.
+
+The decisions are the chain's (:mod:`harmonic_gateway.delivery.chain`).
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, assert_never
+
+from harmonic_gateway.delivery.chain import (
+    Chain,
+    Deliver,
+    FetchNotes,
+    FetchRecords,
+    Heard,
+    Lose,
+    Pause,
+    StartTimer,
+    Step,
+)
+from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
+from harmonic_gateway.delivery.history import History, LogTrimmed
+from harmonic_gateway.delivery.places import place
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.log import Notice
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.lifecycle import Tasks
+
+#: How long a record that an owner spoke of may be on its way before it is fetched.
+OVERDUE_S = 0.3
+#: Pauses between two attempts to fetch what is missing.
+RETRY_S = 0.5
+
+SEQUENCE = "Nats-Sequence"
+PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
+
+Sink = Callable[[int, list[Frame], list[Notice]], None]
+
+
+class Feed:
+    """The records of one universe from some position on.
+
+    ``sink`` gets each record's position, frames and notices, synchronously and in order.
+    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere.
+    """
+
+    def __init__(
+        self,
+        universe_id: str,
+        *,
+        sink: Sink,
+        on_lost: Callable[[], None],
+        history: History,
+        tasks: Tasks,
+        log: BoundLogger,
+    ) -> None:
+        self.universe_id = universe_id
+        self._sink = sink
+        self._on_lost = on_lost
+        self._history = history
+        self._tasks = tasks
+        self._log = log
+        self._chain = Chain()
+        #: The record that was delivered last, and its position.
+        self._last: tuple[int, str] = (0, "")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, position: int) -> int:
+        """Set where to begin, ``position`` or before it; followed by :meth:`go_on`."""
+        return self._chain.begin(position)
+
+    def go_on(self) -> None:
+        """Do all that can be done now."""
+        while (step := self._chain.next()) is not None:
+            self._do(step)
+
+    def close(self) -> None:
+        """Deliver nothing more."""
+        self._chain.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def hear(self, message: Message) -> None:
+        """Take a republished record."""
+        heard = Heard(
+            int(message.headers[SEQUENCE]),
+            int(message.headers[PREVIOUS_SEQUENCE]),
+            read_record(message.payload),
+        )
+        if heard.delivery.loses_history and self._chain.position is not None:
+            self.turned_back()
+            return
+        self._chain.hear(heard)
+        self.go_on()
+
+    def turned_back(self) -> None:
+        """The log has lost records that were delivered, or others that were due."""
+        self._chain.trimmed()
+        self.go_on()
+
+    def expect(self, position: int) -> None:
+        """An owner spoke of ``position``: fetch it if it does not come by itself."""
+        self._chain.expect(position)
+        self.go_on()
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Deliver(heard=heard, notes=notes):
+                frames = frames_of(self.universe_id, heard, notes)
+                self._last = heard.position, heard.delivery.record_id
+                self._sink(heard.position, frames, heard.delivery.notices)
+            case FetchNotes(heard=heard):
+                self._start(self._fetch_notes(heard.delivery))
+            case FetchRecords(after_position=after):
+                self._log.info("log_read", universe=self.universe_id, after=after)
+                self._start(self._read_log(after))
+            case Pause():
+                self._start(self._pause())
+            case StartTimer():
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(OVERDUE_S, self._time_out)
+            case Lose():
+                self._log.error("log_trimmed", universe=self.universe_id)
+                self.close()
+                self._on_lost()
+            case _:
+                assert_never(step)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.start(work, name=f"feed {self.universe_id}")
+
+    def _time_out(self) -> None:
+        if self._chain.timed_out():
+            self._log.info("record_overdue", universe=self.universe_id)
+        self.go_on()
+
+    async def _fetch_notes(self, delivery: RecordDelivery) -> None:
+        found: dict[str, bytes] = {}
+        for piece in delivery.pieces():
+            notes = await self._history.notes(piece)
+            if notes is None:
+                self._log.warning("notes_missing", request=piece.request_id)
+            else:
+                found[piece.request_id] = notes
+        self._chain.notes_fetched(found)
+        self.go_on()
+
+    async def _read_log(self, after_position: int) -> None:
+        try:
+            position, record_id = self._last
+            known = record_id if position == after_position else None
+            part = await self._history.read(self.universe_id, after_position, known or None)
+        except BusUnavailable:
+            self._chain.read_failed()
+        except LogTrimmed:
+            self._chain.trimmed()
+        else:
+            records = []
+            for logged in part.records:
+                events = [event.model_dump() for event in logged.record.events]
+                delivery = deliver(events, logged.record.id)
+                records.append(Heard(logged.position, after_position, delivery))
+                after_position = logged.position
+            self._chain.part_read(records, complete=part.complete)
+        self.go_on()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(RETRY_S)
+        self._chain.paused()
+        self.go_on()
+
+
+def frames_of(universe_id: str, heard: Heard, notes: Mapping[str, bytes]) -> list[Frame]:
+    """A record's frames with their offsets; pieces whose notes are not there are left out."""
+    frames = [
+        frame if isinstance(frame, Frame) else with_notes(frame, notes[frame.request_id])
+        for frame in heard.delivery.frames
+        if isinstance(frame, Frame) or frame.request_id in notes
+    ]
+    for index, frame in enumerate(frames, start=1):
+        whole = index == len(frames)
+        frame.offset = place(universe_id, heard.position, None if whole else index)
+    return frames

@@ -1,0 +1,84 @@
+"""From a stored record to what the members of a room are sent: encoded once, for all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.catalogue import EVENTS
+from harmonic_protocol.log import NOTICES, HistoryLost, MusicStored, Notice
+from harmonic_protocol.messages.declaration import Audience
+from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.schema import WireModel
+
+#: Events that carry all of what they tell, so that the latest one of a universe says it all.
+_SUPERSEDING = {name for name, event in EVENTS.items() if issubclass(event, ParametersUpdated)}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery:
+    """What one record means to a gateway: ``frames`` for all, ``notices`` for itself.
+
+    ``request_id`` names the piece whose notes are still to be fetched, at that place of
+    ``frames`` where they belong. ``record_id`` is the record's own: positions may come again.
+    """
+
+    frames: list[Frame | MusicStored]
+    notices: list[Notice]
+    record_id: str = ""
+
+    @property
+    def loses_history(self) -> bool:
+        """Whether the record says that it does not continue what is before it."""
+        return any(isinstance(notice, HistoryLost) for notice in self.notices)
+
+    def pieces(self) -> list[MusicStored]:
+        """The pieces whose notes must be fetched before the frames can be sent."""
+        return [frame for frame in self.frames if isinstance(frame, MusicStored)]
+
+
+def encode(name: str, data: Mapping[str, Any], *, replayed: bool = False) -> Frame:
+    """An event's frame. A number that JSON does not know becomes ``null``."""
+    supersedes = f"{name} {data['universeId']}" if name in _SUPERSEDING else None
+    body = to_json(data, inf_nan_mode="null")
+    return Frame.event(name, _as_replayed(body) if replayed else body, supersedes=supersedes)
+
+
+def _as_replayed(body: bytes) -> bytes:
+    """The same event for one who missed it: what members were sent, and a field at its end."""
+    return body[:-1] + b',"replayed":true}'
+
+
+def encode_event(event: WireModel, name: str) -> Frame:
+    """A declared event's frame."""
+    return Frame.event(name, event.to_json())
+
+
+def read_record(payload: bytes) -> RecordDelivery:
+    """A record's delivery; events of a name that only a newer version knows are passed over."""
+    record = from_json(payload, allow_inf_nan=False)
+    return deliver(record["events"], record["id"])
+
+
+def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> RecordDelivery:
+    """The delivery of a record's events, each ``{name, data}``."""
+    frames: list[Frame | MusicStored] = []
+    notices: list[Notice] = []
+    for event in events:
+        name, data = event["name"], event["data"]
+        notice = NOTICES.get(name)
+        if notice is not None:
+            notices.append(notice.model_validate(data))
+        elif name == MusicStored.name:
+            frames.append(MusicStored.model_validate(data))
+        elif name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
+            frames.append(encode(name, data))
+    return RecordDelivery(frames, notices, record_id)
+
+
+def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:
+    """``music_generated`` from its stored part and the JSON array of its notes."""
+    body = music.to_json()[:-1] + b',"notes":' + notes + b"}"
+    return Frame.event(music.name, _as_replayed(body) if replayed else body)

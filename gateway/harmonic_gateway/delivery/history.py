@@ -1,0 +1,51 @@
+"""Reading what a universe's log holds after a position, and the notes that it refers to."""
+
+import asyncio
+
+from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.owners import Owners
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_protocol.log import MusicStored
+from harmonic_protocol.refusals import Code
+from harmonic_runtime.bus.client import BusUnavailable
+
+#: Logs that are read at the same time.
+LOGS_READ_AT_ONCE = 32
+
+
+class LogTrimmed(Exception):
+    """The log does not reach back to a position any more."""
+
+
+class History:
+    """The stored records of universes, for those who missed some of them."""
+
+    def __init__(self, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
+        self._owners = owners
+        self._pieces = pieces
+        self._caller = Caller("", "", gateway_id=gateway_id)
+        self._turns = asyncio.Semaphore(LOGS_READ_AT_ONCE)
+
+    async def read(
+        self, universe_id: str, after_position: int, after_record: str | None = None
+    ) -> LogPart:
+        """The records after a position, or the first of them.
+
+        Raise :class:`LogTrimmed` where they are not kept any more, or where another record stands
+        there than ``after_record``, and :class:`BusUnavailable` where the owner cannot be asked.
+        """
+        request = ReadLog(
+            universe_id=universe_id, after_position=after_position, after_record=after_record
+        )
+        async with self._turns:
+            reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)
+        if reply.error is not None and reply.error.code is Code.NOT_FOUND:
+            raise LogTrimmed
+        if reply.error is not None:
+            raise BusUnavailable(reply.error.message)
+        return LogPart.model_validate(reply.result)
+
+    async def notes(self, piece: MusicStored) -> bytes | None:
+        """The JSON array of a piece's notes; ``None`` if they are no longer kept."""
+        return await self._pieces.notes(piece)

@@ -1,0 +1,149 @@
+"""Live signals from one connection to its room, over all gateways, stored nowhere."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.catalogue import EVENTS, UNNAMED_SIGNAL
+from harmonic_protocol.messages.declaration import Delivery, LiveSignal
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+
+#: The sizes of the attachments that follow the JSON text in a signal's payload.
+ATTACHMENT_BYTES = "Hu-Attachment-Bytes"
+#: The event that a signal is.
+EVENT = "Hu-Event"
+#: The connection that a signal comes from.
+SENDER = "Hu-Sender"
+#: How often it is looked at what waits.
+BUDGET_INTERVAL_S = 0.1
+
+
+class Signals:
+    """Passes signals on to rooms, within each room's budget of bytes.
+
+    Beyond it, the newest of each sender and kind waits until there is room for it, and replaces
+    the one before; nothing else waits.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[str, Message], None],
+        *,
+        bytes_per_s: int,
+        metrics: Metrics,
+    ) -> None:
+        self._send = send
+        self._bytes_per_s = bytes_per_s
+        self._rooms: dict[str, _Budget] = {}
+        self._superseded = metrics.counter("signals_superseded", "signals replaced by a newer one")
+
+    def take(self, universe_id: str, message: Message) -> None:
+        """Pass a signal on now, or later, or never if a newer one comes before."""
+        budget = self._rooms.get(universe_id)
+        now_s = asyncio.get_running_loop().time()
+        if budget is None:
+            budget = self._rooms[universe_id] = _Budget(now_s)
+        kind = message.headers.get(SENDER, ""), event_name(message)
+        if kind in budget.waiting:
+            self._superseded.inc()
+            budget.waiting[kind] = message
+        elif budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
+            budget.waiting[kind] = message
+        else:
+            self._send(universe_id, message)
+        self._look_again(universe_id, budget)
+
+    def _look_again(self, universe_id: str, budget: "_Budget") -> None:
+        if budget.timer is None:
+            loop = asyncio.get_running_loop()
+            budget.timer = loop.call_later(BUDGET_INTERVAL_S, self._drain, universe_id, budget)
+
+    def _drain(self, universe_id: str, budget: "_Budget") -> None:
+        budget.timer = None
+        now_s = asyncio.get_running_loop().time()
+        for kind, message in list(budget.waiting.items()):
+            if not budget.spend(len(message.payload), now_s, self._bytes_per_s):
+                break
+            del budget.waiting[kind]
+            self._send(universe_id, message)
+        if budget.waiting or budget.owes(now_s, self._bytes_per_s):
+            self._look_again(universe_id, budget)
+        else:
+            del self._rooms[universe_id]
+
+
+class _Budget:
+    """What a room has spent: it may be in debt for one message, and has to earn it back."""
+
+    __slots__ = ("_debt_bytes", "_since_s", "timer", "waiting")
+
+    def __init__(self, now_s: float) -> None:
+        self.waiting: dict[tuple[str, str], Message] = {}
+        self.timer: asyncio.TimerHandle | None = None
+        self._debt_bytes = 0.0
+        self._since_s = now_s
+
+    def owes(self, now_s: float, bytes_per_s: int) -> bool:
+        """Whether it is still in debt."""
+        earned = (now_s - self._since_s) * bytes_per_s
+        self._debt_bytes = max(0.0, self._debt_bytes - earned)
+        self._since_s = now_s
+        return self._debt_bytes > 0
+
+    def spend(self, size_bytes: int, now_s: float, bytes_per_s: int) -> bool:
+        """Spend on a message, unless a second's worth is spent already."""
+        self.owes(now_s, bytes_per_s)
+        if self._debt_bytes >= bytes_per_s:
+            return False
+        self._debt_bytes += size_bytes
+        return True
+
+
+def pack(
+    request: LiveSignal, *, user_id: str, sender: str, timestamp: str
+) -> tuple[bytes, dict[str, str]]:
+    """A signal's payload and headers: the event's JSON, then the typed arrays as they came."""
+    event = request.relayed(user_id=user_id, timestamp=timestamp)
+    attachments: list[bytes] = []
+    text = json.dumps(
+        _with_placeholders(event.model_dump(by_alias=True), attachments),
+        separators=(",", ":"),
+        allow_nan=False,
+    ).encode()
+    sizes = ",".join(str(size) for size in (len(text), *map(len, attachments)))
+    headers = {EVENT: event.spec.name, ATTACHMENT_BYTES: sizes, SENDER: sender}
+    return b"".join((text, *attachments)), headers
+
+
+def event_name(message: Message) -> str:
+    """The event that a signal is."""
+    return message.headers.get(EVENT, UNNAMED_SIGNAL)
+
+
+def unpack(message: Message) -> Frame | None:
+    """The frame that a signal is sent to members as; none where only others know its event."""
+    event = EVENTS.get(event_name(message))
+    if event is None or event.spec.delivery is not Delivery.LIVE:
+        return None
+    sizes = [int(size) for size in message.headers[ATTACHMENT_BYTES].split(",")]
+    parts: list[bytes] = []
+    offset = 0
+    for size in sizes:
+        parts.append(message.payload[offset : offset + size])
+        offset += size
+    text, *attachments = parts
+    return Frame(event.spec.name, text, attachments, droppable=True)
+
+
+def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:
+    match value:
+        case bytes():
+            attachments.append(value)
+            return {"_placeholder": True, "num": len(attachments) - 1}
+        case dict():
+            return {key: _with_placeholders(item, attachments) for key, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,62 @@
+"""Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from itertools import islice
+from typing import TypeAlias
+
+from aiohttp.web import BaseRequest
+
+from harmonic_gateway.allowlists import Network
+
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+#: A customer has a network of at least this size in IPv6: its addresses are counted as one.
+_COUNTED_PREFIX_V6 = 64
+#: More proxies than these are not in a row: what further addresses say is not looked at.
+MAX_HOPS = 10
+_FORWARDED_FOR = "X-Forwarded-For"
+
+
+def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
+    """The address of the client, as far as it can be known; empty if nothing is.
+
+    Each proxy appends the address that it was asked from. So the list is read from its end, and
+    only as long as a trusted proxy says it: what comes before may be made up by anybody.
+    """
+    address = _parse(request.remote or "")
+    if address is None:
+        return request.remote or ""
+    said = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
+    for hop in islice(reversed(said), MAX_HOPS):
+        if not any(address in network for network in trusted):
+            break
+        before = _parse(hop)
+        if before is None:
+            break
+        address = before
+    return str(address)
+
+
+def counted_as(address: str) -> str:
+    """What an address is counted as: an IPv6 one as its network of 64 bits, any other as itself."""
+    found = _parse(address)
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(ip_network((found, _COUNTED_PREFIX_V6), strict=False))
+
+
+def _parse(text: str) -> _Address | None:
+    """An address, with or without a port."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    # A socket for both kinds shows IPv4 addresses in IPv6's clothes.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,267 @@
+"""The HTTP API: one route per declared operation, answered by the universe's owner."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, assert_never
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from pydantic import ValidationError
+
+from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.identity.verification import Identity, bearer
+from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.owners import Owners
+from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.export import openapi
+from harmonic_protocol.messages.declaration import (
+    API_PREFIX,
+    JSON_TYPE,
+    MAX_MESSAGE_BYTES,
+    RateClass,
+)
+from harmonic_protocol.messages.universes import (
+    CreateUniverse,
+    GetMusic,
+    ListUniverses,
+    UniverseOperation,
+)
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.entropy import new_id
+
+_STATUS_BY_CODE = {
+    Code.AUTH_ERROR: HTTPStatus.UNAUTHORIZED,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    Code.INVALID_PARAMETERS: HTTPStatus.BAD_REQUEST,
+    Code.ROOM_FULL: HTTPStatus.CONFLICT,
+    Code.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+_STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
+    Reason.TAKEN: HTTPStatus.CONFLICT,
+    Reason.QUOTA: HTTPStatus.CONFLICT,
+    Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Reason.CONTENT_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Reason.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
+}
+
+#: A body must be there within this time.
+BODY_TIMEOUT_S = 10.0
+
+_MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
+_UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
+)
+
+
+class Api:
+    """Routes from the declarations; what a request may ask is decided by the owner."""
+
+    def __init__(
+        self,
+        *,
+        standing: Standing,
+        allowances: Allowances,
+        owners: Owners,
+        pieces: Pieces,
+        gateway_id: str,
+        log: BoundLogger,
+    ) -> None:
+        self._standing = standing
+        self._allowances = allowances
+        self._owners = owners
+        self._pieces = pieces
+        self._gateway_id = gateway_id
+        self._log = log
+        self._openapi = json.dumps(openapi.document()).encode()
+
+    def routes(self) -> list[web.RouteDef]:
+        """All routes of the API."""
+        return [
+            web.get(f"{API_PREFIX}/openapi.json", self._document),
+            *(
+                web.route(
+                    operation.spec.method,
+                    API_PREFIX + operation.spec.path,
+                    self._handler(operation),
+                )
+                for operation in OPERATIONS.values()
+            ),
+        ]
+
+    async def _document(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._openapi, content_type=JSON_TYPE)
+
+    def _handler(
+        self, operation: type[ApiOperation]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            identity = await self._standing.identify(bearer(request.headers))
+            if isinstance(identity, Refused):
+                return self._error(identity)
+            over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
+            if over is not None:
+                return self._error(over)
+            asked = await read_operation(operation, request)
+            if isinstance(asked, Refused):
+                return self._error(asked)
+            # The body may have taken its time.
+            unfit = self._standing.refusal_to_admit(identity)
+            if unfit is not None:
+                return self._error(unfit)
+            return await self._carry_out(asked, identity)
+
+        return handle
+
+    async def _carry_out(self, asked: ApiOperation, identity: Identity) -> web.StreamResponse:
+        caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
+        if isinstance(asked, CreateUniverse) and asked.id is None:
+            asked = asked.model_copy(update={"id": new_id()})
+        reply = await self._owners.ask(_key(asked, identity), asked.operation(), asked, caller)
+        if reply.error is not None:
+            return self._error(reply.error)
+        if isinstance(asked, GetMusic):
+            return await self._midi(asked)
+        return _answer(asked, reply)
+
+    async def _midi(self, asked: GetMusic) -> web.StreamResponse:
+        try:
+            midi = await self._pieces.midi(asked.universe_id, asked.request_id)
+        except BusUnavailable:
+            return self._error(_UNAVAILABLE)
+        if midi is None:
+            return self._error(_MUSIC_NOT_FOUND)
+        return web.Response(body=midi, content_type=asked.spec.media_type)
+
+    def _error(self, refusal: Refused) -> web.Response:
+        error_id = new_id()
+        self._log.info("operation_refused", code=refusal.code.value, error_id=error_id)
+        return error_response(refusal.about(errorId=error_id))
+
+
+def _key(asked: ApiOperation, identity: Identity) -> str:
+    match asked:
+        case CreateUniverse():
+            return asked.id or ""
+        case UniverseOperation():
+            return asked.universe_id
+        case ListUniverses():
+            return identity.user_id
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _answer(asked: ApiOperation, reply: Reply) -> web.Response:
+    if asked.answer is None:
+        return web.Response(status=asked.spec.status)
+    return web.Response(
+        body=json.dumps(reply.result, ensure_ascii=False, allow_nan=False).encode(),
+        status=asked.spec.status,
+        content_type=JSON_TYPE,
+    )
+
+
+def error_response(refusal: Refused) -> web.Response:
+    """A refusal as the API words it, with the fitting status."""
+    retry_ms = refusal.details.get("retryAfterMs")
+    status = _STATUS_BY_REASON.get(refusal.reason) or _STATUS_BY_CODE[refusal.code]
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR and retry_ms is not None:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {} if retry_ms is None else {"Retry-After": str(-(-retry_ms // 1000))}
+    return web.json_response({"error": refusal.to_wire()}, status=status, headers=headers)
+
+
+async def read_operation(
+    operation: type[ApiOperation], request: web.Request
+) -> ApiOperation | Refused:
+    """The operation that a request means, or why it means none."""
+    path = dict(request.match_info)
+    try:
+        if operation is ListUniverses:
+            return operation.model_validate_strings({**request.query, **path})
+        if request.method in {"GET", "DELETE"}:
+            return operation.model_validate(path)
+        body = await _read_body(request)
+        if isinstance(body, Refused):
+            return body
+        # The path says which universe; a body that says so too would have to be believed.
+        for name in path:
+            if name in body:
+                return refused(
+                    Code.INVALID_PARAMETERS,
+                    f"Invalid parameters: {name} is not a known field",
+                    fields=[{"field": name, "reason": "is not a known field"}],
+                )
+        return operation.model_validate({**body, **path})
+    except ValidationError as error:
+        return invalid_fields(error, operation)
+
+
+async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
+    if request.content_type != JSON_TYPE or request.headers.get("Content-Encoding"):
+        return refused(
+            Code.INVALID_PARAMETERS,
+            f"The body must be {JSON_TYPE}, as it is",
+            reason=Reason.CONTENT_TYPE,
+        )
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            text = await request.read()
+        body = json.loads(text)
+    except (TimeoutError, web.RequestPayloadError):
+        return refused(
+            Code.INVALID_PARAMETERS, "The body did not come whole", reason=Reason.NOT_WHOLE
+        )
+    except web.HTTPRequestEntityTooLarge:
+        return refused(
+            Code.INVALID_PARAMETERS,
+            f"The body may have at most {MAX_MESSAGE_BYTES} bytes",
+            reason=Reason.TOO_LARGE,
+            limitBytes=MAX_MESSAGE_BYTES,
+        )
+    except (ValueError, RecursionError):
+        return refused(Code.INVALID_PARAMETERS, "The body is no JSON", reason=Reason.NOT_JSON)
+    if not isinstance(body, dict):
+        return refused(
+            Code.INVALID_PARAMETERS, "The body must be a JSON object", reason=Reason.NOT_AN_OBJECT
+        )
+    return body
+
+
+def error_middleware(log: BoundLogger) -> Middleware:
+    """Answers in the API's format where no route, or no code of ours, does."""
+
+    @web.middleware
+    async def in_format(
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return error_response(refused(Code.NOT_FOUND, "There is nothing at this address"))
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            response = error_response(
+                refused(Code.INVALID_PARAMETERS, f"Allowed here: {allowed}", reason=Reason.METHOD)
+            )
+            response.headers["Allow"] = allowed
+            return response
+        except web.HTTPException:
+            raise
+        except Exception:
+            error_id = new_id()
+            log.exception("request_failed", path=request.path, error_id=error_id)
+            return error_response(
+                refused(Code.INTERNAL_ERROR, "The server failed to answer", errorId=error_id)
+            )
+
+    return in_format

@@ -1,0 +1,178 @@
+"""Listening for clients: the server around the application, its TLS and its headers."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from harmonic_gateway.http.origins import Origins
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_runtime.observability.ops import SHUTDOWN_TIMEOUT_S
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.sites import start_site
+
+#: No answer is a page, or for anybody but who asked; and what gives it is nobody's business.
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Server": "harmonic",
+    "X-Content-Type-Options": "nosniff",
+}
+#: How long after it began, or its connection was made, a request's head may take to come whole.
+HEAD_TIMEOUT_S = 10.0
+#: Connections that may wait to be taken. A client beyond them believes that it is connected, and
+#: is heard half a minute later: thousands come at once where a gateway was restarted.
+LISTEN_BACKLOG = 4096
+#: Told over TLS only: for so long, browsers come by TLS alone.
+STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
+
+
+def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None:
+    """Put the headers on every answer that every answer has."""
+    always = {**SECURITY_HEADERS, **(STRICT_TRANSPORT if secure else {})}
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(always)
+        allowed.announce(request, response.headers)
+
+    app.on_response_prepare.append(add)
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, settings: GatewaySettings, tls: ssl.SSLContext | None
+) -> AsyncIterator[int]:
+    """Serve an application, over TLS if there is a context; the port is what the block is given.
+
+    Raise :class:`CannotStart` if the address is taken.
+    """
+    # No access log: it would hold the tokens that come in queries.
+    runner = _Runner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        # A poll whose client is gone ends its session at once, and not with its heartbeat.
+        handler_cancellation=True,
+        # No request may have a compressed body. aiohttp would inflate one that was refused, while
+        # it reads the rest of it: a short body could cost seconds.
+        auto_decompress=False,
+        keepalive_timeout=settings.keepalive_timeout_s,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    )
+    await runner.setup()
+    try:
+        try:
+            port = await start_site(
+                runner, settings.host, settings.port, tls=tls, backlog=LISTEN_BACKLOG
+            )
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {settings.host}:{settings.port} for clients"
+                f" ({error.strerror}): set HARMONIC_HOST or HARMONIC_PORT."
+            ) from error
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
+    """How to be known to clients, if the gateway itself is to speak TLS.
+
+    Raise :class:`CannotStart` if the certificate cannot be used.
+    """
+    if settings.tls_cert_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    except OSError as error:
+        raise CannotStart(
+            f"The certificate for clients cannot be used ({error}): see HARMONIC_TLS_CERT_FILE"
+            " and HARMONIC_TLS_KEY_FILE."
+        ) from error
+    return context
+
+
+class _Runner(web.AppRunner):
+    """Runs an application on connections of our own kind."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server
+        return server
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _RequestHandler(self, loop=self._loop, **self._kwargs)
+
+
+class _RequestHandler(web.RequestHandler):
+    """Waits long for a request to begin, where there was one before, and not long for its head.
+
+    Says nothing about what is no HTTP: aiohttp would quote from it, to the log as well.
+    """
+
+    __slots__ = ("_head_due", "_heads_before")
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._head_due: asyncio.TimerHandle | None = None
+        self._heads_before = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._await_no_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiter = self._waiter
+        # There is none while a request is carried out, and for as long as a WebSocket lives.
+        if waiter is None:
+            return
+        if waiter.done():
+            self._await_no_head()
+        elif self._head_due is None:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._heads_before = self._request_count
+        self._head_due = self._loop.call_later(HEAD_TIMEOUT_S, self._give_up_head)
+
+    def _await_no_head(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _give_up_head(self) -> None:
+        self._head_due = None
+        waits = self._waiter is not None and not self._waiter.done()
+        if waits and self._request_count == self._heads_before:
+            self.force_close()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        # What is left of a body is read after the answer, and may be as bad as its beginning.
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        response = web.Response(status=status, headers=SECURITY_HEADERS)
+        response.force_close()
+        return response

@@ -1,0 +1,1 @@
+"""Who a client is: tokens, the keys that prove them, revocations, and session secrets."""

@@ -1,0 +1,107 @@
+"""A JSON Web Key Set (RFC 7517): which of its entries may verify signatures. Pure.
+
+Identity providers publish keys for other purposes and of other kinds in the same set. So entries
+are read one by one: one that cannot be used is skipped, with the reason, and spoils nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+PUBLIC_KEY_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+#: Entries that are read of one set; further ones are not looked at.
+MAX_KEYS = 100
+#: Shorter RSA keys are not believed (RFC 7518, section 3.3).
+MIN_RSA_BITS = 2048
+#: Characters of a key's id that a reader is told.
+MAX_SHOWN_ID_CHARACTERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An entry that is not used: its ``kid``, cut to be shown, and why."""
+
+    key_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of a set, by algorithm and ``kid``; and its entries that are not used.
+
+    A key without a ``kid`` stands under ``None``.
+    """
+
+    keys: Mapping[tuple[str, str | None], jwt.PyJWK] = field(default_factory=dict)
+    skipped: Sequence[Skipped] = ()
+
+    def find(self, algorithm: str, key_id: str | None) -> jwt.PyJWK | None:
+        """The key for a token's header: by its ``kid``.
+
+        The only key of its algorithm also serves where the token, or the key, has no ``kid``.
+        """
+        exact = self.keys.get((algorithm, key_id))
+        if exact is not None and key_id is not None:
+            return exact
+        same = [(known, key) for (kind, known), key in self.keys.items() if kind == algorithm]
+        if len(same) == 1 and (key_id is None or same[0][0] is None):
+            return same[0][1]
+        return None
+
+
+def read_key_set(text: bytes) -> KeySet:
+    """The keys of a published set.
+
+    Raise ``ValueError`` or ``TypeError`` for what is no set of keys, or has no usable one: it is
+    taken for a fault of its publisher.
+    """
+    document = json.loads(text)
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise TypeError("no set of keys")
+    keys: dict[tuple[str, str | None], jwt.PyJWK] = {}
+    skipped: list[Skipped] = []
+    for entry in entries[:MAX_KEYS]:
+        key_id = entry.get("kid") if isinstance(entry, dict) else None
+        found = _usable(entry, key_id)
+        if isinstance(found, str):
+            skipped.append(Skipped(str(key_id)[:MAX_SHOWN_ID_CHARACTERS], found))
+        else:
+            keys.setdefault((str(found.algorithm_name), key_id), found)
+    if not keys:
+        raise ValueError("no usable key")
+    return KeySet(keys, tuple(skipped))
+
+
+def _usable(entry: object, key_id: object) -> jwt.PyJWK | str:
+    """The key that an entry holds, or why it may verify nothing."""
+    if not isinstance(entry, dict):
+        return "is no object"
+    problem = _problem(entry, key_id)
+    if problem is not None:
+        return problem
+    try:
+        key = jwt.PyJWK(entry)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        # Of a curve or algorithm that is not known, or a part of it is missing.
+        return "cannot be read"
+    if key.algorithm_name not in PUBLIC_KEY_ALGORITHMS:
+        return "is for another algorithm"
+    is_short = isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS
+    return f"has less than {MIN_RSA_BITS} bits" if is_short else key
+
+
+def _problem(entry: Mapping[str, Any], key_id: object) -> str | None:
+    """What an entry says of itself that keeps it from verifying signatures."""
+    operations = entry.get("key_ops", ["verify"])
+    problems = {
+        "kid is no text": not isinstance(key_id, str | None),
+        "is no public key": entry.get("kty") not in ("RSA", "EC", "OKP"),
+        "use is not sig": entry.get("use", "sig") != "sig",
+        "key_ops has no verify": not isinstance(operations, list) or "verify" not in operations,
+    }
+    return next((problem for problem, is_there in problems.items() if is_there), None)

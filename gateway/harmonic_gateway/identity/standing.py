@@ -1,0 +1,43 @@
+"""Whether a token is good at this moment: its signature once, its time and revocation always."""
+
+from harmonic_gateway.identity.revocations import Revocations
+from harmonic_gateway.identity.verification import EXPIRED, LEEWAY_S, REVOKED, Identity, Verifier
+from harmonic_protocol.refusals import Refused
+from harmonic_runtime.process.clock import Clock
+
+
+class Standing:
+    """Answers who somebody is, and whether that is still true.
+
+    Both change while anything is awaited: whoever acts upon an identity asks again, in the same
+    turn of the loop as the effect.
+    """
+
+    def __init__(self, verifier: Verifier, revocations: Revocations, clock: Clock) -> None:
+        self._verifier = verifier
+        self._revocations = revocations
+        self._clock = clock
+
+    async def identify(self, token: str | None) -> Identity | Refused:
+        """Whom a token proves, unless it was revoked."""
+        identity = await self._verifier.verify(token)
+        if isinstance(identity, Identity) and self._revocations.is_revoked(identity):
+            return REVOKED
+        return identity
+
+    def refusal(self, identity: Identity) -> Refused | None:
+        """Why nothing may be done for a client at this moment, if so: expired or revoked."""
+        return self._refusal(identity, leeway_s=0)
+
+    def refusal_to_admit(self, identity: Identity) -> Refused | None:
+        """The same for a token that was verified a moment ago, with the same leeway as there."""
+        return self._refusal(identity, leeway_s=LEEWAY_S)
+
+    def is_revoked(self, identity: Identity) -> bool:
+        """Whether a token was revoked, expired or not."""
+        return self._revocations.is_revoked(identity)
+
+    def _refusal(self, identity: Identity, *, leeway_s: float) -> Refused | None:
+        if identity.expires_at_s + leeway_s <= self._clock.now().timestamp():
+            return EXPIRED
+        return REVOKED if self._revocations.is_revoked(identity) else None

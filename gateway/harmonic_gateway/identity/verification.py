@@ -1,0 +1,194 @@
+"""Who a client is: what its token says, once its signature was verified."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+
+from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS
+from harmonic_gateway.identity.keys import HMAC_ALGORITHMS, Keys
+from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.values import printable
+from harmonic_runtime.process.clock import Clock, timestamp
+
+MAX_USER_ID_CHARACTERS = 255
+MAX_USERNAME_CHARACTERS = 64
+MAX_JTI_CHARACTERS = 255
+LEEWAY_S = 5
+#: Clocks differ: a time of issue is refused only where it is this far ahead. It protects nothing.
+MAX_ISSUED_AHEAD_S = 300
+#: The last second of the year 9999: later times are milliseconds, or no times at all.
+MAX_EXPIRY_S = 253_402_300_799
+_ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
+#: Whom nothing visible names.
+NAMELESS = "anonymous"
+_NAME_CLAIMS = ("username", "name", "preferred_username")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified user; times are Unix time, and a token without a time of issue is of any time."""
+
+    user_id: str
+    username: str
+    expires_at_s: int
+    issued_at_s: float = 0.0
+    jti: str | None = None
+
+    @property
+    def expires_at(self) -> str:
+        """The time of expiry, as clients are told it."""
+        return timestamp(datetime.fromtimestamp(self.expires_at_s, UTC))
+
+
+def find_token(auth: object, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """The token a client brought: in ``auth``, else as Bearer, else in the query."""
+    said = auth.get("token") if isinstance(auth, Mapping) else None
+    if isinstance(said, str) and said:
+        return said
+    return bearer(headers) or query.get("token")
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token of an ``Authorization`` header."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+class Verifier:
+    """Verifies tokens by the configured keys, for the configured issuer and audience if any."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        clock: Clock,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+    ) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._issuer = issuer
+        self._audience = audience
+
+    async def verify(self, token: str | None) -> Identity | Refused:
+        """The identity that the token proves, or ``AUTH_ERROR`` with a reason.
+
+        Where it cannot be told now, the refusal is an ``INTERNAL_ERROR`` with ``retryAfterMs``.
+        """
+        if not token:
+            return denied("A token is required", Reason.MISSING)
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            return INVALID
+        try:
+            claims = await self._verified_claims(token)
+        except jwt.PyJWTError as error:
+            return _refusal_for(error)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return INVALID
+        if isinstance(claims, Refused):
+            return claims
+        return _identity(claims, self._clock.now().timestamp())
+
+    async def _verified_claims(self, token: str) -> dict[str, Any] | Refused:
+        header = jwt.get_unverified_header(token)
+        algorithm = header.get("alg")
+        if algorithm not in _ALGORITHMS:
+            return INVALID
+        keys = await self._keys.candidates(algorithm, header.get("kid"))
+        if isinstance(keys, Refused):
+            return keys
+        return self._claims(token, algorithm, keys) or INVALID
+
+    def _claims(self, token: str, algorithm: str, keys: list[Any]) -> dict[str, Any] | None:
+        for key in keys:
+            try:
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    leeway=LEEWAY_S,
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    options={
+                        "require": ["exp", "sub"],
+                        # Looked at below, with more patience.
+                        "verify_iat": False,
+                        "verify_aud": self._audience is not None,
+                        "verify_iss": self._issuer is not None,
+                    },
+                )
+            except jwt.InvalidSignatureError:
+                continue
+        return None
+
+
+def _identity(claims: Mapping[str, Any], now_s: float) -> Identity | Refused:
+    user_id, jti = claims["sub"], claims.get("jti")
+    if not _is_text(user_id, MAX_USER_ID_CHARACTERS):
+        return bad_claim("sub", f"must have 1 to {MAX_USER_ID_CHARACTERS} characters")
+    if jti is not None and not _is_text(jti, MAX_JTI_CHARACTERS):
+        return bad_claim("jti", f"must have 1 to {MAX_JTI_CHARACTERS} characters")
+    expires_at_s = int(claims["exp"])
+    if expires_at_s > MAX_EXPIRY_S:
+        return bad_claim("exp", "is beyond the year 9999: it must be seconds, not milliseconds")
+    issued_at = claims.get("iat", 0)
+    is_number = isinstance(issued_at, int | float) and not isinstance(issued_at, bool)
+    if not is_number or not math.isfinite(issued_at):
+        return bad_claim("iat", "must be a number of seconds")
+    if issued_at > now_s + MAX_ISSUED_AHEAD_S:
+        return bad_claim("iat", f"is more than {MAX_ISSUED_AHEAD_S} s in the future")
+    return Identity(user_id, _username(claims), expires_at_s, float(issued_at), jti)
+
+
+def _is_text(value: object, max_characters: int) -> bool:
+    """Whether it is a text of which no character was cut in two, and not too long."""
+    if not isinstance(value, str) or not 0 < len(value) <= max_characters:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _username(claims: Mapping[str, Any]) -> str:
+    """The first of the names that shows anything; the user id is one of them."""
+    for name in (*(claims.get(claim) for claim in _NAME_CLAIMS), claims["sub"]):
+        shown = printable(name)[:MAX_USERNAME_CHARACTERS].strip() if isinstance(name, str) else ""
+        if shown:
+            return shown
+    return NAMELESS
+
+
+def _refusal_for(error: jwt.PyJWTError) -> Refused:
+    """Which claim a token was refused for, where it was signed as it should be."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return EXPIRED
+        case jwt.MissingRequiredClaimError():
+            return bad_claim(error.claim, "is missing")
+        case jwt.ImmatureSignatureError():
+            return bad_claim("nbf", "is in the future")
+        case jwt.InvalidIssuerError():
+            return bad_claim("iss", "is not the expected one")
+        case jwt.InvalidAudienceError():
+            return bad_claim("aud", "is not the expected one")
+    return INVALID
+
+
+def bad_claim(claim: str, problem: str) -> Refused:
+    """``AUTH_ERROR`` for a token that was signed as it should be, and says something wrong."""
+    message = f"Invalid token: its {claim} {problem}"
+    return refused(Code.AUTH_ERROR, message, reason=Reason.INVALID, claim=claim)
+
+
+def denied(message: str, reason: Reason) -> Refused:
+    """``AUTH_ERROR``."""
+    return refused(Code.AUTH_ERROR, message, reason=reason)
+
+
+INVALID = denied("Invalid token", Reason.INVALID)
+EXPIRED = denied("The token has expired", Reason.EXPIRED)
+REVOKED = denied("The token was revoked", Reason.REVOKED)

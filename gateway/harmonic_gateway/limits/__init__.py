@@ -1,0 +1,1 @@
+"""How much a connection, a user and an address may ask for."""

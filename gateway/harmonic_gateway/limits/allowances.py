@@ -1,0 +1,202 @@
+"""What one user may do in any minute, over all connections and gateways; and a guard before it.
+
+The allowances are kept by streams: one message per granted request, at most so many per user,
+each gone when its minute is over. The stream's leader decides, one request after the other, so
+the window slides exactly and no gateway needs to know of another.
+
+Without the stream, each gateway grants the same by its own count for the time being: a user gets
+at most as many times the allowance as there are gateways, and nobody is turned away for a
+failure that is ours.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from prometheus_client import Counter
+
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock, milliseconds
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: How long the limiter may take to answer before a gateway counts by itself.
+TAKE_TIMEOUT_S = 1.0
+#: Added to what a client is told to wait: messages are let go a little late, and clocks differ.
+RETRY_MARGIN_MS = 300
+#: Users whose refusals, or own counts, are kept in memory: the latest.
+MAX_USERS = 10_000
+_WINDOW_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """At most ``limit`` requests in any ``window_ms``."""
+
+    limit: int
+    window_ms: int = _WINDOW_MS
+
+
+class Allowances:
+    """Grants requests."""
+
+    def __init__(self, streams: Streams, *, clock: Clock, metrics: Metrics) -> None:
+        self._streams = streams
+        self._clock = clock
+        self.allowances: Mapping[RateClass, Allowance] = {}
+        self._refused_until_ms: OrderedDict[tuple[str, RateClass], int] = OrderedDict()
+        self._own: OrderedDict[tuple[str, RateClass], deque[int]] = OrderedDict()
+        outcomes = metrics.counter("allowances", "requests by allowance", ["rate", "outcome"])
+        self._granted = {rate: outcomes.labels(rate.value, "granted") for rate in RateClass}
+        self._refused = {rate: outcomes.labels(rate.value, "refused") for rate in RateClass}
+        self._alone = metrics.counter(
+            "allowances_counted_alone", "requests granted without the limiter's word"
+        )
+
+    async def learn(self) -> None:
+        """Read from the streams what is allowed; raise ``CannotStart`` if they do not come."""
+        infos = await asyncio.gather(
+            *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in GLOBAL_RATES)
+        )
+        self.allowances = {
+            rate: Allowance(
+                int(info["config"]["max_msgs_per_subject"]),
+                int(info["config"]["max_age"]) // 10**6,
+            )
+            for rate, info in zip(GLOBAL_RATES, infos, strict=True)
+        }
+
+    async def take(self, user_id: str, rate: RateClass | None) -> Refused | None:
+        """Grant one request of a user, or say when to ask again."""
+        allowance = self.allowances.get(rate) if rate is not None else None
+        if rate is None or allowance is None:
+            return None
+        key = (user_id, rate)
+        now_ms = milliseconds(self._clock.now())
+        until_ms = self._refused_until_ms.get(key, 0)
+        if now_ms >= until_ms:
+            subject = subjects.limit(rate, user_id)
+            try:
+                await self._streams.append(subject, b"", timeout_s=TAKE_TIMEOUT_S)
+            except StreamFull:
+                until_ms = await self._free_at_ms(rate, subject, allowance, now_ms)
+                _remember(self._refused_until_ms, key, until_ms)
+            except BusUnavailable:
+                until_ms = self._take_alone(key, allowance, now_ms)
+            else:
+                until_ms = 0
+        if until_ms <= now_ms:
+            self._granted[rate].inc()
+            return None
+        self._refused[rate].inc()
+        return limited(allowance, until_ms - now_ms)
+
+    async def _free_at_ms(
+        self, rate: RateClass, subject: str, allowance: Allowance, now_ms: int
+    ) -> int:
+        """When the oldest granted request is no longer in the window."""
+        try:
+            oldest = await self._streams.first(subjects.limit_stream(rate), subject)
+        except BusUnavailable:
+            oldest = None
+        at_ms = oldest.stored_ms if oldest is not None else now_ms
+        return max(at_ms + allowance.window_ms, now_ms) + RETRY_MARGIN_MS
+
+    def _take_alone(self, key: tuple[str, RateClass], allowance: Allowance, now_ms: int) -> int:
+        self._alone.inc()
+        granted = self._own.get(key)
+        if granted is None:
+            granted = deque()
+        _remember(self._own, key, granted)
+        while granted and granted[0] <= now_ms - allowance.window_ms:
+            granted.popleft()
+        if len(granted) >= allowance.limit:
+            return granted[0] + allowance.window_ms + RETRY_MARGIN_MS
+        granted.append(now_ms)
+        return 0
+
+
+def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
+    """``RATE_LIMITED``, with the time after which it is worth another try."""
+    return refused(
+        Code.RATE_LIMITED,
+        "Too many requests",
+        limit=allowance.limit,
+        windowMs=allowance.window_ms,
+        retryAfterMs=max(1, retry_after_ms),
+    )
+
+
+def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MAX_USERS:
+        kept.popitem(last=False)
+
+
+class FloodGuard:
+    """A leaky bucket: so many a second on average, and a burst (the generic cell rate algorithm).
+
+    See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
+    """
+
+    __slots__ = ("_burst_s", "_due", "_interval_s", "allowance")
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._interval_s = 1 / per_second
+        self._burst_s = self._interval_s * burst
+        self._due = 0.0
+        self.allowance = Allowance(burst, int(self._burst_s * 1000))
+
+    def take(self, now_s: float, *, counts: int = 1) -> float:
+        """0 if one may pass now, else the seconds until it may.
+
+        One that ``counts`` for more than a burst is let pass after a burst's time.
+        """
+        wait_s = self.look(now_s, counts=counts)
+        if not wait_s:
+            self._due = max(self._due, now_s) + self._cost_s(counts)
+        return wait_s
+
+    def look(self, now_s: float, *, counts: int = 1) -> float:
+        """What :meth:`take` would return now; takes nothing."""
+        wait_s = max(self._due, now_s) + self._cost_s(counts) - now_s - self._burst_s
+        return max(wait_s, 0.0)
+
+    def _cost_s(self, counts: int) -> float:
+        return min(counts * self._interval_s, self._burst_s)
+
+
+class Guards:
+    """A flood guard for each address or user, for the latest of them."""
+
+    def __init__(self, per_second: float, burst: int, refused: Counter) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._guards: OrderedDict[str, FloodGuard] = OrderedDict()
+        self._refused = refused
+
+    def take(self, whose: str, now_s: float) -> float:
+        """0 if one may pass now, else the seconds until it may."""
+        guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)
+        _remember(self._guards, whose, guard)
+        wait_s = guard.take(now_s)
+        if wait_s:
+            self._refused.inc()
+        return wait_s
+
+    def look(self, whose: str, now_s: float) -> float:
+        """What :meth:`take` would return now; takes nothing."""
+        guard = self._guards.get(whose)
+        wait_s = guard.look(now_s) if guard is not None else 0.0
+        if wait_s:
+            self._refused.inc()
+        return wait_s

@@ -1,0 +1,68 @@
+"""What one connection may send of each kind, where a declaration counts it there; and its signals.
+
+All live signals of a connection together have a bound in bytes besides, in place of the guard that
+counts all other events.
+"""
+
+import math
+
+from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_protocol.messages.declaration import (
+    KIB,
+    SIGNAL_BURST_BYTES,
+    SIGNAL_BYTES_PER_S,
+    Command,
+    LiveSignal,
+    Scope,
+)
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Refused
+
+
+class ConnectionRates:
+    """Counts a connection's commands as their rate classes say. A refused one counts nothing.
+
+    Most connections send none that is counted here: the guards are made when they are needed.
+    """
+
+    __slots__ = ("_bytes", "_kinds")
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, FloodGuard] = {}
+        self._bytes: FloodGuard | None = None
+
+    def take(self, command: type[Command], size_bytes: int, now_s: float) -> Refused | None:
+        """Grant one command, or say when to send the next."""
+        kind = self._kind(command)
+        signals = self._signals() if issubclass(command, LiveSignal) else None
+        kib = math.ceil(size_bytes / KIB)
+        wait_s = kind.look(now_s) if kind is not None else 0.0
+        bytes_wait_s = signals.look(now_s, counts=kib) if signals is not None else 0.0
+        if signals is not None and bytes_wait_s > wait_s:
+            over = limited(signals.allowance, _milliseconds(bytes_wait_s))
+            return over.about(reason=Reason.SIGNAL_BYTES.value, limit=SIGNAL_BURST_BYTES)
+        if kind is not None and wait_s:
+            return limited(kind.allowance, _milliseconds(wait_s))
+        if kind is not None:
+            kind.take(now_s)
+        if signals is not None:
+            signals.take(now_s, counts=kib)
+        return None
+
+    def _kind(self, command: type[Command]) -> FloodGuard | None:
+        name, rate = command.spec.name, command.spec.rate
+        if rate is None or rate.scope is not Scope.CONNECTION:
+            return None
+        kind = self._kinds.get(name)
+        if kind is None:
+            kind = self._kinds[name] = FloodGuard(rate.allowance / rate.window_s, rate.burst)
+        return kind
+
+    def _signals(self) -> FloodGuard:
+        if self._bytes is None:
+            self._bytes = FloodGuard(SIGNAL_BYTES_PER_S / KIB, SIGNAL_BURST_BYTES // KIB)
+        return self._bytes
+
+
+def _milliseconds(wait_s: float) -> int:
+    return int(wait_s * 1000) + 1

@@ -1,0 +1,114 @@
+"""Finding out what was missed in silence: owners say where logs end, and rooms compare.
+
+Owners announce the logs that changed. After anything that may have swallowed announcements too (a
+lost bus, dropped messages, another owner) the gateway asks: many universes in one question, one
+question at a time.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.owners import Owners
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import CompareHeads, Heads
+from harmonic_runtime.bus.directory import Directory
+from harmonic_runtime.bus.routing import rank
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+
+#: Universes in one question.
+UNIVERSES_PER_QUESTION = 500
+#: Between two questions, so that a thousand gateways' do not come at once with nothing between.
+QUESTION_PAUSE_S = 0.02
+RETRY_PAUSE_S = 0.5
+#: How often owners are looked at for changes.
+OWNERS_INTERVAL_S = 0.25
+
+
+class HeadWatch:
+    """Compares the rooms of this gateway with what owners know."""
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        owners: Owners,
+        replicas: Directory,
+        gateway_id: str,
+        metrics: Metrics,
+    ) -> None:
+        self._rooms = rooms
+        self._owners = owners
+        self._replicas = replicas
+        self._caller = Caller("", "", gateway_id=gateway_id)
+        self._live = replicas.live()
+        self._due: dict[str, None] = {}
+        self._work = asyncio.Event()
+        self._questions = metrics.counter("head_questions", "questions for the ends of logs")
+
+    def hear(self, message: Message) -> None:
+        """Take an owner's announcement."""
+        for universe_id, position in Heads.model_validate_json(message.payload).heads.items():
+            self._rooms.expect(universe_id, position)
+
+    def compare_all(self) -> None:
+        """Anything may have been missed."""
+        self._compare(self._rooms.positions())
+
+    def look_at_owners(self) -> None:
+        """What an owner that is gone stored last, its successor has to be asked for."""
+        before, now = self._live, self._replicas.live()
+        if before is now:
+            return
+        self._live = now
+        self._compare(
+            universe_id
+            for universe_id in self._rooms.positions()
+            if rank(universe_id, before)[:1] != rank(universe_id, now)[:1]
+        )
+
+    async def keep_asking(self) -> None:
+        """Ask whatever there is to ask, for ever."""
+        while True:
+            await self._work.wait()
+            known = self._rooms.positions()
+            questions = self._questions_about([name for name in self._due if name in known])
+            self._due.clear()
+            self._work.clear()
+            for owner, universe_ids in questions:
+                if await self._ask(owner, {name: known[name] for name in universe_ids}):
+                    await asyncio.sleep(QUESTION_PAUSE_S)
+                else:
+                    self._compare(universe_ids)
+                    await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _compare(self, universe_ids: Iterable[str]) -> None:
+        self._due.update(dict.fromkeys(universe_ids))
+        if self._due:
+            self._work.set()
+
+    def _questions_about(self, universe_ids: list[str]) -> list[tuple[str, list[str]]]:
+        by_owner: dict[str, list[str]] = {}
+        for universe_id in universe_ids:
+            owner = (*rank(universe_id, self._live)[:1], "")[0]
+            by_owner.setdefault(owner, []).append(universe_id)
+        return [
+            (owner, names[start : start + UNIVERSES_PER_QUESTION])
+            for owner, names in by_owner.items()
+            for start in range(0, len(names), UNIVERSES_PER_QUESTION)
+        ]
+
+    async def _ask(self, owner: str, positions: dict[str, int]) -> bool:
+        self._questions.inc()
+        request = CompareHeads(positions=positions, owner=owner)
+        key = next(iter(positions))
+        reply = await self._owners.ask(key, request.operation(), request, self._caller)
+        if reply.error is not None:
+            return False
+        heads = Heads.model_validate(reply.result)
+        for universe_id in heads.turned_back:
+            self._rooms.turned_back(universe_id)
+        for universe_id, position in heads.heads.items():
+            self._rooms.expect(universe_id, position)
+        return True

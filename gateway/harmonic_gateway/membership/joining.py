@@ -1,0 +1,172 @@
+"""Taking a seat in a room, giving it up, and taking it again after it was released.
+
+What was decided before an await is decided again after it, by the membership: here are only the
+requests to the owner, the store of sessions, and the order in which they are made.
+"""
+
+from typing import Literal
+
+from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.delivery.places import place
+from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.membership import Entry, Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.sessions import Sessions
+from harmonic_gateway.owners import Owners
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.messages.rooms import (
+    JoinRoom,
+    LeaveRoom,
+    ParticipantJoined,
+    RoomJoined,
+    RoomLeft,
+)
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.bus.client import BusUnavailable
+
+#: Snapshots that are asked for at most, where the records after the one before are not at hand.
+MAX_SNAPSHOTS = 3
+
+_UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
+)
+
+
+class Joining:
+    """The ways into a room and out of it that clients ask for."""
+
+    def __init__(
+        self,
+        *,
+        memberships: Memberships,
+        rooms: Rooms,
+        owners: Owners,
+        sessions: Sessions,
+        departures: Departures,
+        rooms_per_connection: int,
+    ) -> None:
+        self._memberships = memberships
+        self._rooms = rooms
+        self._owners = owners
+        self._sessions = sessions
+        self._departures = departures
+        self._rooms_per_connection = rooms_per_connection
+
+    async def join(self, session: Session, join: JoinRoom, until_s: float) -> Reply | Refused:
+        """Become a member, or change one's mode as a member; ``until_s`` is the deadline."""
+        known = self._memberships.of(session.connection)
+        if join.universe_id not in known and len(known) >= self._rooms_per_connection:
+            return refused(
+                Code.INVALID_PARAMETERS,
+                f"A connection may be in at most {self._rooms_per_connection} rooms",
+                reason=Reason.TOO_MANY_ROOMS,
+                limit=self._rooms_per_connection,
+            )
+        request: JoinRoom | ResumeRoom = join
+        for _ in range(MAX_SNAPSHOTS):
+            if session.connection.is_closed():
+                break
+            membership = self._memberships.enter(session.connection, join.universe_id)
+            outcome = await self._enter(session, membership, request, until_s)
+            if outcome is not Entry.STALE:
+                return outcome
+            # It has had a seat, and is to have it in whatever mode is allowed by now.
+            own = session.connection.id
+            request = ResumeRoom(universe_id=join.universe_id, mode=join.mode, replaces=own)
+        return _UNAVAILABLE
+
+    async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
+        """Give the seat up; ``until_s`` is the deadline."""
+        universe_id = leave.universe_id
+        reply = await self._owners.ask(
+            universe_id, leave.operation(), leave, session.caller, until_s=until_s
+        )
+        if reply.error is not None or reply.position is None:
+            return reply.error or reply
+        self._rooms.left(universe_id, session.connection, reply.position)
+        await self._save(session)
+        left = RoomLeft.model_validate(reply.result)
+        session.connection.send(encode_event(left, RoomLeft.spec.name))
+        return reply
+
+    async def _enter(
+        self,
+        session: Session,
+        membership: Membership,
+        request: JoinRoom | ResumeRoom,
+        until_s: float,
+    ) -> Reply | Refused | Literal[Entry.STALE]:
+        """Ask for a seat, and enter with what the owner says: Entry.STALE, to be tried again."""
+        frees_seat = not membership.may_hold_seat
+        is_settled = False
+        try:
+            try:
+                await self._rooms.follow(request.universe_id)
+            except BusUnavailable:
+                return _UNAVAILABLE
+            self._memberships.ask(membership)
+            reply = await self._owners.ask(
+                request.universe_id, request.operation(), request, session.caller, until_s=until_s
+            )
+            frees_seat = frees_seat and _is_certain(reply)
+            if reply.error is not None or reply.position is None:
+                return reply.error or reply
+            frees_seat = False
+            result = JoinResult.model_validate(reply.result)
+            if membership.rejoining:
+                # Nobody knows whether it was allowed to see the room all the time.
+                self._memberships.begin_anew(membership)
+            if self._memberships.answered(membership, reply.position, result.room.mode):
+                # Before the client knows: once it does, it may resume on any gateway.
+                await self._save(session)
+            is_settled = True
+            return self._admit(session, membership, reply, result)
+        finally:
+            if not is_settled:
+                self._rooms.refused(membership, frees_seat=frees_seat)
+
+    def _admit(
+        self, session: Session, membership: Membership, reply: Reply, result: JoinResult
+    ) -> Reply | Refused | Literal[Entry.STALE]:
+        """Enter, unless that has become impossible while something was waited for."""
+        position = reply.position or 0
+        greeting = greet(result, position)
+        if membership.is_member:
+            # The room's records tell a member of itself.
+            greeting = greeting[-1:]
+        entry = self._rooms.admit(membership, greeting, position)
+        match entry:
+            case Entry.ADMITTED | Entry.RENEWED:
+                return reply
+            case Entry.UNSEATED:
+                # Where the seat was released with this gateway, it is to be had again.
+                return membership.refusal or Entry.STALE
+            case Entry.GONE:
+                self._memberships.ask(membership)
+                self._departures.seated(session, membership)
+                return _UNAVAILABLE
+            case Entry.STALE:
+                return entry
+
+    async def _save(self, session: Session) -> None:
+        memberships = list(self._memberships.of(session.connection).values())
+        await self._sessions.save(session, memberships)
+
+
+def _is_certain(reply: Reply) -> bool:
+    """Whether a reply says that no seat was taken, rather than that nobody knows."""
+    return reply.error is not None and reply.error.code is not Code.INTERNAL_ERROR
+
+
+def greet(result: JoinResult, position: int) -> list[Frame]:
+    """What a connection is sent first in a room, as of its snapshot's position."""
+    joined = encode_event(result.room, RoomJoined.spec.name)
+    joined.offset = place(result.room.universe_id, position)
+    if result.announcement is None:
+        return [joined]
+    return [encode_event(result.announcement, ParticipantJoined.spec.name), joined]

@@ -1,0 +1,126 @@
+"""One universe's members on this gateway, and which records each of them is due. Pure.
+
+Invariants:
+
+- A member is sent every record above its snapshot's position, once, in order: those that were
+  delivered while it was entering lie in ``recent``, the others it is sent with everybody else.
+- ``recent`` holds all records above ``complete_after``. A snapshot that is older is of no use.
+- Nobody but a member is sent anything: neither while entering, nor after the end.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from harmonic_gateway.membership.membership import Entry, Membership, Presence
+from harmonic_gateway.sockets import Connection, Frame
+
+#: Records that are kept for those who are entering.
+MAX_RECENT_RECORDS = 1024
+
+
+@dataclass(slots=True, eq=False)
+class LocalRoom:
+    """The members here, those entering, and what these need.
+
+    ``position`` is that of the last record delivered, ``None`` before the log is followed.
+    ``several`` are the members whose connections are in other rooms, too.
+    """
+
+    universe_id: str
+    position: int | None = None
+    present: dict[Connection, Membership] = field(default_factory=dict)
+    entering: dict[Connection, Membership] = field(default_factory=dict)
+    several: set[Membership] = field(default_factory=set)
+    complete_after: int | None = None
+    newest_cursor: int = 0
+    recent: deque[tuple[int, Sequence[Frame]]] = field(default_factory=deque)
+    awaited: list[tuple[int, Membership, Sequence[Frame]]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is here or entering."""
+        return not self.present and not self.entering
+
+    def begin(self, position: int) -> None:
+        """The log is followed from ``position`` on."""
+        self.position = position
+        self.complete_after = position
+
+    def admit(
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
+    ) -> tuple[Entry, list[Frame]]:
+        """Make a membership present: what became of it, and the frames that it is due at once.
+
+        ``greeting`` says how the room is as of ``position``: it comes after all records up to
+        there, and before the others.
+        """
+        entry = membership.admit(self.complete_after)
+        due: list[Frame] = []
+        if entry is Entry.ADMITTED:
+            due = self._greet(membership, membership.cursor, position, greeting)
+            membership.cursor = max(membership.cursor, self.position or 0)
+        elif entry is Entry.RENEWED:
+            due = self._greet(membership, self.reached(membership), position, greeting)
+        self.place(membership)
+        return entry, due
+
+    def _greet(
+        self, membership: Membership, seen: int, position: int, greeting: Sequence[Frame]
+    ) -> list[Frame]:
+        """What a member that has seen all up to ``seen`` is due now, with its greeting in place."""
+        before = list(self._recent(seen, position))
+        if position > max(seen, self.position or 0):
+            self.awaited.append((position, membership, greeting))
+            return before
+        return [*before, *greeting, *self._recent(max(seen, position), None)]
+
+    def _recent(self, after: int, until: int | None) -> Iterator[Frame]:
+        for position, frames in self.recent:
+            if position > after and (until is None or position <= until):
+                yield from frames
+
+    def place(self, membership: Membership) -> None:
+        """Keep a membership where its stage says that it belongs."""
+        connection = membership.connection
+        if membership.stage is Presence.PRESENT:
+            self.present[connection] = membership
+            self.newest_cursor = max(self.newest_cursor, membership.cursor)
+        elif self.present.get(connection) is membership:
+            del self.present[connection]
+            self.several.discard(membership)
+        if membership.stage is Presence.ENTERING:
+            if not self.entering:
+                self.complete_after = self.position
+            self.entering[connection] = membership
+        elif self.entering.get(connection) is membership:
+            del self.entering[connection]
+            if not self.entering:
+                self.recent.clear()
+
+    def deliver(self, position: int, frames: Sequence[Frame]) -> Iterable[Membership]:
+        """Take the next record; the members who are due its frames."""
+        self.position = position
+        if not frames:
+            return ()
+        if self.entering:
+            self.recent.append((position, frames))
+            if len(self.recent) > MAX_RECENT_RECORDS:
+                self.complete_after, _ = self.recent.popleft()
+        members = self.present.values()
+        if position > self.newest_cursor:
+            return members
+        return [member for member in members if member.cursor < position]
+
+    def due(self) -> list[tuple[Membership, Sequence[Frame]]]:
+        """The frames kept for members who were sent all that comes before."""
+        if not self.awaited:
+            return []
+        reached = self.position or 0
+        due = [(member, frames) for at, member, frames in self.awaited if at <= reached]
+        self.awaited = [waiting for waiting in self.awaited if waiting[0] > reached]
+        return [(member, frames) for member, frames in due if member.stage is Presence.PRESENT]
+
+    def reached(self, membership: Membership) -> int:
+        """The position up to which a member was sent everything."""
+        return max(self.position or 0, membership.cursor)

@@ -1,0 +1,325 @@
+"""All memberships of this gateway: who is, or is about to be, in which room. Pure.
+
+This is the only writer of them; everything else asks. Invariants, besides those of a membership:
+
+- A connection has at most one membership of a universe, known from the moment that a seat is
+  asked for on its behalf, also before its client knows that it is connected.
+- A room is known as long as somebody is in it or entering, and until it is discarded.
+- ``elsewhere`` of a member tells of its connection's other rooms, as of now.
+- After :meth:`Memberships.depart`, nothing that arrives makes the connection a member again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harmonic_gateway.delivery.places import Place, elsewhere, place
+from harmonic_gateway.membership.local_room import LocalRoom
+from harmonic_gateway.membership.membership import Entry, Membership, Presence
+from harmonic_gateway.sockets import Connection, Frame
+from harmonic_protocol.internal import SavedRoom
+from harmonic_protocol.refusals import Refused
+from harmonic_protocol.values import Mode
+
+_NOBODY: Mapping[str, Membership] = {}
+
+
+class MembershipIndex:
+    """What is known, by connection and by universe: everything that can be asked."""
+
+    def __init__(self) -> None:
+        self._by_connection: dict[str, dict[str, Membership]] = {}
+        self._rooms: dict[str, LocalRoom] = {}
+
+    def of(self, connection: Connection) -> Mapping[str, Membership]:
+        """A connection's memberships by universe, seats without a membership included."""
+        return self._by_connection.get(connection.id, _NOBODY)
+
+    def find(self, connection_id: str, universe_id: str) -> Membership | None:
+        """What is known of a connection in a universe."""
+        return self._by_connection.get(connection_id, _NOBODY).get(universe_id)
+
+    def mode(self, connection: Connection, universe_id: str) -> Mode | None:
+        """What a connection may do in a room at this moment; ``None``: it is not in it."""
+        known = self.find(connection.id, universe_id)
+        return known.mode if known is not None and known.stage is Presence.PRESENT else None
+
+    def room(self, universe_id: str) -> LocalRoom | None:
+        """The members of a universe here."""
+        return self._rooms.get(universe_id)
+
+    def present(self, universe_id: str) -> Iterable[Membership]:
+        """The members here."""
+        room = self._rooms.get(universe_id)
+        return room.present.values() if room is not None else ()
+
+    def positions(self) -> dict[str, int]:
+        """How far the log of each universe was delivered here."""
+        return {
+            universe_id: room.position
+            for universe_id, room in self._rooms.items()
+            if room.position is not None
+        }
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def first_cursor(self, universe_id: str) -> int:
+        """The oldest position that somebody's snapshot in a room is of."""
+        room = self._rooms[universe_id]
+        members = (*room.present.values(), *room.entering.values())
+        return min(member.cursor for member in members if member.seated)
+
+    def _settle(self, membership: Membership) -> None:
+        room = self._room_of(membership)
+        if room is not None:
+            room.place(membership)
+        if not membership.is_known:
+            self._forget(membership)
+        self._aim(membership.connection)
+
+    def _forget(self, membership: Membership) -> None:
+        known = self._by_connection.get(membership.connection.id)
+        if known is None or known.get(membership.universe_id) is not membership:
+            return
+        del known[membership.universe_id]
+        if not known:
+            del self._by_connection[membership.connection.id]
+
+    def _room_of(self, membership: Membership) -> LocalRoom | None:
+        return self._rooms.get(membership.universe_id)
+
+    def _aim(self, connection: Connection) -> None:
+        """Have the offsets of a connection's events tell of all of its rooms."""
+        placed = list(self._placed(connection))
+        for membership in placed:
+            room = self._room_of(membership)
+            if room is None or membership.stage is not Presence.PRESENT:
+                continue
+            if len(placed) > 1:
+                room.several.add(membership)
+            else:
+                room.several.discard(membership)
+            membership.elsewhere = self._elsewhere(membership)
+
+    def _placed(self, connection: Connection) -> Iterator[Membership]:
+        for membership in self.of(connection).values():
+            if membership.start is not None and membership.stage is not Presence.GONE:
+                yield membership
+
+    def _elsewhere(self, membership: Membership) -> str | None:
+        if membership.connection.elsewhere is None:
+            return None
+        others = (each for each in self._placed(membership.connection) if each is not membership)
+        return elsewhere(map(self._place, others))
+
+    def _place(self, membership: Membership) -> str:
+        universe_id, start = membership.universe_id, membership.start
+        room = self._room_of(membership)
+        if room is not None and membership.stage is Presence.PRESENT:
+            return place(universe_id, room.reached(membership))
+        if start is None or membership.keeps_place:
+            return place(universe_id, membership.cursor)
+        return place(universe_id, start.position, start.frames)
+
+
+class LoggedMemberships(MembershipIndex):
+    """What the logs of universes say of memberships, and who is due their records."""
+
+    def begin(self, universe_id: str, position: int) -> None:
+        """The log of a universe is followed from ``position`` on."""
+        self._rooms[universe_id].begin(position)
+
+    def deliver(
+        self, universe_id: str, position: int, frames: Sequence[Frame]
+    ) -> Iterable[Membership]:
+        """The next record of a log; the members who are due its frames."""
+        room = self._rooms.get(universe_id)
+        if room is None:
+            return ()
+        if frames:
+            for membership in room.several:
+                membership.elsewhere = self._elsewhere(membership)
+        return room.deliver(position, frames)
+
+    def due(self, universe_id: str) -> list[tuple[Membership, Sequence[Frame]]]:
+        """The frames kept for members who were sent by now all that comes before them."""
+        room = self._rooms.get(universe_id)
+        return room.due() if room is not None else []
+
+    def unseat(
+        self, universe_id: str, connection_id: str, position: int, refusal: Refused | None
+    ) -> Membership | None:
+        """A seat ended; the membership, if its client was a member and has to be told."""
+        membership = self.find(connection_id, universe_id)
+        if membership is None:
+            return None
+        was_member = membership.is_member
+        is_news = membership.unseat(position, refusal)
+        self._settle(membership)
+        return membership if is_news and was_member else None
+
+    def delete(self, universe_id: str, position: int, refusal: Refused) -> list[Membership]:
+        """All seats of a universe ended; the memberships whose clients have to be told."""
+        room = self._rooms.get(universe_id)
+        if room is None:
+            return []
+        ids = [connection.id for connection in (*room.present, *room.entering)]
+        ended = [self.unseat(universe_id, each, position, refusal) for each in ids]
+        return [membership for membership in ended if membership is not None]
+
+    def release(self, universe_id: str, connection_id: str, position: int) -> Membership | None:
+        """A seat was given up with this gateway; the membership, if it is to be asked for again."""
+        membership, room = self.find(connection_id, universe_id), self._rooms.get(universe_id)
+        if membership is None or room is None:
+            return None
+        rejoins = membership.release(position, room.reached(membership))
+        self._settle(membership)
+        return membership if rejoins else None
+
+    def change_mode(
+        self, universe_id: str, connection_id: str, position: int, mode: Mode
+    ) -> Membership | None:
+        """A connection may do no more than ``mode``; its membership, if that is news."""
+        membership = self.find(connection_id, universe_id)
+        if membership is None or not membership.change_mode(position, mode):
+            return None
+        return membership
+
+    def supersede(self, universe_id: str, connection_id: str, position: int) -> Membership | None:
+        """A session is another connection's now; the membership that has ended, if one has."""
+        membership = self.find(connection_id, universe_id)
+        if membership is None:
+            return None
+        is_news = membership.supersede(position)
+        self._settle(membership)
+        return membership if is_news else None
+
+
+class Memberships(LoggedMemberships):
+    """The registry: from a request for a seat to the end of a connection."""
+
+    # On the way in.
+
+    def enter(self, connection: Connection, universe_id: str) -> Membership:
+        """A request for a seat begins; followed by one of :meth:`refused` and :meth:`admit`."""
+        known = self._by_connection.setdefault(connection.id, {})
+        membership = known.get(universe_id)
+        if membership is None:
+            membership = known[universe_id] = Membership(connection, universe_id)
+        room = self._rooms.get(universe_id)
+        if room is None:
+            room = self._rooms[universe_id] = LocalRoom(universe_id)
+        membership.begin(room.reached(membership))
+        room.place(membership)
+        return membership
+
+    def ask(self, membership: Membership) -> None:
+        """The request for a seat leaves now."""
+        membership.may_hold_seat = True
+
+    def begin_anew(self, membership: Membership) -> None:
+        """A member whose seat was released was not allowed to see the room for a time."""
+        membership.begin_anew()
+
+    def answered(
+        self, membership: Membership, position: int, mode: Mode, start: Place | None = None
+    ) -> bool:
+        """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
+        membership.answered(position, mode, start)
+        self._aim(membership.connection)
+        return membership.seated and membership.stage is not Presence.GONE
+
+    def refused(self, membership: Membership, *, frees_seat: bool) -> tuple[Entry, list[Frame]]:
+        """The request for a seat was refused, failed, or was not made.
+
+        A member that only asked again is one as before: what became of that, as in :meth:`admit`.
+        """
+        membership.refused(frees_seat=frees_seat)
+        if membership.is_held_in_vain:
+            membership.requests += 1
+            return self.admit(membership)
+        self._settle(membership)
+        return Entry.UNSEATED, []
+
+    def admit(
+        self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
+    ) -> tuple[Entry, list[Frame]]:
+        """Make the connection a member: what became of it, and the frames that it is due now.
+
+        ``greeting`` says how the room is as of ``position``.
+        """
+        room = self._room_of(membership)
+        if room is None:
+            return membership.admit(None), []
+        entry, due = room.admit(membership, position, greeting)
+        self._settle(membership)
+        return entry, due
+
+    # On the way out.
+
+    def depart(self, connection: Connection) -> list[Membership]:
+        """A connection is over: its memberships, known until it is forgotten."""
+        ended = list(self.of(connection).values())
+        for membership in ended:
+            membership.depart()
+            room = self._room_of(membership)
+            if room is not None:
+                room.place(membership)
+        return ended
+
+    def released(self, membership: Membership) -> None:
+        """The owner has confirmed that a departed connection has no seat."""
+        membership.may_hold_seat = membership.requests > 0
+
+    def forget(self, connection: Connection) -> None:
+        """A departed connection has no seat any more."""
+        self._by_connection.pop(connection.id, None)
+
+    def lose(self, universe_id: str) -> list[Membership]:
+        """Forget a room whose log is not to be had any more; those in it, or entering."""
+        room = self._rooms.pop(universe_id, None)
+        if room is None:
+            return []
+        lost = [*room.present.values(), *room.entering.values()]
+        for membership in lost:
+            membership.depart()
+        return lost
+
+    def discard(self, universe_id: str) -> bool:
+        """Forget a room with nobody in it; whether it was forgotten."""
+        room = self._rooms.get(universe_id)
+        if room is None or not room.is_empty:
+            return False
+        del self._rooms[universe_id]
+        return True
+
+    # What clients have received.
+
+    def mark_sent(self, connection: Connection) -> None:
+        """A ping is sent: once it is answered, the client has all that was sent before it."""
+        for membership in self.of(connection).values():
+            room = self._rooms.get(membership.universe_id)
+            if room is not None and membership.stage is Presence.PRESENT:
+                membership.sent = room.reached(membership)
+
+    def acknowledge(self, connection: Connection) -> None:
+        """The ping was answered."""
+        for membership in self.of(connection).values():
+            membership.acknowledged = membership.sent
+
+
+def saved_rooms(memberships: Iterable[Membership]) -> dict[str, SavedRoom]:
+    """What is kept of memberships, so that any gateway can resume them."""
+    return {
+        each.universe_id: SavedRoom(
+            mode=each.mode, position=each.start.position, frames=each.start.frames
+        )
+        for each in memberships
+        if each.mode is not None and each.start is not None
+    }
+
+
+def acknowledged(memberships: Iterable[Membership]) -> dict[str, int]:
+    """The positions up to which a client has certainly received everything, by universe."""
+    return {
+        each.universe_id: each.acknowledged for each in memberships if each.acknowledged is not None
+    }

@@ -1,0 +1,1 @@
+"""Bringing a client that reconnects back to where it was."""

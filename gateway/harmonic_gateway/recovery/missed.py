@@ -1,0 +1,94 @@
+"""Reading what a client missed in a room, and making the frames of its return of it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from harmonic_gateway.delivery.frames import encode, with_notes
+from harmonic_gateway.delivery.history import History, LogTrimmed
+from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
+from harmonic_protocol.log import MusicStored
+from harmonic_runtime.observability.metrics import Metrics
+
+#: Records that one return may have missed in one room; beyond, it begins anew.
+MAX_MISSED_RECORDS = 20_000
+#: Records encoded before others may go on: thousands in a row would be heard in every room.
+RECORDS_IN_A_ROW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFrames:
+    """What a client is sent that is back in a room; ``is_complete`` if that is all it missed."""
+
+    frames: list[Frame]
+    is_complete: bool
+
+
+class MissedReader:
+    """Reads from logs what single clients missed."""
+
+    def __init__(self, history: History, metrics: Metrics) -> None:
+        self._history = history
+        self._sent_again = metrics.counter("missed_events", "events sent again to who missed them")
+
+    async def read(self, result: JoinResult, at: Place | None, position: int) -> RoomFrames:
+        """All that a client is due that was at a place, and is a member as of ``position``.
+
+        Without a place, or where the log does not reach back to it, that is nothing of the past.
+        """
+        room = result.room
+        records = None
+        if at is not None:
+            records = await self._records(room.universe_id, at, position, result.missed)
+        if at is None or records is None:
+            return RoomFrames(
+                frames_of_return(result, position, (), room.seq, recovered=False), is_complete=False
+            )
+        missed = missed_since(room.universe_id, at, records, room.seq)
+        again: list[Frame] = []
+        for number, event in enumerate(missed.events):
+            if number % RECORDS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            frame = await self._frame(event)
+            if frame is not None:
+                again.append(frame)
+        self._sent_again.inc(len(again))
+        frames = frames_of_return(result, position, again, missed.from_seq, recovered=True)
+        return RoomFrames(frames, is_complete=True)
+
+    async def _records(
+        self, universe_id: str, at: Place, position: int, part: LogPart | None
+    ) -> list[LoggedRecord] | None:
+        """The records from a place up to a position; ``None`` if they are not to be had."""
+        after = at.position if at.frames is None else at.position - 1
+        found: list[LoggedRecord] = []
+        try:
+            while True:
+                if part is None:
+                    part = await self._history.read(universe_id, after)
+                found.extend(part.records)
+                if part.records:
+                    after = part.records[-1].position
+                if after >= position or (part.complete and not part.records):
+                    break
+                if len(found) > MAX_MISSED_RECORDS:
+                    return None
+                part = None
+        except LogTrimmed:
+            return None
+        return [record for record in found if at.position <= record.position <= position]
+
+    async def _frame(self, missed: MissedEvent) -> Frame | None:
+        name, data = missed.event.name, missed.event.data
+        if name == MusicStored.name:
+            music = MusicStored.model_validate(data)
+            notes = await self._history.notes(music)
+            if notes is None:
+                return None
+            frame = with_notes(music, notes, replayed=True)
+        else:
+            frame = encode(name, data, replayed=True)
+        frame.offset = missed.offset
+        return frame

@@ -1,0 +1,192 @@
+"""Bringing a client that dropped out back to exactly where it was.
+
+Everything that may fail is done before its connection is accepted: finding the session, taking
+the seats, reading what was missed. What follows the acceptance happens in one turn of the loop.
+Where it is not known yet whether an earlier connection is broken, the client is accepted first.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from harmonic_gateway.limits.allowances import Guards
+from harmonic_gateway.membership.memberships import Memberships, acknowledged
+from harmonic_gateway.membership.saved import Found
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.recovery.finding import Finder, Known
+from harmonic_gateway.recovery.keeping import PlacesToKeep
+from harmonic_gateway.recovery.liveness import LivenessChecks
+from harmonic_gateway.recovery.pending import PendingReturns
+from harmonic_gateway.recovery.planning import Ask, BeginAnew, Claim, TakeOver
+from harmonic_gateway.recovery.returning import OffsetRefused, Return, RoomReturns
+from harmonic_gateway.sockets import Connection, Ended
+from harmonic_protocol.messages.connection import RecoveryReport
+from harmonic_protocol.reasons import RecoveryOutcome, RecoveryReason
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock
+
+#: Clients whose place is looked up at a time. All at once, thousands would keep owners so busy that
+#: each question is given up, asked again, and answered in vain.
+PREPARED_AT_ONCE = 32
+#: So many may wait for that; others are asked to come later.
+MAX_WAITING_CLIENTS = 512
+#: Returns of one user per second at one gateway, and at once: each may have thousands of records
+#: read and sent again, so that one who does nothing else would keep everybody waiting.
+RETURNS_PER_SECOND, RETURNS_BURST = 1.0, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is told a client about its earlier session, and what it is due once it is accepted.
+
+    ``asked`` are the sessions whose connections may be broken.
+    """
+
+    report: RecoveryReport
+    returning: Return | None = None
+    asked: tuple[Found, ...] = ()
+
+    @property
+    def pid(self) -> str | None:
+        """The secret that the client keeps, if its session goes on."""
+        return self.returning.pid if self.returning is not None else None
+
+
+def _anew(reason: RecoveryReason) -> Prepared:
+    return Prepared(RecoveryReport(outcome=RecoveryOutcome.NEW, reason=reason))
+
+
+#: Of a client whose earlier session was not looked for.
+NOTHING = _anew(RecoveryReason.NONE)
+
+
+class Recovery:
+    """Finds out where a client was, and takes it there."""
+
+    def __init__(
+        self,
+        *,
+        finder: Finder,
+        returns: RoomReturns,
+        pending: PendingReturns,
+        checks: LivenessChecks,
+        memberships: Memberships,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._finder = finder
+        self._returns = returns
+        self._pending = pending
+        self._checks = checks
+        self._memberships = memberships
+        self._clock = clock
+        self._places = PlacesToKeep()
+        self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
+        self._waiting = 0
+        metrics.gauge("waiting_clients", "clients whose place is to be looked up").set_function(
+            lambda: self._waiting
+        )
+        self._outcomes = metrics.counter("returns", "clients that came back", ["outcome"])
+        self._guards = Guards(
+            RETURNS_PER_SECOND,
+            RETURNS_BURST,
+            metrics.counter("return_refusals", "returns put off: the user returns too often"),
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so many clients wait that no more should."""
+        return self._waiting >= MAX_WAITING_CLIENTS
+
+    async def prepare(self, session: Session, claim: Claim) -> Prepared:
+        """Find out what becomes of a client's earlier session; clients take turns.
+
+        Raise :class:`BusUnavailable` where it cannot be told now: the client will try again.
+        """
+        if claim.declines:
+            return _anew(RecoveryReason.DECLINED)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                if session.connection.is_closed():
+                    raise BusUnavailable("nobody waits for it any more")
+                plan = (
+                    await self._finder.by_pid(session, claim)
+                    if claim.says_pid
+                    else await self._finder.by_user(session)
+                )
+                return await self._carry_out(session, plan)
+        finally:
+            self._waiting -= 1
+
+    def complete(self, session: Session, prepared: Prepared) -> None:
+        """Give an accepted client what it is due, in the turn in which it is accepted."""
+        outcome = prepared.report.outcome
+        if prepared.returning is not None:
+            self._returns.complete(session, prepared.returning)
+        if prepared.returning is not None or outcome is not RecoveryOutcome.NEW:
+            self._outcomes.labels(outcome.value).inc()
+        if prepared.asked:
+            self._pending.begin(session, prepared.asked)
+
+    def abandon(self, prepared: Prepared) -> None:
+        """The client is not accepted in the end: its departure gives its seats up."""
+        if prepared.returning is not None:
+            self._returns.abandon(prepared.returning)
+
+    def pinged(self, connection: Connection) -> None:
+        """Record what the client will have received once it answers this ping."""
+        self._memberships.mark_sent(connection)
+
+    def ponged(self, connection: Connection) -> None:
+        """Record that the client has everything that was sent before this ping."""
+        self._memberships.acknowledge(connection)
+        self._checks.ponged(connection)
+        places = acknowledged(self._memberships.of(connection).values())
+        if self._places.is_due(connection.id, places, self._clock.monotonic()):
+            self._returns.keep(connection.session)
+
+    def ended(self, session: Session, ended: Ended) -> None:
+        """The client's connection is over; its memberships are as they were."""
+        places = acknowledged(self._memberships.of(session.connection).values())
+        self._checks.ended(session.connection.id, ended, places)
+        self._pending.give_up(session)
+        self._places.forget(session.connection.id)
+
+    async def _carry_out(
+        self, session: Session, plan: Known | TakeOver | Ask | BeginAnew
+    ) -> Prepared:
+        match plan:
+            case BeginAnew(reason=reason):
+                return _anew(reason)
+            case Ask(found=asked):
+                pending = RecoveryReport(
+                    outcome=RecoveryOutcome.PENDING, reason=RecoveryReason.PENDING
+                )
+                return Prepared(pending, asked=asked)
+            case TakeOver(found=found):
+                self._guard(session)
+                taken = await self._finder.take(found)
+                # Else another client of the user was faster.
+                return await self._go_on(session, taken) if taken else _anew(RecoveryReason.NONE)
+            case Known():
+                self._guard(session)
+                if plan.found is not None:
+                    session.saved_at, session.is_saved = plan.found.sequence, True
+                return await self._go_on(session, plan)
+
+    async def _go_on(self, session: Session, known: Known) -> Prepared:
+        try:
+            returning = await self._returns.prepare(session, known)
+        except OffsetRefused:
+            return _anew(RecoveryReason.TRIMMED)
+        except BaseException:
+            await self._finder.give_back(known)
+            raise
+        reason = returning.reason
+        outcome = RecoveryOutcome.RECOVERED if reason is None else RecoveryOutcome.NEW
+        return Prepared(RecoveryReport(outcome=outcome, reason=reason), returning)
+
+    def _guard(self, session: Session) -> None:
+        if self._guards.take(session.identity.user_id, self._clock.monotonic()):
+            raise BusUnavailable("the user returns too often")

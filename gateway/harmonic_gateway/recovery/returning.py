@@ -1,0 +1,215 @@
+"""Bringing a client back into the rooms of its session: seats, what it missed, and the end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.membership.departures import Departures
+from harmonic_gateway.membership.membership import Entry, Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.sessions import Sessions
+from harmonic_gateway.owners import Owners
+from harmonic_gateway.recovery.finding import Known
+from harmonic_gateway.recovery.missed import MissedReader
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.internal import CloseConnection, JoinResult, ResumeRoom, SavedRoom
+from harmonic_protocol.reasons import Reason, RecoveryReason
+from harmonic_protocol.refusals import Refused
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.process.lifecycle import Tasks
+
+#: How often, and how long apart, an owner is told that a seat is not needed after all.
+RELEASE_ATTEMPTS, RELEASE_PAUSE_S = 10, 1.0
+
+
+class OffsetRefused(Exception):
+    """The log has not reached the place that the client says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedRoom:
+    """A room that a client is back in, or the refusal that it is told instead.
+
+    ``reason`` says why it is not sent what it missed, if it is not.
+    """
+
+    universe_id: str
+    membership: Membership | None = None
+    frames: Sequence[Frame] = ()
+    reason: RecoveryReason | None = None
+    refusal: Refused | None = None
+
+
+@dataclass(slots=True)
+class Return:
+    """What a client that came back is due; ``pid`` is the one that it keeps, if all was found."""
+
+    pid: str | None
+    rooms: list[ReturnedRoom] = field(default_factory=list)
+
+    @property
+    def reason(self) -> RecoveryReason | None:
+        """Why something is missing, if it is."""
+        return next((room.reason for room in self.rooms if room.reason is not None), None)
+
+
+class RoomReturns:
+    """Takes a session's seats and reads what was missed, and completes that in one turn."""
+
+    def __init__(
+        self,
+        *,
+        owners: Owners,
+        memberships: Memberships,
+        rooms: Rooms,
+        departures: Departures,
+        sessions: Sessions,
+        reader: MissedReader,
+        answers: Answers,
+        tasks: Tasks,
+    ) -> None:
+        self._owners = owners
+        self._memberships = memberships
+        self._rooms = rooms
+        self._departures = departures
+        self._sessions = sessions
+        self._reader = reader
+        self._answers = answers
+        self._tasks = tasks
+
+    async def prepare(self, session: Session, known: Known) -> Return:
+        """Do all that may fail; followed by one of :meth:`complete` and :meth:`undo`.
+
+        Raise :class:`BusUnavailable` where it cannot be done now, and :class:`OffsetRefused`.
+        """
+        returning = Return(known.pid)
+        saved = known.found.saved if known.found is not None else None
+        if saved is None:
+            return returning
+        try:
+            for universe_id, room in saved.rooms.items():
+                at = known.places[universe_id] if known.places is not None else None
+                returning.rooms.append(
+                    await self._room(session, universe_id, room, saved.connection_id, at)
+                )
+        except BaseException:
+            self._stop_entering(returning)
+            raise
+        if returning.reason is not None:
+            returning.pid = None
+        return returning
+
+    def complete(self, session: Session, returning: Return) -> None:
+        """Make the client a member again, and send it everything; nothing is awaited."""
+        connection = session.connection
+        for back in returning.rooms:
+            refusal = back.refusal
+            if back.membership is not None:
+                match self._rooms.admit(back.membership, back.frames):
+                    case Entry.UNSEATED if back.membership.refusal is not None:
+                        refusal = back.membership.refusal
+                    case Entry.UNSEATED | Entry.STALE:
+                        # It has to connect again, and is brought up to date then.
+                        connection.close()
+                    case Entry.ADMITTED | Entry.RENEWED | Entry.GONE:
+                        pass
+                    case unreachable:
+                        assert_never(unreachable)
+            if refusal is not None:
+                self._answers.evicted(connection, refusal, back.universe_id)
+        # Not before the client has its rooms: it is back in them, whether that can be stored.
+        self.keep(session)
+
+    def keep(self, session: Session) -> None:
+        """Save the session as it is now."""
+        self._tasks.start(self._save(session), name="save session")
+
+    def abandon(self, returning: Return) -> None:
+        """The client is not accepted in the end: its departure gives its seats up."""
+        self._stop_entering(returning)
+
+    async def undo(self, session: Session, known: Known, returning: Return) -> None:
+        """Give the seats up that were, or may have been, taken for a client in vain."""
+        self._stop_entering(returning)
+        saved = known.found.saved.rooms if known.found is not None else {}
+        for universe_id, membership in list(self._memberships.of(session.connection).items()):
+            if universe_id in saved and membership.may_hold_seat:
+                await self._release(session, membership)
+
+    async def _release(self, session: Session, membership: Membership) -> None:
+        """Have the owner release a seat; if it never answers, that is done when the client goes."""
+        request = CloseConnection(universe_id=membership.universe_id)
+        for attempt in range(RELEASE_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(RELEASE_PAUSE_S)
+            if session.connection.is_closed():
+                self._departures.seated(session, membership)
+                return
+            reply = await self._owners.ask(
+                membership.universe_id, request.operation(), request, session.caller
+            )
+            if reply.error is None:
+                self._memberships.released(membership)
+                return
+
+    def _stop_entering(self, returning: Return) -> None:
+        for back in returning.rooms:
+            if back.membership is not None:
+                self._rooms.refused(back.membership, frees_seat=False)
+
+    async def _save(self, session: Session) -> None:
+        memberships = list(self._memberships.of(session.connection).values())
+        await self._sessions.save(session, memberships)
+
+    async def _room(
+        self,
+        session: Session,
+        universe_id: str,
+        saved: SavedRoom,
+        replaces: str,
+        at: Place | None,
+    ) -> ReturnedRoom:
+        membership = self._memberships.enter(session.connection, universe_id)
+        try:
+            await self._rooms.follow(universe_id)
+            self._memberships.ask(membership)
+            request = ResumeRoom(
+                universe_id=universe_id,
+                mode=saved.mode,
+                replaces=replaces,
+                after_position=at.position if at else None,
+            )
+            reply = await self._owners.ask(
+                universe_id, request.operation(), request, session.caller
+            )
+            if reply.error is not None:
+                return self._refused(membership, reply.error)
+            result = JoinResult.model_validate(reply.result)
+            if result.continued is False:
+                # The user left the room, or was not allowed to see it for a time.
+                at = None
+            position = reply.position or 0
+            self._memberships.answered(membership, position, result.room.mode, at)
+            missed = await self._reader.read(result, at, position)
+        except BaseException:
+            self._rooms.refused(membership, frees_seat=False)
+            raise
+        reason = None
+        if result.continued is False:
+            reason = RecoveryReason.NONE
+        elif not missed.is_complete:
+            reason = RecoveryReason.WINDOW if at is None else RecoveryReason.TRIMMED
+        return ReturnedRoom(universe_id, membership, missed.frames, reason)
+
+    def _refused(self, membership: Membership, refusal: Refused) -> ReturnedRoom:
+        if refusal.reason is Reason.OFFSET:
+            raise OffsetRefused
+        if "retryAfterMs" in refusal.details:
+            raise BusUnavailable(refusal.message)
+        self._rooms.refused(membership, frees_seat=True)
+        return ReturnedRoom(membership.universe_id, refusal=refusal)

@@ -1,0 +1,30 @@
+"""Whether a client that is gone said that it goes."""
+
+from enum import Enum
+
+#: WebSocket close codes (RFC 6455, section 7.4.1): a page that is left, a normal end, no code.
+_GOING_AWAY, _NORMAL, _NONE = 1001, 1000, 1005
+
+
+class Ended(Enum):
+    """How a connection ended.
+
+    After ``GOODBYE`` the client is not expected back: it said so, or may not come back without
+    a better token. It leaves its rooms at once, and nothing but its ``pid`` brings it back.
+    After ``BROKEN`` it is expected back: its seats are kept for the grace.
+    """
+
+    GOODBYE = "goodbye"
+    BROKEN = "broken"
+
+
+def websocket_ended(code: int | None, *, answers: bool) -> Ended:
+    """How a WebSocket ended that its client closed with ``code``, or that was lost.
+
+    A client ``answers`` if it has answered a ping within the last ping interval, or was not sent
+    one yet. Clients close with 1000 or 1005 also when they miss the server's pings: by its code
+    alone, a client with a broken network cannot be told from one that goes.
+    """
+    if code == _GOING_AWAY or (code in {_NORMAL, _NONE} and answers):
+        return Ended.GOODBYE
+    return Ended.BROKEN

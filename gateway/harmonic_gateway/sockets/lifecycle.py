@@ -1,0 +1,326 @@
+"""The states of an Engine.IO session, and what each input does in each: a table, without I/O.
+
+A session begins ``OPENING``. After that it is at a transport:
+
+- ``POLLING``; while the client tries a WebSocket besides, ``PROBING``, and ``PROBED`` once its
+  probe was answered; ``WEBSOCKET`` once the client went over, or from the beginning. A client
+  goes over once, and not back.
+- ``SHUT_…`` is the same after the server shut the session: what the client says is not taken any
+  more, and what waits for it is still sent.
+
+It ends ``LEFT`` if the client said so, else ``CLOSED``.
+
+What holds: what does not fit is refused or ignored, and changes nothing; no step leads out of
+``LEFT`` or ``CLOSED``; each step that leads there reports the session's end, and no other step
+does, so that an end is reported exactly once.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class State(Enum):
+    """Where a session is."""
+
+    # By identity: looked up for every packet, and Enum's own is slow.
+    __hash__ = object.__hash__
+
+    OPENING = auto()
+    POLLING = auto()
+    PROBING = auto()
+    PROBED = auto()
+    WEBSOCKET = auto()
+    SHUT_POLLING = auto()
+    SHUT_PROBING = auto()
+    SHUT_PROBED = auto()
+    SHUT_WEBSOCKET = auto()
+    LEFT = auto()
+    CLOSED = auto()
+
+
+class Input(Enum):
+    """What happens to a session."""
+
+    __hash__ = object.__hash__
+
+    # Packets over the session's own transport. OTHER is one that a client may not send.
+    MESSAGE = auto()
+    PONG = auto()
+    CLOSE = auto()
+    OTHER = auto()
+    # Of the WebSocket that a client tries: its probe, its wish to go over, its end before that.
+    PROBE = auto()
+    UPGRADE = auto()
+    TRY_FAILED = auto()
+    # Requests: one that says something, one that waits for something, one for a WebSocket.
+    POST = auto()
+    POLL = auto()
+    SECOND_POLL = auto()
+    POLL_DUE = auto()
+    POLL_ABANDONED = auto()
+    WEBSOCKET = auto()
+    # Of this side: the session is shut, its client is given up or made a mistake, CLOSE was sent.
+    SHUT = auto()
+    GIVE_UP = auto()
+    MISTAKE = auto()
+    CLOSE_SENT = auto()
+    # The session's WebSocket, or the request that was to become one, has ended.
+    WEBSOCKET_ENDED = auto()
+
+
+class Do(Enum):
+    """What is to be done after an input."""
+
+    NOTHING = auto()
+    # With packets.
+    DELIVER = auto()
+    COUNT_PONG = auto()
+    REFUSE_PACKET = auto()
+    # With requests. ANSWER is with what waits to be sent.
+    TAKE_POST = auto()
+    WAIT = auto()
+    WAIT_SHORTLY = auto()
+    ANSWER = auto()
+    ANSWER_OR_CLOSE = auto()
+    ANSWER_NOOP = auto()
+    ANSWER_CLOSE = auto()
+    REFUSE_REQUEST = auto()
+    # With WebSockets.
+    SERVE = auto()
+    TRY = auto()
+    TURN_DOWN = auto()
+    ANSWER_PROBE = auto()
+    GO_OVER = auto()
+    GO_OVER_AND_SHUT = auto()
+    # To end a session: let its client poll what waits, close or reset its WebSocket.
+    DRAIN = auto()
+    CLOSE_WEBSOCKET = auto()
+    RESET_WEBSOCKET = auto()
+    # The end, and how it is reported.
+    END_BROKEN = auto()
+    END_GOODBYE = auto()
+    END_BY_CODE = auto()
+
+
+class Step(NamedTuple):
+    """The state after an input, and what is to be done."""
+
+    state: State
+    do: Do
+
+
+Row = Mapping[Input, Step]
+
+_GOODBYE = Step(State.LEFT, Do.END_GOODBYE)
+_BROKEN = Step(State.CLOSED, Do.END_BROKEN)
+
+
+def _stays(state: State, **does: Do) -> dict[Input, Step]:
+    return {Input[name]: Step(state, do) for name, do in does.items()}
+
+
+def _polls(state: State, shut: State) -> dict[Input, Step]:
+    """What all states have in common in which the client polls."""
+    return {
+        **_stays(
+            state,
+            MESSAGE=Do.DELIVER,
+            PONG=Do.COUNT_PONG,
+            OTHER=Do.REFUSE_PACKET,
+            PROBE=Do.NOTHING,
+            UPGRADE=Do.NOTHING,
+            TRY_FAILED=Do.NOTHING,
+            POST=Do.TAKE_POST,
+            POLL=Do.WAIT,
+            SECOND_POLL=Do.REFUSE_REQUEST,
+            POLL_DUE=Do.ANSWER,
+            CLOSE_SENT=Do.NOTHING,
+            WEBSOCKET_ENDED=Do.NOTHING,
+        ),
+        Input.CLOSE: _GOODBYE,
+        Input.POLL_ABANDONED: _BROKEN,
+        Input.WEBSOCKET: Step(State.PROBING, Do.TRY),
+        Input.SHUT: Step(shut, Do.DRAIN),
+        Input.GIVE_UP: _BROKEN,
+        Input.MISTAKE: _BROKEN,
+    }
+
+
+def _tries(state: State, shut: State) -> dict[Input, Step]:
+    """The same while the client tries a WebSocket: then it may well abandon a poll."""
+    failed = Step(State.POLLING, Do.NOTHING)
+    return {
+        **_polls(state, shut),
+        Input.PROBE: failed,
+        Input.UPGRADE: failed,
+        Input.TRY_FAILED: failed,
+        Input.POLL_ABANDONED: Step(state, Do.NOTHING),
+        Input.WEBSOCKET: Step(state, Do.TURN_DOWN),
+    }
+
+
+def _shut(state: State, row: Row) -> dict[Input, Step]:
+    """A polling state's row after the session was shut."""
+    failed = Step(State.SHUT_POLLING, Do.NOTHING)
+    back = {event: failed for event, step in row.items() if step.state is State.POLLING}
+    return {
+        **row,
+        **(back if state is not State.SHUT_POLLING else {}),
+        **_stays(
+            state,
+            MESSAGE=Do.NOTHING,
+            PONG=Do.NOTHING,
+            OTHER=Do.NOTHING,
+            POST=Do.REFUSE_REQUEST,
+            POLL=Do.WAIT,
+            POLL_DUE=Do.ANSWER_OR_CLOSE,
+            SHUT=Do.NOTHING,
+        ),
+        Input.CLOSE_SENT: _BROKEN,
+    }
+
+
+_OPENING: Row = {
+    **_stays(
+        State.OPENING,
+        MESSAGE=Do.REFUSE_PACKET,
+        PONG=Do.REFUSE_PACKET,
+        CLOSE=Do.REFUSE_PACKET,
+        OTHER=Do.REFUSE_PACKET,
+        PROBE=Do.NOTHING,
+        UPGRADE=Do.NOTHING,
+        TRY_FAILED=Do.NOTHING,
+        POST=Do.REFUSE_REQUEST,
+        SECOND_POLL=Do.REFUSE_REQUEST,
+        POLL_DUE=Do.ANSWER,
+        CLOSE_SENT=Do.NOTHING,
+    ),
+    # The request that opens a session is its first poll, or becomes its WebSocket.
+    Input.POLL: Step(State.POLLING, Do.WAIT),
+    Input.WEBSOCKET: Step(State.WEBSOCKET, Do.SERVE),
+    Input.POLL_ABANDONED: _BROKEN,
+    Input.SHUT: _BROKEN,
+    Input.GIVE_UP: _BROKEN,
+    Input.MISTAKE: _BROKEN,
+    Input.WEBSOCKET_ENDED: _BROKEN,
+}
+
+_POLLING: Row = _polls(State.POLLING, State.SHUT_POLLING)
+
+_PROBING: Row = {
+    **_tries(State.PROBING, State.SHUT_PROBING),
+    Input.PROBE: Step(State.PROBED, Do.ANSWER_PROBE),
+}
+
+_PROBED: Row = {
+    **_tries(State.PROBED, State.SHUT_PROBED),
+    # The client waits for its poll to end before it goes over. One that has not heard the answer
+    # to its probe yet must not poll as fast as it can.
+    Input.POLL: Step(State.PROBED, Do.WAIT_SHORTLY),
+    Input.UPGRADE: Step(State.WEBSOCKET, Do.GO_OVER),
+}
+
+_WEBSOCKET: Row = {
+    **_stays(
+        State.WEBSOCKET,
+        MESSAGE=Do.DELIVER,
+        PONG=Do.COUNT_PONG,
+        OTHER=Do.REFUSE_PACKET,
+        PROBE=Do.NOTHING,
+        UPGRADE=Do.NOTHING,
+        TRY_FAILED=Do.NOTHING,
+        POST=Do.REFUSE_REQUEST,
+        POLL=Do.REFUSE_REQUEST,
+        SECOND_POLL=Do.REFUSE_REQUEST,
+        # A poll that began before the client went over.
+        POLL_DUE=Do.ANSWER_NOOP,
+        POLL_ABANDONED=Do.NOTHING,
+        WEBSOCKET=Do.TURN_DOWN,
+        CLOSE_SENT=Do.NOTHING,
+    ),
+    Input.CLOSE: _GOODBYE,
+    Input.SHUT: Step(State.SHUT_WEBSOCKET, Do.CLOSE_WEBSOCKET),
+    Input.MISTAKE: Step(State.SHUT_WEBSOCKET, Do.CLOSE_WEBSOCKET),
+    Input.GIVE_UP: Step(State.SHUT_WEBSOCKET, Do.RESET_WEBSOCKET),
+    Input.WEBSOCKET_ENDED: Step(State.CLOSED, Do.END_BY_CODE),
+}
+
+_SHUT_POLLING: Row = {
+    **_shut(State.SHUT_POLLING, _polls(State.SHUT_POLLING, State.SHUT_POLLING)),
+    Input.WEBSOCKET: Step(State.SHUT_PROBING, Do.TRY),
+}
+
+_SHUT_PROBING: Row = {
+    **_shut(State.SHUT_PROBING, _tries(State.SHUT_PROBING, State.SHUT_PROBING)),
+    Input.PROBE: Step(State.SHUT_PROBED, Do.ANSWER_PROBE),
+}
+
+_SHUT_PROBED: Row = {
+    **_shut(State.SHUT_PROBED, _tries(State.SHUT_PROBED, State.SHUT_PROBED)),
+    Input.UPGRADE: Step(State.SHUT_WEBSOCKET, Do.GO_OVER_AND_SHUT),
+}
+
+_SHUT_WEBSOCKET: Row = {
+    **_stays(
+        State.SHUT_WEBSOCKET,
+        MESSAGE=Do.NOTHING,
+        PONG=Do.NOTHING,
+        OTHER=Do.NOTHING,
+        PROBE=Do.NOTHING,
+        UPGRADE=Do.NOTHING,
+        TRY_FAILED=Do.NOTHING,
+        POST=Do.REFUSE_REQUEST,
+        POLL=Do.REFUSE_REQUEST,
+        SECOND_POLL=Do.REFUSE_REQUEST,
+        POLL_DUE=Do.ANSWER_NOOP,
+        POLL_ABANDONED=Do.NOTHING,
+        WEBSOCKET=Do.TURN_DOWN,
+        SHUT=Do.NOTHING,
+        MISTAKE=Do.NOTHING,
+        GIVE_UP=Do.RESET_WEBSOCKET,
+        CLOSE_SENT=Do.NOTHING,
+    ),
+    Input.CLOSE: _GOODBYE,
+    # The echo of our own close says nothing about what the client wants.
+    Input.WEBSOCKET_ENDED: _BROKEN,
+}
+
+
+def _over(state: State, last_poll: Do) -> Row:
+    """A session that is over: what was under way is answered, and nothing else is taken."""
+    return {
+        **dict.fromkeys(Input, Step(state, Do.NOTHING)),
+        **_stays(
+            state,
+            POST=Do.REFUSE_REQUEST,
+            POLL=Do.REFUSE_REQUEST,
+            SECOND_POLL=Do.REFUSE_REQUEST,
+            POLL_DUE=last_poll,
+            WEBSOCKET=Do.TURN_DOWN,
+        ),
+    }
+
+
+TABLE: Mapping[State, Row] = {
+    State.OPENING: _OPENING,
+    State.POLLING: _POLLING,
+    State.PROBING: _PROBING,
+    State.PROBED: _PROBED,
+    State.WEBSOCKET: _WEBSOCKET,
+    State.SHUT_POLLING: _SHUT_POLLING,
+    State.SHUT_PROBING: _SHUT_PROBING,
+    State.SHUT_PROBED: _SHUT_PROBED,
+    State.SHUT_WEBSOCKET: _SHUT_WEBSOCKET,
+    State.LEFT: _over(State.LEFT, Do.ANSWER_NOOP),
+    State.CLOSED: _over(State.CLOSED, Do.ANSWER_CLOSE),
+}
+
+#: The states of a session that is over, and of one that is at a WebSocket.
+OVER = frozenset({State.LEFT, State.CLOSED})
+AT_WEBSOCKET = frozenset({State.WEBSOCKET, State.SHUT_WEBSOCKET})
+
+
+def step(state: State, event: Input) -> Step:
+    """What an input does to a session that is in a state."""
+    return TABLE[state][event]

@@ -1,0 +1,216 @@
+"""Socket.IO on one session: its namespaces, its packets, and what the application is told.
+
+The driver of the table in ``stages``.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from engineio.packet import MESSAGE
+from socketio.packet import (
+    BINARY_EVENT,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+)
+
+from harmonic_gateway.sockets.connection import (
+    Application,
+    Connection,
+    ConnectRefused,
+    ConnectUnavailable,
+)
+from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.limits import (
+    ATTACHMENTS_TIMEOUT_S,
+    CONNECT_COUNTS,
+    MAX_TRANSPORT_BYTES,
+    Guard,
+)
+from harmonic_gateway.sockets.packets import Incoming, Malformed
+from harmonic_gateway.sockets.stages import Effect, NamespaceEvent, Stage, follow
+from harmonic_protocol.refusals import Code
+from harmonic_runtime.process.entropy import new_id
+
+NAMESPACES = ("/ws", "/")
+
+_UNKNOWN_NAMESPACE = ConnectRefused(
+    "Unknown namespace", {"error": "Unknown namespace", "code": Code.NOT_FOUND.value}
+)
+_EVENTS = {
+    CONNECT: NamespaceEvent.CONNECT,
+    DISCONNECT: NamespaceEvent.DISCONNECT,
+    EVENT: NamespaceEvent.EVENT,
+    BINARY_EVENT: NamespaceEvent.EVENT,
+}
+
+
+class Namespaces:
+    """What a client is connected to over one session; ``connections`` are by namespace."""
+
+    __slots__ = (
+        "_application",
+        "_counters",
+        "_guard",
+        "_has_asked",
+        "_max_message_bytes",
+        "_partial",
+        "_socket",
+        "connections",
+    )
+
+    def __init__(
+        self,
+        socket: EngineSocket,
+        application: Application,
+        *,
+        guard: Guard,
+        max_message_bytes: int,
+        counters: Counters,
+    ) -> None:
+        self._socket = socket
+        self._application = application
+        self._guard = guard
+        self._max_message_bytes = max_message_bytes
+        self._counters = counters
+        self._has_asked = False
+        self._partial: Incoming | None = None
+        self.connections: dict[str, Connection] = {}
+
+    async def said(self, message: str | bytes) -> None:
+        """Take what the client says; raise :class:`Malformed` if it makes no sense."""
+        packet = self._read(message)
+        if packet is not None:
+            await self._follow(packet)
+
+    def end(self, namespace: str, ended: Ended) -> None:
+        """A connection is over, whatever its client says."""
+        self._step(namespace, NamespaceEvent.ENDED, ended)
+
+    def end_all(self, ended: Ended) -> None:
+        """The session is over."""
+        self._partial = None
+        for namespace in list(self.connections):
+            self.end(namespace, ended)
+
+    def tell(self, what: Callable[[Connection], None]) -> None:
+        """Tell the application of each connection that it was told to be connected."""
+        for connection in tuple(self.connections.values()):
+            if connection.stage is Stage.CONNECTED:
+                what(connection)
+
+    def _read(self, message: str | bytes) -> Incoming | None:
+        """The packet that a message completes, if it does."""
+        partial = self._partial
+        if isinstance(message, str):
+            if partial is not None:
+                raise Malformed("an attachment is missing")
+            packet = Incoming(message, self._max_message_bytes)
+            if not packet.complete:
+                self._partial = packet
+                loop = asyncio.get_running_loop()
+                loop.call_later(ATTACHMENTS_TIMEOUT_S, self._give_up, packet)
+                return None
+            return packet
+        if partial is None:
+            raise Malformed("an attachment of nothing")
+        partial.attach(message)
+        if partial.size_bytes > MAX_TRANSPORT_BYTES:
+            raise Malformed("attachments too large")
+        if not partial.complete:
+            return None
+        self._partial = None
+        return partial
+
+    def _give_up(self, packet: Incoming) -> None:
+        if self._partial is packet:
+            self._counters.malformed.inc()
+            self._socket.shut()
+
+    async def _follow(self, packet: Incoming) -> None:
+        event = _EVENTS.get(packet.kind, NamespaceEvent.ACK)
+        connection = self.connections.get(packet.namespace)
+        match self._step(packet.namespace, event, Ended.GOODBYE):
+            case Effect.ASK:
+                await self._connect(packet)
+            case Effect.RECEIVE if connection is not None:
+                self._application.receive(connection, packet.event())
+            case Effect.MALFORMED:
+                raise Malformed("a packet that does not fit its namespace")
+
+    def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
+        """Let a connection go on to its next stage, and report its end if that is one."""
+        connection = self.connections.get(namespace)
+        if connection is None:
+            return follow(Stage.ABSENT, event).effect
+        connection.stage, effect = follow(connection.stage, event)
+        if connection.stage is Stage.ABSENT:
+            del self.connections[namespace]
+            if not self.connections:
+                self._socket.expect_use()
+        if effect is Effect.REPORT_END:
+            self._application.disconnected(connection, ended)
+        return effect
+
+    async def _connect(self, packet: Incoming) -> None:
+        """Ask the application for a decision. What comes meanwhile finds the namespace taken."""
+        # The first CONNECT of a session was counted with its handshake, by address.
+        if self._has_asked and self._guard.take(
+            asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
+        ):
+            self._turn_away()
+            return
+        self._has_asked = True
+        connection = Connection(new_id(), packet.namespace, self._socket, self._guard)
+        self.connections[packet.namespace] = connection
+        decision, refusal = NamespaceEvent.REFUSED, None
+        try:
+            refusal = await self._ask(connection, packet.data)
+            decision = NamespaceEvent.REFUSED if refusal is not None else NamespaceEvent.ACCEPTED
+        except ConnectUnavailable:
+            self._turn_away()
+        finally:
+            effect = self._step(packet.namespace, decision)
+        self._tell(connection, effect, refusal)
+
+    def _tell(self, connection: Connection, effect: Effect, refusal: Encoded | None) -> None:
+        """Tell of a decision, in the turn of the loop in which it was made."""
+        if effect is Effect.REFUSE and refusal is not None:
+            self._socket.outbox.send(refusal)
+        elif effect is Effect.ABANDON:
+            self._application.abandoned(connection)
+        elif effect is Effect.ANSWER:
+            self._socket.in_use()
+            known = {"pid": connection.pid} if connection.pid is not None else {}
+            answer = {"sid": connection.id, **known}
+            # What was missed follows only now: before, a client would not move its offset.
+            self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
+            self._application.connected(connection)
+
+    async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
+        """The CONNECT_ERROR of a client that may not come in."""
+        try:
+            if connection.namespace not in NAMESPACES:
+                raise _UNKNOWN_NAMESPACE
+            await self._application.connect(connection, auth)
+        except ConnectRefused as refused:
+            data = {} if refused.data is None else {"data": refused.data}
+            answer = {"message": refused.message, **data}
+            return _control(CONNECT_ERROR, connection.namespace, answer)
+        return None
+
+    def _turn_away(self) -> None:
+        """Close the session: its client comes back later."""
+        self._counters.turned_away.inc()
+        self._socket.shut()
+
+
+def _control(kind: int, namespace: str, data: object) -> Encoded:
+    place = "" if namespace == "/" else f"{namespace},"
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])

@@ -1,0 +1,296 @@
+"""What is sent to one client: order, bounds, and what becomes of a client that does not read.
+
+What is sent over a WebSocket is written straight to its transport, so nothing can overtake, and
+a frame for many members is the same bytes for all of them. What cannot be written yet, because
+the client polls, is about to go over or does not keep up, waits in a backlog.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+
+from aiohttp.abc import AbstractStreamWriter
+from engineio.packet import PING
+
+from harmonic_gateway.sockets.backlog import Backlog
+from harmonic_gateway.sockets.frames import Encoded, close_frame
+from harmonic_gateway.sockets.kernel import ReadingProgress, reset
+from harmonic_gateway.sockets.limits import (
+    BEHIND_BYTES,
+    CONFLATED_ABOVE_SHARE,
+    LINGER_S,
+    LOOK_INTERVAL_S,
+    MAX_OWED_BYTES,
+    MAX_PACKETS_PER_POLL,
+    WATCHED_ABOVE_BYTES,
+    SocketLimits,
+)
+
+PING_FRAME = Encoded.of([f"{PING}"])
+
+
+class Reader(Protocol):
+    """Whose outbox it is."""
+
+    def spared(self, events: int, signals: int) -> None:
+        """The client is behind, and is not sent superseded events and live signals."""
+
+    def overflowed(self) -> None:
+        """More waits for the client than may: it is to be given up."""
+
+    def stalled(self) -> None:
+        """The client reads nothing of what waits for it: it is to be given up."""
+
+
+class Outbox:
+    """Everything that is sent to one client, in order; ``send`` never raises and never waits."""
+
+    __slots__ = (
+        "_backlog",
+        "_deflates",
+        "_is_open",
+        "_limits",
+        "_ping_waits",
+        "_poll",
+        "_reader",
+        "_transport",
+        "_watch",
+        "_writer",
+        "_writing",
+    )
+
+    def __init__(self, reader: Reader, limits: SocketLimits) -> None:
+        self._reader = reader
+        self._limits = limits
+        self._is_open = True
+        self._deflates = False
+        self._ping_waits = False
+        self._backlog: Backlog | None = None
+        self._transport: asyncio.Transport | None = None
+        self._writer: AbstractStreamWriter | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._watch: _Watch | None = None
+        self._poll: asyncio.Future[None] | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether anything waits."""
+        return self._backlog is not None
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether a poll waits for something to send."""
+        return self._poll is not None
+
+    def ping_pending_until_s(self, timeout_s: float) -> float | None:
+        """Until when a ping that has not left yet may wait, by the loop's clock.
+
+        A client that reads on has so long after it last read anything. ``None`` where it left.
+        """
+        if not self._ping_waits or self._backlog is None:
+            return None
+        reads = self._backlog if self._watch is None else self._watch.intake
+        return reads.moved_at_s + timeout_s
+
+    def send(self, encoded: Encoded, *, owed: bool = False) -> None:
+        """Send after all that was sent before.
+
+        For a client that does not keep up it waits, and may be left out as its frame says,
+        unless it is ``owed``. A client that leaves too much unread is given up.
+        """
+        transport = self._transport
+        if transport is None or self._backlog is not None:
+            self._keep(encoded, owed=owed)
+        elif not transport.is_closing():
+            behind_bytes = transport.get_write_buffer_size()
+            if behind_bytes > WATCHED_ABOVE_BYTES and self._watch is None:
+                self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
+            if behind_bytes > BEHIND_BYTES:
+                self._keep(encoded, owed=owed)
+            elif encoded.compressible and self._deflates:
+                transport.write(encoded.compressed)
+            else:
+                transport.write(encoded.raw)
+
+    def go_over(
+        self, transport: asyncio.Transport | None, writer: AbstractStreamWriter, *, deflates: bool
+    ) -> None:
+        """From now on, write to a WebSocket: what waits first, all of it."""
+        self._transport = transport
+        self._writer = writer
+        self._deflates = deflates
+        # Of a session that was shut meanwhile, what waits is still sent.
+        self._is_open = True
+        self.release()
+        waiting, self._backlog, self._ping_waits = self._backlog, None, False
+        for encoded in waiting or ():
+            self.send(encoded, owed=True)
+
+    def take(self) -> list[Encoded]:
+        """What one poll is answered with: several small packets, or a large one alone."""
+        entries: list[Encoded] = []
+        packets = 0
+        while (first := self._backlog.first() if self._backlog else None) is not None:
+            packets += len(first.packets)
+            if entries and (packets > MAX_PACKETS_PER_POLL or first.compressible):
+                break
+            entries.append(self._pop())
+            if first.compressible:
+                break
+        return entries
+
+    async def wait(self, patience_s: float | None) -> None:
+        """Return once something waits for a poll, it is released, or its patience is over."""
+        if self._backlog:
+            return
+        self._poll = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._poll
+        except TimeoutError:
+            pass
+        finally:
+            self._poll = None
+
+    def release(self) -> None:
+        """Have a poll that waits end."""
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def seal(self) -> None:
+        """Take nothing more to send; what waits is still polled."""
+        self._is_open = False
+        self.release()
+
+    def drop(self) -> None:
+        """Take nothing more, and send nothing of what waits."""
+        self._is_open = False
+        self._backlog = None
+        self.release()
+        if self._writing is not None:
+            self._writing.cancel()
+
+    def close(self, code: int) -> None:
+        """Close the WebSocket, after all that was sent before."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            while self._backlog:
+                transport.write(_wire(self._pop(), deflates=self._deflates))
+            transport.write(close_frame(code))
+            _part(transport)
+
+    def linger(self) -> None:
+        """The WebSocket has ended: what was sent before may still be read."""
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            _part(self._transport)
+
+    def reset(self) -> None:
+        """End the WebSocket's transport now, with nothing left behind."""
+        if self._transport is not None:
+            reset(self._transport)
+
+    def _keep(self, encoded: Encoded, *, owed: bool) -> None:
+        """Let it wait, within bounds."""
+        transport = self._transport
+        if not self._is_open or (transport is not None and transport.is_closing()):
+            return
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = Backlog(asyncio.get_running_loop().time())
+        is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
+        for part in encoded.parts or (encoded,):
+            if part.droppable and is_behind and not owed:
+                self._reader.spared(0, 1)
+            else:
+                backlog.add(part, owed=owed)
+        if encoded is PING_FRAME:
+            self._ping_waits = True
+        most = self._limits.max_buffer_bytes
+        counted = backlog.counted_bytes
+        if counted > max(most // CONFLATED_ABOVE_SHARE, 2 * backlog.tidied_bytes) or counted > most:
+            self._reader.spared(*backlog.tidy())
+        if backlog.counted_bytes > most or backlog.bytes > MAX_OWED_BYTES:
+            self._is_open = False
+            self._reader.overflowed()
+        elif transport is None:
+            self.release()
+        elif self._writing is None:
+            self._writing = asyncio.ensure_future(self._catch_up(transport))
+
+    def _pop(self) -> Encoded:
+        backlog = self._backlog
+        assert backlog is not None  # noqa: S101 -- for the type checker: callers have looked
+        encoded = backlog.take()
+        if encoded is PING_FRAME:
+            self._ping_waits = False
+        backlog.moved_at_s = asyncio.get_running_loop().time()
+        if not backlog:
+            self._backlog = None
+        return encoded
+
+    async def _catch_up(self, transport: asyncio.Transport) -> None:
+        """Write what waits, as fast as the client reads."""
+        writer = self._writer
+        try:
+            # Whoever listens to the connection hears of its end as well.
+            with suppress(ConnectionError):
+                while writer is not None and self._backlog and not transport.is_closing():
+                    await writer.drain()
+                    if self._backlog and not transport.is_closing():
+                        transport.write(_wire(self._pop(), deflates=self._deflates))
+        finally:
+            self._writing = None
+
+    def is_done(self) -> bool:
+        """Whether the client has read all that was sent, or is sent nothing more.
+
+        Then it is watched no more.
+        """
+        behind = self._backlog is not None or (
+            self._transport is not None and self._transport.get_write_buffer_size() > 0
+        )
+        if self._is_open and behind:
+            return False
+        self._watch = None
+        return True
+
+
+class _Watch:
+    """Looks whether a client that is behind reads on, whatever it says, until it has caught up."""
+
+    __slots__ = ("_outbox", "_reader", "_timeout_s", "_transport", "intake")
+
+    def __init__(
+        self, outbox: Outbox, reader: Reader, transport: asyncio.Transport, timeout_s: float
+    ) -> None:
+        self._reader = reader
+        loop = asyncio.get_running_loop()
+        self._outbox = outbox
+        self._transport = transport
+        self._timeout_s = timeout_s
+        self.intake = ReadingProgress(transport, loop.time())
+        loop.call_later(LOOK_INTERVAL_S, self._look)
+
+    def _look(self) -> None:
+        if self._transport.is_closing() or self._outbox.is_done():
+            return
+        loop = asyncio.get_running_loop()
+        if self.intake.rests_s(loop.time()) < self._timeout_s:
+            loop.call_later(LOOK_INTERVAL_S, self._look)
+        else:
+            self._reader.stalled()
+
+
+def _wire(encoded: Encoded, *, deflates: bool) -> bytes:
+    return encoded.compressed if deflates else encoded.raw
+
+
+def _part(transport: asyncio.Transport) -> None:
+    """Close a transport once the client has read what was sent, but not much later."""
+    transport.close()
+    asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    if transport.get_write_buffer_size():
+        transport.abort()

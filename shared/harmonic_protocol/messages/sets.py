@@ -1,0 +1,112 @@
+"""Parameter sets: what is declared of one, and all messages that follow from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import Field, create_model
+
+from harmonic_protocol.messages.declaration import (
+    Changes,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    OwnerCommand,
+    RateClass,
+    changes_of,
+)
+from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import Timestamp, UniverseId, UserId
+
+P = TypeVar("P", bound=WireModel)
+
+
+class ParameterCommand(OwnerCommand):
+    """A command that changes parameters: it yields the changes of each set that it names."""
+
+    def changes(self) -> dict[str, Changes]:
+        """The changes by the name of their set."""
+        raise NotImplementedError
+
+
+class UpdateSet(ParameterCommand):
+    """A command that changes the parameters of one set."""
+
+    set_name: ClassVar[str]
+
+    parameters: Changes
+
+    def changes(self) -> dict[str, Changes]:
+        """The parameters that were sent."""
+        return {self.set_name: self.parameters}
+
+
+class ParametersUpdated(Event):
+    """What all ``*_updated`` events share: ``changed`` names the fields that were sent.
+
+    After a return, one of each tells the ``current`` values with the last change's user and
+    time: nothing happened just then, so it has no ``seq``. An event that the client missed is
+    ``replayed``: what it tells of is over.
+    """
+
+    set_name: ClassVar[str]
+
+    universe_id: UniverseId
+    user_id: UserId
+    timestamp: Timestamp
+    changed: tuple[str, ...]
+    seq: int | None = None
+    current: Literal[True] | None = None
+    replayed: Literal[True] | None = None
+    parameters: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSet(Generic[P]):
+    """A set of a universe's parameters; ``example`` is a change of it as documents show one."""
+
+    name: str
+    values: type[P]
+    changes: type[Changes]
+    command: type[UpdateSet]
+    event: type[ParametersUpdated]
+    example: Mapping[str, object] = field(default_factory=dict)
+
+    def of(self, parameters: WireModel) -> P:
+        """The values of this set among all parameters."""
+        values: P = getattr(parameters, self.name)
+        return values
+
+
+def parameter_set(
+    name: str, values: type[P], example: Mapping[str, object] | None = None
+) -> ParameterSet[P]:
+    """Declare a set by its name and its values, each of which has a range and a default.
+
+    Its command is ``update_<name>``, its event ``<name>_updated``; the classes are named alike.
+    """
+    stem, words = name.title().replace("_", ""), name.replace("_", " ")
+    changes = changes_of(values, f"{stem}Changes")
+    command = create_model(
+        f"Update{stem}",
+        __base__=UpdateSet,
+        __module__=values.__module__,
+        __doc__=f"Change {words} parameters.",
+        parameters=(changes, ...),
+    )
+    updated = f"{name}_updated"
+    command.set_name = name
+    command.spec = CommandSpec(f"update_{name}", RateClass.PARAMETERS, (updated,))
+    event = create_model(
+        f"{stem}Updated",
+        __base__=ParametersUpdated,
+        __module__=values.__module__,
+        __doc__=f"Someone changed {words} parameters; all of them as they are now.",
+        parameters=(values, Field(description=f"All {words} parameters as they are now.")),
+    )
+    event.set_name = name
+    event.spec = EventSpec(updated, Delivery.REPLAYED)
+    first = next(iter(values.model_fields))
+    shown = example or {first: values.model_fields[first].default}
+    return ParameterSet(name, values, changes, command, event, shown)

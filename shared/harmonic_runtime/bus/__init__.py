@@ -1,0 +1,1 @@
+"""The broker: connection, requests, streams, and who is alive on it."""

@@ -1,0 +1,122 @@
+"""Requests under way: each waits for its answer, or for the reason why there is none."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import TypeAlias
+
+from harmonic_runtime.bus.wire import STATUS, Message
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+
+#: The status of the broker's own answer to a request that nobody listens to.
+NO_RESPONDERS_STATUS = "503"
+
+
+class BusUnavailable(Exception):
+    """The bus, or whoever was asked over it, cannot be reached at the moment."""
+
+
+class NoResponders(BusUnavailable):
+    """Nobody listens there: the request was not delivered to anybody."""
+
+
+class BusTimeout(BusUnavailable):
+    """No answer came in time: whether the request was handled is unknown."""
+
+
+class AnswerLost(BusUnavailable):
+    """The connection was lost before the answer: whether the request was handled is unknown."""
+
+
+class MessageTooLarge(ValueError):
+    """The message, its headers included, is above the broker's bound; nothing was sent."""
+
+
+#: An answer, or why there is none.
+Answer: TypeAlias = Message | BusUnavailable
+
+
+class _Call:
+    """A request under way."""
+
+    __slots__ = ("many", "on_answer", "timer")
+
+    def __init__(
+        self, on_answer: Callable[[Answer], None], timer: asyncio.TimerHandle, *, many: bool
+    ) -> None:
+        self.on_answer = on_answer
+        self.timer = timer
+        self.many = many
+
+
+class Calls:
+    """The requests of one connection: the subject of an answer is ``inbox`` and the call's token.
+
+    Each is told exactly one outcome, or with ``many`` any number of answers: an answer, that
+    nobody listens, that no answer came in time, or that the connection was lost.
+    """
+
+    def __init__(self, inbox: str, *, log: BoundLogger, metrics: Metrics) -> None:
+        self.inbox = inbox
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._tokens = itertools.count()
+        self._calls: dict[str, _Call] = {}
+        requests = metrics.counter("bus_requests", "requests made, by outcome", ["outcome"])
+        self._outcome_answered = requests.labels("answered")
+        self._outcome_no_responders = requests.labels("no_responders")
+        self._outcome_timeout = requests.labels("timeout")
+        self._outcome_disconnected = requests.labels("disconnected")
+
+    def new_token(self) -> str:
+        """A token that no request had before."""
+        return str(next(self._tokens))
+
+    def begin(
+        self, token: str, timeout_s: float, on_answer: Callable[[Answer], None], *, many: bool
+    ) -> None:
+        """Wait for the answer to a request that was just sent."""
+        timer = self._loop.call_later(timeout_s, self._expire, token)
+        self._calls[token] = _Call(on_answer, timer, many=many)
+
+    def forget(self, token: str) -> None:
+        """Want no more answers to a request."""
+        call = self._calls.pop(token, None)
+        if call is not None:
+            call.timer.cancel()
+
+    def answered(self, message: Message) -> None:
+        """An answer has arrived; one that nobody waits for is dropped."""
+        token = message.subject[len(self.inbox) :]
+        call = self._calls.get(token)
+        if call is None:
+            return
+        nobody = not message.payload and message.headers.get(STATUS) == NO_RESPONDERS_STATUS
+        if nobody or not call.many:
+            self.forget(token)
+        if nobody:
+            self._outcome_no_responders.inc()
+            self._tell(call, NoResponders("nobody listens there"))
+        else:
+            self._outcome_answered.inc()
+            self._tell(call, message)
+
+    def fail_all(self) -> None:
+        """The connection is lost, and the broker has forgotten where answers were to go."""
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            call.timer.cancel()
+            self._outcome_disconnected.inc()
+            self._tell(call, AnswerLost("the connection was lost before the answer"))
+
+    def _expire(self, token: str) -> None:
+        call = self._calls.pop(token)
+        self._outcome_timeout.inc()
+        self._tell(call, BusTimeout("no answer in time"))
+
+    def _tell(self, call: _Call, answer: Answer) -> None:
+        try:
+            call.on_answer(answer)
+        except Exception:  # noqa: BLE001 -- it would end the reading of the connection
+            self._log.exception("bus_answer_failed")

@@ -1,0 +1,332 @@
+"""The bus as services use it: requests, messages and subscriptions over NATS.
+
+Nothing is buffered while there is no connection: what cannot be sent now is refused, and is
+never delivered late. Everything that waits has a bound, in time or in bytes.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+
+from nats.errors import Error as NatsError
+
+from harmonic_runtime.bus.calls import (
+    Answer,
+    AnswerLost,
+    BusTimeout,
+    BusUnavailable,
+    Calls,
+    MessageTooLarge,
+    NoResponders,
+)
+from harmonic_runtime.bus.connection import Interest
+from harmonic_runtime.bus.dispatch import Dispatcher
+from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
+from harmonic_runtime.bus.wire import Handler, Message, decode_headers, publication
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.entropy import new_id
+from harmonic_runtime.process.settings import ServiceSettings
+
+#: How long a round trip to the broker may take.
+FLUSH_TIMEOUT_S = 5.0
+__all__ = [
+    "Answer",
+    "AnswerLost",
+    "Bus",
+    "BusTimeout",
+    "BusUnavailable",
+    "MessageTooLarge",
+    "NoResponders",
+    "Subscription",
+    "open_bus",
+]
+
+
+class Subscription(Interest):
+    """Interest in a subject."""
+
+    __slots__ = ("_bus",)
+
+    def __init__(self, bus: "Bus", sid: int, subject: str, queue: str, handler: Handler) -> None:
+        super().__init__(sid, subject, queue, handler)
+        self._bus = bus
+
+    async def close(self) -> None:
+        """Unsubscribe at once: the handler is not called any more."""
+        self.is_open = False
+        self._bus.connection.remove_interest(self)
+
+    async def drain(self) -> None:
+        """Unsubscribe, and return when all that was under way has been handled.
+
+        Without a connection nothing is under way. Raise :class:`BusUnavailable` if the broker
+        does not answer in time; the subscription is closed all the same.
+        """
+        self._bus.connection.stop_interest(self)
+        try:
+            if self._bus.connected:
+                await self._bus.flush()
+            await self._bus.handled()
+        finally:
+            await self.close()
+
+
+class Bus:
+    """A connection to the broker, as a service uses it. Made by :func:`open_bus`."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        log: BoundLogger,
+        metrics: Metrics,
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._sids = itertools.count(1)
+        self._calls = Calls(f"{settings.inbox_prefix}.{new_id()}.", log=log, metrics=metrics)
+        self._round_trips: set[asyncio.Future[bool]] = set()
+        inbox = f"{self._calls.inbox}*"
+        self._inbox_interest = Interest(next(self._sids), inbox, "", self._calls.answered)
+        self._dispatcher = Dispatcher(
+            bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
+        )
+        events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
+        self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
+        self.connection = self.link.connection
+        metrics.gauge("bus_connected", "1 while the bus is there").set_function(
+            lambda: float(self.connected)
+        )
+        metrics.gauge("bus_subscriptions", "subscriptions").set_function(
+            lambda: len(self.connection.interests)
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there, and knows of all subscriptions."""
+        return self.link.ready and self.connection.is_connected
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` whenever the bus was lost and is there again; undone by the result.
+
+        Messages may have been missed, and the subscriptions are in force again.
+        """
+        self._on_reconnect.append(callback)
+        return lambda: self._on_reconnect.remove(callback)
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` where messages had to be dropped, in their place in the order."""
+        self._dispatcher.on_gap(callback)
+
+    def post(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
+    ) -> None:
+        """Send a message at once, for callers that cannot wait; like :meth:`publish`."""
+        if not self.connected:
+            raise BusUnavailable("the bus is not connected")
+        if self.connection.outbound_bytes > self._settings.bus_outbound_bytes:
+            raise BusUnavailable("the broker does not read what it is sent")
+        command, size = publication(subject, payload, headers, reply)
+        if size > self.connection.max_payload:
+            raise MessageTooLarge(f"{size} bytes, the broker takes {self.connection.max_payload}")
+        self.connection.send(command)
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
+    ) -> None:
+        """Send a message, at most once, to whoever listens now.
+
+        Raise :class:`BusUnavailable` if it cannot be sent now, :class:`MessageTooLarge` if
+        never, and ``ValueError`` if subject or headers are malformed.
+        """
+        self.post(subject, payload, headers=headers, reply=reply)
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+    ) -> Message:
+        """Send a request and wait for its answer.
+
+        Raise :class:`NoResponders` if nobody listens, :class:`BusTimeout` after ``timeout_s``,
+        :class:`AnswerLost` if the connection is lost meanwhile, and else as :meth:`publish`.
+        An answer may overtake messages that came before it.
+        """
+        future: asyncio.Future[Message] = self._loop.create_future()
+
+        def settle(answer: Answer) -> None:
+            if future.done():
+                return
+            if isinstance(answer, Message):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+        token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
+        try:
+            return await future
+        finally:
+            self.forget(token)
+
+    def ask(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float,
+        on_answer: Callable[[Answer], None],
+        many: bool = False,
+    ) -> str:
+        """Send a request and have ``on_answer`` called; the result is for :meth:`forget`.
+
+        It is called once, with an answer or with why there is none; with ``many``, for every
+        answer until the request is forgotten or there is no more to come.
+        """
+        token = self._calls.new_token()
+        self.post(subject, payload, headers=headers, reply=self._calls.inbox + token)
+        self._calls.begin(token, timeout_s, on_answer, many=many)
+        return token
+
+    def new_inbox(self) -> str:
+        """A subject of this process's own, for who has answers sent to a subscription."""
+        return f"{self._settings.inbox_prefix}.{new_id()}"
+
+    def forget(self, token: str) -> None:
+        """Want no more answers to a request."""
+        self._calls.forget(token)
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
+        """Have ``handler`` called for each message, in order of arrival over all subscriptions.
+
+        It must not block. What it raises is logged and counted, and costs that message only.
+        The broker knows of the interest after the next :meth:`flush`; while there is no
+        connection, once it is back.
+        """
+        if not subject or any(character.isspace() for character in subject + queue):
+            raise ValueError("subject and queue must be without white space")
+        subscription = Subscription(self, next(self._sids), subject, queue, handler)
+        self.connection.add_interest(subscription)
+        return subscription
+
+    async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
+        """Return when the broker has taken all that was sent before.
+
+        Raise :class:`BusTimeout` after ``timeout_s``, :class:`BusUnavailable` without broker.
+        """
+        if not self.connected:
+            raise BusUnavailable("the bus is not connected")
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._round_trips.add(future)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.connection.ping(future)
+                await future
+        except TimeoutError as error:
+            raise BusTimeout("the broker did not answer in time") from error
+        finally:
+            self._round_trips.discard(future)
+
+    async def handled(self) -> None:
+        """Return when the handlers were called for all that has come in before."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._dispatcher.call_in_order(lambda: None if future.done() else future.set_result(None))
+        await future
+
+    def _arrived(
+        self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
+    ) -> None:
+        message = Message(subject, payload, decode_headers(headers), reply)
+        if interest is self._inbox_interest:
+            # Answers do not queue behind messages: whoever waits for one has a deadline.
+            self._calls.answered(message)
+        else:
+            self._dispatcher.put(interest, message)
+
+    def _lost(self) -> None:
+        self._calls.fail_all()
+        for future in self._round_trips:
+            if not future.done():
+                future.set_exception(BusUnavailable("the connection was lost"))
+
+    def _found(self) -> None:
+        for callback in list(self._on_reconnect):
+            # Through the queue: after what the connection before had still brought.
+            self._dispatcher.call_in_order(callback)
+
+    async def start(self, name: str) -> None:
+        """Connect; raise :class:`CannotStart` if that takes too long."""
+        timeout_s = self._settings.bus_start_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.link.connect(name)
+                self.connection.add_interest(self._inbox_interest)
+                self.link.ready = True
+                await self.flush(timeout_s)
+        except TimeoutError as error:
+            raise self.link.why_not() from error
+        self.link.established(name)
+
+    async def stop(self) -> None:
+        """Stop consuming, handle what is under way, write what was sent, and close."""
+        self.link.stopping()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                for interest in list(self.connection.interests.values()):
+                    if interest is not self._inbox_interest:
+                        self.connection.stop_interest(interest)
+                if self.connected:
+                    await self.flush()
+                    await self.handled()
+                    self.link.ready = False
+                    await self.connection.drain()
+        except (TimeoutError, NatsError, BusUnavailable) as error:
+            self._log.warning("bus_stopped_early", reason=type(error).__name__)
+        finally:
+            self.link.ready = False
+            self._lost()
+            await self.link.close()
+
+
+@asynccontextmanager
+async def open_bus(
+    settings: ServiceSettings,
+    *,
+    name: str,
+    log: BoundLogger,
+    metrics: Metrics,
+    on_closed: Callable[[], None],
+    waiting_for: Callable[[str], AbstractContextManager[object]] = nullcontext,
+) -> AsyncIterator[Bus]:
+    """A connected bus, stopped in order at the end.
+
+    ``waiting_for`` is entered while there is no broker yet.
+
+    It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
+    process has no use any more. Raise :class:`CannotStart` if there is no broker.
+    """
+    bus = Bus(settings, log=log, metrics=metrics, on_closed=on_closed)
+    try:
+        with waiting_for(f"NATS at {settings.nats_url}"):
+            await bus.start(name)
+        yield bus
+    finally:
+        await bus.stop()

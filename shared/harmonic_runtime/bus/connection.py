@@ -1,0 +1,246 @@
+"""The NATS connection: nats-py, with its per-message path replaced.
+
+nats-py keeps what is hard to get right: connecting, TLS, authentication, pings, reconnecting to
+one of several servers, subscribing anew. Replaced is what runs for every message, where nats-py
+spends a queue and a task a subscription, a future a flush, and five regular expressions a
+message. This module is the only one that uses private parts of nats-py; a canary test compares
+them with what is expected here, and names this module when an upgrade changes them.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from nats.aio.client import Client
+from nats.errors import ProtocolError
+from nats.protocol.parser import Parser
+
+from harmonic_runtime.bus.wire import Handler
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import ServiceSettings
+
+#: Called for every message: interest, subject, reply subject, raw headers, payload.
+Arrived: TypeAlias = "Callable[[Interest, str, str, bytes | None, bytes], None]"
+
+CONNECT_TIMEOUT_S = 2
+RECONNECT_WAIT_S = 0.25
+#: A hung server is noticed after at most this times the pings that may be outstanding.
+PING_INTERVAL_S = 5
+MAX_OUTSTANDING_PINGS = 2
+#: A line of the protocol is longer only if the peer does not speak NATS.
+MAX_LINE_BYTES = 64 * 1024
+
+_CRLF = b"\r\n"
+_M, _H = b"MH"
+
+
+class Interest:
+    """A subscription as nats-py keeps it, reduced to what subscribing anew needs.
+
+    ``handler`` gets its messages as long as it ``is_open``.
+    """
+
+    __slots__ = ("_queue", "_subject", "handler", "is_open", "sid")
+
+    # What nats-py looks at besides when it reconnects or closes: no limit, no task, no iterator.
+    _max_msgs = 0
+    _wait_for_msgs_task = None
+    _message_iterator = None
+    _pending_next_msgs_calls = None
+
+    def __init__(self, sid: int, subject: str, queue: str, handler: Handler) -> None:
+        self.sid = sid
+        self._subject = subject
+        self._queue = queue
+        self.handler = handler
+        self.is_open = True
+
+    @property
+    def subject(self) -> str:
+        """What it is interest in."""
+        return self._subject
+
+    async def _drain(self) -> None:
+        """Nothing is left to do: the bus stops consuming before the connection drains."""
+
+
+class _FastParser(Parser):
+    """Reads messages itself, and leaves every other line of the protocol to nats-py."""
+
+    def __init__(self, connection: "BrokerConnection", arrived: Arrived) -> None:
+        self._interests: dict[int, Interest] = connection.interests
+        self._arrived = arrived
+        self._resets = 0
+        super().__init__(connection)
+
+    def reset(self) -> None:
+        super().reset()
+        self._resets += 1
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._needed_bytes = 0
+
+    async def parse(self, data: bytes = b"") -> None:
+        if self._kept:
+            # A large message comes in many pieces: joined once, when it is complete.
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+            if self._kept_bytes < self._needed_bytes:
+                return
+            data = b"".join(self._kept)
+            self._kept = []
+        resets = self._resets
+        position = 0
+        while position < len(data):
+            line_end = data.find(_CRLF, position)
+            if line_end < 0:
+                if len(data) - position > MAX_LINE_BYTES:
+                    raise ProtocolError("line too long")
+                self._keep(data[position:], 0)
+                return
+            if data[position] in (_M, _H):
+                end = self._message(data, position, line_end)
+                if end > len(data):
+                    self._keep(data[position:], end - position)
+                    return
+                position = end
+            else:
+                await super().parse(data[position : line_end + 2])
+                if self._resets != resets:
+                    return
+                position = line_end + 2
+
+    def _keep(self, data: bytes, needed_bytes: int) -> None:
+        self._kept = [data]
+        self._kept_bytes = len(data)
+        self._needed_bytes = needed_bytes
+
+    def _message(self, data: bytes, position: int, line_end: int) -> int:
+        """Hand over the message that begins here, if it is complete; where it ends."""
+        words = data[position:line_end].split()
+        start = line_end + 2
+        try:
+            end = start + int(words[-1])
+            if end + 2 > len(data):
+                return end + 2
+            interest = self._interests.get(int(words[2]))
+            headers_end = start + int(words[-2]) if data[position] == _H else start
+            reply_words = 5 if data[position] == _M else 6
+            reply = words[3].decode() if len(words) == reply_words else ""
+        except (ValueError, IndexError) as error:
+            raise ProtocolError("malformed message line") from error
+        if interest is not None:
+            headers = data[start:headers_end] if headers_end > start else None
+            payload = data[headers_end:end]
+            self._arrived(interest, words[1].decode(), reply, headers, payload)
+        return end + 2
+
+
+class BrokerConnection(Client):
+    """A connection that is written to directly, and hands messages over as they are read.
+
+    Nothing is ever buffered for a later connection: what is sent while there is none is lost.
+    ``on_abandoned`` is called if reconnecting has failed for good.
+    """
+
+    def __init__(self, arrived: Arrived, on_abandoned: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self.interests: dict[int, Interest] = {}
+        self._subs: Any = self.interests
+        self._on_abandoned = on_abandoned
+        self._ps = _FastParser(self, arrived)
+        self._collected: list[bytes] = []
+        self._collected_bytes = 0
+
+    @property
+    def outbound_bytes(self) -> int:
+        """What was sent but has not yet been taken by the operating system."""
+        writer = getattr(self._transport, "_io_writer", None)
+        written = writer.transport.get_write_buffer_size() if writer is not None else 0
+        return int(written) + self._collected_bytes
+
+    def send(self, command: bytes) -> None:
+        """Send one protocol message, in one write with all others of this turn of the loop.
+
+        A write is a system call, and wakes the server: of several messages, most of the cost.
+        """
+        if self._transport is None or not self.is_connected:
+            return
+        if not self._collected:
+            asyncio.get_running_loop().call_soon(self._write_collected)
+        self._collected.append(command)
+        self._collected_bytes += len(command)
+
+    def _write_collected(self) -> None:
+        collected, self._collected = self._collected, []
+        self._collected_bytes = 0
+        if not collected or self._transport is None or not self.is_connected:
+            return
+        # uvloop raises for a connection that was lost in this very turn: what was collected is lost
+        # with it, and the reader is about to find out.
+        with suppress(RuntimeError):
+            self._transport.write(b"".join(collected))
+
+    def add_interest(self, interest: Interest) -> None:
+        """Subscribe, at the latest when the connection is there again."""
+        self.interests[interest.sid] = interest
+        self.send(f"SUB {interest._subject} {interest._queue} {interest.sid}\r\n".encode())  # noqa: SLF001
+
+    def remove_interest(self, interest: Interest) -> None:
+        """Unsubscribe; what is still under way is not handed over any more."""
+        if self.interests.pop(interest.sid, None) is not None:
+            self.stop_interest(interest)
+
+    def stop_interest(self, interest: Interest) -> None:
+        """Unsubscribe, but hand over what is still under way."""
+        self.send(f"UNSUB {interest.sid}\r\n".encode())
+
+    async def ping(self, answered: "asyncio.Future[bool]") -> None:
+        """Have ``answered`` set when the server has read all that was sent before."""
+        # nats-py writes it by itself, and it must not overtake.
+        self._write_collected()
+        await self._send_ping(answered)
+
+    async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        self.send(cmd)
+
+    async def _flush_pending(self, force_flush: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        # Nothing pends longer than a turn of the loop, and no flusher has to be woken.
+        self._write_collected()
+        self._pending_data_size = 0
+
+    async def _process_pong(self) -> None:
+        # A flush that gave up leaves its cancelled future behind; nats-py would end its reading.
+        self._pings_outstanding = 0
+        self._pongs_received += 1
+        if self._pongs:
+            future = self._pongs.pop(0)
+            if not future.done():
+                future.set_result(True)
+
+    async def _attempt_reconnect(self) -> None:
+        try:
+            await super()._attempt_reconnect()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody else would see it
+            self._on_abandoned(error)
+
+
+def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
+
+    Raise :class:`CannotStart` if a file cannot be used.
+    """
+    if settings.nats_ca_file is None and settings.nats_cert_file is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.nats_ca_file)
+        if settings.nats_cert_file is not None:
+            context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+    except OSError as error:
+        raise CannotStart(
+            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
+            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
+        ) from error
+    return context

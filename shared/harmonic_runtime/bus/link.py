@@ -1,0 +1,162 @@
+"""The link to the broker: made, lost, found again, and ended; with the reasons for each."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nats.errors import Error as NatsError
+
+from harmonic_runtime.bus.connection import (
+    CONNECT_TIMEOUT_S,
+    MAX_OUTSTANDING_PINGS,
+    PING_INTERVAL_S,
+    RECONNECT_WAIT_S,
+    Arrived,
+    BrokerConnection,
+    tls_context,
+)
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import ServiceSettings
+
+#: How long the bus may take to stop: what is under way is handled, what is sent is written.
+STOP_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvents:
+    """What a link tells its owner: that it was lost, found again, or closed for good."""
+
+    lost: Callable[[], None]
+    found: Callable[[], None]
+    closed: Callable[[], None]
+
+
+class Link:
+    """The connection and what becomes of it.
+
+    It is ``ready`` from when the broker knows of all subscriptions until the connection is lost,
+    and again once it is found. It reconnects by itself, for ever.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        arrived: Arrived,
+        events: LinkEvents,
+        *,
+        log: BoundLogger,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._events = events
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._lost_at = self._loop.time()
+        self._stopping = False
+        self._last_error = ""
+        self._last_refusal = ""
+        self._tls = tls_context(settings)
+        self.ready = False
+        self.connection = BrokerConnection(arrived, self._abandoned)
+        self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
+        self._errors = metrics.counter("bus_errors", "errors told by the broker or the network")
+
+    async def connect(self, name: str) -> None:
+        """Connect, and go on trying until it succeeds; the caller bounds the time."""
+        settings = self._settings
+        user, password = _user_of(settings)
+        await self.connection.connect(
+            servers=[url.strip() for url in settings.nats_url.split(",")],
+            name=name,
+            user=user,
+            password=password,
+            tls=self._tls,
+            inbox_prefix=settings.inbox_prefix,
+            error_cb=self._error,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            closed_cb=self._closed,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+            max_reconnect_attempts=-1,
+            ping_interval=PING_INTERVAL_S,
+            max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+            drain_timeout=int(STOP_TIMEOUT_S),
+        )
+
+    def use_credentials(self, settings: ServiceSettings) -> None:
+        """Show the broker these credentials from the next connection on.
+
+        Raise ``OSError`` if the certificate cannot be used.
+        """
+        if self._tls is not None and settings.nats_cert_file is not None:
+            self._tls.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        self.connection.options["user"], self.connection.options["password"] = _user_of(settings)
+
+    def why_not(self) -> CannotStart:
+        """Why the broker could not be used in time."""
+        why = self._last_refusal or self._last_error or "no answer"
+        return CannotStart(
+            f"NATS at {self._settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
+        )
+
+    def established(self, name: str) -> None:
+        """The broker answers: what was wrong before does not matter any more."""
+        self._last_error = ""
+        self._log.info("bus_connected", bus=name)
+
+    def stopping(self) -> None:
+        """From now on, the end of the connection is what is wanted."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.connection.close()
+
+    async def _error(self, error: Exception) -> None:
+        self._errors.inc()
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, NatsError):
+            # The broker's own word: the reset of the connection that follows says less.
+            self._last_refusal = text
+        # While the broker is away, the same error comes four times a second.
+        if text != self._last_error:
+            self._last_error = text
+            self._log.warning("bus_error", error=text)
+
+    async def _disconnected(self) -> None:
+        if self._stopping:
+            return
+        self.ready = False
+        self._lost_at = self._loop.time()
+        self._log.warning("bus_lost")
+        self._events.lost()
+
+    async def _reconnected(self) -> None:
+        self.ready = True
+        self._last_error = ""
+        self._reconnects.inc()
+        self._log.info("bus_found_again", after_s=round(self._loop.time() - self._lost_at, 3))
+        self._events.found()
+
+    async def _closed(self) -> None:
+        self.ready = False
+        if not self._stopping:
+            self._log.error("bus_closed", error=self._last_error)
+            self._events.closed()
+
+    def _abandoned(self, error: Exception) -> None:
+        self._log.error("bus_abandoned", exc_info=error)
+        self._events.closed()
+
+
+def _user_of(settings: ServiceSettings) -> tuple[str | None, str | None]:
+    secrets = (settings.nats_user, settings.nats_password)
+    user, password = (secret.get_secret_value() if secret else None for secret in secrets)
+    return user, password

@@ -1,0 +1,267 @@
+"""What is stored, in order: appending to streams, reading them, and keeping them set up.
+
+A stream's messages have a subject each, and a sequence that rises over the whole stream. What
+is appended at an expected sequence comes right after that message of its subject, or not at all.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from harmonic_runtime.bus import reading, workqueue
+from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.reading import (
+    EXPECTED_SEQUENCE,
+    MAX_SUBJECTS,
+    Stored,
+    TooManySubjects,
+)
+from harmonic_runtime.bus.workqueue import Job
+from harmonic_runtime.process.failures import CannotStart
+
+__all__ = [
+    "MAX_SUBJECTS",
+    "AppendUnknown",
+    "Job",
+    "Stored",
+    "StreamFull",
+    "Streams",
+    "TooManySubjects",
+    "WrongSequence",
+]
+
+T = TypeVar("T")
+#: What a stream was set to, and is set to now.
+Change: TypeAlias = tuple[object, object]
+
+#: How long setting up one stream or consumer may take, from the first attempt to the last.
+SETUP_TIMEOUT_S = 30.0
+SETUP_CALL_TIMEOUT_S = 5.0
+SETUP_PAUSE_S = 0.25
+#: How soon an append is tried again whose place another one contends for.
+CONTENDED_PAUSE_S = 0.01
+#: With less time left it is not: a try that is cut short would leave it open what became of it.
+LEAST_ATTEMPT_S = 0.1
+
+#: Where a stream keeps the version of the layout that it was set up for.
+_VERSION = "harmonic_layout"
+
+# Error codes, as nats-server's errors.json explains them.
+_WRONG_SEQUENCE = 10071
+#: Another append at that place is under way, and may still succeed or fail (10164), or could
+#: not be looked up yet (10163); this one was not proposed to the stream.
+_CONTENDED = frozenset({10163, 10164})
+#: The limits of the account (10002, 10120), of the server (10023), and of one message (10054,
+#: 10097). The leader checks all of them before it proposes or stores anything.
+_FULL = frozenset({10002, 10023, 10054, 10097, 10120})
+#: A stream's own limits (``discard: new``) carry this code, and so does a store that is closed.
+_STORE_FAILED = 10077
+_STORE_CLOSED = "closed"
+#: Too much waits before the stream: dropped.
+_TOO_MANY_REQUESTS = 10167
+_STREAM_NOT_FOUND = 10059
+#: No peers, no leader, no resources, no such stream yet, its name just taken, offline: may be
+#: otherwise soon.
+_TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10058, 10059, 10118, 10194})
+
+
+class WrongSequence(Exception):
+    """The subject's last message is not the expected one; nothing was stored."""
+
+
+class StreamFull(Exception):
+    """A limit of the stream, or of the storage under it, is reached; nothing was stored."""
+
+
+class AppendUnknown(BusUnavailable):
+    """Whether the message was stored, or still will be, is unknown."""
+
+
+class Streams:
+    """JetStream's streams, over a bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def ensure(
+        self, config: Mapping[str, object], *, version: int, hint: str = ""
+    ) -> Mapping[str, Change]:
+        """Create the stream, or bring it up to date; several replicas may do so at once.
+
+        The result is what was changed of a stream that was there: asking comes first, since a
+        stream needs no room that it has already. A stream that a newer version has set up is left
+        as it is, so that replicas of two versions side by side do not undo one another's work.
+        Raise :class:`CannotStart`, with a ``hint`` for the operator, if it is refused, or not
+        possible in time.
+        """
+        name = config["name"]
+        versioned = {**config, "metadata": {_VERSION: str(version)}}
+
+        async def put() -> Mapping[str, Change]:
+            try:
+                found = await self._set_up(f"STREAM.INFO.{name}", {})
+            except ApiRefused as refused:
+                if refused.code != _STREAM_NOT_FOUND:
+                    raise
+                # One that another replica has created meanwhile is taken at the next attempt.
+                await self._set_up(f"STREAM.CREATE.{name}", versioned)
+                return {}
+            changes = _changes(found["config"], config)
+            is_older = _version_of(found) < version
+            if is_older or (changes and _version_of(found) == version):
+                await self._set_up(f"STREAM.UPDATE.{name}", versioned)
+                return changes
+            return {}
+
+        advice = f" {hint}" if hint else ""
+        return await _in_time(f"The stream {name} cannot be set up{advice}", put)
+
+    async def wait_for(self, stream: str) -> Mapping[str, Any]:
+        """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
+        return await _in_time(
+            f"The stream {stream} is not there", lambda: self._set_up(f"STREAM.INFO.{stream}", {})
+        )
+
+    async def ensure_consumer(self, stream: str, config: Mapping[str, object]) -> None:
+        """Create the durable consumer, or bring it up to date; like :meth:`ensure`."""
+        name = config["durable_name"]
+        body = {"stream_name": stream, "config": config}
+        await _in_time(
+            f"The consumer {name} of the stream {stream} cannot be set up",
+            lambda: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
+        )
+
+    async def _set_up(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        return await call(self._bus, name, body, timeout_s=SETUP_CALL_TIMEOUT_S)
+
+    async def append(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        expected_last_subject_sequence: int | None = None,
+    ) -> int:
+        """Store a message; its sequence.
+
+        Raise :class:`WrongSequence` and :class:`StreamFull` where it was not stored for good
+        reason, :class:`AppendUnknown` where nobody can tell, and :class:`BusUnavailable` else:
+        it was not stored, and may be another time. That nobody responds is among the latter,
+        since the broker only says so of a message that it handed to nobody: a stream without
+        a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
+        """
+        headers = None
+        if expected_last_subject_sequence is not None:
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + timeout_s
+        while True:
+            try:
+                message = await self._bus.request(
+                    subject, payload, headers=headers, timeout_s=timeout_s
+                )
+            except (BusTimeout, AnswerLost) as error:
+                raise AppendUnknown(str(error)) from error
+            answer = json.loads(message.payload)
+            if "error" not in answer:
+                sequence: int = answer["seq"]
+                return sequence
+            refused = ApiRefused(answer["error"])
+            if refused.code not in _CONTENDED:
+                raise _append_failure(refused)
+            await asyncio.sleep(CONTENDED_PAUSE_S)
+            timeout_s = ends_at - loop.time()
+            if timeout_s < LEAST_ATTEMPT_S:
+                raise BusUnavailable("another append at the same place is under way")
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """The newest message of a subject, as the stream's leader knows it."""
+        return await reading.from_leader(self._bus, stream, {"last_by_subj": subject})
+
+    async def first(self, stream: str, subject: str) -> Stored | None:
+        """The oldest message of a subject, as the stream's leader knows it."""
+        request = {"seq": 1, "next_by_subj": subject}
+        return await reading.from_leader(self._bus, stream, request)
+
+    async def read(
+        self, stream: str, subject: str, *, from_sequence: int, limit: int
+    ) -> list[Stored]:
+        """A subject's messages from a sequence on, in order, at most ``limit``.
+
+        A ``*`` in the subject stands for any word. If they are fewer than ``limit``, the
+        stream's leader had no more. Raise :class:`BusUnavailable` if that takes too long.
+        """
+        return await reading.read(
+            self._bus, stream, subject, from_sequence=from_sequence, limit=limit
+        )
+
+    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
+        """The sequence of the newest message of each subject that has one.
+
+        Any replica may answer, and may be a little behind.
+        """
+        return await reading.newest(self._bus, stream, subjects)
+
+    async def latest(self, stream: str, subjects: str, *, limit: int) -> list[Stored]:
+        """The newest message of each subject that matches, in order, at most ``limit``.
+
+        Raise :class:`TooManySubjects` where more match than the broker looks for at once.
+        Any replica may answer, and may be a little behind. Far cheaper for the broker than
+        :meth:`read`, which has it look through its blocks.
+        """
+        return await reading.latest(self._bus, stream, subjects, limit)
+
+    async def purge(self, stream: str, subject: str, *, up_to: int | None = None) -> None:
+        """Remove all messages of a subject, or those with a sequence of at most ``up_to``."""
+        body: dict[str, object] = {"filter": subject}
+        if up_to is not None:
+            # The broker removes what is below the sequence that it is given.
+            body["seq"] = up_to + 1
+        await call(self._bus, f"STREAM.PURGE.{stream}", body)
+
+    async def fetch(self, stream: str, consumer: str, *, batch: int, expires_s: float) -> list[Job]:
+        """Up to ``batch`` jobs of a consumer; none where none came within ``expires_s``.
+
+        With a ``batch`` above one, the first ones wait for the last, and their ``ack_wait``
+        goes on. Raise :class:`BusUnavailable` if the consumer cannot be asked now.
+        """
+        return await workqueue.fetch(self._bus, stream, consumer, batch=batch, expires_s=expires_s)
+
+
+def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str, Change]:
+    """Where a stream is not as it is wanted; what is not set has the broker's default."""
+    return {
+        name: (found.get(name), value) for name, value in wanted.items() if found.get(name) != value
+    }
+
+
+def _version_of(info: Mapping[str, Any]) -> int:
+    metadata: Mapping[str, str] = info["config"].get("metadata") or {}
+    return int(metadata.get(_VERSION, "0"))
+
+
+def _append_failure(refused: ApiRefused) -> Exception:
+    if refused.code == _WRONG_SEQUENCE:
+        return WrongSequence(str(refused))
+    limit_reached = refused.code == _STORE_FAILED and _STORE_CLOSED not in str(refused)
+    if limit_reached or refused.code in _FULL:
+        return StreamFull(str(refused))
+    if refused.code == _TOO_MANY_REQUESTS:
+        return refused
+    return AppendUnknown(str(refused))
+
+
+async def _in_time(failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Attempt it until it succeeds, is refused for good, or took too long."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + SETUP_TIMEOUT_S
+    while True:
+        try:
+            return await attempt()
+        except BusUnavailable as error:
+            for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
+            if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
+                raise CannotStart(f"{failure}: {error}.") from error
+        await asyncio.sleep(SETUP_PAUSE_S)

@@ -1,0 +1,113 @@
+"""Structured logs: one event name a line, never a token, never a payload.
+
+What libraries log through the standard library, from WARNING on, comes out the same way.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from harmonic_runtime.process.clock import SystemClock, timestamp
+from harmonic_runtime.process.settings import ServiceSettings
+
+BoundLogger: TypeAlias = FilteringBoundLogger
+
+MASK = "***"
+#: Values nested deeper than this are not looked through for secrets, but left out.
+MAX_DEPTH = 6
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?")
+#: Validation errors quote what they were given, which is a client's payload.
+_QUOTED_INPUT = re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL)
+_SECRET_KEYS = ("token", "authorization", "secret", "password", "cookie")
+
+
+def masked(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 -- a table of kinds
+    """A value fit for a log: without tokens, secrets and binary payloads, whatever it nests."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _QUOTED_INPUT.sub(f"input_value={MASK}", _JWT.sub(MASK, value))
+        case bytes() | bytearray() | memoryview():
+            return f"<{len(value)} bytes>"
+        case _ if depth >= MAX_DEPTH:
+            return "…"
+        case Mapping():
+            return {
+                masked(str(key)): MASK if _is_secret(str(key)) else masked(item, depth + 1)
+                for key, item in value.items()
+            }
+        case list() | tuple() | set() | frozenset():
+            return [masked(item, depth + 1) for item in value]
+        case _:
+            return masked(str(value))
+
+
+def _is_secret(key: str) -> bool:
+    lowered = key.lower()
+    return any(word in lowered for word in _SECRET_KEYS)
+
+
+def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    result: EventDict = masked(event)
+    return result
+
+
+def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["time"] = timestamp(SystemClock().now())
+    return event
+
+
+def configure_logs(service: str, settings: ServiceSettings) -> None:
+    """Set up logging of this process, to standard output. Call it once, before the first line."""
+
+    def origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        event["instance"] = settings.instance
+        event["replica"] = settings.replica_id
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _time,
+        origin,
+        structlog.processors.format_exc_info,
+        _mask,
+    ]
+    renderer: Processor
+    if settings.log_format == "json":
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), timestamp_key="time", pad_event_to=0
+        )
+    level = logging.getLevelName(settings.log_level.upper())
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def get_log(**context: object) -> BoundLogger:
+    """A logger whose lines all carry ``context``."""
+    log: BoundLogger = structlog.get_logger().bind(**context)
+    return log

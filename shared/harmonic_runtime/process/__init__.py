@@ -1,0 +1,1 @@
+"""How a process starts, runs and stops: settings, clock, tasks, lifecycle."""

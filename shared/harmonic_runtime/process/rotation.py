@@ -1,0 +1,70 @@
+"""Certificates and secrets that are replaced in their files while a process runs.
+
+Whoever rotates them replaces files, and nothing is restarted: Kubernetes swaps a symbolic link to
+the folder of a mounted secret, tools for certificates rename a file into its place.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.metrics import Metrics
+
+#: How often the files are looked at.
+LOOK_INTERVAL_S = 2.0
+
+_State = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedFiles:
+    """Files that belong together, and what takes their new contents into use.
+
+    ``reload`` raises ``OSError`` or ``ValueError`` where they cannot be used, as a certificate
+    whose key has not been replaced yet; what was in use before stays, and it is tried again.
+    """
+
+    name: str
+    paths: Sequence[Path]
+    reload: Callable[[], None]
+
+    def state(self) -> _State:
+        """What tells the files apart from those that replace them."""
+        return tuple(map(_state_of, self.paths))
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+async def keep_rotating(
+    files: Sequence[RotatedFiles], *, metrics: Metrics, log: BoundLogger
+) -> None:
+    """Take files into use when they were replaced, for ever."""
+    outcomes = metrics.counter("file_rotations", "files that were replaced", ["outcome"])
+    used = [each.state() for each in files]
+    failed: list[_State | None] = [None] * len(files)
+    while True:
+        await asyncio.sleep(LOOK_INTERVAL_S)
+        for index, each in enumerate(files):
+            state = each.state()
+            if state == used[index]:
+                continue
+            try:
+                each.reload()
+            except (OSError, ValueError) as error:
+                if state != failed[index]:
+                    failed[index] = state
+                    outcomes.labels("failed").inc()
+                    reason = type(error).__name__
+                    log.warning("file_not_rotated", files=each.name, reason=reason)
+                continue
+            used[index] = state
+            outcomes.labels("rotated").inc()
+            log.info("file_rotated", files=each.name)

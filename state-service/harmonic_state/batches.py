@@ -1,0 +1,187 @@
+"""Requests that are decided together, each on what the ones before it have changed. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    JoinResult,
+    ReleaseGateway,
+    ResumeRoom,
+)
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
+from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember
+from harmonic_protocol.refusals import Refused
+from harmonic_runtime.process.clock import milliseconds, timestamp
+from harmonic_state.domain.answers import answer
+from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.mending import history_lost
+from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.presence import DecisionInputs, seat_of
+from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Loaded
+from harmonic_state.parts import log_part
+from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import AHEAD, BROKEN, FULL
+from harmonic_state.ring import Ring
+from harmonic_state.steps import Instant
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Decided:
+    """A request and what was decided of it."""
+
+    pending: PendingRequest
+    moment: DecisionInputs
+    decision: Decision | Refused
+
+    @property
+    def has_events(self) -> bool:
+        """Whether something is to be stored for it."""
+        return isinstance(self.decision, Decision) and bool(self.decision.events)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """Decided requests, their events in order, and the universe after these.
+
+    ``errors`` are faults of this program; their requests are refused, and the others are not.
+    ``at`` is the time of their record.
+    """
+
+    decided: Sequence[Decided]
+    events: Sequence[LogEvent]
+    after: Universe | None
+    errors: Sequence[Exception]
+
+    at: str
+
+
+#: What is still taken where a log is almost full: nothing of it lets a universe grow.
+_SHRINKING = (
+    LeaveRoom,
+    CloseConnection,
+    ReleaseGateway,
+    RemoveMember,
+    DeleteUniverse,
+    CompleteMusic,
+    ExpireMusic,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which requests are decided: now, and in what space.
+
+    With ``almost_full``, only what makes a universe smaller is stored. With ``hashed``, a snapshot
+    has space for more operations. ``ring`` holds the log's latest records.
+    """
+
+    now: Instant
+    almost_full: bool = False
+    hashed: bool = False
+    ring: Ring | None = None
+
+
+def decide_batch(
+    requests: Sequence[PendingRequest], known: Loaded, conditions: Conditions
+) -> Batch:
+    """Decide ``requests``, at least one, on the universe as it is known."""
+    now = conditions.now
+    universe, at, unix_ms = known.universe, timestamp(now.at), milliseconds(now.at)
+    decided: list[Decided] = []
+    events: list[LogEvent] = []
+    errors: list[Exception] = []
+    for pending in requests:
+        moment = DecisionInputs(
+            at if universe is None else max(at, universe.updated_at),
+            unix_ms,
+            pending.fresh_id,
+            pending.fresh_seed,
+            conditions.hashed,
+        )
+        decision: Decision | Refused
+        try:
+            if not _is_behind(pending.request, known, conditions.ring):
+                decision = AHEAD
+            else:
+                decision = decide(universe, pending.request, pending.caller, moment)
+        except Exception as error:  # noqa: BLE001 -- one request's fault is not the others'
+            decision = BROKEN
+            errors.append(error)
+        is_larger = isinstance(decision, Decision) and decision.events
+        if conditions.almost_full and is_larger and not isinstance(pending.request, _SHRINKING):
+            decision = FULL
+        decided.append(Decided(pending, moment, decision))
+        if isinstance(decision, Decision):
+            universe = fold(universe, decision.events)
+            events.extend(decision.events)
+    return Batch(decided, events, universe, errors, decided[-1].moment.timestamp)
+
+
+def mending_batch(universe: Universe, now: Instant) -> Batch:
+    """The record with which a universe goes on whose log has lost others."""
+    event = history_lost(universe, timestamp(now.at))
+    return Batch((), [event], fold(universe, [event]), (), event.timestamp)
+
+
+def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
+    """Whether the position that a returning client names is one of this log, as far as is known.
+
+    Where the record is not in memory any more, reading what follows it compares the two.
+    """
+    if not isinstance(request, ResumeRoom) or request.after_position is None:
+        return True
+    if request.after_position > known.position:
+        return False
+    at = ring.at(request.after_position) if ring is not None else None
+    return at is None or request.after_record in {None, at.id}
+
+
+def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
+    """The reply to a request that counts; ``known`` is as of the end of its record."""
+    decision, pending = decided.decision, decided.pending
+    if isinstance(decision, Refused):
+        return Reply(error=decision)
+    ended = _ended_in_its_record(decided.pending, known.universe)
+    if ended is not None:
+        return Reply(error=ended)
+    result = None
+    if known.universe is not None:
+        result = answer(
+            pending.request, pending.caller, decided.moment, decision.events, known.universe
+        )
+    if isinstance(result, JoinResult) and isinstance(pending.request, ResumeRoom):
+        result = _with_missed(result, pending.request, ring)
+    return Reply(
+        seq=decision.seq,
+        position=known.position,
+        result=result.to_wire() if result else None,
+    )
+
+
+def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:
+    """Why a connection that joined has no seat after all: the same record has ended that again.
+
+    Its gateway cannot tell: a reply stands for the whole record at its position.
+    """
+    if universe is None or not isinstance(pending.request, JoinRoom | ResumeRoom):
+        return None
+    seen = visible(universe, pending.caller.user_id)
+    if isinstance(seen, Refused):
+        return seen
+    seat = seat_of(seen, pending.caller)
+    return seat if isinstance(seat, Refused) else None
+
+
+def _with_missed(result: JoinResult, request: ResumeRoom, ring: Ring) -> JoinResult:
+    if request.after_position is None or not result.continued:
+        return result
+    # The record at the position itself, too: of some of its frames the client may not know.
+    missed = ring.after(request.after_position - 1)
+    return result.model_copy(update={"missed": log_part(missed)}) if missed else result

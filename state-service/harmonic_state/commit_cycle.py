@@ -1,0 +1,350 @@
+"""What the owner of one universe does next. Pure: events in, commands out, no clock, no await.
+
+Requests that wait are decided together and stored in one record, so a busy universe needs one
+append for many commands. Invariants:
+
+- At most one piece of work (load, read on, append, confirm, effects) is under way.
+- Every request is answered exactly once, and at its deadline at the latest.
+- No request is decided after its deadline; deadlines are looked at again after every wait.
+- A request is answered as carried out only after its record was stored, and as refused only if
+  its events are in no record that was sent. Where neither is known in time, it is told so.
+- An answer that appends nothing follows a confirmation by the stream's leader.
+- A log that has lost records goes on with one that says so, before anything else is stored.
+- After an outcome that stayed unknown, nothing is decided until the log was read again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum, auto
+from typing import assert_never
+
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.refusals import Refused
+from harmonic_state.batches import (
+    Batch,
+    Conditions,
+    Decided,
+    decide_batch,
+    mending_batch,
+    reply_to,
+)
+from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import (
+    BROKEN,
+    BUSY,
+    DAMAGED,
+    FULL,
+    OUTCOME_UNKNOWN,
+    OVERDUE,
+    UNAVAILABLE,
+)
+from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.snapshot_plan import SnapshotPlan
+from harmonic_state.steps import (
+    AnnounceHead,
+    Answer,
+    Append,
+    CarryOutEffects,
+    Command,
+    Confirm,
+    Confirmed,
+    Conflicted,
+    EffectsDone,
+    Erase,
+    Event,
+    Failed,
+    Instant,
+    Load,
+    LookAgain,
+    MakeRoom,
+    Read,
+    ReadOn,
+    RecordStored,
+    ReportFailure,
+    ResumeEffects,
+    RoomMade,
+    SnapshotSaved,
+    StepFailure,
+    Submitted,
+    TimePassed,
+    WakeAt,
+    Witnessed,
+)
+from harmonic_state.waiting_line import WaitingLine
+
+#: Requests decided together at most, so that one record stays well below its bound.
+MAX_BATCH = 128
+#: How often in a row another owner may be faster until the requests are refused.
+MAX_CONFLICTS = 20
+#: How long gateways may take to hear that records were lost.
+MENDED_S = 60.0
+
+_REFUSALS = {
+    StepFailure.UNAVAILABLE: UNAVAILABLE,
+    StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
+    StepFailure.FULL: FULL,
+    StepFailure.TOO_LARGE: BROKEN,
+    StepFailure.LOST: DAMAGED,
+    StepFailure.BROKEN: BROKEN,
+}
+
+
+class _Phase(Enum):
+    IDLE = auto()
+    READING = auto()
+    APPENDING = auto()
+    CONFIRMING = auto()
+    EFFECTS = auto()
+
+
+class CommitCycle:
+    """The requests of one universe, the universe as it is known, and what is done with both."""
+
+    def __init__(
+        self, *, line: WaitingLine, ring: Ring, snapshots: SnapshotPlan, packs_snapshots: bool
+    ) -> None:
+        self._line = line
+        self._packs_snapshots = packs_snapshots
+        self._phase = _Phase.IDLE
+        self._batch: Batch | None = None
+        self._unanswered: list[Decided] = []
+        self._batch_limit = MAX_BATCH
+        self._conflicts = 0
+        self._unresolved = False
+        self._mends = False
+        self._mended_until_s = 0.0
+        self._wake_at_s: float | None = None
+        self.known: Loaded | None = None
+        self.ring = ring
+        self.snapshots = snapshots
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is being done, so that all may be forgotten."""
+        return self._phase is _Phase.IDLE and not self.snapshots.saving and not self._unresolved
+
+    def handle(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event leads to
+        self, event: Event, now: Instant
+    ) -> list[Command]:
+        """What is to be done because of ``event``, in this order."""
+        match event:
+            case Submitted(pending):
+                return self._submitted(pending, now)
+            case Read(loaded, records):
+                return [*self._read(loaded, records), *self._next(now)]
+            case RecordStored(record, was_unknown):
+                return self._stored(record, now, was_unknown=was_unknown)
+            case Confirmed():
+                return [*self._answers(), *self._next(now)]
+            case Conflicted():
+                return self._conflicted(now)
+            case EffectsDone():
+                return [*self._answers(), *self._after_record(now), *self._next(now)]
+            case Failed(StepFailure.FULL) if self.known and self.snapshots.may_retry(now):
+                return self._make_room(self.known, now)
+            case Failed(failure):
+                return [*self._failed(failure), *self._next(now)]
+            case SnapshotSaved(coverage):
+                self.snapshots.saved(coverage, now)
+                self._covered(coverage)
+                return []
+            case RoomMade(coverage):
+                self._covered(coverage)
+                return self._next(now)
+            case Witnessed():
+                return self._witnessed(now)
+            case TimePassed():
+                return self._time_passed(now)
+            case _:
+                assert_never(event)
+
+    def _covered(self, coverage: Coverage | None) -> None:
+        if coverage is not None and self.known is not None:
+            self.known = replace(self.known, coverage=coverage)
+
+    def _submitted(self, pending: PendingRequest, now: Instant) -> list[Command]:
+        if not self._line.add(pending):
+            return [_refusal(pending, BUSY)]
+        commands: list[Command] = []
+        if self._wake_at_s is None or pending.deadline_s < self._wake_at_s:
+            self._wake_at_s = pending.deadline_s
+            commands.append(WakeAt(pending.deadline_s))
+        if self._phase is _Phase.IDLE:
+            commands.extend(self._next(now))
+        return commands
+
+    def _next(self, now: Instant) -> list[Command]:
+        commands = _refuse_overdue(self._line, now)
+        self._phase = _Phase.IDLE
+        if not self._line and not self._mends:
+            return commands
+        if self.known is None:
+            self._phase = _Phase.READING
+            return [*commands, Load()]
+        if self._mends and self.known.universe is not None and not self.known.universe.deleted:
+            return [*commands, *self._mend(self.known, self.known.universe, now)]
+        self._mends = False
+        return [*commands, *(self._decide(self.known, now) if self._line else ())]
+
+    def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
+        """Go on after lost records with one that says so."""
+        self._batch, self._unanswered = mending_batch(universe, now), []
+        self._phase = _Phase.APPENDING
+        return [Append(self._batch.at, self._batch.events, known.position, known.record_id)]
+
+    def _witnessed(self, now: Instant) -> list[Command]:
+        # Gateways tell of what they know from before the loss until they have heard of it.
+        if now.s < self._mended_until_s:
+            return []
+        self._mends = True
+        return self._next(now) if self._phase is _Phase.IDLE else []
+
+    def _decide(self, known: Loaded, now: Instant) -> list[Command]:
+        almost_full = self.snapshots.almost_full
+        conditions = Conditions(
+            now, almost_full=almost_full, hashed=self._packs_snapshots, ring=self.ring
+        )
+        batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
+        self._batch, self._unanswered = batch, list(batch.decided)
+        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        if almost_full:
+            commands.extend(self.snapshots.due(known, now))
+        if not batch.events:
+            self._phase = _Phase.CONFIRMING
+            return [*commands, Confirm(known.position)]
+        self._phase = _Phase.APPENDING
+        return [*commands, Append(batch.at, batch.events, known.position, known.record_id)]
+
+    def _read(self, loaded: Loaded, records: Sequence[RecentRecord]) -> list[Command]:
+        begins = self.known is None
+        if begins:
+            self.ring.clear()
+            self.snapshots.records = len(records)
+        for record in records:
+            self.ring.add(record)
+        self.known = loaded
+        self._mends |= loaded.is_damaged
+        if loaded.is_damaged:
+            self.ring.clear()
+        if not begins:
+            return []
+        self._unresolved = False
+        head = AnnounceHead(loaded.position, loaded.record_id, at_once=False)
+        commands: list[Command] = [head]
+        if loaded.universe is not None:
+            commands.append(ResumeEffects(loaded.universe))
+            if loaded.universe.deleted:
+                commands.append(Erase(loaded))
+        return commands
+
+    def _stored(self, record: RecentRecord, now: Instant, *, was_unknown: bool) -> list[Command]:
+        batch, known = self._batch, self.known
+        if batch is None or known is None:
+            raise RuntimeError("stored what nobody has decided")
+        self.known = known.then(batch.after, record.position, record.id)
+        commands: list[Command] = []
+        if batch.decided:
+            self.ring.add(record)
+        else:
+            # What is before it is not continued: nobody may be sent the one after the other.
+            self.ring.clear()
+            self._mends, self._mended_until_s = False, now.s + MENDED_S
+            commands.extend(self.snapshots.begin(self.known))
+        self.snapshots.records += 1
+        self._phase = _Phase.EFFECTS
+        # Perhaps nobody saw a record republished whose outcome was unknown.
+        return [
+            *commands,
+            AnnounceHead(record.position, record.id, at_once=was_unknown),
+            CarryOutEffects(batch.after, batch.events),
+        ]
+
+    def _make_room(self, known: Loaded, now: Instant) -> list[Command]:
+        self.snapshots.wait(now)
+        self._put_back()
+        self._phase = _Phase.READING
+        return [MakeRoom(known)]
+
+    def _after_record(self, now: Instant) -> list[Command]:
+        if self.known is not None and self.known.universe and self.known.universe.deleted:
+            self.ring.clear()
+            return [Erase(self.known)]
+        return self.snapshots.due(self.known, now)
+
+    def _answers(self) -> list[Command]:
+        """Answer all that was decided; it counts from now on."""
+        decided, self._unanswered, self._batch = self._unanswered, [], None
+        self._conflicts, self._batch_limit = 0, MAX_BATCH
+        return [Answer(each.pending, _reply(each, self.known, self.ring)) for each in decided]
+
+    def _conflicted(self, now: Instant) -> list[Command]:
+        self._conflicts += 1
+        if self._conflicts >= MAX_CONFLICTS or self.known is None:
+            return [*self._failed(StepFailure.UNAVAILABLE), *self._next(now)]
+        self._put_back()
+        self._phase = _Phase.READING
+        return [ReadOn(self.known)]
+
+    def _put_back(self) -> None:
+        self._line.put_back(each.pending for each in self._unanswered)
+        self._batch, self._unanswered = None, []
+
+    def _failed(self, failure: StepFailure) -> list[Command]:
+        if failure is StepFailure.TOO_LARGE and len(self._unanswered) > 1:
+            self._batch_limit = len(self._unanswered) // 2
+            self._put_back()
+            return []
+        waiting = [each.pending for each in self._unanswered]
+        if self._phase is _Phase.READING:
+            # Without the universe nothing can be decided, whatever waits.
+            waiting = self._line.take_all()
+        self._batch, self._unanswered = None, []
+        self._conflicts, self._batch_limit = 0, MAX_BATCH
+        commands: list[Command] = [_refusal(each, _REFUSALS[failure]) for each in waiting]
+        if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):
+            return commands
+        # What the log holds is not known any more: the next request begins by reading it.
+        self.known = None
+        self.ring.clear()
+        self._unresolved |= failure is StepFailure.OUTCOME_UNKNOWN
+        if self._unresolved:
+            # There may be no next request, and perhaps nobody saw what was stored.
+            commands.append(LookAgain())
+        return commands
+
+    def _time_passed(self, now: Instant) -> list[Command]:
+        commands = _refuse_overdue(self._line, now)
+        overdue = [each for each in self._unanswered if each.pending.deadline_s <= now.s]
+        if overdue:
+            self._unanswered = [each for each in self._unanswered if each not in overdue]
+            commands.extend(
+                Answer(each.pending, _late_reply(each, self._phase, self.known, self.ring))
+                for each in overdue
+            )
+        waiting = [*self._line, *(each.pending for each in self._unanswered)]
+        self._wake_at_s = min((pending.deadline_s for pending in waiting), default=None)
+        if self._wake_at_s is not None:
+            commands.append(WakeAt(self._wake_at_s))
+        return commands
+
+
+def _reply(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
+    return reply_to(decided, known or Loaded(None, 0), ring)
+
+
+def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Ring) -> Reply:
+    """What is known of a request whose work is under way at its deadline."""
+    if phase is _Phase.EFFECTS:
+        return _reply(decided, known, ring)
+    was_sent = phase is _Phase.APPENDING and decided.has_events
+    return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
+
+
+def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
+    return [_refusal(pending, OVERDUE) for pending in line.take_overdue(now.s)]
+
+
+def _refusal(pending: PendingRequest, refusal: Refused) -> Answer:
+    return Answer(pending, Reply(error=refusal))

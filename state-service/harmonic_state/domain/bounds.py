@@ -1,0 +1,198 @@
+"""What a universe may hold, in bytes of its stored form: so that it can always be stored.
+
+A snapshot is one message. Members, seats and pieces under way have shares of it, and operations
+have what is left, which is never less than :data:`OPERATION_BYTES`. What would exceed that is
+refused; nothing here refuses what makes a universe smaller.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from harmonic_protocol.log import (
+    ConnectionJoined,
+    ConnectionLeft,
+    ConnectionModeChanged,
+    HistoryLost,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    MusicRequested,
+    MusicStored,
+    OperationApplied,
+    SettingsChanged,
+    UniverseCreated,
+    UniverseDeleted,
+)
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.operations import (
+    REMEMBERED_S,
+    TEXT_OVERHEAD_BYTES,
+    forgettable,
+    stored_bytes,
+    text_bytes,
+)
+from harmonic_state.domain.universe import Absence, Seat, Universe
+
+KIB = 1024
+#: A stored universe: below the broker's bound of a message, with its headers and the rest.
+MAX_STATE_BYTES = 1_000_000
+MAX_MEMBER_BYTES = 128 * KIB
+MAX_SEAT_BYTES = 448 * KIB
+MAX_ABSENCE_BYTES = 200 * KIB
+MAX_PENDING_BYTES = 64 * KIB
+#: What operations may take in any case.
+OPERATION_BYTES = 120 * KIB
+#: An operation that is stored as a hash.
+HASHED_OPERATION_BYTES = 36
+
+#: Everything of a universe that has no share of its own: names, settings, parameters.
+_FIXED_BYTES = 8 * KIB
+_MEMBER_OVERHEAD_BYTES = 10
+_SEAT_OVERHEAD_BYTES = 100
+_ABSENCE_OVERHEAD_BYTES = 30
+_PENDING_OVERHEAD_BYTES = 800
+
+
+def overflow(
+    universe: Universe | None, events: Sequence[LogEvent], now: str, *, hashed: bool
+) -> Refused | None:
+    """Why ``events`` would make a universe too large, if they would.
+
+    ``hashed`` says that operations are stored as hashes.
+    """
+    if universe is None:
+        return None
+    for event in events:
+        refusal: Refused | None = None
+        match event:
+            case ConnectionJoined():
+                refusal = _seats_overflow(universe, event)
+            case MemberSet():
+                refusal = _members_overflow(universe, event)
+            case MusicRequested():
+                refusal = _pending_overflow(universe, event)
+            case OperationApplied():
+                refusal = _operations_overflow(universe, event, now, hashed=hashed)
+            case (
+                ParametersUpdated()
+                | ParticipantJoined()
+                | ParticipantLeft()
+                | ConnectionLeft()
+                | ConnectionModeChanged()
+                | HistoryLost()
+                | MusicFailed()
+                | MusicStored()
+                | SettingsChanged()
+                | MemberRemoved()
+                | UniverseCreated()
+                | UniverseDeleted()
+            ):
+                # Nothing grows by these beyond what is fixed.
+                pass
+            case unreachable:
+                assert_never(unreachable)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def seat_bytes(seats: Mapping[str, Seat]) -> int:
+    """What seats take."""
+    return sum(
+        _SEAT_OVERHEAD_BYTES
+        + text_bytes(name, seat.user_id, seat.username, seat.gateway_id, seat.replaces or "")
+        for name, seat in seats.items()
+    )
+
+
+def member_bytes(members: Iterable[str]) -> int:
+    """What members take."""
+    return sum(_MEMBER_OVERHEAD_BYTES + text_bytes(member) for member in members)
+
+
+def absence_bytes(name: str, absence: Absence) -> int:
+    """What one absence takes."""
+    return _ABSENCE_OVERHEAD_BYTES + text_bytes(name, absence.user_id, absence.since)
+
+
+def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
+    """What pieces under way take."""
+    return sum(
+        _PENDING_OVERHEAD_BYTES
+        + text_bytes(piece.job.user_id, piece.connection_id, piece.op_id or "")
+        for piece in pieces
+    )
+
+
+def _seats_overflow(universe: Universe, event: ConnectionJoined) -> Refused | None:
+    if event.connection_id in universe.connections:
+        return None
+    joined = Seat(event.user_id, event.username, event.mode, event.gateway_id, event.replaces)
+    if seat_bytes({**universe.connections, event.connection_id: joined}) <= MAX_SEAT_BYTES:
+        return None
+    return refused(
+        Code.ROOM_FULL,
+        "The room has no space for another connection",
+        reason=Reason.NO_SPACE,
+        limitBytes=MAX_SEAT_BYTES,
+    )
+
+
+def _members_overflow(universe: Universe, event: MemberSet) -> Refused | None:
+    if event.user_id in universe.members:
+        return None
+    if member_bytes([*universe.members, event.user_id]) <= MAX_MEMBER_BYTES:
+        return None
+    return refused(
+        Code.INVALID_PARAMETERS,
+        "The universe has no space for another member",
+        reason=Reason.NO_SPACE,
+        limitBytes=MAX_MEMBER_BYTES,
+    )
+
+
+def _pending_overflow(universe: Universe, event: MusicRequested) -> Refused | None:
+    if pending_bytes([*universe.pending_music.values(), event]) <= MAX_PENDING_BYTES:
+        return None
+    return refused(
+        Code.RATE_LIMITED,
+        "Too many pieces are being made for this universe",
+        reason=Reason.BUSY,
+        retryAfterMs=1000,
+    )
+
+
+def _operations_overflow(
+    universe: Universe, event: OperationApplied, now: str, *, hashed: bool
+) -> Refused | None:
+    old = forgettable(universe.operations, now)
+    if hashed:
+        after = (len(universe.operations) - len(old) + 1) * HASHED_OPERATION_BYTES
+    else:
+        freed = sum(stored_bytes(universe.operations[name]) for name in old)
+        added = TEXT_OVERHEAD_BYTES + text_bytes(event.user_id, event.op_id)
+        after = universe.operations_bytes - freed + added
+    if after <= OPERATION_BYTES or after <= MAX_STATE_BYTES - _other_bytes(universe):
+        return None
+    oldest = next(iter(universe.operations.values()))
+    age = datetime.fromisoformat(now) - datetime.fromisoformat(oldest.timestamp)
+    return refused(
+        Code.RATE_LIMITED,
+        "Too many commands with an opId were carried out in this universe lately",
+        reason=Reason.TOO_MANY_OPERATIONS,
+        windowMs=REMEMBERED_S * 1000,
+        retryAfterMs=max(1, int(REMEMBERED_S * 1000 - age.total_seconds() * 1000) + 1),
+    )
+
+
+def _other_bytes(universe: Universe) -> int:
+    """What all but the operations takes."""
+    absences = sum(absence_bytes(name, each) for name, each in universe.absences.items())
+    pending = pending_bytes(universe.pending_music.values())
+    seats = seat_bytes(universe.connections)
+    return _FIXED_BYTES + member_bytes(universe.members) + seats + absences + pending

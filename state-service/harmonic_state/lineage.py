@@ -1,0 +1,90 @@
+"""Whether a log continues what is known of it, and what to go on with where it does not. Pure.
+
+A log may lose its end (a power failure, a restored backup), its middle (a flipped byte), or all.
+What is known of it, from a snapshot or in memory, is then the truth, together with whatever the
+log still holds that is newer. The log goes on after its real end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from harmonic_state.domain.events import DecodedRecord, read_record
+from harmonic_state.domain.evolve import fold
+from harmonic_state.loaded import Loaded
+from harmonic_state.ring import RecentRecord
+
+
+class UniverseLost(Exception):
+    """A log does not reach back to the universe's creation, and there is no snapshot of it."""
+
+
+def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
+    """``known`` and what follows it; ``None`` if the log does not continue it without a hole.
+
+    ``records`` are those from ``known.position`` on, that one included, to the log's end.
+    """
+    rest = after(known.position, known.record_id, records)
+    if rest is None:
+        return None
+    universe, position, record_id = known.universe, known.position, known.record_id
+    for record in rest:
+        decoded = _decoded(record)
+        if record.previous != position or decoded is None:
+            return None
+        universe = fold(universe, decoded.events)
+        position, record_id = record.position, decoded.id
+    if universe is None and rest:
+        return None
+    return replace(known, universe=universe, position=position, record_id=record_id)
+
+
+def after(
+    position: int, record_id: str, records: Sequence[RecentRecord]
+) -> Sequence[RecentRecord] | None:
+    """Those of ``records`` that follow a record; ``None`` if they do not follow that one.
+
+    ``records`` are those from ``position`` on. Without a ``record_id`` only the position counts.
+    """
+    if not position:
+        return None if records and records[0].previous else records
+    if not records:
+        return None
+    first = records[0]
+    if first.position != position:
+        return records if first.previous == position else None
+    decoded = _decoded(first)
+    if record_id and (decoded is None or decoded.id != record_id):
+        return None
+    return records[1:]
+
+
+def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
+    """``known`` with whatever the whole log holds that is newer, at the log's real end.
+
+    Raise :class:`UniverseLost` if nothing is left of the universe.
+    """
+    universe = known.universe
+    record_id = ""
+    for record in records:
+        decoded = _decoded(record)
+        if decoded is None:
+            continue
+        record_id = decoded.id
+        is_newer = universe is not None and decoded.at > universe.updated_at
+        if record.position > known.position or is_newer:
+            universe = fold(universe, decoded.events)
+    if universe is None:
+        raise UniverseLost
+    end = records[-1].position if records else 0
+    # Older marks say nothing of a log that has other records at their positions.
+    coverage = replace(known.coverage, marks=())
+    return Loaded(universe, end, coverage, record_id, is_damaged=True)
+
+
+def _decoded(record: RecentRecord) -> DecodedRecord | None:
+    try:
+        return read_record(record.payload)
+    except ValidationError:
+        return None

@@ -1,0 +1,57 @@
+"""What all universes of a replica work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.internal import OwnRequest
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.entropy import new_id, new_seed
+from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.effects import Effects
+from harmonic_state.heads import HeadAnnouncements
+from harmonic_state.journal import Journal
+from harmonic_state.meters import Meters
+from harmonic_state.pending import PendingRequest
+from harmonic_state.settings import StateSettings
+
+#: How long what an owner asks of itself may wait.
+OWN_REQUEST_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all universes work with."""
+
+    journal: Journal
+    effects: Effects
+    heads: HeadAnnouncements
+    settings: StateSettings
+    clock: SharedClock
+    tasks: Tasks
+    meters: Meters
+    log: BoundLogger
+
+    def pending(
+        self,
+        request: UniverseRequest,
+        caller: Caller,
+        *,
+        within_s: float,
+        reply: Callable[[Reply], None],
+    ) -> PendingRequest:
+        """A request whose caller waits ``within_s`` seconds from now on."""
+        deadline_s = self.clock.monotonic() + within_s
+        if isinstance(request, GenerateMusic):
+            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
+        return PendingRequest(request, caller, deadline_s, reply)
+
+    def of_its_own(self, request: OwnRequest) -> PendingRequest:
+        """A request that the owner makes itself, and whose reply nobody waits for."""
+        nobody = Caller("", "")
+        return self.pending(
+            request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=lambda _reply: None
+        )

@@ -1,0 +1,156 @@
+"""The universes at hand: one queue each, order inside, parallel outside, bounded in bytes."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
+from harmonic_protocol.log import MusicRequested
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state.means import Means
+from harmonic_state.owned import OwnedUniverse
+from harmonic_state.pending import PendingRequest
+from harmonic_state.ring import RecentRecord
+
+#: Universes are adopted this many at a time, with a pause after.
+ADOPTED_AT_ONCE = 25
+ADOPTION_PAUSE_S = 0.5
+#: Without a snapshot a next owner has more to read, but nothing is lost.
+HAND_OVER_TIMEOUT_S = 3.0
+SNAPSHOTS_AT_ONCE = 50
+#: Gateways may tell of so many universes that this replica did not know it owns.
+MAX_TO_ADOPT = 100_000
+
+
+class OwnedUniverses:
+    """The universes in memory; idle ones are evicted, the least used first, when space is short."""
+
+    def __init__(self, means: Means, metrics: Metrics) -> None:
+        self._means = means
+        self._universes: OrderedDict[str, OwnedUniverse] = OrderedDict()
+        self._costs: dict[str, int] = {}
+        self._cost_bytes = 0
+        self._to_adopt: dict[str, None] = {}
+        self._evictions = metrics.counter("evictions", "universes evicted from memory")
+        metrics.gauge("cached_universes", "universes in memory").set_function(
+            lambda: len(self._universes)
+        )
+        metrics.gauge("cached_universes_bytes", "what they take, roughly").set_function(
+            lambda: self._cost_bytes
+        )
+
+    def submit(self, universe_id: str, pending: PendingRequest) -> None:
+        """Queue a request for a universe; it is answered by its deadline at the latest."""
+        owned = self._at_hand(universe_id)
+        owned.submit(pending)
+        self._weigh(universe_id, owned)
+        self._evict()
+
+    def expire(self, requested: MusicRequested) -> None:
+        """The time of a requested piece is over."""
+        job = requested.job
+        request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
+        self.ask_oneself(job.universe_id, request)
+
+    def ask_oneself(self, universe_id: str, request: OwnRequest) -> None:
+        """Queue something that nobody waits for."""
+        self.submit(universe_id, self._means.of_its_own(request))
+
+    def recent(self, universe_id: str, after_position: int) -> list[RecentRecord] | None:
+        """The records of a log above a position, if they are all in memory."""
+        owned = self._universes.get(universe_id)
+        return owned.recent(after_position) if owned is not None else None
+
+    def compare(self, positions: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
+        """The ends of those logs that go on after ``positions``, and those not known here.
+
+        As far as is known here: another owner may have stored more.
+        """
+        ahead: dict[str, int] = {}
+        unknown: list[str] = []
+        for universe_id, known in positions.items():
+            position = self._position(universe_id)
+            if position is None:
+                unknown.append(universe_id)
+            elif position > known:
+                ahead[universe_id] = position
+        return ahead, unknown
+
+    def witness_loss(self, universe_id: str) -> None:
+        """Gateways were sent records of a log that it does not hold any more."""
+        self._at_hand(universe_id).witness_loss()
+
+    def adopt(self, universe_ids: Iterable[str]) -> None:
+        """Members of these are watching: load them by and by, and see who is still there."""
+        for universe_id in universe_ids:
+            if len(self._to_adopt) < MAX_TO_ADOPT:
+                self._to_adopt[universe_id] = None
+
+    async def keep_adopting(self) -> None:
+        """Load what was adopted, for ever, without haste."""
+        while True:
+            for universe_id in list(self._to_adopt)[:ADOPTED_AT_ONCE]:
+                del self._to_adopt[universe_id]
+                if self._position(universe_id) is None:
+                    # Nobody's gateway: loading is all that it does.
+                    self.ask_oneself(
+                        universe_id, ReleaseGateway(universe_id=universe_id, gateway_id="")
+                    )
+            await asyncio.sleep(ADOPTION_PAUSE_S)
+
+    def release_lost_gateways(self, alive: frozenset[str]) -> None:
+        """Let the participants of gateways that are not ``alive`` leave the universes at hand."""
+        for owned in list(self._universes.values()):
+            universe = owned.universe
+            if universe is None or not universe.connections:
+                continue
+            gateways = {seat.gateway_id for seat in universe.connections.values()}
+            for gateway_id in gateways - alive:
+                self.ask_oneself(
+                    owned.universe_id,
+                    ReleaseGateway(universe_id=owned.universe_id, gateway_id=gateway_id),
+                )
+
+    async def finish(self) -> None:
+        """Wait until nothing is being done; for a replica that takes no more requests."""
+        await asyncio.gather(
+            *(owned.done() for owned in self._universes.values() if not owned.idle)
+        )
+
+    async def hand_over(self) -> None:
+        """Store snapshots for the universes' next owners, the busiest first, for a short time."""
+        universes = list(reversed(self._universes.values()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
+                for start in range(0, len(universes), SNAPSHOTS_AT_ONCE):
+                    part = universes[start : start + SNAPSHOTS_AT_ONCE]
+                    await asyncio.gather(*(owned.hand_over() for owned in part))
+
+    def _at_hand(self, universe_id: str) -> OwnedUniverse:
+        owned = self._universes.get(universe_id)
+        if owned is None:
+            owned = self._universes[universe_id] = OwnedUniverse(universe_id, self._means)
+        self._universes.move_to_end(universe_id)
+        return owned
+
+    def _position(self, universe_id: str) -> int | None:
+        owned = self._universes.get(universe_id)
+        return owned.position if owned is not None else None
+
+    def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
+        cost = owned.cost_bytes
+        self._cost_bytes += cost - self._costs.get(universe_id, 0)
+        self._costs[universe_id] = cost
+
+    def _evict(self) -> None:
+        bound = self._means.settings.cached_universes_bytes
+        if self._cost_bytes <= bound:
+            return
+        for universe_id, owned in list(self._universes.items()):
+            if self._cost_bytes <= bound:
+                return
+            if owned.idle:
+                del self._universes[universe_id]
+                self._cost_bytes -= self._costs.pop(universe_id)
+                self._evictions.inc()

@@ -1,0 +1,23 @@
+"""A request that waits for its universe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_state.domain.decide import UniverseRequest
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PendingRequest:
+    """A request, and until when its caller waits for the reply.
+
+    ``deadline_s`` is a time of this process's monotonic clock. ``fresh_id`` and ``fresh_seed`` are
+    for whatever the request makes: drawn once, however often it is decided.
+    """
+
+    request: UniverseRequest
+    caller: Caller
+    deadline_s: float
+    reply: Callable[[Reply], None]
+    fresh_id: str = ""
+    fresh_seed: int = 0

@@ -1,0 +1,83 @@
+"""Requests that are answered from what is stored, without a universe's queue."""
+
+from collections.abc import Sequence
+
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.internal import CompareHeads, Heads, ReadLog
+from harmonic_protocol.messages.universes import ListUniverses
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_state.domain.events import loses_history
+from harmonic_state.journal import Journal
+from harmonic_state.lineage import after
+from harmonic_state.listing import Listing
+from harmonic_state.ownership import OwnedUniverses
+from harmonic_state.parts import log_part
+from harmonic_state.refusals import TRIMMED, UNAVAILABLE
+from harmonic_state.ring import RecentRecord
+
+
+class Reads:
+    """Listings, heads of logs, and parts of them; a read that is not possible is refused."""
+
+    def __init__(
+        self, *, universes: OwnedUniverses, journal: Journal, listing: Listing, replica_id: str
+    ) -> None:
+        self._universes = universes
+        self._journal = journal
+        self._listing = listing
+        self._replica_id = replica_id
+
+    async def list_universes(self, request: ListUniverses, caller: Caller) -> Reply:
+        """A page of what the caller may see."""
+        try:
+            page = await self._listing.page(
+                caller.user_id, cursor=request.cursor, limit=request.limit
+            )
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        return Reply(result=page.to_wire())
+
+    async def compare_heads(self, request: CompareHeads) -> Reply:
+        """The ends of those logs that go on after the positions that a gateway knows."""
+        ahead, unknown = self._universes.compare(request.positions)
+        # What is known here may be out of date, where another replica was taken for the owner.
+        others = request.positions.keys() - ahead.keys()
+        try:
+            newest = await self._journal.newest(list(others))
+            below = {each for each in others if newest.get(each, 0) < request.positions[each]}
+            turned_back = [each for each in below if await self._is_turned_back(each, request)]
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        ahead.update(
+            (each, position)
+            for each, position in newest.items()
+            if position > request.positions[each]
+        )
+        if request.owner == self._replica_id:
+            self._universes.adopt(unknown)
+            for universe_id in turned_back:
+                self._universes.witness_loss(universe_id)
+        return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)).to_wire())
+
+    async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
+        """Whether a log ends before a position that a gateway has heard of; its leader knows."""
+        return await self._journal.end(universe_id) < request.positions[universe_id]
+
+    async def read_log(self, request: ReadLog) -> Reply:
+        """The records after a position, or that the log does not reach back to it."""
+        try:
+            records = await self._from(request.universe_id, request.after_position)
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        found = after(request.after_position, request.after_record or "", records)
+        if found is None or any(loses_history(record.payload) for record in found):
+            return Reply(error=TRIMMED)
+        return Reply(result=log_part(found).to_wire())
+
+    async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
+        """The records of a log from a position on, the one there included."""
+        before = max(0, position - 1)
+        recent = self._universes.recent(universe_id, before)
+        if recent is not None:
+            return recent
+        return await self._journal.records(universe_id, after_position=before)

@@ -1,0 +1,45 @@
+"""The refusals that every request of a universe may meet, whatever it asks for."""
+
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, refused
+
+UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
+)
+BROKEN = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
+FULL = refused(
+    Code.INTERNAL_ERROR,
+    "The server has no room to store this at the moment",
+    reason=Reason.STORAGE_FULL,
+    retryAfterMs=5000,
+)
+OVERDUE = refused(
+    Code.INTERNAL_ERROR,
+    "The request could not be begun within its time",
+    reason=Reason.OVERDUE,
+    retryAfterMs=1000,
+)
+OUTCOME_UNKNOWN = refused(
+    Code.INTERNAL_ERROR,
+    "Whether the request was carried out is not known yet",
+    reason=Reason.OUTCOME_UNKNOWN,
+    retryAfterMs=1000,
+)
+BUSY = refused(
+    Code.RATE_LIMITED,
+    "Too many requests wait for this universe",
+    reason=Reason.BUSY,
+    retryAfterMs=1000,
+)
+AHEAD = refused(
+    Code.INVALID_PARAMETERS, "The log does not reach this position", reason=Reason.OFFSET
+)
+TRIMMED = refused(
+    Code.NOT_FOUND, "The log does not reach back to this position", reason=Reason.TRIMMED
+)
+DAMAGED = refused(
+    Code.INTERNAL_ERROR,
+    "Stored data of this universe was lost, and what is left cannot be used alone:"
+    " it has to be restored from a backup",
+    reason=Reason.DAMAGED,
+)

@@ -1,0 +1,246 @@
+"""What an owner of a universe is told, and what it is told to do: the words of the commit cycle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import TypeAlias
+
+from harmonic_protocol.envelope import Reply
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.pending import PendingRequest
+from harmonic_state.ring import RecentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Now: the time of day, and seconds of the process's monotonic clock."""
+
+    at: datetime
+    s: float
+
+
+class StepFailure(Enum):
+    """Why work on a universe did not succeed."""
+
+    UNAVAILABLE = auto()
+    """nothing was stored or read: the broker cannot be reached"""
+    OUTCOME_UNKNOWN = auto()
+    """an append may have been stored, or may still be"""
+    FULL = auto()
+    """nothing was stored: there is no room"""
+    TOO_LARGE = auto()
+    """nothing was stored: the events do not fit into one record"""
+    LOST = auto()
+    """what is left of the universe in the stores cannot be used alone"""
+    BROKEN = auto()
+    """a fault of this program"""
+
+
+# What is told.
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A request has come."""
+
+    pending: PendingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The universe was loaded, or brought up to the log's end, by these records."""
+
+    loaded: Loaded
+    records: Sequence[RecentRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStored:
+    """The append succeeded; ``was_unknown`` if its outcome was not known for a time."""
+
+    record: RecentRecord
+    was_unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The log ends where it was taken to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """The log goes on after the position where it was taken to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMade:
+    """What the log held of covered history was discarded: ``None`` if that failed."""
+
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectsDone:
+    """What the stored events ask for was done, or given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The work could not be done."""
+
+    failure: StepFailure
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSaved:
+    """Saving a snapshot has ended: ``None`` if it failed."""
+
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A gateway was sent records that the log does not hold any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A deadline is over."""
+
+
+Event: TypeAlias = (
+    Submitted
+    | Read
+    | RecordStored
+    | Confirmed
+    | Conflicted
+    | RoomMade
+    | EffectsDone
+    | Failed
+    | SnapshotSaved
+    | Witnessed
+    | TimePassed
+)
+
+
+# What is to be done. Of the first six, one is under way at a time, and its end is told.
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read the universe from its snapshot and its log: ``Read``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOn:
+    """Read what another owner has stored: ``Read``."""
+
+    known: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``."""
+
+    at: str
+    events: Sequence[LogEvent]
+    position: int
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ask the stream's leader whether the log ends there: ``Confirmed`` or ``Conflicted``."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class MakeRoom:
+    """Discard what a snapshot covers, since the log is full: ``RoomMade``."""
+
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOutEffects:
+    """Do what stored events ask for outside the log: ``EffectsDone``."""
+
+    after: Universe | None
+    events: Sequence[LogEvent]
+
+
+Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Reply to a request; no other reply to it follows."""
+
+    pending: PendingRequest
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Tell when the time has passed; in place of an earlier wish."""
+
+    s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceHead:
+    """Tell gateways where the log ends: ``at_once`` if they may have missed it."""
+
+    position: int
+    record_id: str
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeEffects:
+    """Take up what a universe that was just loaded still waits for."""
+
+    universe: Universe
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Save a snapshot in the background: ``SnapshotSaved``."""
+
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Remove what is left of a deleted universe, in the background."""
+
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Submit a request of the owner's own soon: an append may have been stored unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFailure:
+    """A request could not be decided, by a fault of this program."""
+
+    error: Exception
+
+
+Command: TypeAlias = (
+    Work
+    | Answer
+    | WakeAt
+    | AnnounceHead
+    | ResumeEffects
+    | SaveSnapshot
+    | Erase
+    | LookAgain
+    | ReportFailure
+)

@@ -1,0 +1,57 @@
+"""The requests that wait for one universe, in order, each until its deadline. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from harmonic_protocol.messages.universes import DeleteUniverse
+from harmonic_state.pending import PendingRequest
+
+
+class WaitingLine:
+    """A bounded queue; what was taken from it can be put back in front."""
+
+    def __init__(self, max_length: int) -> None:
+        self._max_length = max_length
+        self._requests: deque[PendingRequest] = deque()
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[PendingRequest]:
+        return iter(self._requests)
+
+    def add(self, pending: PendingRequest) -> bool:
+        """Put a request at the end; ``False`` if too many wait."""
+        if len(self._requests) >= self._max_length:
+            return False
+        self._requests.append(pending)
+        return True
+
+    def put_back(self, requests: Iterable[PendingRequest]) -> None:
+        """Put requests in front, in their order."""
+        self._requests.extendleft(reversed(list(requests)))
+
+    def take(self, limit: int) -> list[PendingRequest]:
+        """The first requests, at most ``limit``, that may have a record together."""
+        batch = [self._requests.popleft()]
+        # A tombstone has a record to itself, since all that precedes it is erased.
+        while (
+            self._requests
+            and len(batch) < limit
+            and not isinstance(batch[-1].request, DeleteUniverse)
+            and not isinstance(self._requests[0].request, DeleteUniverse)
+        ):
+            batch.append(self._requests.popleft())
+        return batch
+
+    def take_all(self) -> list[PendingRequest]:
+        """All requests."""
+        requests, self._requests = list(self._requests), deque()
+        return requests
+
+    def take_overdue(self, now_s: float) -> list[PendingRequest]:
+        """The requests whose deadline is over."""
+        overdue = [pending for pending in self._requests if pending.deadline_s <= now_s]
+        if overdue:
+            self._requests = deque(each for each in self._requests if each.deadline_s > now_s)
+        return overdue

@@ -1,0 +1,197 @@
+"""What the drivers around the cores work with, in the hands of a test: owners, sessions, tasks.
+
+Everything is held by the test: an owner's reply, or the end of a save, comes when it says so.
+"""
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from gateway.members import Silent
+from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.session import Session
+from harmonic_gateway.owners import Owners
+from harmonic_gateway.sockets import Connection, Frame
+from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.internal import LogPart
+from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.messages.rooms import RoomJoined
+from harmonic_protocol.values import Mode
+
+NOW = "2024-03-21T10:30:00.000Z"
+
+
+@dataclass
+class Question:
+    """A request that waits for its reply."""
+
+    request: Any
+    reply: asyncio.Future[Reply]
+
+
+class ScriptedOwners:
+    """Owners who reply when they are told to."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self._news = asyncio.Event()
+
+    async def ask(
+        self, _key: str, _operation: str, request: Any, _caller: Caller, **_: object
+    ) -> Reply:
+        question = Question(request, asyncio.get_running_loop().create_future())
+        self.questions.append(question)
+        self._news.set()
+        return await question.reply
+
+    async def asked(self) -> Question:
+        """The next question, which is not open any more."""
+        while not self.questions:
+            self._news.clear()
+            await asyncio.wait_for(self._news.wait(), 20)
+        return self.questions.pop(0)
+
+    async def reply(self, reply: Reply) -> Any:
+        """Reply to the next question; what was asked."""
+        question = await self.asked()
+        question.reply.set_result(reply)
+        return question.request
+
+
+class KeptSessions:
+    """Notes what is saved; ``go`` is cleared while saves take long."""
+
+    def __init__(self) -> None:
+        self.saved: list[tuple[list[str], bool, bool]] = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.begun = asyncio.Event()
+
+    async def save(
+        self,
+        _session: object,
+        memberships: Collection[Membership],
+        *,
+        ended: bool = False,
+        said_goodbye: bool = False,
+    ) -> None:
+        self.begun.set()
+        await self.go.wait()
+        rooms = [each.universe_id for each in memberships if each.mode is not None]
+        self.saved.append((rooms, ended, said_goodbye))
+
+
+class Background:
+    """Tasks that the test can wait for."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[object]] = []
+
+    def start(self, work: Coroutine[Any, Any, object], *, name: str) -> asyncio.Task[object]:
+        task = asyncio.create_task(work, name=name)
+        self.tasks.append(task)
+        return task
+
+    async def done(self) -> None:
+        """Wait until everything that was started has ended."""
+        while self.tasks:
+            await asyncio.wait_for(self.tasks.pop(0), 20)
+
+    def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+
+
+@dataclass
+class Told:
+    """What clients are told besides the room's frames, by connection."""
+
+    evicted: list[tuple[str, Any]] = field(default_factory=list)
+    refused: list[tuple[str, Any]] = field(default_factory=list)
+    accepted: list[tuple[str, Any]] = field(default_factory=list)
+
+
+class NotingAnswers:
+    """Notes what would be told."""
+
+    def __init__(self) -> None:
+        self.told = Told()
+
+    def evicted(self, connection: Connection, refusal: Any, universe_id: str) -> None:
+        assert universe_id == "u"
+        self.told.evicted.append((connection.id, refusal))
+
+    def refused(self, connection: Connection, _declared: object, refusal: Any, **_: object) -> None:
+        self.told.refused.append((connection.id, refusal))
+
+    def accepted(self, connection: Connection, name: str, *_: object, **__: object) -> None:
+        self.told.accepted.append((connection.id, name))
+
+
+class Spoken(Silent):
+    """A connection that notes the names of the events that it is sent."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(user)
+        self.heard: list[str] = []
+        self.closed = False
+        self.session = cast("Session", self)
+        self.connection = self
+        self.caller = Caller(user, user, self.id, "g1")
+        self.replaced = False
+
+    def send(self, frame: Frame) -> None:
+        self.heard.append(frame._name)
+
+    def send_all(self, frames: Collection[Frame], _elsewhere: str | None = None) -> None:
+        self.heard.extend(frame._name for frame in frames)
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def as_session(self) -> Session:
+        return cast("Session", self)
+
+    @property
+    def as_connection(self) -> Connection:
+        return cast("Connection", self)
+
+
+class ShortHistory:
+    """A log of which nothing is left to be read but what the test says."""
+
+    def __init__(self) -> None:
+        self.parts: list[LogPart | Exception] = []
+        self.asked: list[int] = []
+
+    async def read(self, _universe_id: str, after_position: int, *_: object) -> LogPart:
+        self.asked.append(after_position)
+        part = self.parts.pop(0) if self.parts else LogPart(records=(), complete=True)
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+def as_owners(owners: ScriptedOwners) -> Owners:
+    return cast("Owners", owners)
+
+
+def joined(position: int, *, mode: Mode = "edit", continued: bool | None = None) -> Reply:
+    """An owner's reply to who has a seat now."""
+    room = RoomJoined(
+        universe_id="u",
+        participants=(),
+        timestamp=NOW,
+        mode=mode,
+        parameters=Parameters(),
+        seq=1,
+    )
+    result: dict[str, object] = {"room": room.to_wire()}
+    if continued is not None:
+        result["continued"] = continued
+    return Reply(seq=1, position=position, result=result)

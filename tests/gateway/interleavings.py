@@ -1,0 +1,252 @@
+"""Every order in which things may happen in a room, up to a depth: nobody hears or stays wrongly.
+
+The invariants are those of :mod:`gateway.universe_model`. Two users have two connections each, on
+two gateways. Worlds that differ in nothing that matters later are explored once; the orders that
+lead to them are all counted.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from gateway.universe_model import (
+    CLIENTS,
+    GRACE_S,
+    Client,
+    Kind,
+    U,
+    World,
+    join_room,
+    leave_room,
+    release_gateway,
+    resume_room,
+    set_member,
+)
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.messages.parameters import PHYSICS
+from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, UpdateUniverse
+from harmonic_state.domain.decide import UniverseRequest
+
+Visibility = Literal["private", "public"]
+VISIBILITIES: tuple[Visibility, ...] = ("private", "public")
+NOBODY = Caller("", "")
+#: All that happens to a connection: see :func:`_of_client`, :func:`_of_gateway` and the owner.
+EVENTS = (
+    *("join", "second connection", "leave", "reply", "enter"),
+    *("removal", "downgrade", "made private", "deletion", "addition", "update"),
+    *("revocation", "expiry", "release", "resume by pid", "adoption"),
+    *("gateway lost", "rejoin", "record", "head", "gap"),
+)
+
+
+class Action(NamedTuple):
+    """One thing that may happen, and to whom."""
+
+    event: str
+    whom: str
+    do: Callable[[World], object]
+
+
+def possible(world: World) -> Iterator[Action]:
+    """All that may happen now."""
+    for name in CLIENTS:
+        yield from _of_client(world, name)
+    if not world.universe.deleted:
+        yield from _of_owner(world)
+    for name in world.gateways:
+        yield from _of_gateway(world, name)
+    for name in world.rejoining():
+        yield Action("rejoin", name, _rejoins(name))
+    for (name, rejoin), pending in world.pending.items():
+        event = "enter" if pending.is_saved else "reply"
+        yield Action(event, name, partial(World.step, name=name, rejoin=rejoin))
+    for name, departure in world.closed.items():
+        if departure is not None:
+            yield Action("release", name, partial(World.depart, name=name))
+
+
+def _of_client(world: World, name: str) -> Iterator[Action]:
+    if name in world.closed:
+        return
+    client = CLIENTS[name]
+    known = world.gateways[client.gateway].memberships.find(name, U)
+    earlier = f"{client.user}1"
+    if (name, False) not in world.pending:
+        mode: Literal["edit", "view"] = "view" if known and known.mode == "edit" else "edit"
+        event = "join" if name == earlier or known else "second connection"
+        yield Action(event, name, _begins(name, "join", join_room(mode)))
+        if known is not None:
+            yield Action("leave", name, _begins(name, "leave", leave_room()))
+        if name not in world.used and name != earlier and earlier in world.used:
+            event = "adoption" if earlier in world.closed else "resume by pid"
+            yield Action(event, name, _begins(name, "resume", resume_room(earlier)))
+    if name in world.used:
+        yield Action("expiry", name, lambda w: w.disconnect(name, grace_s=GRACE_S))
+        yield Action("revocation", name, lambda w: w.disconnect(name, grace_s=0.0))
+
+
+def _begins(name: str, kind: Kind, request: UniverseRequest) -> Callable[[World], None]:
+    """Begin a request and have it decided: only the log's order matters, and the way back."""
+
+    def begin(world: World) -> None:
+        world.begin(name, kind, request)
+        world.step(name)
+
+    return begin
+
+
+def _rejoins(name: str) -> Callable[[World], None]:
+    def begin(world: World) -> None:
+        world.rejoin(name)
+        world.step(name, rejoin=True)
+
+    return begin
+
+
+def _of_owner(world: World) -> Iterator[Action]:
+    def asks(event: str, request: UniverseRequest) -> Action:
+        return Action(event, "", lambda w: w.owner_asks(request))
+
+    universe = world.universe
+    role = universe.members.get("ann")
+    about = {"universeId": U}
+    if role is not None:
+        yield asks("removal", RemoveMember.model_validate({**about, "userId": "ann"}))
+    if role == "edit":
+        yield asks("downgrade", set_member("ann", "view"))
+    else:
+        yield asks("addition", set_member("ann", "edit"))
+    if universe.visibility == "public":
+        private = {**about, "visibility": "private"}
+        yield asks("made private", UpdateUniverse.model_validate(private))
+    yield asks("deletion", DeleteUniverse.model_validate(about))
+    if not any(each.heard.delivery.frames for each in world.log[_delivered(world) :]):
+        # More of them at once would show nothing new.
+        change = {**about, "parameters": {"gravity": 1}}
+        yield asks("update", PHYSICS.command.model_validate(change))
+
+
+def _delivered(world: World) -> int:
+    rooms = [gateway.memberships.room(U) for gateway in world.gateways.values()]
+    return min((room.position for room in rooms if room and room.position), default=world.end)
+
+
+def _of_gateway(world: World, name: str) -> Iterator[Action]:
+    gateway = world.gateways[name]
+    if any(seat.gateway_id == name for seat in world.universe.connections.values()):
+        yield Action("gateway lost", name, lambda w: w.ask(release_gateway(name), NOBODY))
+    if gateway.chain is None:
+        return
+    if gateway.sent_from < world.end:
+        yield Action("record", name, lambda w: w.hear(name))
+        yield Action("gap", name, lambda w: w.hear(name, is_lost=True))
+    room = gateway.memberships.room(U)
+    is_behind = room is not None and room.position is not None and room.position < world.end
+    if is_behind and gateway.has_lost:
+        # Else the records come by themselves, as they do here.
+        yield Action("head", name, lambda w: w.announce(name))
+
+
+@dataclass
+class Explored:
+    """What an exploration has seen: orders, worlds, and events by the state they happened in."""
+
+    orders: int = 0
+    worlds: int = 0
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def note(self, world: World, action: Action) -> None:
+        for name in CLIENTS:
+            if action.whom in ("", name, CLIENTS[name].gateway):
+                self.pairs.add((state_of(world, name), action.event))
+
+
+def state_of(world: World, name: str) -> str:
+    """The state of a connection's membership, in a word."""
+    known = world.gateways[CLIENTS[name].gateway].memberships.find(name, U)
+    if name in world.closed:
+        return "departed"
+    if known is None:
+        return "apart"
+    if known.rejoining:
+        return "rejoining"
+    return known.stage.name.lower()
+
+
+def explore(first: World, depth: int, seen: Explored) -> None:
+    """Do all that is possible, in every order, and let everything come to rest after each."""
+    frontier: dict[Any, tuple[World, int, tuple[str, ...]]] = {first.key(): (first, 1, ())}
+    for _ in range(depth):
+        following: dict[Any, tuple[World, int, tuple[str, ...]]] = {}
+        seen.orders = 0
+        for world, orders, path in frontier.values():
+            for action in possible(world):
+                seen.note(world, action)
+                seen.orders += orders
+                here = (*path, f"{action.event} {action.whom}")
+                twin = _done(world, action, here)
+                key = twin.key()
+                if key in following:
+                    known, others, there = following[key]
+                    following[key] = (known, others + orders, there)
+                else:
+                    following[key] = (twin, orders, here)
+                    _rest(twin, here)
+        seen.worlds += len(following)
+        frontier = following
+
+
+def _done(world: World, action: Action, path: tuple[str, ...]) -> World:
+    twin = Client.world = world.copied()
+    try:
+        action.do(twin)
+        twin.check()
+    except (AssertionError, KeyError) as error:
+        raise AssertionError(f"{error!r}, after: {', '.join(path)}") from error
+    return twin
+
+
+def _rest(world: World, path: tuple[str, ...]) -> None:
+    end = Client.world = world.copied()
+    try:
+        end.settle()
+        end.check()
+    except (AssertionError, KeyError) as error:
+        raise AssertionError(f"{error!r}, at rest after: {', '.join(path)}") from error
+
+
+def gathered(visibility: Visibility, *names: str) -> World:
+    """A world with members who have heard everything."""
+    world = Client.world = World.new(visibility)
+    for name in names:
+        world.begin(name, "join", join_room("edit"))
+        world.settle()
+    for gateway in world.gateways.values():
+        gateway.sent_from = world.end
+    return world
+
+
+def released(visibility: Visibility, *names: str) -> World:
+    """The same after their gateway was taken for dead, and has heard of it."""
+    world = gathered(visibility, *names)
+    world.ask(release_gateway("g1"), NOBODY)
+    world.announce("g1")
+    return world
+
+
+def main() -> None:
+    """Explore from the command line: ``python -m gateway.interleavings 6``."""
+    depth = int(sys.argv[1])
+    for visibility in VISIBILITIES:
+        seen, began_s = Explored(), time.process_time()
+        explore(gathered(visibility), depth, seen)
+        took_s = time.process_time() - began_s
+        line = f"{visibility}: {seen.orders:,} orders, {seen.worlds:,} worlds, {took_s:.0f} s\n"
+        sys.stdout.write(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What one connection may send: so many a second of a kind, and so many bytes of live signals."""
+
+from typing import ClassVar
+
+import pytest
+
+from harmonic_gateway.limits.connection import ConnectionRates
+from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
+from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.messages.declaration import (
+    KIB,
+    SIGNAL_BURST_BYTES,
+    SIGNAL_BYTES_PER_S,
+    Command,
+    CommandSpec,
+    LiveSignal,
+    OwnerCommand,
+    RateClass,
+)
+from harmonic_protocol.messages.rooms import LeaveRoom
+from harmonic_protocol.refusals import Refused
+
+NOW_S = 1000.0
+
+
+def signal(name: str, rate: RateClass | None = RateClass.SIGNALS) -> type[LiveSignal]:
+    class Signal(LiveSignal):
+        spec: ClassVar = CommandSpec(name, rate, ("audio_analyzed",))
+        event: ClassVar = AudioAnalyzed
+
+    return Signal
+
+
+FIRST, SECOND = AudioAnalysis, signal("pointed")
+
+
+def burst(
+    guard: ConnectionRates, kind: type[LiveSignal], count: int, size_bytes: int = 100
+) -> list[Refused | None]:
+    return [guard.take(kind, size_bytes, NOW_S) for _ in range(count)]
+
+
+def test_ninety_may_come_at_once_and_the_next_after_the_time_that_it_is_told() -> None:
+    guard = ConnectionRates()
+    assert burst(guard, FIRST, 90) == [None] * 90
+
+    refusal = guard.take(FIRST, 100, NOW_S)
+
+    assert refusal is not None
+    assert refusal.code == "RATE_LIMITED"
+    assert refusal.details == {"limit": 90, "windowMs": 3000, "retryAfterMs": 34}
+    assert guard.take(FIRST, 100, NOW_S + 0.033) is not None
+    assert guard.take(FIRST, 100, NOW_S + 0.034) is None
+
+
+def test_thirty_a_second_may_come_for_ever() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 90)
+
+    for number in range(300):
+        assert guard.take(FIRST, 100, NOW_S + (number + 1) / 29.9) is None
+
+
+def test_each_kind_is_counted_by_itself() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 90)
+
+    assert burst(guard, SECOND, 90) == [None] * 90
+    assert guard.take(SECOND, 100, NOW_S) is not None
+
+
+def test_the_bytes_of_all_kinds_are_counted_together() -> None:
+    guard = ConnectionRates()
+    half = SIGNAL_BURST_BYTES // (2 * 128 * KIB)
+    assert burst(guard, FIRST, half, 128 * KIB) == [None] * half
+    assert burst(guard, SECOND, half, 128 * KIB) == [None] * half
+
+    refusal = guard.take(SECOND, 128 * KIB, NOW_S)
+
+    assert refusal is not None
+    assert refusal.details["reason"] == "SIGNAL_BYTES"
+    assert refusal.details["limit"] == SIGNAL_BURST_BYTES
+    wait_s = refusal.details["retryAfterMs"] / 1000
+    assert wait_s == pytest.approx(128 * KIB / SIGNAL_BYTES_PER_S, abs=0.002)
+    assert guard.take(SECOND, 128 * KIB, NOW_S + wait_s) is None
+
+
+def test_a_refused_signal_counts_nothing() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 90)
+    burst(guard, FIRST, 500)
+
+    assert guard.take(FIRST, 100, NOW_S + 0.034) is None
+
+
+class Wave(OwnerCommand):
+    """A command that owners decide, and that is counted on each connection all the same."""
+
+    spec: ClassVar = CommandSpec("wave", RateClass.SIGNALS, ("waved",))
+
+
+def test_any_command_may_be_counted_on_its_connection() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 90)
+    assert [guard.take(Wave, 64 * KIB, NOW_S) for _ in range(90)] == [None] * 90
+
+    refusal = guard.take(Wave, 100, NOW_S)
+
+    assert refusal is not None
+    assert refusal.details["limit"] == 90
+
+
+def test_only_live_signals_have_a_bound_in_bytes() -> None:
+    guard = ConnectionRates()
+    burst(guard, FIRST, 72, 128 * KIB)
+    assert guard.take(FIRST, KIB, NOW_S) is not None
+
+    assert guard.take(Wave, 128 * KIB, NOW_S) is None
+
+
+@pytest.mark.parametrize("declared", [RefreshToken, LeaveRoom])
+def test_what_is_counted_elsewhere_is_not_counted_here(declared: type[Command]) -> None:
+    guard = ConnectionRates()
+
+    assert [guard.take(declared, 64 * KIB, NOW_S) for _ in range(1000)] == [None] * 1000
+
+
+@pytest.mark.parametrize("rate", [None, RateClass.PARAMETERS])
+def test_a_signal_has_a_rate_that_is_counted_on_its_connection(rate: RateClass | None) -> None:
+    with pytest.raises(TypeError, match="needs a rate class"):
+        signal("odd", rate).rate()

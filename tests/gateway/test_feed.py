@@ -1,0 +1,146 @@
+"""Following a log: what its chain asks for is done, and what came of it is reported."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from pydantic_core import to_json
+
+from gateway.drivers import NOW, Background, ShortHistory
+from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, SEQUENCE, Feed
+from harmonic_gateway.delivery.history import LogTrimmed
+from harmonic_protocol.internal import LoggedRecord, LogPart
+from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record
+from harmonic_protocol.messages.rooms import ParticipantLeft
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import get_log
+
+LEFT = ParticipantLeft(universe_id="u", user_id="ann", timestamp=NOW, seq=1)
+GONE = ConnectionLeft(connection_id="ann-1")
+
+
+def record(position: int) -> Record:
+    """A record with a frame and a notice."""
+    events = (
+        LoggedEvent(name=GONE.name, data=GONE.to_wire()),
+        LoggedEvent(name=ParticipantLeft.spec.name, data=LEFT.to_wire()),
+    )
+    return Record(id=f"r{position}", at=NOW, events=events)
+
+
+def republished(position: int, previous: int) -> Message:
+    headers = {SEQUENCE: str(position), PREVIOUS_SEQUENCE: str(previous)}
+    return Message("s", to_json(record(position).to_wire()), headers, "")
+
+
+def part(*positions: int, complete: bool = True) -> LogPart:
+    records = tuple(LoggedRecord(position=each, record=record(each)) for each in positions)
+    return LogPart(records=records, complete=complete)
+
+
+class Reader:
+    """Whoever a feed is for."""
+
+    def __init__(self) -> None:
+        self.delivered: list[int] = []
+        self.offsets: list[str | None] = []
+        self.notices: list[Notice] = []
+        self.losses = 0
+        self.history, self.tasks = ShortHistory(), Background()
+        self._news = asyncio.Event()
+        self.feed = Feed(
+            "u",
+            sink=self._take,
+            on_lost=self._lose,
+            history=cast("Any", self.history),
+            tasks=cast("Any", self.tasks),
+            log=get_log(),
+        )
+
+    async def has(self, *positions: int) -> None:
+        async with asyncio.timeout(20):
+            while self.delivered != list(positions):
+                self._news.clear()
+                await self._news.wait()
+
+    def _take(self, position: int, frames: list[Any], notices: list[Notice]) -> None:
+        self.delivered.append(position)
+        self.offsets.extend(frame.offset for frame in frames)
+        self.notices.extend(notices)
+        self._news.set()
+
+    def _lose(self) -> None:
+        self.losses += 1
+        self._news.set()
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[Reader]:
+    reader = Reader()
+    yield reader
+    reader.feed.close()
+    reader.tasks.stop()
+
+
+async def test_records_are_delivered_with_offsets_and_notices_as_they_come(reader: Reader) -> None:
+    assert reader.feed.begin(5) == 5
+    reader.feed.hear(republished(6, 5))
+    reader.feed.hear(republished(9, 6))
+    assert reader.delivered == [6, 9]
+    assert reader.offsets == ["u:6", "u:9"]
+    assert reader.notices == [GONE, GONE]
+    assert reader.history.asked == []
+
+
+async def test_a_record_whose_predecessor_is_missing_waits_until_that_is_read(
+    reader: Reader,
+) -> None:
+    reader.feed.begin(5)
+    reader.history.parts = [part(6, 7)]
+    reader.feed.hear(republished(8, 7))
+    assert reader.delivered == []
+    await reader.has(6, 7, 8)
+    assert reader.history.asked == [5]
+
+
+async def test_a_part_of_the_log_is_followed_by_the_next(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.history.parts = [part(6, complete=False), part(7)]
+    reader.feed.hear(republished(8, 7))
+    await reader.has(6, 7, 8)
+    assert reader.history.asked == [5, 6]
+
+
+async def test_an_owner_that_cannot_be_asked_is_asked_again(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.history.parts = [BusUnavailable("not now"), part(6, 7)]
+    reader.feed.hear(republished(8, 7))
+    await reader.has(6, 7, 8)
+    assert reader.history.asked == [5, 5]
+
+
+async def test_a_record_that_an_owner_spoke_of_and_that_does_not_come_is_read(
+    reader: Reader,
+) -> None:
+    reader.feed.begin(5)
+    reader.history.parts = [part(6)]
+    reader.feed.expect(6)
+    await reader.has(6)
+
+
+async def test_where_the_log_was_trimmed_its_readers_are_told_once(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.history.parts = [LogTrimmed()]
+    reader.feed.hear(republished(8, 7))
+    await reader.tasks.done()
+    reader.feed.hear(republished(9, 8))
+    assert (reader.losses, reader.delivered) == (1, [])
+
+
+async def test_after_its_end_nothing_is_delivered(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.feed.close()
+    reader.feed.hear(republished(6, 5))
+    assert reader.delivered == []

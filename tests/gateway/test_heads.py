@@ -1,0 +1,132 @@
+"""Finding out what was missed in silence: which owner is asked about which universes, and when."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from gateway.drivers import ScriptedOwners, as_owners
+from harmonic_gateway.membership.heads import UNIVERSES_PER_QUESTION, HeadWatch
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.internal import CompareHeads, Heads
+from harmonic_protocol.refusals import Code, refused
+from harmonic_runtime.bus.routing import rank
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+
+AWAY = Reply(error=refused(Code.INTERNAL_ERROR, "nobody answered"))
+
+
+class Followed:
+    """The logs that a gateway follows; notes what is expected of them."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+        self.expected: list[tuple[str, int]] = []
+        self.turned: list[str] = []
+
+    def positions(self) -> dict[str, int]:
+        return dict(self.known)
+
+    def expect(self, universe_id: str, position: int) -> None:
+        self.expected.append((universe_id, position))
+
+    def turned_back(self, universe_id: str) -> None:
+        self.turned.append(universe_id)
+
+
+class Replicas:
+    """The owners that are alive."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = frozenset(names)
+
+    def live(self) -> frozenset[str]:
+        return self.names
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.rooms, self.owners, self.replicas = Followed(), ScriptedOwners(), Replicas("a", "b")
+        self.heads = HeadWatch(
+            rooms=cast("Any", self.rooms),
+            owners=as_owners(self.owners),
+            replicas=cast("Any", self.replicas),
+            gateway_id="g1",
+            metrics=Metrics(),
+        )
+
+    async def is_asked(self, reply: Reply | None = None) -> CompareHeads:
+        request = await self.owners.reply(reply or Reply(result=Heads(heads={}).to_wire()))
+        assert isinstance(request, CompareHeads)
+        return request
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    watch = Watch()
+    asking = asyncio.create_task(watch.heads.keep_asking())
+    yield watch
+    asking.cancel()
+
+
+async def test_an_announcement_is_expected_of_each_log(watch: Watch) -> None:
+    watch.heads.hear(Message("s", Heads(heads={"u": 7, "v": 9}).to_json(), {}, ""))
+    assert watch.rooms.expected == [("u", 7), ("v", 9)]
+
+
+async def test_each_owner_is_asked_about_its_own_universes(watch: Watch) -> None:
+    watch.rooms.known = {f"u{n}": n for n in range(1, 9)}
+    watch.heads.compare_all()
+    asked = {
+        request.owner: request.positions
+        for request in [await watch.is_asked(), await watch.is_asked()]
+    }
+    assert asked.keys() == {"a", "b"}
+    for owner, positions in asked.items():
+        assert all(rank(name, watch.replicas.live())[0] == owner for name in positions)
+    assert {**asked["a"], **asked["b"]} == watch.rooms.known
+
+
+async def test_one_question_is_about_so_many_universes(watch: Watch) -> None:
+    watch.replicas.names = frozenset({"a"})
+    watch.heads.look_at_owners()
+    watch.rooms.known = {f"u{n}": n for n in range(1, UNIVERSES_PER_QUESTION + 2)}
+    watch.heads.compare_all()
+    first, second = await watch.is_asked(), await watch.is_asked()
+    assert (len(first.positions), len(second.positions)) == (UNIVERSES_PER_QUESTION, 1)
+
+
+async def test_what_an_owner_knows_more_of_is_expected(watch: Watch) -> None:
+    watch.rooms.known = {"u": 5}
+    watch.heads.compare_all()
+    await watch.is_asked(Reply(result=Heads(heads={"u": 8}).to_wire()))
+    watch.heads.compare_all()
+    await watch.is_asked()
+    assert watch.rooms.expected == [("u", 8)]
+
+
+async def test_an_owner_that_does_not_answer_is_asked_again_about_what_is_known_then(
+    watch: Watch,
+) -> None:
+    watch.replicas.names = frozenset({"a"})
+    watch.heads.look_at_owners()
+    watch.rooms.known = {"u": 5, "v": 6}
+    watch.heads.compare_all()
+    assert (await watch.is_asked(AWAY)).positions == {"u": 5, "v": 6}
+    watch.rooms.known = {"u": 7}
+    assert (await watch.is_asked()).positions == {"u": 7}
+
+
+async def test_another_owner_is_asked_about_the_universes_that_were_given_to_it(
+    watch: Watch,
+) -> None:
+    watch.rooms.known = {f"u{n}": n for n in range(1, 9)}
+    moved = {name for name in watch.rooms.known if rank(name, frozenset({"a", "b"}))[0] == "b"}
+    watch.heads.look_at_owners()
+    watch.replicas.names = frozenset({"a"})
+    watch.heads.look_at_owners()
+    asked = await watch.is_asked()
+    assert asked.owner == "a"
+    assert set(asked.positions) == moved

@@ -1,0 +1,174 @@
+"""Stores that lost something: universes go on, members agree, and nobody gets another history."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from harmonic_local.stack import Stack
+from harness.client import Client
+from harness.faults import down
+from harness.world import World, started
+from integration.conftest import clean_logs_of
+
+EARLIER, UPDATES = 6, 17
+
+
+@pytest.fixture(scope="module")
+async def fragile_stores(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with started(
+        tmp_path_factory.mktemp("stores"),
+        HARMONIC_SNAPSHOT_EVERY_RECORDS="5",
+        HARMONIC_HISTORY_SNAPSHOTS="1",
+        HARMONIC_DEPARTURE_GRACE_S="0.5",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def damaged(fragile_stores: Stack) -> AsyncIterator[World]:
+    with clean_logs_of(fragile_stores):
+        async with aiohttp.ClientSession() as http:
+            view = World(fragile_stores, http)
+            yield view
+            await view.close()
+
+
+def streams(world: World, pattern: str) -> Iterator[Path]:
+    """The folders of the broker's streams of such names."""
+    yield from world.stack.plan.data.glob(f"jetstream/jetstream/*/streams/{pattern}")
+
+
+@contextmanager
+def copied(world: World, pattern: str) -> Iterator[Path]:
+    """A backup of streams, of a broker that does not run."""
+    backup = world.stack.plan.data / "backup"
+    for folder in streams(world, pattern):
+        shutil.copytree(folder, backup / folder.name)
+    yield backup
+    shutil.rmtree(backup)
+
+
+def put_back(world: World, backup: Path) -> None:
+    for folder in backup.iterdir():
+        (there,) = streams(world, folder.name)
+        shutil.rmtree(there)
+        shutil.copytree(folder, there)
+
+
+async def surely(client: Client, universe: str, gravity: int) -> int:
+    """The ``seq`` of an update that is sent until it is carried out."""
+    while True:
+        ack = await client.asks(
+            "update_physics",
+            universeId=universe,
+            opId=f"op-{gravity}",
+            parameters={"gravity": gravity},
+        )
+        if ack["ok"]:
+            return int(ack["seq"])
+        assert ack["error"]["code"] in {"INTERNAL_ERROR", "PERMISSION_DENIED"}, ack
+        await asyncio.sleep(0.2)
+
+
+async def joined_anew(world: World, user: str, universe: str, gateway: int = 0) -> Client:
+    """A client that is in the room, once the product answers again."""
+    while True:
+        client = await world.client(user, gateway=gateway)
+        ack = await client.asks("join_room", universeId=universe, mode="edit")
+        if ack["ok"]:
+            return client
+        await client.close()
+        await asyncio.sleep(0.2)
+
+
+async def gravity_of(world: World, universe: str) -> float:
+    while True:
+        status, body = await world.call("GET", f"/universes/{universe}", "late")
+        if status == 200:
+            return float(body["parameters"]["physics"]["gravity"])
+        assert status == 503, body
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("owner_lives", [True, False], ids=["owner lives", "owner killed"])
+@pytest.mark.parametrize("lost", ["HU_LOG_*", "HU_SNAPSHOT"])
+async def test_a_store_restored_from_a_backup_costs_no_universe(
+    damaged: World, lost: str, *, owner_lives: bool
+) -> None:
+    universe, (ann, bob) = await damaged.together("ann", "bob")
+    (broker,), (state,) = damaged.stack.brokers, damaged.stack.states
+    # Enough for a snapshot in the backup.
+    for number in range(EARLIER):
+        await surely(ann, universe, number)
+    await broker.stop()
+    with copied(damaged, lost) as backup:
+        await broker.start()
+        seen = [await surely(ann, universe, number) for number in range(EARLIER, UPDATES)]
+        await bob.hears_up_to(seen[-1])
+        await broker.stop()
+        put_back(damaged, backup)
+    if owner_lives:
+        await broker.start()
+    else:
+        async with down(state):
+            await broker.start()
+
+    # What the snapshot did not cover went with the log, unless the owner knew it.
+    assert await gravity_of(damaged, universe) in range(UPDATES - 5, UPDATES)
+    again = await joined_anew(damaged, "cem", universe)
+    first = await surely(again, universe, 19)
+    assert first > seen[-1]
+    late = await joined_anew(damaged, "dan", universe, gateway=1)
+    second = await surely(late, universe, 18)
+    heard = await again.hears("physics_updated", seq=second)
+    assert second == first + 2
+    assert heard["parameters"]["gravity"] == 18
+    assert await gravity_of(damaged, universe) == 18
+    if lost == "HU_LOG_*":
+        # Members that had come further than the log are sent away, to begin anew.
+        await asyncio.gather(ann.gone.wait(), bob.gone.wait())
+        await damaged.logged("history_lost")
+
+
+async def test_a_universe_whose_only_snapshot_is_lost_is_refused_and_says_why(
+    damaged: World,
+) -> None:
+    universe, (ann,) = await damaged.together("ann")
+    (broker,), (state,) = damaged.stack.brokers, damaged.stack.states
+    for number in range(UPDATES):
+        await surely(ann, universe, number)
+    await broker.stop()
+    for folder in streams(damaged, "HU_SNAPSHOT"):
+        for block in folder.glob("msgs/*"):
+            block.unlink()
+    async with down(state):
+        await broker.start()
+    other = await damaged.universe()
+    late = await joined_anew(damaged, "dan", other)
+    # One universe's loss is nobody else's.
+    assert await surely(late, other, 3)
+    ack = await late.asks("join_room", universeId=universe, mode="edit")
+    assert ack["error"]["code"] == "INTERNAL_ERROR"
+    assert ack["error"]["details"]["reason"] == "DAMAGED"
+
+
+async def test_an_owner_that_lives_heals_a_lost_snapshot(damaged: World) -> None:
+    universe, (ann,) = await damaged.together("ann")
+    (broker,), (state,) = damaged.stack.brokers, damaged.stack.states
+    for number in range(UPDATES):
+        await surely(ann, universe, number)
+    await broker.stop()
+    for folder in streams(damaged, "HU_SNAPSHOT"):
+        for block in folder.glob("msgs/*"):
+            block.unlink()
+    await broker.start()
+    seqs = [await surely(ann, universe, number) for number in range(UPDATES, 20)]
+    async with down(state):
+        pass
+    late = await joined_anew(damaged, "dan", universe)
+    assert await surely(late, universe, 19) == seqs[-1] + 2

@@ -1,0 +1,81 @@
+"""Hosts whose clocks are a minute off: nothing fails, and all times are of one base."""
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from harness.client import Client
+from harness.world import World, started
+
+#: Debian's faketime.
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+#: A token lives from now on by the host of these tests; a gateway's own clock decides.
+EARLY_S, LATE_S = 60, -60
+MEASUREMENTS = 30
+#: What any two gateways may differ by.
+AGREED_S = 0.005
+
+
+def skewed(name: str, by_s: int) -> object:
+    """Runs the process of that name with its clock off by so many seconds."""
+
+    def command(process: str, module: str) -> Sequence[str]:
+        plain = [sys.executable, "-m", module]
+        if process != name:
+            return plain
+        return [
+            "env",
+            f"LD_PRELOAD={LIBRARY}",
+            f"FAKETIME={by_s:+}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            *plain,
+        ]
+
+    return command
+
+
+async def offset_s(client: Client) -> tuple[float, float]:
+    """How far a gateway's clock is from this process's monotonic one, and the uncertainty."""
+    best = (0.0, 1.0)
+    for _ in range(MEASUREMENTS):
+        asked_s = time.monotonic()
+        answer = await client.asks("time_sync", t0=0)
+        answered_s = time.monotonic()
+        took_s = answered_s - asked_s - (answer["t2"] - answer["t1"]) / 1000
+        middle_s = (answer["t1"] + answer["t2"]) / 2000 - (asked_s + answered_s) / 2
+        best = min(best, (middle_s, took_s), key=lambda each: each[1])
+    return best
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
+@pytest.mark.parametrize("by_s", [EARLY_S, LATE_S])
+@pytest.mark.parametrize("name", ["state-1", "gateway-2", "music-1"])
+async def test_a_clock_that_is_a_minute_off_fails_nothing(
+    tmp_path: Path, name: str, by_s: int
+) -> None:
+    command = skewed(name, by_s)
+    async with (
+        started(tmp_path / "skewed", command=command) as stack,  # type: ignore[arg-type]
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe, (ann, bob) = await world.together("ann", "bob")
+        for number, member in enumerate((ann, bob)):
+            ack = await member.asks(
+                "update_physics", universeId=universe, parameters={"gravity": number}
+            )
+            assert ack["ok"], ack
+            ack = await member.asks("generate_music", universeId=universe, duration=1)
+            assert ack["ok"], ack
+            piece = await member.hears("music_generated", userId=member.user)
+            (ours, ours_s), (theirs, theirs_s) = await offset_s(ann), await offset_s(bob)
+            assert abs(ours - theirs) <= AGREED_S + (ours_s + theirs_s) / 2
+            # It is to be played soon, by the clock that the gateways tell.
+            play_at_s = datetime.fromisoformat(piece["playAt"]).timestamp()
+            assert -2 < play_at_s - (time.monotonic() + ours) < 2
+        await world.close()

@@ -1,0 +1,95 @@
+"""Services of an earlier version beside those of this one, on the same streams, both ways."""
+
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from harmonic_local.stack import Stack, program
+from harness.faults import down
+from harness.world import World, started
+from integration.test_damage import joined_anew, surely
+
+ROOT = Path(__file__).parents[2]
+#: The last commit whose stored forms this version has changed.
+EARLIER = "0fbbd83ae4566a45a9694aed0bf563d3fcb11b0f"
+PACKAGES = ("shared", "gateway", "state-service", "music-service")
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code of the earlier version."""
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", EARLIER, *PACKAGES], capture_output=True, check=False
+    )
+    if archive.returncode:
+        pytest.skip("the clone does not hold the earlier version")
+    folder = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+def run_by(old: Path, *names: str) -> Callable[[str, str], Sequence[str]]:
+    """Runs the processes of these names with the earlier code."""
+    path = ":".join(str(old / package) for package in PACKAGES)
+
+    def command(name: str, module: str) -> Sequence[str]:
+        if name not in names:
+            return program(name, module)
+        inbox = f"_INBOX.{name.partition('-')[0]}"
+        environment = (f"PYTHONPATH={path}", f"HARMONIC_NATS_INBOX_PREFIX={inbox}")
+        return ["env", *environment, *program(name, module)]
+
+    return command
+
+
+@pytest.fixture(
+    params=[("state-2", "gateway-2"), ("state-2",), ("gateway-2", "music-1")],
+    ids=" and ".join,
+)
+async def mixed(
+    request: pytest.FixtureRequest, earlier: Path, tmp_path: Path
+) -> AsyncIterator[Stack]:
+    async with started(
+        tmp_path / "mixed",
+        states=2,
+        command=run_by(earlier, *request.param),
+        HARMONIC_SNAPSHOT_EVERY_RECORDS="5",
+        HARMONIC_REQUEST_TIMEOUT_S="1.5",
+    ) as running:
+        yield running
+
+
+async def test_two_versions_serve_the_same_universes(mixed: Stack) -> None:
+    async with aiohttp.ClientSession() as http:
+        world = World(mixed, http)
+        # Several, so that each replica owns some.
+        universes = [await world.universe() for _ in range(4)]
+        for universe in universes:
+            _, (ann, bob) = await world.together("ann", "bob", universe=universe)
+            last = 0
+            for gravity in range(8):
+                last = await surely((ann, bob)[gravity % 2], universe, gravity)
+            for replica in mixed.states:
+                async with down(replica):
+                    # The other version goes on, and knows what was done.
+                    assert await surely(bob, universe, 7) == last
+                    await surely(ann, universe, 9 + mixed.states.index(replica))
+                    last = await surely(bob, universe, 7)
+            after = await surely(ann, universe, 15)
+            heard = await bob.hears_up_to(after)
+            assert heard["parameters"]["gravity"] == 15
+            ack = await ann.asks("generate_music", universeId=universe, duration=1)
+            assert ack["ok"], ack
+            await bob.hears("music_generated")
+            for gateway in (0, 1):
+                late = await joined_anew(world, "late", universe, gateway=gateway)
+                await late.close()
+            await ann.close()
+            await bob.close()
+        await world.close()

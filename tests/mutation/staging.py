@@ -1,0 +1,161 @@
+"""A copy of the product that may be mutated: all packages in one folder, as mutmut wants them."""
+
+import ast
+import fnmatch
+import json
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (
+    *("shared/harmonic_protocol", "shared/harmonic_runtime", "gateway/harmonic_gateway"),
+    *(
+        "state-service/harmonic_state",
+        "music-service/harmonic_music",
+        "deploy/local/harmonic_local",
+    ),
+)
+#: A mutant whose tests take so much longer than usual runs for ever, on however busy a machine.
+TIMEOUT_S = 60.0
+#: Of no use here, and what takes longest where a test takes a millisecond.
+_WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")
+
+_CONFTEST = '''"""The same examples in each run, none made smaller; and what is quick, first."""
+
+from hypothesis import Phase, settings
+from mutmut.state import state
+
+settings.register_profile(
+    "mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
+
+
+_called_by_import = set()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: hasattr(item.obj, "hypothesis"))
+    # What makes a module's tables is called before any test: each may depend on it.
+    _called_by_import.update(state()._stats)
+
+
+def pytest_runtest_setup():
+    state()._stats.update(_called_by_import)
+'''
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules that are mutated, as patterns of paths, and the tests that have to notice."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    #: Whether each mutant imports the modules anew, so that their tables can be mutated, too.
+    anew: bool = False
+
+    def has(self, module: str) -> bool:
+        """Whether the module of that path is to be mutated."""
+        return any(fnmatch.fnmatch(module, pattern) for pattern in self.modules)
+
+
+def groups() -> list[Group]:
+    """All groups, as ``targets.toml`` lists them."""
+    listed = tomllib.loads((ROOT / "tests/mutation/targets.toml").read_text())
+    return [
+        Group(name, tuple(group["modules"]), tuple(group["tests"]), group.get("anew", False))
+        for name, group in listed.items()
+    ]
+
+
+def stage(group: Group, folder: Path) -> None:
+    """Copy the product and its tests into ``folder``, with mutmut's settings for the group."""
+    shutil.rmtree(folder, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / Path(package).name, ignore=ignored)
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=ignored)
+    mutated = [
+        path
+        for path in folder.glob("harmonic_*/**/*.py")
+        if group.has(str(path.relative_to(folder)))
+    ]
+    for path in mutated:
+        source = decorate_afterwards(path.read_text())
+        path.write_text(tables_from_functions(source) if group.anew else source)
+    (folder / "conftest.py").write_text(_CONFTEST)
+    pytest = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    pytest["pythonpath"] = ["tests", "."]
+    mutmut: dict[str, object] = {
+        "source_paths": [Path(package).name for package in PACKAGES],
+        "only_mutate": list(group.modules),
+        "also_copy": ["conftest.py"],
+        "pytest_add_cli_args_test_selection": list(group.tests),
+        "pytest_add_cli_args": [
+            "--hypothesis-profile=mutation",
+            *(word for plugin in _WITHOUT for word in ("-p", f"no:{plugin}")),
+        ],
+        "timeout_multiplier": 1.0,
+        "timeout_constant": TIMEOUT_S,
+        "use_git_change_detection": False,
+    }
+    if group.anew:
+        mutmut |= {"process_isolation": "forkserver", "forkserver_warmup": "none"}
+    (folder / "pyproject.toml").write_text(
+        _table("tool.pytest.ini_options", pytest) + _table("tool.mutmut", mutmut)
+    )
+
+
+def _table(name: str, settings: dict[str, object]) -> str:
+    # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
+    return f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in settings.items())
+
+
+def decorate_afterwards(source: str) -> str:
+    """The module with each ``@decorator`` of a function applied in a line after it.
+
+    mutmut passes over decorated functions, properties among them; this way it sees them.
+    """
+    lines = source.splitlines()
+    functions = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef | ast.Module)
+        for node in node.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    for function in sorted(functions, key=lambda node: -node.lineno):
+        decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+        if not decorators or decorators in (["staticmethod"], ["classmethod"]):
+            continue
+        applied = function.name
+        for decorator in reversed(decorators):
+            applied = f"{decorator}({applied})"
+        indent = " " * function.col_offset
+        end = function.end_lineno or function.lineno
+        lines.insert(end, f"{indent}{function.name} = {applied}")
+        del lines[function.decorator_list[0].lineno - 1 : function.lineno - 1]
+    return "\n".join(lines) + "\n"
+
+
+def tables_from_functions(source: str) -> str:
+    """The module with each table that is assigned in it returned by a function.
+
+    mutmut changes functions only; this way it sees what a table holds.
+    """
+    lines = source.splitlines()
+    tables = [
+        (node, node.targets[0] if isinstance(node, ast.Assign) else node.target, node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    ]
+    for node, target, value in reversed(tables):
+        if isinstance(value, ast.Dict | ast.Call | ast.Tuple) and isinstance(target, ast.Name):
+            first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
+            written = "\n".join(lines[first : last + 1])[value.col_offset :]
+            body = ["", "", f"def make{target.id}():", f"    return {written}", "", ""]
+            lines[first : last + 1] = [f"{lines[first][: value.col_offset]}make{target.id}()"]
+            lines[node.lineno - 1 : node.lineno - 1] = body
+    return "\n".join(lines) + "\n"

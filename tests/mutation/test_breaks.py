@@ -1,0 +1,87 @@
+"""Each deliberate break of a core is noticed by unit tests alone, within seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mutation.staging import PACKAGES, ROOT
+
+#: More than the tests of any break take, by far: this one is for those that do not end.
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Break:
+    """What is replaced in which module, and the tests that have to notice."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+BREAKS = [
+    Break(**{**listed, "tests": tuple(listed["tests"])})
+    for listed in tomllib.loads((ROOT / "tests/mutation/breaks.toml").read_text())["break"]
+]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product's packages that a test may break."""
+    copy = tmp_path_factory.mktemp("tree")
+    for package in PACKAGES:
+        name = Path(package).name
+        shutil.copytree(ROOT / package, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture
+def broken(tree: Path, request: pytest.FixtureRequest) -> Iterator[Break]:
+    """The one break that there is in the copy while a test runs."""
+    planted: Break = request.param
+    module = tree / planted.module
+    whole = module.read_text()
+    assert whole.count(planted.old) == 1, f"{planted.module} has changed: see breaks.toml"
+    module.write_text(whole.replace(planted.old, planted.new))
+    yield planted
+    module.write_text(whole)
+
+
+def unit_tests(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run some tests with the copy in place of the product."""
+    quick = ("-p", "no:randomly", "-p", "no:cacheprovider", "-x", "-q", "--numprocesses", "0")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *quick, "-o", f"pythonpath={tree} tests", *tests],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def test_the_tests_pass_where_nothing_is_broken(tree: Path) -> None:
+    tests = sorted({test for planted in BREAKS for test in planted.tests})
+    run = unit_tests(tree, *tests)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=lambda planted: planted.name, indirect=True)
+def test_a_break_is_noticed(tree: Path, broken: Break) -> None:
+    run = unit_tests(tree, *broken.tests)
+    assert run.returncode == 1, run.stdout
+    assert "FAILED" in run.stdout
+
+
+def test_there_are_twenty_breaks_at_least() -> None:
+    assert len({planted.name for planted in BREAKS}) >= 20

@@ -1,0 +1,92 @@
+"""The proxies' configurations as they are shipped, run in front of a product of the tests."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harmonic_local.processes import Managed, free_port
+from harmonic_local.stack import Stack
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "proxies"
+#: What the shipped files say of where the proxy and the gateways are.
+_LISTENING = re.compile(r":8080\b|\b8080\b")
+_GATEWAYS = ("127.0.0.1:8000", "127.0.0.1:8001")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A kind of proxy: its program and its configuration."""
+
+    name: str
+    file: str
+
+    @property
+    def program(self) -> str | None:
+        """Where it is installed, if it is. Debian's are outside of everybody's path."""
+        return shutil.which(self.name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+    def command(self, config: Path, folder: Path) -> Sequence[str]:
+        """How to run it in the foreground, with its own files in ``folder``."""
+        program = str(self.program)
+        if self.name == "haproxy":
+            return [program, "-V", "-db", "-f", str(config)]
+        options = f"daemon off; pid {folder}/nginx.pid; error_log stderr notice;"
+        return [program, "-p", str(folder), "-c", str(config), "-g", options]
+
+
+HAPROXY, NGINX = Proxy("haproxy", "haproxy.cfg"), Proxy("nginx", "nginx.conf")
+
+
+def configuration(proxy: Proxy, port: int, gateway_ports: Sequence[int]) -> str:
+    """The shipped configuration, with the ports of this test in place of its own."""
+    text = _LISTENING.sub(lambda found: found[0].replace("8080", str(port)), _text(proxy))
+    for shipped, gateway_port in zip(_GATEWAYS, gateway_ports, strict=True):
+        assert shipped in text
+        text = text.replace(shipped, f"127.0.0.1:{gateway_port}")
+    return text
+
+
+def _text(proxy: Proxy) -> str:
+    return (SHIPPED / proxy.file).read_text()
+
+
+@asynccontextmanager
+async def in_front_of(stack: Stack, proxy: Proxy, folder: Path) -> AsyncIterator[int]:
+    """The proxy in front of a running product; the block is given its port."""
+    port = free_port()
+    config = folder / proxy.file
+    config.write_text(configuration(proxy, port, stack.gateway_ports))
+    process = Managed(
+        name=proxy.name,
+        command=proxy.command(config, folder),
+        environment={},
+        output=lambda _name, _line: None,
+        sign=lambda line: "worker" in line or "polling mechanism" in line,
+    )
+    await process.start()
+    try:
+        await _answers(port)
+        yield port
+    finally:
+        await process.stop()
+
+
+async def _answers(port: int) -> None:
+    """Return once the proxy has found a gateway ready."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                answer = await reader.read()
+                writer.close()
+            except ConnectionError:
+                answer = b""
+            if b" 200 " in answer.partition(b"\r\n")[0]:
+                return
+            # Nothing tells when its first check has succeeded.
+            await asyncio.sleep(0.1)

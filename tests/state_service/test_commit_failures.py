@@ -1,0 +1,117 @@
+"""What an owner does after work that failed: who is refused, and what it knows afterwards."""
+
+from dataclasses import replace
+
+import pytest
+
+from harmonic_state.commit_cycle import MAX_CONFLICTS
+from harmonic_state.domain.events import encode_record
+from harmonic_state.loaded import Coverage
+from harmonic_state.ring import RecentRecord
+from harmonic_state.steps import (
+    Append,
+    Conflicted,
+    Failed,
+    Load,
+    MakeRoom,
+    Read,
+    ReadOn,
+    RecordStored,
+    RoomMade,
+    SnapshotSaved,
+    StepFailure,
+    TimePassed,
+)
+from state_service.builders import command
+from state_service.cycles import Cycle, at_hand, update
+
+
+def test_a_record_that_nobody_decided_is_a_fault_of_this_program() -> None:
+    stored = RecordStored(RecentRecord(11, 10, encode_record("r", "x", [])), was_unknown=False)
+    with pytest.raises(RuntimeError, match=r"^stored what nobody has decided$"):
+        at_hand("ann").tell(stored)
+    with pytest.raises(RuntimeError, match=r"^stored what nobody has decided$"):
+        Cycle().tell(stored)
+
+
+def test_a_snapshot_that_failed_leaves_what_is_known_of_the_last() -> None:
+    cycle = at_hand("ann")
+    assert cycle.cycle.known is not None
+    covered = replace(cycle.cycle.known, coverage=Coverage(3, (9,)))
+    cycle.cycle.known = covered
+    cycle.tell(SnapshotSaved(None))
+    assert cycle.cycle.known == covered
+    cycle.tell(SnapshotSaved(Coverage(4, (9, 10))))
+    assert cycle.cycle.known == replace(covered, coverage=Coverage(4, (9, 10)))
+    cycle.cycle.known = None
+    cycle.tell(SnapshotSaved(Coverage(5, (11,))))
+    assert cycle.cycle.known is None
+
+
+@pytest.mark.parametrize("after", ["conflict", "full"])
+def test_where_the_log_cannot_be_read_on_all_that_waits_is_refused(after: str) -> None:
+    cycle = at_hand("ann")
+    first = cycle.ask(update(1))
+    second = cycle.ask(update(2))
+    cycle.tell(Conflicted() if after == "conflict" else Failed(StepFailure.FULL))
+    cycle.does(ReadOn if after == "conflict" else MakeRoom)
+    third = cycle.ask(update(3))
+    cycle.tell(Failed(StepFailure.UNAVAILABLE))
+    assert [cycle.outcome(each) for each in (first, second, third)] == ["INTERNAL_ERROR"] * 3
+    assert cycle.work is None
+
+
+def test_room_that_could_not_be_made_leaves_what_is_known() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update())
+    cycle.tell(Failed(StepFailure.FULL))
+    cycle.does(MakeRoom)
+    known = cycle.cycle.known
+    cycle.tell(RoomMade(None))
+    assert cycle.cycle.known == known
+    cycle.does(Append)
+    cycle.tell(Failed(StepFailure.FULL))
+    assert cycle.outcome(number) == "STORAGE_FULL"
+    assert cycle.cycle.known == known
+
+
+def test_of_three_that_fit_into_no_record_one_is_tried_and_then_the_others() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1))
+    numbers = [cycle.ask(update(gravity)) for gravity in (2, 3, 4)]
+    cycle.stores(at=11)
+    assert len(cycle.does(Append).events) == 3
+    cycle.tell(Failed(StepFailure.TOO_LARGE))
+    assert len(cycle.does(Append).events) == 1
+    cycle.stores(at=12)
+    assert len(cycle.does(Append).events) == 2
+    cycle.stores(at=13)
+    assert [cycle.outcome(each) for each in numbers] == ["ok"] * 3
+
+
+def test_conflicts_are_counted_anew_after_a_failure() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1))
+    cycle.tell(Failed(StepFailure.UNAVAILABLE))
+    number = cycle.ask(update(2))
+    assert isinstance(cycle.work, Load)
+    cycle.loads(at_hand("ann").cycle.known)  # type: ignore[arg-type]
+    for _ in range(MAX_CONFLICTS - 1):
+        known = cycle.tell(Conflicted()).does(ReadOn).known
+        cycle.tell(Read(known, []))
+    assert cycle.outcome(number) == "-"
+    cycle.stores(at=11)
+    assert cycle.outcome(number) == "ok"
+
+
+def test_of_a_record_under_way_only_those_are_unknown_that_are_in_it() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1), within_s=60)
+    stored = cycle.ask(update(2), within_s=2)
+    nothing = cycle.ask(command("join_room", mode="edit"), within_s=2)
+    cycle.stores(at=11)
+    cycle.does(Append)
+    cycle.now_s = 2
+    cycle.tell(TimePassed())
+    assert cycle.outcome(stored) == "OUTCOME_UNKNOWN"
+    assert cycle.outcome(nothing) == "OVERDUE"

@@ -1,0 +1,136 @@
+"""Whether a log continues what is known of it, and what is gone on with where it does not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from harmonic_state.domain.events import LogEvent, encode_record
+from harmonic_state.domain.evolve import fold
+from harmonic_state.lineage import UniverseLost, after, continued, mended
+from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.ring import RecentRecord
+from state_service.builders import History, caller, command, open_universe
+
+ANN = caller("ann")
+
+
+@dataclass
+class Log:
+    """A history with one record for each command, at every second position."""
+
+    history: History = field(default_factory=open_universe)
+    records: list[RecentRecord] = field(default_factory=list)
+    states: list[Loaded] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stores(self.history.events)
+        self.stores(self.history.does(command("join_room", mode="edit"), ANN))
+
+    def stores(self, events: Sequence[LogEvent]) -> None:
+        before = self.states[-1] if self.states else Loaded(None, 0)
+        position, name = before.position + 2, f"{id(self)}-{len(self.records)}"
+        at = self.history.now.updated_at
+        payload = encode_record(name, at, events, after=before.record_id)
+        self.records.append(RecentRecord(position, before.position, payload, name))
+        self.states.append(before.then(fold(before.universe, events), position, name))
+
+    def changes(self, times: int) -> "Log":
+        for _ in range(times):
+            tempo = 40 + self.history.milliseconds % 100
+            request = command("update_music", parameters={"tempo": tempo})
+            self.stores(self.history.does(request, ANN))
+        return self
+
+    def since(self, known: Loaded) -> list[RecentRecord]:
+        return [record for record in self.records if record.position >= known.position]
+
+
+@pytest.mark.parametrize("known", range(6))
+def test_a_whole_log_continues_every_state_that_it_had(known: int) -> None:
+    log = Log().changes(4)
+    start = replace(log.states[known], coverage=Coverage(3, (2,)))
+    expected = replace(log.states[-1], coverage=start.coverage)
+    assert continued(start, log.since(start)) == expected
+    without_id = replace(start, record_id="")
+    assert continued(without_id, log.since(start)) is not None
+
+
+def test_from_nothing_a_log_is_read_from_its_creation() -> None:
+    log = Log().changes(2)
+    assert continued(Loaded(None, 0), log.records) == log.states[-1]
+    assert continued(Loaded(None, 0), []) == Loaded(None, 0)
+    assert continued(Loaded(None, 0), log.records[1:]) is None
+
+
+def test_a_record_that_was_trimmed_away_may_be_named_by_the_next() -> None:
+    log = Log().changes(3)
+    known = log.states[2]
+    assert continued(known, log.records[3:]) == log.states[-1]
+
+
+@pytest.mark.parametrize("lost", [2, 3, 4])
+def test_a_hole_is_not_continued(lost: int) -> None:
+    log = Log().changes(4)
+    known = log.states[1]
+    records = [record for n, record in enumerate(log.records) if n not in {lost, 0}]
+    assert continued(known, records) is None
+
+
+def test_a_log_that_ends_before_what_is_known_is_not_continued() -> None:
+    log = Log().changes(4)
+    assert continued(log.states[-1], []) is None
+
+
+def test_another_record_at_the_position_is_not_continued() -> None:
+    log, other = Log().changes(4), Log().changes(4)
+    known = log.states[3]
+    assert continued(known, other.since(known)) is None
+    assert after(known.position, known.record_id, other.since(known)) is None
+    assert after(known.position, "", other.since(known)) is not None
+
+
+def test_unreadable_bytes_in_between_are_not_continued_but_passed_over() -> None:
+    log = Log().changes(4)
+    log.records[3] = replace(log.records[3], payload=b"flipped")
+    assert continued(log.states[1], log.since(log.states[1])) is None
+    gone_on = mended(log.states[1], log.records)
+    assert gone_on.universe is not None
+    assert gone_on.universe.parameters == log.history.now.parameters
+
+
+def test_a_state_beyond_the_end_is_the_truth_and_the_log_goes_on_after_its_real_end() -> None:
+    log = Log().changes(4)
+    known = replace(log.states[-1], coverage=Coverage(7, (4, 12)))
+    gone_on = mended(known, log.records[:3])
+    assert gone_on.universe == known.universe
+    assert (gone_on.position, gone_on.record_id) == (log.records[2].position, log.records[2].id)
+    assert gone_on.coverage == Coverage(7, ())
+    assert gone_on.is_damaged
+
+
+def test_an_empty_log_goes_on_from_its_begin() -> None:
+    log = Log().changes(2)
+    gone_on = mended(log.states[-1], [])
+    assert (gone_on.universe, gone_on.position) == (log.states[-1].universe, 0)
+
+
+def test_what_the_log_still_holds_that_is_newer_is_not_lost() -> None:
+    log = Log().changes(2)
+    known = log.states[-1]
+    # The log lost its end, and others went on with it, below the position that is known.
+    again = Log(records=log.records[:2], states=log.states[:2], history=log.history)
+    again.records.clear()
+    again.records.extend(log.records[:2])
+    again.states[:] = log.states[:2]
+    again.changes(1)
+    assert again.records[-1].position <= known.position
+    gone_on = mended(known, again.records)
+    assert gone_on.universe is not None
+    assert gone_on.universe.parameters == again.history.now.parameters
+
+
+def test_nothing_to_go_on_with_is_said() -> None:
+    log = Log().changes(2)
+    with pytest.raises(UniverseLost):
+        mended(Loaded(None, 0), log.records[1:])
