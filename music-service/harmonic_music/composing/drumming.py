@@ -15,7 +15,7 @@ _FILLED, _CRASHED, _OTHER = 620, 700, 220
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Stroke:
+class DrumStroke:
     """A stroke: when, which key of General MIDI's percussion, and how loud."""
 
     onset: int
@@ -30,7 +30,7 @@ class Drummer:
         self._groove = GROOVES[style.groove] if style.groove else None
         self._meter, self._room = style.meter, room
 
-    def strokes(self, phrase: Phrase, *, begins: bool, dice: Dice) -> list[Stroke]:
+    def strokes(self, phrase: Phrase, *, begins: bool, dice: Dice) -> list[DrumStroke]:
         """The strokes of a phrase; ``begins`` says that a section begins with it."""
         if self._groove is None or not phrase.players.drums:
             return []
@@ -38,7 +38,7 @@ class Drummer:
         level = WHOLE * (phrase.energy - _CALM) // (_FULL - _CALM)
         usual = min(max(level, 0), WHOLE - 1) * len(bars) // WHOLE
         crashes = begins and phrase.number > 0 and dice.chance(_CRASHED)
-        found: list[Stroke] = []
+        found: list[DrumStroke] = []
         for bar in phrase.bars:
             if bar.place < phrase.players.alone:
                 continue
@@ -50,13 +50,13 @@ class Drummer:
                 pattern = bars[0][: max(1, self._room // 4)]
             found += _played(pattern, bar, phrase.energy)
             if crashes and bar.place == 0:
-                found.append(Stroke(bar.onset, CRASH, min(120, phrase.energy + 24)))
+                found.append(DrumStroke(bar.onset, CRASH, min(120, phrase.energy + 24)))
         return found
 
 
-def _played(pattern: DrumBar, bar: Bar, energy: int) -> list[Stroke]:
+def _played(pattern: DrumBar, bar: Bar, energy: int) -> list[DrumStroke]:
     return [
-        Stroke(
+        DrumStroke(
             bar.onset + place * bar.length // len(line),
             key,
             min(max(energy + _MARKS[mark], 12), 124),

@@ -13,7 +13,7 @@ from harmonic_music.composing.character import Character
 from harmonic_music.composing.colouring import Colourist
 from harmonic_music.composing.counter import SecondVoice
 from harmonic_music.composing.dice import Dice, Layer
-from harmonic_music.composing.drumming import Drummer, Stroke
+from harmonic_music.composing.drumming import Drummer, DrumStroke
 from harmonic_music.composing.form import Field, Phrase
 from harmonic_music.composing.harmony import Colour, Harmonist, Progression, Span, last_span
 from harmonic_music.composing.melody import Melodist
@@ -45,7 +45,7 @@ class PhraseNotes:
     """What a phrase sounds."""
 
     notes: list[ScoreNote]
-    strokes: list[Stroke]
+    strokes: list[DrumStroke]
 
 
 @dataclass(frozen=True, slots=True)

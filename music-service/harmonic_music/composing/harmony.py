@@ -25,12 +25,7 @@ from harmonic_music.theory.chords import (
     flattened,
 )
 from harmonic_music.theory.intervals import OCTAVE
-from harmonic_music.theory.progressions import (
-    BLUES,
-    BLUES_QUICK,
-    movement,
-    usualness,
-)
+from harmonic_music.theory.progressions import BLUES, BLUES_QUICK, movement, usualness
 from harmonic_music.theory.scales import Function
 
 #: What the last chord of a phrase does, by its cadence; a deceptive one has another in its place.
@@ -78,7 +73,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ChordSlot:
     """A chord's place in a bar and its degree; ``chromatic`` says that it may borrow tones."""
 
     offset: int
@@ -87,7 +82,7 @@ class Slot:
 
 
 #: The chords of a theme's bars.
-Progression = tuple[tuple[Slot, ...], ...]
+Progression = tuple[tuple[ChordSlot, ...], ...]
 
 
 class Harmonist:
@@ -108,13 +103,13 @@ class Harmonist:
         dice: Dice,
         *,
         melody: Sequence[Sequence[int]] = (),
-    ) -> list[list[Slot]]:
+    ) -> list[list[ChordSlot]]:
         """The chords of a phrase's bars by degree; ``known`` are those of its theme.
 
         ``melody`` are the degrees that its bars are sung on: where they come back over other
         chords, these suit them.
         """
-        rows: list[list[Slot]] = []
+        rows: list[list[ChordSlot]] = []
         for bar in phrase.bars:
             rows.append(self._divided(phrase, bar, rows, known, dice))
         usual, moves = self._weights(phrase.key)
@@ -144,28 +139,28 @@ class Harmonist:
         self,
         phrase: Phrase,
         bar: Bar,
-        rows: Sequence[Sequence[Slot]],
+        rows: Sequence[Sequence[ChordSlot]],
         known: Progression,
         dice: Dice,
-    ) -> list[Slot]:
+    ) -> list[ChordSlot]:
         moving, halved = dice.chance(self._moving), dice.chance(_HALVED)
         if bar.source is not None and bar.keeps_chords:
             source = rows if bar.own else known
             if bar.source < len(source):
                 return list(source[bar.source])
         if bar.length < 2 * self._pulse or (bar.length < 4 * self._pulse and not moving):
-            return [Slot(0, bar.length)]
+            return [ChordSlot(0, bar.length)]
         if not moving or (phrase.is_last(bar) and not phrase.elided):
-            return [Slot(0, bar.length)]
+            return [ChordSlot(0, bar.length)]
         first = bar.length - self._pulse
         if halved and bar.length % (2 * self._pulse) == 0:
             first = bar.length // 2
-        return [Slot(0, first), Slot(first, bar.length - first)]
+        return [ChordSlot(0, first), ChordSlot(first, bar.length - first)]
 
     def _bind(
         self,
         phrase: Phrase,
-        rows: Sequence[Sequence[Slot]],
+        rows: Sequence[Sequence[ChordSlot]],
         moments: list[Mapping[int, int]],
         usual: Sequence[int],
     ) -> None:
@@ -210,7 +205,9 @@ class Harmonist:
             return on_fifth
         return found or dict.fromkeys(key.scale.carrying(Function.DOMINANT), 1)
 
-    def spans(self, phrase: Phrase, rows: Sequence[Sequence[Slot]], dice: Dice) -> list[list[Span]]:
+    def spans(
+        self, phrase: Phrase, rows: Sequence[Sequence[ChordSlot]], dice: Dice
+    ) -> list[list[Span]]:
         """The chords themselves."""
         colour = self._colour
         colour.begin(dice)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harmonic_music.composing.harmony import Progression, Slot
+from harmonic_music.composing.harmony import ChordSlot, Progression
 from harmonic_music.composing.melody import Sung
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.meters import UNITS_PER_BEAT
@@ -105,7 +105,7 @@ def theme_of_wire(read: Any) -> Theme:
     )
     chords = tuple(
         tuple(
-            Slot(
+            ChordSlot(
                 UNIT * _whole(offset, 0, bar - 1),
                 UNIT * _whole(length, 1, bar),
                 _whole(degree, 0, tones - 1),

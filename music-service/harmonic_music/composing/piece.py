@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from harmonic_music.composing.carried import FIRST_THEME, Carried
 from harmonic_music.composing.character import character_of
 from harmonic_music.composing.dice import Dice, Layer, dice_of
-from harmonic_music.composing.drumming import Stroke
+from harmonic_music.composing.drumming import DrumStroke
 from harmonic_music.composing.ensemble import Ensemble
 from harmonic_music.composing.form import Field, Form
 from harmonic_music.composing.memory import Theme
@@ -86,10 +86,10 @@ def compose(request: CompositionRequest) -> Score:
 
 def _performed(
     seed: int, form: Form, ensemble: Ensemble, home: Field, carried: Carried
-) -> tuple[list[ScoreNote], list[Stroke], Theme | None]:
+) -> tuple[list[ScoreNote], list[DrumStroke], Theme | None]:
     """All phrases and the last chord; and the theme that the piece may be answered by."""
     notes: list[ScoreNote] = []
-    strokes: list[Stroke] = []
+    strokes: list[DrumStroke] = []
     for phrase in form.phrases:
         dice = dice_of(seed, phrase.number + 1)
         goal = (form.goal, form.end) if phrase.closing else None

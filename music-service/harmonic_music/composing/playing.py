@@ -7,7 +7,7 @@ end and the unevenness of hands move notes by ticks after it is finished.
 from collections.abc import Iterable, Sequence
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.drumming import Stroke
+from harmonic_music.composing.drumming import DrumStroke
 from harmonic_music.composing.form import Form, Phrase
 from harmonic_music.composing.part import Tone
 from harmonic_music.score import (
@@ -197,7 +197,7 @@ class Timing:
         order = sorted(last).index(last[number])
         return min(order * _ROLL_TICKS, max(0, self._end - start - 1) // 8)
 
-    def strokes(self, strokes: Sequence[Stroke], dice: Dice) -> tuple[PlayedStroke, ...]:
+    def strokes(self, strokes: Sequence[DrumStroke], dice: Dice) -> tuple[PlayedStroke, ...]:
         """The drums as they are played: they hardly stray."""
         found = []
         for stroke in strokes:
