@@ -113,6 +113,15 @@ def test_an_empty_log_goes_on_from_its_begin() -> None:
     log = Log().changes(2)
     gone_on = mended(log.states[-1], [])
     assert (gone_on.universe, gone_on.position) == (log.states[-1].universe, 0)
+    assert gone_on.record_id == ""
+
+
+def test_records_that_are_known_are_not_counted_again() -> None:
+    log = Log().changes(2)
+    end = log.states[-1]
+    assert end.universe is not None
+    known = replace(end, universe=replace(end.universe, seq=99))
+    assert mended(known, log.records).universe == known.universe
 
 
 def test_what_the_log_still_holds_that_is_newer_is_not_lost() -> None:
