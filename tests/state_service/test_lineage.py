@@ -77,6 +77,14 @@ def test_a_hole_is_not_continued(lost: int) -> None:
     assert continued(known, records) is None
 
 
+def test_what_follows_a_record_follows_that_very_one() -> None:
+    log = Log().changes(4)
+    known = log.states[1]
+    assert after(known.position, "", log.records[2:]) == log.records[2:]
+    assert after(known.position, "", log.records[3:]) is None
+    assert after(known.position, "", []) is None
+
+
 def test_a_log_that_ends_before_what_is_known_is_not_continued() -> None:
     log = Log().changes(4)
     assert continued(log.states[-1], []) is None
