@@ -83,6 +83,8 @@ def test_what_follows_a_record_follows_that_very_one() -> None:
     assert after(known.position, "", log.records[2:]) == log.records[2:]
     assert after(known.position, "", log.records[3:]) is None
     assert after(known.position, "", []) is None
+    assert after(0, "", log.records) == log.records
+    assert after(0, "", log.records[1:]) is None
 
 
 def test_a_log_that_ends_before_what_is_known_is_not_continued() -> None:
