@@ -85,6 +85,8 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
+        #: What came while nothing was being done, until the end of the turn of the loop.
+        self._arrived: list[PendingRequest] = []
         self._work: Work | None = None
         self._working = False
         self._finished = asyncio.Event()
@@ -93,7 +95,7 @@ class OwnedUniverse:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return self._cycle.idle and not self._working
+        return self._cycle.idle and not self._working and not self._arrived
 
     @property
     def universe(self) -> Universe | None:
@@ -122,7 +124,14 @@ class OwnedUniverse:
 
     def submit(self, pending: PendingRequest) -> None:
         """Queue a request; it is answered by its deadline, whatever happens."""
-        self._tell(Submitted(pending))
+        if self._working and not self._arrived:
+            self._tell(Submitted((pending,)))
+            return
+        # What comes in one read of the bus is decided together: one record for all of it.
+        if not self._arrived:
+            self._finished.clear()
+            asyncio.get_running_loop().call_soon(self._submit_arrived)
+        self._arrived.append(pending)
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -147,6 +156,12 @@ class OwnedUniverse:
         for command in snapshots.begin(self._cycle.known):
             if isinstance(command, SaveSnapshot):
                 await self._save(command.loaded)
+
+    def _submit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        self._tell(Submitted(arrived))
+        if not self._working:
+            self._finished.set()
 
     def _tell(self, event: Event) -> None:
         now = Instant(self._means.clock.now(), self._means.clock.monotonic())

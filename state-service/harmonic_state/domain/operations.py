@@ -20,6 +20,7 @@ MAX_REMEMBERED_OPERATIONS = 32_768
 #: Bytes of an operation where it is stored with its texts, besides these.
 TEXT_OVERHEAD_BYTES = 130
 _KEY_BYTES = 12
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def operation_key(user_id: str, op_id: str) -> str:
@@ -33,7 +34,7 @@ def text_bytes(*texts: str) -> int:
     return sum(
         len(text) + 2
         if text.isascii() and text.isalnum()
-        else len(json.dumps(text, ensure_ascii=False).encode(errors="surrogatepass"))
+        else len(_JSON.encode(text).encode(errors="surrogatepass"))
         for text in texts
     )
 
