@@ -23,9 +23,11 @@ WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
+HALF ?= seen
+FROM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +68,15 @@ compose: ## Compose offline: a request a line from standard input, an answer a l
 
 listen: $(DEV_READY) ## Render examples of the music into .listen, to hear, see and read
 	@PYTHONPATH=tests $(BIN)/python -m listen .listen
+
+rolls: $(DEV_READY) ## Draw shuffled rolls of real pieces and ours into .rolls, to rate: SEED=1 HALF=held-out FROM=10000
+	@PYTHONPATH=tests $(BIN)/python -m listen.rolls .rolls --half $(HALF) $(SEED:%=--seed %) $(FROM:%=--first-seed %)
+
+compare: $(DEV_READY) ## Measure our pieces beside real ones, row by row: HALF=held-out
+	@PYTHONPATH=tests $(BIN)/python -m music_service.compare $(HALF)
+
+diversity: $(DEV_READY) ## Measure how different a thousand pieces are, beside real ones: HALF=all
+	@PYTHONPATH=tests $(BIN)/python -m music_service.diversity $(HALF)
 
 fmt: $(DEV_READY) ## Format the code
 	@$(BIN)/ruff format $(SOURCES)

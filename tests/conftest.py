@@ -1,5 +1,6 @@
 """What all tests may ask for: a running product, a view of it, and brokers by themselves."""
 
+import gc
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,6 +27,17 @@ def no_secret_leaks() -> Iterator[None]:
     """Whatever the tests do, no log, metric or process title holds a token or a secret."""
     yield
     assert leaks.find_leaks() == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_garbage() -> Iterator[None]:
+    """A module's garbage is collected at its end, and not somewhere in the next one.
+
+    What is collected may warn, with a traceback. CPython 3.11 parses code to write one, and fails
+    if it was parsing already, as hypothesis does (``AST constructor recursion depth mismatch``).
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Pieces in bulk, without a broker: a request a line comes in, an answer a line goes out.
 
-``{"id", "music", "physics", "duration", "seed"}`` is answered by ``{"id", "notes", "midi",
-"seed"}``, the MIDI file in base64, or by ``{"id", "error": {"code", "message", "details"}}``.
-Parameters that are missing take their defaults; a seed that is missing is drawn.
+``{"id", "music", "physics", "duration", "seed", "style", "after"}`` is answered by ``{"id",
+"notes", "midi", "seed", "style", "meter", "instruments", "drums", "after"}``, the MIDI file in
+base64, or by ``{"id", "error": {"code", "message", "details"}}``. Parameters that are missing take
+their defaults; a seed or a style that is missing is drawn. ``after`` is the ``id`` of an earlier
+line whose piece this one answers; it is answered with it where that is one of the last
+``MOST_REMEMBERED``. Where nobody drums, there are no ``drums``.
 """
 
 import base64
@@ -13,17 +16,20 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError, create_model
 
 from harmonic_music.composing import CompositionRequest
+from harmonic_music.composing.memory import Theme, read_theme
 from harmonic_music.performing import perform
 from harmonic_protocol.messages.music import Duration, Seed
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_protocol.schema import ClientModel, WireModel
-from harmonic_protocol.values import MusicParameters, PhysicsParameters
+from harmonic_protocol.values import MusicParameters, PhysicsParameters, StyleName
 
 P = TypeVar("P", bound=WireModel)
 
 #: A request has a few hundred bytes; a longer line than this is not read as one.
 MAX_LINE_BYTES = 64 * 1024
+#: So many pieces can be answered by later ones.
+MOST_REMEMBERED = 256
 
 
 def _strict(parameters: type[WireModel]) -> type[ClientModel]:
@@ -47,16 +53,21 @@ class _Asked(ClientModel):
     physics: _Physics = Field(default_factory=_Physics)  # type: ignore[valid-type]
     duration: Duration
     seed: Seed | None = None
+    style: StyleName | None = None
+    after: Any = None
 
 
 def answers(lines: Iterable[bytes], new_seed: Callable[[], int]) -> Iterator[str]:
     """The answer to each line that is not blank."""
+    known: dict[object, Theme] = {}
     for line in lines:
         if line.strip():
-            yield json.dumps(_answer(line, new_seed), separators=(",", ":"))
+            yield json.dumps(_answer(line, new_seed, known), separators=(",", ":"))
 
 
-def _answer(line: bytes, new_seed: Callable[[], int]) -> dict[str, object]:
+def _answer(
+    line: bytes, new_seed: Callable[[], int], known: dict[object, Theme]
+) -> dict[str, object]:
     asked = _read(line)
     if not isinstance(asked, dict):
         return _error(None, asked)
@@ -67,13 +78,26 @@ def _answer(line: bytes, new_seed: Callable[[], int]) -> dict[str, object]:
     seed = new_seed() if request.seed is None else request.seed
     music = _parameters(MusicParameters, request.music)
     physics = _parameters(PhysicsParameters, request.physics)
-    made = perform(CompositionRequest(music, physics, request.duration, seed))
-    return {
+    theme = known.get(request.after) if isinstance(request.after, str | int) else None
+    made = perform(CompositionRequest(music, physics, request.duration, seed, request.style, theme))
+    _remember(known, request.id, made.score.theme)
+    answer = {
         "id": request.id,
         "notes": json.loads(made.notes),
         "midi": base64.b64encode(made.midi).decode(),
         "seed": seed,
+        **json.loads(made.more),
     }
+    return answer | ({"after": request.after} if theme else {})
+
+
+def _remember(known: dict[object, Theme], number: object, text: str | None) -> None:
+    theme = read_theme(text) if text else None
+    if theme is not None and isinstance(number, str | int):
+        known.pop(number, None)
+        known[number] = theme
+        if len(known) > MOST_REMEMBERED:
+            known.pop(next(iter(known)))
 
 
 def _parameters(kind: type[P], asked: ClientModel) -> P:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest
+from harmonic_music.composing.memory import Theme
+from harmonic_music.midi import theme_of
 from harmonic_music.performing import perform
 from harmonic_music.score import Score
+from harmonic_music.styles.catalogue import known_style
 from harmonic_music.waiting import Waiting
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
@@ -159,14 +162,28 @@ class Composers:
         await (job.ack() if outcome == "composed" else job.term())
 
     async def _make(self, asked: MusicJob) -> None:
-        request = CompositionRequest(asked.music, asked.physics, asked.duration, asked.seed)
+        theme = await self._theme(asked)
+        request = CompositionRequest(
+            asked.music, asked.physics, asked.duration, asked.seed, known_style(asked.style), theme
+        )
         loop = asyncio.get_running_loop()
         started = self._clock.monotonic()
         piece = await loop.run_in_executor(self._executor, perform, request)
         self._seconds.observe(self._clock.monotonic() - started)
-        await self._store(subjects.notes(asked.universe_id, asked.request_id), piece.notes)
+        await self._store(
+            subjects.notes(asked.universe_id, asked.request_id),
+            piece.members(asked.after if theme else None),
+        )
         await self._store(subjects.midi(asked.universe_id, asked.request_id), piece.midi)
         await self._hand_over(asked, piece.score)
+
+    async def _theme(self, asked: MusicJob) -> Theme | None:
+        """The theme of the piece to be answered, if there is one and it is still kept."""
+        if asked.after is None:
+            return None
+        subject = subjects.midi(asked.universe_id, asked.after)
+        stored = await self._streams.last(subjects.NOTES_STREAM, subject)
+        return theme_of(stored.payload) if stored else None
 
     async def _store(self, subject: str, payload: bytes) -> None:
         await self._streams.append(subject, payload, timeout_s=STORE_TIMEOUT_S)

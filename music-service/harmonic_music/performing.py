@@ -1,24 +1,68 @@
-"""A request made into what listeners get: notes as JSON, and a MIDI file."""
+"""A request made into what listeners get: notes and drums as JSON, and a MIDI file."""
 
-import json
 from dataclasses import dataclass
 
 from harmonic_music.composing import CompositionRequest, compose
 from harmonic_music.midi import render
-from harmonic_music.score import Score
+from harmonic_music.score import VOICE_NAMES, Score
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A piece, the JSON array of its notes, and its Standard MIDI File."""
+    """A piece, the JSON array of its notes, and its Standard MIDI File.
+
+    ``more`` is the JSON object of what else listeners are told: the style, the meter, instruments
+    and drums.
+    """
 
     score: Score
     notes: bytes
+    more: bytes
     midi: bytes
+
+    def members(self, after: str | None) -> bytes:
+        """The value of the frame's ``notes`` and the members that follow it, as they are stored.
+
+        ``after`` is the piece that this one answers.
+        """
+        answered = f',"after":"{after}"'.encode() if after else b""
+        return self.notes + b"," + self.more[1:-1] + answered
 
 
 def perform(request: CompositionRequest) -> Performance:
     """Compose a piece and write it down both ways."""
     score = compose(request)
-    notes = json.dumps([note.to_wire() for note in score.notes()], separators=(",", ":"))
-    return Performance(score, notes.encode(), render(score))
+    return Performance(score, notes_json(score), more_json(score), render(score))
+
+
+def notes_json(score: Score) -> bytes:
+    """The JSON array of a piece's notes, as their declaration writes them.
+
+    Nothing in a note needs escaping: that is why no library is asked to look.
+    """
+    written = ",".join(
+        f'{{"pitch":{pitch},"startTime":{start!r},"duration":{duration!r},'
+        f'"velocity":{velocity},"voice":"{voice}"'
+        + (f',"section":"{section}"}}' if section else "}")
+        for pitch, start, duration, velocity, voice, section in score.timed()
+    )
+    return f"[{written}]".encode()
+
+
+def more_json(score: Score) -> bytes:
+    """The JSON object of what there is beside the notes."""
+    sounding = {note.voice for note in score.played}
+    instruments = ",".join(
+        f'"{VOICE_NAMES[voice]}":{program}'
+        for voice, program in score.programs.items()
+        if voice in sounding
+    )
+    written = f'{{"style":"{score.style}","meter":"{score.meter.name}"'
+    written += f',"instruments":{{{instruments}}}'
+    if score.strokes:
+        strokes = ",".join(
+            f'{{"key":{key},"startTime":{start!r},"velocity":{velocity}}}'
+            for key, start, velocity in score.timed_strokes()
+        )
+        written += f',"drums":[{strokes}]'
+    return f"{written}}}".encode()

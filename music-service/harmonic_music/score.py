@@ -1,17 +1,20 @@
-"""A finished piece: notes on a grid of ticks, and the same notes in seconds.
+"""A finished piece: notes on a grid of ticks, as they are played, and the same in seconds.
 
-All of composing counts in whole ticks. Seconds are worked out once, here, with fractions and in
-whole microseconds, so that every machine finds the same numbers.
+All of composing counts in whole ticks. Seconds are worked out once, here, in whole microseconds, so
+that every machine finds the same numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from math import nextafter
+from typing import NamedTuple
 
+from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT, Meter
 from harmonic_protocol.values import Key, Note, Scale, VoiceName
 
-#: Divides into sixteenths (120) and triplets (160).
+#: A beat is a quarter note, in every meter. Divides into sixteenths (120) and triplets (160).
 TICKS_PER_BEAT = 480
 _US_PER_S = 10**6
 #: Seconds are told to so many decimals: a tick at the fastest tempo is five times as long.
@@ -20,15 +23,17 @@ _SCALE = 10**4
 
 
 class Voice(IntEnum):
-    """Who plays a note."""
+    """Who plays a note, from the top."""
 
     MELODY = 0
-    PADS = 1
-    BASS = 2
+    COUNTER = 1
+    PADS = 2
+    BASS = 3
 
 
-_NAMES: dict[Voice, VoiceName] = {
+VOICE_NAMES: dict[Voice, VoiceName] = {
     Voice.MELODY: "melody",
+    Voice.COUNTER: "counter",
     Voice.PADS: "pads",
     Voice.BASS: "bass",
 }
@@ -50,6 +55,41 @@ class ScoreNote:
         return self.onset + self.length
 
 
+class PlayedNote(NamedTuple):
+    """A note as it is played: a few ticks off the grid; ``written`` is its onset on it."""
+
+    onset: int
+    voice: Voice
+    pitch: int
+    length: int
+    velocity: int
+    written: int
+
+    @property
+    def end(self) -> int:
+        """The first tick without the note."""
+        return self.onset + self.length
+
+
+class PlayedStroke(NamedTuple):
+    """A stroke of the drums as it is played, by General MIDI's key."""
+
+    onset: int
+    key: int
+    velocity: int
+
+
+class Timed(NamedTuple):
+    """A note in seconds."""
+
+    pitch: int
+    start: float
+    duration: float
+    velocity: int
+    voice: VoiceName
+    section: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """Where a part of the form begins, and its letter: the same letter is the same part again."""
@@ -60,7 +100,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A piece of ``duration`` seconds at ``tempo`` beats a minute; its notes are in order."""
+    """A piece of ``duration`` seconds at ``tempo`` beats a minute.
+
+    ``events`` are its notes in order, on the grid; ``played`` and ``strokes`` are what is heard,
+    in the order of time. ``programs`` are the voices' instruments, General MIDI's from 0.
+    """
 
     key: Key
     scale: Scale
@@ -70,6 +114,13 @@ class Score:
     sections: tuple[Section, ...] = ()
     #: The ticks at which phrases begin.
     phrases: tuple[int, ...] = ()
+    style: str = ""
+    meter: Meter = FOUR_FOUR
+    programs: dict[Voice, int] = field(default_factory=dict)
+    played: tuple[PlayedNote, ...] = ()
+    strokes: tuple[PlayedStroke, ...] = ()
+    #: The theme, as a piece reads it that answers this one.
+    theme: str | None = None
 
     @property
     def beat_us(self) -> int:
@@ -81,39 +132,51 @@ class Score:
         """The tick at which the piece ends."""
         return whole_ticks(self.duration, self.tempo)
 
-    def notes(self) -> tuple[Note, ...]:
+    @property
+    def bar(self) -> int:
+        """The ticks of a bar."""
+        return self.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
+
+    def timed(self) -> Iterator[Timed]:
         """The notes in seconds, sorted by their start; the last ones end with the piece.
 
         The first note of a section tells its letter.
         """
-        opening = {section.onset: section.name for section in self.sections}
-        # Fractions take longer than all else that is done for a note: once is enough.
-        beat, end = self.beat_us, self.end
+        waiting = [(section.onset, section.name) for section in self.sections][::-1]
+        unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
+        half, beat, end, duration = unit // 2, self.beat_us, self.end, self.duration
+        for onset, voice, pitch, length, velocity, written in self.played:
+            opens = None
+            while waiting and written >= waiting[-1][0]:
+                opens = waiting.pop()[1]
+            start = (onset * beat + half) // unit / _SCALE
+            until = onset + length
+            if until >= end:
+                lasts = _up_to(duration, start)
+            else:
+                lasts = round((until * beat + half) // unit / _SCALE - start, _DECIMALS)
+            yield Timed(pitch, start, lasts, velocity, VOICE_NAMES[voice], opens)
+
+    def notes(self) -> tuple[Note, ...]:
+        """The notes as clients are told them."""
         return tuple(
-            self._in_seconds(event, beat, end, opening.pop(event.onset, None))
-            for event in self.events
+            Note.model_construct(
+                pitch=note.pitch,
+                start_time=note.start,
+                duration=note.duration,
+                velocity=note.velocity,
+                voice=note.voice,
+                section=note.section,
+            )
+            for note in self.timed()
         )
 
-    def _in_seconds(self, event: ScoreNote, beat: int, end: int, section: str | None) -> Note:
-        start = _seconds(event.onset, beat)
-        if event.end >= end:
-            length = _up_to(self.duration, start)
-        else:
-            length = round(_seconds(event.end, beat) - start, _DECIMALS)
-        return Note.model_construct(
-            pitch=event.pitch,
-            start_time=start,
-            duration=length,
-            velocity=event.velocity,
-            voice=_NAMES[event.voice],
-            section=section,
-        )
-
-
-def _seconds(ticks: int, beat_us: int) -> float:
-    """Ticks in seconds, rounded to the nearest."""
-    unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
-    return (ticks * beat_us + unit // 2) // unit / _SCALE
+    def timed_strokes(self) -> Iterator[tuple[int, float, int]]:
+        """The drums: key, start in seconds and velocity, sorted by start."""
+        unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
+        beat = self.beat_us
+        for onset, key, velocity in self.strokes:
+            yield key, (onset * beat + unit // 2) // unit / _SCALE, velocity
 
 
 def _up_to(end: float, start: float) -> float:

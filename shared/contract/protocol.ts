@@ -244,6 +244,10 @@ export interface GenerateMusic {
   duration: Duration;
   /** Makes the piece repeatable; without it one is drawn. */
   seed?: Seed;
+  /** What the piece is to be like; without it, a style is drawn. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  /** The `requestId` of an earlier piece of this universe. */
+  after?: string;
 }
 
 /** Whether the process lives. */
@@ -344,7 +348,9 @@ export interface MusicChanges {
  *
  * Its notes are sorted by `startTime`, and none ends after `duration`.
  *
- * The same `seed`, parameters and duration give the same notes from the same `composerVersion`.
+ * The same `seed`, parameters, duration and `style` give the same notes from the same
+ * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece that
+ * answers another names it in `after`.
  */
 export interface MusicGenerated {
   universeId: UniverseId;
@@ -367,6 +373,16 @@ export interface MusicGenerated {
   playAt?: Timestamp;
   /** Which composer made the piece: another one makes another of the same seed. At least 1. */
   composerVersion?: number;
+  /** What the piece is like, asked for or drawn. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  /** The time signature. In every meter, `tempo` counts quarter notes. */
+  meter?: "4/4" | "3/4" | "6/8";
+  /** The General MIDI program of each voice, counted from 0. */
+  instruments?: Record<string, number>;
+  /** The strokes of the drums, sorted by `startTime`; absent where nobody drums. */
+  drums?: Array<Stroke>;
+  /** The `requestId` of an earlier piece of this universe. */
+  after?: string;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
 }
@@ -418,8 +434,8 @@ export interface Note {
   duration: number;
   /** How hard the note is struck. 1 to 127. */
   velocity: number;
-  /** Who plays it: the melody, what fills the harmony, or the bass. */
-  voice?: "melody" | "pads" | "bass";
+  /** Who plays it: the melody, a second voice below it, what fills the harmony, or the bass. */
+  voice?: "melody" | "counter" | "pads" | "bass";
   /** The letter of the part of the form that begins with this note. */
   section?: string;
 }
@@ -651,6 +667,16 @@ export interface StateRecovered {
   fromSeq: number;
   /** The `seq` up to which the client has everything now. */
   toSeq: number;
+}
+
+/** One stroke of the drums: a key of General MIDI's percussion, not a pitch. */
+export interface Stroke {
+  /** Which instrument is struck, as a key of General MIDI's percussion. 0 to 127. */
+  key: number;
+  /** When it is struck, in seconds from the start of the piece. At least 0. */
+  startTime: number;
+  /** How hard it is struck. 1 to 127. */
+  velocity: number;
 }
 
 /**
@@ -1029,8 +1055,9 @@ export interface ServerToClientEvents {
    *
    * Its notes are sorted by `startTime`, and none ends after `duration`.
    *
-   * The same `seed`, parameters and duration give the same notes from the same
-   * `composerVersion`.
+   * The same `seed`, parameters, duration and `style` give the same notes from the same
+   * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece
+   * that answers another names it in `after`.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
    * before anyone sees it. A client that missed it while its session is recovered is sent it

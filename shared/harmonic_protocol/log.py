@@ -181,6 +181,8 @@ class MusicJob(ServiceModel):
     music: MusicParameters
     physics: PhysicsParameters
     deadline_ms: Annotated[int, Field(description="Unix time after which nobody waits for it")]
+    style: str | None = None
+    after: str | None = None
 
 
 class MusicRequested(HiddenEvent):

@@ -132,7 +132,24 @@ class Participant(WireModel):
     mode: Mode
 
 
-VoiceName = Literal["melody", "pads", "bass"]
+VoiceName = Literal["melody", "counter", "pads", "bass"]
+
+
+#: What a piece can be like; the composer draws one where none is asked for.
+StyleName = Literal[
+    "classical", "chorale", "strings", "ballad", "pop", "swing", "ragtime", "latin",
+    "march", "minimal", "waltz", "minuet", "barcarolle", "jig", "blues",
+]  # fmt: skip
+MeterName = Literal["4/4", "3/4", "6/8"]
+Program = Annotated[int, Field(ge=0, le=127, description="a General MIDI program, from 0")]
+
+
+class Stroke(WireModel):
+    """One stroke of the drums: a key of General MIDI's percussion, not a pitch."""
+
+    key: Annotated[int, Field(ge=0, le=127)]
+    start_time: Annotated[float, Field(ge=0.0)]
+    velocity: Annotated[int, Field(ge=1, le=127)]
 
 
 class Note(WireModel):

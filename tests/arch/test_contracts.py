@@ -32,7 +32,7 @@ DOMAIN = "The domain depends on the protocol alone: no clock, no randomness, no 
 STATE = "The state service's layers: requests, owned universes, journal, domain"
 RETURNS = "How a client's earlier session goes on is decided without I/O"
 COMMITS = "What an owner does next is decided without I/O"
-MUSIC = "The music service's layers: jobs, files, composing, theory"
+MUSIC = "The music service's layers: jobs, files, composing, styles, theory"
 
 #: What is added to which module, and the contracts that this alone breaks.
 VIOLATIONS = [

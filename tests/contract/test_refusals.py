@@ -42,8 +42,10 @@ class Wide(BaseModel):
     several: Annotated[list[int], Field(max_length=2)] = []
     raw: Annotated[bytes, Field(max_length=2)] = b""
     both: Annotated[list[int], Field(max_length=2)] | Annotated[bytes, Field(max_length=2)] = b""
+    plain: list[int] | bytes = b""
     mapping: dict[str, int] = {}
     inner: Inner = Inner()
+    perhaps: Inner | None = None
     flag: bool = True
     needed: int
     renamed: Annotated[int, Field(alias="otherName", ge=3)] = 3
@@ -115,6 +117,9 @@ def test_a_field_within_a_field_is_named_by_its_path() -> None:
     assert told(inner={"strange": 1}) == [
         {"field": "inner.strange", "reason": "is not a known field"}
     ]
+    assert told(perhaps={"depth": 1}) == [
+        {"field": "perhaps.depth", "reason": "must be at least 1.5", "min": 1.5, "max": 9.25}
+    ]
     assert told(several=["a"]) == [{"field": "several.0", "reason": "must be a whole number"}]
 
 
@@ -130,6 +135,7 @@ def test_of_a_union_the_branch_is_told_that_was_meant() -> None:
     assert told(both=[1, 2, 3]) == [{"field": "both", "reason": "must have at most 2 entries"}]
     assert told(both=b"abc") == [{"field": "both", "reason": "must have at most 2 bytes"}]
     assert told(both=["a"]) == [{"field": "both.0", "reason": "must be a whole number"}]
+    assert told(plain=["a"]) == [{"field": "plain.0", "reason": "must be a whole number"}]
     # None was meant: the first is told.
     (only,) = told(both="a")
     assert only["reason"] == "must be a list"

@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 
 from harmonic_gateway.admission.arrivals import Arrivals
-from harmonic_gateway.admission.progress import TABLE, Duty, News, Progress, proceed
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
 from harmonic_gateway.recovery.recovery import Prepared
@@ -275,25 +274,3 @@ def test_a_client_that_waits_is_refused_as_soon_as_its_token_is_revoked() -> Non
         assert parts.step is None
 
     virtual_time.run(waits())
-
-
-ENDS = {Progress.REFUSED, Progress.TURNED_AWAY, Progress.ABANDONED}
-
-
-@pytest.mark.parametrize("progress", Progress)
-@pytest.mark.parametrize("news", News)
-def test_no_news_lead_back_or_admit_past_the_last_question(progress: Progress, news: News) -> None:
-    after, duties = proceed(progress, news)
-    if after is Progress.ADMITTED and progress is not Progress.ADMITTED:
-        assert (progress, news) == (Progress.DECIDING, News.GOOD)
-    if progress in ENDS or progress is Progress.PRESENT:
-        assert after is progress
-    had_place = progress in {Progress.RECOVERING, Progress.DECIDING, Progress.ADMITTED}
-    late = progress in ENDS and news is News.COUNTED
-    assert (Duty.UNCOUNT in duties) == ((had_place and after in ENDS) or late)
-
-
-def test_each_duty_is_that_of_some_news() -> None:
-    assert {duty for row in TABLE.values() for to in row.values() for duty in to.duties} == set(
-        Duty
-    )

@@ -51,6 +51,15 @@ def begun(position: int = 0) -> Chain:
     return chain
 
 
+def behind(*, expected: int) -> Chain:
+    """A chain that began at 0, and to which the record at a position is overdue."""
+    chain = begun()
+    chain.expect(expected)
+    assert chain.next() == StartTimer()
+    assert chain.timed_out()
+    return chain
+
+
 def steps(chain: Chain) -> list[Step]:
     """All that there is to do now."""
     found: list[Step] = []
@@ -69,7 +78,7 @@ def test_nothing_is_done_before_it_begins() -> None:
     chain = Chain()
     chain.hear(heard(1, 0))
     chain.expect(7)
-    chain.resync()
+    chain.timed_out()
     assert chain.next() is None
     assert chain.position is None
 
@@ -116,9 +125,8 @@ def test_what_was_read_as_well_as_heard_is_delivered_once() -> None:
 
 
 def test_a_long_gap_is_read_in_parts() -> None:
-    chain = begun(0)
-    chain.resync()
-    assert steps(chain) == [FetchRecords(0)]
+    chain = behind(expected=2)
+    assert steps(chain) == [FetchRecords(0), StartTimer()]
     chain.part_read([heard(1, 0)], complete=False)
     assert positions(steps(chain)) == [1, FetchRecords(1)]
     chain.part_read([], complete=False)
@@ -132,18 +140,17 @@ def test_a_long_gap_is_read_in_parts() -> None:
 
 
 def test_while_one_thing_is_waited_for_nothing_else_is_begun() -> None:
-    chain = begun(0)
-    chain.resync()
-    assert steps(chain) == [FetchRecords(0)]
+    chain = behind(expected=1)
+    assert steps(chain) == [FetchRecords(0), StartTimer()]
     chain.hear(heard(1, 0))
-    chain.resync()
     assert chain.next() is None
+    assert chain.timed_out()
+    assert steps(chain) == [StartTimer()]
 
 
 def test_a_reading_that_failed_is_tried_again_after_a_pause() -> None:
-    chain = begun(0)
-    chain.resync()
-    assert steps(chain) == [FetchRecords(0)]
+    chain = behind(expected=1)
+    assert steps(chain) == [FetchRecords(0), StartTimer()]
     chain.read_failed()
     assert steps(chain) == [Pause()]
     chain.paused()
@@ -194,8 +201,7 @@ def test_a_record_waits_for_its_notes_and_all_after_it_with_it() -> None:
 
 
 def test_records_that_are_read_have_notes_as_well() -> None:
-    chain = begun(0)
-    chain.resync()
+    chain = behind(expected=1)
     steps(chain)
     first = heard(1, 0, piece=True)
     chain.part_read([first], complete=True)
@@ -232,8 +238,12 @@ def test_a_timer_that_finds_everything_there_changes_nothing() -> None:
 
 def test_a_timer_that_finds_everything_there_leaves_a_reading_that_is_due() -> None:
     chain = begun(3)
-    chain.resync()
+    chain.hear(heard(5, 4))
+    assert steps(chain) == [FetchRecords(3)]
     assert not chain.timed_out()
+    chain.read_failed()
+    assert steps(chain) == [Pause()]
+    chain.paused()
     assert steps(chain) == [FetchRecords(3)]
 
 
@@ -245,15 +255,14 @@ def test_a_timer_before_the_beginning_finds_nothing_overdue() -> None:
 
 def test_the_timer_runs_beside_whatever_is_waited_for() -> None:
     chain = begun(0)
-    chain.resync()
+    chain.hear(heard(2, 1))
     assert steps(chain) == [FetchRecords(0)]
-    chain.expect(2)
+    chain.expect(3)
     assert steps(chain) == [StartTimer()]
 
 
 def test_a_log_that_was_trimmed_is_lost_once() -> None:
-    chain = begun(0)
-    chain.resync()
+    chain = behind(expected=1)
     steps(chain)
     chain.trimmed()
     assert steps(chain) == [Lose()]
@@ -270,7 +279,7 @@ def test_a_closed_chain_does_nothing_more() -> None:
     chain.close()
     assert (was_closed, chain.is_closed) == (False, True)
     chain.hear(heard(2, 1))
-    chain.resync()
+    chain.timed_out()
     assert chain.next() is None
 
 

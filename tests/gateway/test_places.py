@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_gateway.delivery.places import Place, elsewhere, place, read_offset
+from harmonic_gateway.delivery.places import (
+    MAX_OFFSET_CHARACTERS,
+    Place,
+    elsewhere,
+    place,
+    read_offset,
+)
 
 UNIVERSES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 PLACES = st.builds(Place, st.integers(0, 10**18 - 1), st.none() | st.integers(0, 10**6 - 1))
@@ -27,3 +33,11 @@ def test_anything_else_is_none(text: object) -> None:
 )
 def test_what_is_nearly_an_offset_is_none(text: str) -> None:
     assert read_offset(text) is None
+
+
+def test_an_offset_may_be_as_long_as_its_bound() -> None:
+    others = ",".join(f"{number:064}:1" for number in range(15))
+    longest = f"{others},{'u' * 17}:1"
+    assert len(longest) == MAX_OFFSET_CHARACTERS
+    assert len(read_offset(longest) or ()) == 16
+    assert read_offset(f"{others},{'u' * 18}:1") is None

@@ -59,12 +59,7 @@ def check(world: World, event: NamespaceEvent, effect: Effect) -> None:
         case Effect.RECEIVE | Effect.REPORT_END:
             assert world.told_connected
         case Effect.MALFORMED:
-            assert event in {
-                NamespaceEvent.CONNECT,
-                NamespaceEvent.DISCONNECT,
-                NamespaceEvent.EVENT,
-                NamespaceEvent.ACK,
-            }
+            assert event in PACKETS
         case Effect.NOTHING:
             # Nobody is accepted, or goes, without a word to the application.
             assert event is not NamespaceEvent.ACCEPTED
@@ -110,6 +105,46 @@ def test_every_order_of_packets_decisions_and_ends() -> None:
 def test_a_decision_that_nobody_waits_for_means_nothing(stage: Stage) -> None:
     for event in (NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED):
         assert follow(stage, event) == (stage, Effect.NOTHING)
+
+
+#: What each event does, a line a stage: the stage after it where it is another, and the effect.
+#: What is not listed is malformed as a packet, and else means nothing.
+EXPECTED = {
+    Stage.ABSENT: "CONNECT CONNECTING ASK",
+    Stage.CONNECTING: """
+        DISCONNECT ABANDONED NOTHING, ENDED ABANDONED NOTHING, ACCEPTED CONNECTED ANSWER,
+        REFUSED ABSENT REFUSE
+    """,
+    Stage.ABANDONED: "ACCEPTED ABSENT ABANDON, REFUSED ABSENT NOTHING",
+    Stage.CONNECTED: """
+        DISCONNECT ABSENT REPORT_END, EVENT RECEIVE, ACK NOTHING, ENDED ABSENT REPORT_END
+    """,
+}
+PACKETS = {
+    NamespaceEvent.CONNECT,
+    NamespaceEvent.DISCONNECT,
+    NamespaceEvent.EVENT,
+    NamespaceEvent.ACK,
+}
+
+
+def expected(stage: Stage) -> dict[NamespaceEvent, tuple[Stage, Effect]]:
+    row = {
+        event: (stage, Effect.MALFORMED if event in PACKETS else Effect.NOTHING)
+        for event in NamespaceEvent
+    }
+    for entry in EXPECTED[stage].split(","):
+        name, *to, effect = entry.split()
+        row[NamespaceEvent[name]] = (Stage[to[0]] if to else stage, Effect[effect])
+    return row
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("event", NamespaceEvent)
+def test_every_event_does_at_every_stage_what_is_decided(
+    stage: Stage, event: NamespaceEvent
+) -> None:
+    assert tuple(follow(stage, event)) == expected(stage)[event]
 
 
 def test_each_effect_is_that_of_some_event() -> None:

@@ -109,6 +109,49 @@ async def test_a_seed_repeats_a_piece_note_for_note_on_every_replica(frail: Worl
     assert len({piece["requestId"] for piece in pieces}) == 6
 
 
+async def test_a_style_is_made_as_it_is_asked_for(world: World) -> None:
+    universe, (ann, bob) = await world.together("ann", "bob")
+
+    await ann.says("generate_music", universeId=universe, duration=20, seed=1, style="swing")
+
+    piece = await bob.hears_next("music_generated")
+    assert (piece["style"], piece["meter"]) == ("swing", "4/4")
+    assert set(piece["instruments"]) == {note["voice"] for note in piece["notes"]}
+    starts = [stroke["startTime"] for stroke in piece["drums"]]
+    assert starts == sorted(starts)
+    assert all(stroke.keys() == {"key", "startTime", "velocity"} for stroke in piece["drums"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("style", "noise"), ("style", 1), ("after", "a.b"), ("after", "*")]
+)
+async def test_what_names_no_style_and_no_piece_is_refused(
+    world: World, field: str, value: Any
+) -> None:
+    universe, (ann,) = await world.together("ann")
+
+    refusal = await ann.asks("generate_music", universeId=universe, duration=1, **{field: value})
+
+    assert [problem["field"] for problem in refusal["error"]["details"]["fields"]] == [field]
+
+
+async def test_a_piece_answers_an_earlier_one(world: World) -> None:
+    universe, (ann,) = await world.together("ann")
+    await ann.says("generate_music", universeId=universe, duration=20, seed=1)
+    first = await ann.hears_next("music_generated")
+
+    pieces = []
+    for earlier in (first["requestId"], "unknown"):
+        await ann.says("generate_music", universeId=universe, duration=20, seed=2, after=earlier)
+        pieces.append(await ann.hears_next("music_generated"))
+
+    answer, alone = pieces
+    assert answer["after"] == first["requestId"]
+    assert answer["meter"] == first["meter"]
+    assert "after" not in alone
+    assert answer["notes"] != alone["notes"]
+
+
 async def test_another_seed_makes_another_piece(world: World) -> None:
     universe, (ann,) = await world.together("ann")
     pieces = []
@@ -311,7 +354,9 @@ async def test_a_piece_is_a_midi_file_with_the_same_notes(world: World) -> None:
         for message in track
         if message.type == "note_on" and message.velocity
     ]
-    assert sorted(struck) == sorted(note["pitch"] for note in piece["notes"])
+    # The drums' keys are no pitches, and stand apart.
+    keys = [stroke["key"] for stroke in piece.get("drums", ())]
+    assert sorted(struck) == sorted([*(note["pitch"] for note in piece["notes"]), *keys])
 
 
 async def test_midi_is_served_as_what_it_is(world: World) -> None:

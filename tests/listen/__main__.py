@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from harmonic_music.composing import compose
-from harmonic_music.midi import render
+from harmonic_music.performing import perform
 from harmonic_music.theory.keys import spelled
 from listen.examples import EXAMPLES
 from listen.picture import write_roll
 from listen.sound import write_wav
+from listen.spectrum import write_spectrogram
 from music_service import features
 from music_service.measures import MEASURES
 from music_service.tunes import tune_of
@@ -20,9 +20,13 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     page = ["<!doctype html><meta charset=utf-8><title>Examples</title>"]
     for example in EXAMPLES:
-        score = compose(example.request)
-        (directory / f"{example.name}.mid").write_bytes(render(score))
-        write_wav(score, directory / f"{example.name}.wav")
+        made = perform(example.request)
+        score = made.score
+        (directory / f"{example.name}.mid").write_bytes(made.midi)
+        write_wav(made.midi, directory / f"{example.name}.wav")
+        write_spectrogram(
+            directory / f"{example.name}.wav", directory / f"{example.name}-spectrum.png"
+        )
         write_roll(score, directory / f"{example.name}.png")
         tune = tune_of(score)
         numbers = {name: measure(score) for name, measure in MEASURES.items()}
@@ -34,8 +38,10 @@ def main() -> int:
         page.append(
             f"<h2>{example.name}</h2><p>{score.duration:g} s, {score.tempo:g} beats a minute, "
             f"{score.key} {score.scale} ({' '.join(spelled(score.key, score.scale))}), "
-            f"seed {example.seed}, sections {form}, {len(score.events)} notes</p>"
+            f"{score.style} in {score.meter.name}, seed {example.seed}, sections {form}, "
+            f"{len(score.events)} notes</p>"
             f'<img src="{example.name}.png" style="max-width:100%"><br>'
+            f'<img src="{example.name}-spectrum.png" style="max-width:100%"><br>'
             f'<audio controls src="{example.name}.wav"></audio> '
             f'<a href="{example.name}.mid">MIDI</a>'
             f"<p>{', '.join(f'{name} {value:.2f}' for name, value in numbers.items())}</p>"

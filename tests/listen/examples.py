@@ -15,6 +15,7 @@ class Example:
     seed: int
     music: dict[str, object] = field(default_factory=dict)
     physics: dict[str, object] = field(default_factory=dict)
+    style: str | None = None
 
     @property
     def request(self) -> CompositionRequest:
@@ -23,6 +24,7 @@ class Example:
             PhysicsParameters.model_validate(self.physics),
             self.duration,
             self.seed,
+            self.style,
         )
 
 
@@ -47,4 +49,6 @@ EXAMPLES = (
     Example("12-whole-tone-staccato", 24, 14, {"scale": "whole_tone"}, {"timeScale": 0.3}),
     Example("13-lydian-fast", 24, 15, {"scale": "lydian", "key": "F", "tempo": 176}),
     Example("14-five-minutes", 300, 16, {"key": "Eb", "tempo": 108}),
+    Example("15-waltz", 48, 17, {"key": "F", "tempo": 160}, style="waltz"),
+    Example("16-swing", 48, 18, {"key": "Bb", "tempo": 168}, style="swing"),
 )

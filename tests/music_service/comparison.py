@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from music_service import features
-from music_service.measures import piece
+from music_service.measures import in_four
 from music_service.tunes import Tune, arpeggio_loop, random_walk, tune_of
 
 BARS = 16
@@ -24,7 +24,7 @@ def _compared(tunes: Sequence[Tune], *, vertical: bool) -> Table:
     chance = random.Random(1)
     real = [tune.beginning(BARS) for tune in tunes]
     ours = [
-        tune_of(piece(2.0 * tune.bars, seed, scale="minor" if tune.minor else "major"))
+        tune_of(in_four(2.0 * tune.bars, seed, scale="minor" if tune.minor else "major"))
         for seed, tune in enumerate(real)
     ]
     walks = [random_walk(tune.bars, chance, minor=tune.minor) for tune in real]

@@ -21,6 +21,7 @@ from music_service.validity import KEYS, SCALE_NAMES
 #: By the composer's version: whoever changes pieces counts it up, and adds its digest here.
 DIGESTS = {
     2: "edd93f2bf82adc23cf6ec1250d1f836e",
+    3: "5bcdd7050196e792506b8bfe7f56cbff",
 }
 _ROUNDS = 3
 _DURATIONS_S = (8.0, 0.1, 31.4, 2.0, MAX_DURATION_S, 64.0, 1e-9)
@@ -54,7 +55,7 @@ def digest() -> str:
     found = hashlib.sha256()
     for request in requests():
         made = perform(request)
-        found.update(made.notes)
+        found.update(made.members(None))
         found.update(made.midi)
     return found.hexdigest()[:32]
 

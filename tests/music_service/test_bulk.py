@@ -24,7 +24,7 @@ def test_a_request_is_answered_with_notes_midi_and_its_seed() -> None:
     (answer,) = answered(
         {"id": 5, "music": {"key": "D"}, "physics": {"timeScale": 2}, "duration": 8, "seed": 3}
     )
-    assert set(answer) == {"id", "notes", "midi", "seed"}
+    assert {"id", "notes", "midi", "seed", "style", "meter", "instruments"} <= set(answer)
     assert (answer["id"], answer["seed"]) == (5, 3)
     expected = piece(8, 3, key="D", time_scale=2)
     assert answer["notes"] == [note.to_wire() for note in expected.notes()]
@@ -36,6 +36,32 @@ def test_what_is_missing_takes_its_default() -> None:
     (answer,) = answered({"duration": 4})
     assert (answer["id"], answer["seed"]) == (None, 77)
     assert answer["notes"] == [note.to_wire() for note in piece(4, 77).notes()]
+
+
+def test_a_style_is_made_as_it_is_asked_for_and_drums_are_told_apart() -> None:
+    (answer,) = answered({"duration": 20, "seed": 1, "style": "swing"})
+    assert (answer["style"], answer["meter"]) == ("swing", "4/4")
+    assert {note["voice"] for note in answer["notes"]} <= {"melody", "counter", "pads", "bass"}
+    assert set(answer["instruments"]) == {note["voice"] for note in answer["notes"]}
+    starts = [stroke["startTime"] for stroke in answer["drums"]]
+    assert starts == sorted(starts)
+    assert starts[-1] < 20
+    assert all(35 <= stroke["key"] <= 81 for stroke in answer["drums"])
+    (plain,) = answered({"duration": 20, "seed": 1, "style": "chorale"})
+    assert "drums" not in plain
+
+
+def test_a_piece_answers_an_earlier_one_of_the_same_run() -> None:
+    first, answer, other, unknown = answered(
+        {"id": "a", "duration": 30, "seed": 4},
+        {"id": "b", "duration": 30, "seed": 5, "after": "a"},
+        {"id": "c", "duration": 30, "seed": 5},
+        {"id": "d", "duration": 30, "seed": 5, "after": "nobody"},
+    )
+    assert answer["after"] == "a"
+    assert answer["meter"] == first["meter"]
+    assert answer["notes"] != other["notes"] == unknown["notes"]
+    assert "after" not in unknown
 
 
 @pytest.mark.parametrize(
@@ -56,6 +82,7 @@ def test_what_is_missing_takes_its_default() -> None:
         ({"duration": 8, "physics": {"gravity": float("nan")}}, "physics.gravity"),
         ({"duration": 8, "physics": {"timeScale": 1e400}}, "physics.timeScale"),
         ({"duration": 8, "loud": 1}, "loud"),
+        ({"duration": 8, "style": "noise"}, "style"),
     ],
 )
 def test_a_bad_parameter_is_refused_by_name(request_: dict[str, object], field: str) -> None:

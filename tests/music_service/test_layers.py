@@ -1,35 +1,67 @@
-"""Each layer by itself: form, chords, rhythm, voices and walks."""
+"""Each layer by itself: form, chords, rhythm, voices, walks and chance."""
 
+from functools import lru_cache
 from itertools import pairwise
 
 import pytest
 
+from harmonic_music.composing.bassline import HIGHEST_BASS, LOWEST_BASS, Bassist
 from harmonic_music.composing.character import Character, character_of
-from harmonic_music.composing.dice import Dice, Layer
-from harmonic_music.composing.form import BAR, Cadence, Form, Treatment
-from harmonic_music.composing.harmony import Colour, Harmony
+from harmonic_music.composing.dice import Dice, Layer, dice_of
+from harmonic_music.composing.form import FREE, Cadence, Field, Form, Role, Treatment
+from harmonic_music.composing.harmony import Colour, Harmonist, Span
+from harmonic_music.composing.ladder import CENTRE, Ladder
 from harmonic_music.composing.lattice import walk
 from harmonic_music.composing.planning import lay_out, phrase_lengths
-from harmonic_music.composing.rhythm import Rhythm
-from harmonic_music.composing.voicing import FIRST_VOICING, nearest_bass, nearest_voicing
+from harmonic_music.composing.rhythm import Rhythmist
+from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.variation import derived
+from harmonic_music.composing.voicing import FIRST_VOICING, nearest_voicing
 from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.styles.catalogue import STYLES, Style
 from harmonic_music.theory.scales import SCALES, Function
 
 SEEDS = range(30)
+BAR = 4 * TICKS_PER_BEAT
+CLASSICAL = STYLES["classical"]
 
 
 def character(seed: int) -> Character:
     return character_of(Dice(seed, Layer.CHARACTER))
 
 
-def form(bars: float, seed: int = 1) -> Form:
-    return lay_out(int(bars * BAR), character(seed), Dice(seed, Layer.FORM))
+@lru_cache(maxsize=256)
+def form(bars: float, seed: int = 1, *, scale: str = "major", reach: int = 300) -> Form:
+    home = Field(SCALES[scale], 0)
+    dice = Dice(seed, Layer.FORM)
+    return lay_out(int(bars * BAR), CLASSICAL, character(seed), (home, reach), dice=dice)
 
 
-def harmony(planned: Form, seed: int, scale: str = "major") -> Harmony:
-    colour = Colour(900, 0, Dice(seed, Layer.COLOUR))
-    dice = Dice(seed, Layer.HARMONY)
-    return Harmony(planned, (SCALES[scale], 0), character(seed), dice, colour)
+def chords(planned: Form, seed: int, *, chromatic: int = 0) -> list[list[list[Span]]]:
+    """The chords of all phrases, bar by bar."""
+    colour = Colour(900, chromatic, Dice(seed, Layer.COLOUR))
+    harmonist = Harmonist(CLASSICAL, character(seed), colour)
+    found = []
+    chorus = 0
+    for phrase in planned.phrases:
+        dice = dice_of(seed, phrase.number + 1)
+        if phrase.key.scale.is_blues:
+            found.append(harmonist.blues(phrase, chorus, dice[Layer.COLOUR]))
+            chorus += phrase.section != "intro"
+            continue
+        slots = harmonist.slots(phrase, (), None, dice[Layer.HARMONY])
+        found.append(harmonist.spans(phrase, slots, dice[Layer.COLOUR]))
+    return found
+
+
+def rhythms(planned: Form, seed: int, liveliness: int, style: Style = CLASSICAL) -> list[list[int]]:
+    """The onsets of all bars of phrases whose theme is new."""
+    rhythmist = Rhythmist(style, liveliness, 9999, character(seed), Dice(seed, Layer.RHYTHM))
+    return [
+        [onset for onset, _ in row]
+        for phrase in planned.phrases
+        for row in rhythmist.bars(phrase, (), dice_of(seed, phrase.number + 1)[Layer.RHYTHM])
+    ]
 
 
 @pytest.mark.parametrize("bars", range(1, 40))
@@ -40,75 +72,182 @@ def test_phrases_have_four_bars_and_the_last_takes_what_is_over(bars: int) -> No
     assert lengths[-1] <= 6
 
 
-@pytest.mark.parametrize("bars", [2, 2.9, 3, 7.3, 16, 33.5, 150])
-def test_bars_follow_one_another_up_to_the_last_chord(bars: float) -> None:
-    planned = form(bars)
-    assert [bar.onset for bar in planned.bars] == [n * BAR for n in range(len(planned.bars))]
-    assert planned.goal == len(planned.bars) * BAR
+@pytest.mark.parametrize("bars", [2, 2.9, 3, 7.3, 16, 33.5, 47, 150])
+@pytest.mark.parametrize("scale", ["major", "blues"])
+def test_bars_follow_one_another_up_to_the_last_chord(bars: float, scale: str) -> None:
+    planned = form(bars, scale=scale)
+    onsets = [bar.onset for phrase in planned.phrases for bar in phrase.bars]
+    assert onsets == [number * BAR for number in range(len(onsets))]
+    assert planned.goal == len(onsets) * BAR
     assert BAR / 2 <= planned.end - planned.goal < 1.5 * BAR
+    assert sum(phrase.whole for phrase in planned.phrases) == len(onsets) + 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_bar_comes_from_an_earlier_one_and_the_end_is_closed(seed: int) -> None:
     planned = form(64, seed)
-    for number, bar in enumerate(planned.bars):
-        assert (bar.origin is None) == (bar.treatment is Treatment.NEW)
-        assert bar.origin is None or bar.origin < number
-    assert planned.bars[-1].cadence is Cadence.CLOSED
+    known: dict[str, int] = {}
+    for phrase in planned.phrases:
+        for bar in phrase.bars:
+            assert (bar.source is None) == (bar.treatment is Treatment.NEW)
+            if bar.source is not None:
+                assert bar.source < (bar.place if bar.own else known[phrase.theme])
+        known.setdefault(phrase.theme, len(phrase.bars))
+    assert planned.phrases[-1].closing
+    assert planned.phrases[-1].cadence is Cadence.CLOSED
+
+
+def test_a_long_piece_has_an_introduction_contrast_in_other_keys_and_a_climax() -> None:
+    roles: list[set[Role]] = []
+    keys = 0
+    for seed in SEEDS:
+        planned = form(150, seed)
+        roles.append({phrase.role for phrase in planned.phrases})
+        keys += len({phrase.key for phrase in planned.phrases}) > 1
+        loudest = max(planned.phrases, key=lambda phrase: phrase.energy)
+        assert loudest.number > len(planned.phrases) // 10
+        assert planned.phrases[0].key == planned.phrases[-1].key
+    assert all({Role.THEME, Role.CONTRAST, Role.CLIMAX} <= found for found in roles)
+    assert sum(Role.INTRO in found for found in roles) > len(roles) // 3
+    assert keys > len(roles) * 2 // 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_another_key_is_prepared_by_its_dominant(seed: int) -> None:
+    planned = form(150, seed, reach=1000)
+    for phrase, rows in zip(planned.phrases, chords(planned, seed, chromatic=500), strict=True):
+        if phrase.leads_to is not None:
+            scale, tonic = phrase.leads_to.scale, phrase.leads_to.tonic
+            leading = {(tonic + scale.steps[d]) % 12 for d in scale.carrying(Function.DOMINANT)}
+            assert rows[-1][-1].chord.root in leading
+
+
+def test_with_full_harmony_keys_have_the_tones_of_home() -> None:
+    for seed in SEEDS:
+        for phrase in form(150, seed, reach=0).phrases:
+            tones = {(phrase.key.tonic + step) % 12 for step in phrase.key.scale.steps}
+            assert tones == set(SCALES["major"].steps)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_cadences_end_where_they_say(seed: int) -> None:
-    planned = form(32, seed)
-    chords = harmony(planned, seed)
+    planned = form(20, seed)
     roots = {Cadence.CLOSED: 0, Cadence.HALF: 7}
-    for bar, spans in zip(planned.bars, chords.bars, strict=True):
-        if bar.is_last and bar.cadence in roots and not bar.keeps_chords:
-            assert spans[-1].chord.root == roots[bar.cadence]
-    assert chords.goal.chord.root == 0
+    for phrase, rows in zip(planned.phrases, chords(planned, seed), strict=True):
+        if phrase.closing or phrase.leads_to is not None:
+            continue
+        last = rows[-1][-1]
+        if phrase.cadence in roots and not phrase.bars[-1].keeps_chords:
+            assert last.chord.root == (phrase.key.tonic + roots[phrase.cadence]) % 12
 
 
-@pytest.mark.parametrize("scale", ["major", "dorian", "blues", "whole_tone"])
-def test_something_leads_to_the_last_chord(scale: str) -> None:
+@pytest.mark.parametrize("scale", ["major", "minor", "dorian", "lydian", "whole_tone", "blues"])
+def test_a_dominant_in_root_position_leads_to_the_last_chord(scale: str) -> None:
     shape = SCALES[scale]
-    leading = {
-        shape.steps[degree]
-        for function in (Function.DOMINANT, Function.AWAY)
-        for degree in shape.carrying(function)
-    }
+    leading = {shape.steps[degree] for degree in shape.carrying(Function.DOMINANT)}
     for seed in SEEDS:
-        assert harmony(form(8, seed), seed, scale).bars[-1][-1].chord.root in leading
+        last = chords(form(8, seed, scale=scale), seed)[-1][-1][-1]
+        assert last.chord.root in leading
+        assert last.bass == (last.chord.root,)
+
+
+@pytest.mark.parametrize("scale", ["major", "minor", "phrygian", "locrian", "harmonic_minor"])
+def test_phrases_rest_on_stable_chords(scale: str) -> None:
+    for seed in SEEDS:
+        planned = form(20, seed, scale=scale)
+        for phrase, rows in zip(planned.phrases, chords(planned, seed), strict=True):
+            chord = rows[-1][-1].chord
+            assert chord.is_stable or chord.root == phrase.key.tonic
+
+
+def test_the_blues_has_twelve_bars_of_dominant_sevenths() -> None:
+    planned = form(25.5, scale="blues")
+    choruses = [phrase for phrase in planned.phrases if phrase.section != "intro"]
+    assert [phrase.whole for phrase in choruses] == [4] * 6
+    rows = chords(planned, 1)[-3:]
+    roots = [bar[0].chord.root for phrase in rows for bar in phrase]
+    assert roots in ([0, 0, 0, 0, 5, 5, 0, 0, 7, 5, 7], [0, 5, 0, 0, 5, 5, 0, 0, 7, 5, 7])
+    for phrase in rows:
+        for (span,) in phrase:
+            sounding = {(tone - span.chord.root) % 12 for tone in (span.chord.third, *span.voices)}
+            assert {4, 10} <= sounding
 
 
 def test_most_roots_move_by_fourths_and_fifths() -> None:
     moves = []
     for seed in range(100):
-        spans = [span for bar in harmony(form(16, seed), seed).bars for span in bar]
+        spans = [s for phrase in chords(form(16, seed), seed) for bar in phrase for s in bar]
         roots = [span.chord.root for span in spans]
         moves += [(b - a) % 12 for a, b in pairwise(roots) if a != b]
     assert 0.45 < sum(move in {5, 7} for move in moves) / len(moves) < 0.65
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_returns_has_its_rhythm_again(seed: int) -> None:
-    planned = form(32, seed)
-    rhythm = Rhythm(planned, 500, 100, character(seed), Dice(seed, Layer.RHYTHM))
-    for bar, onsets in zip(planned.bars, rhythm.bars, strict=True):
+@pytest.mark.parametrize("style", ["classical", "waltz", "jig"])
+@pytest.mark.parametrize("seed", range(10))
+def test_onsets_are_in_order_and_in_their_bar(style: str, seed: int) -> None:
+    kind = STYLES[style]
+    bar = kind.meter.bar * TICKS_PER_BEAT // 12
+    home = Field(SCALES["major"], 0)
+    dice = Dice(seed, Layer.FORM)
+    planned = lay_out(32 * bar, kind, character(seed), (home, 300), dice=dice)
+    for onsets in rhythms(planned, seed, 700, kind):
         assert onsets == sorted(set(onsets))
-        assert onsets[0] >= 0
-        assert onsets[-1] < BAR
-        if bar.origin is not None:
-            assert onsets == rhythm.bars[bar.origin]
+        assert not onsets or 0 <= onsets[0] <= onsets[-1] < bar
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_phrases_end_on_a_long_note(seed: int) -> None:
+def test_phrases_that_stop_end_on_a_long_note(seed: int) -> None:
     planned = form(32, seed)
-    rhythm = Rhythm(planned, 900, 100, character(seed), Dice(seed, Layer.RHYTHM))
-    for bar, onsets in zip(planned.bars, rhythm.bars, strict=True):
-        if bar.is_last and bar.treatment is Treatment.NEW:
-            lengths = [b - a for a, b in zip(onsets, [*onsets[1:], BAR], strict=True)]
-            assert max(lengths) >= TICKS_PER_BEAT
+    rows = iter(rhythms(planned, seed, 900))
+    for phrase in planned.phrases:
+        for bar in phrase.bars:
+            onsets = next(rows)
+            stops = phrase.is_last(bar) and not phrase.elided
+            if stops and bar.treatment is Treatment.NEW:
+                lengths = [b - a for a, b in zip(onsets, [*onsets[1:], BAR], strict=True)]
+                assert max(lengths) >= TICKS_PER_BEAT
+
+
+def test_a_livelier_rhythm_leaves_more_beats_empty() -> None:
+    empty = [0, 0]
+    for seed in SEEDS:
+        for number, liveliness in enumerate((200, 900)):
+            for onsets in rhythms(form(16, seed), seed, liveliness):
+                empty[number] += sum(
+                    beat not in onsets and beat - TICKS_PER_BEAT // 2 in onsets
+                    for beat in range(TICKS_PER_BEAT, BAR, TICKS_PER_BEAT)
+                )
+    assert empty[1] > 4 * empty[0]
+
+
+def test_treatments_derive_a_bars_rhythm() -> None:
+    onsets = [0, 480, 960, 1440]
+    dice = Dice(1, Layer.RHYTHM)
+    assert derived(onsets, Treatment.LITERAL, BAR, dice) == [(n, p) for p, n in enumerate(onsets)]
+    assert derived(onsets, Treatment.FRAGMENT, BAR, dice) == [(0, 0), (480, 1), (960, 0), (1440, 1)]
+    assert derived(onsets, Treatment.AUGMENTED, BAR, dice) == [(0, 0), (960, 1)]
+    ornamented = derived(onsets, Treatment.ORNAMENTED, BAR, dice)
+    assert [place for _, place in ornamented if place is not None] == [0, 1, 2, 3]
+    assert len(ornamented) > len(onsets)
+    assert Treatment.FRAGMENT not in FREE
+
+
+@pytest.mark.parametrize("width", [100, 500, 900])
+def test_the_melodys_register_is_the_same_in_every_key(width: int) -> None:
+    for seed in SEEDS:
+        centres = []
+        for tonic in range(12):
+            ladder = Ladder(Field(SCALES["major"], tonic), width, character(seed))
+            centres.append((ladder.pitches[0] + ladder.pitches[-1]) / 2)
+        assert all(abs(centre - CENTRE) <= 7 for centre in centres)
+
+
+def test_a_degree_is_found_again_in_another_key() -> None:
+    home = Ladder(Field(SCALES["major"], 0), 500, character(1))
+    other = Ladder(Field(SCALES["minor"], 9), 500, character(1))
+    for pitch in home.rungs:
+        assert home.pitch(home.degree(pitch)) == pitch
+        assert other.pitch(home.degree(pitch)) in other.pitches
 
 
 def test_a_walk_arrives_where_it_has_to() -> None:
@@ -120,20 +259,53 @@ def test_a_walk_arrives_where_it_has_to() -> None:
 
 
 def test_voices_take_the_shortest_way() -> None:
-    c_major = nearest_voicing(FIRST_VOICING, (0, 4, 7))
+    c_major = nearest_voicing(FIRST_VOICING, (0, 4, 7), 48, 71)
     assert sorted(pitch % 12 for pitch in c_major) == [0, 4, 7]
-    a_minor = nearest_voicing(c_major, (9, 0, 4))
-    assert sum(abs(a - b) for a, b in zip(c_major, a_minor, strict=True)) == 2
+    a_minor = nearest_voicing(c_major, (9, 0, 4), 45, 71)
+    assert sum(abs(a - b) for a, b in zip(c_major, a_minor, strict=True)) <= 4
 
 
-def test_the_bass_goes_to_the_nearer_octave() -> None:
-    assert nearest_bass(47, 0) == 36
-    assert nearest_bass(45, 10) == 46
+@pytest.mark.parametrize("ceiling", range(64, 77))
+def test_voices_lie_between_bass_and_melody_and_apart_below(ceiling: int) -> None:
+    for root in range(12):
+        voices = (root, (root + 4) % 12, (root + 7) % 12)
+        for bass in range(LOWEST_BASS, HIGHEST_BASS + 1):
+            voicing = nearest_voicing(FIRST_VOICING, voices, bass, ceiling)
+            assert bass < voicing[0] <= voicing[-1] <= max(ceiling, bass + 14)
+            low = [pitch for pitch in (bass, *voicing) if pitch < 53]
+            assert all(b - a > 2 for a, b in pairwise(low))
 
 
-def test_dice_of_different_layers_are_independent() -> None:
+def test_the_bass_moves_little_or_by_fourths_and_fifths() -> None:
+    shape = Shape(120, 900, 0, 500, 500, 100)
+    bassist = Bassist(CLASSICAL.meter, 99, shape)
+    moves = []
+    for seed in SEEDS:
+        spans = [s for phrase in chords(form(16, seed), seed) for bar in phrase for s in bar]
+        tones = bassist.tones(spans, None, None, Dice(seed, Layer.BASS))
+        assert all(LOWEST_BASS <= tone <= HIGHEST_BASS for tone in tones)
+        assert all(t % 12 in s.bass for t, s in zip(tones, spans, strict=True))
+        moves += [abs(b - a) for a, b in pairwise(tones)]
+    assert sum(move <= 7 for move in moves) > 0.95 * len(moves)
+
+
+def test_dice_of_different_layers_and_phrases_are_independent() -> None:
     rows = [[Dice(5, layer).below(1000) for _ in range(3)] for layer in Layer]
-    assert len({tuple(row) for row in rows}) == len(Layer)
+    rows += [[dice.below(1000) for _ in range(3)] for n in range(3) for dice in dice_of(5, n)]
+    assert len({tuple(row) for row in rows}) == len(rows)
+
+
+def test_dice_go_on_when_their_first_numbers_are_used_up() -> None:
+    thrown = [dice_of(5, 2)[Layer.MELODY] for _ in range(2)]
+    rows = [[dice.below(1000) for _ in range(500)] for dice in thrown]
+    assert rows[0] == rows[1]
+    assert len(set(rows[0])) > 300
+
+
+def test_a_quota_takes_its_share_evenly() -> None:
+    quota = Dice(1, Layer.COLOUR).quota()
+    taken = [quota.takes(250) for _ in range(100)]
+    assert all(sum(taken[start : start + 4]) == 1 for start in range(97))
 
 
 def test_weights_decide_how_often() -> None:

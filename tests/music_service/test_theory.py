@@ -10,10 +10,18 @@ from music21 import pitch as m21pitch
 from music21 import roman
 from music21 import scale as m21scale
 
-from harmonic_music.theory.chords import MAX_ROUGHNESS, as_dominant, chord_on
-from harmonic_music.theory.figures import FIGURES, UNITS_PER_HALF_BAR, metrical_weight
+from harmonic_music.theory.chords import (
+    MAX_ROUGHNESS,
+    as_dominant,
+    as_minor,
+    blues_chord,
+    chord_on,
+    flattened,
+)
+from harmonic_music.theory.figures import ENDINGS, FIGURES
 from harmonic_music.theory.intervals import agreement
 from harmonic_music.theory.keys import fifths_above_c, pitch_class, signature, spelled
+from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
 from harmonic_music.theory.progressions import movement, usualness
 from harmonic_music.theory.scales import SCALES, Function
 from harmonic_protocol.values import TONICS, Scale
@@ -31,6 +39,7 @@ THEIR_SCALES: dict[str, Any] = {
     "locrian": m21scale.LocrianScale,
     "whole_tone": m21scale.WholeToneScale,
 }
+METERS = (FOUR_FOUR, THREE_FOUR, SIX_EIGHT)
 USUAL_TONICS = ("C", "G", "D", "A", "E", "B", "F#", "F", "Bb", "Eb", "Ab", "Db", "Gb")
 
 
@@ -126,11 +135,42 @@ def test_the_dominant_leads_home_more_than_anywhere() -> None:
     assert min(range(7), key=lambda degree: usualness(major, degree)) == 6
 
 
-def test_figures_fit_half_a_bar_and_are_all_different() -> None:
-    assert len({figure.onsets for figure in FIGURES}) == len(FIGURES)
-    assert all(0 <= place < UNITS_PER_HALF_BAR for f in FIGURES for place in f.onsets)
+@pytest.mark.parametrize("meter", METERS, ids=lambda meter: meter.name)
+def test_figures_fill_a_group_and_are_all_different(meter: Meter) -> None:
+    figures = FIGURES[meter]
+    assert len({figure.onsets for figure in figures}) == len(figures)
+    assert all(0 <= place < meter.group for figure in figures for place in figure.onsets)
+    assert all(0 <= place < meter.bar for places, _ in ENDINGS[meter] for place in places)
 
 
 def test_a_bar_is_heaviest_where_it_begins() -> None:
-    assert [metrical_weight(12 * beat) for beat in range(4)] == [4, 2, 3, 2]
-    assert metrical_weight(6) > metrical_weight(3)
+    assert [FOUR_FOUR.weight(12 * beat) for beat in range(4)] == [4, 2, 3, 2]
+    assert [THREE_FOUR.weight(12 * beat) for beat in range(3)] == [4, 2, 2]
+    assert [SIX_EIGHT.weight(18 * beat) for beat in range(2)] == [4, 3]
+    for meter in METERS:
+        assert meter.weight(6) > meter.weight(3)
+
+
+def test_the_tonic_of_locrian_is_diminished_and_rests_without_its_fifth() -> None:
+    tonic = chord_on(SCALES["locrian"], 0, 0)
+    assert tonic.triad == (0, 3, 6)
+    assert tonic.resting == (0, 3, 0)
+
+
+def test_blues_chords_are_dominant_sevenths() -> None:
+    blues = frozenset(SCALES["blues"].steps)
+    for root in (0, 5, 7):
+        chord = blues_chord(root, blues)
+        assert chord.coloured[0] == ((root + 4) % 12, (root + 7) % 12, (root + 10) % 12)
+        assert all({(root + 4) % 12, (root + 10) % 12} <= set(way) for way in chord.coloured)
+
+
+@pytest.mark.parametrize("scale", ["major", "minor", "dorian"])
+def test_borrowed_chords_are_those_of_the_parallel_key(scale: str) -> None:
+    for degree in range(7):
+        chord = chord_on(SCALES[scale], degree, 2)
+        assert m21chord.Chord(list(as_minor(chord).triad)).isMinorTriad()
+        lowered = flattened(chord)
+        assert m21chord.Chord(list(lowered.triad)).isMajorTriad()
+        assert lowered.root == (chord.root - 1) % 12
+        assert set(lowered.triad) <= lowered.tones

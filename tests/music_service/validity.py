@@ -76,7 +76,10 @@ def faults(request: CompositionRequest) -> list[str]:
     if _doubled(score):
         found.append("a note doubled")
     tonic = pitch_class(request.music.key)
-    scale = {(tonic + step) % 12 for step in SCALES[request.music.scale].steps}
+    shape = SCALES[request.music.scale]
+    # The blues has three dominant sevenths under its scale.
+    steps = {*shape.steps, *((0, 4, 7, 10, 5, 9, 3, 11, 2) if shape.is_blues else ())}
+    scale = {(tonic + step) % 12 for step in steps}
     if request.music.harmony == 1 and not {note.pitch % 12 for note in notes} <= scale:
         found.append("out of scale")
     last = [event for event in score.events if event.onset == score.events[-1].onset]

@@ -17,12 +17,21 @@ PACKAGES = (
         "deploy/local/harmonic_local",
     ),
 )
-#: A mutant whose tests take so much longer than usual runs for ever, on however busy a machine.
-TIMEOUT_S = 60.0
+#: A test that computes for so much longer than usual computes for ever. Time of the processor: on a
+#: busy machine any mutant may take long, and that is no notice.
+LIMIT_CPU_S = 5
+#: By the clock: a test that takes so long waits for ever.
+PATIENCE_S = 300
+#: mutmut's own bound for all tests of a mutant, by the clock: more than any takes.
+TIMEOUT_S = 3600.0
 #: Of no use here, and what takes longest where a test takes a millisecond.
 _WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")
 
-_CONFTEST = '''"""The same examples in each run, none made smaller; and what is quick, first."""
+_CONFTEST = f'''"""The same examples in each run, none made smaller; and what is quick, first."""
+
+import math
+import resource
+import time
 
 from hypothesis import Phase, settings
 from mutmut.state import state
@@ -41,8 +50,14 @@ def pytest_collection_modifyitems(items):
     _called_by_import.update(state()._stats)
 
 
-def pytest_runtest_setup():
+def pytest_runtest_setup(item):
     state()._stats.update(_called_by_import)
+    # Only a process that runs one mutant has a limit.
+    hard_s = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard_s != resource.RLIM_INFINITY:
+        usual_s = state().duration_by_test.get(item.nodeid, 0)
+        limit_s = math.ceil(time.process_time() + 2 * usual_s + {LIMIT_CPU_S})
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard_s))
 '''
 
 
@@ -87,7 +102,7 @@ def stage(group: Group, folder: Path) -> None:
         path.write_text(tables_from_functions(source) if group.anew else source)
     (folder / "conftest.py").write_text(_CONFTEST)
     pytest = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
-    pytest["pythonpath"] = ["tests", "."]
+    pytest |= {"pythonpath": ["tests", "."], "timeout": PATIENCE_S}
     mutmut: dict[str, object] = {
         "source_paths": [Path(package).name for package in PACKAGES],
         "only_mutate": list(group.modules),

@@ -91,7 +91,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         "STREAM.MSG.GET",
         {
             **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX", "HU_OWNED"], STATE),
-            **dict.fromkeys([*LIMITS, "HU_NOTES", "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            "HU_NOTES": GATEWAY | MUSIC,
         },
     ),
     **_read(

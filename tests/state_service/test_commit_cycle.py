@@ -17,6 +17,7 @@ from harmonic_state.snapshot_plan import RETRY_STORING_S
 from harmonic_state.steps import (
     AnnounceHead,
     Append,
+    CarryOutEffects,
     Confirm,
     Confirmed,
     Conflicted,
@@ -176,6 +177,32 @@ def test_at_its_deadline_a_stored_request_is_answered_though_effects_go_on() -> 
 
     assert cycle.outcome(number) == "ok"
     cycle.tell(EffectsDone())
+
+
+def test_what_is_carried_out_is_what_was_stored() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(7))
+    events = cycle.does(Append).events
+    cycle.appended(at=11)
+    assert cycle.cycle.known is not None
+    assert cycle.does(CarryOutEffects) == CarryOutEffects(cycle.cycle.known.universe, events)
+
+
+def test_at_its_deadline_a_return_that_was_stored_is_told_what_it_missed() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update())
+    cycle.stores(at=11)
+    back = ResumeRoom(universe_id=UNIVERSE, mode="edit", replaces="ann-1", after_position=11)
+    number = cycle.ask(back, caller("ann", tab=2))
+    cycle.appended(at=12)
+
+    cycle.now_s = 3
+    cycle.tell(TimePassed())
+
+    reply = cycle.replies[number]
+    assert reply.position == 12
+    assert reply.result is not None
+    assert [record["position"] for record in reply.result["missed"]["records"]] == [11, 12]
 
 
 def test_an_unknown_outcome_is_told_and_the_log_is_read_before_anything_else() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harmonic_protocol.log import HistoryLost
 from harmonic_state.commit_cycle import MAX_CONFLICTS
 from harmonic_state.domain.events import encode_record
 from harmonic_state.loaded import Coverage
@@ -21,6 +22,7 @@ from harmonic_state.steps import (
     SnapshotSaved,
     StepFailure,
     TimePassed,
+    Witnessed,
 )
 from state_service.builders import command
 from state_service.cycles import Cycle, at_hand, update
@@ -115,3 +117,17 @@ def test_of_a_record_under_way_only_those_are_unknown_that_are_in_it() -> None:
     cycle.tell(TimePassed())
     assert cycle.outcome(stored) == "OUTCOME_UNKNOWN"
     assert cycle.outcome(nothing) == "OVERDUE"
+
+
+def test_a_loss_that_is_witnessed_meanwhile_is_written_after_what_is_under_way() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update())
+    under_way = cycle.does(Append)
+    cycle.tell(Witnessed())
+    assert cycle.commands == []
+    assert cycle.work is under_way
+    cycle.stores(at=11)
+    assert cycle.outcome(number) == "ok"
+    mending = cycle.does(Append)
+    assert (mending.position, mending.after) == (11, "r11")
+    assert [type(event) for event in mending.events] == [HistoryLost]

@@ -27,6 +27,16 @@ def test_a_viewer_may_ask_and_the_job_holds_the_parameters_as_of_now() -> None:
     assert event.job.physics == history.now.parameters.physics
 
 
+def test_a_job_says_the_style_and_the_piece_to_answer() -> None:
+    history = open_universe()
+    history.does(command("join_room", mode="view"), ANN)
+    (event,) = history.does(
+        command("generate_music", duration=8, style="waltz", after="earlier"), ANN
+    )
+    assert isinstance(event, MusicRequested)
+    assert (event.job.style, event.job.after) == ("waltz", "earlier")
+
+
 def test_a_seed_is_made_up_where_none_is_given() -> None:
     history = open_universe()
     history.does(command("join_room", mode="view"), ANN)

@@ -230,6 +230,28 @@ def test_absences_are_bounded_in_time() -> None:
     assert [*after.absences] == ["edge", "last"]
 
 
+@pytest.mark.parametrize(
+    ("lengths", "ended"),
+    [
+        ((100_000, 104_607), 0),
+        ((100_000, 104_608), 1),
+        ((1, 150_000, 100_000), 2),
+        ((204_800,), 1),
+    ],
+)
+def test_absences_are_bounded_in_bytes_and_the_oldest_end_first(
+    lengths: tuple[int, ...], ended: int
+) -> None:
+    universe = open_universe().now
+    names = [str(number) * length for number, length in enumerate(lengths)]
+    absences = {name: Absence("ann", universe.created_at) for name in names}
+    seats = {"last": Seat("bob", "Bob", "edit", "g1")}
+    full = replace(universe, absences=absences, connections=seats)
+    after = evolve(full, ConnectionLeft(connection_id="last", away_since=universe.created_at))
+    assert after is not None
+    assert [*after.absences] == [*names[ended:], "last"]
+
+
 def test_absences_outlive_the_owner_in_snapshots_and_in_the_log() -> None:
     history = private()
     history.does(EDIT, FIRST)

@@ -117,10 +117,6 @@ class Chain:
         """An owner spoke of ``position``."""
         self._expected = max(self._expected, position)
 
-    def resync(self) -> None:
-        """Something may have been lost on the way."""
-        self._is_behind = True
-
     def timed_out(self) -> bool:
         """The timer has run out; whether a record is overdue."""
         self._is_timed = False

@@ -8,12 +8,13 @@ Parameter        What it does                                         Measure
 ================ ==================================================== ==========================
 harmony          purer chords, plainer progressions, more chord       consonance: share of
                  tones in the melody; with 1, none but the scale's    consonant pairs among the
-                 own tones, with less, dominants borrow a third       tones of a half bar below
-                                                                      the melody, rising
-tempo            sets the beats a minute                              tempo, rising
+                 own tones, with less, borrowed chords, other keys    tones of a beat below the
+                 and semitones on the way between tones               melody, rising; foreign
+                                                                      tones, falling
+tempo            sets the quarter notes a minute                      tempo, rising
 key, scale       set the tones that occur                             pitch classes
-rhythmComplexity shorter and more figures, off the beat; busier       onsets: the melody's notes
-                 accompaniment                                        a beat, rising
+rhythmComplexity shorter and more figures, and more notes that come   onsets: the melody's notes
+                 before the beat or are held over it                  a beat; syncopation; rising
 melodyRange      gives the melody more room                           span: semitones from its
                                                                       lowest note to its highest,
                                                                       rising
@@ -27,9 +28,14 @@ timeScale        scales how long notes sound, not when they begin;    ringing: h
                                                                       to the next, rising
 ================ ==================================================== ==========================
 
-Physics is neutral at its defaults. How the two meet stands in :mod:`.shape`; every other module is
-one layer of the piece and can be replaced without the others. What one piece is like and another is
-not, whatever the parameters, is drawn in :mod:`.character`.
+The blues is an exception to the scale's own tones: its three chords are dominant sevenths at every
+harmony. Physics is neutral at its defaults; how the two meet stands in :mod:`.shape`.
+
+A piece is planned (:mod:`.planning`, with :mod:`.keyplan` and :mod:`.staging`), then composed
+phrase by phrase (:mod:`.ensemble`) from what the phrase before leaves (:mod:`.carried`); every
+other module is one layer of a phrase. What is written is played by :mod:`.playing`. What one piece
+is like and another is not is drawn in :mod:`.character`, and from the styles in
+:mod:`harmonic_music.styles`.
 """
 
 from harmonic_music.composing.piece import COMPOSER_VERSION, CompositionRequest, compose

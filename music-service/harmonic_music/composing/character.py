@@ -31,7 +31,8 @@ class Character:
     #: Of returning bars, those that come back note for note; of new bars, those in a known rhythm.
     literal: int
     economy: int
-    #: Of bars, those with two chords; of chords, those in first inversion.
+    #: Of bars, those with two chords, on the way from the style's least to its most; of chords,
+    #: those in first inversion.
     moving: int
     inverted: int
     #: How far the rhythm strays from the parameters, in thousandths up or down.
@@ -45,8 +46,13 @@ class Character:
     triplets: int
     #: How many notes lead over into the next phrase.
     upbeat: int
+    #: What is added to the style's energy, in percent, and how far it goes up and down.
+    energy: int
+    contrast: int
     #: What is added to the percentage of its time that a melody's note sounds.
     touch: int
+    #: How strongly the last notes of phrases are drawn to where they usually end, in percent.
+    finality: int
     #: What is added to the share of strong notes that are bound to the chord.
     bound: int
 
@@ -58,24 +64,27 @@ def character_of(dice: Dice) -> Character:
         return dice.weighted(_FACTORS, _FACTOR_WEIGHTS)
 
     return Character(
-        repeats=min(factor(), 170),
+        repeats=min(factor(), 150) * 3 // 4,
         steps=dice.choice((65, 85, 105, 135, 190)),
         thirds=factor(),
         leaps=factor(),
         climax=dice.choice((150, 350, 500, 667, 667, 667)),
         inertia=dice.choice((170, 250, 340, 450)),
         contour=dice.choice((2, 3, 4, 6)),
-        literal=dice.choice((200, 400, 600, 750, 900, 1000)),
+        literal=dice.choice((200, 450, 700, 850, 950, 1000)),
         economy=dice.between(0, 850),
-        moving=dice.between(50, 900),
+        moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
-        density=dice.choice((-320, -290, -250, -180, -80, 50, 180, 300)),
+        density=dice.choice((-210, -190, -160, -110, -50, 30, 110, 180)),
         span=dice.between(-3, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
         upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
+        energy=dice.between(-8, 8),
+        contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
+        finality=dice.choice((8, 100, 600)),
         bound=dice.between(-200, 200),
     )

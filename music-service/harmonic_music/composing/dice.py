@@ -14,7 +14,10 @@ from numpy.random import Philox
 T = TypeVar("T")
 
 _RAW_BITS = 64
+#: So many numbers are drawn at once for each layer.
 _AT_ONCE = 64
+#: The part of Philox's counter that counts phrases, and the part that counts further draws.
+_PHRASE_BITS, _MORE_BITS = 128, 64
 #: Shares and levels are given in so many parts.
 WHOLE = 1000
 
@@ -30,19 +33,30 @@ class Layer(IntEnum):
     ACCOMPANIMENT = 5
     DYNAMICS = 6
     COLOUR = 7
+    BASS = 8
+    COUNTER = 9
+    DRUMS = 10
+    STYLE = 11
 
 
 class Dice:
-    """A layer's dice in one piece."""
+    """A layer's dice in one phrase: nothing follows from how often it was thrown before."""
 
-    def __init__(self, seed: int, layer: Layer) -> None:
-        self._source = Philox(key=(layer << _RAW_BITS) | seed)
-        self._drawn: list[int] = []
+    def __init__(
+        self, seed: int, layer: Layer, phrase: int = 0, drawn: list[int] | None = None
+    ) -> None:
+        self._key = (layer << _RAW_BITS) | seed
+        self._phrase = phrase
+        self._drawn = drawn or []
+        self._more = 0
 
     def below(self, count: int) -> int:
         """A whole number from 0 up to, and excluding, ``count``."""
         if not self._drawn:
-            self._drawn = self._source.random_raw(_AT_ONCE).tolist()[::-1]
+            self._more += 1
+            counter = (self._phrase << _PHRASE_BITS) | (self._more << _MORE_BITS)
+            source = Philox(key=self._key, counter=counter)
+            self._drawn = source.random_raw(_AT_ONCE).tolist()
         return (self._drawn.pop() * count) >> _RAW_BITS
 
     def between(self, lowest: int, highest: int) -> int:
@@ -67,6 +81,37 @@ class Dice:
 
     def place(self, weights: Sequence[int]) -> int:
         """The place of one of the weights, as often as it says."""
-        sums = list(accumulate(weights))
-        drawn = self.below(sums[-1])
-        return next(place for place, reached in enumerate(sums) if drawn < reached)
+        drawn = self.below(sum(weights))
+        for place, reached in enumerate(accumulate(weights)):
+            if drawn < reached:
+                return place
+        raise ValueError("all weights are 0")
+
+    def quota(self) -> "Quota":
+        """Takes evenly spread over its cases, from a place drawn here."""
+        return Quota(self.below(WHOLE))
+
+
+class Quota:
+    """Takes a share of the cases as evenly as whole numbers allow, where chance would cluster."""
+
+    def __init__(self, start: int) -> None:
+        self._owed = start
+
+    def takes(self, share: int) -> bool:
+        """Whether this case is one of so many in a thousand."""
+        self._owed += share
+        taken = self._owed >= WHOLE
+        if taken:
+            self._owed -= WHOLE
+        return taken
+
+
+def dice_of(seed: int, phrase: int) -> list[Dice]:
+    """The dice of all layers for one phrase, drawn in one go; phrase 0 is the piece as a whole."""
+    source = Philox(key=seed, counter=phrase << _PHRASE_BITS)
+    drawn = source.random_raw(_AT_ONCE * len(Layer)).tolist()
+    return [
+        Dice(seed, layer, phrase, drawn[layer * _AT_ONCE : (layer + 1) * _AT_ONCE])
+        for layer in Layer
+    ]

@@ -1,19 +1,13 @@
-"""What a piece consists of: bars in phrases, phrases in sections, and a last chord that fits.
+"""What a piece consists of: phrases with their bars, and a last chord.
 
-Each bar knows where it comes from: what returns does so note for note, varied, moved, or in rhythm
-alone.
+A phrase knows all that is decided before its notes: its key, how it ends, who plays and how, and
+which theme its bars come from. So it can be composed from what is carried over from the one before.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
-from harmonic_music.composing.dice import WHOLE
-from harmonic_music.score import TICKS_PER_BEAT
-
-BEATS_PER_BAR = 4
-BAR = BEATS_PER_BAR * TICKS_PER_BEAT
-BARS_PER_PHRASE = 4
-PHRASES_PER_SECTION = 4
+from harmonic_music.theory.scales import ScaleShape
 
 
 class Cadence(Enum):
@@ -33,92 +27,129 @@ class Treatment(Enum):
     SEQUENCE = 2
     VARIED = 3
     LITERAL = 4
+    INVERTED = 5
+    FRAGMENT = 6
+    AUGMENTED = 7
+    ORNAMENTED = 8
+    REHARMONISED = 9
+
+
+#: Treatments that leave a bar's chords as they were.
+_SAME_CHORDS = frozenset({Treatment.LITERAL, Treatment.VARIED, Treatment.ORNAMENTED})
+#: Treatments of which no pitch comes from anywhere.
+FREE = frozenset({Treatment.NEW, Treatment.RHYTHM})
+
+
+class Role(Enum):
+    """What a phrase is for."""
+
+    INTRO = 0
+    THEME = 1
+    CONTRAST = 2
+    DEVELOPMENT = 3
+    RETURN = 4
+    CLIMAX = 5
+    CODA = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A key: its scale and the pitch class of its tonic."""
+
+    scale: ScaleShape
+    tonic: int
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar and its place: the ``place``-th of ``phrase_bars``; energy is in percent.
+    """A bar at its place in a phrase.
 
-    It comes from the bar numbered ``origin``, if from any, by its ``treatment``.
+    It comes from the bar numbered ``source`` of the phrase's theme, or of the phrase itself where
+    it is its ``own``, if from any.
     """
 
     onset: int
     length: int
-    phrase: int
     place: int
-    phrase_bars: int
-    cadence: Cadence
-    section: str
-    energy: int
-    origin: int | None = None
     treatment: Treatment = Treatment.NEW
-
-    @property
-    def section_number(self) -> int:
-        """The section's place in the piece: the same letter may come several times."""
-        return self.phrase // PHRASES_PER_SECTION
-
-    @property
-    def is_first(self) -> bool:
-        """Whether a phrase begins here."""
-        return self.place == 0
-
-    @property
-    def is_last(self) -> bool:
-        """Whether a phrase ends here."""
-        return self.place == self.phrase_bars - 1
-
-    @property
-    def keeps_pitches(self) -> bool:
-        """Whether its melody is that of the bar that it comes from, or nearly."""
-        return self.treatment in {Treatment.LITERAL, Treatment.VARIED, Treatment.SEQUENCE}
+    source: int | None = None
+    own: bool = False
 
     @property
     def keeps_chords(self) -> bool:
         """Whether it has the chords of the bar that it comes from."""
-        return self.treatment in {Treatment.LITERAL, Treatment.VARIED}
+        return self.treatment in _SAME_CHORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Players:
+    """Who plays in a phrase; ``alone`` counts the bars that the melody begins alone."""
+
+    melody: bool = True
+    pads: bool = True
+    bass: bool = True
+    counter: bool = False
+    doubles: bool = False
+    drums: bool = False
+    alone: int = 0
+    breaks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase of ``whole`` bars: the last chord's is one of them where the phrase is ``closing``.
+
+    ``energy`` is in percent. ``leads_to`` is the key of the next phrase where that is another one.
+    A phrase that is ``elided`` ends on the first note of the next. ``climbs`` and ``sinks`` say
+    that the melody has its highest or its lowest note here.
+    """
+
+    number: int
+    bars: tuple[Bar, ...]
+    whole: int
+    section: str
+    theme: str
+    role: Role
+    cadence: Cadence
+    key: Field
+    energy: int
+    figure: str
+    bass: str
+    players: Players
+    leads_to: Field | None = None
+    elided: bool = False
+    closing: bool = False
+    climbs: bool = False
+    sinks: bool = False
+
+    @property
+    def onset(self) -> int:
+        """The tick at which it begins."""
+        return self.bars[0].onset
+
+    @property
+    def end(self) -> int:
+        """The first tick after its bars."""
+        return self.bars[-1].onset + self.bars[-1].length
+
+    def is_last(self, bar: Bar) -> bool:
+        """Whether the phrase ends with this bar."""
+        return bar.place == self.whole - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The bars, then the last chord from ``goal`` to ``end``."""
+    """The phrases, then the last chord from ``goal`` to ``end``."""
 
-    bars: tuple[Bar, ...]
+    phrases: tuple[Phrase, ...]
     goal: int
     end: int
-    climax: int
 
     @property
-    def sections(self) -> int:
-        """How many sections there are."""
-        return self.bars[-1].section_number + 1 if self.bars else 0
-
-    @property
-    def extremes(self) -> tuple[int, int]:
-        """The phrases with the melody's highest note and its lowest: of those that bring new bars.
-
-        The highest comes about so many thousandths into the piece as ``climax`` says.
-        """
-        fresh = sorted({bar.phrase for bar in self.bars if not bar.keeps_pitches})
-        if not fresh:
-            return 0, 0
-        last = self.bars[-1].phrase
-        highest = min(fresh, key=lambda phrase: (abs(WHOLE * phrase - self.climax * last), phrase))
-        others = [phrase for phrase in fresh if phrase != highest] or fresh
-        return highest, min(
-            others, key=lambda phrase: (abs(WHOLE * phrase - (WHOLE - self.climax) * last), phrase)
-        )
-
-    def passages(self) -> list[list[Bar]]:
-        """The bars in stretches that are written at once: a phrase, or its parts.
-
-        A bar that repeats one of its own phrase begins another: what it repeats must be there.
-        """
-        found: list[list[Bar]] = []
-        for bar in self.bars:
-            start = len(self.bars) if not found else found[-1][0].onset // BAR
-            repeats = bar.origin is not None and bar.origin >= start
-            if bar.is_first or repeats:
-                found.append([])
-            found[-1].append(bar)
+    def sections(self) -> list[tuple[int, str]]:
+        """Where sections begin, and their names."""
+        found: list[tuple[int, str]] = []
+        for phrase in self.phrases:
+            if not found or found[-1][1] != phrase.section:
+                found.append((phrase.onset, phrase.section))
         return found

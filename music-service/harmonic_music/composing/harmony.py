@@ -1,7 +1,8 @@
-"""Chords for every bar, phrase by phrase on the way to its cadence.
+"""Chords for every bar of a phrase, on the way to its cadence.
 
 Consonance decides how often the usual degree is taken, and how rough a chord sounds; how many
-chords a bar has is the piece's own. Below full harmony, dominants may borrow their leading tone.
+chords a bar has is the piece's own. Below full harmony, dominants borrow their leading tone, and
+chords are borrowed from the parallel key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,23 @@ from dataclasses import dataclass, replace
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import BAR, Bar, Cadence, Form
+from harmonic_music.composing.form import Bar, Cadence, Field, Phrase, Treatment
 from harmonic_music.composing.lattice import walk
 from harmonic_music.score import TICKS_PER_BEAT
-from harmonic_music.theory.chords import MAX_ROUGHNESS, Chord, Voices, as_dominant, chord_on
+from harmonic_music.styles.catalogue import Style
+from harmonic_music.theory.chords import (
+    MAX_ROUGHNESS,
+    Chord,
+    Voices,
+    as_dominant,
+    as_minor,
+    blues_chord,
+    chord_on,
+    flattened,
+)
 from harmonic_music.theory.intervals import OCTAVE
-from harmonic_music.theory.progressions import movement, usualness
-from harmonic_music.theory.scales import Function, ScaleShape
+from harmonic_music.theory.progressions import BLUES, BLUES_QUICK, movement, usualness
+from harmonic_music.theory.scales import Function
 
 #: What the last chord of a phrase does, by its cadence; a deceptive one has another in its place.
 _GOALS = {
@@ -28,30 +39,32 @@ _GOALS = {
 _APPROACH = {Function.DOMINANT: 24, Function.AWAY: 3}
 #: The share of chords that begin a piece at home.
 _FIRST_AT_HOME = 850
-#: Of two chords, those that divide the bar in halves; the others come with the fourth beat.
-_HALVED = 850
+#: Of two chords, those that divide the bar in halves; the others come with the last beat.
+_HALVED = 800
 #: Without any consonance, so much of what is usual gives way to one weight for all.
 _WANDERING, _ONE_FOR_ALL = 700, 8
-#: By so much of the way from full harmony a dominant in minor, and one within, borrows its third.
-_LEADING_PERCENT, _APPLIED_PERCENT = 250, 45
-#: How rough a chord is grows with the square of what consonance lacks, and faster further on.
-_ROUGHNESS_RANGE, _ROUGHNESS_START = 4, 400
+#: By so much of the way from full harmony a dominant in minor, one within, and a chord of the
+#: parallel key borrows its tones, in percent.
+_LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
+#: How rough chords are without any consonance, in thousandths of a step from mild to harsh.
+_ROUGHEST = 3450
 _DIATONIC = 7
-_FOURTH = 5
+_MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """A chord from ``onset`` on for ``length`` ticks.
 
-    ``voices`` are what the upper voices sound of it, ``bass`` what the bass does.
+    ``voices`` are what the upper voices sound of it, ``bass`` what the bass does: the first of
+    these tones, or another one for the line's sake.
     """
 
     onset: int
     length: int
     chord: Chord
     voices: Voices
-    bass: int
+    bass: tuple[int, ...]
 
     @property
     def end(self) -> int:
@@ -60,142 +73,238 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class ChordSlot:
+    """A chord's place in a bar and its degree; ``chromatic`` says that it may borrow tones."""
+
     offset: int
     length: int
     degree: int | None = None
 
 
-class Harmony:
-    """The chords of a piece: the spans of each bar, and the last chord."""
+#: The chords of a theme's bars.
+Progression = tuple[tuple[ChordSlot, ...], ...]
 
-    def __init__(
+
+class Harmonist:
+    """Knows which chords follow one another in one piece."""
+
+    def __init__(self, style: Style, character: Character, colour: "Colour") -> None:
+        self._character, self._colour = character, colour
+        low, high = style.moving
+        self._moving = low + (high - low) * character.moving // WHOLE
+        self._pulse = style.meter.pulse * TICKS_PER_BEAT // 12
+        self._usual: dict[Field, tuple[list[int], list[list[int]]]] = {}
+
+    def slots(
         self,
-        form: Form,
-        key: tuple[ScaleShape, int],
-        character: Character,
+        phrase: Phrase,
+        known: Progression,
+        before: int | None,
         dice: Dice,
-        colour: "Colour",
-    ) -> None:
-        scale, tonic = self._scale, self._tonic = key
-        self._character, self._dice, self._colour = character, dice, colour
-        self._usual = [
-            colour.flattened(usualness(scale, degree)) for degree in range(len(scale.steps))
-        ]
-        self._moves = [
-            [movement(scale, one, other) for other in range(len(scale.steps))]
-            for one in range(len(scale.steps))
-        ]
-        self._slots: list[list[_Slot]] = []
-        home = chord_on(scale, 0, tonic)
-        self.goal = Span(form.goal, form.end - form.goal, home, home.triad, home.root)
-        passages = form.passages()
-        for bars in passages:
-            self._plan(bars, ends=bars is passages[-1])
-        self.bars: list[list[Span]] = []
-        for bar, slots in zip(form.bars, self._slots, strict=True):
-            if bar.origin is not None and bar.keeps_chords and bar.length == BAR:
-                self.bars.append(self._again(bar, slots, form.bars[bar.origin]))
-            else:
-                self.bars.append(self._spans(bar, slots))
+        *,
+        melody: Sequence[Sequence[int]] = (),
+    ) -> list[list[ChordSlot]]:
+        """The chords of a phrase's bars by degree; ``known`` are those of its theme.
 
-    def _plan(self, bars: Sequence[Bar], *, ends: bool) -> None:
-        """The slots of a phrase's bars, each with its degree."""
-        rows = [self._divided(bar) for bar in bars]
-        flat = [slot for row in rows for slot in row]
-        moments = [self._options(slot) for slot in flat]
-        self._bind(bars[-1], rows, moments, ends=ends)
-        if bars[0].onset == 0 and len(moments) > 1 and self._dice.chance(_FIRST_AT_HOME):
+        ``melody`` are the degrees that its bars are sung on: where they come back over other
+        chords, these suit them.
+        """
+        rows: list[list[ChordSlot]] = []
+        for bar in phrase.bars:
+            rows.append(self._divided(phrase, bar, rows, known, dice))
+        usual, moves = self._weights(phrase.key)
+        moments: list[Mapping[int, int]] = []
+        for bar, row in zip(phrase.bars, rows, strict=True):
+            free: Mapping[int, int] = dict(enumerate(usual))
+            if bar.treatment is Treatment.REHARMONISED and bar.source is not None:
+                free = _under(melody[bar.source : bar.source + 1], usual, phrase.key)
+            moments += [free if slot.degree is None else {slot.degree: 1} for slot in row]
+        self._bind(phrase, rows, moments, usual)
+        if phrase.onset == 0 and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
-        before = self._slots[-1][-1].degree if self._slots else None
-        degrees = iter(walk(moments, self._moves, before, self._dice.place))
-        self._slots += [[replace(slot, degree=next(degrees)) for slot in row] for row in rows]
+        degrees = iter(walk(moments, moves, before, dice.place))
+        return [[replace(slot, degree=next(degrees)) for slot in row] for row in rows]
 
-    def _divided(self, bar: Bar) -> list[_Slot]:
-        if bar.origin is not None and bar.keeps_chords:
-            return self._slots[bar.origin]
-        moving = self._dice.chance(self._character.moving)
-        halved = self._dice.chance(_HALVED)
-        if bar.length < BAR:
-            if bar.length < 2 * TICKS_PER_BEAT:
-                return [_Slot(0, bar.length)]
-            first = bar.length // 2 // TICKS_PER_BEAT * TICKS_PER_BEAT
-        elif not moving or bar.is_last:
-            return [_Slot(0, bar.length)]
-        else:
-            first = BAR // 2 if halved else BAR - TICKS_PER_BEAT
-        return [_Slot(0, first), _Slot(first, bar.length - first)]
+    def _weights(self, key: Field) -> tuple[list[int], list[list[int]]]:
+        if key not in self._usual:
+            scale = key.scale
+            degrees = range(len(scale.steps))
+            self._usual[key] = (
+                [self._colour.flattened(usualness(scale, degree)) for degree in degrees],
+                [[movement(scale, one, other) for other in degrees] for one in degrees],
+            )
+        return self._usual[key]
 
-    def _options(self, slot: _Slot) -> Mapping[int, int]:
-        if slot.degree is not None:
-            return {slot.degree: 1}
-        return dict(enumerate(self._usual))
+    def _divided(
+        self,
+        phrase: Phrase,
+        bar: Bar,
+        rows: Sequence[Sequence[ChordSlot]],
+        known: Progression,
+        dice: Dice,
+    ) -> list[ChordSlot]:
+        moving, halved = dice.chance(self._moving), dice.chance(_HALVED)
+        if bar.source is not None and bar.keeps_chords:
+            source = rows if bar.own else known
+            if bar.source < len(source):
+                return list(source[bar.source])
+        if bar.length < 2 * self._pulse or (bar.length < 4 * self._pulse and not moving):
+            return [ChordSlot(0, bar.length)]
+        if not moving or (phrase.is_last(bar) and not phrase.elided):
+            return [ChordSlot(0, bar.length)]
+        first = bar.length - self._pulse
+        if halved and bar.length % (2 * self._pulse) == 0:
+            first = bar.length // 2
+        return [ChordSlot(0, first), ChordSlot(first, bar.length - first)]
 
     def _bind(
         self,
-        last: Bar,
-        rows: Sequence[Sequence[_Slot]],
+        phrase: Phrase,
+        rows: Sequence[Sequence[ChordSlot]],
         moments: list[Mapping[int, int]],
-        *,
-        ends: bool,
+        usual: Sequence[int],
     ) -> None:
         """Have the phrase's end close as it should."""
-        if rows[-1][-1].degree is not None or not (last.is_last or ends):
-            return
-        carriers = self._scale.carrying
-        if ends:
+        scale = phrase.key.scale
+        if phrase.closing:
             # The piece's last chord follows: what leads to it.
-            moments[-1] = {
-                degree: weight * factor
-                for function, factor in _APPROACH.items()
-                for degree, weight in self._weights(carriers(function)).items()
-            }
+            moments[-1] = self._approach(phrase, usual)
             return
-        goal = carriers(_GOALS[last.cadence])
-        if last.cadence is Cadence.DECEPTIVE:
-            moments[-1] = dict.fromkeys(goal[1:], 1)
-        elif last.cadence is Cadence.OPEN:
-            moments[-1] = self._weights(goal)
+        if rows[-1][-1].degree is not None:
+            return
+        goal = scale.carrying(_GOALS[phrase.cadence])
+        stable = [
+            degree
+            for degree in goal
+            if degree == 0 or chord_on(scale, degree, phrase.key.tonic).is_stable
+        ] or list(goal)
+        if phrase.cadence is Cadence.DECEPTIVE:
+            moments[-1] = dict.fromkeys([d for d in stable if d != goal[0]] or stable, 1)
+        elif phrase.cadence is Cadence.OPEN:
+            moments[-1] = {degree: usual[degree] for degree in stable}
         else:
-            moments[-1] = {goal[0]: 1}
-        closes = last.cadence in {Cadence.CLOSED, Cadence.DECEPTIVE}
+            moments[-1] = {stable[0]: 1}
+        closes = phrase.cadence in {Cadence.CLOSED, Cadence.DECEPTIVE}
         if closes and len(moments) > 1 and len(moments[-2]) > 1:
             before = dict(moments[-2])
             for function, factor in _APPROACH.items():
-                for degree in carriers(function):
+                for degree in scale.carrying(function):
                     before[degree] *= factor
             moments[-2] = before
 
-    def _weights(self, degrees: Sequence[int]) -> dict[int, int]:
-        return {degree: self._usual[degree] for degree in degrees}
+    def _approach(self, phrase: Phrase, usual: Sequence[int]) -> dict[int, int]:
+        """The dominants that lead to the last chord: that on the fifth, if its third may lead."""
+        key = phrase.key
+        found = {
+            degree: usual[degree]
+            for degree in key.scale.carrying(Function.DOMINANT)
+            if chord_on(key.scale, degree, key.tonic).is_stable
+        }
+        on_fifth = {d: w for d, w in found.items() if key.scale.steps[d] == _FIFTH}
+        if on_fifth and self._colour.leads:
+            return on_fifth
+        return found or dict.fromkeys(key.scale.carrying(Function.DOMINANT), 1)
 
-    def _again(self, bar: Bar, slots: Sequence[_Slot], origin: Bar) -> list[Span]:
-        known = self.bars[origin.onset // BAR]
-        return [
-            replace(span, onset=bar.onset + slot.offset)
-            for span, slot in zip(known, slots, strict=True)
-        ]
+    def spans(
+        self, phrase: Phrase, rows: Sequence[Sequence[ChordSlot]], dice: Dice
+    ) -> list[list[Span]]:
+        """The chords themselves."""
+        colour = self._colour
+        colour.begin(dice)
+        flat = [(bar, slot) for bar, row in zip(phrase.bars, rows, strict=True) for slot in row]
+        found: list[list[Span]] = [[] for _ in phrase.bars]
+        for number, (bar, slot) in enumerate(flat):
+            is_final = number == len(flat) - 1
+            following = 0 if is_final else flat[number + 1][1].degree or 0
+            settled = phrase.is_last(bar) and bar.onset + slot.offset + slot.length == phrase.end
+            if is_final and phrase.leads_to is not None:
+                chord = self._leading_over(phrase.leads_to)
+            else:
+                known = following if not is_final or phrase.closing else None
+                chord = self._chord(phrase.key, slot.degree or 0, known, settled=settled)
+                if is_final and phrase.closing:
+                    chord = self._closing(phrase.key, chord)
+            voices = chord.upper_voices(colour.roughness(settled=settled))
+            bound = settled or (is_final and phrase.closing) or (phrase.onset == 0 and number == 0)
+            inverted = dice.chance(self._character.inverted)
+            low = (chord.root,) if bound or not inverted else (chord.third, chord.root)
+            found[bar.place].append(Span(bar.onset + slot.offset, slot.length, chord, voices, low))
+        return found
 
-    def _spans(self, bar: Bar, slots: Sequence[_Slot]) -> list[Span]:
-        number = bar.onset // BAR
-        later = self._slots[number + 1][0] if number + 1 < len(self._slots) else _Slot(0, 0, 0)
-        spans = []
-        for slot, following in zip(slots, [*slots[1:], later], strict=True):
-            chord = self._chord(slot.degree or 0, following.degree or 0)
-            settled = bar.is_last and slot is slots[-1]
-            inverted = self._dice.chance(self._character.inverted)
-            low = chord.third if inverted and not settled and number else chord.root
-            voices = chord.upper_voices(self._colour.roughness(settled=settled))
-            spans.append(Span(bar.onset + slot.offset, slot.length, chord, voices, low))
-        return spans
+    def _chord(self, key: Field, degree: int, following: int | None, *, settled: bool) -> Chord:
+        scale, colour = key.scale, self._colour
+        chord = chord_on(scale, degree, key.tonic)
+        if len(scale.steps) != _DIATONIC or degree == 0:
+            return chord
+        if following is not None:
+            onward = chord_on(scale, following, key.tonic)
+            if (onward.root - chord.root) % OCTAVE == _FOURTH:
+                return as_dominant(chord) if colour.borrows(to_home=following == 0) else chord
+        is_subdominant = (chord.root - key.tonic) % OCTAVE == _FOURTH
+        is_major = (chord.third - chord.root) % OCTAVE == _MAJOR_THIRD
+        if not settled and colour.mixes():
+            if is_subdominant and is_major:
+                return as_minor(chord)
+            if not is_major and (chord.root - key.tonic) % OCTAVE in {9, 11}:
+                return flattened(chord)
+        return chord
 
-    def _chord(self, degree: int, following: int) -> Chord:
-        chord = chord_on(self._scale, degree, self._tonic)
-        onward = chord_on(self._scale, following, self._tonic)
-        leads = (onward.root - chord.root) % OCTAVE == _FOURTH
-        borrows = self._colour.borrows(to_home=following == 0)
-        usable = len(self._scale.steps) == _DIATONIC and degree != 0
-        return as_dominant(chord) if leads and borrows and usable else chord
+    def _closing(self, key: Field, chord: Chord) -> Chord:
+        """The last chord but one: where it may, its third leads to the tonic."""
+        leads = self._colour.leads and (key.tonic - chord.root) % OCTAVE == _FOURTH
+        return as_dominant(chord) if leads and len(key.scale.steps) == _DIATONIC else chord
+
+    @staticmethod
+    def _leading_over(key: Field) -> Chord:
+        """The dominant of the key that comes next."""
+        scale = key.scale
+        degree = scale.carrying(Function.DOMINANT)[0]
+        chord = chord_on(scale, degree, key.tonic)
+        if (key.tonic - chord.root) % OCTAVE == _FOURTH and len(scale.steps) == _DIATONIC:
+            return as_dominant(chord)
+        return chord
+
+    def blues(self, phrase: Phrase, number_in_chorus: int, dice: Dice) -> list[list[Span]]:
+        """The chords of a phrase of the blues: a third of its twelve bars."""
+        self._colour.begin(dice)
+        key = phrase.key
+        tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+        scheme = BLUES_QUICK if self._character.moving > WHOLE // 2 else BLUES
+        third = scheme[number_in_chorus % len(scheme)]
+        found = []
+        for bar in phrase.bars:
+            place = bar.place
+            if phrase.whole not in {4, 5}:
+                place = bar.place * 4 // phrase.whole
+            up = third[min(place, len(third) - 1)]
+            if phrase.closing and bar is phrase.bars[-1]:
+                # The turnaround before the last chord: nothing but the dominant leads there.
+                up = third[min(place, len(third) - 1)] or _FIFTH
+            chord = blues_chord((key.tonic + up) % OCTAVE, tones)
+            way = min(self._colour.roughness(settled=False), len(chord.coloured) - 1)
+            found.append([Span(bar.onset, bar.length, chord, chord.coloured[way], (chord.root,))])
+        return found
+
+
+def _under(melody: Sequence[Sequence[int]], usual: Sequence[int], key: Field) -> Mapping[int, int]:
+    """How well each chord suits to be under a bar's melody: by how much of it belongs to both."""
+    steps = key.scale.steps
+    sung = [(key.tonic + steps[degree % len(steps)]) % OCTAVE for bar in melody for degree in bar]
+    return {
+        degree: 1
+        + weight * sum(tone in chord_on(key.scale, degree, key.tonic).triad for tone in sung) ** 2
+        for degree, weight in enumerate(usual)
+    }
+
+
+def last_span(key: Field, goal: int, end: int) -> Span:
+    """The piece's last chord."""
+    if key.scale.is_blues:
+        tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+        chord = blues_chord(key.tonic, tones)
+        return Span(goal, end - goal, chord, chord.coloured[0], (chord.root,))
+    chord = chord_on(key.scale, 0, key.tonic)
+    return Span(goal, end - goal, chord, chord.resting, (chord.root,))
 
 
 class Colour:
@@ -204,7 +313,17 @@ class Colour:
     def __init__(self, consonance: int, chromatic: int, dice: Dice) -> None:
         self._consonance = consonance
         self._chromatic = chromatic
-        self._dice = dice
+        self.begin(dice)
+
+    def begin(self, dice: Dice) -> None:
+        """Begin a phrase: what is borrowed is spread over it, and how rough its chords are."""
+        self._home, self._applied, self._mixed = dice.quota(), dice.quota(), dice.quota()
+        self._rough = dice.quota()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the last dominant has a leading tone, if the scale has it or not."""
+        return self._chromatic > 0
 
     def flattened(self, weight: int) -> int:
         """A weight, the nearer to all others the less consonance there is."""
@@ -213,14 +332,16 @@ class Colour:
 
     def roughness(self, *, settled: bool) -> int:
         """How rough the next chord sounds."""
-        discord = WHOLE - self._consonance
-        wanted = _ROUGHNESS_RANGE * discord * discord * (discord + _ROUGHNESS_START)
-        wanted //= WHOLE * (WHOLE + _ROUGHNESS_START)
-        wanted += self._dice.below(WHOLE)
-        roughness = min(wanted // WHOLE, MAX_ROUGHNESS)
+        whole, rest = divmod(_ROUGHEST * (WHOLE - self._consonance) // WHOLE, WHOLE)
+        roughness = min(whole + self._rough.takes(rest), MAX_ROUGHNESS)
         return max(0, roughness - 1) if settled else roughness
 
     def borrows(self, *, to_home: bool) -> bool:
         """Whether a dominant takes the leading tone that the scale does not have."""
-        percent = _LEADING_PERCENT if to_home else _APPLIED_PERCENT
-        return self._dice.chance(self._chromatic * percent // 100)
+        if to_home:
+            return self._home.takes(min(WHOLE, self._chromatic * _LEADING_PERCENT // 100))
+        return self._applied.takes(min(WHOLE, self._chromatic * _APPLIED_PERCENT // 100))
+
+    def mixes(self) -> bool:
+        """Whether a chord is borrowed from the parallel key."""
+        return self._mixed.takes(self._chromatic * _MIXTURE_PERCENT // 100)

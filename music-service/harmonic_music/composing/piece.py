@@ -1,106 +1,115 @@
-"""A piece from a request: the layers one after the other, each on what the ones before it made."""
+"""A piece from a request: a plan, then phrase by phrase what is carried from one to the next."""
 
 from dataclasses import dataclass
 
-from harmonic_music.composing.accompaniment import Accompaniment
-from harmonic_music.composing.articulation import SOUNDING_PERCENT, disentangled, lengths
+from harmonic_music.composing.carried import FIRST_THEME, Carried
 from harmonic_music.composing.character import character_of
-from harmonic_music.composing.dice import Dice, Layer
-from harmonic_music.composing.dynamics import Dynamics
-from harmonic_music.composing.form import BAR, Form
-from harmonic_music.composing.harmony import Colour, Harmony
-from harmonic_music.composing.ladder import Ladder
-from harmonic_music.composing.melody import Melodist
+from harmonic_music.composing.dice import Dice, Layer, dice_of
+from harmonic_music.composing.drumming import DrumStroke
+from harmonic_music.composing.ensemble import Ensemble
+from harmonic_music.composing.form import Field, Form
+from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.planning import lay_out
-from harmonic_music.composing.rhythm import Rhythm
+from harmonic_music.composing.playing import Timing, disentangled, slowing_ticks
 from harmonic_music.composing.shape import shape_of
-from harmonic_music.composing.singing import Singer
-from harmonic_music.score import Score, ScoreNote, Section, Voice, whole_ticks
+from harmonic_music.score import TICKS_PER_BEAT, Score, ScoreNote, Section, Voice, whole_ticks
+from harmonic_music.styles.catalogue import STYLES, Style
 from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 #: Another number stands for other notes from the same request: raised whenever they change.
-COMPOSER_VERSION = 2
-#: A piece has about so many notes at most: a long and fast one is thinned to them.
-MOST_NOTES = 2300
-MOST_MELODY_NOTES = 1300
+COMPOSER_VERSION = 3
+#: A piece has about so many notes at most, and so many strokes of the drums: a long and fast one
+#: is thinned to them.
+MOST_NOTES, MOST_STROKES = 4400, 1200
 
 
 @dataclass(frozen=True, slots=True)
 class CompositionRequest:
-    """All that a piece follows from: the same request makes the same piece."""
+    """All that a piece follows from: the same request makes the same piece.
+
+    Without a ``style`` one is drawn. With a ``theme``, the piece answers another that had it.
+    """
 
     music: MusicParameters
     physics: PhysicsParameters
     duration: float
     seed: int
+    style: str | None = None
+    theme: Theme | None = None
 
 
 def compose(request: CompositionRequest) -> Score:
     """The piece that was asked for."""
     music = request.music
     shape = shape_of(music, request.physics)
-    scale, tonic = SCALES[music.scale], pitch_class(music.key)
-    dice = {layer: Dice(request.seed, layer) for layer in Layer}
+    home = Field(SCALES[music.scale], pitch_class(music.key))
+    dice = dice_of(request.seed, 0)
     character = character_of(dice[Layer.CHARACTER])
+    style = style_of(request, home, dice[Layer.STYLE])
     ticks = whole_ticks(request.duration, shape.tempo)
-    form = lay_out(ticks, character, dice[Layer.FORM])
-    colour = Colour(shape.consonance, shape.chromatic, dice[Layer.COLOUR])
-    harmony = Harmony(form, (scale, tonic), character, dice[Layer.HARMONY], colour)
-    bars = max(1, -(-ticks // BAR))
-    rhythm = Rhythm(
-        form, shape.liveliness, MOST_MELODY_NOTES // bars, character, dice[Layer.RHYTHM]
-    )
-    ladder = Ladder(scale, tonic, shape.width, character)
-    singer = Singer(ladder, scale, shape, character, dice[Layer.MELODY])
-    melodist = Melodist(ladder, ladder.transitions(character), singer, dice[Layer.MELODY])
-    melody = melodist.write(form, harmony, rhythm.bars)
-    accompaniment = Accompaniment(
-        form,
-        harmony,
-        shape.liveliness,
-        (MOST_NOTES - len(melody)) // bars,
-        dice[Layer.ACCOMPANIMENT],
-    )
-    parts = {
-        Voice.MELODY: melody,
-        Voice.PADS: accompaniment.pads(),
-        Voice.BASS: accompaniment.bass(),
-    }
-    touch = dice[Layer.DYNAMICS]
-    dynamics = Dynamics(form, ladder.height(50), touch)
-    notes = [
-        ScoreNote(tone.onset, voice, tone.pitch, length, velocity)
-        for voice, part in parts.items()
-        for tone, length, velocity in zip(
-            part,
-            lengths(
-                part,
-                SOUNDING_PERCENT[voice] + (character.touch if voice is Voice.MELODY else 0),
-                shape.length_percent,
-                form,
-                touch,
-            ),
-            dynamics.velocities(voice, part),
-            strict=True,
+    written = ticks - slowing_ticks(style, ticks)
+    theme = request.theme
+    if theme is not None:
+        theme = theme.fitted(
+            style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT, len(home.scale.steps)
         )
-    ]
+    answered = len(theme.melody) if theme else 0
+    plan = dice[Layer.FORM]
+    form = lay_out(written, style, character, (home, shape.chromatic), dice=plan, answered=answered)
+    beats = max(1, ticks // TICKS_PER_BEAT)
+    room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (UNITS_PER_BEAT * beats)
+    ensemble = Ensemble(style, shape, character, home, room=room, dice=dice)
+    carried = Carried().remembering(FIRST_THEME, theme) if theme else Carried()
+    notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
+    events = disentangled(notes)
+    timing = Timing(style, form, ticks)
+    uneven = dice[Layer.DYNAMICS]
     return Score(
         key=music.key,
         scale=music.scale,
         tempo=shape.tempo,
         duration=request.duration,
-        events=tuple(disentangled(notes)),
-        sections=_sections(form),
-        phrases=tuple(bar.onset for bar in form.bars if bar.is_first),
+        events=tuple(events),
+        sections=tuple(Section(onset, name) for onset, name in form.sections),
+        phrases=tuple(phrase.onset for phrase in form.phrases),
+        style=style.name,
+        meter=style.meter,
+        programs=dict(zip(Voice, style.programs, strict=True)),
+        played=timing.played(events, uneven),
+        strokes=timing.strokes(strokes, uneven),
+        theme=own.written() if own else None,
     )
 
 
-def _sections(form: Form) -> tuple[Section, ...]:
-    """Where sections begin, and their letters."""
-    found: list[Section] = []
-    for bar in form.bars:
-        if not found or found[-1].name != bar.section:
-            found.append(Section(bar.onset, bar.section))
-    return tuple(found)
+def _performed(
+    seed: int, form: Form, ensemble: Ensemble, home: Field, carried: Carried
+) -> tuple[list[ScoreNote], list[DrumStroke], Theme | None]:
+    """All phrases and the last chord; and the theme that the piece may be answered by."""
+    notes: list[ScoreNote] = []
+    strokes: list[DrumStroke] = []
+    for phrase in form.phrases:
+        dice = dice_of(seed, phrase.number + 1)
+        goal = (form.goal, form.end) if phrase.closing else None
+        played, carried = ensemble.phrase(phrase, carried, goal=goal, end=form.end, dice=dice)
+        notes += played.notes
+        strokes += played.strokes
+    notes += ensemble.last_chord(home, (form.goal, form.end), carried)
+    return notes, strokes, carried.themes.get(FIRST_THEME)
+
+
+def style_of(request: CompositionRequest, home: Field, dice: Dice) -> Style:
+    """The style that was asked for, or one drawn: the blues has its own, an answer the meter."""
+    bar = request.theme.bar if request.theme else 0
+    drawn = dice.weighted(
+        tuple(STYLES.values()),
+        [
+            style.usual if bar in {0, style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT} else 0
+            for style in STYLES.values()
+        ],
+    )
+    if request.style is not None:
+        return STYLES[request.style]
+    return STYLES["blues"] if home.scale.is_blues else drawn

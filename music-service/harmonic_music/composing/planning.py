@@ -1,54 +1,94 @@
-"""The plan of a piece, made before any note of it.
+"""The plan of a piece, made before any note of it: phrases, their themes, cadences and keys.
 
-Phrases have four bars. Four of them are a section, in one of the orders that are usual in songs,
-from a theme and its return to a new one each time; two make an antecedent and a consequent as
-William Caplin describes them (*Classical Form*, 1998). Sections follow as a rondo. A piece too
+Phrases have four bars. Up to four of them are a section, in one of the orders that are usual in
+songs; two make an antecedent and a consequent as William Caplin describes them (*Classical Form*,
+1998). Sections follow as a rondo with an introduction and a coda where there is room. A piece too
 short for that is one phrase, or less: an upbeat and its goal.
 """
 
+from dataclasses import dataclass
+
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import (
-    BAR,
-    BARS_PER_PHRASE,
-    PHRASES_PER_SECTION,
-    Bar,
-    Cadence,
-    Form,
-    Treatment,
-)
+from harmonic_music.composing.form import Bar, Cadence, Field, Form, Phrase, Role, Treatment
+from harmonic_music.composing.keyplan import KeyPlan
+from harmonic_music.composing.staging import Staging
 from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.styles.catalogue import Style
+from harmonic_music.theory.meters import UNITS_PER_BEAT
 
+BARS_PER_PHRASE = 4
 #: A last phrase of fewer bars than this is joined to the one before.
 _SHORTEST_PHRASE_BARS = 3
 _SIXTEENTH = TICKS_PER_BEAT // 4
 #: The themes of a section's phrases, and how usual that order is.
-_ORDERS = {"AABA": 5, "ABAC": 4, "AABC": 4, "AABB": 3, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
-_RONDO = "ABACABADABA"
-_ENERGIES = {"A": 46, "B": 58, "C": 66, "D": 52}
-#: Of more sections than this, the last is the first once more; one of fewer phrases than this is
-#: its first theme alone.
-_CONTRASTED, _SHORT_SECTION = 2, 2
-#: What is added at the climax, two thirds into the piece.
-_CLIMAX_ENERGY = 16
+_ORDERS = {"AABA": 6, "ABAC": 4, "AABC": 4, "AABB": 2, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
+_FIRST_THEME = "AA"
+#: How a piece begins with the theme of another: it is known again, and goes elsewhere.
+_ANSWER = (Treatment.LITERAL, Treatment.ORNAMENTED, Treatment.SEQUENCE, Treatment.NEW)
+_RONDO, _DEVELOPING = "ABACABADABA", "D"
+#: The phrases of a section after the first, and how usual that is.
+_SECTION_SIZES = ((2, 5), (3, 2), (4, 5))
+#: A theme comes back note for note half as often after so many returns.
+_FRESH = 3
+#: From so many bars on, a piece has an introduction, and from so many a coda.
+_INTRODUCED_BARS, _CODA_BARS = 22, 36
+_INTRODUCED, _LONG_INTRODUCTION = 650, 72
 
 
-def lay_out(ticks: int, character: Character, dice: Dice) -> Form:
-    """The plan of a piece of so many ticks."""
-    goal = goal_of(ticks)
-    count = goal // BAR
-    if count == 0:
-        short = (Bar(0, goal, 0, 0, 1, Cadence.HALF, "A", _ENERGIES["A"]),) if goal else ()
-        return Form(short, goal, ticks, character.climax)
-    planner = _Planner(character, dice)
-    bars = planner.bars(count)
-    return Form(tuple(bars), goal, ticks, character.climax)
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A phrase of the plan before its bars are known; ``within`` is its place in its section."""
+
+    length: int
+    section: str
+    theme: str
+    role: Role
+    within: int
+    ends_section: bool
 
 
-def goal_of(ticks: int) -> int:
+def lay_out(
+    ticks: int,
+    style: Style,
+    character: Character,
+    key: tuple[Field, int],
+    *,
+    dice: Dice,
+    answered: int = 0,
+) -> Form:
+    """The plan of a piece of so many ticks; ``key`` is its own and how far others may be.
+
+    ``answered`` counts the bars of another piece's theme that it begins with, and develops.
+    """
+    bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
+    goal = goal_of(ticks, bar)
+    whole = goal // bar
+    staging = Staging(style, character, dice)
+    keys = KeyPlan(*key, dice)
+    if key[0].scale.is_blues and whole:
+        slots = _choruses(whole + 1, dice)
+    else:
+        slots = _slots(whole + 1, dice) if whole else []
+    if not slots:
+        if not goal:
+            return Form((), goal, ticks)
+        bars = (Bar(0, goal, 0),)
+        slot = Slot(1, "A", "AA", Role.THEME, 0, ends_section=True)
+        return Form(
+            (staging.phrase(0, slot, bars, Cadence.CLOSED, keys=(key[0], None), count=1),),
+            goal,
+            ticks,
+        )
+    planner = _Planner(bar, character, staging, keys, dice)
+    planner.answered = answered
+    return Form(tuple(planner.phrases(slots)), goal, ticks)
+
+
+def goal_of(ticks: int, bar: int) -> int:
     """Where the last chord begins: it takes from half a bar to one and a half, if there is room."""
-    if ticks >= 2 * BAR:
-        return (ticks - BAR // 2) // BAR * BAR
+    if ticks >= 2 * bar:
+        return (ticks - bar // 2) // bar * bar
     if ticks >= 2 * TICKS_PER_BEAT:
         return ticks * 5 // 8 // TICKS_PER_BEAT * TICKS_PER_BEAT
     return ticks // 2 // _SIXTEENTH * _SIXTEENTH
@@ -67,112 +107,194 @@ def phrase_lengths(bars: int) -> list[int]:
     return [BARS_PER_PHRASE] * (whole - 1) + [BARS_PER_PHRASE + over]
 
 
+def _slots(bars: int, dice: Dice) -> list[Slot]:
+    """The phrases of a piece of so many bars."""
+    order = dice.weighted(tuple(_ORDERS), tuple(_ORDERS.values()))
+    slots: list[Slot] = []
+    introduced = bars >= _INTRODUCED_BARS and dice.chance(_INTRODUCED)
+    if introduced:
+        # A rest that would stretch the end goes to the beginning.
+        length = bars % BARS_PER_PHRASE if 0 < bars % BARS_PER_PHRASE < _SHORTEST_PHRASE_BARS else 2
+        if bars >= _LONG_INTRODUCTION and length > 1:
+            length += 2
+        slots.append(Slot(max(length, 2), "intro", "intro", Role.INTRO, 0, ends_section=True))
+        bars -= slots[0].length
+    lengths = phrase_lengths(bars)
+    coda = introduced and bars >= _CODA_BARS
+    count = len(lengths) - coda
+    number, place = 0, 0
+    while number < count:
+        sizes = [4] if place == 0 else [dice.weighted(*zip(*_SECTION_SIZES, strict=True))]
+        left = count - number
+        size = left if left <= sizes[0] + 1 else sizes[0]
+        last = number + size >= count
+        letter = _RONDO[place % len(_RONDO)]
+        if last and place > 1:
+            letter = "A"
+        for within in range(size):
+            # The last contrast develops what is known; the others bring something new.
+            source = "A" if letter == _DEVELOPING else letter
+            theme = source + (order + order)[within]
+            role = _role(letter, place, last=last)
+            slots.append(Slot(lengths[number], letter, theme, role, within, within == size - 1))
+            number += 1
+        place += 1
+    if coda:
+        slots.append(Slot(lengths[-1], "coda", "AA", Role.CODA, 0, ends_section=True))
+    return slots
+
+
+def _role(letter: str, place: int, *, last: bool) -> Role:
+    if letter == "A":
+        return Role.THEME if place == 0 else Role.CLIMAX if last else Role.RETURN
+    return Role.DEVELOPMENT if letter in "CD" else Role.CONTRAST
+
+
+def _choruses(bars: int, dice: Dice) -> list[Slot]:
+    """Choruses of twelve bars: three phrases each, the last bar the last chord's."""
+    count, over = divmod(bars, 3 * BARS_PER_PHRASE)
+    if not count:
+        return [
+            Slot(length, "A", "A" + "ABC"[number % 3], Role.THEME, number, ends_section=False)
+            for number, length in enumerate(phrase_lengths(bars))
+        ]
+    slots = []
+    while over:
+        length = over if over <= BARS_PER_PHRASE + 1 else BARS_PER_PHRASE
+        slots.append(Slot(length, "intro", "intro", Role.INTRO, 0, ends_section=over == length))
+        over -= length
+    for number in range(count):
+        letter = "A" if number in {0, count - 1} else dice.choice("ABC")
+        role = Role.THEME if number == 0 else Role.DEVELOPMENT
+        if number == count - 1 and count > 1:
+            role = Role.CLIMAX
+        themes = ("AA", "AA", "AB") if letter == "A" else (letter + "A", letter + "A", letter + "B")
+        slots += [
+            Slot(BARS_PER_PHRASE, letter, theme, role, within, within == len(themes) - 1)
+            for within, theme in enumerate(themes)
+        ]
+    return slots
+
+
 class _Planner:
-    """Decides phrase by phrase which theme it has, how it ends and where its bars come from."""
+    """Decides phrase by phrase how it ends, in which key, and where its bars come from."""
 
-    def __init__(self, character: Character, dice: Dice) -> None:
-        self._character = character
-        self._dice = dice
-        self._order = dice.weighted(tuple(_ORDERS), tuple(_ORDERS.values()))
-        self._first: dict[str, int] = {}
-        self._bars: list[Bar] = []
-        self.lengths: list[int] = []
-
-    def bars(self, count: int) -> list[Bar]:
-        """So many bars before the last chord."""
-        self.lengths = phrase_lengths(count + 1)
-        last = len(self.lengths) - 1
-        for number, length in enumerate(self.lengths):
-            own = length - 1 if number == last else length
-            section, theme = self._theme(number)
-            closing = number == last
-            self._phrase(number, own, length, section, theme, closing=closing)
-        return self._bars
-
-    def _theme(self, number: int) -> tuple[str, str]:
-        """A phrase's section, and its theme: the section's letter and that within it."""
-        sections = -(-len(self.lengths) // PHRASES_PER_SECTION)
-        place, within = divmod(number, PHRASES_PER_SECTION)
-        last = place == sections - 1
-        section = "A" if last and sections > _CONTRASTED else _RONDO[place % len(_RONDO)]
-        if last and place and number == len(self.lengths) - 1 and within < _SHORT_SECTION:
-            # A short last section is the first theme once more.
-            return section, "AA"
-        return section, section + self._order[within]
-
-    def _phrase(
-        self, number: int, own: int, whole: int, section: str, theme: str, *, closing: bool
+    def __init__(
+        self, bar: int, character: Character, staging: Staging, keys: KeyPlan, dice: Dice
     ) -> None:
-        first = self._first.get(theme)
-        cadence = self._cadence(number, returns=first is not None, closing=closing)
-        start = len(self._bars)
-        self._first.setdefault(theme, start)
-        peak = max(1, len(self.lengths) * 2 // 3)
-        rise = _CLIMAX_ENERGY * (peak - min(peak, abs(number - peak))) // peak
-        for place in range(own):
-            if first is None or place >= BARS_PER_PHRASE:
-                origin, treatment = self._fresh(start, place, is_last=place == whole - 1)
-            else:
-                origin = first + place
-                same_end = self._bars[origin].cadence is cadence
-                treatment = self._return(place, whole, same_end=same_end)
-            if closing and place == own - 1 and treatment is not Treatment.NEW:
-                # On the way to the last chord, nothing but the way matters.
-                treatment = Treatment.RHYTHM
-            if treatment is Treatment.NEW:
-                origin = None
-            self._bars.append(
-                Bar(
-                    onset=(start + place) * BAR,
-                    length=BAR,
-                    phrase=number,
-                    place=place,
-                    phrase_bars=whole,
-                    cadence=cadence,
-                    section=section,
-                    energy=_ENERGIES[section] + rise,
-                    origin=origin,
-                    treatment=treatment,
+        self._bar, self._character = bar, character
+        self._staging, self._keys, self._dice = staging, keys, dice
+        #: The bars of the theme of another piece.
+        self.answered = 0
+        #: By theme, its cadence and the number of its bars.
+        self._known: dict[str, tuple[Cadence, int]] = {}
+        #: How often each theme has come back.
+        self._returns: dict[str, int] = {}
+
+    def phrases(self, slots: list[Slot]) -> list[Phrase]:
+        """All of them."""
+        self._staging.stage(slots)
+        keys = self._keys.of(slots)
+        found: list[Phrase] = []
+        start = 0
+        for number, slot in enumerate(slots):
+            closing = number == len(slots) - 1
+            onward = None if closing or keys[number + 1] == keys[number] else keys[number + 1]
+            cadence = self._cadence(slot, closing=closing, leads=onward is not None)
+            count = slot.length - closing
+            bars = self._bars(slot, start, count, cadence, closing=closing)
+            self._known.setdefault(slot.theme, (cadence, count))
+            found.append(
+                self._staging.phrase(
+                    number, slot, bars, cadence, keys=(keys[number], onward), count=len(slots)
                 )
             )
+            start += count
+        return found
 
-    def _cadence(self, number: int, *, returns: bool, closing: bool) -> Cadence:
+    def _cadence(self, slot: Slot, *, closing: bool, leads: bool) -> Cadence:
         if closing:
             return Cadence.CLOSED
-        if number % PHRASES_PER_SECTION == PHRASES_PER_SECTION - 1:
-            return self._dice.weighted((Cadence.CLOSED, Cadence.HALF), (9, 1))
-        weights = (3, 8, 2, 5) if number % 2 == 0 and not returns else (7, 3, 2, 3)
+        if leads or slot.role is Role.INTRO:
+            return Cadence.HALF
+        if slot.ends_section:
+            return self._dice.weighted((Cadence.CLOSED, Cadence.HALF), (8, 2))
+        weights = (2, 8, 2, 6) if slot.within % 2 == 0 else (6, 3, 3, 3)
         return self._dice.weighted(tuple(Cadence), weights)
 
-    def _fresh(self, start: int, place: int, *, is_last: bool) -> tuple[int | None, Treatment]:
-        """A bar that is new, or follows from one of its own phrase or in a known rhythm."""
+    def _bars(
+        self, slot: Slot, start: int, count: int, cadence: Cadence, *, closing: bool
+    ) -> tuple[Bar, ...]:
+        known = self._known.get(slot.theme)
+        answers = known is None and slot.theme == _FIRST_THEME and self.answered > 0
+        if answers:
+            known = cadence, self.answered
+        bars: list[Bar] = []
+        if known is not None:
+            self._returns[slot.theme] = self._returns.get(slot.theme, 0) + 1
+        for place in range(count):
+            is_last = place == slot.length - 1
+            if known is None or place >= known[1]:
+                source, treatment, own = self._fresh(bars, place, is_last=is_last)
+            else:
+                source, own = place, False
+                treatment = self._return(slot, place, same_end=known[0] is cadence)
+                if answers:
+                    treatment = _ANSWER[place % len(_ANSWER)]
+            if closing and place == count - 1:
+                # On the way to the last chord, nothing but the way matters.
+                treatment = Treatment.NEW
+            if treatment is Treatment.NEW:
+                source, own = None, False
+            bars.append(Bar((start + place) * self._bar, self._bar, place, treatment, source, own))
+        return tuple(bars)
+
+    def _fresh(
+        self, bars: list[Bar], place: int, *, is_last: bool
+    ) -> tuple[int | None, Treatment, bool]:
+        """A bar that is new, or follows from one of its own phrase."""
         dice, economy = self._dice, self._character.economy
         if place and not is_last:
-            back = start + (place % 2 if place > 1 else 0)
-            if place > 1 and dice.chance(economy // 2):
-                return back, Treatment.SEQUENCE
-            repeats = any(bar.keeps_chords for bar in self._bars[start:])
-            if dice.chance(self._character.literal // 4) and not repeats:
-                return back, dice.weighted((Treatment.LITERAL, Treatment.VARIED), (1, 1))
-        if start + place and dice.chance(economy):
-            known = dice.below(start + place)
-            # The same rhythm at once would be one idea, not two.
-            apart = is_last or known < start + place - 1
-            if self._bars[known].is_last == is_last and apart:
-                return known, Treatment.RHYTHM
-        return None, Treatment.NEW
+            back = place % 2 if place > 1 else 0
+            if bars[back].treatment is Treatment.NEW and dice.chance(economy * 3 // 4):
+                treatment = dice.weighted(
+                    (Treatment.SEQUENCE, Treatment.INVERTED, Treatment.RHYTHM), (5, 1, 3)
+                )
+                return back, treatment, True
+            if dice.chance(self._character.literal // 6):
+                return back, dice.choice((Treatment.LITERAL, Treatment.VARIED)), True
+        return None, Treatment.NEW, False
 
-    def _return(self, place: int, whole: int, *, same_end: bool) -> Treatment:
+    def _return(self, slot: Slot, place: int, *, same_end: bool) -> Treatment:
         """How a bar of a theme comes back."""
-        dice, literal = self._dice, self._character.literal
-        if place < whole - 2 or same_end:
+        dice = self._dice
+        # The oftener a theme has come back, the less it does so note for note.
+        literal = self._character.literal * _FRESH // (_FRESH + self._returns[slot.theme] - 1)
+        if slot.role is Role.DEVELOPMENT:
+            return dice.weighted(
+                (
+                    Treatment.SEQUENCE,
+                    Treatment.FRAGMENT,
+                    Treatment.INVERTED,
+                    Treatment.AUGMENTED,
+                    Treatment.NEW,
+                ),
+                (3, 3, 2, 1, 3),
+            )
+        if place < slot.length - 2 or same_end:
             if dice.chance(literal):
                 return Treatment.LITERAL
             return dice.weighted(
-                (Treatment.VARIED, Treatment.RHYTHM, Treatment.SEQUENCE), (8, 1, 1)
+                (
+                    Treatment.VARIED,
+                    Treatment.ORNAMENTED,
+                    Treatment.REHARMONISED,
+                    Treatment.FRAGMENT,
+                    Treatment.NEW,
+                    Treatment.SEQUENCE,
+                ),
+                (4, 4, 3, 1, 2, 1),
             )
-        if place == whole - 2 and dice.chance(literal // 2):
-            return Treatment.LITERAL
-        if place == whole - 2:
-            return dice.weighted((Treatment.VARIED, Treatment.RHYTHM), (1, 1))
-        return dice.weighted((Treatment.RHYTHM, Treatment.NEW), (1, 1))
+        if place == slot.length - 2:
+            return dice.weighted((Treatment.LITERAL, Treatment.VARIED, Treatment.NEW), (1, 2, 2))
+        return Treatment.NEW

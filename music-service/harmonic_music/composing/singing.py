@@ -5,19 +5,18 @@ by a step back, phrases arch (David Huron, *Sweet Anticipation*, 2006, chapter 5
 implication and realization).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import Cadence
+from harmonic_music.composing.form import Cadence, Field
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.ladder import Ladder
+from harmonic_music.composing.moments import Moment
 from harmonic_music.composing.shape import Shape
-from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.chords import Chord
 from harmonic_music.theory.intervals import OCTAVE, TONAL_PROFILE
-from harmonic_music.theory.scales import ScaleShape
 
 #: Weights are whole numbers; this keeps their quotients apart.
 _RESOLUTION = 1024
@@ -25,9 +24,10 @@ _RESOLUTION = 1024
 _BOUND, _BOUND_BY_CONSONANCE = 40, 700
 #: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
 #: on strong ones, where what is foreign is meant to be heard.
-_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 420, 200)
-#: On a beat, a tone foreign to the chord and a semitone from what sounds is so much rarer.
-_RUBBING_DIVISOR = 4
+_BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 1000, 300)
+#: On a beat, a tone is so much rarer that rubs with none of what sounds below, one of it, or more.
+_RUBBING = frozenset({1, 2, 6, 10, 11})
+_RUBBING_DIVISORS = (1, 4, 12, 20, 20)
 #: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
 #: no chord has one.
 _FOREIGN_PERCENT = 60
@@ -41,76 +41,75 @@ _SPAN_PARTS = 12
 #: What a phrase's last note is above the tonic, by cadence.
 _FINALS = {
     Cadence.CLOSED: {0: 16, 4: 2, 3: 2, 7: 2},
-    Cadence.HALF: {7: 10, 2: 7, 11: 3, 10: 3},
+    Cadence.HALF: {7: 14, 2: 6, 11: 3, 10: 3},
     Cadence.DECEPTIVE: {0: 8, 4: 2, 3: 2, 7: 3},
-    Cadence.OPEN: {7: 4, 0: 3, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
+    Cadence.OPEN: {7: 6, 0: 4, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
 }
 _OTHER_FINAL_DIVISOR = 12
 #: The tonic that a melody circles is so much likelier to be its last note than one an octave off,
 #: and so much likelier does the melody come to it from a step away.
 _HOME_WEIGHT, _APPROACH = 5, 6
+#: Where melody and bass would move in parallel fifths or octaves, the pitch is so much rarer.
+_PARALLEL_DIVISOR = 40
+_PARALLEL = frozenset({0, 7})
 #: So much likelier is a piece to begin with a tonic, and an upbeat to be the fifth.
 _PREFERENCE, _FIFTH = 3, 7
 
 #: Pitches and how well each suits.
-Options = dict[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One onset: its chord, and how long its note will be."""
-
-    onset: int
-    length: int
-    span: Span
-    strong: bool
+Options = Mapping[int, int]
 
 
 class Singer:
-    """Knows what suits in one piece."""
+    """Knows what suits in one key of a piece."""
 
-    def __init__(
-        self, ladder: Ladder, scale: ScaleShape, shape: Shape, character: Character, dice: Dice
-    ) -> None:
-        self._ladder, self._dice = ladder, dice
-        self._home = frozenset((ladder.tonic + step) % OCTAVE for step in scale.home or scale.steps)
+    def __init__(self, ladder: Ladder, key: Field, shape: Shape, character: Character) -> None:
+        self._ladder = ladder
+        steps = key.scale.home or key.scale.steps
+        self._home = frozenset((key.tonic + step) % OCTAVE for step in steps)
         self._foreign_percent = max(3, _FOREIGN_PERCENT * shape.chromatic // WHOLE)
         self._bound = _BOUND + _BOUND_BY_CONSONANCE * shape.consonance // WHOLE + character.bound
-        self._inertia = character.inertia
+        self._inertia, self._finality = character.inertia, character.finality
         width = ladder.width * character.contour // _SPAN_PARTS + 1
-        self._missed = width * width
+        missed = width * width
+        self._by_distance = [
+            _RESOLUTION * missed // (missed + by * by) for by in range(3 * OCTAVE + ladder.width)
+        ]
         self._neighbours = {
             one for pair in pairwise(ladder.rungs) if ladder.tonic in pair for one in pair
         }
+        self._suiting: dict[tuple[Chord, tuple[int, ...], int, bool], list[tuple[int, int]]] = {}
 
-    def options(self, moment: Moment, height_percent: int) -> Options:
+    def options(self, moment: Moment, height_percent: int, dice: Dice) -> Options:
         """How well each pitch suits this moment, whatever is around it."""
-        chord, ladder = moment.span.chord, self._ladder
-        target = ladder.height(height_percent)
-        bound = moment.strong and self._dice.chance(self._bound)
-        on_beat = moment.onset % TICKS_PER_BEAT == 0
-        liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[on_beat + moment.strong]
-        rubbing = (
-            {(tone + by) % OCTAVE for tone in (chord.root, *moment.span.voices) for by in (1, 11)}
-            if on_beat
-            else ()
-        )
-        found = {}
+        bound = moment.strong and dice.chance(self._bound)
+        liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[moment.on_beat + moment.strong]
+        span = moment.span
+        kind = (span.chord, span.voices, liked, moment.on_beat)
+        suiting = self._suiting.get(kind)
+        if suiting is None:
+            suiting = self._suiting[kind] = self._suit(span, liked, on_beat=moment.on_beat)
+        target, by = self._ladder.height(height_percent), self._by_distance
+        return {pitch: by[abs(pitch - target)] * weight // 10_000 + 1 for pitch, weight in suiting}
+
+    def _suit(self, span: Span, liked: int, *, on_beat: bool) -> list[tuple[int, int]]:
+        """How well each pitch suits a chord, wherever the melody is."""
+        chord, ladder = span.chord, self._ladder
+        below = (chord.root, *span.voices) if on_beat else ()
+        found = []
         for pitch in ladder.inner:
             tone = pitch % OCTAVE
             if tone not in chord.tones:
                 continue
-            weight = _RESOLUTION * self._missed // (self._missed + (pitch - target) ** 2)
-            weight = weight * TONAL_PROFILE[(pitch - ladder.tonic) % OCTAVE] // 100
+            weight = 100 * TONAL_PROFILE[(pitch - ladder.tonic) % OCTAVE]
             if tone in chord.triad:
                 weight = weight * liked // 100
-            elif tone in rubbing:
-                weight //= _RUBBING_DIVISOR
+            rubbing = sum((tone - other) % OCTAVE in _RUBBING for other in below)
+            weight //= _RUBBING_DIVISORS[rubbing]
             if tone not in self._home and tone not in chord.triad:
                 weight = weight * self._foreign_percent // 100
-            found[pitch] = weight + 1
+            found.append((pitch, weight))
         # A narrow span may leave nothing between its ends.
-        return found or dict.fromkeys((p for p in ladder.pitches if p % OCTAVE in chord.tones), 1)
+        return found or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
 
     def opening(self, options: Options) -> Options:
         """The same, for a note that begins the piece: rather the tonic."""
@@ -131,7 +130,7 @@ class Singer:
         """The same, for a note that ends a phrase."""
         finals, tonic = _FINALS[cadence], self._ladder.tonic
         return {
-            pitch: weight * finals[degree]
+            pitch: weight * finals[degree] * self._finality // 100 + 1
             if (degree := (pitch - tonic) % OCTAVE) in finals
             else max(1, weight // _OTHER_FINAL_DIVISOR)
             for pitch, weight in options.items()
@@ -154,16 +153,37 @@ class Singer:
         }
 
     def after(
-        self, first: int, last: int, span: Span, values: Sequence[int], pitches: Sequence[int]
+        self,
+        last: tuple[int, int],
+        moments: tuple[Moment, Moment],
+        together: tuple[int, int] | None,
+        values: Sequence[int],
+        pitches: Sequence[int],
     ) -> list[int]:
-        """Weights after a movement over ``span``: leaps turn back, lines go on."""
-        leap, foreign = last - first, last % OCTAVE not in span.chord.triad
-        return [
-            value
-            * self._turn(leap, pitch - last)
-            // (100 * _LEAPT_DIVISOR if foreign and abs(pitch - last) > _STEP_SEMITONES else 100)
-            for value, pitch in zip(values, pitches, strict=True)
-        ]
+        """Weights after a movement to a moment: leaps turn back, lines go on.
+
+        ``last`` are the two pitches before, ``moments`` the last one and the next; ``together`` are
+        melody and bass when both were struck last.
+        """
+        before, now = last
+        leap, at = now - before, moments[0]
+        foreign = now % OCTAVE not in at.span.chord.triad
+        bass, following = at.bass, moments[1].bass
+        interval = (now - bass) % OCTAVE if bass != following else -1
+        other = -1
+        if together is not None and moments[1].struck and together[1] != following:
+            other = (together[0] - together[1]) % OCTAVE
+        found = []
+        for value, pitch in zip(values, pitches, strict=True):
+            move = pitch - now
+            worth = value * self._turn(leap, move) // 100
+            if foreign and abs(move) > _STEP_SEMITONES:
+                worth //= _LEAPT_DIVISOR
+            apart = (pitch - following) % OCTAVE
+            if apart in _PARALLEL and move and apart in {interval, other}:
+                worth //= _PARALLEL_DIVISOR
+            found.append(worth)
+        return found
 
     def _turn(self, before: int, move: int) -> int:
         """How much likelier a movement is after another, in percent."""

@@ -1,7 +1,7 @@
-"""Where the voices of a chord lie: upper voices that move as little as they can, and a bass.
+"""Where the upper voices of a chord lie: between the bass and the melody, moving little.
 
-The law of the shortest way is Anton Bruckner's name for the first; the bass may leap, but rather
-goes to the nearer of two octaves.
+The law of the shortest way is Anton Bruckner's name for that. Below, voices lie apart; above, they
+lie close to one another and to the melody.
 """
 
 from functools import lru_cache
@@ -10,34 +10,43 @@ from itertools import pairwise, product
 from harmonic_music.theory.chords import Voices
 from harmonic_music.theory.intervals import OCTAVE
 
-#: Each in a register of its own below the melody: no two voices ever meet on a pitch.
-LOWEST_BASS, HIGHEST_BASS = 32, 47
-LOWEST_PAD, HIGHEST_PAD = 48, 61
-#: Where the upper voices would like to begin.
-FIRST_VOICING = (50, 54, 58)
-#: Voices nearer than a minor third sound thick down here: so much of a detour avoids it.
-_CLOSE_SEMITONES, _CLOSE_COST = 3, 2
+#: The upper voices lie above this pitch, D below middle C, and below the melody.
+LOWEST_VOICE = 50
+#: However low the melody goes, they have room up to here; without one, up to here.
+LOWEST_CEILING, HIGHEST_CEILING = 61, 76
+#: Below G, voices a third apart sound thick; further up than this, a voice is lost.
+_THICK_BELOW, _THICK_SEMITONES, _THICK_COST = 56, 4, 9
+_CLOSE_SEMITONES, _CLOSE_COST = 2, 3
+_WIDE_SEMITONES, _WIDE_COST = 9, 2
+#: How far the highest voice may lie below the melody before it costs anything.
+_BELOW_MELODY = 6
+_ABOVE_BASS = 3
 
-Voicing = tuple[int, int, int]
+#: Pitches, the lowest first.
+Voicing = tuple[int, ...]
+FIRST_VOICING: Voicing = (55, 60, 65)
 
 
-@lru_cache(maxsize=16384)
-def nearest_voicing(before: Voicing, voices: Voices) -> Voicing:
-    """The chord's voices, placed so that they move least."""
-    register = range(LOWEST_PAD, HIGHEST_PAD + 1)
+@lru_cache(maxsize=65536)
+def nearest_voicing(before: Voicing, voices: Voices, bass: int, ceiling: int) -> Voicing:
+    """The chord's voices below a ceiling and above a bass, placed so that they move least."""
+    lowest = max(LOWEST_VOICE, bass + _ABOVE_BASS)
+    # An octave at least: a high bass and a low melody leave less, and every tone needs a place.
+    register = range(lowest, max(ceiling, lowest + OCTAVE - 1) + 1)
     places = [[pitch for pitch in register if pitch % OCTAVE == voice] for voice in voices]
-    voicings = sorted({tuple(sorted(chosen)) for chosen in product(*places)})
-    low, middle, high = min(voicings, key=lambda chosen: (_cost(before, chosen), chosen))
-    return low, middle, high
+    chosen = {tuple(sorted(way)) for way in product(*(row for row in places if row))}
+    ways = [way for way in sorted(chosen) if len(set(way)) == len(way)] or sorted(chosen)
+    return min(ways, key=lambda way: (_cost(before, way, bass, ceiling), way))
 
 
-def _cost(before: Voicing, after: tuple[int, ...]) -> int:
-    moves = sum(abs(one - other) for one, other in zip(before, after, strict=True))
-    thick = sum(high - low < _CLOSE_SEMITONES for low, high in pairwise(after))
-    return moves + _CLOSE_COST * thick
-
-
-def nearest_bass(before: int, tone: int) -> int:
-    """The pitch of the bass that sounds a tone nearest to where it was."""
-    places = range(LOWEST_BASS + (tone - LOWEST_BASS) % OCTAVE, HIGHEST_BASS + 1, OCTAVE)
-    return min(places, key=lambda pitch: (abs(pitch - before), pitch))
+def _cost(before: Voicing, after: Voicing, bass: int, ceiling: int) -> int:
+    cost = sum(abs(one - other) for one, other in zip(before[::-1], after[::-1], strict=False))
+    for low, high in pairwise((bass, *after)):
+        apart = high - low
+        if apart <= _THICK_SEMITONES and low < _THICK_BELOW:
+            cost += _THICK_COST
+        elif apart <= _CLOSE_SEMITONES:
+            cost += _CLOSE_COST
+        elif apart > _WIDE_SEMITONES and low != bass:
+            cost += _WIDE_COST * (apart - _WIDE_SEMITONES)
+    return cost + 2 * max(0, ceiling - after[-1] - _BELOW_MELODY)

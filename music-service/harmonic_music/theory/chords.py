@@ -11,7 +11,9 @@ from harmonic_music.theory.scales import ScaleShape
 #: hangs where no third is, a sixth is better than a diminished fifth.
 _THIRDS = (4, 3, 5, 2)
 _FIFTHS = (7, 8, 6, 9)
-_MAJOR_THIRD, _FIFTH = 4, 7
+#: The tonic keeps its own fifth, even a diminished one: with a sixth it would be another chord.
+_TONIC_FIFTHS = (7, 6, 8, 9)
+_MINOR_THIRD, _MAJOR_THIRD, _FIFTH, _MINOR_SEVENTH = 3, 4, 7, 10
 
 #: The roughest of the ways to sound a chord, counted from the pure triad as 0.
 MAX_ROUGHNESS = 4
@@ -37,6 +39,16 @@ class Chord:
         """Root, third and fifth."""
         return self.root, self.third, self.fifth
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether music can rest on it: its fifth is perfect."""
+        return (self.fifth - self.root) % OCTAVE == _FIFTH
+
+    @property
+    def resting(self) -> Voices:
+        """Three tones to end on: a fifth that is diminished gives way to the root."""
+        return self.triad if self.is_stable else (self.root, self.third, self.root)
+
     def upper_voices(self, roughness: int) -> Voices:
         """Three pitch classes to sound above the root: the triad, or the third with colours."""
         if roughness == 0:
@@ -58,11 +70,12 @@ def chord_on(scale: ScaleShape, degree: int, tonic: int) -> Chord:
     home = frozenset((tonic + step) % OCTAVE for step in scale.home or scale.steps)
     root = (tonic + scale.steps[degree]) % OCTAVE
     third = _first(_THIRDS, root, home)
-    fifth = _first(_FIFTHS, root, tones - {third})
+    fifth = _first(_TONIC_FIFTHS if degree == 0 else _FIFTHS, root, tones - {third})
     return Chord(root, third, fifth, _coloured(root, third, tones), tones)
 
 
 def _coloured(root: int, third: int, tones: frozenset[int]) -> tuple[Voices, ...]:
+    """The mildest way first: of equal ones, that with the fifth and the seventh."""
     return tuple(
         sorted(
             ((third, *pair) for pair in combinations(sorted(tones - {root, third}), 2)),
@@ -78,9 +91,37 @@ def as_dominant(chord: Chord) -> Chord:
     A scale's tone a semitone from its third or fifth gives way: the leading tone of minor, the
     borrowed tone of a secondary dominant.
     """
-    third, fifth = (chord.root + _MAJOR_THIRD) % OCTAVE, (chord.root + _FIFTH) % OCTAVE
-    giving_way = {(third - 1) % OCTAVE, (fifth - 1) % OCTAVE} - {chord.root}
-    tones = (chord.tones - giving_way) | {third, fifth}
+    return _altered(chord, chord.root + _MAJOR_THIRD)
+
+
+@lru_cache(maxsize=4096)
+def as_minor(chord: Chord) -> Chord:
+    """The minor triad on a chord's root: the minor subdominant that major borrows."""
+    return _altered(chord, chord.root + _MINOR_THIRD)
+
+
+@lru_cache(maxsize=4096)
+def flattened(chord: Chord) -> Chord:
+    """The major triad a semitone below a chord's root: the sixth or seventh that minor has."""
+    return _altered(replace(chord, root=(chord.root - 1) % OCTAVE), chord.root - 1 + _MAJOR_THIRD)
+
+
+def _altered(chord: Chord, third: int) -> Chord:
+    third, fifth = third % OCTAVE, (chord.root + _FIFTH) % OCTAVE
+    triad = {chord.root, third, fifth}
+    giving_way = {(tone + by) % OCTAVE for tone in triad for by in (-1, 1)} - triad
+    tones = (chord.tones - giving_way) | triad
     return replace(
         chord, third=third, fifth=fifth, coloured=_coloured(chord.root, third, tones), tones=tones
     )
+
+
+@lru_cache(maxsize=256)
+def blues_chord(root: int, tones: frozenset[int]) -> Chord:
+    """The dominant seventh chord on a root; a melody above it has the scale's tones and its own."""
+    third, fifth = (root + _MAJOR_THIRD) % OCTAVE, (root + _FIFTH) % OCTAVE
+    seventh = (root + _MINOR_SEVENTH) % OCTAVE
+    # A ninth always, other tones above the seventh where the scale has them.
+    above = [(root + by) % OCTAVE for by in (2, 9, 3) if by == 2 or (root + by) % OCTAVE in tones]  # noqa: PLR2004
+    ways = ((third, fifth, seventh), *((third, seventh, tone) for tone in above))
+    return Chord(root, third, fifth, ways, tones | {root, third, fifth, seventh})

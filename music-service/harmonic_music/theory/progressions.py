@@ -9,6 +9,12 @@ chapter 7) counts the same preferences in Bach's chorales.
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.scales import Function, ScaleShape
 
+#: The twelve bars of the blues, as semitones of the roots above the tonic; and those that a longer
+#: chorus may have instead, with a quick change and a turnaround.
+BLUES = ((0, 0, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
+BLUES_QUICK = ((0, 5, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
+BLUES_BARS = 12
+
 #: How usual it is that the root moves up by so many semitones: down a fifth is most, to stay least.
 _BY_MOVEMENT = (3, 11, 20, 6, 6, 24, 1, 15, 12, 13, 10, 5)
 #: How usual degrees are: those that a function usually has, those that stand in, the others.

@@ -36,6 +36,11 @@ class ScaleShape:
     home: tuple[int, ...] = ()
     letters: tuple[int, ...] = ()
 
+    @property
+    def is_blues(self) -> bool:
+        """Whether its harmony is that of the blues, whatever its tones."""
+        return self.steps == _BLUES
+
     def carrying(self, function: Function) -> tuple[int, ...]:
         """The degrees that carry a function, the usual one first."""
         return self.degrees[function.value]
@@ -43,6 +48,7 @@ class ScaleShape:
 
 _CHROMATIC = (0, 0, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
+_BLUES = (0, 3, 5, 6, 7, 10)
 
 _SHAPES = {
     "major": ScaleShape(_MAJOR, 0, ((0, 5, 2), (3, 1), (4, 6))),
@@ -60,9 +66,7 @@ _SHAPES = {
     "minor_pentatonic": ScaleShape(
         (0, 3, 5, 7, 10), -3, ((0, 1), (2, 1), (4, 3)), letters=(0, 2, 3, 4, 6)
     ),
-    "blues": ScaleShape(
-        (0, 3, 5, 6, 7, 10), -3, ((0, 1), (2, 1), (4, 5)), letters=(0, 2, 3, 4, 4, 6)
-    ),
+    "blues": ScaleShape(_BLUES, -3, ((0, 1), (2, 1), (4, 5)), letters=(0, 2, 3, 4, 4, 6)),
     "whole_tone": ScaleShape(
         (0, 2, 4, 6, 8, 10), 0, ((0, 4), (1, 3), (5, 1)), letters=(0, 1, 2, 3, 4, 6)
     ),
@@ -85,3 +89,23 @@ _ALIASES = {
 }
 #: Every name that a request may use.
 SCALES = MappingProxyType(_SHAPES | {alias: _SHAPES[proper] for alias, proper in _ALIASES.items()})
+
+#: By a scale's steps, the scales of the same tones that music rests in: semitones up, and the name.
+RELATIVES = MappingProxyType(
+    {
+        SCALES["major"].steps: ((9, "minor"), (2, "dorian")),
+        SCALES["minor"].steps: ((3, "major"), (5, "dorian")),
+        SCALES["dorian"].steps: ((10, "major"), (7, "minor")),
+        SCALES["phrygian"].steps: ((8, "major"), (5, "minor")),
+        SCALES["lydian"].steps: ((7, "major"), (4, "minor")),
+        SCALES["mixolydian"].steps: ((5, "major"), (2, "minor")),
+        SCALES["locrian"].steps: ((1, "major"), (10, "minor")),
+        SCALES["major_pentatonic"].steps: ((9, "minor_pentatonic"),),
+        SCALES["minor_pentatonic"].steps: ((3, "major_pentatonic"),),
+    }
+)
+
+
+def shape_of_steps(steps: tuple[int, ...]) -> ScaleShape | None:
+    """The scale of these steps."""
+    return next((shape for shape in _SHAPES.values() if shape.steps == steps), None)

@@ -98,7 +98,22 @@ FIELDS = {
     "Rejected.ok": "The command was refused.",
     "Note.duration": "How long the note sounds, in seconds.",
     "offset": "How far the client has come, as it is to say it when it comes back.",
-    "Note.voice": "Who plays it: the melody, what fills the harmony, or the bass.",
+    "Note.voice": (
+        "Who plays it: the melody, a second voice below it, what fills the harmony, or the bass."
+    ),
+    "Stroke.key": "Which instrument is struck, as a key of General MIDI's percussion.",
+    "Stroke.startTime": "When it is struck, in seconds from the start of the piece.",
+    "Stroke.velocity": "How hard it is struck.",
+    "GenerateMusic.style": "What the piece is to be like; without it, a style is drawn.",
+    "GenerateMusic.after": (
+        "The `requestId` of an earlier piece of this universe, for one that develops its theme."
+        " Pieces are kept for an hour: after one that is not, a piece of its own is made."
+    ),
+    "MusicGenerated.style": "What the piece is like, asked for or drawn.",
+    "MusicGenerated.after": "The piece whose theme this one develops.",
+    "meter": "The time signature. In every meter, `tempo` counts quarter notes.",
+    "instruments": "The General MIDI program of each voice, counted from 0.",
+    "drums": "The strokes of the drums, sorted by `startTime`; absent where nobody drums.",
     "Note.section": "The letter of the part of the form that begins with this note.",
     "owner": "The user who created the universe.",
     "parameters": "The parameters that are to change; at least one.",

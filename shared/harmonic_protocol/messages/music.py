@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from harmonic_protocol.messages.declaration import (
     CommandSpec,
@@ -12,7 +12,19 @@ from harmonic_protocol.messages.declaration import (
     OwnerCommand,
     RateClass,
 )
-from harmonic_protocol.values import Key, Note, Scale, Timestamp, UniverseId, UserId
+from harmonic_protocol.values import (
+    Key,
+    MeterName,
+    Note,
+    Program,
+    Scale,
+    Stroke,
+    StyleName,
+    Timestamp,
+    UniverseId,
+    UserId,
+    VoiceName,
+)
 
 MAX_DURATION_S = 300
 #: The largest whole number that every client's JSON keeps exactly.
@@ -21,6 +33,12 @@ MAX_SEED = 2**53 - 1
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, description="seconds")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 ComposerVersion = Annotated[int, Field(ge=1)]
+#: It becomes part of a subject: nothing that the broker would read as several.
+EarlierRequest = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"),
+    Field(description="the `requestId` of an earlier piece of this universe"),
+]
 
 
 class GenerateMusic(OwnerCommand):
@@ -30,6 +48,8 @@ class GenerateMusic(OwnerCommand):
 
     duration: Duration
     seed: Seed | None = None
+    style: StyleName | None = None
+    after: EarlierRequest | None = None
 
 
 class MusicGenerated(Event):
@@ -37,8 +57,9 @@ class MusicGenerated(Event):
 
     Its notes are sorted by ``startTime``, and none ends after ``duration``.
 
-    The same ``seed``, parameters and duration give the same notes from the same
-    ``composerVersion``.
+    The same ``seed``, parameters, duration and ``style`` give the same notes from the same
+    ``composerVersion``. Drums stand apart from the notes: their keys are no pitches. A piece that
+    answers another names it in ``after``.
     """
 
     spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)
@@ -56,4 +77,9 @@ class MusicGenerated(Event):
     seq: int
     play_at: Timestamp | None = None
     composer_version: ComposerVersion | None = None
+    style: StyleName | None = None
+    meter: MeterName | None = None
+    instruments: dict[VoiceName, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+    after: EarlierRequest | None = None
     replayed: Literal[True] | None = None

@@ -53,6 +53,8 @@ def generate(
         music=MUSIC.of(seen.parameters),
         physics=PHYSICS.of(seen.parameters),
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
+        style=request.style,
+        after=request.after,
     )
     return [
         MusicRequested(

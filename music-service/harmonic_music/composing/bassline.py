@@ -1,0 +1,201 @@
+"""The bass: a line on the way from chord to chord, not a row of roots.
+
+First the tone of each chord is chosen so that the line moves little or by fourths and fifths; then
+the bass's manner fills what lies between with chord tones and steps that lead on.
+"""
+
+from collections.abc import Sequence
+
+from harmonic_music.composing.dice import Dice
+from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.harmony import Span
+from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.styles.basses import BASSES
+from harmonic_music.theory.intervals import OCTAVE
+from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
+
+LOWEST_BASS, HIGHEST_BASS = 36, 57
+_CENTRE = 47
+#: How far a movement is felt to be, by semitones; further is as far as the last.
+_FAR = (3, 1, 1, 2, 3, 2, 7, 3, 6, 7, 8, 9, 7)
+#: How much worse another tone of the chord is than its usual one.
+_INVERTED = 1
+#: So often does the bass play its usual way in a bar, in thousandths.
+_USUAL = 480
+_STRONG_WEIGHT = 3
+#: How far above its register the bass may pass.
+_OVER = 2
+
+
+class Bassist:
+    """Writes the bass of a piece; ``room`` is how many notes a beat it has place for."""
+
+    def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
+        self._meter, self._room = meter, room
+        self._pure = shape.consonance
+        self._rungs: dict[Field, list[int]] = {}
+
+    def tones(
+        self, spans: Sequence[Span], goal: Span | None, before: int | None, dice: Dice
+    ) -> list[int]:
+        """The pitch that the bass has of each chord, and of the last one."""
+        ahead = [*spans, goal] if goal else list(spans)
+        places = [
+            [(pitch, number) for number, tone in enumerate(span.bass) for pitch in _places(tone)]
+            for span in ahead
+        ]
+        # The shortest way through all of them, from the end backwards.
+        costs: list[dict[int, int]] = [dict.fromkeys((p for p, _ in places[-1]), 0)]
+        for row, following in zip(places[-2::-1], places[:0:-1], strict=True):
+            after = costs[-1]
+            costs.append(
+                {
+                    pitch: min(
+                        _distance(pitch, other) + _strain(other, number) + after[other]
+                        for other, number in following
+                    )
+                    for pitch, _ in row
+                }
+            )
+        found: list[int] = []
+        last = before if before is not None else _CENTRE - dice.below(5)
+        for row, after in zip(places, reversed(costs), strict=True):
+            last = min(
+                row,
+                key=lambda it: (_distance(last, it[0]) + _strain(*it) + after[it[0]], it[0]),
+            )[0]
+            found.append(last)
+        return found
+
+    def line(
+        self, phrase: Phrase, rows: Sequence[Sequence[Span]], tones: Sequence[int], dice: Dice
+    ) -> list[Tone]:
+        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's."""
+        manner = BASSES[phrase.bass]
+        marks: list[tuple[int, str, int]] = []
+        number = 0
+        for bar, spans in zip(phrase.bars, rows, strict=True):
+            if bar.place >= phrase.players.alone:
+                pattern = self._pattern(phrase, bar, manner.variants, dice)
+                marks += _marks(bar, spans, pattern, number)
+            number += len(spans)
+        flat = [span for spans in rows for span in spans]
+        pitches = self._pitches(phrase, marks, flat, tones, dice)
+        ends = ([onset for onset, _, _ in marks] + [phrase.end])[1:]
+        return [
+            Tone(onset, end - onset, pitch)
+            for (onset, _, _), end, pitch in zip(marks, ends, pitches, strict=True)
+        ]
+
+    def _pattern(
+        self,
+        phrase: Phrase,
+        bar: Bar,
+        variants: dict[Meter, tuple[tuple[str, ...], ...]],
+        dice: Dice,
+    ) -> tuple[str, ...]:
+        thrown, place = dice.chance(_USUAL), dice.below(64)
+        if bar.length != self._meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT:
+            return ("r",)
+        if phrase.players.breaks and bar.place == phrase.whole - 1:
+            return ("r", "-")
+        row = [
+            pattern
+            for pattern in variants[self._meter]
+            if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
+        ]
+        row = row or [("r",)]
+        return row[0] if thrown else row[place % len(row)]
+
+    def _pitches(
+        self,
+        phrase: Phrase,
+        marks: Sequence[tuple[int, str, int]],
+        spans: Sequence[Span],
+        tones: Sequence[int],
+        dice: Dice,
+    ) -> list[int]:
+        rungs = self._scale(phrase.key)
+        found: list[int] = []
+        strong = dice.quota()
+        for place, (onset, mark, number) in enumerate(marks):
+            tone, chord = tones[number], spans[number].chord
+            last = found[-1] if found else tone
+            if mark == "f":
+                other = chord.fifth if tone % OCTAVE != chord.fifth else chord.root
+                found.append(_nearest(other, tone))
+            elif mark == "t":
+                other = chord.third if tone % OCTAVE != chord.third else chord.root
+                found.append(_nearest(other, last))
+            elif mark == "o":
+                found.append(tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE)
+            elif mark == "p" and not (self._is_strong(phrase, onset) and strong.takes(self._pure)):
+                left = 1
+                while place + left < len(marks) and marks[place + left][1] == "p":
+                    left += 1
+                ahead = marks[place + left][2] if place + left < len(marks) else number + 1
+                target = tones[min(ahead, len(tones) - 1)]
+                found.append(_towards(target, left, last, rungs, upwards=dice.chance(500)))
+            elif mark == "p":
+                found.append(_nearest(chord.third if last != tone else chord.fifth, last))
+            else:
+                found.append(tone)
+        return [pitch - OCTAVE if pitch > HIGHEST_BASS + _OVER else pitch for pitch in found]
+
+    def _is_strong(self, phrase: Phrase, onset: int) -> bool:
+        """Whether a new harmony is felt here: then a step that leads on would be its root."""
+        units, rest = divmod(onset - phrase.onset, TICKS_PER_BEAT // UNITS_PER_BEAT)
+        return not rest and self._meter.weight(units) >= _STRONG_WEIGHT
+
+    def _scale(self, key: Field) -> list[int]:
+        if key not in self._rungs:
+            tones = {(key.tonic + step) % OCTAVE for step in key.scale.steps}
+            self._rungs[key] = [p for p in range(24, 72) if p % OCTAVE in tones]
+        return self._rungs[key]
+
+
+def _marks(
+    bar: Bar, spans: Sequence[Span], pattern: Sequence[str], number: int
+) -> list[tuple[int, str, int]]:
+    """When what is played in a bar; each chord begins with its own tone."""
+    step = bar.length // len(pattern)
+    marks = [(bar.onset + place * step, mark) for place, mark in enumerate(pattern) if mark != "-"]
+    found = []
+    for place, span in enumerate(spans):
+        own = [(onset, mark) for onset, mark in marks if span.onset <= onset < span.end]
+        if not own or own[0][0] > span.onset:
+            own.insert(0, (span.onset, "r"))
+        elif own[0][1] != "r":
+            own[0] = (span.onset, "r")
+        found += [(onset, mark, number + place) for onset, mark in own]
+    return found
+
+
+def _places(tone: int) -> range:
+    return range(LOWEST_BASS + (tone - LOWEST_BASS) % OCTAVE, HIGHEST_BASS + 1, OCTAVE)
+
+
+def _distance(one: int, other: int) -> int:
+    return _FAR[min(abs(one - other), len(_FAR) - 1)]
+
+
+def _strain(pitch: int, number: int) -> int:
+    """How little a pitch suits by itself: far from the middle, or not the usual tone."""
+    return abs(pitch - _CENTRE) // 3 + _INVERTED * number
+
+
+def _nearest(tone: int, pitch: int) -> int:
+    """The place of a tone that is nearest to a pitch, within the bass's register."""
+    return min(_places(tone), key=lambda place: (abs(place - pitch), place))
+
+
+def _towards(target: int, left: int, last: int, rungs: Sequence[int], *, upwards: bool) -> int:
+    """So many steps of the scale from a target, on the side where the line comes from."""
+    place = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - target), n))
+    below = last < target if last != target else upwards
+    at = place - left if below else place + left
+    if rungs[at] == last and left == 1:
+        at = place + left if below else place - left
+    return rungs[at]

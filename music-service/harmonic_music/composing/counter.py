@@ -1,0 +1,140 @@
+"""A second voice: it answers in the melody's pauses, echoes its rhythm, or doubles it below."""
+
+from collections.abc import Sequence
+
+from harmonic_music.composing.dice import Dice
+from harmonic_music.composing.form import Phrase
+from harmonic_music.composing.moments import Moment
+from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.styles.catalogue import Style
+from harmonic_music.theory.intervals import OCTAVE
+
+#: It lies below the melody by about so much, and never below this pitch.
+_BELOW, _LOWEST = 5, 53
+#: A melody's note that is held so long leaves room for an answer.
+_ROOM, _LONG = 3 * TICKS_PER_BEAT // 2, 2 * TICKS_PER_BEAT
+_EIGHTH = TICKS_PER_BEAT // 2
+_MOST_NOTES = 8
+_ECHOED, _QUARTERS_ENERGY = 450, 42
+#: A third and a sixth, in steps of the scale.
+_THIRD, _SIXTH = 2, 5
+
+
+class SecondVoice:
+    """Writes a piece's second voice."""
+
+    def __init__(self, style: Style, shape: Shape) -> None:
+        # A calm melody pauses often: not every time is something said.
+        self._answers = style.answers * (600 + shape.liveliness) // 1000
+        #: The purer the harmony, the less it passes between the tones of the chord.
+        self._passes = 1000 - shape.consonance * 4 // 5
+
+    def tones(
+        self,
+        phrase: Phrase,
+        moments: Sequence[Moment],
+        pitches: Sequence[int],
+        until: int,
+        dice: Dice,
+    ) -> list[Tone]:
+        """What it has in a phrase: ``until`` is where the melody goes on after it."""
+        if not phrase.players.counter or not moments:
+            return []
+        tones = {(phrase.key.tonic + step) % OCTAVE for step in phrase.key.scale.steps}
+        rungs = [p for p in range(_LOWEST - 4, 100) if p % OCTAVE in tones]
+        start = phrase.bars[0].length * phrase.players.alone + phrase.onset
+        found: list[Tone] = []
+        passing = dice.quota()
+        for place, (moment, pitch) in enumerate(zip(moments, pitches, strict=False)):
+            following = moments[place + 1].onset if place + 1 < len(moments) else until
+            answers, echoes = dice.chance(self._answers), dice.chance(_ECHOED)
+            if moment.onset < start:
+                continue
+            if answers and following - moment.onset >= _ROOM:
+                wait = TICKS_PER_BEAT if following - moment.onset >= _LONG else _EIGHTH
+                begin = moment.onset + wait
+                begin -= (begin - phrase.onset) % _EIGHTH
+                onsets = _echoed(moments, place, begin, following) if echoes else []
+                if not onsets:
+                    slow = phrase.energy < _QUARTERS_ENERGY
+                    step = TICKS_PER_BEAT if slow else _EIGHTH
+                    onsets = list(range(begin, following, step))[:_MOST_NOTES]
+                ahead = pitches[place + 1] if place + 1 < len(pitches) else pitch
+                line = _answer(onsets, following, moment, (pitch, ahead), rungs)
+                found += [
+                    tone
+                    if tone.pitch % OCTAVE in moment.span.chord.triad
+                    or tone.onset >= moment.span.end
+                    or passing.takes(self._passes)
+                    else _settled(tone, moment)
+                    for tone in line
+                ]
+            elif phrase.players.doubles:
+                found += _doubled(moment, pitch, following, rungs)
+        return found
+
+
+def _echoed(moments: Sequence[Moment], place: int, begin: int, end: int) -> list[int]:
+    """The rhythm of the melody's last notes once more."""
+    first = max(0, place - 4)
+    shift = begin - moments[first].onset
+    onsets = [moment.onset + shift for moment in moments[first : place + 1]]
+    onsets = [onset for onset in onsets if onset < end]
+    return onsets if len(onsets) > _THIRD else []
+
+
+def _answer(
+    onsets: Sequence[int],
+    end: int,
+    moment: Moment,
+    around: tuple[int, int],
+    rungs: Sequence[int],
+) -> list[Tone]:
+    """A line from a tone of the chord to below where the melody goes on."""
+    if len(onsets) < _THIRD:
+        return []
+    chord = moment.span.chord.triad
+    high, ahead = around
+    chosen = [p for p in rungs if p % OCTAVE in chord and _LOWEST <= p < high]
+    if not chosen:
+        return []
+    begin = rungs.index(min(chosen, key=lambda p: (abs(p - high + _BELOW), p)))
+    goal = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - ahead + _BELOW - 1), n))
+    upwards = (
+        1 if goal > begin or (goal == begin and begin > 0 and high - rungs[begin] > _BELOW) else -1
+    )
+    places = [begin]
+    for left in range(len(onsets) - 1, 0, -1):
+        at = places[-1]
+        # Straight to the goal if that takes all the notes there are, else the other way about.
+        step = upwards if abs(goal - at) >= left else (-upwards if len(places) % 3 else upwards)
+        step = step if abs(goal - at) < left or goal == at else (1 if goal > at else -1)
+        places.append(min(max(at + step, 1), len(rungs) - 1))
+    ends = [*onsets[1:], end]
+    return [
+        Tone(onset, min(until - onset, TICKS_PER_BEAT), rungs[at])
+        for onset, until, at in zip(onsets, ends, places, strict=True)
+        if _LOWEST <= rungs[at] < high
+    ]
+
+
+def _settled(tone: Tone, moment: Moment) -> Tone:
+    """The tone moved to the nearest one of the chord below it."""
+    chord = moment.span.chord.triad
+    pitch = next(p for p in range(tone.pitch, tone.pitch - OCTAVE, -1) if p % OCTAVE in chord)
+    return Tone(tone.onset, tone.length, pitch)
+
+
+def _doubled(moment: Moment, pitch: int, end: int, rungs: Sequence[int]) -> list[Tone]:
+    """The melody's note a third below, or a sixth where the third does not suit the chord."""
+    place = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - pitch), n))
+    if place < _SIXTH:
+        return []
+    third, sixth = rungs[place - _THIRD], rungs[place - _SIXTH]
+    chord = moment.span.chord.triad
+    chosen = sixth if third % OCTAVE not in chord and sixth % OCTAVE in chord else third
+    if moment.strong and chosen % OCTAVE not in chord:
+        return []
+    return [Tone(moment.onset, end - moment.onset, chosen)] if chosen >= _LOWEST else []

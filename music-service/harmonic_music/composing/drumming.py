@@ -1,0 +1,67 @@
+"""Drums: the groove bar by bar, a fill where a phrase ends, a cymbal where a section begins."""
+
+from dataclasses import dataclass
+
+from harmonic_music.composing.dice import WHOLE, Dice
+from harmonic_music.composing.form import Bar, Phrase
+from harmonic_music.styles.catalogue import Style
+from harmonic_music.styles.grooves import CRASH, GROOVES
+from harmonic_music.styles.grooves import Bar as DrumBar
+
+#: How loud marks are, above the phrase's energy.
+_MARKS = {"X": 22, "x": 6, "o": -14}
+_CALM, _FULL = 36, 82
+_FILLED, _CRASHED, _OTHER = 620, 700, 220
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DrumStroke:
+    """A stroke: when, which key of General MIDI's percussion, and how loud."""
+
+    onset: int
+    key: int
+    velocity: int
+
+
+class Drummer:
+    """Drums a piece; ``room`` is how many strokes a bar there is place for."""
+
+    def __init__(self, style: Style, room: int) -> None:
+        self._groove = GROOVES[style.groove] if style.groove else None
+        self._meter, self._room = style.meter, room
+
+    def strokes(self, phrase: Phrase, *, begins: bool, dice: Dice) -> list[DrumStroke]:
+        """The strokes of a phrase; ``begins`` says that a section begins with it."""
+        if self._groove is None or not phrase.players.drums:
+            return []
+        bars, fills = self._groove.bars[self._meter], self._groove.fills[self._meter]
+        level = WHOLE * (phrase.energy - _CALM) // (_FULL - _CALM)
+        usual = min(max(level, 0), WHOLE - 1) * len(bars) // WHOLE
+        crashes = begins and phrase.number > 0 and dice.chance(_CRASHED)
+        found: list[DrumStroke] = []
+        for bar in phrase.bars:
+            if bar.place < phrase.players.alone:
+                continue
+            other, filled, place = dice.chance(_OTHER), dice.chance(_FILLED), dice.below(64)
+            pattern = bars[max(usual - 1, 0) if other else usual]
+            if filled and bar.place == phrase.whole - 1:
+                pattern = fills[place % len(fills)]
+            if sum(len(line.replace(".", "")) for _, line in pattern) > self._room:
+                pattern = bars[0][: max(1, self._room // 4)]
+            found += _played(pattern, bar, phrase.energy)
+            if crashes and bar.place == 0:
+                found.append(DrumStroke(bar.onset, CRASH, min(120, phrase.energy + 24)))
+        return found
+
+
+def _played(pattern: DrumBar, bar: Bar, energy: int) -> list[DrumStroke]:
+    return [
+        DrumStroke(
+            bar.onset + place * bar.length // len(line),
+            key,
+            min(max(energy + _MARKS[mark], 12), 124),
+        )
+        for key, line in pattern
+        for place, mark in enumerate(line)
+        if mark in _MARKS
+    ]

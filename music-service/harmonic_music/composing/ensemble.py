@@ -1,0 +1,284 @@
+"""All layers together: a phrase's notes from its plan and from what the phrase before left.
+
+What is carried from phrase to phrase is small, and nothing else is: a piece can go on from it
+anywhere, without what was before.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from harmonic_music.composing.bassline import Bassist
+from harmonic_music.composing.carried import Carried
+from harmonic_music.composing.character import Character
+from harmonic_music.composing.colouring import Colourist
+from harmonic_music.composing.counter import SecondVoice
+from harmonic_music.composing.dice import Dice, Layer
+from harmonic_music.composing.drumming import Drummer, DrumStroke
+from harmonic_music.composing.form import Field, Phrase
+from harmonic_music.composing.harmony import Colour, Harmonist, Progression, Span, last_span
+from harmonic_music.composing.melody import Melodist
+from harmonic_music.composing.memory import Theme
+from harmonic_music.composing.moments import Moment, moments_of
+from harmonic_music.composing.part import Tone
+from harmonic_music.composing.playing import Dynamics
+from harmonic_music.composing.rhythm import Rhythmist
+from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.texture import Texture
+from harmonic_music.composing.variation import Derived
+from harmonic_music.composing.voicing import (
+    HIGHEST_CEILING,
+    LOWEST_CEILING,
+    Voicing,
+    nearest_voicing,
+)
+from harmonic_music.score import ScoreNote, Voice
+from harmonic_music.styles.catalogue import Style
+from harmonic_music.theory.intervals import OCTAVE
+
+_NO_THEME = Theme((), ())
+#: Of the room for notes, the melody's share in percent, and the bass's.
+_MELODY_PERCENT, _BASS_PERCENT = 62, 13
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseNotes:
+    """What a phrase sounds."""
+
+    notes: list[ScoreNote]
+    strokes: list[DrumStroke]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chords:
+    """A phrase's chords bar by bar and in one row, and what a theme keeps of them."""
+
+    rows: list[list[Span]]
+    spans: list[Span]
+    degree: int | None
+    slots: Progression
+    final: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Song:
+    """A phrase's outer voices; ``tones`` are the bass's of each chord."""
+
+    rhythm: list[Derived]
+    tones: list[int]
+    bass: list[Tone]
+    moments: list[Moment]
+    pitches: list[int]
+
+
+class Ensemble:
+    """The players of one piece; ``room`` is for hundredths of notes a beat, and strokes a bar."""
+
+    def __init__(
+        self,
+        style: Style,
+        shape: Shape,
+        character: Character,
+        home: Field,
+        *,
+        room: tuple[int, int],
+        dice: list[Dice],
+    ) -> None:
+        notes, strokes = room
+        bar_beats = style.meter.bar // 12
+        self._meter = style.meter
+        self._harmonist = Harmonist(
+            style, character, Colour(shape.consonance, shape.chromatic, dice[Layer.COLOUR])
+        )
+        melody_room = notes * _MELODY_PERCENT // 100
+        self._rhythmist = Rhythmist(
+            style, shape.liveliness, 2 * melody_room, character, dice[Layer.RHYTHM]
+        )
+        self._melodist = Melodist(shape, character)
+        self._bassist = Bassist(style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape)
+        rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
+        self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100, shape)
+        self._second = SecondVoice(style, shape)
+        self._drummer = Drummer(style, strokes)
+        self._colourist = Colourist(home, shape.chromatic, style.meter)
+        self._dynamics_of = style, character.touch, shape.length_percent
+        self._dynamics: Dynamics | None = None
+        self._dice = dice[Layer.BASS]
+
+    def phrase(
+        self,
+        phrase: Phrase,
+        carried: Carried,
+        *,
+        goal: tuple[int, int] | None,
+        end: int,
+        dice: list[Dice],
+    ) -> tuple[PhraseNotes, Carried]:
+        """The phrase's notes, none beyond ``end``, and what it leaves to the next.
+
+        ``goal`` is where the piece's last chord begins and ends, where that follows.
+        """
+        theme = carried.themes.get(phrase.theme, _NO_THEME)
+        chords = self._chords(phrase, carried, theme, goal, dice)
+        song = self._song(phrase, carried, theme, chords, dice)
+        voicings = self._voicings(phrase, chords, song, carried.voicing)
+        parts = self._parts(phrase, chords, song, voicings, dice)
+        lines = [parts[voice] for voice in (Voice.BASS, Voice.COUNTER, Voice.MELODY)]
+        self._colourist.coloured(phrase, lines, parts[Voice.PADS], dice[Layer.COLOUR])
+        dynamics = self._loudness(phrase.key)
+        notes = [
+            note
+            for voice, part in parts.items()
+            for note in dynamics.notes(phrase, voice, part, end, dice[Layer.DYNAMICS])
+        ]
+        strokes = self._drummer.strokes(
+            phrase, begins=carried.section != phrase.section, dice=dice[Layer.DRUMS]
+        )
+        pitches = song.pitches
+        if phrase.players.melody:
+            altered = [tone.pitch for tone in parts[Voice.MELODY]]
+            pitches = altered + pitches[len(altered) :]
+        after = replace(
+            carried,
+            degree=chords.degree,
+            key=phrase.leads_to or phrase.key,
+            melody=(pitches[-2], pitches[-1]) if len(pitches) > 1 else carried.melody,
+            bass=song.tones[-1],
+            voicing=voicings[-1] if voicings else carried.voicing,
+            section=phrase.section,
+            chorus=carried.chorus + 1 if phrase.section != "intro" else 0,
+        )
+        if phrase.theme not in carried.themes and phrase.players.melody:
+            after = after.remembering(phrase.theme, self._theme(phrase, chords, song, pitches))
+        return PhraseNotes(notes, strokes), after
+
+    def _chords(
+        self,
+        phrase: Phrase,
+        carried: Carried,
+        theme: Theme,
+        goal: tuple[int, int] | None,
+        dice: list[Dice],
+    ) -> _Chords:
+        """A phrase's chords."""
+        final = last_span(phrase.key, *goal) if goal else None
+        if phrase.key.scale.is_blues:
+            rows = self._harmonist.blues(phrase, carried.chorus, dice[Layer.COLOUR])
+            return _Chords(rows, list(chain.from_iterable(rows)), None, (), final)
+        before = carried.degree if carried.key == phrase.key else None
+        slots = self._harmonist.slots(
+            phrase,
+            theme.chords,
+            before,
+            dice[Layer.HARMONY],
+            melody=[[step for _, (step, _) in bar] for bar in theme.melody],
+        )
+        rows = self._harmonist.spans(phrase, slots, dice[Layer.COLOUR])
+        kept = tuple(tuple(row) for row in slots)
+        flat = list(chain.from_iterable(rows))
+        return _Chords(rows, flat, slots[-1][-1].degree, kept, final)
+
+    def _song(
+        self, phrase: Phrase, carried: Carried, theme: Theme, chords: _Chords, dice: list[Dice]
+    ) -> _Song:
+        """A phrase's outer voices: the bass first, then the melody above it."""
+        known = [[onset for onset, _ in bar] for bar in theme.melody]
+        rhythm = self._rhythmist.bars(phrase, known, dice[Layer.RHYTHM])
+        low = dice[Layer.BASS]
+        tones = self._bassist.tones(chords.spans, chords.final, carried.bass, low)
+        bass = self._bassist.line(phrase, chords.rows, tones, low)
+        struck = [(tone.onset, tone.pitch) for tone in bass]
+        moments = moments_of(
+            phrase, chords.rows, rhythm, struck, meter=self._meter, goal=chords.final
+        )
+        pitches = self._melodist.sing(
+            phrase,
+            moments,
+            rhythm,
+            theme.melody,
+            before=carried.melody,
+            dice=dice[Layer.MELODY],
+        )
+        return _Song(rhythm, tones, bass, moments, pitches)
+
+    def _parts(
+        self,
+        phrase: Phrase,
+        chords: _Chords,
+        song: _Song,
+        voicings: list[Voicing],
+        dice: list[Dice],
+    ) -> dict[Voice, list[Tone]]:
+        """What each voice plays; the last chord is written by itself."""
+        players, final = phrase.players, chords.final
+        moments = song.moments[: len(song.moments) - (final is not None)]
+        parts: dict[Voice, list[Tone]] = {voice: [] for voice in Voice}
+        if players.melody:
+            parts[Voice.MELODY] = [
+                Tone(moment.onset, moment.length, pitch)
+                for moment, pitch in zip(moments, song.pitches, strict=False)
+            ]
+            until = final.onset if final else phrase.end
+            parts[Voice.COUNTER] = self._second.tones(
+                phrase, moments, song.pitches, until, dice[Layer.COUNTER]
+            )
+        if players.pads:
+            parts[Voice.PADS] = self._texture.tones(
+                phrase, chords.rows, voicings, dice[Layer.ACCOMPANIMENT]
+            )
+        if players.bass:
+            parts[Voice.BASS] = song.bass
+        return parts
+
+    @staticmethod
+    def _voicings(phrase: Phrase, chords: _Chords, song: _Song, before: Voicing) -> list[Voicing]:
+        """The upper voices of each chord: below the melody as it is while the chord sounds."""
+        spans = chords.spans
+        lows = [HIGHEST_CEILING] * len(spans)
+        place = 0
+        moments = song.moments if phrase.players.melody else []
+        for moment, pitch in zip(moments, song.pitches, strict=False):
+            while place < len(spans) - 1 and moment.onset >= spans[place].end:
+                place += 1
+            lows[place] = min(lows[place], pitch - 1)
+        found: list[Voicing] = []
+        for span, tone, low in zip(spans, song.tones, lows, strict=False):
+            before = nearest_voicing(before, span.voices, tone, max(low, LOWEST_CEILING))
+            found.append(before)
+        return found
+
+    def _theme(self, phrase: Phrase, chords: _Chords, song: _Song, pitches: list[int]) -> Theme:
+        """The phrase as it will be known when it comes again."""
+        ladder = self._melodist.ladder(phrase.key)
+        sung = iter(pitches)
+        melody = tuple(
+            tuple((onset, ladder.degree(next(sung))) for onset, _ in row) for row in song.rhythm
+        )
+        bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
+        return Theme(chords.slots, melody, bar, tones)
+
+    def _loudness(self, key: Field) -> Dynamics:
+        if self._dynamics is None:
+            style, touch, percent = self._dynamics_of
+            middle = self._melodist.ladder(key).height(50)
+            self._dynamics = Dynamics(style, middle, touch, percent)
+        return self._dynamics
+
+    def last_chord(self, key: Field, goal: tuple[int, int], carried: Carried) -> list[ScoreNote]:
+        """The chord that the piece ends on."""
+        onset, end = goal
+        span = last_span(key, onset, end)
+        ladder = self._melodist.ladder(key)
+        melody = carried.melody[1] if carried.melody else ladder.tonic
+        before = carried.bass if carried.bass is not None else 47
+        bass = self._bassist.tones([span], None, before, self._dice)[0]
+        # Below a melody that is low, too: on the same pitch, one of them would not be heard.
+        bass -= OCTAVE if bass >= melody else 0
+        upper = nearest_voicing(carried.voicing, span.voices, bass, max(melody - 1, LOWEST_CEILING))
+        length = end - onset
+        dynamics = self._loudness(key)
+        parts = {
+            Voice.MELODY: [Tone(onset, length, melody)],
+            Voice.PADS: [Tone(onset, length, pitch) for pitch in upper],
+            Voice.BASS: [Tone(onset, length, bass)],
+        }
+        return [n for voice, part in parts.items() for n in dynamics.last(voice, part, 50)]

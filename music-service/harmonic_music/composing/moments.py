@@ -1,0 +1,80 @@
+"""The onsets of a melody, each with all that decides what may be sung then."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harmonic_music.composing.form import Phrase
+from harmonic_music.composing.harmony import Span
+from harmonic_music.composing.variation import Derived
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
+
+#: A place of the bar is strong from this weight on, and a note that is longer than this.
+_STRONG_WEIGHT = 3
+_STRONG_TICKS = 2 * TICKS_PER_BEAT
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One onset: its chord, how long its note will be, and the bass, that may be struck then."""
+
+    onset: int
+    length: int
+    span: Span
+    strong: bool
+    on_beat: bool
+    bass: int
+    struck: bool = False
+
+
+def moments_of(
+    phrase: Phrase,
+    spans: Sequence[Sequence[Span]],
+    rows: Sequence[Derived],
+    bass: Sequence[tuple[int, int]],
+    *,
+    meter: Meter,
+    goal: Span | None,
+) -> list[Moment]:
+    """The onsets of a phrase, each with its chord, its length and the bass; and the last note.
+
+    ``bass`` are onsets and pitches in order.
+    """
+    places = [
+        (bar, bar.onset + onset, chords)
+        for bar, chords, row in zip(phrase.bars, spans, rows, strict=True)
+        for onset, _ in row
+    ]
+    last = phrase.bars[-1]
+    onsets = [onset for onset, _ in rows[-1]]
+    ending = None
+    if onsets and phrase.is_last(last) and not phrase.elided:
+        ending = last.onset + last_note(onsets, last.length)
+    unit, pulse = TICKS_PER_BEAT // UNITS_PER_BEAT, meter.pulse * TICKS_PER_BEAT // UNITS_PER_BEAT
+    nexts = [onset for _, onset, _ in places[1:]] + [phrase.end]
+    moments = []
+    at = 0
+    for (bar, onset, chords), following in zip(places, nexts, strict=True):
+        span = next(chord for chord in chords if onset < chord.end)
+        length = following - onset
+        into = onset - bar.onset
+        strong = into % unit == 0 and meter.weight(into // unit) >= _STRONG_WEIGHT
+        if onset == ending:
+            # A phrase's last note leaves time to breathe.
+            length -= TICKS_PER_BEAT if length > _STRONG_TICKS else length // 4
+        while at + 1 < len(bass) and bass[at + 1][0] <= onset:
+            at += 1
+        low = bass[at][1] if bass and bass[at][0] <= onset else span.bass[0]
+        strong = strong or following - onset > _STRONG_TICKS
+        struck = bool(bass) and bass[at][0] == onset
+        moments.append(Moment(onset, length, span, strong, into % pulse == 0, low, struck))
+    if goal is not None:
+        low = bass[-1][1] if bass else goal.bass[0]
+        moments.append(Moment(goal.onset, goal.length, goal, strong=True, on_beat=True, bass=low))
+    return moments
+
+
+def last_note(onsets: Sequence[int], bar: int) -> int:
+    """Where a phrase's last note begins in its last bar: what comes after it leads over."""
+    lengths = [after - onset for onset, after in zip(onsets, [*onsets[1:], bar], strict=True)]
+    return max(zip(lengths, onsets, strict=True))[1]

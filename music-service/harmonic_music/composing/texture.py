@@ -1,0 +1,217 @@
+"""The upper voices of a phrase: its figure on its chords, with voices that move between them."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from harmonic_music.composing.dice import Dice
+from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.harmony import Span
+from harmonic_music.composing.part import Tone
+from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.voicing import Voicing
+from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
+from harmonic_music.theory.intervals import OCTAVE
+from harmonic_music.theory.meters import Meter
+
+#: So often does a bar have the figure's usual variant; a phrase's last bar a chord that is held.
+_USUAL, _HELD_END = 450, 300
+#: Of the chords that could, those in which a voice passes on, is held over, or turns to its
+#: neighbour.
+_PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
+#: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
+#: chromatic.
+_CHROMATIC_PERCENT = 70
+_HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
+_SKIP = range(3, 5)
+_STEP = range(1, 3)
+_WHOLE_TONE = 2
+#: A chord of fewer beats leaves a voice no time to move.
+_TIME_TO_MOVE = 2 * TICKS_PER_BEAT
+
+#: When a voice is struck, and its pitch.
+Strike = tuple[int, int]
+
+
+class Texture:
+    """Plays figures; ``room`` is how many strikes a bar it has place for."""
+
+    def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
+        self._meter, self._room = meter, room
+        self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
+        #: The purer the harmony, the less its voices leave it.
+        self._leaves = 1100 - shape.consonance * 6 // 10
+        self._turns = 950 - shape.consonance * 4 // 5
+
+    def tones(
+        self,
+        phrase: Phrase,
+        rows: Sequence[Sequence[Span]],
+        voicings: Sequence[Voicing],
+        dice: Dice,
+    ) -> list[Tone]:
+        """The upper voices of a phrase; ``voicings`` are its chords'."""
+        figure = FIGURES[phrase.figure]
+        width = max(map(len, voicings), default=0)
+        strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
+        self._turning = dice.quota()
+        number = 0
+        for bar, spans in zip(phrase.bars, rows, strict=True):
+            if bar.place >= phrase.players.alone:
+                pattern, held = self._pattern(phrase, bar, figure, dice)
+                self._strike(
+                    phrase, strikes, bar, spans, voicings[number:], way=(pattern, held, figure)
+                )
+            number += len(spans)
+        flat = [span for spans in rows for span in spans]
+        if figure.moves:
+            lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
+            strikes = [lead.moved(voice, row) for voice, row in enumerate(strikes)]
+        return sorted(
+            (tone for row in strikes for tone in _held(row, phrase.end)),
+            key=lambda tone: (tone.onset, tone.pitch),
+        )
+
+    def _pattern(
+        self, phrase: Phrase, bar: Bar, figure: AccompanimentFigure, dice: Dice
+    ) -> tuple[Pattern, bool]:
+        """A bar's pattern, and whether its chords are simply held."""
+        usual, place, held = dice.chance(_USUAL), dice.below(64), dice.chance(_HELD_END)
+        if phrase.is_last(bar) and (held or phrase.players.breaks):
+            return _HELD, not phrase.players.breaks
+        if bar.length != self._meter.bar * TICKS_PER_BEAT // 12:
+            return _HELD, True
+        row = [
+            pattern
+            for pattern in figure.variants[self._meter]
+            if sum(map(len, pattern)) <= self._room
+        ]
+        if not row:
+            return _HELD, True
+        return (row[0] if usual else row[place % len(row)]), False
+
+    def _strike(
+        self,
+        phrase: Phrase,
+        strikes: list[list[tuple[int, int, int]]],
+        bar: Bar,
+        spans: Sequence[Span],
+        voicings: Sequence[Voicing],
+        *,
+        way: tuple[Pattern, bool, AccompanimentFigure],
+    ) -> None:
+        """Strike a bar's voices: onset, pitch and end of each."""
+        pattern, held, figure = way
+        step = bar.length // len(pattern)
+        marks = [(bar.onset + place * step, mark) for place, mark in enumerate(pattern) if mark]
+        limit = figure.hold * step if figure.hold and not held else bar.length
+        if pattern is _HELD and not held:
+            limit = TICKS_PER_BEAT
+        for span, voicing in zip(spans, voicings, strict=False):
+            own = [(onset, mark) for onset, mark in marks if span.onset <= onset < span.end]
+            late = not own or own[0][0] > span.onset
+            if late and (figure.strikes or held or (span is not spans[0] and not own)):
+                own.insert(0, (span.onset, tuple((voice, 0) for voice in range(len(voicing)))))
+            for onset, mark in own:
+                struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
+                for voice, by in struck.items():
+                    pitch = (
+                        self._beside(phrase.key, voicing[voice], by)
+                        if by and self._turning.takes(self._turns)
+                        else voicing[voice]
+                    )
+                    strikes[voice].append((onset, pitch, min(span.end, onset + limit)))
+
+    @staticmethod
+    def _beside(key: Field, pitch: int, by: int) -> int:
+        """The tone of the scale next to a pitch, above or below."""
+        tones = scale_tones(key)
+        return next(p for p in range(pitch + by, pitch + 5 * by, by) if p % OCTAVE in tones)
+
+
+def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
+    """Each strike until the same voice is struck again."""
+    nexts = [*(onset for onset, _, _ in strikes), end][1:]
+    return [
+        Tone(onset, min(until, following) - onset, pitch)
+        for (onset, pitch, until), following in zip(strikes, nexts, strict=True)
+        if min(until, following) > onset
+    ]
+
+
+@lru_cache(maxsize=512)
+def scale_tones(key: Field) -> frozenset[int]:
+    """The pitch classes of a key."""
+    return frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+
+
+class _Leading:
+    """Has voices of held chords sing: they pass, are held over and resolve, or turn."""
+
+    def __init__(
+        self,
+        phrase: Phrase,
+        spans: Sequence[Span],
+        voicings: Sequence[Voicing],
+        shares: tuple[int, int],
+        dice: Dice,
+    ) -> None:
+        key = phrase.key
+        self._tones = scale_tones(key)
+        self._spans, self._voicings, self._dice = spans, voicings, dice
+        self._chromatic, self._leaves = shares
+        self._near = dice.quota()
+        #: In which chords some voice moves already.
+        self._taken: set[int] = set()
+
+    def moved(
+        self, voice: int, strikes: Sequence[tuple[int, int, int]]
+    ) -> list[tuple[int, int, int]]:
+        """A voice's strikes with what it sings between them."""
+        found = list(strikes)
+        for number, span in enumerate(self._spans[:-1]):
+            rows = self._voicings[number], self._voicings[number + 1]
+            if voice >= min(map(len, rows)) or span.length < _TIME_TO_MOVE:
+                continue
+            one, other = rows[0][voice], rows[1][voice]
+            thrown = self._dice.below(1000) * 1000 // self._leaves
+            if number in self._taken:
+                continue
+            if abs(other - one) in _SKIP and thrown < _PASSING:
+                middle = next(
+                    (
+                        p
+                        for p in range(min(one, other) + 1, max(one, other))
+                        if p % OCTAVE in self._tones
+                    ),
+                    None,
+                )
+                if middle is not None:
+                    found.append((span.end - self._late(), middle, span.end))
+                    self._taken.add(number)
+            elif abs(one - other) == _WHOLE_TONE and self._near.takes(self._chromatic):
+                middle = (one + other) // 2
+                found.append((span.end - self._late(), middle, span.end))
+                self._taken.add(number)
+            elif one - other in _STEP and thrown < _SUSPENDED:
+                self._suspend(found, number, one)
+            elif one == other and thrown < _NEIGHBOURING:
+                neighbour = one + 1 if (one + 1) % OCTAVE in self._tones else one + 2
+                if neighbour % OCTAVE in self._tones:
+                    found.append((span.end - TICKS_PER_BEAT, neighbour, span.end))
+                    self._taken.add(number)
+        return sorted(found)
+
+    def _late(self) -> int:
+        """How long before the next chord a voice moves on: a beat, or half of one."""
+        return TICKS_PER_BEAT // (2 if self._dice.chance(600) else 1)
+
+    def _suspend(self, found: list[tuple[int, int, int]], number: int, held: int) -> None:
+        """Hold a tone over into the next chord; it comes down a beat later."""
+        after = self._spans[number + 1]
+        for place, (onset, pitch, end) in enumerate(found):
+            if onset == after.onset and after.length >= _TIME_TO_MOVE:
+                found[place] = (onset + TICKS_PER_BEAT, pitch, max(end, onset + 2 * TICKS_PER_BEAT))
+                found.append((onset, held, onset + TICKS_PER_BEAT))
+                self._taken.add(number + 1)
+                return

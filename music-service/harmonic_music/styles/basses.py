@@ -1,0 +1,106 @@
+"""Ways of the bass, by meter.
+
+A pattern is a bar, its marks steps of the same length: ``r`` the chord's bass tone, ``f`` its
+fifth, ``o`` the octave, ``t`` another chord tone, ``p`` a step on the way to the next chord's bass
+tone, ``-`` nothing new. The first variant is the usual one.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class BassManner:
+    """A way of the bass; it sounds ``percent`` of its time."""
+
+    variants: dict[Meter, tuple[tuple[str, ...], ...]]
+    percent: int = 90
+
+
+def _manner(
+    four: tuple[str, ...], three: tuple[str, ...], six: tuple[str, ...], percent: int = 90
+) -> BassManner:
+    variants = {
+        meter: tuple(tuple(text.split()) for text in texts)
+        for meter, texts in ((FOUR_FOUR, four), (THREE_FOUR, three), (SIX_EIGHT, six))
+    }
+    return BassManner(variants, percent)
+
+
+BASSES = MappingProxyType(
+    {
+        "held": _manner(
+            ("r - p -", "r - - p", "r - - -", "r - - - - - p p"),
+            ("r - -", "r - p", "r - - - p p"),
+            ("r - - p - -", "r - - - - p", "r - - - - -"),
+            96,
+        ),
+        "line": _manner(
+            ("r t f p", "r - f p", "r f r p", "r - p p", "r - t - r - f p", "r f t p"),
+            ("r - p", "r t p", "r f p", "r - f r - p", "r - -"),
+            ("r - p r - f", "r - f t - p", "r - t f - p"),
+            95,
+        ),
+        "two": _manner(
+            ("r - f r", "r f r p", "r - f p", "r - - r f - - p"),
+            ("r - f", "r - p", "r - -", "r - - - p p"),
+            ("r - - f - -", "r - - f - p", "r - p f - p"),
+            86,
+        ),
+        "walking": _manner(
+            ("r t f p", "r p t p", "r f t p", "r r t p", "r t p - p - - -"),
+            ("r t p", "r f p", "r p p"),
+            ("r - t f - p", "r - t p - p"),
+            88,
+        ),
+        "pickup": _manner(
+            ("r - - r f - - p", "r - - r - - f p", "r - - r f - t p", "r - r - f - t p"),
+            ("r - - - - p", "r - - - p p", "r - - - f -"),
+            ("r - - r - p", "r - - f - p"),
+            84,
+        ),
+        "riff": _manner(
+            (
+                "r - - r - - f -",
+                "r - r o - - f p",
+                "r - - r f - o -",
+                "r - - r - f o p",
+            ),
+            ("r - - r f -", "r - o - f p"),
+            ("r - r f - o", "r - r r - p"),
+            80,
+        ),
+        "eighths": _manner(
+            ("r r r r r r r r", "r r r r r r t p", "r r o r r r o r", "r r r r f f p p"),
+            ("r r r r r r", "r r r r p p"),
+            ("r r r r r r", "r r r r r p"),
+            82,
+        ),
+        "boogie": _manner(
+            ("r t f o f t r p", "r r t t f f o p", "r t f t o f t p"),
+            ("r t f o f p", "r t f t f p"),
+            ("r t f o f p", "r t f f t p"),
+            84,
+        ),
+        "tango": _manner(
+            ("r - - f r - f -", "r - - f o - f p", "r - - r f - f -"),
+            ("r - - r f -", "r - - f - p"),
+            ("r - r f - f", "r - r f - p"),
+            84,
+        ),
+        "running": _manner(
+            ("r p p p r - f f", "r - f - r f t p", "r p r f f - t p", "r - o - r f p p"),
+            ("r p p p f p", "r - f p p p", "r p r - f p"),
+            ("r t f t p p", "r - p p f p", "r p p r - p"),
+            92,
+        ),
+        "pedal": _manner(
+            ("r - - -", "r - - - r - - -", "r - r -"),
+            ("r - -", "r - r"),
+            ("r - - - - -", "r - - r - -"),
+            96,
+        ),
+    }
+)

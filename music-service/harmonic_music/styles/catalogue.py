@@ -1,0 +1,142 @@
+"""The styles: what makes a waltz a waltz, and how usual each is."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A style.
+
+    Programs are General MIDI's, counted from 0, for the melody, the second voice, the upper voices
+    and the bass. Manners, from calm to full, name the figure of the upper voices and the bass that
+    goes with it: where one runs, the other stays. Shares are in thousandths, factors
+    in percent of what is usual. ``swing`` is how far an eighth off the beat is on the way to the
+    last third of the beat; ``rubato`` how far time bends in a phrase, in ticks.
+    """
+
+    name: str
+    usual: int
+    meter: Meter
+    programs: tuple[int, int, int, int]
+    manners: tuple[tuple[str, str], ...]
+    groove: str | None = None
+    swing: int = 0
+    rubato: int = 0
+    #: Of bars, those with two chords, at least and at most.
+    moving: tuple[int, int] = (100, 800)
+    dotted: int = 100
+    syncopated: int = 100
+    triplets: int = 0
+    #: Of the melody's rests and long notes, those that a second voice answers.
+    answers: int = 700
+    elided: int = 160
+    #: How loud the style is, in percent added.
+    loudness: int = 0
+    #: How long the upper voices sound, in percent of their time.
+    legato: int = 96
+
+
+_PIANO, _BRIGHT, _RHODES, _HARPSICHORD = 0, 1, 4, 6
+_VIBES, _ORGAN, _CHURCH, _ACCORDION = 11, 16, 19, 21
+_NYLON, _STEEL, _CLEAN = 24, 25, 27
+_BASS, _FINGERED, _FRETLESS = 32, 33, 35
+_VIOLIN, _VIOLA, _CELLO, _TREMOLO, _PIZZICATO, _HARP = 40, 41, 42, 44, 45, 46
+_STRINGS, _CHOIR = 48, 52
+_TRUMPET, _TROMBONE, _TUBA, _HORN, _BRASS = 56, 57, 58, 60, 61
+_ALTO, _TENOR, _OBOE, _BASSOON, _CLARINET, _FLUTE = 65, 66, 68, 70, 71, 73
+_WARM, _LEAD, _MARIMBA, _WHISTLE, _FIDDLE = 89, 81, 12, 78, 110
+
+_ALL = (
+    Style(
+        "classical", 14, FOUR_FOUR, (_PIANO, _PIANO, _PIANO, _PIANO),
+        (("chorale", "line"), ("alberti", "two"), ("flowing", "line"),
+         ("pad", "running"), ("ripple", "two")),
+        rubato=18, syncopated=30, dotted=120,
+    ),
+    Style(
+        "chorale", 9, FOUR_FOUR, (_CHOIR, _CHOIR, _CHURCH, _CHURCH),
+        (("chorale", "line"), ("chorale", "walking"), ("flowing", "line"), ("chorale", "running")),
+        moving=(600, 950), syncopated=5, dotted=60, answers=450, elided=60, rubato=12,
+    ),
+    Style(
+        "strings", 9, FOUR_FOUR, (_VIOLIN, _VIOLA, _STRINGS, _CELLO),
+        (("pad", "line"), ("flowing", "two"), ("pulse", "line"),
+         ("pad", "running"), ("ripple", "line")),
+        rubato=16, answers=750, syncopated=40,
+    ),
+    Style(
+        "ballad", 10, FOUR_FOUR, (_FLUTE, _OBOE, _PIANO, _FRETLESS),
+        (("pad", "pickup"), ("arpeggio", "held"), ("flowing", "two"),
+         ("ripple", "two"), ("riff", "riff")),
+        groove="brushes", syncopated=140, answers=600,
+    ),
+    Style(
+        "pop", 10, FOUR_FOUR, (_LEAD, _CLEAN, _BRIGHT, _FINGERED),
+        (("pad", "pickup"), ("riff", "eighths"), ("pulse", "riff"), ("ripple", "eighths")),
+        groove="backbeat", syncopated=300, answers=500, loudness=6, legato=90,
+    ),
+    Style(
+        "swing", 8, FOUR_FOUR, (_ALTO, _TRUMPET, _PIANO, _BASS),
+        (("comping", "two"), ("comping", "walking"), ("stride", "walking")),
+        groove="swing", swing=820, syncopated=260, triplets=60, moving=(300, 900), answers=600,
+        legato=70,
+    ),
+    Style(
+        "ragtime", 6, FOUR_FOUR, (_BRIGHT, _BRIGHT, _BRIGHT, _BRIGHT),
+        (("stride", "two"), ("stride", "walking"), ("pulse", "line")),
+        syncopated=400, dotted=40, moving=(200, 800), answers=550, legato=60,
+    ),
+    Style(
+        "latin", 6, FOUR_FOUR, (_NYLON, _FLUTE, _NYLON, _BASS),
+        (("riff", "tango"), ("offbeat", "tango"), ("comping", "pickup"), ("ostinato", "tango")),
+        groove="latin", syncopated=350, answers=600, legato=80,
+    ),
+    Style(
+        "march", 4, FOUR_FOUR, (_TRUMPET, _CLARINET, _HORN, _TUBA),
+        (("stride", "two"), ("offbeat", "line"), ("pulse", "pickup")),
+        groove="march", dotted=350, syncopated=20, loudness=8, legato=70, answers=650,
+    ),
+    Style(
+        "minimal", 6, FOUR_FOUR, (_MARIMBA, _VIBES, _MARIMBA, _CELLO),
+        (("ostinato", "pedal"), ("flowing", "held"), ("ripple", "pickup"), ("arpeggio", "eighths")),
+        syncopated=160, moving=(50, 300), answers=500, elided=450,
+    ),
+    Style(
+        "waltz", 10, THREE_FOUR, (_VIOLIN, _CLARINET, _PIANO, _CELLO),
+        (("waltz", "two"), ("waltz", "line"), ("flowing", "line"),
+         ("arpeggio", "two"), ("waltz", "line")),
+        rubato=20, syncopated=40, dotted=110, moving=(30, 350),
+    ),
+    Style(
+        "minuet", 6, THREE_FOUR, (_HARPSICHORD, _OBOE, _HARPSICHORD, _BASSOON),
+        (("chorale", "line"), ("flowing", "two"), ("waltz", "line"),
+         ("alberti", "line"), ("pad", "running")),
+        syncopated=20, dotted=120, triplets=40, moving=(100, 500),
+    ),
+    Style(
+        "barcarolle", 7, SIX_EIGHT, (_CLARINET, _CELLO, _HARP, _CELLO),
+        (("arpeggio", "two"), ("waltz", "line"), ("ripple", "two"), ("flowing", "line")),
+        rubato=22, syncopated=30, moving=(100, 600),
+    ),
+    Style(
+        "jig", 5, SIX_EIGHT, (_FIDDLE, _WHISTLE, _STEEL, _BASS),
+        (("waltz", "two"), ("pulse", "line"), ("offbeat", "two")),
+        groove="brushes", syncopated=20, moving=(200, 700), answers=500, legato=70,
+    ),
+    Style(
+        "blues", 0, FOUR_FOUR, (_TENOR, _CLEAN, _ORGAN, _FINGERED),
+        (("comping", "walking"), ("riff", "boogie"), ("stride", "walking")),
+        groove="shuffle", swing=900, syncopated=300, triplets=120, answers=800, legato=75,
+    ),
+)  # fmt: skip
+
+#: By name, in the order in which they are drawn.
+STYLES = MappingProxyType({style.name: style for style in _ALL})
+
+
+def known_style(name: str | None) -> str | None:
+    """The name of a style; ``None`` for one that only a newer version has."""
+    return name if name in STYLES else None
