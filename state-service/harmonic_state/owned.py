@@ -245,9 +245,10 @@ class OwnedUniverse:
             case Load():
                 loaded, records = await journal.load(self.universe_id)
                 await self._means.effects.settle_listing(self.universe_id, loaded.universe)
-                return self._read(loaded, records)
+                return _read(self.universe_id, self._means, loaded, records)
             case ReadOn(known):
-                return self._read(*await journal.advance(self.universe_id, known))
+                loaded, records = await journal.advance(self.universe_id, known)
+                return _read(self.universe_id, self._means, loaded, records)
             case Append(at, events, position, after):
                 await self._means.effects.prepare(self.universe_id, events)
                 return RecordStored(
@@ -264,20 +265,19 @@ class OwnedUniverse:
             case _:
                 assert_never(work)
 
-    def _read(self, loaded: Loaded, records: list[RecentRecord]) -> Read:
-        if loaded.is_damaged:
-            self._means.meters.losses.inc()
-            self._means.log.error(
-                "history_lost", universe=self.universe_id, log_ends_at=loaded.position
-            )
-        return Read(loaded, records)
-
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
         try:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:
+    if loaded.is_damaged:
+        means.meters.losses.inc()
+        means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
+    return Read(loaded, records)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:
