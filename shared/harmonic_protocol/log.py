@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import ServiceModel
@@ -18,6 +18,8 @@ from harmonic_protocol.values import (
     Mode,
     MusicParameters,
     PhysicsParameters,
+    Program,
+    Stroke,
     Timestamp,
     Visibility,
 )
@@ -204,6 +206,32 @@ class MusicFailed(HiddenEvent):
     request_id: str
     connection_id: str
     refusal: Refused
+
+
+#: A word that a newer version may have added to its list.
+_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/-]{1,64}$")]
+
+
+class StoredNote(ServiceModel):
+    """A note as its stream keeps it: a newer version may know more voices and sections."""
+
+    pitch: Annotated[int, Field(ge=0, le=127)]
+    start_time: Annotated[float, Field(ge=0.0)]
+    duration: Annotated[float, Field(gt=0.0)]
+    velocity: Annotated[int, Field(ge=1, le=127)]
+    voice: _Word | None = None
+    section: _Word | None = None
+
+
+class StoredPiece(ServiceModel):
+    """What the notes' stream keeps of a piece: all that ``music_generated`` tells besides."""
+
+    notes: tuple[StoredNote, ...]
+    style: _Word | None = None
+    meter: _Word | None = None
+    instruments: dict[_Word, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+    after: _Word | None = None
 
 
 class MusicStored(HiddenEvent):

@@ -17,7 +17,7 @@ from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import Instant, SaveSnapshot
 from harmonic_state.waiting_line import WaitingLine
-from state_service.builders import UNIVERSE, caller, command, open_universe
+from state_service.builders import UNIVERSE, caller, command, created, open_universe
 
 ANN, BOB = caller("ann"), caller("bob")
 EDIT = command("join_room", mode="edit")
@@ -137,6 +137,25 @@ def test_a_reply_says_the_number_and_the_end_of_its_record() -> None:
     refusal = replied(TEMPO, ANN, known(), Ring(1000))
     assert refusal.error is not None
     assert refusal.position is None
+
+
+def test_who_joins_is_told_the_room_and_nothing_that_it_missed() -> None:
+    reply = replied(EDIT, ANN, known(), Ring(1000))
+    assert reply.error is None
+    assert reply.result is not None
+    assert "missed" not in reply.result
+
+
+def test_who_joins_a_private_universe_is_answered_as_itself() -> None:
+    private = Loaded(created().now, POSITION)
+    assert replied(EDIT, caller("owner"), private, Ring(1000)).error is None
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_request_is_decided_with_the_space_that_there_is(*, hashed: bool) -> None:
+    space = Conditions(Instant(AT, 0.0), hashed=hashed)
+    (only,) = decide_batch([pending(TEMPO)], known(ANN), space).decided
+    assert only.moment.hashed is hashed
 
 
 def test_of_what_there_is_not_nothing_is_replied() -> None:
@@ -283,6 +302,10 @@ def test_a_snapshot_that_failed_is_tried_again_after_a_time() -> None:
     assert not saving.may_retry(now(10))
     assert saving.may_retry(now(10 + RETRY_STORING_S))
     assert len(saving.due(known(), now(10 + RETRY_STORING_S))) == 1
+
+
+def test_a_plan_begins_without_records() -> None:
+    assert SnapshotPlan(every_records=5, uncovered_records=20).records == 0
 
 
 def test_a_log_is_almost_full_from_its_bound_on() -> None:

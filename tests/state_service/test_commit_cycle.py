@@ -7,13 +7,15 @@ import pytest
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import HistoryLost
-from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S
+from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S, CommitCycle
 from harmonic_state.domain import presence
+from harmonic_state.domain.bounds import MAX_STATE_BYTES
 from harmonic_state.domain.events import encode_record
 from harmonic_state.domain.mending import SEQ_JUMP
+from harmonic_state.domain.universe import AppliedOperation
 from harmonic_state.loaded import Coverage, Loaded
-from harmonic_state.ring import RecentRecord
-from harmonic_state.snapshot_plan import RETRY_STORING_S
+from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
     Append,
@@ -39,6 +41,7 @@ from harmonic_state.steps import (
     WakeAt,
     Witnessed,
 )
+from harmonic_state.waiting_line import WaitingLine
 from state_service.builders import UNIVERSE, History, caller, command, created
 from state_service.cycles import Cycle, at_hand, universe_with, update
 
@@ -106,6 +109,49 @@ def test_an_owner_that_is_overtaken_again_and_again_gives_up() -> None:
 
     assert cycle.outcome(number) == "INTERNAL_ERROR"
     assert cycle.cycle.known is None
+
+
+def test_an_owner_that_has_just_begun_may_be_overtaken_as_often_as_any() -> None:
+    cycle = Cycle()
+    number = cycle.ask(update())
+    cycle.loads(universe_with("ann"))
+    for _ in range(MAX_CONFLICTS - 1):
+        known = cycle.tell(Conflicted()).does(ReadOn).known
+        cycle.tell(Read(known, []))
+    assert cycle.outcome(number) == "-"
+
+
+def test_an_owner_is_woken_at_the_first_deadline_alone() -> None:
+    cycle = Cycle()
+    cycle.ask(update(), within_s=5)
+    assert cycle.said(WakeAt).s == 5
+    for within_s in (5, 6):
+        cycle.ask(update(), within_s=within_s)
+        assert cycle.commands == []
+    cycle.ask(update(), within_s=4)
+    assert cycle.commands == [WakeAt(4)]
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_operations_that_are_stored_as_hashes_have_more_space(*, packs: bool) -> None:
+    made = CommitCycle(
+        line=WaitingLine(1000),
+        ring=Ring(2**16),
+        snapshots=SnapshotPlan(every_records=256, uncovered_records=2000),
+        packs_snapshots=packs,
+    )
+    cycle = Cycle(made)
+    number = cycle.ask(update(opId="op1"))
+    loaded = universe_with("ann")
+    assert loaded.universe is not None
+    one = {"key": AppliedOperation("ann", "op0", "d", 1, loaded.universe.updated_at)}
+    large = replace(loaded.universe, operations=one, operations_bytes=MAX_STATE_BYTES)
+    cycle.loads(replace(loaded, universe=large))
+    if packs:
+        cycle.stores(at=11)
+    else:
+        cycle.confirms()
+    assert cycle.outcome(number) == ("ok" if packs else "TOO_MANY_OPERATIONS")
 
 
 def test_a_request_is_refused_at_its_deadline_while_it_waits() -> None:
@@ -177,6 +223,15 @@ def test_at_its_deadline_a_stored_request_is_answered_though_effects_go_on() -> 
 
     assert cycle.outcome(number) == "ok"
     cycle.tell(EffectsDone())
+
+
+def test_a_record_follows_the_very_one_that_was_known() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update())
+    assert cycle.does(Append).after == ""
+    cycle.stores(at=11)
+    cycle.ask(update())
+    assert cycle.does(Append).after == "r11"
 
 
 def test_what_is_carried_out_is_what_was_stored() -> None:
@@ -375,7 +430,7 @@ def test_a_fault_in_one_decision_is_refused_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(presence, "leave", fails)
     cycle.stores(at=11)
 
-    cycle.said(ReportFailure)
+    assert str(cycle.said(ReportFailure).error) == "a fault"
     cycle.stores(at=12)
     outcomes = [cycle.outcome(number) for number in (good, bad, other)]
     assert outcomes == ["ok", "INTERNAL_ERROR", "ok"]
@@ -386,7 +441,9 @@ def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:
     cycle.ask(update())
     cycle.loads(universe_with("ann", position=10))
     assert cycle.said(AnnounceHead) == AnnounceHead(10, "", at_once=False)
-    cycle.said(ResumeEffects)
+    universe = universe_with("ann").universe
+    assert universe is not None
+    assert cycle.said(ResumeEffects) == ResumeEffects(universe)
 
 
 def test_a_tombstone_that_was_loaded_is_erased_again() -> None:
@@ -394,7 +451,7 @@ def test_a_tombstone_that_was_loaded_is_erased_again() -> None:
     history.does(command("delete_universe"), caller("owner"))
     cycle.ask(update())
     cycle.loads(Loaded(history.now, 10))
-    cycle.said(Erase)
+    assert cycle.said(Erase) == Erase(Loaded(history.now, 10))
 
 
 def test_after_enough_records_a_snapshot_is_saved_once_at_a_time() -> None:

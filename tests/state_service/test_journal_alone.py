@@ -9,8 +9,8 @@ import pytest
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
-from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
-from harmonic_state.domain.events import LogEvent, decode_record
+from harmonic_runtime.bus.streams import AppendUnknown, StreamFull, WrongSequence
+from harmonic_state.domain.events import LogEvent, decode_record, read_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.journal import (
     MAX_RECORD_BYTES,
@@ -96,6 +96,13 @@ async def test_a_record_is_stored_right_after_its_position(storing: Storing) -> 
     assert storing.streams.appends == [(LOG, 2.0)] * 2
 
 
+async def test_a_record_names_the_one_that_it_follows(storing: Storing) -> None:
+    first, _ = await storing.journal.append(UNIVERSE, AT, storing.history.events, 0)
+    second, _ = await storing.journal.append(UNIVERSE, AT, storing.changes(), 1, after=first.id)
+    assert [read_record(each.payload).after for each in (first, second)] == ["", "r1"]
+    assert [each.id for each in (first, second)] == ["r1", "r2"]
+
+
 async def test_an_append_that_is_answered_was_never_unknown(storing: Storing) -> None:
     _, was_unknown = await storing.journal.append(UNIVERSE, AT, storing.history.events, 0)
     assert was_unknown is False
@@ -159,7 +166,7 @@ async def test_an_unknown_append_that_was_stored_is_found(storing: Storing) -> N
     events = storing.changes()
     storing.streams.failures = deque([Failure(UNKNOWN, stored=True)])
     record, was_unknown = await storing.journal.append(UNIVERSE, AT, events, 2)
-    assert (record.position, record.previous, was_unknown) == (3, 2, True)
+    assert (record.position, record.previous, record.id, was_unknown) == (3, 2, "r3", True)
     assert record.payload == storing.streams.stored[-1].payload
     assert storing.records == [1, 2, 3]
 
@@ -354,6 +361,51 @@ async def test_another_owners_snapshot_is_kept_and_known_of(storing: Storing) ->
     coverage = await storing.cover()
     assert await storing.journal.save_snapshot(UNIVERSE, stale) == coverage
     assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now
+
+
+async def test_an_older_snapshot_than_ones_own_is_replaced(storing: Storing) -> None:
+    await storing.store()
+    covered = await storing.cover()
+    await storing.store()
+    later = replace(storing.loaded, coverage=Coverage(99, covered.marks))
+    # The stream has lost the one at 99: what it has is older.
+    stored = await storing.journal.save_snapshot(UNIVERSE, later)
+    assert stored == Coverage(4, (1, 3))
+    assert (await storing.journal.load(UNIVERSE))[0].position == 3
+    snapshots = [each for each, _ in storing.streams.appends if each == SNAPSHOT]
+    assert len(snapshots) == 3
+
+
+async def test_a_snapshot_is_stored_where_the_stream_has_lost_all(storing: Storing) -> None:
+    await storing.store()
+    lost = replace(storing.loaded, coverage=Coverage(99, ()))
+    assert await storing.journal.save_snapshot(UNIVERSE, lost) == Coverage(2, (1,))
+
+
+async def test_a_snapshot_whose_place_is_taken_by_none_that_can_be_seen_fails(
+    storing: Storing,
+) -> None:
+    await storing.store()
+    storing.streams.failures = deque([Failure(WrongSequence("wrong last sequence"))])
+    with pytest.raises(BusUnavailable, match=r"^the snapshot's place is contended for$"):
+        await storing.cover()
+
+
+async def test_marks_of_a_log_that_lost_its_end_are_not_kept(storing: Storing) -> None:
+    await storing.store()
+    await storing.store()
+    ahead = replace(storing.loaded, coverage=Coverage(0, (1, 2, 7)))
+    assert (await storing.journal.save_snapshot(UNIVERSE, ahead)).marks == (1, 2)
+
+
+async def test_a_snapshot_that_cannot_be_read_is_as_good_as_none(storing: Storing) -> None:
+    await storing.store()
+    await storing.streams.append(SNAPSHOT, b"{}", timeout_s=1)
+    loaded, records = await storing.journal.load(UNIVERSE)
+    assert (loaded.universe, loaded.coverage) == (storing.history.now, Coverage(2))
+    assert [record.position for record in records] == [1]
+    await storing.streams.append(SNAPSHOT, b"x", timeout_s=1)
+    assert (await storing.journal.load(UNIVERSE))[0].coverage == Coverage(3)
 
 
 async def test_a_deleted_universe_leaves_its_tombstone_alone(storing: Storing) -> None:

@@ -56,3 +56,12 @@ def test_what_is_forgotten_takes_nothing() -> None:
     assert ring.bytes == 0
     ring.add(record(2, 1))
     assert ring.bytes == 10
+
+
+def test_a_record_is_found_at_its_position_alone() -> None:
+    ring = Ring(1000)
+    assert ring.at(5) is None
+    first, second = record(5, 3), record(9, 5)
+    ring.add(first)
+    ring.add(second)
+    assert [ring.at(position) for position in (4, 5, 6, 9, 10)] == [None, first, None, second, None]

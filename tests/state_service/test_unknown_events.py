@@ -71,6 +71,11 @@ def test_the_values_of_an_unknown_set_outlive_a_snapshot(*, packed: bool) -> Non
     assert encode_snapshot(loaded, packed=packed) == stored
 
 
+def test_values_that_nobody_is_said_to_have_changed_are_taken_all_the_same() -> None:
+    universe = after(UnknownEvent("tide_updated", {"timestamp": AT, "parameters": TIDE}))
+    assert universe.last_changes["tide"] == LastChange("", AT)
+
+
 def test_they_outlive_changes_of_the_sets_that_are_known() -> None:
     history = open_universe()
     history.universe = evolve(history.now, changed(1, history.now.updated_at))

@@ -79,6 +79,6 @@ def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> RecordDeli
 
 
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:
-    """``music_generated`` from its stored part and the JSON array of its notes."""
-    body = music.to_json()[:-1] + b',"notes":' + notes + b"}"
+    """``music_generated`` from its stored part and the members that tell of its notes."""
+    body = music.to_json()[:-1] + b"," + notes + b"}"
     return Frame.event(music.name, _as_replayed(body) if replayed else body)

@@ -47,5 +47,5 @@ class History:
         return LogPart.model_validate(reply.result)
 
     async def notes(self, piece: MusicStored) -> bytes | None:
-        """The JSON array of a piece's notes; ``None`` if they are no longer kept."""
+        """The members that tell of a piece's notes; ``None`` if they are not to be had."""
         return await self._pieces.notes(piece)

@@ -2,8 +2,10 @@
 
 import asyncio
 
+from pydantic import ValidationError
+
 from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicStored
+from harmonic_protocol.log import MusicStored, StoredPiece
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Streams
 
@@ -19,12 +21,17 @@ class Pieces:
         self._streams = streams
 
     async def notes(self, piece: MusicStored) -> bytes | None:
-        """The JSON array of a piece's notes; ``None`` if they are no longer kept."""
+        """A piece's notes and what goes with them, as members of a JSON object.
+
+        ``None`` if they are no longer kept, or are not what a music service writes.
+        """
         for _ in range(ATTEMPTS):
             try:
-                return await self._read(subjects.notes(piece.universe_id, piece.request_id))
+                stored = await self._read(subjects.notes(piece.universe_id, piece.request_id))
             except BusUnavailable:
                 await asyncio.sleep(PAUSE_S)
+            else:
+                return None if stored is None else read_piece(stored)
         return None
 
     async def midi(self, universe_id: str, request_id: str) -> bytes | None:
@@ -37,3 +44,18 @@ class Pieces:
     async def _read(self, subject: str) -> bytes | None:
         stored = await self._streams.last(subjects.NOTES_STREAM, subject)
         return stored.payload if stored is not None else None
+
+
+def read_piece(stored: bytes) -> bytes | None:
+    """What is stored of a piece, written anew: ``"notes":[…]`` and the members that follow.
+
+    It comes from another service and goes to every member, so nothing but what is declared is let
+    through. ``None`` if it cannot be read.
+    """
+    try:
+        # The text begins with the value of ``notes``: releases before this one put it there as it
+        # was.
+        piece = StoredPiece.model_validate_json(b'{"notes":' + stored + b"}")
+    except ValidationError:
+        return None
+    return piece.to_json()[1:-1]
