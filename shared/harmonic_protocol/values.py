@@ -48,6 +48,8 @@ def printable(text: str) -> str:
 
     Empty if nothing of it can be seen.
     """
+    if text.isascii() and text.isprintable():
+        return text.strip()
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(
         character

@@ -130,8 +130,8 @@ class CommitCycle:
     ) -> list[Command]:
         """What is to be done because of ``event``, in this order."""
         match event:
-            case Submitted(pending):
-                return self._submitted(pending, now)
+            case Submitted(requests):
+                return self._submitted(requests, now)
             case Read(loaded, records):
                 return [*self._read(loaded, records), *self._next(now)]
             case RecordStored(record, was_unknown):
@@ -164,13 +164,14 @@ class CommitCycle:
         if coverage is not None and self.known is not None:
             self.known = replace(self.known, coverage=coverage)
 
-    def _submitted(self, pending: PendingRequest, now: Instant) -> list[Command]:
-        if not self._line.add(pending):
-            return [_refusal(pending, BUSY)]
+    def _submitted(self, requests: Sequence[PendingRequest], now: Instant) -> list[Command]:
         commands: list[Command] = []
-        if self._wake_at_s is None or pending.deadline_s < self._wake_at_s:
-            self._wake_at_s = pending.deadline_s
-            commands.append(WakeAt(pending.deadline_s))
+        for each in requests:
+            if not self._line.add(each):
+                commands.append(_refusal(each, BUSY))
+            elif self._wake_at_s is None or each.deadline_s < self._wake_at_s:
+                self._wake_at_s = each.deadline_s
+                commands.append(WakeAt(each.deadline_s))
         if self._phase is _Phase.IDLE:
             commands.extend(self._next(now))
         return commands
@@ -231,8 +232,7 @@ class CommitCycle:
         if not begins:
             return []
         self._unresolved = False
-        head = AnnounceHead(loaded.position, loaded.record_id, at_once=False)
-        commands: list[Command] = [head]
+        commands: list[Command] = [AnnounceHead(loaded.position, loaded.record_id, at_once=False)]
         if loaded.universe is not None:
             commands.append(ResumeEffects(loaded.universe))
             if loaded.universe.deleted:

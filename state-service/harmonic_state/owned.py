@@ -85,6 +85,8 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
+        #: What came while nothing was being done, until the end of the turn of the loop.
+        self._arrived: list[PendingRequest] = []
         self._work: Work | None = None
         self._working = False
         self._finished = asyncio.Event()
@@ -93,7 +95,7 @@ class OwnedUniverse:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return self._cycle.idle and not self._working
+        return self._cycle.idle and not self._working and not self._arrived
 
     @property
     def universe(self) -> Universe | None:
@@ -122,7 +124,14 @@ class OwnedUniverse:
 
     def submit(self, pending: PendingRequest) -> None:
         """Queue a request; it is answered by its deadline, whatever happens."""
-        self._tell(Submitted(pending))
+        if self._working and not self._arrived:
+            self._tell(Submitted((pending,)))
+            return
+        # What comes in one read of the bus is decided together: one record for all of it.
+        if not self._arrived:
+            self._finished.clear()
+            asyncio.get_running_loop().call_soon(self._submit_arrived)
+        self._arrived.append(pending)
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -147,6 +156,12 @@ class OwnedUniverse:
         for command in snapshots.begin(self._cycle.known):
             if isinstance(command, SaveSnapshot):
                 await self._save(command.loaded)
+
+    def _submit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        self._tell(Submitted(arrived))
+        if not self._working:
+            self._finished.set()
 
     def _tell(self, event: Event) -> None:
         now = Instant(self._means.clock.now(), self._means.clock.monotonic())
@@ -230,9 +245,10 @@ class OwnedUniverse:
             case Load():
                 loaded, records = await journal.load(self.universe_id)
                 await self._means.effects.settle_listing(self.universe_id, loaded.universe)
-                return self._read(loaded, records)
+                return _read(self.universe_id, self._means, loaded, records)
             case ReadOn(known):
-                return self._read(*await journal.advance(self.universe_id, known))
+                loaded, records = await journal.advance(self.universe_id, known)
+                return _read(self.universe_id, self._means, loaded, records)
             case Append(at, events, position, after):
                 await self._means.effects.prepare(self.universe_id, events)
                 return RecordStored(
@@ -249,20 +265,19 @@ class OwnedUniverse:
             case _:
                 assert_never(work)
 
-    def _read(self, loaded: Loaded, records: list[RecentRecord]) -> Read:
-        if loaded.is_damaged:
-            self._means.meters.losses.inc()
-            self._means.log.error(
-                "history_lost", universe=self.universe_id, log_ends_at=loaded.position
-            )
-        return Read(loaded, records)
-
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
         try:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:
+    if loaded.is_damaged:
+        means.meters.losses.inc()
+        means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
+    return Read(loaded, records)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

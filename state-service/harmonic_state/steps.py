@@ -44,9 +44,9 @@ class StepFailure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A request has come."""
+    """Requests have come, in this order, at the same time."""
 
-    pending: PendingRequest
+    requests: Sequence[PendingRequest]
 
 
 @dataclass(frozen=True, slots=True)

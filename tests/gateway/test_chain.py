@@ -170,6 +170,15 @@ def test_a_log_that_lags_behind_what_was_heard_is_read_again_after_a_pause() -> 
     assert positions(steps(chain)) == [4, 5]
 
 
+def test_a_record_that_was_read_and_heard_hides_no_gap_after_it() -> None:
+    chain = begun(0)
+    for one in (heard(5, 4), heard(9, 8)):
+        chain.hear(one)
+    assert steps(chain) == [FetchRecords(0)]
+    chain.part_read([heard(4, 0), heard(5, 4)], complete=True)
+    assert positions(steps(chain)) == [4, 5, Pause()]
+
+
 def test_catching_up_joins_up_with_the_first_record_that_is_new() -> None:
     chain = begun(0)
     for one in (heard(2, 1), heard(3, 2)):

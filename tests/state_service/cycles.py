@@ -104,7 +104,7 @@ class Cycle:
             self.replies[number] = answer
 
         pending = PendingRequest(request, by, self.now_s + within_s, reply)
-        self.tell(Submitted(pending))
+        self.tell(Submitted((pending,)))
         return number
 
     def said(self, kind: type[C]) -> C:

@@ -363,6 +363,27 @@ async def test_another_owners_snapshot_is_kept_and_known_of(storing: Storing) ->
     assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now
 
 
+async def test_a_snapshot_that_another_owner_stored_of_the_same_record_is_kept(
+    storing: Storing,
+) -> None:
+    await storing.store()
+    same = storing.loaded
+    coverage = await storing.cover()
+    assert await storing.journal.save_snapshot(UNIVERSE, same) == coverage
+    assert [each.sequence for each in storing.streams.stored] == [1, 2]
+
+
+async def test_a_log_that_lost_its_middle_is_read_from_its_creation(storing: Storing) -> None:
+    await storing.store()
+    await storing.store()
+    await storing.store()
+    del storing.streams.stored[1]
+    loaded, records = await storing.journal.load(UNIVERSE)
+    assert (loaded.is_damaged, loaded.position, records) == (True, 3, [])
+    assert loaded.universe is not None
+    assert loaded.universe.parameters == storing.history.now.parameters
+
+
 async def test_an_older_snapshot_than_ones_own_is_replaced(storing: Storing) -> None:
     await storing.store()
     covered = await storing.cover()
@@ -371,6 +392,7 @@ async def test_an_older_snapshot_than_ones_own_is_replaced(storing: Storing) -> 
     # The stream has lost the one at 99: what it has is older.
     stored = await storing.journal.save_snapshot(UNIVERSE, later)
     assert stored == Coverage(4, (1, 3))
+    assert storing.streams.stored[-1].previous == covered.sequence
     assert (await storing.journal.load(UNIVERSE))[0].position == 3
     snapshots = [each for each, _ in storing.streams.appends if each == SNAPSHOT]
     assert len(snapshots) == 3

@@ -77,6 +77,16 @@ def test_a_hole_is_not_continued(lost: int) -> None:
     assert continued(known, records) is None
 
 
+def test_what_follows_a_record_follows_that_very_one() -> None:
+    log = Log().changes(4)
+    known = log.states[1]
+    assert after(known.position, "", log.records[2:]) == log.records[2:]
+    assert after(known.position, "", log.records[3:]) is None
+    assert after(known.position, "", []) is None
+    assert after(0, "", log.records) == log.records
+    assert after(0, "", log.records[1:]) is None
+
+
 def test_a_log_that_ends_before_what_is_known_is_not_continued() -> None:
     log = Log().changes(4)
     assert continued(log.states[-1], []) is None
@@ -113,6 +123,15 @@ def test_an_empty_log_goes_on_from_its_begin() -> None:
     log = Log().changes(2)
     gone_on = mended(log.states[-1], [])
     assert (gone_on.universe, gone_on.position) == (log.states[-1].universe, 0)
+    assert gone_on.record_id == ""
+
+
+def test_records_that_are_known_are_not_counted_again() -> None:
+    log = Log().changes(2)
+    end = log.states[-1]
+    assert end.universe is not None
+    known = replace(end, universe=replace(end.universe, seq=99))
+    assert mended(known, log.records).universe == known.universe
 
 
 def test_what_the_log_still_holds_that_is_newer_is_not_lost() -> None:

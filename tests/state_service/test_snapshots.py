@@ -84,10 +84,12 @@ def test_a_universe_is_stored_as_text_that_people_can_read() -> None:
     assert decode_snapshot(plain).universe == history.now
 
 
-def test_a_snapshot_of_an_earlier_version_has_no_marks() -> None:
-    stored = json.loads(encode_snapshot(Snapshot(2, open_universe().now), packed=False))
-    del stored["marks"]
-    assert decode_snapshot(json.dumps(stored).encode()).marks == ()
+def test_a_snapshot_of_an_earlier_version_has_no_marks_and_names_no_record() -> None:
+    snapshot = Snapshot(2, open_universe().now, (1, 2), "r2")
+    stored = json.loads(encode_snapshot(snapshot, packed=False))
+    del stored["marks"], stored["record"]
+    read = decode_snapshot(json.dumps(stored).encode())
+    assert (read.marks, read.record_id) == ((), "")
 
 
 def test_of_a_packed_operation_a_key_a_part_of_its_digest_and_its_time_are_known() -> None:

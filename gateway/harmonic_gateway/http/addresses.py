@@ -40,7 +40,8 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
 
 def counted_as(address: str) -> str:
     """What an address is counted as: an IPv6 one as its network of 64 bits, any other as itself."""
-    found = _parse(address)
+    # Without a colon it is none of IPv6, and most are not.
+    found = _parse(address) if ":" in address else None
     if not isinstance(found, IPv6Address):
         return address
     return str(ip_network((found, _COUNTED_PREFIX_V6), strict=False))

@@ -161,18 +161,19 @@ class FloodGuard:
 
         One that ``counts`` for more than a burst is let pass after a burst's time.
         """
-        wait_s = self.look(now_s, counts=counts)
-        if not wait_s:
-            self._due = max(self._due, now_s) + self._cost_s(counts)
-        return wait_s
+        due_s = self._due_after(now_s, counts)
+        wait_s = due_s - now_s - self._burst_s
+        if wait_s > 0:
+            return wait_s
+        self._due = due_s
+        return 0.0
 
     def look(self, now_s: float, *, counts: int = 1) -> float:
         """What :meth:`take` would return now; takes nothing."""
-        wait_s = max(self._due, now_s) + self._cost_s(counts) - now_s - self._burst_s
-        return max(wait_s, 0.0)
+        return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
 
-    def _cost_s(self, counts: int) -> float:
-        return min(counts * self._interval_s, self._burst_s)
+    def _due_after(self, now_s: float, counts: int) -> float:
+        return max(self._due, now_s) + min(counts * self._interval_s, self._burst_s)
 
 
 class Guards:

@@ -46,7 +46,9 @@ class Questions:
 
     def ponged(self, connection_id: str) -> bool:
         """The connection answered a ping; whether it is to be pinged once more."""
-        waiting = self._waiting.pop(connection_id, [])
+        waiting = self._waiting.pop(connection_id, None)
+        if waiting is None:
+            return False
         for question in waiting:
             question.pongs -= 1
         left = [question for question in waiting if question.pongs]

@@ -31,6 +31,7 @@ class Heartbeat:
         "_beating",
         "_interval_s",
         "_is_due",
+        "_loop",
         "_pinged_at_s",
         "_timeout_s",
         "_timer",
@@ -43,10 +44,10 @@ class Heartbeat:
         self._timeout_s = timeout_s
         self._is_due = False
         self.round_trip_ms: float | None = None
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         # The client has just shown that it is there.
-        self._answered_at_s = self._pinged_at_s = loop.time()
-        self._timer = loop.call_later(interval_s, self._beat)
+        self._answered_at_s = self._pinged_at_s = self._loop.time()
+        self._timer = self._loop.call_later(interval_s, self._beat)
 
     @property
     def in_doubt(self) -> bool:
@@ -56,7 +57,7 @@ class Heartbeat:
     @property
     def answers(self) -> bool:
         """Whether the client answered within the last interval, or was not sent a ping so far."""
-        silent_s = asyncio.get_running_loop().time() - self._answered_at_s
+        silent_s = self._loop.time() - self._answered_at_s
         return silent_s <= self._interval_s
 
     def ping_now(self) -> None:
@@ -69,7 +70,7 @@ class Heartbeat:
         """The client answered. An answer to a ping that has not left yet is none."""
         if self._is_due and self._beating.ping_pending_until_s(self._timeout_s) is None:
             self._is_due = False
-            self._answered_at_s = asyncio.get_running_loop().time()
+            self._answered_at_s = self._loop.time()
             self.round_trip_ms = 1000 * (self._answered_at_s - self._pinged_at_s)
             self._beating.answered()
 
@@ -79,21 +80,19 @@ class Heartbeat:
         self._timer.cancel()
 
     def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
         self._is_due = True
-        self._pinged_at_s = loop.time()
-        self._timer = loop.call_later(self._timeout_s, self._check)
+        self._pinged_at_s = self._loop.time()
+        self._timer = self._loop.call_later(self._timeout_s, self._check)
         self._beating.ping()
 
     def _check(self) -> None:
-        loop = asyncio.get_running_loop()
         if not self._is_due:
             pause_s = max(self._interval_s - self._timeout_s, 0)
-            self._timer = loop.call_later(pause_s, self._beat)
+            self._timer = self._loop.call_later(pause_s, self._beat)
             return
         # A client that is behind but reads on has yet to come to the ping.
         until_s = self._beating.ping_pending_until_s(self._timeout_s)
-        if until_s is not None and until_s > loop.time():
-            self._timer = loop.call_at(until_s, self._check)
+        if until_s is not None and until_s > self._loop.time():
+            self._timer = self._loop.call_at(until_s, self._check)
         else:
             self._beating.unanswered()

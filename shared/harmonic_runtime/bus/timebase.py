@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.jetstream import call
@@ -63,11 +63,9 @@ class SharedClock:
 
     def now(self) -> datetime:
         """The time of day, in UTC, by the broker's clock."""
-        own = self._own.now()
         if self._best is None:
-            return own
-        shared_s = self._own.monotonic() + self._best.offset_s
-        return datetime.fromtimestamp(0, tz=own.tzinfo) + timedelta(seconds=shared_s)
+            return self._own.now()
+        return datetime.fromtimestamp(self._own.monotonic() + self._best.offset_s, tz=UTC)
 
     def monotonic(self) -> float:
         """Seconds since some moment, never running backwards."""
