@@ -47,11 +47,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}{{ end }}
 {{- add (index . "drainNoticeSeconds") (index . "stopTimeoutSeconds") 5 }}
 {{- end }}
 
-{{/* A quantity such as 20Gi in bytes. */}}
+{{/* A volume's size such as 20Gi in bytes: (list PATH SIZE). */}}
 {{- define "harmonic.bytes" -}}
-{{- $number := regexFind "^[0-9]+" . | int64 -}}
-{{- $unit := regexFind "[A-Za-z]*$" . -}}
+{{- $number := regexFind "^[0-9]+" (index . 1) | int64 -}}
+{{- $unit := regexFind "[A-Za-z]*$" (index . 1) -}}
 {{- $units := dict "" 1 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 -}}
-{{- if not (hasKey $units $unit) }}{{ fail (printf "%q is not a size" .) }}{{ end -}}
+{{- if not (hasKey $units $unit) }}{{ fail (printf "%s: %q is not a size such as 20Gi" (index . 0) (index . 1)) }}{{ end -}}
 {{- mul $number (index $units $unit) }}
 {{- end }}
