@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
@@ -75,7 +75,8 @@ class EngineHost(Protocol):
 class EngineSocket:
     """A session; to python-engineio's server it looks like one of its own sockets.
 
-    ``upper`` belongs to the layer above.
+    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or
+    was last, and ``why`` is why the session ends, where that is known.
     """
 
     __slots__ = (
@@ -87,7 +88,9 @@ class EngineSocket:
         "outbox",
         "query",
         "sid",
+        "transport",
         "upper",
+        "why",
     )
 
     def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
@@ -96,7 +99,9 @@ class EngineSocket:
         self.sid = sid
         self.headers: Mapping[str, str] = request.headers
         self.query: Mapping[str, str] = request.query
+        self.transport = "polling"
         self.upper: Any = None
+        self.why: EndReason | None = None
         limits = host.limits
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
@@ -171,6 +176,7 @@ class EngineSocket:
                 return
             if isinstance(error, EngineIOError):
                 raise
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
@@ -209,6 +215,7 @@ class EngineSocket:
         if self._take(Input.WEBSOCKET) is not Do.SERVE:
             await websocket.close()
             return websocket
+        self.transport = "websocket"
         self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
         self.outbox.send(opening)
         return await self._listen(websocket)
@@ -240,6 +247,7 @@ class EngineSocket:
         if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
             await websocket.close()
             return websocket
+        self.transport = "websocket"
         self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
         if do is Do.GO_OVER_AND_SHUT:
             self.outbox.close(RESTART_CODE)
@@ -258,6 +266,7 @@ class EngineSocket:
                     code = close_code(message)
                     break
         except (ValueError, RecursionError) as error:
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
@@ -318,6 +327,7 @@ class _Reports:
 
     def unanswered(self) -> None:
         self._host.heartbeat_missed()
+        self._socket.why = EndReason.PING_TIMEOUT
         self._socket.give_up()
 
     def spared(self, events: int, signals: int) -> None:
@@ -325,8 +335,10 @@ class _Reports:
 
     def overflowed(self) -> None:
         self._host.overflowed()
+        self._socket.why = EndReason.OVERFLOW
         self._socket.give_up()
 
     def stalled(self) -> None:
         self._host.stalled()
+        self._socket.why = EndReason.STALLED
         self._socket.give_up()
