@@ -150,8 +150,8 @@ class Joining:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
                 return _UNAVAILABLE
-            case Entry.STALE:
-                return entry
+            case Entry.STALE | Entry.OVERTAKEN:
+                return Entry.STALE
 
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())

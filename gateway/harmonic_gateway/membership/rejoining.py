@@ -80,7 +80,10 @@ class Rejoining:
         result = JoinResult.model_validate(reply.result)
         if membership.rejoining and result.continued is False:
             self._memberships.begin_anew(membership)
-        self._memberships.answered(membership, reply.position, result.room.mode)
+        continued = membership.keeps_place and result.continued is True
+        self._memberships.answered(
+            membership, reply.position, result.room.mode, continued=continued
+        )
         greeting = greet(result, reply.position)
         if membership.keeps_place or reply.position < membership.as_of:
             # It was allowed to see the room all the time, or has seen a newer one already.
