@@ -135,7 +135,7 @@ async def test_frames_of_one_record_are_told_apart(world: World, room: tuple[str
     await ann.until("physics_updated")
     offset = ann.offset
     assert offset is not None
-    assert offset.count(":") == 2
+    assert offset.count(":") == 3
     ann.cut()
     back = await Wire.open(world, user, pid=ann.pid, offset=offset)
     told = await back.until("state_recovered")
