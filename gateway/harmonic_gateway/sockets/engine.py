@@ -23,7 +23,7 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import Answer, answer, packets_of
+from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
@@ -176,7 +176,7 @@ class EngineSocket:
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
-    async def poll(self, opening: Encoded | None = None) -> Answer:
+    async def poll(self, opening: Encoded | None = None) -> PollAnswer:
         """Wait for something to send; raises ``EngineIOError`` for a poll that does not fit."""
         do = self.take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
         if do is Do.REFUSE_REQUEST:

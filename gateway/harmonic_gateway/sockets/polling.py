@@ -17,7 +17,7 @@ from harmonic_gateway.sockets.frames import Encoded
 _SEPARATOR = "\x1e"
 
 
-class Answer(NamedTuple):
+class PollAnswer(NamedTuple):
     """The answer to a request of HTTP polling: a text, compressed or not."""
 
     status: int
@@ -33,8 +33,8 @@ class Answer(NamedTuple):
 
 
 #: Spelt as official servers do.
-TAKEN = Answer(HTTPStatus.OK, b"ok")
-BAD_REQUEST = Answer(HTTPStatus.BAD_REQUEST)
+TAKEN = PollAnswer(HTTPStatus.OK, b"ok")
+BAD_REQUEST = PollAnswer(HTTPStatus.BAD_REQUEST)
 
 
 def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:
@@ -57,7 +57,7 @@ def text_of(entries: Sequence[Encoded]) -> bytes:
     ).encode()
 
 
-def answer(entries: Sequence[Encoded], accepted: str) -> Answer:
+def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:
     """The answer to a poll; ``accepted`` encodings are made use of."""
     gzips = "gzip" in accepted
     body = entries[0].gzipped if gzips and len(entries) == 1 else None
@@ -66,7 +66,7 @@ def answer(entries: Sequence[Encoded], accepted: str) -> Answer:
         gzips = gzips and len(body) > COMPRESSED_ABOVE_BYTES
         if gzips:
             body = gzip(body)
-    return Answer(HTTPStatus.OK, body, gzips)
+    return PollAnswer(HTTPStatus.OK, body, gzips)
 
 
 async def read_body(request: web.Request) -> str:

@@ -6,7 +6,7 @@ from aiohttp import web
 from engineio.exceptions import EngineIOError
 
 from harmonic_gateway.sockets.engine import EngineSocket
-from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, Answer
+from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, PollAnswer
 from harmonic_gateway.sockets.steps import Do, Input
 
 METHODS = ("GET", "POST", "OPTIONS")
@@ -20,7 +20,7 @@ def is_websocket(request: web.Request) -> bool:
 
 async def answer_request(
     socket: EngineSocket, method: str, read: Callable[[], Awaitable[str]]
-) -> Answer:
+) -> PollAnswer:
     """The answer to a request of HTTP polling; ``read`` reads what the client says.
 
     A client that makes a mistake is answered with a bad request, and its session ends.
