@@ -19,6 +19,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -41,6 +42,9 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.peers.exchange import Exchange
+from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.opening import open_front
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -292,7 +296,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
-            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+            application,
+            limits=_limits(settings, gateway_id),
+            new_guard=new_guard,
+            log=log,
+            metrics=metrics,
         )
         api = Api(
             standing=standing,
@@ -302,13 +310,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             log=log,
         )
-        app = web_application(
-            settings,
-            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
-            log=log,
-            metrics=metrics,
-            clock=clock,
+        addresses = AddressGuard(settings, metrics, clock)
+        front = await open_front(
+            sockets,
+            Exchange(bus, gateway_id, tasks),
+            Neighbours(gateways, gateway_id),
+            addresses,
+            metrics,
         )
+        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        app = web_application(settings, routes, addresses, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
@@ -328,7 +339,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 await application.close()
 
 
-def _limits(settings: GatewaySettings) -> SocketLimits:
+def _limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
     return SocketLimits(
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
@@ -336,5 +347,6 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
-        name=settings.session_prefix,
+        # For balancers; and for gateways, which pass requests on by it.
+        name=f"{settings.session_prefix}.{gateway_id}",
     )
