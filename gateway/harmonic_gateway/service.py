@@ -10,7 +10,6 @@ from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -44,7 +43,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
-from harmonic_gateway.peers.opening import open_front
+from harmonic_gateway.peers.opening import open_front, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -52,9 +51,8 @@ from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import COMMANDS
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -297,7 +295,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = SocketServer(
             application,
-            limits=_limits(settings, gateway_id),
+            limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
             log=log,
             metrics=metrics,
@@ -337,16 +335,3 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
                 await application.close()
-
-
-def _limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        # For balancers; and for gateways, which pass requests on by it.
-        name=f"{settings.session_prefix}.{gateway_id}",
-    )
