@@ -6,6 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.allowlists import networks
 from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.http.api import error_response
@@ -33,19 +34,17 @@ class AddressGuard:
         self._connects = Guards(
             settings.connects_per_s,
             settings.connects_burst,
-            metrics.counter("address_refusals", "connects refused: address too busy"),
+            metrics.counter(table.ADDRESS_REFUSALS),
         )
         self._unknown = Guards(
             settings.connects_per_s,
             settings.connects_burst,
-            metrics.counter(
-                "unknown_session_refusals", "requests refused: too many for sessions unknown before"
-            ),
+            metrics.counter(table.UNKNOWN_SESSION_REFUSALS),
         )
         self._failures = Guards(
             settings.failed_calls_per_s,
             settings.failed_calls_burst,
-            metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
+            metrics.counter(table.FAILED_CALL_REFUSALS),
         )
 
     def middleware(self) -> Middleware:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import error_middleware, error_response
 from harmonic_gateway.http.listening import add_headers
@@ -18,6 +19,7 @@ def web_application(
     routes: Iterable[web.RouteDef],
     addresses: AddressGuard,
     *,
+    failures: Failures,
     log: BoundLogger,
 ) -> web.Application:
     """Serve ``routes`` to allowed origins, within the rates of each address.
@@ -30,7 +32,7 @@ def web_application(
         middlewares=[
             allowed.middleware(lambda: error_response(REFUSED)),
             addresses.middleware(),
-            error_middleware(log),
+            error_middleware(failures, log),
         ],
     )
     add_headers(app, allowed, secure=settings.tls_cert_file is not None)

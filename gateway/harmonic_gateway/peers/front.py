@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 from engineio.exceptions import EngineIOError
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.peers.exchange import Exchange, Said
 from harmonic_gateway.peers.questions import GZIPPED, MISTAKE
 from harmonic_gateway.peers.whose import giver
@@ -63,9 +64,7 @@ class Front:
         limits = sockets.limits
         #: A poll ends with the next ping at the latest; some more for all that is on its way.
         self._patience_s = limits.ping_interval_s + limits.ping_timeout_s + 5.0
-        self._outcomes = metrics.counter(
-            "requests_passed_on", "requests of other gateways' sessions, by outcome", ["outcome"]
-        )
+        self._outcomes = metrics.counter(table.REQUESTS_PASSED_ON)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Where Engine.IO is served."""
