@@ -64,7 +64,7 @@ class Front:
         limits = sockets.limits
         #: A poll ends with the next ping at the latest; some more for all that is on its way.
         self._patience_s = limits.ping_interval_s + limits.ping_timeout_s + 5.0
-        self._outcomes = metrics.counter(table.REQUESTS_PASSED_ON)
+        self._outcomes = metrics.counters(table.REQUESTS_PASSED_ON)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Where Engine.IO is served."""
@@ -93,9 +93,9 @@ class Front:
             return self._unknown(request)
         except BusUnavailable:
             # What the answer held is lost, and the session with it: its client comes back.
-            self._outcomes.labels("lost").inc()
+            self._outcomes.of("lost").inc()
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-        self._outcomes.labels("answered").inc()
+        self._outcomes.of("answered").inc()
         if answer.status != HTTPStatus.OK:
             self._doorkeeper.blame(request)
         return answer.to_response()
@@ -115,6 +115,6 @@ class Front:
         return PollAnswer(int(status), answer.body, encoding == GZIPPED)
 
     def _unknown(self, request: web.Request) -> web.StreamResponse:
-        self._outcomes.labels("unknown").inc()
+        self._outcomes.of("unknown").inc()
         self._doorkeeper.blame(request)
         return BAD_REQUEST.to_response()
