@@ -31,7 +31,7 @@ async def given_up_soon(url: str) -> int:
 async def test_a_session_goes_on_whichever_gateway_its_requests_come_to(world: World) -> None:
     universe = await world.universe()
     async with turn_taker(world.stack.urls) as ann:
-        await ann.connects(world.token("ann"))
+        await ann.connects(world.token(world.name("ann")))
         await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
         await ann.until("43/ws,1")
         update = {"universeId": universe, "parameters": {"gravity": 3}}
@@ -47,7 +47,7 @@ async def test_a_body_of_a_mebibyte_is_passed_on_whole_and_its_answers_come_back
     world: World,
 ) -> None:
     async with turn_taker(world.stack.urls) as ann:
-        await ann.connects(world.token("ann"))
+        await ann.connects(world.token(world.name("ann")))
         for _ in range(2):
             ann.heard.clear()
             event = f'42/ws,["{"x" * 60_000}",{{}}]'
@@ -58,7 +58,7 @@ async def test_a_body_of_a_mebibyte_is_passed_on_whole_and_its_answers_come_back
 
 async def test_a_body_that_is_too_large_ends_the_session(world: World) -> None:
     async with turn_taker(world.stack.urls) as ann:
-        await ann.connects(world.token("ann"))
+        await ann.connects(world.token(world.name("ann")))
         ann.next_url()
         assert (await ann.says("4" + "x" * 1_100_000))[0] == 400
         assert (await ann.polls())[0] == 400
@@ -67,7 +67,7 @@ async def test_a_body_that_is_too_large_ends_the_session(world: World) -> None:
 async def test_attachments_pass_both_ways_byte_for_byte(world: World) -> None:
     universe = await world.universe()
     async with turn_taker(world.stack.urls) as ann:
-        await ann.connects(world.token("ann"), recovery=0)
+        await ann.connects(world.token(world.name("ann")), recovery=0)
         await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
         await ann.until("43/ws,1")
         analysis = {
@@ -87,7 +87,8 @@ async def test_a_poll_that_its_client_gave_up_ends_the_session(world: World) -> 
     bob = await world.client("bob")
     await bob.joins(universe)
     async with turn_taker(world.stack.urls) as ann:
-        await ann.connects(world.token("ann"))
+        name = world.name("ann")
+        await ann.connects(world.token(name))
         await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
         await ann.until("43/ws,1")
         elsewhere = ann.url_at(world.stack.urls[1])
@@ -97,7 +98,7 @@ async def test_a_poll_that_its_client_gave_up_ends_the_session(world: World) -> 
             while status == 200:
                 status = await given_up_soon(elsewhere)
         assert status == 400
-    assert (await bob.hears("participant_left"))["userId"] == "ann"
+    assert (await bob.hears("participant_left"))["userId"] == name
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
