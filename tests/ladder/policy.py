@@ -1,9 +1,8 @@
-"""Rung 2: nothing that a policy checker finds, but for the exceptions that stand here with reasons."""
+"""Rung 2: what policy checkers find, but for the exceptions that stand here with reasons."""
 
 import json
-from pathlib import Path
 
-from ladder import tools
+from ladder import templates, tools
 from ladder.rungs import Findings
 
 #: Checks of checkov that are left out, with the reason.
@@ -17,24 +16,29 @@ EXCEPTIONS = {
 MOST_EXCEPTIONS = 5
 
 
-def check(rendered: Path) -> Findings:
+def check() -> Findings:
     """Ask checkov about the rendered shapes and the Dockerfile, and hadolint about the latter."""
     found = Findings()
     found.count("exceptions", len(EXCEPTIONS))
     if len(EXCEPTIONS) > MOST_EXCEPTIONS:
         found.faults.append(f"{len(EXCEPTIONS)} exceptions are more than {MOST_EXCEPTIONS}")
     dockerfile = tools.ROOT / "deploy" / "images" / "Dockerfile"
-    for framework, where in (("kubernetes", ("-d", rendered)), ("dockerfile", ("-f", dockerfile))):
+    for framework, where in (
+        ("kubernetes", ("-f", *sorted(templates.RENDERED.glob("*.yaml")))),
+        ("dockerfile", ("-f", dockerfile)),
+    ):
         _, said = tools.output(
             "checkov",
             *(*where, "--framework", framework, "--compact", "--quiet", "--output", "json"),
             *("--skip-check", ",".join(EXCEPTIONS)),
         )
-        reports = json.loads(said[said.index("{" if said.lstrip()[:1] == "{" else "[") :])
+        reports = json.loads(said)
         for report in reports if isinstance(reports, list) else [reports]:
             if "results" not in report:
                 # Nothing failed: what it prints then is the summary alone.
                 found.count(f"checks of {framework}", report["passed"])
+                if report["passed"] == 0:
+                    found.faults.append(f"nothing of {framework} was checked")
                 continue
             found.count(f"checks of {framework}", report["summary"]["passed"])
             found.faults += [

@@ -21,7 +21,15 @@ def install() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "venv", str(BIN.parent)], check=True)
     subprocess.run(
-        [BIN / "pip", "install", "--quiet", "--require-hashes", "--requirement", _REQUIREMENTS],
+        [
+            BIN / "pip",
+            "install",
+            "--quiet",
+            "--quiet",
+            "--require-hashes",
+            "--requirement",
+            _REQUIREMENTS,
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -29,20 +37,20 @@ def install() -> None:
 
 
 def python(module: str, *arguments: str) -> Any:
-    """What a module of this folder, run among the tools, prints as JSON."""
+    """What a module of the tests, run among the tools, prints as JSON."""
     process = subprocess.run(
-        [BIN / "python", Path(__file__).parent / f"{module}.py", *arguments],
+        [BIN / "python", "-m", module, *arguments],
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
     )
     return json.loads(process.stdout)
 
 
 def output(tool: str, *arguments: str | Path) -> tuple[int, str]:
-    """The exit status of a tool, and what it prints."""
+    """The exit status of a tool, and its standard output."""
     process = subprocess.run(
         [BIN / tool, *arguments], check=False, capture_output=True, text=True, cwd=ROOT
     )
-    return process.returncode, process.stdout + process.stderr
+    return process.returncode, process.stdout
