@@ -10,6 +10,7 @@ from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.admission.unloading import Unloading
 from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
@@ -30,6 +31,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -49,8 +51,12 @@ from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.operating import Drain, MoveClients
+from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -102,6 +108,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             farewell=False,
         ),
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
@@ -117,7 +124,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        revocations = Revocations(bus, metrics=metrics, log=log)
+        switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
         answers = Answers(log, metrics)
         sessions: dict[str, Session] = {}
@@ -241,11 +249,14 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         def new_guard() -> FloodGuard:
             return FloodGuard(settings.events_per_s, settings.events_burst)
 
+        def permission(session: Session, command: type[Command]) -> Refused | None:
+            return standing.refusal(session.identity) or switches.refusal(command)
+
         intake = Intake(
             worker=Worker(
                 commands=commands,
                 refresh=tokens.refresh,
-                standing=standing,
+                permission=permission,
                 allowances=allowances,
                 answers=answers,
                 tasks=tasks,
@@ -276,19 +287,25 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             log=log,
         )
         revocations.on_news(arrivals.look_at_tokens)
+        unloading = Unloading(sessions, bus, process.readiness, tasks)
+        operators.answer(Drain, unloading.drain)
+        operators.answer(MoveClients, unloading.move)
+        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
-            bus=bus,
             arrivals=arrivals,
             greeting=Greeting(settings, allowances, clock),
             tokens=tokens,
             intake=intake,
             recovery=recovery,
             departures=departures,
+            refuses=unloading.refusal,
         )
-        await revocations.start()
-        tasks.start(revocations.keep_reading(), name="revocations")
-        await revocations.loaded()
+        followed = {"revocations": revocations.follower, "switches": switches.follower}
+        for name, follower in followed.items():
+            await follower.start()
+            tasks.start(follower.keep_reading(), name=name)
+            await follower.loaded()
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
@@ -60,6 +61,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
@@ -107,6 +109,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             universes = OwnedUniverses(means, metrics)
             jobs.on_overdue(universes.expire)
+            operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})
             creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,
@@ -129,7 +132,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
             async with announce(bus, service="state", replica_id=settings.replica_id):
-                with every(INTERVAL_S, heads.announce):
+                with every(INTERVAL_S, heads.announce), universes.busiest.running():
                     yield
             # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()

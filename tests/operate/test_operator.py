@@ -1,0 +1,158 @@
+"""The operator's command: seeing a running product, and switching things off."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from harmonic_local.stack import Stack
+from harness.client import Client
+from harness.operator import harmonic
+from harness.world import World, started
+
+COMMANDS = ("status", "top", "revoke", "switch")
+SWITCHED_OFF = "SWITCHED_OFF"
+
+
+async def test_help_says_what_there_is_with_examples_and_exit_statuses() -> None:
+    ran = await harmonic(None, "--help")
+    assert ran.status == 0
+    assert all(command in ran.output for command in COMMANDS)
+    assert "Exit status:" in ran.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_each_command_has_an_example_and_json(command: str) -> None:
+    ran = await harmonic(None, command, "--help")
+    assert ran.status == 0
+    assert f"harmonic {command}" in ran.output
+    assert "Example" in ran.output
+    assert "--json" in ran.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_shells_can_complete_commands(shell: str) -> None:
+    ran = await harmonic(None, "--show-completion", shell)
+    assert ran.status == 0
+    assert "_HARMONIC_COMPLETE" in ran.output
+
+
+async def test_without_a_bus_a_command_says_so_and_ends_with_3() -> None:
+    ran = await harmonic(
+        None,
+        "status",
+        HARMONIC_NATS_URL="nats://127.0.0.1:1",
+        HARMONIC_BUS_START_TIMEOUT_S="0.2",
+    )
+    assert (ran.status, ran.output) == (3, "")
+    assert "nats://127.0.0.1:1" in ran.errors
+    assert "Traceback" not in ran.errors
+
+
+async def test_what_cannot_be_used_is_a_sentence_and_ends_with_2() -> None:
+    ran = await harmonic(None, "status", HARMONIC_NATS_URL="wrong")
+    assert ran.status == 2
+    assert ran.errors.startswith("HARMONIC_NATS_URL must name servers")
+    assert (await harmonic(None, "switch", "gravity", "off")).status == 2
+    assert (await harmonic(None, "revoke")).status == 2
+
+
+async def test_status_shows_every_replica_and_stream_of_a_healthy_product(world: World) -> None:
+    ran = await harmonic(world.stack, "status", "--json")
+    assert (ran.json["problems"], ran.status) == ([], 0)
+    shown = {(each["service"], each["instance"]) for each in ran.json["replicas"]}
+    assert shown == {
+        ("gateway", "gateway-1"),
+        ("gateway", "gateway-2"),
+        ("state", "state-1"),
+        ("music", "music-1"),
+    }
+    assert all(each["state"] == "ready" for each in ran.json["replicas"])
+    assert len(ran.json["streams"]) == 17
+
+    ran = await harmonic(world.stack, "status")
+    assert ran.status == 0
+    assert "Nothing is wrong." in ran.output
+    # One screen.
+    assert len(ran.output.splitlines()) <= 40
+
+
+async def test_top_shows_the_universe_that_is_asked_most(world: World) -> None:
+    universe, (ann,) = await world.together(world.name("ann"))
+    for number in range(60):
+        await ann.asks("update_physics", universeId=universe, parameters={"gravity": number / 10})
+    ran = await harmonic(world.stack, "top", "--number", "1", "--json")
+    (busiest,) = ran.json
+    assert (busiest["universeId"], busiest["connections"]) == (universe, 1)
+    assert busiest["requestsPerS"] > 0
+
+
+async def refused_reason(client: Client, event: str, **fields: object) -> object:
+    """The reason why a command is refused; ``None`` if it is not."""
+    answer = await client.asks(event, **fields)
+    if answer["ok"]:
+        return None
+    assert answer["error"]["code"] == "PERMISSION_DENIED"
+    return answer["error"]["details"]["reason"]
+
+
+ANALYSIS = {"frequencies": [0.0], "waveform": [0.0], "timestamp": "2024-03-21T10:30:00.000Z"}
+
+
+@pytest.fixture
+async def switchable(tmp_path: Path) -> AsyncIterator[Stack]:
+    async with started(tmp_path / "stack") as stack:
+        yield stack
+
+
+async def test_switches_are_in_force_everywhere_and_kept_over_restarts(switchable: Stack) -> None:
+    async with aiohttp.ClientSession() as http:
+        world = World(switchable, http)
+        universe, clients = await world.together("ann", "ben")
+        asked: dict[str, tuple[str, dict[str, Any]]] = {
+            "audio": ("audio_analysis", {"universeId": universe, "analysis": ANALYSIS}),
+            "music": ("generate_music", {"universeId": universe, "duration": 1}),
+            "joins": ("join_room", {"universeId": universe, "mode": "view"}),
+        }
+        for switch, (event, fields) in asked.items():
+            ran = await harmonic(switchable, "switch", switch, "off", "--json")
+            # In force on both gateways when the command ends, which waits 2 s at most.
+            assert (ran.status, ran.json["late"]) == (0, [])
+            assert ran.json["inForce"] == ["gateway-1", "gateway-2"]
+            for client in clients:
+                assert await refused_reason(client, event, **fields) == SWITCHED_OFF
+        assert "audio is switched off." in (await harmonic(switchable, "status")).output
+
+        gateway = switchable.gateways[0]
+        await gateway.stop()
+        await gateway.start()
+        cleo = await world.client("cleo")
+        event, fields = asked["joins"]
+        assert await refused_reason(cleo, event, **fields) == SWITCHED_OFF
+
+        for switch in asked:
+            assert (await harmonic(switchable, "switch", switch, "on")).status == 0
+        await cleo.joins(universe)
+        event, fields = asked["audio"]
+        assert await refused_reason(clients[1], event, **fields) is None
+        await world.close()
+
+
+async def test_with_joins_off_rooms_go_on_and_clients_come_back(switchable: Stack) -> None:
+    async with aiohttp.ClientSession() as http:
+        world = World(switchable, http)
+        universe = await world.universe()
+        ann = await world.client("ann", comes_back=True)
+        await ann.joins(universe)
+        assert (await harmonic(switchable, "switch", "joins", "off")).status == 0
+        changed = await ann.asks("update_physics", universeId=universe, parameters={"gravity": 3.5})
+        assert changed["ok"]
+
+        await ann.vanishes()
+        back = await world.client("ann", comes_back=True)
+
+        assert (await back.hears("connect_success"))["recovered"]
+        await back.hears("room_joined", universeId=universe)
+        await world.close()
