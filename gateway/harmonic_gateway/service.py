@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harmonic_gateway.admission.application import GatewayApplication
+from harmonic_gateway.admission.application import GatewayApplication, socket_limits
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.admission.unloading import Unloading
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -50,13 +49,9 @@ from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import COMMANDS
-from harmonic_protocol.messages.declaration import Command
-from harmonic_protocol.operating import Drain, MoveClients
-from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -249,14 +244,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         def new_guard() -> FloodGuard:
             return FloodGuard(settings.events_per_s, settings.events_burst)
 
-        def permission(session: Session, command: type[Command]) -> Refused | None:
-            return standing.refusal(session.identity) or switches.refusal(command)
-
         intake = Intake(
             worker=Worker(
                 commands=commands,
                 refresh=tokens.refresh,
-                permission=permission,
+                permission=lambda session, command: (
+                    standing.refusal(session.identity) or switches.refusal(command)
+                ),
                 allowances=allowances,
                 answers=answers,
                 tasks=tasks,
@@ -288,8 +282,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(arrivals.look_at_tokens)
         unloading = Unloading(sessions, bus, process.readiness, tasks)
-        operators.answer(Drain, unloading.drain)
-        operators.answer(MoveClients, unloading.move)
+        unloading.answer(operators)
         operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
@@ -309,7 +302,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
-            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+            application,
+            limits=socket_limits(settings),
+            new_guard=new_guard,
+            log=log,
+            metrics=metrics,
         )
         api = Api(
             standing=standing,
@@ -343,15 +340,3 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
                 await application.close()
-
-
-def _limits(settings: GatewaySettings) -> SocketLimits:
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )

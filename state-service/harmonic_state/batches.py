@@ -10,6 +10,7 @@ from harmonic_protocol.internal import (
     ExpireMusic,
     JoinResult,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -68,6 +69,7 @@ _SHRINKING = (
     CloseConnection,
     ReleaseGateway,
     RemoveMember,
+    RemoveUser,
     DeleteUniverse,
     CompleteMusic,
     ExpireMusic,

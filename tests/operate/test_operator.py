@@ -1,5 +1,6 @@
 """The operator's command: seeing a running product, and switching things off."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ import pytest
 
 from harmonic_local.stack import Stack
 from harness.client import Client
-from harness.operator import harmonic
+from harness.operator import harmonic, running
 from harness.world import World, started
 
-COMMANDS = ("status", "top", "revoke", "switch")
+COMMANDS = ("status", "top", "who", "tail", "kick", "revoke", "switch")
 SWITCHED_OFF = "SWITCHED_OFF"
 
 
@@ -156,3 +157,66 @@ async def test_with_joins_off_rooms_go_on_and_clients_come_back(switchable: Stac
         assert (await back.hears("connect_success"))["recovered"]
         await back.hears("room_joined", universeId=universe)
         await world.close()
+
+
+async def test_who_shows_connections_and_their_gateways(world: World) -> None:
+    ann, ben = world.name("ann"), world.name("ben")
+    universe, _ = await world.together(ann, ben)
+    ran = await harmonic(world.stack, "who", universe, "--json")
+    assert ran.status == 0
+    at = {seat["userId"]: ran.json["gateways"][seat["gatewayId"]] for seat in ran.json["seats"]}
+    assert at == {ann: "gateway-1", ben: "gateway-2"}
+    assert ran.json["universe"]["participants"] == 2
+
+    assert ann in (await harmonic(world.stack, "who", universe)).output
+    ran = await harmonic(world.stack, "who", world.name("nowhere"))
+    assert (ran.status, ran.errors) == (1, "Universe not found (NOT_FOUND).\n")
+
+
+async def test_tail_prints_what_is_stored_as_it_happens(world: World) -> None:
+    universe, (ann,) = await world.together(world.name("ann"))
+    async with running(world.stack, "tail", universe, "--json") as lines:
+        assert json.loads(await lines.readline()) == {"listening": universe}
+        await ann.asks("update_physics", universeId=universe, parameters={"gravity": 2.5})
+        event = json.loads(await lines.readline())
+    assert event["name"] == "physics_updated"
+    assert event["data"]["parameters"]["gravity"] == 2.5
+    assert event["position"] > 0
+
+
+async def test_a_user_who_is_kicked_is_out_at_once_and_may_come_again(world: World) -> None:
+    bob = world.name("bob")
+    universe, (ann, other) = await world.together(world.name("ann"), bob)
+    tab = await world.client(bob)
+    await tab.joins(universe)
+
+    ran = await harmonic(world.stack, "kick", universe, bob, "--json")
+
+    assert (ran.status, ran.json["connections"]) == (0, 2)
+    for client in (other, tab):
+        told = await client.hears("room_error", universeId=universe)
+        assert (told["code"], told["details"]["reason"]) == ("PERMISSION_DENIED", "KICKED")
+    await ann.hears("participant_left", userId=bob)
+    denied = await other.asks("update_physics", universeId=universe, parameters={"gravity": 1})
+    assert denied["error"]["details"]["reason"] == "NOT_IN_ROOM"
+    await other.joins(universe)
+    await ann.hears("participant_joined")
+
+    ran = await harmonic(world.stack, "kick", universe, world.name("nobody"))
+    assert (ran.status, ran.errors) == (1, "The user is not in the room (NOT_FOUND).\n")
+
+
+async def test_a_kick_ends_the_session_of_who_is_away(world: World) -> None:
+    bob = world.name("bob")
+    universe, (ann,) = await world.together(world.name("ann"))
+    away = await world.client(bob, comes_back=True)
+    await away.joins(universe)
+    await away.vanishes()
+    assert (await harmonic(world.stack, "kick", universe, bob)).status == 0
+    await ann.asks("update_physics", universeId=universe, parameters={"gravity": 4})
+
+    back = await world.client(bob, comes_back=True)
+
+    recovered = await back.hears("state_recovered", universeId=universe)
+    assert (recovered["recovered"], recovered["missed"]) == (False, 0)
+    assert not any(each.get("replayed") for each in back.all_heard("physics_updated"))

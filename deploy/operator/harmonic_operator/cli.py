@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from harmonic_operator import rooms, steering
 from harmonic_operator import status as status_command
-from harmonic_operator import steering
 from harmonic_operator.connection import run
 from harmonic_operator.output import Json
 from harmonic_protocol.messages.declaration import Switch
@@ -63,6 +63,46 @@ def top(
 ) -> None:
     """Show the universes with the most requests a second, the busiest first."""
     run(lambda bus: status_command.top(bus, number, as_json=as_json))
+
+
+Universe = Annotated[str, typer.Argument(help="The universe's id.", show_default=False)]
+
+
+@app.command(epilog="Example: harmonic who sandbox")
+def who(universe: Universe, *, as_json: Json = False) -> None:
+    """Show who is in a universe's room, over which connections and at which gateways."""
+    run(lambda bus: rooms.who(bus, universe, as_json=as_json))
+
+
+@app.command(epilog="Examples: harmonic tail sandbox; harmonic tail sandbox --events 10 --json")
+def tail(
+    universe: Universe,
+    events: Annotated[
+        int | None, typer.Option("--events", "-n", min=1, help="End after so many events.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a universe's events live, as they are stored: each with time, position and name.
+
+    With --json, each is a document on a line of its own; the first says that it listens.
+    """
+    run(lambda bus: rooms.tail(bus, universe, events=events, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic kick sandbox alice")
+def kick(
+    universe: Universe,
+    user: Annotated[str, typer.Argument(help="The user's id.", show_default=False)],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have a user leave a room now, with all connections; the user may come again.
+
+    Clients are told PERMISSION_DENIED with the reason KICKED. To keep somebody out, have the
+    universe's owner remove the member, or revoke the user's tokens.
+    """
+    run(lambda bus: rooms.kick(bus, universe, user, as_json=as_json))
 
 
 @app.command(epilog="Examples: harmonic revoke --user alice; harmonic revoke --jti 8f3a")

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from harmonic_gateway.membership.session import Session
+from harmonic_operated.operated import Operators
 from harmonic_protocol.operating import Done, Drain, MoveClients
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.observability.ops import Readiness
@@ -31,6 +32,11 @@ class Unloading:
         self._most: int | None = None
         self._bound_ends_at = 0.0
         self._closing: asyncio.Task[None] | None = None
+
+    def answer(self, operators: Operators) -> None:
+        """Do what operators ask."""
+        operators.answer(Drain, self.drain)
+        operators.answer(MoveClients, self.move)
 
     def refusal(self) -> str | None:
         """Why no new client is taken at the moment, if so."""
