@@ -13,7 +13,7 @@ from harness.client import Client
 from harness.operator import harmonic, running
 from harness.world import World, started
 
-COMMANDS = ("status", "top", "who", "tail", "kick", "revoke", "switch")
+COMMANDS = ("status", "top", "who", "tail", "kick", "revoke", "switch", "drain", "rebalance")
 SWITCHED_OFF = "SWITCHED_OFF"
 
 

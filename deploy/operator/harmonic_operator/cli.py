@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from harmonic_operator import rooms, steering
+from harmonic_operator import gateways, rooms, steering
 from harmonic_operator import status as status_command
 from harmonic_operator.connection import run
 from harmonic_operator.output import Json
 from harmonic_protocol.messages.declaration import Switch
-from harmonic_protocol.operating import MAX_BUSIEST
+from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
 
 EPILOG = (
     "Exit status: 0 done, and nothing is wrong; 1 not done, or something is wrong; 2 the command"
@@ -140,3 +140,44 @@ def switch(
     come back to their rooms are still let in.
     """
     run(lambda bus: steering.switch(bus, which, on=to is OnOff.ON, as_json=as_json))
+
+
+@app.command(epilog="Examples: harmonic drain gateway-2 --over 30; harmonic drain gateway-2 --undo")
+def drain(
+    gateway: Annotated[str, typer.Argument(help="The gateway's instance name, as in `status`.")],
+    over: Annotated[
+        float,
+        typer.Option(min=0, max=MAX_BOUND_S, help="Seconds over which its clients are closed."),
+    ] = 10.0,
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Have it take clients again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even if no other gateway is ready.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have a gateway give its clients to others and take no new ones; its process goes on.
+
+    Clients resume their sessions where they come back, as after any broken connection.
+    """
+    run(
+        lambda bus: gateways.drain(
+            bus, gateway, over_s=over, undo=undo, force=force, as_json=as_json
+        )
+    )
+
+
+@app.command(epilog="Example: harmonic rebalance --per-second 20")
+def rebalance(
+    per_second: Annotated[
+        float,
+        typer.Option(min=0.1, max=1000, help="Clients that each gateway closes a second."),
+    ] = 20.0,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have the fullest gateways give clients away, until all have about the same number.
+
+    For after a scale-up: new gateways stay empty by themselves. No client is moved twice.
+    """
+    run(lambda bus: gateways.rebalance(bus, per_s=per_second, as_json=as_json))

@@ -16,6 +16,8 @@ from harmonic_protocol.operating import SERVICES, Description
 NEARLY_FULL = 0.85
 #: A universe with so many requests a second is busier than people make one.
 BUSY_REQUESTS_PER_S = 200.0
+#: For so long after its start, a process may be busy with itself.
+SETTLING_S = 60.0
 #: A copy of a stream may be so many messages behind its leader for a moment.
 TOLERATED_LAG = 1000
 
@@ -34,13 +36,15 @@ class Rule:
     """A metric that should be below a bound; ``sentence`` is formatted with ``value``.
 
     Where ``recent``, the metric is a counter, and what counts is its increase in the last minute.
-    ``metric`` may end before the labels: then their values are added up.
+    ``metric`` may end before the labels: then their values are added up. A replica is judged by it
+    from ``after_s`` seconds after its start on.
     """
 
     metric: str
     at_least: float
     sentence: str
     recent: bool = True
+    after_s: float = 0.0
 
 
 RULES = (
@@ -68,6 +72,7 @@ RULES = (
         2.0,
         "is overloaded: its event loop was {value:.1f} s late",
         recent=False,
+        after_s=SETTLING_S,
     ),
 )
 
@@ -114,7 +119,7 @@ def _of_replica(described: Description) -> Iterator[str]:
         yield f"{name} is {described.state}{waits}."
     for rule in RULES:
         value = total(described.increases if rule.recent else described.values, rule.metric)
-        if value >= rule.at_least:
+        if value >= rule.at_least and described.uptime_s >= rule.after_s:
             yield f"{name} {rule.sentence.format(value=value)}."
     for busy in described.busiest:
         if busy.requests_per_s >= BUSY_REQUESTS_PER_S:
