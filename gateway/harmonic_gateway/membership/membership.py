@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, mark_of
 from harmonic_gateway.sockets import Connection
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_protocol.refusals import Refused
@@ -130,7 +130,8 @@ class Membership:
         if self.stage is not Presence.ENTERING or self.keeps_place:
             return
         if position >= self.cursor:
-            self.start, self.cursor = start or Place(position), position
+            self.start = start or Place(position, mark=mark_of(position))
+            self.cursor = position
 
     def refused(self, *, frees_seat: bool) -> None:
         """The request was refused, or never made; ``frees_seat`` if no seat is held for certain."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.membership import Membership
-from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
+from harmonic_gateway.membership.memberships import acknowledged, marks, saved_rooms
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol import subjects
@@ -78,11 +78,13 @@ class Sessions:
         if session.pid is None or session.replaced or not (rooms or session.is_saved):
             return None
         now_ms = milliseconds(self._clock.now())
+        places = acknowledged(memberships)
         return SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
             rooms=rooms,
-            acknowledged=acknowledged(memberships),
+            acknowledged=places,
+            marks=marks(places),
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
             said_goodbye=said_goodbye,
