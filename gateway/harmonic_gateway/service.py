@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication, socket_limits
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.admission.unloading import Unloading
@@ -19,6 +21,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -52,6 +55,7 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketServer, broadcast
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -82,6 +86,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         process.clock,
     )
     gateway_id = settings.replica_id
+    process.tell_build(PROTOCOL_VERSION)
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -122,9 +127,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         revocations = Revocations(bus, metrics=metrics, log=log)
         switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
-        answers = Answers(log, metrics)
+        failures = Failures(log, metrics)
+        answers = Answers(failures, metrics)
         sessions: dict[str, Session] = {}
-        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
             sessions=sessions,
             standing=standing,
@@ -278,7 +284,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
-            log=log,
+            records=ConnectionRecords(
+                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+            ),
         )
         revocations.on_news(arrivals.look_at_tokens)
         unloading = Unloading(sessions, bus, process.readiness, tasks)
@@ -314,11 +322,12 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
-            log=log,
+            failures=failures,
         )
         app = web_application(
             settings,
             [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
+            failures=failures,
             log=log,
             metrics=metrics,
             clock=clock,

@@ -45,9 +45,7 @@ async def archive(bus: Bus, stream: str, path: Path, advance: Callable[[int], No
         subscription = await bus.subscribe(inbox, written.take)
         try:
             asked = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES}
-            answer = await call(
-                bus, f"STREAM.SNAPSHOT.{stream}", asked, timeout_s=CHUNK_TIMEOUT_S
-            )
+            answer = await call(bus, f"STREAM.SNAPSHOT.{stream}", asked, timeout_s=CHUNK_TIMEOUT_S)
             await written.whole()
         finally:
             await subscription.close()

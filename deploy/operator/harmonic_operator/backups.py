@@ -127,9 +127,7 @@ async def restore(bus: Bus, folder: Path, *, replicas: int | None, as_json: bool
 
 async def _mark(bus: Bus, manifest: Manifest) -> None:
     ends = {
-        each.stream: int(each.state["last_seq"])
-        for each in manifest.streams
-        if each.stream in LOGS
+        each.stream: int(each.state["last_seq"]) for each in manifest.streams if each.stream in LOGS
     }
     restored = Restored(ends=ends, at=timestamp(SystemClock().now()))
     await Streams(bus).append(

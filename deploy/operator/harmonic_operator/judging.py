@@ -5,10 +5,10 @@ the sentence that it makes, which names what is concerned.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harmonic_operator.replicas import Replicas
-from harmonic_operator.streams import LIMITS, StoreState, StreamState
+from harmonic_operator.streams import LIMITS, StoreReport, StreamReport
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import SERVICES, Description
 
@@ -27,8 +27,8 @@ class Overview:
     """A product at one moment."""
 
     replicas: Replicas
-    streams: tuple[StreamState, ...]
-    store: StoreState | None
+    streams: tuple[StreamReport, ...]
+    store: StoreReport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,14 @@ class Rule:
     """A metric that should be below a bound; ``sentence`` is formatted with ``value``.
 
     Where ``recent``, the metric is a counter, and what counts is its increase in the last minute.
-    ``metric`` may end before the labels: then their values are added up. A replica is judged by it
-    from ``after_s`` seconds after its start on.
+    All series of the metric that have ``labels`` are added up. A replica is judged by it from
+    ``after_s`` seconds after its start on.
     """
 
     metric: str
     at_least: float
     sentence: str
+    labels: Mapping[str, str] = field(default_factory=dict)
     recent: bool = True
     after_s: float = 0.0
 
@@ -54,18 +55,67 @@ RULES = (
         "could not read the identity provider's keys, {value:.0f} times in the last minute",
     ),
     Rule(
+        "harmonic_connects_total",
+        3,
+        "refused {value:.0f} tokens in the last minute that no key of the identity provider"
+        " proves: its keys have expired or were replaced, or somebody guesses",
+        {"outcome": "refused", "reason": "INVALID"},
+    ),
+    Rule(
+        "harmonic_connects_total",
+        1,
+        "turned {value:.0f} clients away in the last minute: the keys of tokens cannot be read",
+        {"outcome": "turned_away", "reason": "KEYS_UNAVAILABLE"},
+    ),
+    Rule(
+        "harmonic_recoveries_total",
+        1,
+        "could not give {value:.0f} clients in the last minute what they had missed:"
+        " the log was trimmed below them",
+        {"reason": "TRIMMED"},
+    ),
+    Rule(
+        "harmonic_rooms_lost_total",
+        1,
+        "began {value:.0f} rooms anew in the last minute: records that it needed were trimmed",
+    ),
+    Rule(
         "harmonic_allowances_counted_alone_total",
         1,
-        "granted {value:.0f} requests by its own count: the limiter is away",
+        "granted {value:.0f} requests in the last minute by its own count: the limiter is away",
     ),
-    Rule("harmonic_snapshot_failures_total", 1, "could not store {value:.0f} snapshots: logs grow"),
-    Rule("harmonic_histories_lost_total", 1, "found {value:.0f} logs that had lost records"),
-    Rule("harmonic_bus_errors_total", 1, "met {value:.0f} errors at the broker: see its log"),
-    Rule("harmonic_bus_dropped_total", 1, "dropped {value:.0f} messages: it cannot keep up"),
     Rule(
-        'harmonic_requests_given_up_total{reason="overdue"}',
+        "harmonic_snapshots_total",
+        1,
+        "could not store {value:.0f} snapshots in the last minute: logs grow",
+        {"outcome": "failed"},
+    ),
+    Rule(
+        "harmonic_histories_lost_total",
+        1,
+        "found {value:.0f} logs in the last minute that had lost records",
+    ),
+    Rule(
+        "harmonic_music_overdue_total",
+        1,
+        "got {value:.0f} pieces in the last minute too late or never: music lags",
+    ),
+    Rule(
+        "harmonic_requests_given_up_total",
         10,
-        "gave up {value:.0f} requests that waited too long: it cannot keep up",
+        "gave up {value:.0f} requests in the last minute: see their causes in its log",
+    ),
+    Rule(
+        "harmonic_internal_errors_total",
+        10,
+        "answered {value:.0f} clients INTERNAL_ERROR in the last minute: `harmonic explain`"
+        " tells the cause",
+    ),
+    Rule("harmonic_bus_errors_total", 1, "met {value:.0f} errors at the broker: see its log"),
+    Rule(
+        "harmonic_bus_dropped_messages_total",
+        1,
+        "dropped {value:.0f} messages in the last minute: it cannot keep up",
     ),
     Rule(
         "harmonic_event_loop_lag_seconds",
@@ -73,6 +123,12 @@ RULES = (
         "is overloaded: its event loop was {value:.1f} s late",
         recent=False,
         after_s=SETTLING_S,
+    ),
+    Rule(
+        "harmonic_clock_skew_seconds",
+        1.0,
+        "has a clock that is {value:.1f} s ahead of the time base",
+        recent=False,
     ),
 )
 
@@ -118,7 +174,8 @@ def _of_replica(described: Description) -> Iterator[str]:
         waits = f", waiting for {described.waiting_for}" if described.waiting_for else ""
         yield f"{name} is {described.state}{waits}."
     for rule in RULES:
-        value = total(described.increases if rule.recent else described.values, rule.metric)
+        samples = described.increases if rule.recent else described.values
+        value = total(samples, rule.metric, rule.labels)
         if value >= rule.at_least and described.uptime_s >= rule.after_s:
             yield f"{name} {rule.sentence.format(value=value)}."
     for busy in described.busiest:
@@ -126,7 +183,7 @@ def _of_replica(described: Description) -> Iterator[str]:
             yield f"Universe {busy.universe_id} has {busy.requests_per_s:.0f} requests a second."
 
 
-def _of_streams(streams: tuple[StreamState, ...]) -> Iterator[str]:
+def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
     for stream in streams:
         if stream.problem is not None:
             what = "The limiter's stream" if stream.name in LIMITS else "The stream"
@@ -140,15 +197,20 @@ def _of_streams(streams: tuple[StreamState, ...]) -> Iterator[str]:
                 yield f"The copy of {stream.name} at broker {copy.broker} is {behind}."
 
 
-def _of_store(store: StoreState | None) -> Iterator[str]:
+def _of_store(store: StoreReport | None) -> Iterator[str]:
     if store is None:
         yield "The broker does not tell how much is stored."
     elif store.max_bytes is not None and store.bytes >= NEARLY_FULL * store.max_bytes:
         yield f"The brokers' store is {store.bytes / store.max_bytes:.0%} full."
 
 
-def total(samples: Mapping[str, float], metric: str) -> float:
-    """A metric's value, over all its labels where ``metric`` names none."""
-    if metric in samples:
-        return samples[metric]
-    return sum(value for name, value in samples.items() if name.startswith(metric + "{"))
+def total(
+    samples: Mapping[str, float], metric: str, labels: Mapping[str, str] | None = None
+) -> float:
+    """A metric's value, over all of its series that have these labels."""
+    wanted = [f'{name}="{value}"' for name, value in (labels or {}).items()]
+    return sum(
+        value
+        for key, value in samples.items()
+        if key.partition("{")[0] == metric and all(each in key for each in wanted)
+    )

@@ -7,7 +7,7 @@ from harmonic_operator.connection import NotDone
 from harmonic_operator.judging import Overview, notes, problems, total
 from harmonic_operator.output import console, size, table, write_json
 from harmonic_operator.replicas import describe
-from harmonic_operator.streams import StreamState, store_state, stream_states
+from harmonic_operator.streams import StreamReport, store_state, stream_states
 from harmonic_protocol.operating import BusyUniverse, Description
 from harmonic_runtime.bus.client import Bus
 
@@ -101,7 +101,7 @@ def _replica_row(described: Description) -> tuple[object, ...]:
     )
 
 
-def _stream_row(stream: StreamState) -> tuple[object, ...]:
+def _stream_row(stream: StreamReport) -> tuple[object, ...]:
     fill = None if stream.fill is None else f"{stream.fill:.0%}"
     behind = max((copy.behind for copy in stream.copies), default=None)
     return stream.name, stream.messages, size(stream.bytes), fill, stream.leader, behind

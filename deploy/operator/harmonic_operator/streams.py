@@ -39,7 +39,7 @@ class BrokerCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamReport:
     """A stream as it is; ``problem`` says why nothing is known of it, if so.
 
     ``drops`` says that the broker lets go of the oldest messages where there would be too many.
@@ -62,45 +62,45 @@ class StreamState:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreState:
+class StoreReport:
     """What all streams take on the brokers' disks, and may take, in bytes."""
 
     bytes: int
     max_bytes: int | None
 
 
-async def stream_states(bus: Bus) -> list[StreamState]:
+async def stream_states(bus: Bus) -> list[StreamReport]:
     """All streams that the product stands on, also those that are not there."""
     return list(await asyncio.gather(*(_state(bus, name) for name in STREAMS)))
 
 
-async def store_state(bus: Bus) -> StoreState | None:
+async def store_state(bus: Bus) -> StoreReport | None:
     """The account's share of the store; ``None`` if the broker does not tell."""
     try:
         info = await call(bus, "INFO", {}, timeout_s=INFO_TIMEOUT_S)
     except BusUnavailable:
         return None
     most = int(info.get("limits", {}).get("max_storage", -1))
-    return StoreState(int(info["storage"]), most if most > 0 else None)
+    return StoreReport(int(info["storage"]), most if most > 0 else None)
 
 
-async def _state(bus: Bus, name: str) -> StreamState:
+async def _state(bus: Bus, name: str) -> StreamReport:
     try:
         info = await call(bus, f"STREAM.INFO.{name}", {}, timeout_s=INFO_TIMEOUT_S)
     except ApiRefused as refused:
         absent = refused.code == STREAM_NOT_FOUND
-        return StreamState(name, "is missing" if absent else f"cannot be asked: {refused}")
+        return StreamReport(name, "is missing" if absent else f"cannot be asked: {refused}")
     except BusUnavailable as error:
-        return StreamState(name, f"has no leader that answers: {error}")
+        return StreamReport(name, f"has no leader that answers: {error}")
     return read_state(name, info)
 
 
-def read_state(name: str, info: Mapping[str, Any]) -> StreamState:
+def read_state(name: str, info: Mapping[str, Any]) -> StreamReport:
     """A stream's state from the broker's answer."""
     config, state = info["config"], info["state"]
     cluster = info.get("cluster") or {}
     most = int(config.get("max_bytes", -1))
-    return StreamState(
+    return StreamReport(
         name,
         messages=int(state["messages"]),
         bytes=int(state["bytes"]),

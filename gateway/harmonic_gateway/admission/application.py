@@ -86,7 +86,7 @@ class GatewayApplication:
         """A client is gone."""
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
-        self._arrivals.left(session)
+        self._arrivals.left(session, ended)
         self._intake.forget(session)
         self._recovery.ended(session, ended)
         self._departures.depart(session, ended)
@@ -98,7 +98,7 @@ class GatewayApplication:
 
 
 def socket_limits(settings: GatewaySettings) -> SocketLimits:
-    """What the sockets grant each client."""
+    """What the sockets are bounded by."""
     return SocketLimits(
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,

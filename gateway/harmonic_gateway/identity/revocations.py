@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.identity.verification import Identity
 from harmonic_protocol import subjects
 from harmonic_protocol.operating import Revoked
@@ -22,9 +23,7 @@ class Revocations:
 
     def __init__(self, bus: Bus, *, metrics: Metrics, log: BoundLogger) -> None:
         self._log = log
-        self._malformed = metrics.counter(
-            "malformed_revocations", "revocations that say nothing that can be acted on"
-        )
+        self._malformed = metrics.counter(table.REVOCATIONS_MALFORMED)
         self._listeners: list[Callable[[], None]] = []
         self._revoked_s: dict[str, float] = {}
         self.follower = Follower(

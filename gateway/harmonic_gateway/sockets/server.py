@@ -14,7 +14,7 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
@@ -107,7 +107,7 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
+        self._counters = Counters(metrics, self._engine.sockets)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
@@ -126,6 +126,7 @@ class SocketServer:
         for index, socket in enumerate(sockets):
             turn_at_s = began_at_s + stagger_s * index / len(sockets)
             await asyncio.sleep(turn_at_s - loop.time())
+            socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:
             return

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harmonic_runtime.observability.metrics import PREFIX, Metrics
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.specs import PREFIX
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.ticker import every
 
