@@ -289,8 +289,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
-        unloading = Unloading(sessions, bus, process.readiness, tasks)
-        unloading.answer(operators)
+        unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
         operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
@@ -302,11 +301,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             departures=departures,
             refuses=unloading.refusal,
         )
-        followed = {"revocations": revocations.follower, "switches": switches.follower}
-        for name, follower in followed.items():
-            await follower.start()
-            tasks.start(follower.keep_reading(), name=name)
-            await follower.loaded()
+        await revocations.follower.follow(tasks.start, name="revocations")
+        await switches.follower.follow(tasks.start, name="switches")
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(

@@ -22,7 +22,12 @@ class Unloading:
     """
 
     def __init__(
-        self, sessions: Mapping[str, Session], bus: Bus, readiness: Readiness, tasks: Tasks
+        self,
+        sessions: Mapping[str, Session],
+        bus: Bus,
+        operators: Operators,
+        readiness: Readiness,
+        tasks: Tasks,
     ) -> None:
         self._sessions = sessions
         self._bus = bus
@@ -32,9 +37,6 @@ class Unloading:
         self._most: int | None = None
         self._bound_ends_at = 0.0
         self._closing: asyncio.Task[None] | None = None
-
-    def answer(self, operators: Operators) -> None:
-        """Do what operators ask."""
         operators.answer(Drain, self.drain)
         operators.answer(MoveClients, self.move)
 

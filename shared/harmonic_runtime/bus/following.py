@@ -44,19 +44,19 @@ class Follower:
         self._wanted = asyncio.Event()
         self._loaded = asyncio.Event()
 
-    async def start(self) -> None:
-        """Listen from now on; what was stored before is read by :meth:`keep_reading`."""
+    async def follow(self, start: Callable[..., object], *, name: str) -> None:
+        """Listen from now on, and return once all that was stored before is known.
+
+        ``start`` begins a task of that ``name``, which reads what may not have been heard.
+        """
         await self._bus.subscribe(self._subjects, self._hear)
         self._bus.on_reconnect(self._wanted.set)
         self._bus.on_gap(self._wanted.set)
         self._wanted.set()
-
-    async def loaded(self) -> None:
-        """Return once all that was stored before is known."""
+        start(self._keep_reading(), name=name)
         await self._loaded.wait()
 
-    async def keep_reading(self) -> None:
-        """Read what may not have been heard, for ever."""
+    async def _keep_reading(self) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_INTERVAL_S):
