@@ -115,8 +115,7 @@ def test_what_an_operation_is_remembered_by_stays_the_same_over_versions() -> No
     assert len(operation_key("ann", "\ud800")) == len(GOLDEN_KEY)
 
 
-def test_the_time_before_which_operations_are_old_is_written_as_all_times_are() -> None:
-    # Times are compared as texts.
+def test_an_operation_is_old_a_millisecond_after_its_time() -> None:
     kept = remembered(*(applied(number, at_s=1) for number in range(REMEMBERED_OPERATIONS)))
     exactly = applied(500, at_s=1 + REMEMBERED_S)
     assert len(after(kept, exactly)) == REMEMBERED_OPERATIONS + 1
