@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.admission.application import GatewayApplication, socket_limits
+from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
@@ -22,6 +22,7 @@ from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -45,6 +46,9 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.peers.exchange import Exchange
+from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.opening import open_front, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -307,7 +311,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = SocketServer(
             application,
-            limits=socket_limits(settings),
+            limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
             log=log,
             metrics=metrics,
@@ -320,14 +324,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             failures=failures,
         )
-        app = web_application(
-            settings,
-            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
-            failures=failures,
-            log=log,
-            metrics=metrics,
-            clock=clock,
+        addresses = AddressGuard(settings, metrics, clock)
+        front = await open_front(
+            sockets,
+            Exchange(bus, gateway_id, tasks),
+            Neighbours(gateways, gateway_id),
+            addresses,
+            metrics,
         )
+        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),

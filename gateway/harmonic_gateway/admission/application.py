@@ -5,14 +5,11 @@ from collections.abc import Callable
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import Connection, Ended, Received, SocketLimits
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_gateway.sockets import Connection, Ended, Received
 
 
 class GatewayApplication:
@@ -95,16 +92,3 @@ class GatewayApplication:
         """Take no new client, and leave every session for another gateway."""
         self._draining = True
         await self._departures.close(list(self._sessions.values()))
-
-
-def socket_limits(settings: GatewaySettings) -> SocketLimits:
-    """What the sockets are bounded by."""
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )
