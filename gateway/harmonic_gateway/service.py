@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
-from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.greeting import LARGER_MESSAGES_BYTES, Greeting
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.allowlists import ANY
@@ -30,6 +30,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits, UserBudgets
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -50,7 +51,7 @@ from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -59,6 +60,7 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -119,7 +121,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
-        answers = Answers(log, metrics)
+        sampled = SampledLog(log, clock)
+        answers = Answers(log, sampled, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
         tokens = TokenWatch(
@@ -238,6 +241,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             clock=clock,
         )
 
+        pace_limits = PaceLimits(
+            settings.connection_cpu_percent,
+            settings.user_cpu_percent,
+            settings.refusals_per_s,
+            settings.refusals_burst,
+        )
+
         def new_guard() -> FloodGuard:
             return FloodGuard(settings.events_per_s, settings.events_burst)
 
@@ -260,6 +270,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
+            budgets=UserBudgets(pace_limits),
         )
         arrivals = Arrivals(
             standing=standing,
@@ -292,7 +303,12 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
-            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+            application,
+            limits=_limits(settings),
+            new_guard=new_guard,
+            new_pace=lambda: Pace(pace_limits),
+            log=log,
+            metrics=metrics,
         )
         api = Api(
             standing=standing,
@@ -333,7 +349,8 @@ def _limits(settings: GatewaySettings) -> SocketLimits:
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
+        max_message_bytes=MAX_MESSAGE_BYTES,
+        larger_messages_bytes=LARGER_MESSAGES_BYTES,
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
         name=settings.session_prefix,

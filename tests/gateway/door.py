@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
 from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -26,6 +27,9 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 
 PATIENCE_S = 20.0
+PACE_LIMITS = PaceLimits(
+    connection_percent=5, user_percent=10, refusals_per_s=60, refusals_burst=600
+)
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Door:
 
     connections: list[Connection] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    exhaustions: list[Connection] = field(default_factory=list)
     left: list[tuple[Connection, bool]] = field(default_factory=list)
     closed_for: str | None = None
     url: str = ""
@@ -64,6 +69,9 @@ class Door:
 
     def abandoned(self, connection: Connection) -> None:
         self.left.append((connection, False))
+
+    def exhausted(self, connection: Connection) -> None:
+        self.exhaustions.append(connection)
 
     def pinged(self, connection: Connection) -> None:
         pass
@@ -99,7 +107,8 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
         "ping_interval_s": 20,
         "ping_timeout_s": 20,
         "max_buffer_bytes": 256 * 1024,
-        "max_message_bytes": 128 * 1024,
+        "max_message_bytes": 64 * 1024,
+        "larger_messages_bytes": {"audio_analysis": 128 * 1024},
         "allowed_origins": ("*",),
         "name": "g7",
         **limits,
@@ -109,6 +118,7 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
         door,
         limits=SocketLimits(**chosen),
         new_guard=lambda: FloodGuard(50, 100),
+        new_pace=lambda: Pace(PACE_LIMITS),
         log=get_log(),
         metrics=door.metrics,
     )

@@ -16,7 +16,7 @@ from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.process.clock import Clock, timestamp
 
 #: The commands that may take more bytes than others.
-_LARGER = {
+LARGER_MESSAGES_BYTES = {
     name: command.spec.max_bytes
     for name, command in COMMANDS.items()
     if command.spec.max_bytes > MAX_MESSAGE_BYTES
@@ -55,7 +55,7 @@ class Greeting:
 
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
-            larger_message_bytes=_LARGER,
+            larger_message_bytes=LARGER_MESSAGES_BYTES,
             message_depth=MAX_MESSAGE_DEPTH,
             connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,

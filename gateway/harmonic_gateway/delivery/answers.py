@@ -10,14 +10,16 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
 
 
 class Answers:
     """Tells clients how their commands fared."""
 
-    def __init__(self, log: BoundLogger, metrics: Metrics) -> None:
+    def __init__(self, log: BoundLogger, sampled: SampledLog, metrics: Metrics) -> None:
         self._log = log
+        self._sampled = sampled
         self._outcomes = metrics.counter(
             "commands_total", "commands by name and outcome", ["command", "outcome"]
         )
@@ -47,14 +49,7 @@ class Answers:
         error_id = new_id()
         refusal = refusal.about(event=name, universeId=universe_id, opId=op_id, errorId=error_id)
         self._outcomes.labels(name or "unknown", refusal.code.value).inc()
-        self._log.info(
-            "command_refused",
-            command=name,
-            code=refusal.code.value,
-            reason=refusal.details.get("reason"),
-            error_id=error_id,
-            connection=connection.id,
-        )
+        self._note(connection, name, refusal, error_id)
         if ack_id is not None:
             connection.acknowledge(ack_id, {"ok": False, "error": refusal.to_wire()})
         if declared is not None and _is_room_error(declared, refusal):
@@ -75,6 +70,26 @@ class Answers:
         )
         about = refusal.about(universeId=universe_id, errorId=error_id)
         self._room_error(connection, about, universe_id)
+
+    def _note(
+        self, connection: Connection, name: str | None, refusal: Refused, error_id: str
+    ) -> None:
+        """Log a refusal; of many that are the client's own fault, a sample.
+
+        What fails on this side is no fault of the client, and is not counted against it.
+        """
+        reason = refusal.details.get("reason")
+        told = {
+            "command": name,
+            "code": refusal.code.value,
+            "reason": reason,
+            "error_id": error_id,
+            "connection": connection.id,
+        }
+        if refusal.code is Code.INTERNAL_ERROR or connection.count_refusal():
+            self._log.info("command_refused", **told)
+        else:
+            self._sampled.info("command_refused", kind=f"{refusal.code.value} {reason}", **told)
 
     def _room_error(
         self, connection: Connection, refusal: Refused, universe_id: str | None

@@ -28,5 +28,14 @@ class Counters:
         self.malformed = metrics.counter(
             "malformed_packets", "clients closed for not speaking the protocol"
         )
+        self.exhausted = metrics.counter(
+            "clients_closed_for_refusals", "clients closed: their messages were refused on and on"
+        )
+        self.slowed_s = 0.0
+        metrics.counter_from(
+            "reading_slowed_seconds",
+            "time that messages were read later, for what others before them cost",
+            lambda: self.slowed_s,
+        )
         self.turned_away = metrics.counter("handshakes_turned_away", "clients asked to come later")
         metrics.gauge("sockets", "Engine.IO connections").set_function(sockets)

@@ -5,7 +5,7 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
@@ -17,25 +17,36 @@ from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
 from harmonic_gateway.sockets.limits import (
+    BYTE_COST_S,
     HANDSHAKE_TIMEOUT_S,
     LINGER_S,
+    PACKET_COST_S,
     PROBED_POLL_S,
+    REQUEST_COST_S,
+    Pace,
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
 from harmonic_gateway.sockets.polling import answer, read_packets
-from harmonic_gateway.sockets.websocket import WebSocket, close_code, turn_down
+from harmonic_gateway.sockets.websocket import WebSocket, close_code, forget_headers, turn_down
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
+POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _PROBE = "probe"
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
+_CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
+#: Of the request that a client began with, these are kept: who it is, and what it can read.
+HEADERS = (
+    *("Authorization", "User-Agent", "Origin"),
+    *("Sec-WebSocket-Extensions", "Accept-Encoding"),
+)
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -44,8 +55,11 @@ class EngineHost(Protocol):
 
     limits: SocketLimits
 
-    async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
-        """A client sent a message; raises ``ValueError`` for one that is malformed."""
+    async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
+        """A client sent a message; raises ``ValueError`` for one that is malformed.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
         """The session is over; called once."""
@@ -61,6 +75,12 @@ class EngineHost(Protocol):
 
     def stalled(self) -> None:
         """A client is closed: it does not read."""
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+
+    def exhausted(self, socket: "EngineSocket") -> None:
+        """So many messages of a client were refused that it is closed."""
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
@@ -85,16 +105,23 @@ class EngineSocket:
         "headers",
         "heartbeat",
         "outbox",
+        "pace",
         "query",
         "sid",
+        "slow_until_s",
         "upper",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
+    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: Pace) -> None:
         self._host = host
+        self.pace = pace
+        #: Until when the client is not read, or was not.
+        self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = request.headers
+        self.headers: Mapping[str, str] = {
+            name: value for name in HEADERS if (value := request.headers.get(name)) is not None
+        }
         self.query: Mapping[str, str] = request.query
         self.upper: Any = None
         limits = host.limits
@@ -151,9 +178,10 @@ class EngineSocket:
         """End the session, as python-engineio does after a client's mistake."""
         self._take(Input.MISTAKE)
 
-    async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
+    async def handle_get_request(self, environ: MutableMapping[str, Any]) -> Any:
         """A polling client asks for what there is, or wants to go on over a WebSocket."""
         request: web.Request = environ["aiohttp.request"]
+        forget_headers(environ)
         if "websocket" in request.headers.get("Upgrade", "").lower():
             return await self.try_websocket(request)
         return await self.poll()
@@ -163,8 +191,9 @@ class EngineSocket:
         if self._take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
         try:
+            self._charge(REQUEST_COST_S)
             for kind, data in await read_packets(environ["aiohttp.request"]):
-                await self._packet(kind, data)
+                await self._packet(kind, data, len(data) * BYTE_COST_S)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile; python-engineio has no answer for a session that is gone.
@@ -245,15 +274,21 @@ class EngineSocket:
             self.outbox.close(RESTART_CODE)
         return await self._listen(websocket)
 
-    async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
+    async def _listen(self, websocket: WebSocket) -> web.StreamResponse:
         code: int | None = None
         try:
             while self._state not in OVER:
                 message = await websocket.receive()
+                cost_s = websocket.take_cost_s()
                 if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:])
+                    await self._packet(int(message.data[0]), message.data[1:], cost_s)
                 elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data)
+                    await self._packet(MESSAGE, message.data, cost_s)
+                elif message.type in _CONTROL:
+                    if message.type is WSMsgType.PING:
+                        await websocket.pong(message.data)
+                    self._charge(cost_s + PACKET_COST_S)
+                    await self._slow_down()
                 else:
                     code = close_code(message)
                     break
@@ -266,14 +301,34 @@ class EngineSocket:
             self._take(Input.WEBSOCKET_ENDED, code)
         return websocket
 
-    async def _packet(self, kind: int, data: str | bytes) -> None:
+    async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self._take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data)
+            await self._host.said(self, data, cost_s)
         elif do is _COUNT_PONG:
+            if not self.heartbeat.in_doubt:
+                self._charge(cost_s + PACKET_COST_S)
             self.heartbeat.pong()
         elif do is Do.REFUSE_PACKET:
             raise ValueError("unexpected packet")
+        if self.pace.is_behind:
+            await self._slow_down()
+
+    def _charge(self, cost_s: float) -> None:
+        """Charge the client for what no message of its comes of."""
+        self.pace.took(cost_s, asyncio.get_running_loop().time())
+
+    async def _slow_down(self) -> None:
+        """Wait until the client's next message may be read, or close the client."""
+        if self.pace.is_spent:
+            self._host.exhausted(self)
+            return
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self.pace.wait_s(now_s)
+        if wait_s:
+            self.slow_until_s = now_s + wait_s
+            self._host.slowed(wait_s)
+            await asyncio.sleep(wait_s)
 
     def _take(self, event: Input, code: int | None = None) -> Do:
         """Take an input: go on to the state that it leads to, and do what is not the caller's."""
@@ -312,6 +367,9 @@ class _Reports:
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         return self._socket.outbox.ping_pending_until_s(timeout_s)
+
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        return self._socket.slow_until_s + timeout_s
 
     def answered(self) -> None:
         self._host.ponged(self._socket)
