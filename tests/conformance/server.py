@@ -100,7 +100,7 @@ class SocketIoEcho:
 class EngineIoEcho(SocketServer):
     """The sockets of the Engine.IO suite, which speaks no Socket.IO."""
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:  # noqa: ARG002 -- the host's
         socket.in_use()
         socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 

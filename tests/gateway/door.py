@@ -41,6 +41,8 @@ class Door:
     exhaustions: list[Connection] = field(default_factory=list)
     left: list[tuple[Connection, bool]] = field(default_factory=list)
     closed_for: str | None = None
+    #: Events that count as refused.
+    refuses: set[str] = field(default_factory=set)
     url: str = ""
     server: Any = None
     metrics: Metrics = field(default_factory=Metrics)
@@ -61,6 +63,8 @@ class Door:
 
     def receive(self, connection: Connection, event: Received) -> None:
         self.received.append(event)
+        if event.name in self.refuses:
+            connection.count_refusal()
         if event.ack_id is not None:
             connection.acknowledge(event.ack_id, {"ok": True})
         if event.name == "echo" and event.args:
@@ -101,7 +105,7 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(**limits: Any) -> AsyncIterator[Door]:
+async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncIterator[Door]:
     """A door on a port of its own."""
     chosen = {
         "ping_interval_s": 20,
@@ -118,7 +122,7 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
         door,
         limits=SocketLimits(**chosen),
         new_guard=lambda: FloodGuard(50, 100),
-        new_pace=lambda: Pace(PACE_LIMITS),
+        new_pace=lambda: Pace(pace),
         log=get_log(),
         metrics=door.metrics,
     )

@@ -134,12 +134,25 @@ def test_refusals_slow_a_connection_down_and_end_it_if_it_goes_on() -> None:
     for _ in range(LIMITS.refusals_burst):
         pace.refused(now_s)
         assert behind(pace)
-        assert not spent(pace)
         wait_s = pace.wait_s(now_s)
         assert wait_s == pytest.approx(1 / LIMITS.refusals_per_s)
+        assert not spent(pace)
         now_s += wait_s
     pace.refused(now_s)
+    pace.wait_s(now_s)
     assert spent(pace)
+
+
+def test_refusals_that_were_on_their_way_end_nothing() -> None:
+    """A client is slowed down first, however many were refused before it could be."""
+    pace = Pace(LIMITS)
+
+    for _ in range(100 * LIMITS.refusals_burst):
+        pace.refused(0)
+
+    assert behind(pace)
+    assert not spent(pace)
+    assert pace.wait_s(0) == MAX_WAIT_S
 
 
 def test_a_connection_that_is_refused_less_often_is_forgiven() -> None:

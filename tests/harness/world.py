@@ -127,6 +127,15 @@ class World:
                 # Lines come through a pipe, which nobody tells us of.
                 await asyncio.sleep(0.02)
 
+    async def metric(self, name: str, *, gateway: int = 0) -> float:
+        """The sum of a gateway's metric over its labels; its name without ``harmonic_``."""
+        ops = self.stack.ops_urls[f"gateway-{gateway + 1}"]
+        async with self.http.get(f"{ops}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        name = f"harmonic_{name}"
+        found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
     def logs(self) -> str:
         """All that the product's processes have logged so far."""
         return "".join(file.read_text() for file in self.stack.plan.data.parent.glob("*.log"))

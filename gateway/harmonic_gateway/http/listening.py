@@ -122,10 +122,20 @@ class _Head:
         *("compression", "upgrade", "chunked", "url"),
     )
 
+    headers: CIMultiDictProxy[str]
+
     def __init__(self, message: Any) -> None:
         for name in self.__slots__:
             setattr(self, name, getattr(message, name))
         self.raw_headers = ()
+
+
+def _forget_headers(request: Any) -> None:
+    """Hold the headers of a request no longer, wherever aiohttp keeps them."""
+    if isinstance(request._message, _Head):  # noqa: SLF001 -- there is no other way to them
+        request._message.headers = _NO_HEADERS  # noqa: SLF001
+    request._headers = _NO_HEADERS  # noqa: SLF001
+    request._cache.pop("headers", None)  # noqa: SLF001
 
 
 class _RequestHandler(web.RequestHandler):
@@ -168,8 +178,10 @@ class _RequestHandler(web.RequestHandler):
         """A WebSocket begins, which may last for days: forget the request that it began with."""
         super().set_parser(*args, **kw)
         request: Any = self._current_request
-        if request is not None and isinstance(request._message, _Head):
-            request._message.headers = request._headers = _NO_HEADERS
+        if request is not None:
+            _forget_headers(request)
+        # The reader of requests holds the headers of the latest; no other request comes.
+        self._parser = None
 
     def _await_head(self) -> None:
         self._heads_before = self._request_count

@@ -80,7 +80,7 @@ class UserBudgets:
 class Pace:
     """The pace at which one client's session is read.
 
-    ``is_behind`` tells that the next message may have to wait: for :meth:`wait_s`.
+    ``is_behind`` tells that the next message may have to wait. Then :meth:`wait_s` is asked, once.
     """
 
     __slots__ = ("_budgets", "_limits", "_logged", "_refusals", "_slowed", "is_behind")
@@ -96,7 +96,7 @@ class Pace:
 
     @property
     def is_spent(self) -> bool:
-        """Whether as many were refused as may be at once, and as many again while it was slowed."""
+        """Whether it was slowed down for refusals as often in a row as may be refused at once."""
         return self._slowed > self._limits.refusals_burst
 
     def charge_to(self, budget: Budget) -> None:
@@ -112,7 +112,7 @@ class Pace:
                 self.is_behind = True
 
     def refused(self, now_s: float) -> bool:
-        """Count a refusal; whether it is one of the few that have a line of their own in the log."""
+        """Count a refusal; whether it is one of the few that have their own line in the log."""
         if self._refusals is None or self._logged is None:
             limits = self._limits
             self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
@@ -120,7 +120,6 @@ class Pace:
         self._refusals.spend(1, now_s)
         if self._refusals.wait_s(now_s):
             self.is_behind = True
-            self._slowed += 1
         else:
             self._slowed = 0
         is_logged = not self._logged.wait_s(now_s)
@@ -133,6 +132,7 @@ class Pace:
         waits = [budget.wait_s(now_s) for budget in self._budgets]
         if self._refusals is not None:
             waits.append(self._refusals.wait_s(now_s))
+            self._slowed += waits[-1] > 0
         wait_s = min(max(waits), MAX_WAIT_S)
         self.is_behind = wait_s > 0
         return wait_s

@@ -126,9 +126,7 @@ class Incoming:
                 return Received(name, None, self.ack_id, self.size_bytes)
         return Received(name, tuple(args), self.ack_id, self.size_bytes)
 
-    def _read(
-        self, text: str, start: int, max_bytes: int, larger_bytes: Mapping[str, int]
-    ) -> Any:
+    def _read(self, text: str, start: int, max_bytes: int, larger_bytes: Mapping[str, int]) -> Any:
         if self._is_event and self.size_bytes > max_bytes:
             unread = self._unread(text, start)
             if self.size_bytes > larger_bytes.get(unread.name, max_bytes):
