@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harmonic_gateway.admission.application import GatewayApplication
+from harmonic_gateway import metrics as table
+from harmonic_gateway.admission.application import GatewayApplication, pace_limits, socket_limits
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
-from harmonic_gateway.admission.greeting import LARGER_MESSAGES_BYTES, Greeting
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -19,6 +20,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -30,7 +32,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
-from harmonic_gateway.limits.pace import Pace, PaceLimits, UserBudgets
+from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -49,9 +51,9 @@ from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -83,6 +85,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         process.clock,
     )
     gateway_id = settings.replica_id
+    process.tell_build(PROTOCOL_VERSION)
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -122,9 +125,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
         sampled = SampledLog(log, clock)
-        answers = Answers(log, sampled, metrics)
+        failures = Failures(log, sampled, metrics)
+        answers = Answers(failures, metrics)
         sessions: dict[str, Session] = {}
-        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
             sessions=sessions,
             standing=standing,
@@ -241,13 +245,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             clock=clock,
         )
 
-        pace_limits = PaceLimits(
-            settings.connection_cpu_percent,
-            settings.user_cpu_percent,
-            settings.refusals_per_s,
-            settings.refusals_burst,
-        )
-
         def new_guard() -> FloodGuard:
             return FloodGuard(settings.events_per_s, settings.events_burst)
 
@@ -270,7 +267,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
-            budgets=UserBudgets(pace_limits),
+            budgets=UserBudgets(pace_limits(settings)),
         )
         arrivals = Arrivals(
             standing=standing,
@@ -284,7 +281,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
-            log=log,
+            records=ConnectionRecords(
+                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+            ),
         )
         revocations.on_news(arrivals.look_at_tokens)
         application = GatewayApplication(
@@ -304,9 +303,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = SocketServer(
             application,
-            limits=_limits(settings),
+            limits=socket_limits(settings),
             new_guard=new_guard,
-            new_pace=lambda: Pace(pace_limits),
+            new_pace=lambda: Pace(pace_limits(settings)),
             log=log,
             metrics=metrics,
         )
@@ -316,11 +315,12 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
-            log=log,
+            failures=failures,
         )
         app = web_application(
             settings,
             [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
+            failures=failures,
             log=log,
             metrics=metrics,
             clock=clock,
@@ -342,16 +342,3 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
                 await application.close()
-
-
-def _limits(settings: GatewaySettings) -> SocketLimits:
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_MESSAGE_BYTES,
-        larger_messages_bytes=LARGER_MESSAGES_BYTES,
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )

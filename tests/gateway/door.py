@@ -93,8 +93,8 @@ class Door:
             await self.news.wait_for(lambda: len(getattr(self, what)) >= count)
         return getattr(self, what)[count - 1]
 
-    def counted(self, name: str) -> float:
-        return self.metrics.registry.get_sample_value(f"harmonic_{name}") or 0.0
+    def counted(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"harmonic_{name}", labels) or 0.0
 
     def _tell(self) -> None:
         async def notify() -> None:

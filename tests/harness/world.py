@@ -128,13 +128,12 @@ class World:
                 await asyncio.sleep(0.02)
 
     async def metric(self, name: str, *, gateway: int = 0) -> float:
-        """The sum of a gateway's metric over its labels; its name without ``harmonic_``."""
+        """A gateway's metric; its name without ``harmonic_``, and with its labels if it has any."""
         ops = self.stack.ops_urls[f"gateway-{gateway + 1}"]
         async with self.http.get(f"{ops}/metrics") as response:
             lines = (await response.text()).splitlines()
-        name = f"harmonic_{name}"
-        found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
-        return sum(float(line.rpartition(" ")[2]) for line in found)
+        values = dict(line.rsplit(" ", 1) for line in lines)
+        return float(values[f"harmonic_{name}"])
 
     def logs(self) -> str:
         """All that the product's processes have logged so far."""

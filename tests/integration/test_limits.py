@@ -198,7 +198,7 @@ async def test_a_client_that_is_refused_on_and_on_is_told_and_closed_and_may_com
         assert (await bob.asks("update_physics", **change(universe, 1)))["ok"]
         again = await world.client("ann")
         await again.joins(universe)
-        assert await world.metric("clients_closed_for_refusals_total") == 1
+        assert await world.metric('disconnects_total{reason="refusals"}') == 1
         assert await world.metric("reading_slowed_seconds_total") > 0
         refusals = [line for line in world.logs().splitlines() if "command_refused" in line]
         # The first ones each, then a sample.

@@ -1,6 +1,9 @@
 """What a client is told of its command: an ack if it wanted one, and an event on refusal."""
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.failures import Failures
+from harmonic_gateway.metrics import OTHER
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ErrorReported
@@ -8,22 +11,18 @@ from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
-from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
 
 
 class Answers:
     """Tells clients how their commands fared."""
 
-    def __init__(self, log: BoundLogger, sampled: SampledLog, metrics: Metrics) -> None:
-        self._log = log
-        self._sampled = sampled
-        self._outcomes = metrics.counter(
-            "commands_total", "commands by name and outcome", ["command", "outcome"]
-        )
-        self._accepted = {name: self._outcomes.labels(name, "ok") for name in COMMANDS}
+    def __init__(self, failures: Failures, metrics: Metrics) -> None:
+        self._failures = failures
+        done = metrics.counters(table.COMMANDS_DONE)
+        self._accepted = {name: done.of(name, "ok") for name in COMMANDS}
+        self._refused = {name: done.of(name, "refused") for name in (*COMMANDS, OTHER)}
 
     def accepted(
         self, connection: Connection, name: str, ack_id: int | None, **details: object
@@ -48,8 +47,17 @@ class Answers:
         name = declared.spec.name if declared else None
         error_id = new_id()
         refusal = refusal.about(event=name, universeId=universe_id, opId=op_id, errorId=error_id)
-        self._outcomes.labels(name or "unknown", refusal.code.value).inc()
-        self._note(connection, name, refusal, error_id)
+        self._refused[name or OTHER].inc()
+        self._failures.report(
+            "command_refused",
+            refusal,
+            error_id=error_id,
+            universe_id=universe_id,
+            # What fails on this side is not counted against the client.
+            in_full=refusal.code is Code.INTERNAL_ERROR or connection.count_refusal(),
+            command=name,
+            connection=connection.id,
+        )
         if ack_id is not None:
             connection.acknowledge(ack_id, {"ok": False, "error": refusal.to_wire()})
         if declared is not None and _is_room_error(declared, refusal):
@@ -61,35 +69,15 @@ class Answers:
     def evicted(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
         """The connection was removed from a room: a ``room_error`` that answers no command."""
         error_id = new_id()
-        self._log.info(
+        self._failures.report(
             "evicted",
-            code=refusal.code.value,
-            reason=refusal.details.get("reason"),
+            refusal,
             error_id=error_id,
+            universe_id=universe_id,
             connection=connection.id,
         )
         about = refusal.about(universeId=universe_id, errorId=error_id)
         self._room_error(connection, about, universe_id)
-
-    def _note(
-        self, connection: Connection, name: str | None, refusal: Refused, error_id: str
-    ) -> None:
-        """Log a refusal; of many that are the client's own fault, a sample.
-
-        What fails on this side is no fault of the client, and is not counted against it.
-        """
-        reason = refusal.details.get("reason")
-        told = {
-            "command": name,
-            "code": refusal.code.value,
-            "reason": reason,
-            "error_id": error_id,
-            "connection": connection.id,
-        }
-        if refusal.code is Code.INTERNAL_ERROR or connection.count_refusal():
-            self._log.info("command_refused", **told)
-        else:
-            self._sampled.info("command_refused", kind=f"{refusal.code.value} {reason}", **told)
 
     def _room_error(
         self, connection: Connection, refusal: Refused, universe_id: str | None

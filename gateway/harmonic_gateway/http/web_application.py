@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.allowlists import networks
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import guard_addresses
 from harmonic_gateway.http.api import error_middleware, error_response
 from harmonic_gateway.http.listening import add_headers
@@ -21,6 +23,7 @@ def web_application(
     settings: GatewaySettings,
     routes: Iterable[web.RouteDef],
     *,
+    failures: Failures,
     log: BoundLogger,
     metrics: Metrics,
     clock: Clock,
@@ -33,19 +36,19 @@ def web_application(
     addresses = Guards(
         settings.connects_per_s,
         settings.connects_burst,
-        metrics.counter("address_refusals", "connects refused: address too busy"),
+        metrics.counter(table.ADDRESS_REFUSALS),
     )
-    failures = Guards(
+    failed_calls = Guards(
         settings.failed_calls_per_s,
         settings.failed_calls_burst,
-        metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
+        metrics.counter(table.FAILED_CALL_REFUSALS),
     )
     app = web.Application(
         client_max_size=MAX_MESSAGE_BYTES,
         middlewares=[
             allowed.middleware(lambda: error_response(REFUSED)),
-            guard_addresses(addresses, failures, networks(settings.trusted_proxies), clock),
-            error_middleware(log),
+            guard_addresses(addresses, failed_calls, networks(settings.trusted_proxies), clock),
+            error_middleware(failures, log),
         ],
     )
     add_headers(app, allowed, secure=settings.tls_cert_file is not None)

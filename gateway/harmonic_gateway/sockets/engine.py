@@ -12,7 +12,8 @@ from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets import headers
+from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
@@ -23,7 +24,7 @@ from harmonic_gateway.sockets.limits import (
     PACKET_COST_S,
     PROBED_POLL_S,
     REQUEST_COST_S,
-    Pace,
+    ReadingPace,
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
@@ -42,11 +43,6 @@ _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
 _CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
-#: Of the request that a client began with, these are kept: who it is, and what it can read.
-HEADERS = (
-    *("Authorization", "User-Agent", "Origin"),
-    *("Sec-WebSocket-Extensions", "Accept-Encoding"),
-)
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -93,7 +89,11 @@ class EngineHost(Protocol):
 
 
 class EngineSocket:
-    """A session. ``upper`` belongs to the layer above."""
+    """A session.
+
+    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
+    and ``why`` is why the session ends, where that is known.
+    """
 
     __slots__ = (
         "_deadline",
@@ -106,21 +106,23 @@ class EngineSocket:
         "query",
         "sid",
         "slow_until_s",
+        "transport",
         "upper",
+        "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: Pace) -> None:
+    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: ReadingPace) -> None:
         self._host = host
         self.pace = pace
         #: Until when the client is not read, or was not.
         self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = {
-            name: value for name in HEADERS if (value := request.headers.get(name)) is not None
-        }
+        self.headers: Mapping[str, str] = headers.kept(request.headers)
         self.query: Mapping[str, str] = request.query
+        self.transport = "polling"
         self.upper: Any = None
+        self.why: EndReason | None = None
         limits = host.limits
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
@@ -201,6 +203,7 @@ class EngineSocket:
                 return
             if isinstance(error, EngineIOError):
                 raise
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
@@ -245,6 +248,7 @@ class EngineSocket:
 
     async def listen(self, websocket: WebSocket) -> web.StreamResponse:
         """Take what comes over the session's WebSocket, until that ends."""
+        self.transport = "websocket"
         code: int | None = None
         try:
             while self._state not in OVER:
@@ -264,6 +268,7 @@ class EngineSocket:
                     code = close_code(message)
                     break
         except (ValueError, RecursionError) as error:
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
@@ -328,6 +333,7 @@ class _Reports:
 
     def unanswered(self) -> None:
         self._host.heartbeat_missed()
+        self._socket.why = EndReason.PING_TIMEOUT
         self._socket.give_up()
 
     def spared(self, events: int, signals: int) -> None:
@@ -335,8 +341,10 @@ class _Reports:
 
     def overflowed(self) -> None:
         self._host.overflowed()
+        self._socket.why = EndReason.OVERFLOW
         self._socket.give_up()
 
     def stalled(self) -> None:
         self._host.stalled()
+        self._socket.why = EndReason.STALLED
         self._socket.give_up()

@@ -59,7 +59,7 @@ class Guard(Protocol):
         """0 if it may be taken now, else the seconds until it may."""
 
 
-class Pace(Protocol):
+class ReadingPace(Protocol):
     """How fast one client is read; ``is_behind`` tells that it may have to wait."""
 
     is_behind: bool

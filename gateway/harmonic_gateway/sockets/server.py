@@ -12,16 +12,17 @@ import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
     MAX_TRANSPORT_BYTES,
     Guard,
-    Pace,
+    ReadingPace,
     SocketLimits,
 )
 from harmonic_gateway.sockets.namespaces import Namespaces
@@ -35,7 +36,6 @@ from harmonic_gateway.sockets.requests import (
     is_websocket,
 )
 from harmonic_gateway.sockets.upgrading import try_websocket
-from harmonic_gateway.sockets.websocket import forget_headers
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
@@ -79,7 +79,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
-        forget_headers(environ)
+        headers.forget(environ)
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_session(sid, request)
         handshake = {
@@ -105,7 +105,7 @@ class SocketServer:
         *,
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
-        new_pace: Callable[[], Pace],
+        new_pace: Callable[[], ReadingPace],
         log: BoundLogger,
         metrics: Metrics,
     ) -> None:
@@ -117,7 +117,7 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
+        self._counters = Counters(metrics, self._engine.sockets)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
@@ -136,6 +136,7 @@ class SocketServer:
         for index, socket in enumerate(sockets):
             turn_at_s = began_at_s + stagger_s * index / len(sockets)
             await asyncio.sleep(turn_at_s - loop.time())
+            socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:
             return
@@ -226,7 +227,7 @@ class SocketServer:
 
     def exhausted(self, socket: EngineSocket) -> None:
         """So many messages of a client were refused that it is closed."""
-        self._counters.exhausted.inc()
+        socket.why = EndReason.REFUSALS
         socket.upper.tell(self._application.exhausted)
         socket.shut(POLICY_CODE)
 

@@ -7,7 +7,6 @@ compressed once is good for every client, and no connection keeps a window betwe
 import asyncio
 import time
 import zlib
-from collections.abc import MutableMapping
 from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
@@ -139,12 +138,6 @@ def close_code(message: WSMessage) -> int | None:
     if message.type is not WSMsgType.CLOSE:
         return None
     return int(message.data) or _NO_CODE
-
-
-def forget_headers(environ: MutableMapping[str, Any]) -> None:
-    """Let python-engineio keep no headers of a request, which may last as long as a WebSocket."""
-    for name in [name for name in environ if name.startswith("HTTP_")]:
-        del environ[name]
 
 
 async def turn_down(request: web.Request) -> web.StreamResponse:
