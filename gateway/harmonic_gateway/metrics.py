@@ -95,6 +95,17 @@ CONNECT_SECONDS = HistogramSpec(
 ADDRESS_REFUSALS = CounterSpec(
     "address_refusals", "connects refused: the address is too busy", OperatorQuestion.CONNECT
 )
+UNKNOWN_SESSION_REFUSALS = CounterSpec(
+    "unknown_session_refusals",
+    "requests refused: the address asked for too many sessions that there are not",
+    OperatorQuestion.CONNECT,
+)
+REQUESTS_PASSED_ON = CounterSpec(
+    "requests_passed_on",
+    "requests of other gateways' sessions; none where a proxy routes by the session id",
+    OperatorQuestion.CONNECT,
+    labelled(outcome=("answered", "unknown", "lost")),
+)
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",
     "connects refused: the user has enough connections here",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.admission.application import GatewayApplication, pace_limits, socket_limits
+from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
@@ -21,6 +21,7 @@ from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -32,7 +33,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
-from harmonic_gateway.limits.pace import Pace, UserBudgets
+from harmonic_gateway.limits.pace import Pace, PaceLimits, UserBudgets
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -44,6 +45,9 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.peers.exchange import Exchange
+from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.opening import open_front, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -245,6 +249,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             clock=clock,
         )
 
+        pace = PaceLimits(
+            settings.connection_cpu_percent,
+            settings.user_cpu_percent,
+            settings.refusals_per_s,
+            settings.refusals_burst,
+        )
+
         def new_guard() -> FloodGuard:
             return FloodGuard(settings.events_per_s, settings.events_burst)
 
@@ -267,7 +278,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
-            budgets=UserBudgets(pace_limits(settings)),
+            budgets=UserBudgets(pace),
         )
         arrivals = Arrivals(
             standing=standing,
@@ -303,9 +314,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = SocketServer(
             application,
-            limits=socket_limits(settings),
+            limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
-            new_pace=lambda: Pace(pace_limits(settings)),
+            new_pace=lambda: Pace(pace),
             log=log,
             metrics=metrics,
         )
@@ -317,14 +328,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             failures=failures,
         )
-        app = web_application(
-            settings,
-            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
-            failures=failures,
-            log=log,
-            metrics=metrics,
-            clock=clock,
+        addresses = AddressGuard(settings, metrics, clock)
+        front = await open_front(
+            sockets,
+            Exchange(bus, gateway_id, tasks),
+            Neighbours(gateways, gateway_id),
+            addresses,
+            metrics,
         )
+        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),

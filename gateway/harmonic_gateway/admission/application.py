@@ -1,17 +1,13 @@
 """The application behind the sockets: from a client's CONNECT to the end of its connection."""
 
 from harmonic_gateway.admission.arrivals import Arrivals
-from harmonic_gateway.admission.greeting import LARGER_MESSAGES_BYTES, Greeting
+from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.intake import Intake
-from harmonic_gateway.limits.pace import PaceLimits
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import Connection, Ended, Received, SocketLimits
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_gateway.sockets import Connection, Ended, Received
 from harmonic_runtime.bus.client import Bus
 
 
@@ -101,27 +97,3 @@ class GatewayApplication:
         """Take no new client, and leave every session for another gateway."""
         self._draining = True
         await self._departures.close(list(self._sessions.values()))
-
-
-def socket_limits(settings: GatewaySettings) -> SocketLimits:
-    """What the sockets are bounded by."""
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=MAX_MESSAGE_BYTES,
-        larger_messages_bytes=LARGER_MESSAGES_BYTES,
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )
-
-
-def pace_limits(settings: GatewaySettings) -> PaceLimits:
-    """What a client's messages may cost, and how many of them may be refused."""
-    return PaceLimits(
-        settings.connection_cpu_percent,
-        settings.user_cpu_percent,
-        settings.refusals_per_s,
-        settings.refusals_burst,
-    )
