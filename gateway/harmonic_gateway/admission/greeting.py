@@ -48,7 +48,7 @@ class Greeting:
 
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
-            larger_message_bytes=LARGER_MESSAGES_BYTES,
+            larger_message_bytes=dict(LARGER_MESSAGES_BYTES),
             message_depth=MAX_MESSAGE_DEPTH,
             connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,

@@ -1,6 +1,7 @@
 """The parts of a gateway that know of the others, put together."""
 
 from harmonic_gateway.allowlists import ANY
+from harmonic_gateway.limits.pace import PaceLimits
 from harmonic_gateway.peers.exchange import Exchange, Listener
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
 from harmonic_gateway.peers.serving import Serving
@@ -42,4 +43,14 @@ def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
         allowed_origins=(ANY,),
         # For balancers, which route on it; and for gateways, which pass requests on by it.
         name=f"{settings.session_prefix}.{gateway_id}",
+    )
+
+
+def pace_limits(settings: GatewaySettings) -> PaceLimits:
+    """What a client's messages may cost, and how many of them may be refused."""
+    return PaceLimits(
+        settings.connection_cpu_percent,
+        settings.user_cpu_percent,
+        settings.refusals_per_s,
+        settings.refusals_burst,
     )
