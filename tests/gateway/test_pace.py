@@ -143,6 +143,24 @@ def test_refusals_slow_a_connection_down_and_end_it_if_it_goes_on() -> None:
     assert spent(pace)
 
 
+def test_a_client_that_was_slowed_down_is_forgiven_once_half_of_its_burst_is_back() -> None:
+    def refused_on_after(pause_s: float) -> bool:
+        pace, now_s = Pace(LIMITS), 0.0
+        for _ in range(2 * LIMITS.refusals_burst):
+            pace.refused(now_s)
+            now_s += pace.wait_s(now_s)
+        now_s += pause_s
+        for _ in range(2 * LIMITS.refusals_burst):
+            pace.refused(now_s)
+            now_s += pace.wait_s(now_s)
+        return pace.is_spent
+
+    half_s = LIMITS.refusals_burst / 2 / LIMITS.refusals_per_s
+    assert refused_on_after(0)
+    assert refused_on_after(half_s * 0.9)
+    assert not refused_on_after(half_s * 2)
+
+
 def test_refusals_that_were_on_their_way_end_nothing() -> None:
     """A client is slowed down first, however many were refused before it could be."""
     pace = Pace(LIMITS)

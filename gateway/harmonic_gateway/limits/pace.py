@@ -53,6 +53,10 @@ class Budget:
         """Seconds until the budget is overdrawn no more; 0 if it is not."""
         return max(self._even_at_s - now_s - self._burst_s, 0.0)
 
+    def has_half(self, now_s: float) -> bool:
+        """Whether half of a burst, or more, is saved."""
+        return self._even_at_s - now_s <= self._burst_s / 2
+
 
 def cpu_budget(percent: float) -> Budget:
     """CPU seconds, of which so many percent of a core are earned."""
@@ -96,7 +100,7 @@ class Pace:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it was slowed down for refusals as often in a row as may be refused at once."""
+        """Whether it was slowed down as often as messages may be refused at once, and no better."""
         return self._slowed > self._limits.refusals_burst
 
     def charge_to(self, budget: Budget) -> None:
@@ -120,7 +124,7 @@ class Pace:
         self._refusals.spend(1, now_s)
         if self._refusals.wait_s(now_s):
             self.is_behind = True
-        else:
+        elif self._refusals.has_half(now_s):
             self._slowed = 0
         is_logged = not self._logged.wait_s(now_s)
         if is_logged:
