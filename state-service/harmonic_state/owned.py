@@ -124,6 +124,7 @@ class OwnedUniverse:
 
     def submit(self, pending: PendingRequest) -> None:
         """Queue a request; it is answered by its deadline, whatever happens."""
+        self._means.meters.waiting += 1
         if self._working and not self._arrived:
             self._tell(Submitted((pending,)))
             return
@@ -226,10 +227,13 @@ class OwnedUniverse:
         try:
             return await self._carried_out(work)
         except Conflict:
-            self._means.meters.conflicts.inc()
+            if isinstance(work, Append):
+                self._means.meters.conflicted()
             return Conflicted()
         except tuple(_FAILURES) as error:
             kind = next(kind for kind in _FAILURES if isinstance(error, kind))
+            if isinstance(work, Append):
+                self._means.meters.not_stored(_FAILURES[kind])
             return Failed(_FAILURES[kind])
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
@@ -240,27 +244,26 @@ class OwnedUniverse:
             return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
 
     async def _carried_out(self, work: Work) -> Event:
-        journal = self._means.journal
+        means, journal = self._means, self._means.journal
         match work:
             case Load():
                 loaded, records = await journal.load(self.universe_id)
-                await self._means.effects.settle_listing(self.universe_id, loaded.universe)
-                return _read(self.universe_id, self._means, loaded, records)
+                if means.is_of_other_replica(loaded.record_id):
+                    means.meters.owners_changed.inc()
+                await means.effects.settle_listing(self.universe_id, loaded.universe)
+                return _read(self.universe_id, means, loaded, records)
             case ReadOn(known):
                 loaded, records = await journal.advance(self.universe_id, known)
-                return _read(self.universe_id, self._means, loaded, records)
-            case Append(at, events, position, after):
-                await self._means.effects.prepare(self.universe_id, events)
-                return RecordStored(
-                    *await journal.append(self.universe_id, at, events, position, after=after)
-                )
+                return _read(self.universe_id, means, loaded, records)
+            case Append():
+                return await _append(self.universe_id, means, work)
             case Confirm(position):
                 await journal.confirm(self.universe_id, position)
                 return Confirmed()
             case MakeRoom(loaded):
-                return RoomMade(await self._means.effects.make_room(self.universe_id, loaded))
+                return RoomMade(await means.effects.make_room(self.universe_id, loaded))
             case CarryOutEffects(after_events, events):
-                await self._means.effects.carry_out(self.universe_id, after_events, events)
+                await means.effects.carry_out(self.universe_id, after_events, events)
                 return EffectsDone()
             case _:
                 assert_never(work)
@@ -278,6 +281,16 @@ def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRe
         means.meters.losses.inc()
         means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
     return Read(loaded, records)
+
+
+async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
+    await means.effects.prepare(universe_id, work.events)
+    began_s = means.clock.monotonic()
+    record, was_unknown = await means.journal.append(
+        universe_id, work.at, work.events, work.position, after=work.after
+    )
+    means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    return RecordStored(record, was_unknown)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

@@ -3,6 +3,7 @@
 from harmonic_runtime.bus.streams import Stored
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_state import metrics as table
 
 
 class SkippedMessages:
@@ -13,9 +14,7 @@ class SkippedMessages:
     """
 
     def __init__(self, metrics: Metrics, log: SampledLog) -> None:
-        self._counter = metrics.counter(
-            "stored_messages_skipped", "stored messages that count for nothing", ["kind", "reason"]
-        )
+        self._counters = metrics.counters(table.STORED_MESSAGES_SKIPPED)
         self._log = log
 
     def unreadable(self, kind: str, stored: Stored) -> None:
@@ -27,7 +26,7 @@ class SkippedMessages:
         self._tell(kind, "foreign", stored)
 
     def _tell(self, kind: str, reason: str, stored: Stored) -> None:
-        self._counter.labels(kind, reason).inc()
+        self._counters.of(kind, reason).inc()
         self._log.error(
             "stored_message_skipped",
             kind=f"{kind} {stored.subject}",

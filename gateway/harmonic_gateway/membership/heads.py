@@ -8,6 +8,7 @@ question at a time.
 import asyncio
 from collections.abc import Iterable
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.memberships import marks
 from harmonic_gateway.membership.rooms import Rooms
@@ -47,7 +48,7 @@ class HeadWatch:
         self._live = replicas.live()
         self._due: dict[str, None] = {}
         self._work = asyncio.Event()
-        self._questions = metrics.counter("head_questions", "questions for the ends of logs")
+        self._questions = metrics.counter(table.HEAD_QUESTIONS)
 
     def hear(self, message: Message) -> None:
         """Take an owner's announcement."""

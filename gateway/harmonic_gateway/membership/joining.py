@@ -16,6 +16,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
@@ -33,7 +34,10 @@ from harmonic_runtime.bus.client import BusUnavailable
 MAX_SNAPSHOTS = 3
 
 _UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
+    Code.INTERNAL_ERROR,
+    "The server cannot do this at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
 )
 
 
@@ -155,8 +159,8 @@ class Joining:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
                 return _UNAVAILABLE
-            case Entry.STALE:
-                return entry
+            case Entry.STALE | Entry.OVERTAKEN:
+                return Entry.STALE
 
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())

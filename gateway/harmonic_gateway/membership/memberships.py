@@ -221,10 +221,16 @@ class Memberships(LoggedMemberships):
         membership.begin_anew()
 
     def answered(
-        self, membership: Membership, position: int, mode: Mode, start: Place | None = None
+        self,
+        membership: Membership,
+        position: int,
+        mode: Mode,
+        start: Place | None = None,
+        *,
+        continued: bool = False,
     ) -> bool:
         """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
-        membership.answered(position, mode, start)
+        membership.answered(position, mode, start, continued=continued)
         self._aim(membership.connection)
         return membership.seated and membership.stage is not Presence.GONE
 

@@ -82,7 +82,8 @@ class Rejoining:
         if membership.rejoining and result.continued is False:
             self._memberships.begin_anew(membership)
         position = Position.of_record(reply.position, result.record)
-        self._memberships.answered(membership, position, result.room.mode)
+        continued = membership.keeps_place and result.continued is True
+        self._memberships.answered(membership, position, result.room.mode, continued=continued)
         greeting = greet(result, position)
         if membership.keeps_place or position < membership.as_of:
             # It was allowed to see the room all the time, or has seen a newer one already.

@@ -7,6 +7,7 @@ and left. Whatever ends a membership goes through here, so that no log is follow
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import Feed
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.membership.membership import Entry, Membership
@@ -55,12 +56,10 @@ class Rooms:
         self._followed: dict[str, Following] = {}
         self._doubtful: set[str] = set()
         self._told_foreign: set[str] = set()
-        self._delivered = metrics.counter("deliveries_total", "frames sent to members")
-        self._lost = metrics.counter("rooms_lost", "rooms whose missed records were trimmed")
-        self._foreign = metrics.counter(
-            "foreign_records", "messages of logs that no owner has stored: skipped"
-        )
-        metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(memberships))
+        self._delivered = metrics.counter(table.DELIVERIES)
+        self._lost = metrics.counter(table.ROOMS_LOST)
+        self._foreign = metrics.counter(table.FOREIGN_RECORDS)
+        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.

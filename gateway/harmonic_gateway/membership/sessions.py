@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import acknowledged, marks, saved_rooms
 from harmonic_gateway.membership.saved import Found
@@ -44,7 +45,7 @@ class Sessions:
         self._streams = streams
         self._clock = clock
         self._log = log
-        self._saves = metrics.counter("session_saves", "sessions saved", ["outcome"])
+        self._saves = metrics.counters(table.SESSION_SAVES)
 
     async def save(
         self,
@@ -102,15 +103,15 @@ class Sessions:
                     timeout_s=SAVE_TIMEOUT_S,
                 )
             except WrongSequence:
-                self._saves.labels("replaced").inc()
+                self._saves.of("replaced").inc()
                 session.replaced = True
                 return
             except (BusUnavailable, StreamFull):
-                self._saves.labels("failed").inc()
+                self._saves.of("failed").inc()
                 # Whether it was stored is open: then the next word must not depend on it.
                 session.saved_at = None
             else:
-                self._saves.labels("saved").inc()
+                self._saves.of("saved").inc()
                 return
         self._log.warning("session_not_saved", connection=session.connection.id)
 

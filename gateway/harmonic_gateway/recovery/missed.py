@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position, mark_of
@@ -32,7 +33,7 @@ class MissedReader:
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
-        self._sent_again = metrics.counter("missed_events", "events sent again to who missed them")
+        self._sent_again = metrics.counter(table.MISSED_EVENTS)
 
     async def read(self, result: JoinResult, at: Place | None, position: int) -> RoomFrames:
         """All that a client is due that was at a place, and is a member as of ``position``.

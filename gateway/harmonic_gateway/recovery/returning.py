@@ -116,7 +116,7 @@ class RoomReturns:
                     case Entry.UNSEATED | Entry.STALE:
                         # It has to connect again, and is brought up to date then.
                         connection.close()
-                    case Entry.ADMITTED | Entry.RENEWED | Entry.GONE:
+                    case Entry.ADMITTED | Entry.RENEWED | Entry.OVERTAKEN | Entry.GONE:
                         pass
                     case unreachable:
                         assert_never(unreachable)

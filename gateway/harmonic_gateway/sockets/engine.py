@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
@@ -73,7 +73,11 @@ class EngineHost(Protocol):
 
 
 class EngineSocket:
-    """A session. ``upper`` belongs to the layer above."""
+    """A session.
+
+    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
+    and ``why`` is why the session ends, where that is known.
+    """
 
     __slots__ = (
         "_deadline",
@@ -84,7 +88,9 @@ class EngineSocket:
         "outbox",
         "query",
         "sid",
+        "transport",
         "upper",
+        "why",
     )
 
     def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
@@ -93,7 +99,9 @@ class EngineSocket:
         self.sid = sid
         self.headers: Mapping[str, str] = request.headers
         self.query: Mapping[str, str] = request.query
+        self.transport = "polling"
         self.upper: Any = None
+        self.why: EndReason | None = None
         limits = host.limits
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
@@ -173,6 +181,7 @@ class EngineSocket:
                 return
             if isinstance(error, EngineIOError):
                 raise
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
 
@@ -217,6 +226,7 @@ class EngineSocket:
 
     async def listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
         """Take what comes over the session's WebSocket, until that ends."""
+        self.transport = "websocket"
         code: int | None = None
         try:
             while self._state not in OVER:
@@ -229,6 +239,7 @@ class EngineSocket:
                     code = close_code(message)
                     break
         except (ValueError, RecursionError) as error:
+            self.why = EndReason.MALFORMED
             self._host.malformed(error)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
@@ -268,6 +279,7 @@ class _Reports:
 
     def unanswered(self) -> None:
         self._host.heartbeat_missed()
+        self._socket.why = EndReason.PING_TIMEOUT
         self._socket.give_up()
 
     def spared(self, events: int, signals: int) -> None:
@@ -275,8 +287,10 @@ class _Reports:
 
     def overflowed(self) -> None:
         self._host.overflowed()
+        self._socket.why = EndReason.OVERFLOW
         self._socket.give_up()
 
     def stalled(self) -> None:
         self._host.stalled()
+        self._socket.why = EndReason.STALLED
         self._socket.give_up()

@@ -14,20 +14,14 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
-from harmonic_gateway.sockets.requests import (
-    METHODS,
-    POLLING,
-    TRANSPORTS,
-    answer_request,
-    is_websocket,
-)
+from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
@@ -107,11 +101,16 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
+        self._counters = Counters(metrics, self._engine.sockets)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
-        return [web.route("*", path, self._handle) for path in PATHS]
+        return [web.route("*", path, self.handle) for path in PATHS]
+
+    def find(self, sid: str) -> EngineSocket | None:
+        """The session here with an id."""
+        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        return socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.
@@ -126,13 +125,15 @@ class SocketServer:
         for index, socket in enumerate(sockets):
             turn_at_s = began_at_s + stagger_s * index / len(sockets)
             await asyncio.sleep(turn_at_s - loop.time())
+            socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
         if not sid and (reason := self._not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
@@ -142,13 +143,12 @@ class SocketServer:
                 text=reason,
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        # python-engineio would assume a transport, or answer with a status of its own.
-        if request.method not in METHODS or request.query.get("transport") not in TRANSPORTS:
+        if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
             response: web.StreamResponse = await self._engine.handle_request(request)
             return response
-        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
         if socket is None or request.query["transport"] != POLLING:

@@ -24,6 +24,7 @@ from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
 from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
 from harmonic_runtime.bus.wire import STORED_SUBJECT, Handler, Message, decode_headers, publication
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -97,9 +98,7 @@ class Bus:
         self._round_trips: set[asyncio.Future[bool]] = set()
         inbox = f"{self._calls.inbox}*"
         self._inbox_interest = Interest(next(self.sids), inbox, "", self._calls.answered)
-        self._misdirected = metrics.counter(
-            "bus_answers_misdirected", "the broker's answers to others that came to a subscription"
-        )
+        self._misdirected = metrics.counter(table.BUS_ANSWERS_MISDIRECTED)
         self._misdirected_log = SampledLog(log, SystemClock())
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
@@ -107,12 +106,9 @@ class Bus:
         events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
-        metrics.gauge("bus_connected", "1 while the bus is there").set_function(
-            lambda: float(self.connected)
-        )
-        metrics.gauge("bus_subscriptions", "subscriptions").set_function(
-            lambda: len(self.connection.interests)
-        )
+        metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
+        metrics.gauge_from(table.BUS_SUBSCRIPTIONS, lambda: len(self.connection.interests))
+        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self.connection.outbound_bytes)
 
     @property
     def connected(self) -> bool:
