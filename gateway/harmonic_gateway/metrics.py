@@ -38,6 +38,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.ROOM_FULL: (Reason.NO_SPACE,),
     Code.RATE_LIMITED: (
         *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
+        Reason.REFUSALS,
         Reason.TOO_MANY_OPERATIONS,
     ),
     Code.INTERNAL_ERROR: (
