@@ -190,6 +190,11 @@ MISSED_EVENTS = CounterSpec(
 ROOMS_LOST = CounterSpec(
     "rooms_lost", "rooms whose missed records were trimmed from the log", OperatorQuestion.RECOVERY
 )
+FOREIGN_RECORDS = CounterSpec(
+    "foreign_records",
+    "messages of logs that no state service has stored, but the broker for somebody else: skipped",
+    OperatorQuestion.ERRORS,
+)
 SESSION_SAVES = CounterSpec(
     "session_saves",
     "sessions saved, so that another gateway can continue them",

@@ -27,7 +27,11 @@ class Revocations:
         self._listeners: list[Callable[[], None]] = []
         self._revoked_s: dict[str, float] = {}
         self.follower = Follower(
-            bus, subjects.REVOCATIONS_STREAM, subjects.REVOCATION_SUBJECTS, self._note
+            bus,
+            subjects.REVOCATIONS_STREAM,
+            subjects.REVOCATION_SUBJECTS,
+            self._note,
+            self._note_foreign,
         )
 
     def on_news(self, listener: Callable[[], None]) -> None:
@@ -50,10 +54,17 @@ class Revocations:
             at_s = Revoked.model_validate_json(payload).at
         except ValidationError:
             # The others are good all the same.
-            self._malformed.inc()
-            self._log.error("revocation_malformed", subject=subject)
+            self._skip("revocation_malformed", subject)
             return
         if self._revoked_s.get(subject, 0.0) < at_s:
             self._revoked_s[subject] = at_s
             for listener in self._listeners:
                 listener()
+
+    def _note_foreign(self, subject: str) -> None:
+        # No operator has said it: the broker's answers go wherever a request names.
+        self._skip("revocation_foreign", subject)
+
+    def _skip(self, event: str, subject: str) -> None:
+        self._malformed.inc()
+        self._log.error(event, subject=subject)

@@ -29,6 +29,7 @@ class Switches:
             subjects.OPERATOR_STREAM,
             subjects.SWITCH_SUBJECTS,
             self._note,
+            lambda subject: self._log.error("switch_foreign", subject=subject),
             may_be_absent=True,
         )
 

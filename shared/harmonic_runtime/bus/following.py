@@ -22,7 +22,7 @@ RETRY_PAUSE_S = 0.5
 class Follower:
     """Hands each message's subject and payload to ``note``, at least once, in no certain order.
 
-    A stream that ``may_be_absent`` holds nothing where it is not there; any other is waited for.
+    What the broker stored as its own answer is handed to ``note_foreign`` instead. A stream that ``may_be_absent`` holds nothing where it is not there; any other is waited for.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Follower:
         stream: str,
         subjects: str,
         note: Callable[[str, bytes], None],
+        note_foreign: Callable[[str], None],
         *,
         may_be_absent: bool = False,
     ) -> None:
@@ -39,6 +40,7 @@ class Follower:
         self._stream = stream
         self._subjects = subjects
         self._note = note
+        self._note_foreign = note_foreign
         self._may_be_absent = may_be_absent
         self._next_sequence = 1
         self._wanted = asyncio.Event()
@@ -82,7 +84,10 @@ class Follower:
                     raise
                 part = []
             for stored in part:
-                self._note(stored.subject, stored.payload)
+                if stored.is_answer:
+                    self._note_foreign(stored.subject)
+                else:
+                    self._note(stored.subject, stored.payload)
                 self._next_sequence = stored.sequence + 1
             if len(part) < READ_BATCH:
                 self._loaded.set()
