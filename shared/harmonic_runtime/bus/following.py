@@ -22,7 +22,8 @@ RETRY_PAUSE_S = 0.5
 class Follower:
     """Hands each message's subject and payload to ``note``, at least once, in no certain order.
 
-    What the broker stored as its own answer is handed to ``note_foreign`` instead. A stream that ``may_be_absent`` holds nothing where it is not there; any other is waited for.
+    What the broker stored as its own answer is handed to ``note_foreign`` instead. A stream that
+    ``may_be_absent`` holds nothing where it is not there; any other is waited for.
     """
 
     def __init__(
