@@ -105,7 +105,7 @@ async def tail(bus: Bus, universe_id: str, *, events: int | None, as_json: bool)
             left_out += 1
         waiting.put_nowait(message)
 
-    await bus.subscribe(subjects.live(universe_id), hear)
+    await bus.subscribe(subjects.live(universe_id), hear, republished=True)
     await bus.flush()
     if as_json:
         write_json({"listening": universe_id})
