@@ -18,6 +18,7 @@ class Session:
         self.answered_at_s: list[float] = []
         self.given_up_at_s: list[float] = []
         self.pends_until_s: float | None = None
+        self.slow_until_s = float("-inf")
         self.heartbeat = Heartbeat(self, interval_s, TIMEOUT_S)
 
     def ping(self) -> None:
@@ -26,6 +27,9 @@ class Session:
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         assert timeout_s == TIMEOUT_S
         return self.pends_until_s
+
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        return self.slow_until_s + timeout_s
 
     def answered(self) -> None:
         self.answered_at_s.append(now_s())
@@ -165,3 +169,14 @@ def test_a_heartbeat_that_is_stopped_says_nothing_more() -> None:
     session = talk(ends)
     assert session.pinged_at_s == [5]
     assert session.given_up_at_s == []
+
+
+def test_a_client_that_is_read_slowly_has_a_timeout_after_that_to_answer() -> None:
+    async def slow(session: Session) -> None:
+        await asyncio.sleep(INTERVAL_S + 1)
+        session.slow_until_s = INTERVAL_S + 3
+        await asyncio.sleep(30)
+
+    session = talk(slow)
+
+    assert session.given_up_at_s == [INTERVAL_S + 3 + TIMEOUT_S]
