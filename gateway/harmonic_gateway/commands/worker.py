@@ -7,11 +7,11 @@ from harmonic_gateway.commands.mailbox import Mailbox, Queued
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.owners import OVERDUE
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
 from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
