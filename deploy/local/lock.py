@@ -9,7 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = ("requirements-run.in", "requirements-dev.in", "requirements-ladder.in")
+SOURCES = (
+    "requirements-run.in",
+    "requirements-operator.in",
+    "requirements-dev.in",
+    "requirements-ladder.in",
+)
 #: What each image holds, and what builds the wheels in it: of the versions pinned for development.
 IMAGES = {
     "gateway": ("-e ./shared", "-e ./gateway"),

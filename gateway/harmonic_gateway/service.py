@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
@@ -12,6 +13,7 @@ from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.admission.unloading import Unloading
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -33,6 +35,8 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.pace import Pace, UserBudgets
+from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -46,7 +50,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
-from harmonic_gateway.peers.opening import open_front, socket_limits
+from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -55,6 +59,7 @@ from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
@@ -65,6 +70,7 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -80,12 +86,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     process: Process[GatewaySettings],
 ) -> AsyncIterator[None]:
     """Everything that a replica of the gateway consists of."""
-    settings, log, metrics, clock = (
-        process.settings,
-        process.log,
-        process.metrics,
-        process.clock,
-    )
+    settings, log = process.settings, process.log
+    metrics, clock = process.metrics, process.clock
     gateway_id = settings.replica_id
     process.tell_build(PROTOCOL_VERSION)
     async with (
@@ -109,24 +111,20 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             farewell=False,
         ),
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
         pids = Pids(*settings.recovery_secrets)
-        keys = Keys(
-            secrets=settings.secrets,
-            jwks_url=settings.jwks_url,
-            jwks_file=settings.jwks_file,
-            metrics=metrics,
-            log=log,
-        )
+        keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        revocations = Revocations(bus, metrics=metrics, log=log)
+        switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
-        failures = Failures(log, metrics)
+        failures = Failures(log, SampledLog(log, clock), metrics)
         answers = Answers(failures, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
@@ -245,15 +243,15 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
         )
-
-        def new_guard() -> FloodGuard:
-            return FloodGuard(settings.events_per_s, settings.events_burst)
-
+        pace = pace_limits(settings)
+        new_guard = partial(FloodGuard, settings.events_per_s, settings.events_burst)
         intake = Intake(
             worker=Worker(
                 commands=commands,
                 refresh=tokens.refresh,
-                standing=standing,
+                permission=lambda session, command: (
+                    standing.refusal(session.identity) or switches.refusal(command)
+                ),
                 allowances=allowances,
                 answers=answers,
                 tasks=tasks,
@@ -268,6 +266,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
+            budgets=UserBudgets(pace),
         )
         arrivals = Arrivals(
             standing=standing,
@@ -286,25 +285,27 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
+        unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
+        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
-            bus=bus,
             arrivals=arrivals,
             greeting=Greeting(settings, allowances, clock),
             tokens=tokens,
             intake=intake,
             recovery=recovery,
             departures=departures,
+            refuses=unloading.refusal,
         )
-        await revocations.start()
-        tasks.start(revocations.keep_reading(), name="revocations")
-        await revocations.loaded()
+        await revocations.follower.follow(tasks.start, name="revocations")
+        await switches.follower.follow(tasks.start, name="switches")
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
             application,
             limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
+            new_pace=partial(Pace, pace),
             log=log,
             metrics=metrics,
         )
