@@ -28,6 +28,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
+        *(Reason.KICKED, Reason.SWITCHED_OFF),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
@@ -193,6 +194,11 @@ MISSED_EVENTS = CounterSpec(
 )
 ROOMS_LOST = CounterSpec(
     "rooms_lost", "rooms whose missed records were trimmed from the log", OperatorQuestion.RECOVERY
+)
+FOREIGN_RECORDS = CounterSpec(
+    "foreign_records",
+    "messages of logs that no state service has stored, but the broker for somebody else: skipped",
+    OperatorQuestion.ERRORS,
 )
 SESSION_SAVES = CounterSpec(
     "session_saves",
