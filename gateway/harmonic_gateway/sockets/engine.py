@@ -196,7 +196,7 @@ class EngineSocket:
         try:
             self._charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data, len(data) * BYTE_COST_S)
+                await self._packet(kind, data, 0.0)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -280,7 +280,7 @@ class EngineSocket:
     async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data, cost_s)
+            await self._host.said(self, data, cost_s + len(data) * BYTE_COST_S)
         elif do is _COUNT_PONG:
             if not self.heartbeat.in_doubt:
                 self._charge(cost_s + PACKET_COST_S)
