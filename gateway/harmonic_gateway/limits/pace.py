@@ -12,7 +12,7 @@ from dataclasses import dataclass
 #: CPU seconds that a connection, or a user, may cost at once, for each percent of a core that it
 #: may cost on average.
 BURST_S_PER_PERCENT = 0.05
-#: What a refusal costs besides its message: an answer, an ack, counting, at times a line in the log.
+#: What a refusal costs besides its message: an answer, an ack, a count, at times a line in the log.
 REFUSAL_COST_S = 150e-6
 #: No pause between two messages is longer: a garbage collection may have been charged.
 MAX_WAIT_S = 1.0

@@ -22,6 +22,7 @@ from harmonic_gateway.sockets.limits import (
     ADDRESS,
     BYTE_COST_S,
     LINGER_S,
+    MESSAGE_COST_S,
     PACKET_COST_S,
     PROBED_POLL_S,
     REQUEST_COST_S,
@@ -116,8 +117,7 @@ class EngineSocket:
     def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: ReadingPace) -> None:
         self._host = host
         self.pace = pace
-        #: Until when the client is not read, or was not.
-        self.slow_until_s = float("-inf")
+        self.slow_until_s = float("-inf")  # the client is not read before
         self._state = State.OPENING
         self.sid = sid
         self.headers: Mapping[str, str] = headers.kept(request.headers)
@@ -280,7 +280,7 @@ class EngineSocket:
     async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data, cost_s + len(data) * BYTE_COST_S)
+            await self._host.said(self, data, cost_s + MESSAGE_COST_S + len(data) * BYTE_COST_S)
         elif do is _COUNT_PONG:
             if not self.heartbeat.in_doubt:
                 self._charge(cost_s + PACKET_COST_S)
