@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication, socket_limits
@@ -18,6 +18,7 @@ from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
 from harmonic_gateway.failures import Failures
@@ -61,6 +62,7 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -105,7 +107,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             farewell=False,
         ),
         Tasks(process) as tasks,
+        AsyncExitStack() as telemetry,
     ):
+        tracer = telemetry.enter_context(open_tracer(settings, "gateway"))
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
@@ -123,7 +127,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
         failures = Failures(log, metrics)
-        answers = Answers(failures, metrics)
+        meter = DeliveryMeter(shared, tracer, metrics)
+        answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
@@ -163,9 +168,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             on_notice=notices.act_upon,
             on_signal=signals.take,
             tasks=tasks,
-            metrics=metrics,
+            meter=meter,
             log=log,
         )
+        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
+        metrics.gauge_from(table.LOG_LAG, lambda: rooms.lag_s)
         heads = HeadWatch(
             rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
         )
@@ -259,6 +266,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             answers=answers,
             clock=shared,
+            tracer=tracer,
             metrics=metrics,
             limits=MailboxLimits(
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
@@ -310,6 +318,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
+            tracer=tracer,
             failures=failures,
         )
         app = web_application(

@@ -6,13 +6,14 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.lineage import continued, mended
 from harmonic_state.loaded import Coverage, Loaded
@@ -131,10 +132,11 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
-        ``after`` is the id of the record there, if it is known.
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record,
@@ -157,6 +159,7 @@ class Journal:
                     payload,
                     expected_last_subject_sequence=position,
                     timeout_s=self._settings.append_timeout_s,
+                    headers=headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:

@@ -10,7 +10,7 @@ from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_protocol import subjects
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.messages.audio import AudioAnalysis
 from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -94,7 +94,7 @@ class Counter:
 
 
 class _Queued:
-    name, ack_id, deadline_s = "command", 1, 7.0
+    name, ack_id, deadline_s, trace = "command", 1, 7.0, NO_TRACE
 
 
 @pytest.fixture

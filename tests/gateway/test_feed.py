@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory
+from gateway.drivers import NOW, Background, ShortHistory, meter
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, SEQUENCE, Feed
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.places import Position
@@ -57,6 +57,7 @@ class Reader:
             on_lost=self._lose,
             on_doubt=self._doubt,
             history=cast("Any", self.history),
+            meter=meter(),
             tasks=cast("Any", self.tasks),
             log=get_log(),
         )

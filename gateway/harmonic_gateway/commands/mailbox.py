@@ -4,9 +4,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.messages.connection import RefreshToken
 from harmonic_protocol.messages.declaration import LiveSignal
 from harmonic_protocol.refusals import Refused
+from harmonic_runtime.observability.tracing import Span
 
 #: What may wait, or why there is no command.
 QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
@@ -16,8 +18,9 @@ QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 class Queued:
     """A command, or why there is none, in the order of its coming.
 
-    It is carried out or refused until ``deadline_s``, by the monotonic clock: its time began when
-    it was read. ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
+    It arrived at ``received_s``, and is carried out or refused until ``deadline_s``, both by the
+    monotonic clock. It is followed by its ``trace``; ``span`` is the part of that at this gateway.
+    ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
     as it said.
     """
 
@@ -28,6 +31,9 @@ class Queued:
     size_bytes: int
     universe_id: str | None
     op_id: str | None
+    received_s: float
+    trace: RequestTrace
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, assert_never
 
+from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.chain import (
     Chain,
     Deliver,
@@ -20,8 +21,10 @@ from harmonic_gateway.delivery.chain import (
 )
 from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.wire import Message
@@ -56,9 +59,11 @@ class Feed:
         on_lost: Callable[[], None],
         on_doubt: Callable[[], None],
         history: History,
+        meter: DeliveryMeter,
         tasks: Tasks,
         log: BoundLogger,
     ) -> None:
+        self._meter = meter
         self.universe_id = universe_id
         self._sink = sink
         self._on_lost = on_lost
@@ -70,6 +75,14 @@ class Feed:
         #: The record that was delivered last, and its position; or where to begin.
         self._last: tuple[int, str] = (Position(0), "")
         self._timer: asyncio.TimerHandle | None = None
+        self._behind_since_s: float | None = None
+
+    @property
+    def lag_s(self) -> float:
+        """For how long it has waited for its next record; 0 if it is at the log's end."""
+        if self._behind_since_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._behind_since_s
 
     def begin(self, position: int) -> int:
         """Set where to begin, ``position`` or before it; followed by :meth:`go_on`."""
@@ -94,6 +107,7 @@ class Feed:
             int(message.headers[SEQUENCE]),
             int(message.headers[PREVIOUS_SEQUENCE]),
             read_record(message.payload),
+            RecordArrival(message.arrived_s, RequestTrace.from_headers(message.headers)),
         )
         if self._chain.position is not None and heard.position <= self._last[0]:
             self._hear_again(heard)
@@ -142,15 +156,21 @@ class Feed:
                 position = Position.of_record(heard.position, record_id)
                 frames = frames_of(self.universe_id, position, heard.delivery, notes)
                 self._last = position, record_id
+                self._behind_since_s = None
                 self._sink(position, frames, heard.delivery.notices)
+                if frames and heard.arrival is not None:
+                    self._meter.written(heard.arrival)
             case FetchNotes(heard=heard):
+                self._fall_behind()
                 self._start(self._fetch_notes(heard.delivery))
             case FetchRecords(after_position=after):
+                self._fall_behind()
                 self._log.info("log_read", universe=self.universe_id, after=after)
                 self._start(self._read_log(after))
             case Pause():
                 self._start(self._pause())
             case StartTimer():
+                self._fall_behind()
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(OVERDUE_S, self._time_out)
             case Lose():
@@ -159,6 +179,10 @@ class Feed:
                 self._on_lost()
             case _:
                 assert_never(step)
+
+    def _fall_behind(self) -> None:
+        if self._behind_since_s is None:
+            self._behind_since_s = asyncio.get_running_loop().time()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.start(work, name=f"feed {self.universe_id}")

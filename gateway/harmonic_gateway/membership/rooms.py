@@ -7,9 +7,9 @@ and left. Whatever ends a membership goes through here, so that no log is follow
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import Feed
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -18,7 +18,6 @@ from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
 
 
@@ -43,7 +42,7 @@ class Rooms:
         on_notice: Callable[[str, int, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
-        metrics: Metrics,
+        meter: DeliveryMeter,
         log: BoundLogger,
     ) -> None:
         self._memberships = memberships
@@ -55,9 +54,7 @@ class Rooms:
         self._log = log
         self._followed: dict[str, Following] = {}
         self._doubtful: set[str] = set()
-        self._delivered = metrics.counter(table.DELIVERIES)
-        self._lost = metrics.counter(table.ROOMS_LOST)
-        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
+        self._meter = meter
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -115,6 +112,11 @@ class Rooms:
             self._leave_if_empty(membership.universe_id)
         return ended
 
+    @property
+    def lag_s(self) -> float:
+        """For how long the room that is furthest behind its log has waited for its next record."""
+        return max((each.feed.lag_s for each in self._followed.values()), default=0.0)
+
     def expect(self, universe_id: str, position: int | None) -> None:
         """An owner spoke of a position of a universe's log."""
         followed = self._followed.get(universe_id)
@@ -153,6 +155,7 @@ class Rooms:
             on_lost=lambda: self._lose(universe_id),
             on_doubt=lambda: self._doubtful.add(universe_id),
             history=self._history,
+            meter=self._meter,
             tasks=self._tasks,
             log=self._log,
         )
@@ -188,7 +191,7 @@ class Rooms:
             self._on_notice(universe_id, position, notice)
         recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
-            self._delivered.inc(broadcast(frames, recipients))
+            self._meter.delivered.inc(broadcast(frames, recipients))
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
         if notices:
@@ -196,7 +199,7 @@ class Rooms:
 
     def _lose(self, universe_id: str) -> None:
         """What was missed is not to be had any more: members begin anew."""
-        self._lost.inc()
+        self._meter.lost.inc()
         lost = self._memberships.lose(universe_id)
         self._leave(universe_id)
         for membership in lost:
