@@ -85,7 +85,7 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
-        #: What came while nothing was being done, until the end of the turn of the loop.
+        #: What came while nothing was being done, until the task that was started for it runs.
         self._arrived: list[PendingRequest] = []
         self._work: Work | None = None
         self._working = False
@@ -95,7 +95,7 @@ class OwnedUniverse:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return self._cycle.idle and not self._working and not self._arrived
+        return self._cycle.idle and not self._working
 
     @property
     def universe(self) -> Universe | None:
@@ -128,10 +128,8 @@ class OwnedUniverse:
             self._tell(Submitted((pending,)))
             return
         # What comes in one read of the bus is decided together: one record for all of it.
-        if not self._arrived:
-            self._finished.clear()
-            asyncio.get_running_loop().call_soon(self._submit_arrived)
         self._arrived.append(pending)
+        self._start_working()
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -157,14 +155,9 @@ class OwnedUniverse:
             if isinstance(command, SaveSnapshot):
                 await self._save(command.loaded)
 
-    def _submit_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        self._tell(Submitted(arrived))
-        if not self._working:
-            self._finished.set()
-
     def _tell(self, event: Event) -> None:
-        now = Instant(self._means.clock.now(), self._means.clock.monotonic())
+        clock = self._means.clock
+        now = Instant(clock.now(), clock.monotonic())
         try:
             commands = self._cycle.handle(event, now)
         except Exception:
@@ -177,7 +170,8 @@ class OwnedUniverse:
         means = self._means
         match command:
             case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
-                self._begin(command)
+                self._work = command
+                self._start_working()
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
                 pending.reply(reply)
@@ -206,8 +200,7 @@ class OwnedUniverse:
             case _:
                 assert_never(command)
 
-    def _begin(self, work: Work) -> None:
-        self._work = work
+    def _start_working(self) -> None:
         if not self._working:
             self._working = True
             self._finished.clear()
@@ -215,6 +208,9 @@ class OwnedUniverse:
 
     async def _keep_working(self) -> None:
         try:
+            if self._arrived:
+                arrived, self._arrived = self._arrived, []
+                self._tell(Submitted(arrived))
             while (work := self._work) is not None:
                 self._work = None
                 self._tell(await self._outcome(work))
@@ -224,7 +220,7 @@ class OwnedUniverse:
 
     async def _outcome(self, work: Work) -> Event:
         try:
-            return await self._carried_out(work)
+            return await _carried_out(self.universe_id, self._means, work)
         except Conflict:
             self._means.meters.conflicts.inc()
             return Conflicted()
@@ -239,38 +235,41 @@ class OwnedUniverse:
             sent = isinstance(work, Append)
             return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
 
-    async def _carried_out(self, work: Work) -> Event:
-        journal = self._means.journal
-        match work:
-            case Load():
-                loaded, records = await journal.load(self.universe_id)
-                await self._means.effects.settle_listing(self.universe_id, loaded.universe)
-                return _read(self.universe_id, self._means, loaded, records)
-            case ReadOn(known):
-                loaded, records = await journal.advance(self.universe_id, known)
-                return _read(self.universe_id, self._means, loaded, records)
-            case Append(at, events, position, after):
-                await self._means.effects.prepare(self.universe_id, events)
-                return RecordStored(
-                    *await journal.append(self.universe_id, at, events, position, after=after)
-                )
-            case Confirm(position):
-                await journal.confirm(self.universe_id, position)
-                return Confirmed()
-            case MakeRoom(loaded):
-                return RoomMade(await self._means.effects.make_room(self.universe_id, loaded))
-            case CarryOutEffects(after_events, events):
-                await self._means.effects.carry_out(self.universe_id, after_events, events)
-                return EffectsDone()
-            case _:
-                assert_never(work)
-
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
         try:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
+    journal, effects = means.journal, means.effects
+    match work:
+        case Append(at, events, position, after):
+            if effects.concern(events):
+                await effects.prepare(universe_id, events)
+            return RecordStored(
+                *await journal.append(universe_id, at, events, position, after=after)
+            )
+        case CarryOutEffects(after_events, events):
+            if effects.concern(events):
+                await effects.carry_out(universe_id, after_events, events)
+            return EffectsDone()
+        case Confirm(position):
+            await journal.confirm(universe_id, position)
+            return Confirmed()
+        case Load():
+            loaded, records = await journal.load(universe_id)
+            await effects.settle_listing(universe_id, loaded.universe)
+            return _read(universe_id, means, loaded, records)
+        case ReadOn(known):
+            loaded, records = await journal.advance(universe_id, known)
+            return _read(universe_id, means, loaded, records)
+        case MakeRoom(loaded):
+            return RoomMade(await effects.make_room(universe_id, loaded))
+        case _:
+            assert_never(work)
 
 
 def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:

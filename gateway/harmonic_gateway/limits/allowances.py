@@ -148,13 +148,18 @@ class FloodGuard:
     See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
     """
 
-    __slots__ = ("_burst_s", "_due", "_interval_s", "allowance")
+    __slots__ = ("_burst", "_burst_s", "_due", "_interval_s")
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval_s = 1 / per_second
         self._burst_s = self._interval_s * burst
+        self._burst = burst
         self._due = 0.0
-        self.allowance = Allowance(burst, int(self._burst_s * 1000))
+
+    @property
+    def allowance(self) -> Allowance:
+        """The burst, and the time in which it is earned."""
+        return Allowance(self._burst, int(self._burst_s * 1000))
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
         """0 if one may pass now, else the seconds until it may.
