@@ -101,7 +101,7 @@ conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SU
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract
 
-settings: $(DEV_READY) ## Generate the reference of settings from their declarations
+settings: $(DEV_READY) ## Generate the references of settings and metrics from their declarations
 	@PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local.reference
 
 fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1

@@ -1,12 +1,13 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.process.clock import milliseconds
@@ -15,18 +16,23 @@ from harmonic_runtime.process.clock import milliseconds
 LEAST_TIME_S = 0.05
 
 _UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
+    Code.INTERNAL_ERROR,
+    "The universe cannot be reached at the moment",
+    cause=Cause.NO_OWNER,
+    retryAfterMs=1000,
 )
 OVERDUE = refused(
     Code.INTERNAL_ERROR,
     "The request could not be begun within its time",
     reason=Reason.OVERDUE,
+    cause=Cause.OVERDUE,
     retryAfterMs=1000,
 )
 _OUTCOME_UNKNOWN = refused(
     Code.INTERNAL_ERROR,
     "Whether the request was carried out is not known",
     reason=Reason.OUTCOME_UNKNOWN,
+    cause=Cause.NO_ANSWER,
     retryAfterMs=1000,
 )
 
@@ -73,11 +79,15 @@ class Owners:
                 deadline_s=left_s,
                 repeatable=request.repeatable,
             )
-        except (BusTimeout, AnswerLost):
-            return Reply(error=_OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE)
-        except BusUnavailable:
+        except (BusTimeout, AnswerLost) as error:
+            refusal = _OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE
+            return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))
+        except NoResponders:
             return Reply(error=_UNAVAILABLE)
-        return Reply.model_validate_json(message.payload)
+        except BusUnavailable:
+            return Reply(error=_UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE))
+        reply = Reply.model_validate_json(message.payload)
+        return reply if reply.error is None else reply.with_cause()
 
 
 def _changes_something(request: Request | InternalRequest) -> bool:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -19,6 +20,8 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -41,6 +44,9 @@ from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.peers.exchange import Exchange
+from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.opening import open_front, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -48,9 +54,9 @@ from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import announce, watch
@@ -81,6 +87,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         process.clock,
     )
     gateway_id = settings.replica_id
+    process.tell_build(PROTOCOL_VERSION)
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -119,9 +126,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
-        answers = Answers(log, metrics)
+        failures = Failures(log, metrics)
+        answers = Answers(failures, metrics)
         sessions: dict[str, Session] = {}
-        metrics.gauge("connections", "connected clients").set_function(lambda: len(sessions))
+        metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
             sessions=sessions,
             standing=standing,
@@ -273,7 +281,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
-            log=log,
+            records=ConnectionRecords(
+                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+            ),
         )
         revocations.on_news(arrivals.look_at_tokens)
         application = GatewayApplication(
@@ -292,7 +302,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
-            application, limits=_limits(settings), new_guard=new_guard, log=log, metrics=metrics
+            application,
+            limits=socket_limits(settings, gateway_id),
+            new_guard=new_guard,
+            log=log,
+            metrics=metrics,
         )
         api = Api(
             standing=standing,
@@ -300,15 +314,18 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
-            log=log,
+            failures=failures,
         )
-        app = web_application(
-            settings,
-            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
-            log=log,
-            metrics=metrics,
-            clock=clock,
+        addresses = AddressGuard(settings, metrics, clock)
+        front = await open_front(
+            sockets,
+            Exchange(bus, gateway_id, tasks),
+            Neighbours(gateways, gateway_id),
+            addresses,
+            metrics,
         )
+        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
@@ -326,15 +343,3 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
                 await application.close()
-
-
-def _limits(settings: GatewaySettings) -> SocketLimits:
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )

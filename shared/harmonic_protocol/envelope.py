@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from harmonic_protocol.refusals import Refused
+from harmonic_protocol.causes import Cause
+from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.schema import ServiceModel
 
 USER = "Hu-User"
@@ -98,10 +99,30 @@ class Reply(ServiceModel):
     """An answer between services: either ``error`` is set, or the request was carried out.
 
     ``seq`` numbers the last frame that members see of it; ``position`` is the log's sequence
-    that holds it: whoever has seen the log up to there has seen it.
+    that holds it: whoever has seen the log up to there has seen it. ``cause`` and ``replica`` say
+    of an ``INTERNAL_ERROR`` what clients are not told.
     """
 
     seq: int | None = None
     position: int | None = None
     result: dict[str, Any] | None = None
     error: Refused | None = None
+    cause: str | None = None
+    replica: str | None = None
+
+    @classmethod
+    def failed(cls, refusal: Refused, replica: str) -> Self:
+        """A refusal as a ``replica`` answers it: of an ``INTERNAL_ERROR``, with its cause."""
+        if refusal.code is not Code.INTERNAL_ERROR:
+            return cls(error=refusal)
+        return cls(error=refusal, cause=refusal.cause.value, replica=replica)
+
+    def with_cause(self) -> Self:
+        """The same, with a refusal that knows its cause; one of a newer version is none."""
+        if self.error is None or self.cause is None:
+            return self
+        cause = _KNOWN_CAUSES.get(self.cause)
+        return self.model_copy(update={"error": self.error.caused_by(cause, self.replica)})
+
+
+_KNOWN_CAUSES: Mapping[str, Cause] = {cause.value: cause for cause in Cause}

@@ -12,6 +12,7 @@
 ``hu.session.<user>.<pid>``       what is kept of a session, by digests
 ``hu.session.gateways.<gateway>``  when a gateway was alive for the last time
 ``hu.ping.<gateway>``             asks a gateway whether one of its connections answers
+``hu.peer.<gateway>``             what gateways ask one another for the sake of clients
 ``hu.limit.<kind>.<user>``        what users did in the last minute
 ``hu.revoked.<kind>.<digest>``    tokens that are not good any more
 ``hu.heads``                      owners' word of where the logs that changed end
@@ -32,6 +33,8 @@ NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
 OWNED_STREAM = "HU_OWNED"
 JOBS_STREAM = "HU_JOBS"
+#: Of all replicas of the music service together.
+JOBS_CONSUMER = "composers"
 SESSIONS_STREAM = "HU_SESSIONS"
 REVOCATIONS_STREAM = "HU_REVOCATIONS"
 
@@ -164,6 +167,11 @@ def gateway_signs() -> str:
 def ping(gateway_id: str) -> str:
     """The subject on which a gateway is asked whether one of its connections answers."""
     return f"hu.ping.{gateway_id}"
+
+
+def peer(gateway_id: str) -> str:
+    """The subject on which a gateway is asked by others about the sessions that are with it."""
+    return f"hu.peer.{gateway_id}"
 
 
 def sessions_of(user_id: str) -> str:

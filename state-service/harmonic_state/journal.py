@@ -95,16 +95,16 @@ class Journal:
                 return found
             after_position = part[-1].sequence
 
-    async def newest(self, universe_ids: Sequence[str]) -> dict[str, int]:
-        """The positions of the ends of many logs at once; a replica may be a little behind."""
+    async def newest(self, universe_ids: Sequence[str]) -> dict[str, RecentRecord]:
+        """The last records of many logs at once; a replica may be a little behind."""
         by_stream: dict[str, dict[str, str]] = {}
         for universe_id in universe_ids:
             stream = by_stream.setdefault(subjects.log_stream_of(universe_id), {})
             stream[subjects.log(universe_id)] = universe_id
-        found: dict[str, int] = {}
+        found: dict[str, RecentRecord] = {}
         for name, by_subject in by_stream.items():
             newest = await self._streams.newest(name, list(by_subject))
-            found.update((by_subject[subject], position) for subject, position in newest.items())
+            found.update((by_subject[each.subject], _record(each)) for each in newest)
         return found
 
     async def confirm(self, universe_id: str, position: int) -> int:
@@ -112,15 +112,16 @@ class Journal:
 
         Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
         """
-        if await self.end(universe_id) != position:
+        end = await self.end(universe_id)
+        if (end.position if end is not None else 0) != position:
             raise Conflict
         return position
 
-    async def end(self, universe_id: str) -> int:
-        """The position at which a log ends, as the stream's leader knows it; 0 if it is empty."""
+    async def end(self, universe_id: str) -> RecentRecord | None:
+        """The last record of a log, as the stream's leader knows it; ``None`` if it is empty."""
         stream = subjects.log_stream_of(universe_id)
         stored = await self._streams.last(stream, subjects.log(universe_id))
-        return stored.sequence if stored else 0
+        return _record(stored) if stored is not None else None
 
     async def append(
         self,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from harmonic_protocol.log import record_mark
 from harmonic_state.domain.events import DecodedRecord, read_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.loaded import Loaded
@@ -41,11 +42,15 @@ def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
 
 
 def after(
-    position: int, record_id: str, records: Sequence[RecentRecord]
+    position: int,
+    record_id: str,
+    records: Sequence[RecentRecord],
+    mark: int | None = None,
 ) -> Sequence[RecentRecord] | None:
     """Those of ``records`` that follow a record; ``None`` if they do not follow that one.
 
-    ``records`` are those from ``position`` on. Without a ``record_id`` only the position counts.
+    ``records`` are those from ``position`` on. Without a ``record_id`` or ``mark`` only the
+    position counts.
     """
     if not position:
         return None if records and records[0].previous else records
@@ -53,11 +58,27 @@ def after(
         return None
     first = records[0]
     if first.position != position:
-        return records if first.previous == position else None
-    decoded = _decoded(first)
-    if record_id and (decoded is None or decoded.id != record_id):
-        return None
-    return records[1:]
+        # The record itself is trimmed; the one that follows it may name it.
+        decoded = _decoded(first)
+        named = decoded.after if decoded is not None else ""
+        is_same = not named or _is_named(named, record_id, mark)
+        return records if first.previous == position and is_same else None
+    return records[1:] if is_record(first, record_id, mark) else None
+
+
+def is_record(record: RecentRecord, record_id: str, mark: int | None = None) -> bool:
+    """Whether a record has this id and this mark, as far as they are given."""
+    if not record_id and mark is None:
+        return True
+    own_id = record.id
+    if not own_id:
+        decoded = _decoded(record)
+        own_id = decoded.id if decoded is not None else ""
+    return _is_named(own_id, record_id, mark)
+
+
+def _is_named(own_id: str, record_id: str, mark: int | None) -> bool:
+    return record_id in {"", own_id} and mark in {None, record_mark(own_id)}
 
 
 def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:

@@ -49,6 +49,11 @@ class Means:
             return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
         return PendingRequest(request, caller, deadline_s, reply)
 
+    def is_of_other_replica(self, record_id: str) -> bool:
+        """Whether a record is known to be one that another replica has appended."""
+        replica_id, _, number = record_id.rpartition(".")
+        return number != "" and replica_id not in {"", self.settings.replica_id}
+
     def of_its_own(self, request: OwnRequest) -> PendingRequest:
         """A request that the owner makes itself, and whose reply nobody waits for."""
         nobody = Caller("", "")

@@ -124,6 +124,7 @@ class OwnedUniverse:
 
     def submit(self, pending: PendingRequest) -> None:
         """Queue a request; it is answered by its deadline, whatever happens."""
+        self._means.meters.waiting += 1
         if self._working and not self._arrived:
             self._tell(Submitted((pending,)))
             return
@@ -222,10 +223,13 @@ class OwnedUniverse:
         try:
             return await _carried_out(self.universe_id, self._means, work)
         except Conflict:
-            self._means.meters.conflicts.inc()
+            if isinstance(work, Append):
+                self._means.meters.conflicted()
             return Conflicted()
         except tuple(_FAILURES) as error:
             kind = next(kind for kind in _FAILURES if isinstance(error, kind))
+            if isinstance(work, Append):
+                self._means.meters.not_stored(_FAILURES[kind])
             return Failed(_FAILURES[kind])
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
@@ -246,12 +250,8 @@ class OwnedUniverse:
 async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
     journal, effects = means.journal, means.effects
     match work:
-        case Append(at, events, position, after):
-            if effects.concern(events):
-                await effects.prepare(universe_id, events)
-            return RecordStored(
-                *await journal.append(universe_id, at, events, position, after=after)
-            )
+        case Append():
+            return await _append(universe_id, means, work)
         case CarryOutEffects(after_events, events):
             if effects.concern(events):
                 await effects.carry_out(universe_id, after_events, events)
@@ -261,6 +261,8 @@ async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
             return Confirmed()
         case Load():
             loaded, records = await journal.load(universe_id)
+            if means.is_of_other_replica(loaded.record_id):
+                means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
             return _read(universe_id, means, loaded, records)
         case ReadOn(known):
@@ -277,6 +279,17 @@ def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRe
         means.meters.losses.inc()
         means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
     return Read(loaded, records)
+
+
+async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
+    if means.effects.concern(work.events):
+        await means.effects.prepare(universe_id, work.events)
+    began_s = means.clock.monotonic()
+    record, was_unknown = await means.journal.append(
+        universe_id, work.at, work.events, work.position, after=work.after
+    )
+    means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    return RecordStored(record, was_unknown)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

@@ -8,7 +8,9 @@ from contextlib import suppress
 from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state import metrics as table
 from harmonic_state.means import Means
+from harmonic_state.meters import RequestRates
 from harmonic_state.owned import OwnedUniverse
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
@@ -32,16 +34,14 @@ class OwnedUniverses:
         self._costs: dict[str, int] = {}
         self._cost_bytes = 0
         self._to_adopt: dict[str, None] = {}
-        self._evictions = metrics.counter("evictions", "universes evicted from memory")
-        metrics.gauge("cached_universes", "universes in memory").set_function(
-            lambda: len(self._universes)
-        )
-        metrics.gauge("cached_universes_bytes", "what they take, roughly").set_function(
-            lambda: self._cost_bytes
-        )
+        self.rates = RequestRates(metrics)
+        self._evictions = metrics.counter(table.EVICTIONS)
+        metrics.gauge_from(table.CACHED_UNIVERSES, lambda: len(self._universes))
+        metrics.gauge_from(table.CACHED_UNIVERSES_BYTES, lambda: self._cost_bytes)
 
     def submit(self, universe_id: str, pending: PendingRequest) -> None:
         """Queue a request for a universe; it is answered by its deadline at the latest."""
+        self.rates.count(universe_id)
         owned = self._at_hand(universe_id)
         owned.submit(pending)
         self._weigh(universe_id, owned)

@@ -20,6 +20,7 @@ from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSeque
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state import metrics as table
 from harmonic_state.journal import Conflict, Journal
 
 #: How long a user's changes may take, however many contend for the list.
@@ -64,12 +65,8 @@ class Quotas:
         self._tasks = tasks
         self._waiting: dict[str, list[_Change]] = {}
         self._looked_at_s: OrderedDict[str, float] = OrderedDict()
-        self._refusals = metrics.counter(
-            "universe_quota_refusals", "universes refused: their user owns enough"
-        )
-        self._reclaimed = metrics.counter(
-            "universe_quota_reclaimed", "universes that were counted but never created"
-        )
+        self._refusals = metrics.counter(table.UNIVERSE_QUOTA_REFUSALS)
+        self._reclaimed = metrics.counter(table.UNIVERSE_QUOTA_RECLAIMED)
 
     async def reserve(self, user_id: str, universe_id: str) -> bool | Refused:
         """Count a universe that is about to be created; ``False`` if it was counted before.

@@ -11,18 +11,19 @@ from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
 from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
-from harmonic_protocol.refusals import Code, invalid_fields, refused
+from harmonic_protocol.refusals import invalid_fields
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import milliseconds
+from harmonic_state import metrics as table
 from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import Reads
-from harmonic_state.refusals import BROKEN
+from harmonic_state.refusals import BROKEN, MALFORMED, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -56,24 +57,18 @@ class Requests:
         self._reads = reads
         self._means = means
         self._log = log
-        received = metrics.counter("requests", "requests by name", ["name"])
-        self._received = {name: received.labels(name) for name in REQUESTS}
-        unreadable = metrics.counter("requests_unreadable", "requests not understood", ["reason"])
-        self._unknown = unreadable.labels("unknown")
-        self._malformed = unreadable.labels("malformed")
-        self._lost = metrics.counter("replies_lost", "replies that could not be sent")
-        self._misdirected = metrics.counter(
-            "replies_misdirected", "replies that were asked for where no caller listens"
-        )
+        received = metrics.counters(table.REQUESTS)
+        self._received = {name: received.of(name) for name in REQUESTS}
+        self._lost = metrics.counter(table.REPLIES_LOST)
+        self._misdirected = metrics.counter(table.REPLIES_MISDIRECTED)
 
     def receive(self, message: Message) -> None:
         """Take one request; what cannot be read is refused."""
         name = message.subject.rpartition(".")[2]
         declared = REQUESTS.get(name)
         if declared is None:
-            self._unknown.inc()
             self._log.warning("request_unknown", subject=message.subject)
-            self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Unknown request")))
+            self._answer(message, Reply(error=UNKNOWN))
             return
         self._received[name].inc()
         try:
@@ -85,9 +80,8 @@ class Requests:
             self._answer(message, Reply(error=invalid_fields(error, model)))
             return
         except ValueError:
-            self._malformed.inc()
             self._log.warning("request_malformed", subject=message.subject)
-            self._answer(message, Reply(error=refused(Code.INTERNAL_ERROR, "Malformed request")))
+            self._answer(message, Reply(error=MALFORMED))
             return
         self._dispatch(request, envelope, message)
 
@@ -136,6 +130,8 @@ class Requests:
             self._misdirected.inc()
             self._log.warning("reply_misdirected", subject=message.subject, reply=message.reply)
             return
+        if reply.error is not None:
+            reply = Reply.failed(reply.error, self._means.settings.replica_id)
         try:
             self._bus.post(message.reply, reply.to_json())
         except BusUnavailable:

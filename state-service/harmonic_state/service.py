@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import Directory, announce, watch
+from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.logs import BoundLogger
@@ -25,13 +27,14 @@ from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
 from harmonic_state.means import Means
-from harmonic_state.meters import Meters
+from harmonic_state.meters import RATE_WINDOW_S, Meters
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
+from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
 
 #: How often rooms are searched for participants of gateways that are gone, ...
@@ -48,6 +51,7 @@ STREAMS_PAUSE_S = 5.0
 async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
     """Everything that a replica of the state service consists of."""
     settings, log, metrics = process.settings, process.log, process.metrics
+    process.tell_build(PROTOCOL_VERSION)
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -122,6 +126,8 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 metrics=metrics,
                 log=sampled,
             )
+            watch_of_streams = StreamWatch(Inspection(bus), metrics)
+            tasks.start(watch_of_streams.keep_asking(), name="stream watch")
             sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
             adoption = tasks.start(universes.keep_adopting(), name="adoption")
             settling = tasks.start(effects.keep_settling(), name="settling")
@@ -129,7 +135,10 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
             async with announce(bus, service="state", replica_id=settings.replica_id):
-                with every(INTERVAL_S, heads.announce):
+                with (
+                    every(INTERVAL_S, heads.announce),
+                    every(RATE_WINDOW_S, universes.rates.turn),
+                ):
                     yield
             # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()

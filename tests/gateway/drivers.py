@@ -168,9 +168,18 @@ class ShortHistory:
     def __init__(self) -> None:
         self.parts: list[LogPart | Exception] = []
         self.asked: list[int] = []
+        self.named: list[tuple[str, int | None]] = []
 
-    async def read(self, _universe_id: str, after_position: int, *_: object) -> LogPart:
+    async def read(
+        self,
+        _universe_id: str,
+        after_position: int,
+        after_record: str = "",
+        after_mark: int | None = None,
+        **_: object,
+    ) -> LogPart:
         self.asked.append(after_position)
+        self.named.append((after_record, after_mark))
         part = self.parts.pop(0) if self.parts else LogPart(records=(), complete=True)
         if isinstance(part, Exception):
             raise part

@@ -10,8 +10,9 @@ from pydantic_core import to_json
 from gateway.drivers import NOW, Background, ShortHistory
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, SEQUENCE, Feed
 from harmonic_gateway.delivery.history import LogTrimmed
+from harmonic_gateway.delivery.places import Position
 from harmonic_protocol.internal import LoggedRecord, LogPart
-from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record
+from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record, record_mark
 from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.wire import Message
@@ -47,13 +48,14 @@ class Reader:
         self.delivered: list[int] = []
         self.offsets: list[str | None] = []
         self.notices: list[Notice] = []
-        self.losses = 0
+        self.losses = self.doubts = 0
         self.history, self.tasks = ShortHistory(), Background()
         self._news = asyncio.Event()
         self.feed = Feed(
             "u",
             sink=self._take,
             on_lost=self._lose,
+            on_doubt=self._doubt,
             history=cast("Any", self.history),
             tasks=cast("Any", self.tasks),
             log=get_log(),
@@ -70,6 +72,9 @@ class Reader:
         self.offsets.extend(frame.offset for frame in frames)
         self.notices.extend(notices)
         self._news.set()
+
+    def _doubt(self) -> None:
+        self.doubts += 1
 
     def _lose(self) -> None:
         self.losses += 1
@@ -89,7 +94,7 @@ async def test_records_are_delivered_with_offsets_and_notices_as_they_come(reade
     reader.feed.hear(republished(6, 5))
     reader.feed.hear(republished(9, 6))
     assert reader.delivered == [6, 9]
-    assert reader.offsets == ["u:6", "u:9"]
+    assert reader.offsets == [f"u:6:{record_mark('r6')}", f"u:9:{record_mark('r9')}"]
     assert reader.notices == [GONE, GONE]
     assert reader.history.asked == []
 
@@ -144,3 +149,57 @@ async def test_after_its_end_nothing_is_delivered(reader: Reader) -> None:
     reader.feed.close()
     reader.feed.hear(republished(6, 5))
     assert reader.delivered == []
+
+
+def another(position: int, previous: int) -> Message:
+    """A record of another history at a position."""
+    headers = {SEQUENCE: str(position), PREVIOUS_SEQUENCE: str(previous)}
+    return Message("s", to_json(record(position * 100).to_wire()), headers, "")
+
+
+async def test_another_record_at_the_last_position_shows_a_log_that_was_turned_back(
+    reader: Reader,
+) -> None:
+    reader.feed.begin(5)
+    reader.feed.hear(republished(6, 5))
+    reader.feed.hear(republished(6, 5))
+    assert reader.losses == 0
+    reader.feed.hear(another(6, 5))
+    assert (reader.delivered, reader.losses) == ([6], 1)
+
+
+async def test_a_record_that_follows_an_earlier_one_shows_it_too(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.feed.hear(republished(6, 5))
+    reader.feed.hear(another(9, 5))
+    assert (reader.delivered, reader.losses) == ([6], 1)
+
+
+async def test_so_does_what_an_owner_says_of_the_last_record(reader: Reader) -> None:
+    reader.feed.begin(Position.of_record(5, "r5"))
+    reader.feed.expect(Position.of_record(5, "r5"))
+    reader.feed.expect(Position(5))
+    assert reader.losses == 0
+    reader.feed.expect(Position.of_record(5, "another"))
+    assert reader.losses == 1
+
+
+async def test_a_record_below_the_last_is_in_doubt_and_the_owner_has_to_say(
+    reader: Reader,
+) -> None:
+    reader.feed.begin(5)
+    reader.feed.hear(republished(6, 5))
+    reader.feed.hear(republished(9, 6))
+    reader.feed.hear(republished(6, 5))
+    assert (reader.doubts, reader.losses) == (1, 0)
+
+
+async def test_what_is_missing_is_asked_for_after_the_very_record(reader: Reader) -> None:
+    reader.feed.begin(Position.of_record(5, "r5"))
+    reader.history.parts = [part(6, 7), part(9)]
+    reader.feed.go_on()
+    reader.feed.hear(republished(8, 7))
+    await reader.has(6, 7, 8)
+    reader.feed.hear(republished(10, 9))
+    await reader.has(6, 7, 8, 9, 10)
+    assert reader.history.named == [("", record_mark("r5")), ("r8", record_mark("r8"))]

@@ -1,7 +1,7 @@
 """Finding out what was missed in silence: which owner is asked about which universes, and when."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
 
 import pytest
@@ -25,12 +25,21 @@ class Followed:
         self.known: dict[str, int] = {}
         self.expected: list[tuple[str, int]] = []
         self.turned: list[str] = []
+        self.known_marks: dict[str, int] = {}
+        self.doubtful: set[str] = set()
 
     def positions(self) -> dict[str, int]:
         return dict(self.known)
 
     def expect(self, universe_id: str, position: int) -> None:
         self.expected.append((universe_id, position))
+
+    def marks(self, universe_ids: Iterable[str]) -> dict[str, int]:
+        return {each: self.known_marks[each] for each in universe_ids if each in self.known_marks}
+
+    def take_doubtful(self) -> set[str]:
+        doubtful, self.doubtful = self.doubtful, set()
+        return doubtful
 
     def turned_back(self, universe_id: str) -> None:
         self.turned.append(universe_id)
@@ -130,3 +139,14 @@ async def test_another_owner_is_asked_about_the_universes_that_were_given_to_it(
     asked = await watch.is_asked()
     assert asked.owner == "a"
     assert set(asked.positions) == moved
+
+
+async def test_what_is_in_doubt_is_asked_about_with_the_record_that_is_known(watch: Watch) -> None:
+    watch.rooms.known = {"u1": 5, "u2": 6}
+    watch.rooms.known_marks = {"u1": 123_456}
+    watch.rooms.doubtful = {"u1"}
+    watch.heads.look_at_owners()
+    asked = await watch.is_asked(Reply(result=Heads(heads={}, turned_back=("u1",)).to_wire()))
+    assert (asked.positions, asked.marks) == ({"u1": 5}, {"u1": 123_456})
+    watch.heads.look_at_owners()
+    assert watch.rooms.doubtful == set()

@@ -5,15 +5,8 @@ from collections import deque
 
 import pytest
 
-from harmonic_gateway.sockets.lifecycle import (
-    AT_WEBSOCKET,
-    OVER,
-    TABLE,
-    Do,
-    Input,
-    State,
-    step,
-)
+from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
+from harmonic_gateway.sockets.steps import Do, Input, State
 
 ENDS = {Do.END_BROKEN, Do.END_GOODBYE, Do.END_BY_CODE}
 POLLS = {

@@ -533,6 +533,20 @@ def test_a_member_that_asked_twice_is_greeted_in_the_place_of_each_snapshot(
     assert memberships.due("u") == [(member, [first])]
 
 
+def test_a_member_is_not_shown_the_room_as_it_was_before_what_it_was_sent(
+    memberships: Memberships,
+) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    for position, entry in ((7, Entry.RENEWED), (8, Entry.RENEWED), (9, Entry.OVERTAKEN)):
+        memberships.deliver("u", position, [frame("more")])
+        member.requests += 1
+        assert memberships.admit(member, 8, [frame("then")])[0] is entry
+    member.requests += 1
+    # Without a greeting, nothing is shown.
+    assert memberships.admit(member, 8) == (Entry.RENEWED, [])
+    assert member.requests == 0
+
+
 def test_a_room_is_complete_from_where_its_log_is_followed() -> None:
     room = LocalRoom("u")
     early, late = Membership(connection("ann"), "u"), Membership(connection("bob"), "u")

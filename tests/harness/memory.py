@@ -106,10 +106,9 @@ class MemoryStreams(Streams):
         found = [one for one in self._read(stream, subject) if one.sequence >= from_sequence]
         return found[:limit]
 
-    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-        return {
-            one.subject: one.sequence for subject in subjects for one in self._read(stream, subject)
-        }
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        newest = {one.subject: one for each in subjects for one in self._read(stream, each)}
+        return list(newest.values())
 
     async def latest(self, stream: str, subjects: str, *, limit: int) -> list[Stored]:
         newest = {one.subject: one for one in self._read(stream, subjects)}

@@ -26,6 +26,9 @@ PATIENCE_S = 300
 TIMEOUT_S = 3600.0
 #: Of no use here, and what takes longest where a test takes a millisecond.
 _WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")
+#: Packages that mutants which import the product anew need not import anew, too.
+_FOREIGN = ("aiohttp", "hypothesis", "jwt", "nats", "prometheus_client", "pydantic", "socketio")
+_FOREIGN_FILE = "foreign.txt"
 
 _CONFTEST = f'''"""The same examples in each run, none made smaller; and what is quick, first."""
 
@@ -45,7 +48,8 @@ _called_by_import = set()
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: hasattr(item.obj, "hypothesis"))
+    usual_s = state().duration_by_test
+    items.sort(key=lambda item: usual_s.get(item.nodeid, 0))
     # What makes a module's tables is called before any test: each may depend on it.
     _called_by_import.update(state()._stats)
 
@@ -110,6 +114,8 @@ def stage(group: Group, folder: Path) -> None:
         "pytest_add_cli_args_test_selection": list(group.tests),
         "pytest_add_cli_args": [
             "--hypothesis-profile=mutation",
+            # Nobody reads why a test failed.
+            "--assert=plain",
             *(word for plugin in _WITHOUT for word in ("-p", f"no:{plugin}")),
         ],
         "timeout_multiplier": 1.0,
@@ -117,7 +123,12 @@ def stage(group: Group, folder: Path) -> None:
         "use_git_change_detection": False,
     }
     if group.anew:
-        mutmut |= {"process_isolation": "forkserver", "forkserver_warmup": "none"}
+        (folder / _FOREIGN_FILE).write_text("\n".join(_FOREIGN))
+        mutmut |= {
+            "process_isolation": "forkserver",
+            "forkserver_warmup": "import",
+            "preload_modules_file": _FOREIGN_FILE,
+        }
     (folder / "pyproject.toml").write_text(
         _table("tool.pytest.ini_options", pytest) + _table("tool.mutmut", mutmut)
     )

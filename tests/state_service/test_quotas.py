@@ -15,6 +15,7 @@ from harmonic_runtime.process.clock import SystemClock
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_state.journal import Journal
 from harmonic_state.quotas import CREATED_WITHIN_S, Quotas, too_many
+from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harness.broker import Broker, connected, count
 from state_service.builders import created
@@ -118,7 +119,7 @@ async def test_a_user_who_asks_again_and_again_has_its_universes_looked_for_once
     looked: list[Sequence[str]] = []
     newest = journal.newest
 
-    async def count_looks(universe_ids: Sequence[str]) -> dict[str, int]:
+    async def count_looks(universe_ids: Sequence[str]) -> dict[str, RecentRecord]:
         looked.append(universe_ids)
         return await newest(universe_ids)
 

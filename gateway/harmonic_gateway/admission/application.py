@@ -83,7 +83,7 @@ class GatewayApplication:
         """A client is gone."""
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
-        self._arrivals.left(session)
+        self._arrivals.left(session, ended)
         self._intake.forget(session)
         self._recovery.ended(session, ended)
         self._departures.depart(session, ended)

@@ -13,6 +13,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.owners import Owners
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.declaration import LiveSignal, OwnerCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -22,7 +23,10 @@ from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.process.clock import Clock, timestamp
 
 _UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
+    Code.INTERNAL_ERROR,
+    "The server cannot do this at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
 )
 
 

@@ -1,5 +1,6 @@
 """Taking the events of clients: checked, counted, queued behind earlier ones."""
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.commands.inbound import read_command, text_field
 from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, QueuedCommand
 from harmonic_gateway.commands.worker import Worker
@@ -43,9 +44,9 @@ class Intake:
         self._clock = clock
         self._limits = limits
         self._mailboxes: dict[Connection, Mailbox] = {}
-        self._large = metrics.counter("large_messages", "messages above 16 KiB")
-        self._full = metrics.counter("command_queue_refusals", "commands refused: queue full")
-        self._floods = metrics.counter("flood_refusals", "events refused: connection too busy")
+        self._large = metrics.counter(table.LARGE_MESSAGES)
+        self._full = metrics.counter(table.COMMAND_QUEUE_REFUSALS)
+        self._floods = metrics.counter(table.FLOOD_REFUSALS)
 
     def take(self, session: Session, event: Received) -> None:
         """Take an event of a client."""

@@ -1,6 +1,9 @@
 """What a client is told of its command: an ack if it wanted one, and an event on refusal."""
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.failures import Failures
+from harmonic_gateway.metrics import OTHER
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import ErrorReported
@@ -8,7 +11,6 @@ from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
-from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
 
@@ -16,12 +18,11 @@ from harmonic_runtime.process.entropy import new_id
 class Answers:
     """Tells clients how their commands fared."""
 
-    def __init__(self, log: BoundLogger, metrics: Metrics) -> None:
-        self._log = log
-        self._outcomes = metrics.counter(
-            "commands_total", "commands by name and outcome", ["command", "outcome"]
-        )
-        self._accepted = {name: self._outcomes.labels(name, "ok") for name in COMMANDS}
+    def __init__(self, failures: Failures, metrics: Metrics) -> None:
+        self._failures = failures
+        done = metrics.counters(table.COMMANDS_DONE)
+        self._accepted = {name: done.of(name, "ok") for name in COMMANDS}
+        self._refused = {name: done.of(name, "refused") for name in (*COMMANDS, OTHER)}
 
     def accepted(
         self, connection: Connection, name: str, ack_id: int | None, **details: object
@@ -46,13 +47,13 @@ class Answers:
         name = declared.spec.name if declared else None
         error_id = new_id()
         refusal = refusal.about(event=name, universeId=universe_id, opId=op_id, errorId=error_id)
-        self._outcomes.labels(name or "unknown", refusal.code.value).inc()
-        self._log.info(
+        self._refused[name or OTHER].inc()
+        self._failures.report(
             "command_refused",
-            command=name,
-            code=refusal.code.value,
-            reason=refusal.details.get("reason"),
+            refusal,
             error_id=error_id,
+            universe_id=universe_id,
+            command=name,
             connection=connection.id,
         )
         if ack_id is not None:
@@ -66,11 +67,11 @@ class Answers:
     def evicted(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
         """The connection was removed from a room: a ``room_error`` that answers no command."""
         error_id = new_id()
-        self._log.info(
+        self._failures.report(
             "evicted",
-            code=refusal.code.value,
-            reason=refusal.details.get("reason"),
+            refusal,
             error_id=error_id,
+            universe_id=universe_id,
             connection=connection.id,
         )
         about = refusal.about(universeId=universe_id, errorId=error_id)

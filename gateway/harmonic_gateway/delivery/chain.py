@@ -6,6 +6,8 @@ was not heard of. The invariants:
 
 - Records are delivered in the order of their positions, each once, and none before all that the
   log holds before it, back to where the chain began.
+- A record that follows another one than the chain's last shows that the log was turned back: it
+  has lost records that were delivered, and is lost to the chain.
 - A record waits until the notes that it refers to are fetched, and all after it wait with it.
 - One thing is waited for at a time: notes, a part of the log, or a pause before the next attempt.
   The timer for an overdue record runs beside that.
@@ -113,9 +115,10 @@ class Chain:
             # Beyond that, the next one will show that it is missing.
             self._heard.append(heard)
 
-    def expect(self, position: int) -> None:
-        """An owner spoke of ``position``."""
+    def expect(self, position: int) -> bool:
+        """An owner spoke of ``position``; whether it is one that was not delivered."""
         self._expected = max(self._expected, position)
+        return self.position is not None and position > self.position
 
     def timed_out(self) -> bool:
         """The timer has run out; whether a record is overdue."""
@@ -194,6 +197,9 @@ class Chain:
                 queue.popleft()
             elif queue is self._heard and head.previous > position:
                 self._is_behind = True
+            elif queue is self._heard and head.previous < position:
+                self.close()
+                return Lose()
             else:
                 return self._take(queue)
 

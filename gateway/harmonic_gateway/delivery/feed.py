@@ -20,7 +20,7 @@ from harmonic_gateway.delivery.chain import (
 )
 from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
-from harmonic_gateway.delivery.places import place
+from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
@@ -43,7 +43,9 @@ class Feed:
     """The records of one universe from some position on.
 
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
-    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere.
+    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere,
+    and ``on_doubt`` where a record was heard at a position that is passed: it came late, or the
+    log was turned back, which its owner knows.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Feed:
         *,
         sink: Sink,
         on_lost: Callable[[], None],
+        on_doubt: Callable[[], None],
         history: History,
         tasks: Tasks,
         log: BoundLogger,
@@ -59,17 +62,20 @@ class Feed:
         self.universe_id = universe_id
         self._sink = sink
         self._on_lost = on_lost
+        self._on_doubt = on_doubt
         self._history = history
         self._tasks = tasks
         self._log = log
         self._chain = Chain()
-        #: The record that was delivered last, and its position.
-        self._last: tuple[int, str] = (0, "")
+        #: The record that was delivered last, and its position; or where to begin.
+        self._last: tuple[int, str] = (Position(0), "")
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, position: int) -> int:
         """Set where to begin, ``position`` or before it; followed by :meth:`go_on`."""
-        return self._chain.begin(position)
+        begun = self._chain.begin(position)
+        self._last = begun, ""
+        return begun
 
     def go_on(self) -> None:
         """Do all that can be done now."""
@@ -89,28 +95,54 @@ class Feed:
             int(message.headers[PREVIOUS_SEQUENCE]),
             read_record(message.payload),
         )
-        if heard.delivery.loses_history and self._chain.position is not None:
+        if self._chain.position is not None and heard.position <= self._last[0]:
+            self._hear_again(heard)
+        elif self._chain.position is not None and heard.delivery.loses_history:
             self.turned_back()
-            return
-        self._chain.hear(heard)
-        self.go_on()
+        else:
+            self._chain.hear(heard)
+            self.go_on()
+
+    def _hear_again(self, heard: Heard) -> None:
+        """A record at a position that is passed: it was delivered, or the log was turned back."""
+        position, record_id = self._last
+        if heard.delivery.loses_history:
+            self.turned_back()
+        elif heard.position < position:
+            self._on_doubt()
+        elif record_id not in {"", heard.delivery.record_id}:
+            self.turned_back()
 
     def turned_back(self) -> None:
         """The log has lost records that were delivered, or others that were due."""
         self._chain.trimmed()
         self.go_on()
 
+    @property
+    def mark(self) -> int | None:
+        """The mark of the record that was delivered last, if it is known."""
+        return mark_of(self._last[0])
+
     def expect(self, position: int) -> None:
-        """An owner spoke of ``position``: fetch it if it does not come by itself."""
-        self._chain.expect(position)
-        self.go_on()
+        """An owner spoke of ``position``: fetch it if it does not come by itself.
+
+        Where another record stands there than the one that was delivered, the log was turned back.
+        """
+        known, said = self._last[0], mark_of(position)
+        if position == known and said is not None and mark_of(known) not in {None, said}:
+            self.turned_back()
+            return
+        if self._chain.expect(position):
+            self.go_on()
 
     def _do(self, step: Step) -> None:
         match step:
             case Deliver(heard=heard, notes=notes):
-                frames = frames_of(self.universe_id, heard, notes)
-                self._last = heard.position, heard.delivery.record_id
-                self._sink(heard.position, frames, heard.delivery.notices)
+                record_id = heard.delivery.record_id
+                position = Position.of_record(heard.position, record_id)
+                frames = frames_of(self.universe_id, position, heard.delivery, notes)
+                self._last = position, record_id
+                self._sink(position, frames, heard.delivery.notices)
             case FetchNotes(heard=heard):
                 self._start(self._fetch_notes(heard.delivery))
             case FetchRecords(after_position=after):
@@ -150,8 +182,8 @@ class Feed:
     async def _read_log(self, after_position: int) -> None:
         try:
             position, record_id = self._last
-            known = record_id if position == after_position else None
-            part = await self._history.read(self.universe_id, after_position, known or None)
+            known = (record_id, mark_of(position)) if position == after_position else ("", None)
+            part = await self._history.read(self.universe_id, after_position, *known)
         except BusUnavailable:
             self._chain.read_failed()
         except LogTrimmed:
@@ -172,14 +204,16 @@ class Feed:
         self.go_on()
 
 
-def frames_of(universe_id: str, heard: Heard, notes: Mapping[str, bytes]) -> list[Frame]:
+def frames_of(
+    universe_id: str, position: int, delivery: RecordDelivery, notes: Mapping[str, bytes]
+) -> list[Frame]:
     """A record's frames with their offsets; pieces whose notes are not there are left out."""
     frames = [
         frame if isinstance(frame, Frame) else with_notes(frame, notes[frame.request_id])
-        for frame in heard.delivery.frames
+        for frame in delivery.frames
         if isinstance(frame, Frame) or frame.request_id in notes
     ]
     for index, frame in enumerate(frames, start=1):
         whole = index == len(frames)
-        frame.offset = place(universe_id, heard.position, None if whole else index)
+        frame.offset = place(universe_id, position, None if whole else index)
     return frames

@@ -28,15 +28,26 @@ class History:
         self._turns = asyncio.Semaphore(LOGS_READ_AT_ONCE)
 
     async def read(
-        self, universe_id: str, after_position: int, after_record: str | None = None
+        self,
+        universe_id: str,
+        after_position: int,
+        after_record: str = "",
+        after_mark: int | None = None,
+        *,
+        inclusive: bool = False,
     ) -> LogPart:
-        """The records after a position, or the first of them.
+        """The records after a position, or the first of them; with the one there, if ``inclusive``.
 
         Raise :class:`LogTrimmed` where they are not kept any more, or where another record stands
-        there than ``after_record``, and :class:`BusUnavailable` where the owner cannot be asked.
+        there than ``after_record`` or that of ``after_mark``, and :class:`BusUnavailable` where
+        the owner cannot be asked.
         """
         request = ReadLog(
-            universe_id=universe_id, after_position=after_position, after_record=after_record
+            universe_id=universe_id,
+            after_position=after_position,
+            after_record=after_record or None,
+            after_mark=after_mark,
+            inclusive=inclusive,
         )
         async with self._turns:
             reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)

@@ -16,7 +16,9 @@ import jwt
 from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_encode
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS, KeySet, read_key_set
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.observability.logs import BoundLogger
@@ -58,6 +60,7 @@ class Keys:
         self._file = jwks_file
         self._public = KeySet()
         self._begun = 0
+        self._read_at_s: float | None = None
         self._absent: dict[tuple[str, str | None], float] = {}
         self._failed = False
         self._next_read_s = float("-inf")
@@ -65,11 +68,10 @@ class Keys:
         self._reading = asyncio.Lock()
         self._loaded = asyncio.Event()
         self._log = log
-        self._failures = metrics.counter("jwks_failures", "times that the keys could not be read")
-        metrics.gauge("jwks_keys", "public keys known").set_function(lambda: len(self._public.keys))
-        metrics.gauge("jwks_keys_skipped", "entries of the set that cannot be used").set_function(
-            lambda: len(self._public.skipped)
-        )
+        self._failures = metrics.counter(table.JWKS_FAILURES)
+        metrics.gauge_from(table.JWKS_KEYS, lambda: len(self._public.keys))
+        metrics.gauge_from(table.JWKS_KEYS_SKIPPED, lambda: len(self._public.skipped))
+        metrics.gauge_from(table.JWKS_AGE, self._age_s)
 
     def replace_secrets(self, secrets: Sequence[str]) -> None:
         """Believe these shared secrets from now on, and no others."""
@@ -78,6 +80,12 @@ class Keys:
     @property
     def _has_source(self) -> bool:
         return self._url is not None or self._file is not None
+
+    def _age_s(self) -> float:
+        """Seconds since the set of keys was read; 0 if it was not."""
+        if self._read_at_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._read_at_s
 
     async def loaded(self) -> None:
         """Return once the keys are there; at once where there is no set to read."""
@@ -151,6 +159,7 @@ class Keys:
             self._log.warning("jwks_not_read", reason=type(error).__name__)
         else:
             self._failed = False
+            self._read_at_s = loop.time()
             if found.skipped != self._public.skipped:
                 for skipped in found.skipped:
                     self._log.warning("jwk_skipped", kid=skipped.key_id, reason=skipped.reason)
@@ -211,5 +220,6 @@ def _unavailable(wait_s: float) -> Refused:
         Code.INTERNAL_ERROR,
         "The keys that tokens are verified with cannot be read at the moment",
         reason=Reason.KEYS_UNAVAILABLE,
+        cause=Cause.KEYS_UNAVAILABLE,
         retryAfterMs=max(int(wait_s * 1000), 0) + 1000,
     )

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.identity.verification import Identity
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus, BusUnavailable
@@ -28,9 +29,7 @@ class Revocations:
     def __init__(self, bus: Bus, streams: Streams, *, metrics: Metrics, log: BoundLogger) -> None:
         self._bus = bus
         self._log = log
-        self._malformed = metrics.counter(
-            "malformed_revocations", "revocations that say nothing that can be acted on"
-        )
+        self._malformed = metrics.counter(table.REVOCATIONS_MALFORMED)
         self._streams = streams
         self._listeners: list[Callable[[], None]] = []
         self._revoked_s: dict[str, float] = {}

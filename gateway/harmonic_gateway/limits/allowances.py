@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from prometheus_client import Counter
 
+from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -54,12 +55,10 @@ class Allowances:
         self.allowances: Mapping[RateClass, Allowance] = {}
         self._refused_until_ms: OrderedDict[tuple[str, RateClass], int] = OrderedDict()
         self._own: OrderedDict[tuple[str, RateClass], deque[int]] = OrderedDict()
-        outcomes = metrics.counter("allowances", "requests by allowance", ["rate", "outcome"])
-        self._granted = {rate: outcomes.labels(rate.value, "granted") for rate in RateClass}
-        self._refused = {rate: outcomes.labels(rate.value, "refused") for rate in RateClass}
-        self._alone = metrics.counter(
-            "allowances_counted_alone", "requests granted without the limiter's word"
-        )
+        outcomes = metrics.counters(table.ALLOWANCES)
+        self._granted = {rate: outcomes.of(rate.value, "granted") for rate in GLOBAL_RATES}
+        self._refused = {rate: outcomes.of(rate.value, "refused") for rate in GLOBAL_RATES}
+        self._alone = metrics.counter(table.ALLOWANCES_COUNTED_ALONE)
 
     async def learn(self) -> None:
         """Read from the streams what is allowed; raise ``CannotStart`` if they do not come."""

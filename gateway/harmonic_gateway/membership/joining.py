@@ -7,7 +7,7 @@ requests to the owner, the store of sessions, and the order in which they are ma
 from typing import Literal
 
 from harmonic_gateway.delivery.frames import encode_event
-from harmonic_gateway.delivery.places import place
+from harmonic_gateway.delivery.places import Position, place
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
@@ -16,6 +16,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
@@ -33,7 +34,10 @@ from harmonic_runtime.bus.client import BusUnavailable
 MAX_SNAPSHOTS = 3
 
 _UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
+    Code.INTERNAL_ERROR,
+    "The server cannot do this at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
 )
 
 
@@ -121,20 +125,25 @@ class Joining:
             if membership.rejoining:
                 # Nobody knows whether it was allowed to see the room all the time.
                 self._memberships.begin_anew(membership)
-            if self._memberships.answered(membership, reply.position, result.room.mode):
+            position = Position.of_record(reply.position, result.record)
+            if self._memberships.answered(membership, position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
             is_settled = True
-            return self._admit(session, membership, reply, result)
+            return self._admit(session, membership, reply, result, position)
         finally:
             if not is_settled:
                 self._rooms.refused(membership, frees_seat=frees_seat)
 
     def _admit(
-        self, session: Session, membership: Membership, reply: Reply, result: JoinResult
+        self,
+        session: Session,
+        membership: Membership,
+        reply: Reply,
+        result: JoinResult,
+        position: int,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
-        position = reply.position or 0
         greeting = greet(result, position)
         if membership.is_member:
             # The room's records tell a member of itself.
@@ -150,8 +159,8 @@ class Joining:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
                 return _UNAVAILABLE
-            case Entry.STALE:
-                return entry
+            case Entry.STALE | Entry.OVERTAKEN:
+                return Entry.STALE
 
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())

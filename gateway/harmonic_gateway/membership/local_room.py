@@ -6,6 +6,7 @@ Invariants:
   delivered while it was entering lie in ``recent``, the others it is sent with everybody else.
 - ``recent`` holds all records above ``complete_after``. A snapshot that is older is of no use.
 - Nobody but a member is sent anything: neither while entering, nor after the end.
+- A member is never shown the room as it was before something that it was sent.
 """
 
 from collections import deque
@@ -61,7 +62,11 @@ class LocalRoom:
             due = self._greet(membership, membership.cursor, position, greeting)
             membership.cursor = max(membership.cursor, self.position or 0)
         elif entry is Entry.RENEWED:
-            due = self._greet(membership, self.reached(membership), position, greeting)
+            reached = self.reached(membership)
+            if greeting and position < reached:
+                entry = Entry.OVERTAKEN
+            else:
+                due = self._greet(membership, reached, position, greeting)
         self.place(membership)
         return entry, due
 

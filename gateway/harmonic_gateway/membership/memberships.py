@@ -11,7 +11,7 @@ This is the only writer of them; everything else asks. Invariants, besides those
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harmonic_gateway.delivery.places import Place, elsewhere, place
+from harmonic_gateway.delivery.places import Place, Position, elsewhere, mark_of, place
 from harmonic_gateway.membership.local_room import LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
@@ -121,7 +121,7 @@ class MembershipIndex:
             return place(universe_id, room.reached(membership))
         if start is None or membership.keeps_place:
             return place(universe_id, membership.cursor)
-        return place(universe_id, start.position, start.frames)
+        return place(universe_id, Position(start.position, start.mark), start.frames)
 
 
 class LoggedMemberships(MembershipIndex):
@@ -224,10 +224,16 @@ class Memberships(LoggedMemberships):
         membership.begin_anew()
 
     def answered(
-        self, membership: Membership, position: int, mode: Mode, start: Place | None = None
+        self,
+        membership: Membership,
+        position: int,
+        mode: Mode,
+        start: Place | None = None,
+        *,
+        continued: bool = False,
     ) -> bool:
         """The owner keeps a seat as of ``position``; whether that is the newest that is known."""
-        membership.answered(position, mode, start)
+        membership.answered(position, mode, start, continued=continued)
         self._aim(membership.connection)
         return membership.seated and membership.stage is not Presence.GONE
 
@@ -314,7 +320,10 @@ def saved_rooms(memberships: Iterable[Membership]) -> dict[str, SavedRoom]:
     """What is kept of memberships, so that any gateway can resume them."""
     return {
         each.universe_id: SavedRoom(
-            mode=each.mode, position=each.start.position, frames=each.start.frames
+            mode=each.mode,
+            position=each.start.position,
+            frames=each.start.frames,
+            mark=each.start.mark,
         )
         for each in memberships
         if each.mode is not None and each.start is not None
@@ -326,3 +335,9 @@ def acknowledged(memberships: Iterable[Membership]) -> dict[str, int]:
     return {
         each.universe_id: each.acknowledged for each in memberships if each.acknowledged is not None
     }
+
+
+def marks(places: Mapping[str, int]) -> dict[str, int]:
+    """The marks of the records at positions, by universe, as far as they are known."""
+    known = {universe_id: mark_of(position) for universe_id, position in places.items()}
+    return {universe_id: mark for universe_id, mark in known.items() if mark is not None}

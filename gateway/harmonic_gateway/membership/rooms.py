@@ -4,9 +4,10 @@ Who is a member, and what it is due, the memberships say; here frames are sent, 
 and left. Whatever ends a membership goes through here, so that no log is followed for nobody.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import Feed
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.membership.membership import Entry, Membership
@@ -53,9 +54,10 @@ class Rooms:
         self._tasks = tasks
         self._log = log
         self._followed: dict[str, Following] = {}
-        self._delivered = metrics.counter("deliveries_total", "frames sent to members")
-        self._lost = metrics.counter("rooms_lost", "rooms whose missed records were trimmed")
-        metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(memberships))
+        self._doubtful: set[str] = set()
+        self._delivered = metrics.counter(table.DELIVERIES)
+        self._lost = metrics.counter(table.ROOMS_LOST)
+        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -129,6 +131,18 @@ class Rooms:
         """How far this gateway has come in the log of each universe that it has members in."""
         return self._memberships.positions()
 
+    def take_doubtful(self) -> set[str]:
+        """The universes whose logs may have been turned back since this was last asked."""
+        doubtful, self._doubtful = self._doubtful, set()
+        return doubtful
+
+    def marks(self, universe_ids: Iterable[str]) -> dict[str, int]:
+        """The marks of the records that were delivered last, as far as they are known."""
+        feeds = (
+            (each, self._followed[each].feed) for each in universe_ids if each in self._followed
+        )
+        return {each: feed.mark for each, feed in feeds if feed.mark is not None}
+
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, position, frames, notices)
@@ -137,6 +151,7 @@ class Rooms:
             universe_id,
             sink=sink,
             on_lost=lambda: self._lose(universe_id),
+            on_doubt=lambda: self._doubtful.add(universe_id),
             history=self._history,
             tasks=self._tasks,
             log=self._log,

@@ -21,6 +21,7 @@ from harmonic_gateway.recovery.planning import (
     places_by_claim,
     places_by_heartbeat,
     said_places,
+    with_acknowledged,
 )
 from harmonic_protocol.internal import ConnectionChecked, Liveness
 from harmonic_protocol.reasons import RecoveryReason
@@ -117,8 +118,7 @@ class Finder:
                 return None
             if now.saved.taken_over or now.saved.said_goodbye or not now.saved.rooms:
                 return None
-            newest = {**now.saved.acknowledged, **checked.acknowledged}
-            saved = now.saved.model_copy(update={"acknowledged": newest})
+            saved = with_acknowledged(now.saved, checked)
             known = await self.take(replace(now, saved=saved))
             if known is not None:
                 return known

@@ -1,15 +1,17 @@
 """Reading what a client missed in a room, and making the frames of its return of it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
-from harmonic_protocol.log import MusicStored
+from harmonic_protocol.log import MusicStored, record_mark
 from harmonic_runtime.observability.metrics import Metrics
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
@@ -31,7 +33,7 @@ class MissedReader:
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
-        self._sent_again = metrics.counter("missed_events", "events sent again to who missed them")
+        self._sent_again = metrics.counter(table.MISSED_EVENTS)
 
     async def read(self, result: JoinResult, at: Place | None, position: int) -> RoomFrames:
         """All that a client is due that was at a place, and is a member as of ``position``.
@@ -62,15 +64,19 @@ class MissedReader:
         self, universe_id: str, at: Place, position: int, part: LogPart | None
     ) -> list[LoggedRecord] | None:
         """The records from a place up to a position; ``None`` if they are not to be had."""
-        after = at.position if at.frames is None else at.position - 1
+        after, mark, inclusive = at.position, at.mark, at.frames is not None
         found: list[LoggedRecord] = []
         try:
             while True:
                 if part is None:
-                    part = await self._history.read(universe_id, after)
+                    part = await self._history.read(
+                        universe_id, after, after_mark=mark, inclusive=inclusive
+                    )
                 found.extend(part.records)
                 if part.records:
-                    after = part.records[-1].position
+                    # What follows them is verified by the record that was read last.
+                    after, inclusive = part.records[-1].position, False
+                    mark = record_mark(part.records[-1].record.id)
                 if after >= position or (part.complete and not part.records):
                     break
                 if len(found) > MAX_MISSED_RECORDS:
@@ -78,7 +84,8 @@ class MissedReader:
                 part = None
         except LogTrimmed:
             return None
-        return [record for record in found if at.position <= record.position <= position]
+        missed = [record for record in found if at.position <= record.position <= position]
+        return missed if _begins_at(at, missed) else None
 
     async def _frame(self, missed: MissedEvent) -> Frame | None:
         name, data = missed.event.name, missed.event.data
@@ -92,3 +99,12 @@ class MissedReader:
             frame = encode(name, data, replayed=True)
         frame.offset = missed.offset
         return frame
+
+
+def _begins_at(at: Place, missed: Sequence[LoggedRecord]) -> bool:
+    """Whether the record at a place is the one that the client has, as far as it can be told."""
+    first = missed[0] if missed else None
+    if first is None or first.position != at.position:
+        # The rest of a record's frames is to be had from the record alone.
+        return at.frames is None
+    return at.mark in {None, record_mark(first.record.id)}

@@ -12,7 +12,7 @@ from harmonic_gateway.sockets.connection import (
     Handshake,
     Received,
 )
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.frames import Frame, broadcast
 from harmonic_gateway.sockets.limits import SocketLimits
 from harmonic_gateway.sockets.server import PATHS, SocketServer
@@ -23,6 +23,7 @@ __all__ = [
     "ConnectRefused",
     "ConnectUnavailable",
     "Connection",
+    "EndReason",
     "Ended",
     "Frame",
     "Handshake",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from engineio.packet import MESSAGE
 from socketio.packet import ACK
 
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
 from harmonic_gateway.sockets.limits import Guard
@@ -91,6 +91,15 @@ class Connection:
         return Handshake(self._socket.headers, self._socket.query)
 
     @property
+    def transport(self) -> str:
+        """How the client is connected, or was last: a value of ``TRANSPORTS``."""
+        return self._socket.transport
+
+    def end_reason(self, ended: Ended) -> EndReason:
+        """Why a connection that ``ended`` did so."""
+        return end_reason(self._socket.why, ended)
+
+    @property
     def closed(self) -> bool:
         """Whether the client is gone."""
         return self.is_closed()
@@ -155,6 +164,7 @@ class Connection:
         the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
         client connects anew by itself.
         """
+        self._socket.why = self._socket.why or EndReason.CLOSED_HERE
         self._socket.upper.end(self.namespace, ended)
         self._socket.shut()
 

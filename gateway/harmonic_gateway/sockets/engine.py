@@ -5,17 +5,17 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
-from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
+from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
-from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
+from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
     HANDSHAKE_TIMEOUT_S,
     LINGER_S,
@@ -23,8 +23,9 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import answer, read_packets
-from harmonic_gateway.sockets.websocket import WebSocket, close_code, turn_down
+from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
+from harmonic_gateway.sockets.steps import Do, Input, State
+from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
@@ -32,7 +33,6 @@ RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
-_PROBE = "probe"
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
@@ -73,9 +73,10 @@ class EngineHost(Protocol):
 
 
 class EngineSocket:
-    """A session; to python-engineio's server it looks like one of its own sockets.
+    """A session.
 
-    ``upper`` belongs to the layer above.
+    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
+    and ``why`` is why the session ends, where that is known.
     """
 
     __slots__ = (
@@ -87,7 +88,9 @@ class EngineSocket:
         "outbox",
         "query",
         "sid",
+        "transport",
         "upper",
+        "why",
     )
 
     def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
@@ -96,7 +99,9 @@ class EngineSocket:
         self.sid = sid
         self.headers: Mapping[str, str] = request.headers
         self.query: Mapping[str, str] = request.query
+        self.transport = "polling"
         self.upper: Any = None
+        self.why: EndReason | None = None
         limits = host.limits
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
@@ -105,13 +110,8 @@ class EngineSocket:
         self.expect_use()
 
     @property
-    def connected(self) -> bool:
-        """Whether requests for the session are taken; python-engineio asks."""
-        return self._state is not State.OPENING
-
-    @property
     def upgraded(self) -> bool:
-        """Whether it is at a WebSocket; python-engineio asks."""
+        """Whether it is at a WebSocket."""
         return self._state in AT_WEBSOCKET
 
     @property
@@ -123,159 +123,7 @@ class EngineSocket:
         """What an input would lead to at this moment."""
         return step(self._state, event).do
 
-    def expect_use(self) -> None:
-        """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
-
-    def in_use(self) -> None:
-        """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def shut(self, code: int = RESTART_CODE) -> None:
-        """Close the session from this side, after all that was sent before."""
-        self._take(Input.SHUT, code)
-
-    def give_up(self) -> None:
-        """Give up a client that is not there, or does not listen."""
-        if self._state in AT_WEBSOCKET:
-            self._take(Input.GIVE_UP)
-        else:
-            # Whoever calls may be in the middle of a room's members.
-            asyncio.get_running_loop().call_soon(self._take, Input.GIVE_UP)
-
-    async def close(self, **_: object) -> None:
-        """End the session, as python-engineio does after a client's mistake."""
-        self._take(Input.MISTAKE)
-
-    async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
-        """A polling client asks for what there is, or wants to go on over a WebSocket."""
-        request: web.Request = environ["aiohttp.request"]
-        if "websocket" in request.headers.get("Upgrade", "").lower():
-            return await self.try_websocket(request)
-        return await self.poll()
-
-    async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
-        """A polling client says something; raises ``EngineIOError`` for what it may not say."""
-        if self._take(Input.POST) is not Do.TAKE_POST:
-            raise EngineIOError("a request that does not fit")
-        try:
-            for kind, data in await read_packets(environ["aiohttp.request"]):
-                await self._packet(kind, data)
-        except (ValueError, RecursionError, EngineIOError) as error:
-            if self.closed:
-                # It went meanwhile; python-engineio has no answer for a session that is gone.
-                return
-            if isinstance(error, EngineIOError):
-                raise
-            self._host.malformed(error)
-            raise EngineIOError("a malformed packet") from error
-
-    async def poll(self, opening: Encoded | None = None) -> dict[str, Any]:
-        """Wait for something to send; the answer in python-engineio's form."""
-        do = self._take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
-        if do is Do.REFUSE_REQUEST:
-            raise EngineIOError("a poll that does not fit")
-        if opening is not None:
-            self.outbox.send(opening)
-        # Nothing comes any more for a client whose session was shut.
-        if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
-            try:
-                await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
-            except asyncio.CancelledError:
-                # The client did not wait for the answer: it is gone, unless it goes over.
-                self._take(Input.POLL_ABANDONED)
-                raise
-        do = self._take(Input.POLL_DUE)
-        entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
-        if not entries and do is Do.ANSWER_OR_CLOSE:
-            # Alone in its payload: some clients would handle what precedes it twice.
-            entries, do = [_CLOSE], self._take(Input.CLOSE_SENT)
-        if not entries:
-            entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
-
-    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
-        """Be a WebSocket from the beginning, until it is closed."""
-        websocket = WebSocket(request)
-        try:
-            writer = await websocket.accept(request)
-        except BaseException:
-            self._take(Input.WEBSOCKET_ENDED)
-            raise
-        if self._take(Input.WEBSOCKET) is not Do.SERVE:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        self.outbox.send(opening)
-        return await self._listen(websocket)
-
-    async def try_websocket(self, request: web.Request) -> web.StreamResponse:
-        """Go over from polling to a WebSocket, if the client carries it through in time."""
-        if self._take(Input.WEBSOCKET) is not Do.TRY:
-            return await turn_down(request)
-        websocket = WebSocket(request)
-        do = Do.NOTHING
-        try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                writer = await websocket.accept(request)
-                message = await websocket.receive()
-                if message.data == f"{PING}{_PROBE}":
-                    do = self._take(Input.PROBE)
-                if do is Do.ANSWER_PROBE:
-                    await websocket.send_str(f"{PONG}{_PROBE}")
-                    # The client waits for its poll to end before it goes over.
-                    self.outbox.release()
-                    message = await websocket.receive()
-                    wants = message.data == f"{UPGRADE}"
-                    do = self._take(Input.UPGRADE if wants else Input.TRY_FAILED)
-        except TimeoutError:
-            do = Do.NOTHING
-        finally:
-            if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
-                self._take(Input.TRY_FAILED)
-        if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        if do is Do.GO_OVER_AND_SHUT:
-            self.outbox.close(RESTART_CODE)
-        return await self._listen(websocket)
-
-    async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
-        code: int | None = None
-        try:
-            while self._state not in OVER:
-                message = await websocket.receive()
-                if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:])
-                elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data)
-                else:
-                    code = close_code(message)
-                    break
-        except (ValueError, RecursionError) as error:
-            self._host.malformed(error)
-            # What else it sends would be no better: official servers close as well.
-            self.shut(_PROTOCOL_ERROR_CODE)
-        finally:
-            self.outbox.linger()
-            self._take(Input.WEBSOCKET_ENDED, code)
-        return websocket
-
-    async def _packet(self, kind: int, data: str | bytes) -> None:
-        do = self._take(_PACKETS.get(kind, _OTHER))
-        if do is _DELIVER:
-            await self._host.said(self, data)
-        elif do is _COUNT_PONG:
-            self.heartbeat.pong()
-        elif do is Do.REFUSE_PACKET:
-            raise ValueError("unexpected packet")
-
-    def _take(self, event: Input, code: int | None = None) -> Do:
+    def take(self, event: Input, code: int | None = None) -> Do:
         """Take an input: go on to the state that it leads to, and do what is not the caller's."""
         self._state, do = TABLE[self._state][event]
         if do is _DELIVER or do is _COUNT_PONG:
@@ -295,6 +143,119 @@ class EngineSocket:
                 self.in_use()
                 self._host.gone(self, _ENDED.get(do, ended))
         return do
+
+    def expect_use(self) -> None:
+        """Close the session unless it turns out in time that the client has a use for it."""
+        if self._deadline is None and self._state not in OVER:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+
+    def in_use(self) -> None:
+        """From now on, the client's heartbeat decides how long the session stays."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def shut(self, code: int = RESTART_CODE) -> None:
+        """Close the session from this side, after all that was sent before."""
+        self.take(Input.SHUT, code)
+
+    def give_up(self) -> None:
+        """Give up a client that is not there, or does not listen."""
+        if self._state in AT_WEBSOCKET:
+            self.take(Input.GIVE_UP)
+        else:
+            # Whoever calls may be in the middle of a room's members.
+            asyncio.get_running_loop().call_soon(self.take, Input.GIVE_UP)
+
+    async def post(self, read: Callable[[], Awaitable[str]]) -> None:
+        """A polling client says something; raises ``EngineIOError`` for what it may not say."""
+        if self.take(Input.POST) is not Do.TAKE_POST:
+            raise EngineIOError("a request that does not fit")
+        try:
+            for kind, data in packets_of(await read()):
+                await self._packet(kind, data)
+        except (ValueError, RecursionError, EngineIOError) as error:
+            if self.closed:
+                # It went meanwhile: there is nothing left to be ended for it.
+                return
+            if isinstance(error, EngineIOError):
+                raise
+            self.why = EndReason.MALFORMED
+            self._host.malformed(error)
+            raise EngineIOError("a malformed packet") from error
+
+    async def poll(self, opening: Encoded | None = None) -> PollAnswer:
+        """Wait for something to send; raises ``EngineIOError`` for a poll that does not fit."""
+        do = self.take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll that does not fit")
+        if opening is not None:
+            self.outbox.send(opening)
+        # Nothing comes any more for a client whose session was shut.
+        if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
+            try:
+                await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
+            except asyncio.CancelledError:
+                # The client did not wait for the answer: it is gone, unless it goes over.
+                self.take(Input.POLL_ABANDONED)
+                raise
+        do = self.take(Input.POLL_DUE)
+        entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
+        if not entries and do is Do.ANSWER_OR_CLOSE:
+            # Alone in its payload: some clients would handle what precedes it twice.
+            entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
+        if not entries:
+            entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
+        return answer(entries, self.headers.get("Accept-Encoding", ""))
+
+    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
+        """Be a WebSocket from the beginning, until it is closed."""
+        websocket = WebSocket(request)
+        try:
+            writer = await websocket.accept(request)
+        except BaseException:
+            self.take(Input.WEBSOCKET_ENDED)
+            raise
+        if self.take(Input.WEBSOCKET) is not Do.SERVE:
+            await websocket.close()
+            return websocket
+        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+        self.outbox.send(opening)
+        return await self.listen(websocket)
+
+    async def listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
+        """Take what comes over the session's WebSocket, until that ends."""
+        self.transport = "websocket"
+        code: int | None = None
+        try:
+            while self._state not in OVER:
+                message = await websocket.receive()
+                if message.type is WSMsgType.TEXT and message.data:
+                    await self._packet(int(message.data[0]), message.data[1:])
+                elif message.type is WSMsgType.BINARY:
+                    await self._packet(MESSAGE, message.data)
+                else:
+                    code = close_code(message)
+                    break
+        except (ValueError, RecursionError) as error:
+            self.why = EndReason.MALFORMED
+            self._host.malformed(error)
+            # What else it sends would be no better: official servers close as well.
+            self.shut(_PROTOCOL_ERROR_CODE)
+        finally:
+            self.outbox.linger()
+            self.take(Input.WEBSOCKET_ENDED, code)
+        return websocket
+
+    async def _packet(self, kind: int, data: str | bytes) -> None:
+        do = self.take(_PACKETS.get(kind, _OTHER))
+        if do is _DELIVER:
+            await self._host.said(self, data)
+        elif do is _COUNT_PONG:
+            self.heartbeat.pong()
+        elif do is Do.REFUSE_PACKET:
+            raise ValueError("unexpected packet")
 
 
 class _Reports:
@@ -318,6 +279,7 @@ class _Reports:
 
     def unanswered(self) -> None:
         self._host.heartbeat_missed()
+        self._socket.why = EndReason.PING_TIMEOUT
         self._socket.give_up()
 
     def spared(self, events: int, signals: int) -> None:
@@ -325,8 +287,10 @@ class _Reports:
 
     def overflowed(self) -> None:
         self._host.overflowed()
+        self._socket.why = EndReason.OVERFLOW
         self._socket.give_up()
 
     def stalled(self) -> None:
         self._host.stalled()
+        self._socket.why = EndReason.STALLED
         self._socket.give_up()

@@ -23,7 +23,7 @@ from harmonic_gateway.sockets.connection import (
     ConnectUnavailable,
 )
 from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.limits import (
@@ -130,6 +130,7 @@ class Namespaces:
     def _give_up(self, packet: Incoming) -> None:
         if self._partial is packet:
             self._counters.malformed.inc()
+            self._socket.why = EndReason.MALFORMED
             self._socket.shut()
 
     async def _follow(self, packet: Incoming) -> None:
@@ -154,6 +155,7 @@ class Namespaces:
             if not self.connections:
                 self._socket.expect_use()
         if effect is Effect.REPORT_END:
+            self._counters.disconnected(connection.end_reason(ended))
             self._application.disconnected(connection, ended)
         return effect
 

@@ -73,9 +73,9 @@ class Outbox:
         self._poll: asyncio.Future[None] | None = None
 
     @property
-    def is_behind(self) -> bool:
-        """Whether anything waits."""
-        return self._backlog is not None
+    def backlog_bytes(self) -> int:
+        """How many bytes wait, besides those that the transport has taken."""
+        return 0 if self._backlog is None else self._backlog.bytes
 
     @property
     def is_polled(self) -> bool:

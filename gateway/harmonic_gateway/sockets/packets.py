@@ -54,7 +54,16 @@ class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types
 class Incoming:
     """A packet that was read; an event with attachments is complete once they are all there."""
 
-    __slots__ = ("_attachments", "_awaited", "ack_id", "data", "kind", "namespace", "size_bytes")
+    __slots__ = (
+        "_attachments",
+        "_awaited",
+        "_is_event",
+        "ack_id",
+        "data",
+        "kind",
+        "namespace",
+        "size_bytes",
+    )
 
     def __init__(self, text: str, max_bytes: int) -> None:
         head = _HEAD.match(text)
@@ -66,19 +75,13 @@ class Incoming:
         self.size_bytes = len(text) if text.isascii() else len(text.encode())
         self._awaited = int(head[2] or 0)
         self._attachments: list[bytes] = []
-        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != self._is_binary:
+        self._is_event = self.kind in (EVENT, BINARY_EVENT)
+        is_binary = self.kind in (BINARY_EVENT, BINARY_ACK)
+        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != is_binary:
             raise Malformed("attachments")
         self.data = self._read(text, head.end(), max_bytes)
         if self._is_event and not isinstance(self.data, Received | list):
             raise Malformed("no event")
-
-    @property
-    def _is_binary(self) -> bool:
-        return self.kind in (BINARY_EVENT, BINARY_ACK)
-
-    @property
-    def _is_event(self) -> bool:
-        return self.kind in (EVENT, BINARY_EVENT)
 
     @property
     def complete(self) -> bool:

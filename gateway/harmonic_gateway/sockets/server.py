@@ -14,21 +14,21 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.lifecycle import Do, Input
 from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
-from harmonic_gateway.sockets.websocket import turn_down
+from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
+from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
+from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
-METHODS = ("GET", "POST", "OPTIONS")
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
@@ -79,11 +79,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
         if transport == "websocket":
             return await socket.serve(request, opening)
-        return await socket.poll(opening)
-
-    def _ok(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """The answer to a POST, spelt as official servers do."""
-        return {"status": "200 OK", "headers": [("Content-Type", "text/html")], "response": b"ok"}
+        return (await socket.poll(opening)).to_response()
 
 
 class SocketServer:
@@ -105,11 +101,16 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
+        self._counters = Counters(metrics, self._engine.sockets)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
-        return [web.route("*", path, self._handle) for path in PATHS]
+        return [web.route("*", path, self.handle) for path in PATHS]
+
+    def find(self, sid: str) -> EngineSocket | None:
+        """The session here with an id."""
+        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        return socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.
@@ -124,15 +125,17 @@ class SocketServer:
         for index, socket in enumerate(sockets):
             turn_at_s = began_at_s + stagger_s * index / len(sockets)
             await asyncio.sleep(turn_at_s - loop.time())
+            socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
-        if sid is None and (reason := self._not_now()) is not None:
+        if not sid and (reason := self._not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
             self._counters.turned_away.inc()
             return web.Response(
@@ -140,19 +143,18 @@ class SocketServer:
                 text=reason,
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        if request.method not in METHODS or "transport" not in request.query:
-            # python-engineio would assume one, or answer with a status of its own.
-            return web.Response(status=HTTPStatus.BAD_REQUEST)
-        socket: EngineSocket | None = self._engine.sockets.get(sid)
-        if socket is not None:
-            # Neither is a mistake that python-engineio should end the session for.
-            if request.method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST:
-                return web.Response(status=HTTPStatus.BAD_REQUEST)
-            asks_websocket = request.query["transport"] == "websocket"
-            if asks_websocket and socket.would(Input.WEBSOCKET) is Do.TURN_DOWN:
-                return await turn_down(request)
-        response: web.StreamResponse = await self._engine.handle_request(request)
-        return response
+        if not is_fit(request):
+            return BAD_REQUEST.to_response()
+        if not sid:
+            response: web.StreamResponse = await self._engine.handle_request(request)
+            return response
+        socket = self.find(sid)
+        if socket is not None and is_websocket(request):
+            return await try_websocket(socket, request)
+        if socket is None or request.query["transport"] != POLLING:
+            return BAD_REQUEST.to_response()
+        answer = await answer_request(socket, request.method, lambda: read_body(request))
+        return answer.to_response()
 
     def _not_now(self) -> str | None:
         return (

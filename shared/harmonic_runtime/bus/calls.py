@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from harmonic_runtime.bus.wire import STATUS, Message
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -14,7 +15,12 @@ NO_RESPONDERS_STATUS = "503"
 
 
 class BusUnavailable(Exception):
-    """The bus, or whoever was asked over it, cannot be reached at the moment."""
+    """The bus, or whoever was asked over it, cannot be reached at the moment.
+
+    ``replica`` is whoever was asked, where a replica was, and may have received it.
+    """
+
+    replica: str | None = None
 
 
 class NoResponders(BusUnavailable):
@@ -63,11 +69,11 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._tokens = itertools.count()
         self._calls: dict[str, _Call] = {}
-        requests = metrics.counter("bus_requests", "requests made, by outcome", ["outcome"])
-        self._outcome_answered = requests.labels("answered")
-        self._outcome_no_responders = requests.labels("no_responders")
-        self._outcome_timeout = requests.labels("timeout")
-        self._outcome_disconnected = requests.labels("disconnected")
+        requests = metrics.counters(table.BUS_REQUESTS)
+        self._outcome_answered = requests.of("answered")
+        self._outcome_no_responders = requests.of("no_responders")
+        self._outcome_timeout = requests.of("timeout")
+        self._outcome_disconnected = requests.of("disconnected")
 
     def new_token(self) -> str:
         """A token that no request had before."""

@@ -24,6 +24,7 @@ from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
 from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
 from harmonic_runtime.bus.wire import Handler, Message, decode_headers, publication
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
@@ -99,12 +100,9 @@ class Bus:
         events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
-        metrics.gauge("bus_connected", "1 while the bus is there").set_function(
-            lambda: float(self.connected)
-        )
-        metrics.gauge("bus_subscriptions", "subscriptions").set_function(
-            lambda: len(self.connection.interests)
-        )
+        metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
+        metrics.gauge_from(table.BUS_SUBSCRIPTIONS, lambda: len(self.connection.interests))
+        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self.connection.outbound_bytes)
 
     @property
     def connected(self) -> bool:

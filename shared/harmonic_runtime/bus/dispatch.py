@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -36,13 +37,11 @@ class Dispatcher:
         self._on_gap: list[Callable[[], None]] = []
         self._log = log
         self._messages = 0
-        metrics.counter_from("bus_messages", "messages received", lambda: self._messages)
-        self._dropped = metrics.counter("bus_dropped_messages", "messages dropped on overflow")
-        self._gaps = metrics.counter("bus_gaps", "times that messages were dropped on overflow")
-        self._errors = metrics.counter("bus_handler_errors", "messages whose handler failed")
-        metrics.gauge("bus_pending_bytes", "messages waiting to be handled").set_function(
-            lambda: self._pending_bytes
-        )
+        metrics.counter_from(table.BUS_MESSAGES, lambda: self._messages)
+        self._dropped = metrics.counter(table.BUS_DROPPED)
+        self._gaps = metrics.counter(table.BUS_GAPS)
+        self._errors = metrics.counter(table.BUS_HANDLER_ERRORS)
+        metrics.gauge_from(table.BUS_PENDING_BYTES, lambda: self._pending_bytes)
 
     def on_gap(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` where messages are missing."""

@@ -89,14 +89,13 @@ async def _read(bus: Bus, stream: str, subject: str, sequence: int, limit: int) 
     return found
 
 
-async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-    """The sequence of each subject's newest message, as one replica of the stream knows it."""
-    found: dict[str, int] = {}
+async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> list[Stored]:
+    """The newest message of each subject that has one, as one replica of the stream knows it."""
+    found: list[Stored] = []
     async with _in_time():
         for start in range(0, len(subjects), NEWEST_PER_CALL):
             part = list(subjects[start : start + NEWEST_PER_CALL])
-            messages = await _latest(bus, stream, part, len(part))
-            found.update((message.subject, message.sequence) for message in messages)
+            found.extend(await _latest(bus, stream, part, len(part)))
     return found
 
 

@@ -197,8 +197,8 @@ class Streams:
             self._bus, stream, subject, from_sequence=from_sequence, limit=limit
         )
 
-    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-        """The sequence of the newest message of each subject that has one.
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """The newest message of each subject that has one.
 
         Any replica may answer, and may be a little behind.
         """

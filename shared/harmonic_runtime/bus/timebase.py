@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
@@ -95,16 +96,18 @@ async def shared_clock(
 ) -> AsyncIterator[SharedClock]:
     """The time base by the leader of ``stream``, measured again and again while the block runs."""
     clock = SharedClock(own)
-    metrics.gauge("clock_skew_seconds", "the host's clock minus the shared time").set_function(
-        lambda: clock.skew_s
-    )
-    failures = metrics.counter("clock_failures", "measurements of the shared time that failed")
+    metrics.gauge_from(table.CLOCK_SKEW, lambda: clock.skew_s)
+    failures = metrics.counter(table.CLOCK_FAILURES)
+    round_trips = metrics.histogram(table.BUS_ROUND_TRIP)
 
     async def take_one() -> None:
         try:
-            clock.take(await measure(bus, own, stream))
+            sample = await measure(bus, own, stream)
         except BusUnavailable:
             failures.inc()
+        else:
+            round_trips.observe(sample.round_trip_s)
+            clock.take(sample)
 
     async def keep_measuring() -> None:
         told_s = 0.0

@@ -72,6 +72,13 @@ class ServiceSettings(BaseSettings):
         description="what this replica is called in logs, metrics and at the broker, as a pod's"
         " name; unique among the replicas of a service",
     )
+    commit: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{1,64}$",
+            description="the commit that the running code is of, for metrics; images set it",
+        ),
+    ] = "unknown"
     nats_url: Annotated[
         str,
         AfterValidator(_servers),

@@ -1,8 +1,8 @@
 """The events of the log, by name: typed here, and as bytes in a record."""
 
-from json.encoder import encode_basestring_ascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any, assert_never
 
