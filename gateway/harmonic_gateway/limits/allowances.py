@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client import Counter
-
 from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
@@ -24,6 +22,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.series import Counter
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 K = TypeVar("K")
