@@ -130,7 +130,8 @@ class OwnedUniverse:
             return
         # What comes in one read of the bus is decided together: one record for all of it.
         self._arrived.append(pending)
-        self._start_working()
+        if not self._working:
+            self._start_working()
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -159,20 +160,29 @@ class OwnedUniverse:
     def _tell(self, event: Event) -> None:
         clock = self._means.clock
         now = Instant(clock.now(), clock.monotonic())
+        for command in self._commands(event, now):
+            self._do(command)
+        work = self._work
+        if isinstance(work, CarryOutEffects) and not self._means.effects.concern(work.events):
+            # Nothing to wait for: most records have no effects.
+            self._work = None
+            for command in self._commands(EffectsDone(), now):
+                self._do(command)
+
+    def _commands(self, event: Event, now: Instant) -> list[Command]:
         try:
-            commands = self._cycle.handle(event, now)
+            return self._cycle.handle(event, now)
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
-            commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
-        for command in commands:
-            self._do(command)
+            return self._cycle.handle(Failed(StepFailure.BROKEN), now)
 
-    def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
+    def _do(self, command: Command) -> None:  # noqa: C901, PLR0912 -- the one table of what is done
         means = self._means
         match command:
             case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._work = command
-                self._start_working()
+                if not self._working:
+                    self._start_working()
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
                 pending.reply(reply)
@@ -202,10 +212,9 @@ class OwnedUniverse:
                 assert_never(command)
 
     def _start_working(self) -> None:
-        if not self._working:
-            self._working = True
-            self._finished.clear()
-            self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
+        self._working = True
+        self._finished.clear()
+        self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
 
     async def _keep_working(self) -> None:
         try:
@@ -253,8 +262,7 @@ async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
         case Append():
             return await _append(universe_id, means, work)
         case CarryOutEffects(after_events, events):
-            if effects.concern(events):
-                await effects.carry_out(universe_id, after_events, events)
+            await effects.carry_out(universe_id, after_events, events)
             return EffectsDone()
         case Confirm(position):
             await journal.confirm(universe_id, position)

@@ -127,29 +127,21 @@ def _seats(
     universe: Universe, event: ConnectionJoined | ConnectionLeft | ConnectionModeChanged
 ) -> Universe:
     name = event.connection_id
-    changed = dict(universe.connections)
+    changed, size = dict(universe.connections), universe.seats_bytes
+    seat = changed.get(name)
     match event:
         case ConnectionJoined():
-            changed[name] = Seat(
+            taken = changed[name] = Seat(
                 event.user_id, event.username, event.mode, event.gateway_id, event.replaces
             )
-        case ConnectionLeft():
-            changed.pop(name, None)
-        case ConnectionModeChanged():
-            seat = changed.get(name)
-            if seat is not None:
-                changed[name] = replace(seat, mode=event.mode)
-    before, after = universe.connections.get(name), changed.get(name)
-    return replace(
-        universe,
-        connections=changed,
-        seats_bytes=universe.seats_bytes + _bytes(name, after) - _bytes(name, before),
-        absences=absences_after(universe, event),
-    )
-
-
-def _bytes(name: str, seat: Seat | None) -> int:
-    return 0 if seat is None else seat_bytes(name, seat)
+            size += seat_bytes(name, taken) - (seat_bytes(name, seat) if seat else 0)
+        case ConnectionLeft() if seat is not None:
+            del changed[name]
+            size -= seat_bytes(name, seat)
+        case ConnectionModeChanged() if seat is not None:
+            changed[name] = replace(seat, mode=event.mode)
+    absences = absences_after(universe, event)
+    return replace(universe, connections=changed, seats_bytes=size, absences=absences)
 
 
 def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored) -> Universe:
