@@ -22,6 +22,8 @@ class Counters:
         self.missed = metrics.counter(table.HEARTBEATS_MISSED)
         self.malformed = metrics.counter(table.MALFORMED_PACKETS)
         self.turned_away = metrics.counter(table.HANDSHAKES_TURNED_AWAY)
+        self.slowed_s = 0.0
+        metrics.counter_from(table.READING_SLOWED, lambda: self.slowed_s)
         metrics.gauge_from(table.SOCKETS, lambda: len(sockets))
         metrics.gauge_from(
             table.SEND_QUEUE_BYTES,

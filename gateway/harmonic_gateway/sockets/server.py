@@ -12,12 +12,19 @@ import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended, EndReason
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
+from harmonic_gateway.sockets.limits import (
+    LINGER_S,
+    MAX_TRANSPORT_BYTES,
+    Guard,
+    ReadingPace,
+    SocketLimits,
+)
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
@@ -66,6 +73,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
+        headers.forget(environ)
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_session(sid, request)
         handshake = {
@@ -91,12 +99,14 @@ class SocketServer:
         *,
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
+        new_pace: Callable[[], ReadingPace],
         log: BoundLogger,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
         self._application = application
         self._new_guard = new_guard
+        self._new_pace = new_pace
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
@@ -164,20 +174,20 @@ class SocketServer:
         )
 
     def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
-        socket = EngineSocket(self, sid, request)
+        socket = EngineSocket(self, sid, request, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
             guard=self._new_guard(),
-            max_message_bytes=self.limits.max_message_bytes,
+            limits=self.limits,
             counters=self._counters,
         )
         return socket
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await socket.upper.said(message)
+            await socket.upper.said(message, cost_s)
         except Malformed:
             raise
         except Exception as error:
@@ -209,6 +219,16 @@ class SocketServer:
     def stalled(self) -> None:
         """A client that is behind does not read."""
         self._counters.stalled.inc()
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+        self._counters.slowed_s += seconds
+
+    def exhausted(self, socket: EngineSocket) -> None:
+        """So many messages of a client were refused that it is closed."""
+        socket.why = EndReason.REFUSALS
+        socket.upper.tell(self._application.exhausted)
+        socket.shut(POLICY_CODE)
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
