@@ -29,6 +29,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
+        *(Reason.KICKED, Reason.SWITCHED_OFF),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
@@ -39,6 +40,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.ROOM_FULL: (Reason.NO_SPACE,),
     Code.RATE_LIMITED: (
         *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
+        Reason.REFUSALS,
         Reason.TOO_MANY_OPERATIONS,
     ),
     Code.INTERNAL_ERROR: (
@@ -94,6 +96,22 @@ CONNECT_SECONDS = HistogramSpec(
 )
 ADDRESS_REFUSALS = CounterSpec(
     "address_refusals", "connects refused: the address is too busy", OperatorQuestion.CONNECT
+)
+UNKNOWN_SESSION_REFUSALS = CounterSpec(
+    "unknown_session_refusals",
+    "requests refused: the address asked for too many sessions that there are not",
+    OperatorQuestion.CONNECT,
+)
+REQUESTS_PASSED_ON = CounterSpec(
+    "requests_passed_on",
+    "requests of other gateways' sessions; none where a proxy routes by the session id",
+    OperatorQuestion.CONNECT,
+    labelled(outcome=("answered", "unknown", "lost")),
+)
+DEAD_TOKEN_REFUSALS = CounterSpec(
+    "dead_token_refusals",
+    "requests to open a session refused: their token was refused again and again",
+    OperatorQuestion.CONNECT,
 )
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",
@@ -197,6 +215,11 @@ MISSED_EVENTS = CounterSpec(
 )
 ROOMS_LOST = CounterSpec(
     "rooms_lost", "rooms whose missed records were trimmed from the log", OperatorQuestion.RECOVERY
+)
+FOREIGN_RECORDS = CounterSpec(
+    "foreign_records",
+    "messages of logs that no state service has stored, but the broker for somebody else: skipped",
+    OperatorQuestion.ERRORS,
 )
 SESSION_SAVES = CounterSpec(
     "session_saves",

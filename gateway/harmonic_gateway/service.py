@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.admission.application import GatewayApplication, socket_limits
+from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.admission.unloading import Unloading
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -20,8 +22,9 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.delivery.signals import Signals
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
@@ -33,6 +36,9 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.dead_tokens import DeadTokens
+from harmonic_gateway.limits.pace import Pace, UserBudgets
+from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -40,10 +46,13 @@ from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
 from harmonic_gateway.membership.rejoining import Rejoining
-from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.rooms import Rooms, relay_to
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
+from harmonic_gateway.peers.exchange import Exchange
+from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
 from harmonic_gateway.recovery.finding import Finder
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
@@ -51,7 +60,8 @@ from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
@@ -60,8 +70,8 @@ from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
-from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
@@ -78,12 +88,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     process: Process[GatewaySettings],
 ) -> AsyncIterator[None]:
     """Everything that a replica of the gateway consists of."""
-    settings, log, metrics, clock = (
-        process.settings,
-        process.log,
-        process.metrics,
-        process.clock,
-    )
+    settings, log = process.settings, process.log
+    metrics, clock = process.metrics, process.clock
     gateway_id = settings.replica_id
     process.tell_build(PROTOCOL_VERSION)
     async with (
@@ -107,26 +113,21 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             farewell=False,
         ),
         Tasks(process) as tasks,
-        AsyncExitStack() as telemetry,
+        operated(process, bus, tasks) as operators,
+        open_tracer(settings, "gateway") as tracer,
     ):
-        tracer = telemetry.enter_context(open_tracer(settings, "gateway"))
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
         pids = Pids(*settings.recovery_secrets)
-        keys = Keys(
-            secrets=settings.secrets,
-            jwks_url=settings.jwks_url,
-            jwks_file=settings.jwks_file,
-            metrics=metrics,
-            log=log,
-        )
+        keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        revocations = Revocations(bus, metrics=metrics, log=log)
+        switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
-        failures = Failures(log, metrics)
+        failures = Failures(log, SampledLog(log, clock), metrics)
         meter = DeliveryMeter(shared, tracer, metrics)
         answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
@@ -148,11 +149,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(owners, pieces, gateway_id)
 
-        def relay(universe_id: str, message: Message) -> None:
-            frame = unpack(message)
-            if frame is not None:
-                broadcast([frame], memberships.present(universe_id))
-
+        relay = relay_to(memberships)
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
         notices = Notices(
             memberships=memberships,
@@ -171,8 +168,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             meter=meter,
             log=log,
         )
-        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
-        metrics.gauge_from(table.LOG_LAG, lambda: rooms.lag_s)
+        meter.watch(memberships.__len__, lambda: rooms.lag_s)
         heads = HeadWatch(
             rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
         )
@@ -248,15 +244,15 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
         )
-
-        def new_guard() -> FloodGuard:
-            return FloodGuard(settings.events_per_s, settings.events_burst)
-
+        pace = pace_limits(settings)
+        new_guard = partial(FloodGuard, settings.events_per_s, settings.events_burst)
         intake = Intake(
             worker=Worker(
                 commands=commands,
                 refresh=tokens.refresh,
-                standing=standing,
+                permission=lambda session, command: (
+                    standing.refusal(session.identity) or switches.refusal(command)
+                ),
                 allowances=allowances,
                 answers=answers,
                 tasks=tasks,
@@ -272,7 +268,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
+            budgets=UserBudgets(pace),
         )
+        dead = DeadTokens()
         arrivals = Arrivals(
             standing=standing,
             crowding=Crowding(
@@ -286,29 +284,31 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             departures=departures,
             gateway_id=gateway_id,
             records=ConnectionRecords(
-                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+                settings.recovery_secrets[0], failures, clock, dead=dead, metrics=metrics, log=log
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
+        unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
+        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
-            bus=bus,
             arrivals=arrivals,
             greeting=Greeting(settings, allowances, clock),
             tokens=tokens,
             intake=intake,
             recovery=recovery,
             departures=departures,
+            refuses=unloading.refusal,
         )
-        await revocations.start()
-        tasks.start(revocations.keep_reading(), name="revocations")
-        await revocations.loaded()
+        await revocations.follower.follow(tasks.start, name="revocations")
+        await switches.follower.follow(tasks.start, name="switches")
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(
             application,
-            limits=socket_limits(settings),
+            limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
+            new_pace=partial(Pace, pace),
             log=log,
             metrics=metrics,
         )
@@ -321,14 +321,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tracer=tracer,
             failures=failures,
         )
-        app = web_application(
-            settings,
-            [*sockets.routes(), *api.routes(), *health_routes(process.readiness)],
-            failures=failures,
-            log=log,
-            metrics=metrics,
-            clock=clock,
+        addresses = AddressGuard(settings, dead, metrics, clock)
+        front = await open_front(
+            sockets,
+            Exchange(bus, gateway_id, tasks),
+            Neighbours(gateways, gateway_id),
+            addresses,
+            metrics,
         )
+        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),

@@ -173,6 +173,10 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
+  /** An operator removed the user from the room, who may join again. */
+  | "KICKED"
+  /** The operators have switched this off for the time being. */
+  | "SWITCHED_OFF"
   /** Pages of this origin may not use the server. */
   | "ORIGIN"
   /** The message or the body has more bytes than `details.limitBytes`. */
@@ -215,6 +219,8 @@ export type ErrorReason =
   | "TOO_MANY_ROOMS"
   /** The connection's live signals take too many bytes. */
   | "SIGNAL_BYTES"
+  /** The connection is closed: its messages were refused again and again. */
+  | "REFUSALS"
   /** `details.limit` commands of the connection wait already. */
   | "QUEUE_FULL"
   /** The request could not be begun within its time: nothing was done. */

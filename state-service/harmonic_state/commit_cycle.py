@@ -20,6 +20,7 @@ from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_state.batches import (
     Batch,
     Conditions,
@@ -37,7 +38,6 @@ from harmonic_state.refusals import (
     DAMAGED,
     FULL,
     OUTCOME_UNKNOWN,
-    OVERDUE,
     UNAVAILABLE,
 )
 from harmonic_state.ring import RecentRecord, Ring
@@ -208,7 +208,9 @@ class CommitCycle:
         )
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
-        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        commands: list[Command] = []
+        if batch.errors:
+            commands.extend(ReportFailure(error) for error in batch.errors)
         if almost_full:
             commands.extend(self.snapshots.due(known, now))
         if not batch.events:
@@ -342,7 +344,8 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
 
 
 def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    return [_refusal(pending, OVERDUE) for pending in line.take_overdue(now.s)]
+    overdue = line.take_overdue(now.s)
+    return [_refusal(pending, OVERDUE) for pending in overdue] if overdue else []
 
 
 def _refusal(pending: PendingRequest, refusal: Refused) -> Answer:

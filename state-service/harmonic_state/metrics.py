@@ -19,7 +19,7 @@ STREAMS = (
     *(subjects.limit_stream(rate) for rate in GLOBAL_RATES),
     *(subjects.REVOCATIONS_STREAM, subjects.SNAPSHOT_STREAM, subjects.INDEX_STREAM),
     *(subjects.OWNED_STREAM, subjects.NOTES_STREAM, subjects.SESSIONS_STREAM),
-    subjects.JOBS_STREAM,
+    *(subjects.JOBS_STREAM, subjects.REPLICAS_STREAM, subjects.OPERATOR_STREAM),
 )
 
 # Requests.
@@ -74,6 +74,16 @@ SNAPSHOTS = CounterSpec(
 )
 HISTORIES_LOST = CounterSpec(
     "histories_lost", "logs that were found to have lost records", OperatorQuestion.STORAGE
+)
+STORED_MESSAGES_SKIPPED = CounterSpec(
+    "stored_messages_skipped",
+    "stored messages that count for nothing. unreadable: no version of this service wrote them;"
+    " foreign: the broker has stored an answer of its own there, for a service that was taken over",
+    OperatorQuestion.ERRORS,
+    labelled(
+        kind=("record", "snapshot", "listing", "quota"),
+        reason=("unreadable", "foreign"),
+    ),
 )
 OWNERS_CHANGED = CounterSpec(
     "owners_changed",

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
@@ -34,6 +35,7 @@ from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
 from harmonic_state.settings import StateSettings
+from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
@@ -65,10 +67,11 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
-        tracer = measured.enter_context(open_tracer(settings, "state"))
+        tracer = await measured.enter_async_context(open_tracer(settings, "state"))
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings, log)
@@ -79,8 +82,9 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         sampled = SampledLog(log, clock)
-        journal = Journal(streams, settings, record_ids(settings.replica_id))
-        listing = Listing(streams)
+        skipped = SkippedMessages(metrics, sampled)
+        journal = Journal(streams, settings, record_ids(settings.replica_id), skipped)
+        listing = Listing(streams, skipped)
         quotas = Quotas(
             streams=streams,
             journal=journal,
@@ -88,6 +92,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             clock=clock,
             tasks=tasks,
             metrics=metrics,
+            skipped=skipped,
         )
         with Timers() as timers:
             jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
@@ -113,6 +118,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             universes = OwnedUniverses(means, metrics)
             jobs.on_overdue(universes.expire)
+            operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})
             creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,

@@ -43,7 +43,7 @@ class ScriptedOwners:
         self._news = asyncio.Event()
 
     async def ask(
-        self, _key: str, _operation: str, request: Any, _caller: Caller, **_: object
+        self, _key: str, _operation: str, request: Any, _caller: Caller, *_: object, **__: object
     ) -> Reply:
         question = Question(request, asyncio.get_running_loop().create_future())
         self.questions.append(question)

@@ -15,6 +15,7 @@ from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.recovery.recovery import Prepared
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
@@ -30,6 +31,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
 from harness import virtual_time
 
@@ -109,8 +111,9 @@ def arrivals(parts: Parts) -> Arrivals:
         gateway_id="g1",
         records=ConnectionRecords(
             "secret",
-            Failures(get_log(), metrics),
+            Failures(get_log(), SampledLog(get_log(), SystemClock()), metrics),
             SystemClock(),
+            dead=DeadTokens(),
             metrics=metrics,
             log=get_log(),
         ),

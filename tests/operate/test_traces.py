@@ -139,17 +139,14 @@ def test_without_a_collector_opentelemetry_is_not_imported() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_a_service_that_lacks_opentelemetry_says_what_to_install(
+async def test_a_service_that_lacks_opentelemetry_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delitem(sys.modules, "harmonic_runtime.observability.otlp", raising=False)
     settings = cast("ServiceSettings", SimpleNamespace(traces_url="http://127.0.0.1:1/v1/traces"))
-    with (
-        pytest.raises(CannotStart, match=r"install harmonic-gateway\[tracing\]"),
-        open_tracer(settings, "gateway"),
-    ):
-        pass
+    with pytest.raises(CannotStart, match=r"install harmonic-gateway\[tracing\]"):
+        await open_tracer(settings, "gateway").__aenter__()
 
 
 def test_without_tracing_a_request_has_a_context_all_the_same() -> None:

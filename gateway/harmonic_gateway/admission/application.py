@@ -1,56 +1,53 @@
 """The application behind the sockets: from a client's CONNECT to the end of its connection."""
 
+from collections.abc import Callable
+
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import TokenWatch
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import Connection, Ended, Received, SocketLimits
-from harmonic_protocol.catalogue import COMMANDS
-from harmonic_runtime.bus.client import Bus
+from harmonic_gateway.sockets import Connection, Ended, Received
 
 
 class GatewayApplication:
     """Passes what the sockets report to the part that is responsible.
 
     ``sessions`` are those whose clients are connected here: it alone adds and removes them.
+    ``refuses`` says why no new client can be taken at the moment, if so.
     """
 
     def __init__(
         self,
         *,
         sessions: dict[str, Session],
-        bus: Bus,
         arrivals: Arrivals,
         greeting: Greeting,
         tokens: TokenWatch,
         intake: Intake,
         recovery: Recovery,
         departures: Departures,
+        refuses: Callable[[], str | None],
     ) -> None:
         self._sessions = sessions
-        self._bus = bus
         self._arrivals = arrivals
         self._greeting = greeting
         self._tokens = tokens
         self._intake = intake
         self._recovery = recovery
         self._departures = departures
+        self._refuses = refuses
         self._draining = False
 
     def refuse_handshake(self) -> str | None:
         """Why no new connection is taken at the moment, if none is."""
         if self._draining:
             return "This server is about to stop"
-        if not self._bus.connected:
-            return "The server cannot reach its bus"
         if self._recovery.is_busy:
             return "Too many clients come at once"
-        return None
+        return self._refuses()
 
     async def connect(self, connection: Connection, auth: object) -> None:
         """Accept a client whose token is good."""
@@ -61,6 +58,7 @@ class GatewayApplication:
         session: Session = connection.session
         self._sessions[connection.id] = session
         prepared = self._arrivals.connected(connection)
+        self._intake.begin(session)
         self._greeting.send(session, prepared.report)
         self._recovery.complete(session, prepared)
         self._tokens.begin(session)
@@ -68,6 +66,10 @@ class GatewayApplication:
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
         self._arrivals.abandoned(connection)
+
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed."""
+        self._intake.exhausted(connection.session)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
@@ -95,16 +97,3 @@ class GatewayApplication:
         """Take no new client, and leave every session for another gateway."""
         self._draining = True
         await self._departures.close(list(self._sessions.values()))
-
-
-def socket_limits(settings: GatewaySettings) -> SocketLimits:
-    """What the sockets are bounded by."""
-    return SocketLimits(
-        ping_interval_s=settings.ping_interval_s,
-        ping_timeout_s=settings.ping_timeout_s,
-        max_buffer_bytes=settings.send_buffer_bytes,
-        max_message_bytes=max(command.spec.max_bytes for command in COMMANDS.values()),
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
-        name=settings.session_prefix,
-    )

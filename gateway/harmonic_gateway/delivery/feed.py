@@ -24,10 +24,12 @@ from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol import subjects
 from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.reading import is_republished
+from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -36,7 +38,6 @@ OVERDUE_S = 0.3
 #: Pauses between two attempts to fetch what is missing.
 RETRY_S = 0.5
 
-SEQUENCE = "Nats-Sequence"
 PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
 
 Sink = Callable[[int, list[Frame], list[Notice]], None]
@@ -48,7 +49,8 @@ class Feed:
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
     ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere,
     and ``on_doubt`` where a record was heard at a position that is passed: it came late, or the
-    log was turned back, which its owner knows.
+    log was turned back, which its owner knows. ``on_foreign`` is called for each message that no
+    owner has stored: it counts for nothing but its position.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Feed:
         sink: Sink,
         on_lost: Callable[[], None],
         on_doubt: Callable[[], None],
+        on_foreign: Callable[[], None],
         history: History,
         meter: DeliveryMeter,
         tasks: Tasks,
@@ -68,6 +71,8 @@ class Feed:
         self._sink = sink
         self._on_lost = on_lost
         self._on_doubt = on_doubt
+        self._on_foreign = on_foreign
+        self._log_subject = subjects.log(universe_id)
         self._history = history
         self._tasks = tasks
         self._log = log
@@ -103,11 +108,20 @@ class Feed:
 
     def hear(self, message: Message) -> None:
         """Take a republished record."""
+        headers = message.headers
+        if is_republished(headers, self._log_subject):
+            delivery = read_record(message.payload)
+        else:
+            self._on_foreign()
+            if headers.get(STORED_SUBJECT) != self._log_subject:
+                # It is in no log.
+                return
+            delivery = RecordDelivery([], [])
         heard = Heard(
-            int(message.headers[SEQUENCE]),
-            int(message.headers[PREVIOUS_SEQUENCE]),
-            read_record(message.payload),
-            RecordArrival(message.arrived_s, RequestTrace.from_headers(message.headers)),
+            int(headers[STORED_SEQUENCE]),
+            int(headers[PREVIOUS_SEQUENCE]),
+            delivery,
+            RecordArrival(message.arrived_s, RequestTrace.from_headers(headers)),
         )
         if self._chain.position is not None and heard.position <= self._last[0]:
             self._hear_again(heard)
@@ -132,11 +146,6 @@ class Feed:
         self._chain.trimmed()
         self.go_on()
 
-    @property
-    def mark(self) -> int | None:
-        """The mark of the record that was delivered last, if it is known."""
-        return mark_of(self._last[0])
-
     def expect(self, position: int) -> None:
         """An owner spoke of ``position``: fetch it if it does not come by itself.
 
@@ -146,8 +155,8 @@ class Feed:
         if position == known and said is not None and mark_of(known) not in {None, said}:
             self.turned_back()
             return
-        self._chain.expect(position)
-        self.go_on()
+        if self._chain.expect(position):
+            self.go_on()
 
     def _do(self, step: Step) -> None:
         match step:

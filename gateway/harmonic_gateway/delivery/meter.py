@@ -4,6 +4,8 @@ Durations within this process are by its monotonic clock. The whole way, from a 
 at any gateway, is by the time base that all services share.
 """
 
+from collections.abc import Callable
+
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_runtime.bus.timebase import SharedClock
@@ -19,12 +21,19 @@ class DeliveryMeter:
     def __init__(self, clock: SharedClock, tracer: Tracer, metrics: Metrics) -> None:
         self._clock = clock
         self._tracer = tracer
+        self._metrics = metrics
         seconds = metrics.histograms(table.DELIVERY_SECONDS)
         self._appended = seconds.of("appended")
         self._written = seconds.of("written")
         self._total = seconds.of("total")
         self.delivered = metrics.counter(table.DELIVERIES)
         self.lost = metrics.counter(table.ROOMS_LOST)
+        self.foreign = metrics.counter(table.FOREIGN_RECORDS)
+
+    def watch(self, rooms: Callable[[], int], lag_s: Callable[[], float]) -> None:
+        """Show how many rooms have members here, and how far behind the last of them is."""
+        self._metrics.gauge_from(table.ROOMS, rooms)
+        self._metrics.gauge_from(table.LOG_LAG, lag_s)
 
     def appended(self, took_s: float) -> None:
         """A command was stored so long after its arrival here, as its owner says."""

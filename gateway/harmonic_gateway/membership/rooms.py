@@ -4,12 +4,13 @@ Who is a member, and what it is due, the memberships say; here frames are sent, 
 and left. Whatever ends a membership goes through here, so that no log is followed for nobody.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harmonic_gateway.delivery.feed import Feed
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.signals import unpack
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -55,6 +56,7 @@ class Rooms:
         self._followed: dict[str, Following] = {}
         self._doubtful: set[str] = set()
         self._meter = meter
+        self._told_foreign: set[str] = set()
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -138,13 +140,6 @@ class Rooms:
         doubtful, self._doubtful = self._doubtful, set()
         return doubtful
 
-    def marks(self, universe_ids: Iterable[str]) -> dict[str, int]:
-        """The marks of the records that were delivered last, as far as they are known."""
-        feeds = (
-            (each, self._followed[each].feed) for each in universe_ids if each in self._followed
-        )
-        return {each: feed.mark for each, feed in feeds if feed.mark is not None}
-
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, position, frames, notices)
@@ -154,22 +149,29 @@ class Rooms:
             sink=sink,
             on_lost=lambda: self._lose(universe_id),
             on_doubt=lambda: self._doubtful.add(universe_id),
+            on_foreign=lambda: self._skip_foreign(universe_id),
             history=self._history,
             meter=self._meter,
             tasks=self._tasks,
             log=self._log,
         )
 
+    def _skip_foreign(self, universe_id: str) -> None:
+        self._meter.foreign.inc()
+        if universe_id in self._followed and universe_id not in self._told_foreign:
+            self._told_foreign.add(universe_id)
+            self._log.error("record_foreign", universe=universe_id)
+
     async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
             self._on_signal(universe_id, message)
 
-        handlers = {
-            subjects.live(universe_id): followed.feed.hear,
-            subjects.signal(universe_id): signal,
-        }
-        for subject, handler in handlers.items():
-            subscription = await self._bus.subscribe(subject, handler)
+        interests = (
+            (subjects.live(universe_id), followed.feed.hear, True),
+            (subjects.signal(universe_id), signal, False),
+        )
+        for subject, handler, republished in interests:
+            subscription = await self._bus.subscribe(subject, handler, republished=republished)
             if self._followed.get(universe_id) is followed:
                 followed.subscriptions.append(subscription)
             else:
@@ -211,6 +213,7 @@ class Rooms:
 
     def _leave(self, universe_id: str) -> None:
         followed = self._followed.pop(universe_id, None)
+        self._told_foreign.discard(universe_id)
         if followed is not None:
             followed.feed.close()
             self._tasks.start(_unsubscribe(followed), name="leave log")
@@ -219,3 +222,14 @@ class Rooms:
 async def _unsubscribe(followed: Following) -> None:
     for subscription in followed.subscriptions:
         await subscription.close()
+
+
+def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
+    """Sends live signals of a universe to its members here."""
+
+    def relay(universe_id: str, message: Message) -> None:
+        frame = unpack(message)
+        if frame is not None:
+            broadcast([frame], memberships.present(universe_id))
+
+    return relay

@@ -31,13 +31,15 @@ class Handshake:
 class Received:
     """An event of a client.
 
-    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read.
+    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read; or
+    too ``wide``, with more values than any event has.
     """
 
     name: str
     args: tuple[object, ...] | None
     ack_id: int | None
     size_bytes: int
+    wide: bool = False
 
 
 class ConnectRefused(Exception):
@@ -133,6 +135,14 @@ class Connection:
         """
         return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
+    def charge_to(self, budget: object) -> None:
+        """From now on, charge what the client's messages cost to this budget as well."""
+        self._socket.pace.charge_to(budget)
+
+    def count_refusal(self) -> bool:
+        """Count a refused message; whether it is to have a line of its own in the log."""
+        return self._socket.pace.refused(asyncio.get_running_loop().time())
+
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace, if the client is connected to it."""
         if self.stage is _CONNECTED:
@@ -148,8 +158,9 @@ class Connection:
         How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
-            for frame in frames:
-                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
+            with self._outbox.together():
+                for frame in frames:
+                    self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
@@ -189,6 +200,9 @@ class Application(Protocol):
 
     def disconnected(self, connection: Connection, ended: Ended) -> None:
         """The client is gone. Called once for each that was connected."""
+
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed after this call."""
 
     def pinged(self, connection: Connection) -> None:
         """A heartbeat is on its way to the client, after all that was sent before."""

@@ -12,14 +12,20 @@ from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_gateway.sockets.lateness import Expectation, LateClients
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
-    HANDSHAKE_TIMEOUT_S,
+    ADDRESS,
+    BYTE_COST_S,
     LINGER_S,
+    PACKET_COST_S,
     PROBED_POLL_S,
+    REQUEST_COST_S,
+    ReadingPace,
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
@@ -31,11 +37,13 @@ from harmonic_gateway.sockets.websocket import WebSocket, close_code
 #: whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
+POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
+_CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -43,9 +51,13 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    late: LateClients
 
-    async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
-        """A client sent a message; raises ``ValueError`` for one that is malformed."""
+    async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
+        """A client sent a message; raises ``ValueError`` for one that is malformed.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
         """The session is over; called once."""
@@ -61,6 +73,12 @@ class EngineHost(Protocol):
 
     def stalled(self) -> None:
         """A client is closed: it does not read."""
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+
+    def exhausted(self, socket: "EngineSocket") -> None:
+        """So many messages of a client were refused that it is closed."""
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
@@ -80,24 +98,29 @@ class EngineSocket:
     """
 
     __slots__ = (
-        "_deadline",
+        "_expectation",
         "_host",
         "_state",
         "headers",
         "heartbeat",
         "outbox",
+        "pace",
         "query",
         "sid",
+        "slow_until_s",
         "transport",
         "upper",
         "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
+    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: ReadingPace) -> None:
         self._host = host
+        self.pace = pace
+        #: Until when the client is not read, or was not.
+        self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = request.headers
+        self.headers: Mapping[str, str] = headers.kept(request.headers)
         self.query: Mapping[str, str] = request.query
         self.transport = "polling"
         self.upper: Any = None
@@ -106,7 +129,8 @@ class EngineSocket:
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        self._deadline: asyncio.TimerHandle | None = None
+        address = request.get(ADDRESS) or request.remote or ""
+        self._expectation = Expectation(host.late, address, self.give_up)
         self.expect_use()
 
     @property
@@ -146,15 +170,12 @@ class EngineSocket:
 
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+        if self._state not in OVER:
+            self._expectation.begin()
 
     def in_use(self) -> None:
         """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._expectation.met()
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the session from this side, after all that was sent before."""
@@ -173,8 +194,9 @@ class EngineSocket:
         if self.take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
         try:
+            self._charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data)
+                await self._packet(kind, data, len(data) * BYTE_COST_S)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -224,17 +246,24 @@ class EngineSocket:
         self.outbox.send(opening)
         return await self.listen(websocket)
 
-    async def listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
+    async def listen(self, websocket: WebSocket) -> web.StreamResponse:
         """Take what comes over the session's WebSocket, until that ends."""
         self.transport = "websocket"
         code: int | None = None
         try:
             while self._state not in OVER:
                 message = await websocket.receive()
+                cost_s = websocket.take_cost_s()
                 if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:])
+                    await self._packet(int(message.data[0]), message.data[1:], cost_s)
                 elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data)
+                    await self._packet(MESSAGE, message.data, cost_s)
+                elif message.type in _CONTROL:
+                    if message.type is WSMsgType.PING:
+                        await websocket.pong(message.data)
+                    self._charge(cost_s + PACKET_COST_S)
+                    if self.pace.is_behind:
+                        await self._slow_down()
                 else:
                     code = close_code(message)
                     break
@@ -248,14 +277,36 @@ class EngineSocket:
             self.take(Input.WEBSOCKET_ENDED, code)
         return websocket
 
-    async def _packet(self, kind: int, data: str | bytes) -> None:
+    async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data)
+            await self._host.said(self, data, cost_s)
         elif do is _COUNT_PONG:
+            if not self.heartbeat.in_doubt:
+                self._charge(cost_s + PACKET_COST_S)
             self.heartbeat.pong()
         elif do is Do.REFUSE_PACKET:
             raise ValueError("unexpected packet")
+        if self.pace.is_behind:
+            await self._slow_down()
+
+    def _charge(self, cost_s: float) -> None:
+        """Charge the client for what no message of its comes of."""
+        self.pace.took(cost_s, asyncio.get_running_loop().time())
+
+    async def _slow_down(self) -> None:
+        """Wait until the client's next message may be read, or close the client."""
+        if self.pace.is_spent:
+            # What it said before it was shut may still be refused.
+            if self.would(Input.SHUT) is not Do.NOTHING:
+                self._host.exhausted(self)
+            return
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self.pace.wait_s(now_s)
+        if wait_s:
+            self.slow_until_s = now_s + wait_s
+            self._host.slowed(wait_s)
+            await asyncio.sleep(wait_s)
 
 
 class _Reports:
@@ -273,6 +324,9 @@ class _Reports:
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         return self._socket.outbox.ping_pending_until_s(timeout_s)
+
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        return self._socket.slow_until_s + timeout_s
 
     def answered(self) -> None:
         self._host.ponged(self._socket)

@@ -16,11 +16,26 @@ SOCKETS = GaugeSpec("sockets", "Engine.IO sessions", OperatorQuestion.CONNECT)
 HANDSHAKES_TURNED_AWAY = CounterSpec(
     "handshakes_turned_away", "clients asked to come later", OperatorQuestion.CONNECT
 )
+HANDSHAKES_GIVEN_UP = CounterSpec(
+    "handshakes_given_up",
+    "clients closed: they connected to no namespace in time",
+    OperatorQuestion.CONNECT,
+)
+LATE_CLIENTS = GaugeSpec(
+    "late_clients",
+    "clients that take long to connect to a namespace",
+    OperatorQuestion.CONNECT,
+)
 DISCONNECTS = CounterSpec(
     "disconnects",
     "connections that ended, by why they ended",
     OperatorQuestion.CONNECT,
     labelled(reason=[reason.value for reason in EndReason]),
+)
+READING_SLOWED = CounterSpec(
+    "reading_slowed_seconds",
+    "time that clients' messages were read later, for what those before them cost",
+    OperatorQuestion.CLIENTS,
 )
 SEND_QUEUE_BYTES = GaugeSpec(
     "send_queue_bytes",

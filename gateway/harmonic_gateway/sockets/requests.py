@@ -18,6 +18,11 @@ def is_websocket(request: web.Request) -> bool:
     return WEBSOCKET in request.headers.get("Upgrade", "").lower()
 
 
+def is_fit(request: web.Request) -> bool:
+    """Whether a request is one of Engine.IO: python-engineio would assume what it does not say."""
+    return request.method in METHODS and request.query.get("transport") in TRANSPORTS
+
+
 async def answer_request(
     socket: EngineSocket, method: str, read: Callable[[], Awaitable[str]]
 ) -> PollAnswer:
@@ -28,10 +33,8 @@ async def answer_request(
     if method == "OPTIONS":
         return TAKEN
     # Of a session that is shut, or at a WebSocket by now: no mistake that should end it.
-    is_late = socket.upgraded or (
-        method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST
-    )
-    if is_late:
+    is_late = method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST
+    if is_late or socket.upgraded or method not in METHODS:
         return BAD_REQUEST
     try:
         if method == "GET":

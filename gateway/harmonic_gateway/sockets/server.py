@@ -12,22 +12,24 @@ import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended, EndReason
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
+from harmonic_gateway.sockets.lateness import LateClients
+from harmonic_gateway.sockets.limits import (
+    LINGER_S,
+    MAX_TRANSPORT_BYTES,
+    Guard,
+    ReadingPace,
+    SocketLimits,
+)
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
-from harmonic_gateway.sockets.requests import (
-    METHODS,
-    POLLING,
-    TRANSPORTS,
-    answer_request,
-    is_websocket,
-)
+from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
@@ -72,6 +74,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
+        headers.forget(environ)
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_session(sid, request)
         handshake = {
@@ -97,21 +100,29 @@ class SocketServer:
         *,
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
+        new_pace: Callable[[], ReadingPace],
         log: BoundLogger,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
         self._application = application
         self._new_guard = new_guard
+        self._new_pace = new_pace
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, self._engine.sockets)
+        self.late = LateClients(limits.late_per_address)
+        self._counters = Counters(metrics, self._engine.sockets, self.late)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""
-        return [web.route("*", path, self._handle) for path in PATHS]
+        return [web.route("*", path, self.handle) for path in PATHS]
+
+    def find(self, sid: str) -> EngineSocket | None:
+        """The session here with an id."""
+        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        return socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.
@@ -133,7 +144,8 @@ class SocketServer:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
         if not sid and (reason := self._not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
@@ -143,13 +155,12 @@ class SocketServer:
                 text=reason,
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        # python-engineio would assume a transport, or answer with a status of its own.
-        if request.method not in METHODS or request.query.get("transport") not in TRANSPORTS:
+        if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
             response: web.StreamResponse = await self._engine.handle_request(request)
             return response
-        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
         if socket is None or request.query["transport"] != POLLING:
@@ -165,20 +176,20 @@ class SocketServer:
         )
 
     def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
-        socket = EngineSocket(self, sid, request)
+        socket = EngineSocket(self, sid, request, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
             guard=self._new_guard(),
-            max_message_bytes=self.limits.max_message_bytes,
+            limits=self.limits,
             counters=self._counters,
         )
         return socket
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await socket.upper.said(message)
+            await socket.upper.said(message, cost_s)
         except Malformed:
             raise
         except Exception as error:
@@ -210,6 +221,16 @@ class SocketServer:
     def stalled(self) -> None:
         """A client that is behind does not read."""
         self._counters.stalled.inc()
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+        self._counters.slowed_s += seconds
+
+    def exhausted(self, socket: EngineSocket) -> None:
+        """So many messages of a client were refused that it is closed."""
+        socket.why = EndReason.REFUSALS
+        socket.upper.tell(self._application.exhausted)
+        socket.shut(POLICY_CODE)
 
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""

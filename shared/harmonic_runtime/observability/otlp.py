@@ -1,8 +1,7 @@
 """Spans recorded with OpenTelemetry, and sent over OTLP; imported only where that is asked for."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -65,9 +64,10 @@ def _flags(flags: str) -> TraceFlags:
     return TraceFlags(int(flags, 16))
 
 
-@contextmanager
-def tracing(settings: ServiceSettings, service: str) -> Iterator[Tracer]:
-    """A tracer whose spans are sent to ``traces_url``, a share of the traces that begin here.
+def tracing(settings: ServiceSettings, service: str) -> tuple[Tracer, Callable[[], None]]:
+    """A tracer, and what sends its last spans at the end.
+
+    Its spans are sent to ``traces_url``, a share of the traces that begin here.
 
     Traces that a client or another service began are recorded as these decided.
     """
@@ -92,7 +92,4 @@ def tracing(settings: ServiceSettings, service: str) -> Iterator[Tracer]:
             export_timeout_millis=SEND_TIMEOUT_S * 1000,
         )
     )
-    try:
-        yield _Recorder(provider.get_tracer("harmonic"))
-    finally:
-        provider.shutdown()
+    return _Recorder(provider.get_tracer("harmonic")), provider.shutdown

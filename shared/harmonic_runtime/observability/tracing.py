@@ -5,10 +5,11 @@ request has one, since logs name it; spans are recorded only where ``HARMONIC_TR
 and OpenTelemetry is imported only then.
 """
 
+import asyncio
 import importlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from harmonic_runtime.process.entropy import new_trace
@@ -74,8 +75,8 @@ def is_traceparent(text: str) -> bool:
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@contextmanager
-def open_tracer(settings: ServiceSettings, service: str) -> Iterator[Tracer]:
+@asynccontextmanager
+async def open_tracer(settings: ServiceSettings, service: str) -> AsyncIterator[Tracer]:
     """The tracer of a process; spans that wait are sent at the end.
 
     Raise :class:`CannotStart` where spans are to be recorded and OpenTelemetry is not installed.
@@ -90,5 +91,9 @@ def open_tracer(settings: ServiceSettings, service: str) -> Iterator[Tracer]:
             f"HARMONIC_TRACES_URL is set, and {error.name} is not installed:"
             f" install harmonic-{service}[tracing]."
         ) from error
-    with otlp.tracing(settings, service) as tracer:
+    tracer, shut_down = otlp.tracing(settings, service)
+    try:
         yield tracer
+    finally:
+        # It waits for the collector, in a thread of its own.
+        await asyncio.to_thread(shut_down)
