@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harmonic_operator import gateways, rooms, steering
+from harmonic_operator import backups, gateways, rooms, steering
 from harmonic_operator import status as status_command
 from harmonic_operator.connection import run
 from harmonic_operator.output import Json
@@ -181,3 +182,34 @@ def rebalance(
     For after a scale-up: new gateways stay empty by themselves. No client is moved twice.
     """
     run(lambda bus: gateways.rebalance(bus, per_s=per_second, as_json=as_json))
+
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the backup.", file_okay=False)]
+
+
+@app.command(epilog="Example: harmonic backup /var/backups/harmonic/2026-11-28")
+def backup(folder: Folder, *, as_json: Json = False) -> None:
+    """Save all that the product has stored into an empty folder, while it goes on.
+
+    Logs, snapshots, listings, quotas, notes, sessions, revocations and switches. The manifest, with
+    sizes and hashes, is written last: a folder without one is no backup.
+    """
+    run(lambda bus: backups.backup(bus, folder, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic restore /var/backups/harmonic/2026-11-28 --replicas 3")
+def restore(
+    folder: Folder,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=5, help="Copies of each stream, if not as many as saved."),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Put a backup into brokers that have none of its streams; then start the services.
+
+    The whole backup is verified before anything is changed. What was stored after it is lost: the
+    numbers of universes go on 1,000,000 later, and clients get the full state.
+    """
+    run(lambda bus: backups.restore(bus, folder, replicas=replicas, as_json=as_json))
