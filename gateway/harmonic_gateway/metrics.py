@@ -107,6 +107,11 @@ REQUESTS_PASSED_ON = CounterSpec(
     OperatorQuestion.CONNECT,
     labelled(outcome=("answered", "unknown", "lost")),
 )
+DEAD_TOKEN_REFUSALS = CounterSpec(
+    "dead_token_refusals",
+    "requests to open a session refused: their token was refused again and again",
+    OperatorQuestion.CONNECT,
+)
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",
     "connects refused: the user has enough connections here",

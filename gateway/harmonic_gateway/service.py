@@ -35,6 +35,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
@@ -268,6 +269,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             flood=new_guard().allowance,
             budgets=UserBudgets(pace),
         )
+        dead = DeadTokens()
         arrivals = Arrivals(
             standing=standing,
             crowding=Crowding(
@@ -281,7 +283,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             departures=departures,
             gateway_id=gateway_id,
             records=ConnectionRecords(
-                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+                settings.recovery_secrets[0], failures, clock, dead=dead, metrics=metrics, log=log
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
@@ -317,7 +319,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             failures=failures,
         )
-        addresses = AddressGuard(settings, metrics, clock)
+        addresses = AddressGuard(settings, dead, metrics, clock)
         front = await open_front(
             sockets,
             Exchange(bus, gateway_id, tasks),
