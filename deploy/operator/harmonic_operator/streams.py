@@ -41,9 +41,9 @@ class BrokerCopy:
 @dataclass(frozen=True, slots=True)
 class StreamReport:
     """A stream as it is; ``problem`` says why nothing is known of it, if so.
-    One that ``is_absent`` does not exist, by the word of the brokers' leader.
 
-    ``drops`` says that the broker lets go of the oldest messages where there would be too many.
+    One that ``is_absent`` does not exist, by the word of the brokers' leader. ``drops`` says that
+    the broker lets go of the oldest messages where there would be too many.
     """
 
     name: str
