@@ -105,6 +105,12 @@ REQUESTS_PASSED_ON = CounterSpec(
     OperatorQuestion.CONNECT,
     labelled(outcome=("answered", "unknown", "lost")),
 )
+TAKEOVERS = CounterSpec(
+    "takeovers",
+    "upgrades to a WebSocket of other gateways' sessions, which move here with it",
+    OperatorQuestion.CONNECT,
+    labelled(outcome=("moved", "failed")),
+)
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",
     "connects refused: the user has enough connections here",

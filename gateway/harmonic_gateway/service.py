@@ -9,6 +9,7 @@ from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.moving import ClientMover
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -26,12 +27,11 @@ from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
-from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.opening import open_verifier
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
-from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
@@ -47,14 +47,12 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.opening import open_front, socket_limits
-from harmonic_gateway.recovery.finding import Finder
-from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
-from harmonic_gateway.recovery.pending import PendingReturns
-from harmonic_gateway.recovery.recovery import Recovery
+from harmonic_gateway.recovery.moving import RoomMoves
+from harmonic_gateway.recovery.opening import open_recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast, socket_routes
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
@@ -115,15 +113,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
         pids = Pids(*settings.recovery_secrets)
-        keys = Keys(
-            secrets=settings.secrets,
-            jwks_url=settings.jwks_url,
-            jwks_file=settings.jwks_file,
-            metrics=metrics,
-            log=log,
-        )
+        keys, verifier = open_verifier(settings, clock, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
         failures = Failures(log, metrics)
@@ -195,38 +186,32 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
-        finder = Finder(
-            sessions=saved_sessions,
-            pids=pids,
-            gateways=gateways,
-            gateway_id=gateway_id,
-            window_s=settings.recovery_window_s,
-            clock=clock,
-        )
+        reader = MissedReader(history, metrics)
         returns = RoomReturns(
             owners=owners,
             memberships=memberships,
             rooms=rooms,
             departures=departures,
             sessions=saved_sessions,
-            reader=MissedReader(history, metrics),
+            reader=reader,
             answers=answers,
             tasks=tasks,
         )
-        checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
-        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
-        pending = PendingReturns(
-            finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
-        )
-        recovery = Recovery(
-            finder=finder,
+        pending, checks, recovery = open_recovery(
+            bus,
+            settings,
+            sessions=sessions,
+            saved=saved_sessions,
+            pids=pids,
+            gateways=gateways,
+            gateway_id=gateway_id,
             returns=returns,
-            pending=pending,
-            checks=checks,
             memberships=memberships,
+            tasks=tasks,
             clock=clock,
             metrics=metrics,
         )
+        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
         tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
         commands = Commands(
             bus=bus,
@@ -269,13 +254,14 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             flood=new_guard().allowance,
         )
+        crowding = Crowding(
+            connections_per_user=settings.connections_per_user,
+            ping_timeout_s=settings.ping_timeout_s,
+            metrics=metrics,
+        )
         arrivals = Arrivals(
             standing=standing,
-            crowding=Crowding(
-                connections_per_user=settings.connections_per_user,
-                ping_timeout_s=settings.ping_timeout_s,
-                metrics=metrics,
-            ),
+            crowding=crowding,
             recovery=recovery,
             pids=pids,
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
@@ -316,15 +302,31 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             failures=failures,
         )
-        addresses = AddressGuard(settings, metrics, clock)
-        front = await open_front(
-            sockets,
-            Exchange(bus, gateway_id, tasks),
-            Neighbours(gateways, gateway_id),
-            addresses,
-            metrics,
+        moves = RoomMoves(
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            reader=reader,
+            pending=pending,
+            answers=answers,
+            recovery=recovery,
         )
-        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        mover = ClientMover(
+            sessions=sessions,
+            crowding=crowding,
+            tokens=tokens,
+            intake=intake,
+            moves=moves,
+            departures=departures,
+            gateway_id=gateway_id,
+            clock=clock,
+        )
+        addresses = AddressGuard(settings, metrics, clock)
+        exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
+        front = await open_front(
+            sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
+        )
+        routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]
         app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),

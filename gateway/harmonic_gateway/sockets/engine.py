@@ -23,7 +23,11 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
+from harmonic_gateway.sockets.polling import (
+    PollAnswer,
+    answer,
+    packets_of,
+)
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
@@ -65,6 +69,9 @@ class EngineHost(Protocol):
     def heartbeat_missed(self) -> None:
         """A client did not answer a ping in time."""
 
+    def moved(self, socket: "EngineSocket") -> None:
+        """The session goes on at another gateway, and is over here; called once."""
+
     def pinged(self, socket: "EngineSocket") -> None:
         """A ping was sent, after all that was sent before."""
 
@@ -93,12 +100,14 @@ class EngineSocket:
         "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
+    def __init__(
+        self, host: EngineHost, sid: str, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> None:
         self._host = host
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = request.headers
-        self.query: Mapping[str, str] = request.query
+        self.headers = headers
+        self.query = query
         self.transport = "polling"
         self.upper: Any = None
         self.why: EndReason | None = None
@@ -136,6 +145,12 @@ class EngineSocket:
                 self.outbox.close(code or RESTART_CODE)
             case Do.RESET_WEBSOCKET:
                 self.outbox.reset()
+            case Do.FREEZE:
+                self.heartbeat.stop()
+                self.outbox.drop()
+                self.in_use()
+            case Do.FORGET:
+                self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()

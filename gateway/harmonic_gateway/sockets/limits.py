@@ -36,6 +36,8 @@ WATCHED_ABOVE_BYTES = 4 * 1024
 LOOK_INTERVAL_S = 0.5
 #: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
 CONNECT_COUNTS = 10
+#: What may wait for a client whose session goes on at another gateway: with more, it comes back.
+MAX_HANDED_BYTES = 4 * 1024 * 1024
 #: How long the client of a closed session may take to read what was sent before.
 LINGER_S = 5.0
 
@@ -45,6 +47,12 @@ class Guard(Protocol):
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
         """0 if it may be taken now, else the seconds until it may."""
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what was sent still counts."""
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what was sent to another gateway count for so long."""
 
 
 @dataclass(frozen=True, slots=True)

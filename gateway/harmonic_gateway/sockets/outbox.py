@@ -126,6 +126,10 @@ class Outbox:
         for encoded in waiting or ():
             self.send(encoded, owed=True)
 
+    def waiting(self) -> tuple[Encoded, ...]:
+        """What has not been sent yet."""
+        return tuple(self._backlog or ())
+
     def take(self) -> list[Encoded]:
         """What one poll is answered with: several small packets, or a large one alone."""
         entries: list[Encoded] = []

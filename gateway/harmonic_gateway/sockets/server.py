@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import engineio
 from aiohttp import web
@@ -17,6 +17,7 @@ from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
@@ -29,6 +30,7 @@ from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
+Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
@@ -67,7 +69,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(sid, request)
+        socket = self.sockets[sid] = self._new_session(sid, request.headers, request.query)
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -80,6 +82,11 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if transport == "websocket":
             return await socket.serve(request, opening)
         return (await socket.poll(opening)).to_response()
+
+
+def socket_routes(handle: Handle) -> list[web.RouteDef]:
+    """Where Engine.IO is served."""
+    return [web.route("*", path, handle) for path in PATHS]
 
 
 class SocketServer:
@@ -102,10 +109,6 @@ class SocketServer:
         self._draining = False
         self._emptied = asyncio.Event()
         self._counters = Counters(metrics, self._engine.sockets)
-
-    def routes(self) -> list[web.RouteDef]:
-        """Where Engine.IO is served."""
-        return [web.route("*", path, self.handle) for path in PATHS]
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
@@ -135,7 +138,7 @@ class SocketServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
-        if not sid and (reason := self._not_now()) is not None:
+        if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
             self._counters.turned_away.inc()
             return web.Response(
@@ -156,15 +159,25 @@ class SocketServer:
         answer = await answer_request(socket, request.method, lambda: read_body(request))
         return answer.to_response()
 
-    def _not_now(self) -> str | None:
+    def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
+        """A session that is being taken over from another gateway; ``None`` while none is taken."""
+        if self._draining or sid in self._engine.sockets:
+            return None
+        socket = self._engine.sockets[sid] = self._new_session(sid, handed.headers, handed.query)
+        return socket
+
+    def not_now(self) -> str | None:
+        """Why no session is taken at the moment, if none is."""
         return (
             "This server is about to stop"
             if self._draining
             else self._application.refuse_handshake()
         )
 
-    def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
-        socket = EngineSocket(self, sid, request)
+    def _new_session(
+        self, sid: str, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> EngineSocket:
+        socket = EngineSocket(self, sid, headers, query)
         socket.upper = Namespaces(
             socket,
             self._application,
@@ -186,10 +199,18 @@ class SocketServer:
 
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A session is over, and with it all connections that it carried."""
+        self._forget(socket)
+        socket.upper.end_all(ended)
+
+    def moved(self, socket: EngineSocket) -> None:
+        """A session goes on at another gateway."""
+        self._forget(socket)
+        socket.upper.moved()
+
+    def _forget(self, socket: EngineSocket) -> None:
         self._engine.sockets.pop(socket.sid, None)
         if self._draining and not self._engine.sockets:
             self._emptied.set()
-        socket.upper.end_all(ended)
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
