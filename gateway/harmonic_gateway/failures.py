@@ -10,13 +10,15 @@ from harmonic_protocol.causes import Cause
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 
 
 class Failures:
-    """Counts refusals, and logs them."""
+    """Counts refusals, and logs them; of many that are the clients' own faults, a sample."""
 
-    def __init__(self, log: BoundLogger, metrics: Metrics) -> None:
+    def __init__(self, log: BoundLogger, sampled: SampledLog, metrics: Metrics) -> None:
         self._log = log
+        self._sampled = sampled
         refusals = metrics.counters(table.REFUSALS)
         self._refusals = {series: refusals.of(*series) for series in table.REFUSALS.labels.series}
         causes = metrics.counters(table.INTERNAL_ERRORS)
@@ -38,14 +40,22 @@ class Failures:
         *,
         error_id: str,
         universe_id: str | None = None,
+        in_full: bool = True,
         **context: object,
     ) -> None:
-        """Count a refusal and log it, as ``event`` or, if the fault is ours, ``internal_error``."""
+        """Count a refusal and log it, as ``event`` or, if the fault is ours, ``internal_error``.
+
+        One that is not to be told ``in_full`` may be left out of the log, and be counted there.
+        """
         self.count(refusal)
         reason = refusal.details.get("reason")
         if refusal.code is not Code.INTERNAL_ERROR:
             code = refusal.code.value
-            self._log.info(event, code=code, reason=reason, error_id=error_id, **context)
+            told = {"code": code, "reason": reason, "error_id": error_id, **context}
+            if in_full:
+                self._log.info(event, **told)
+            else:
+                self._sampled.info(event, kind=f"{code} {reason}", **told)
             return
         self._log.warning(
             "internal_error",

@@ -38,6 +38,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.ROOM_FULL: (Reason.NO_SPACE,),
     Code.RATE_LIMITED: (
         *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
+        Reason.REFUSALS,
         Reason.TOO_MANY_OPERATIONS,
     ),
     Code.INTERNAL_ERROR: (
@@ -193,6 +194,11 @@ MISSED_EVENTS = CounterSpec(
 )
 ROOMS_LOST = CounterSpec(
     "rooms_lost", "rooms whose missed records were trimmed from the log", OperatorQuestion.RECOVERY
+)
+FOREIGN_RECORDS = CounterSpec(
+    "foreign_records",
+    "messages of logs that no state service has stored, but the broker for somebody else: skipped",
+    OperatorQuestion.ERRORS,
 )
 SESSION_SAVES = CounterSpec(
     "session_saves",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
@@ -33,6 +34,7 @@ from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -46,7 +48,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
-from harmonic_gateway.peers.opening import open_front, socket_limits
+from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
 from harmonic_gateway.recovery.opening import open_recovery
@@ -63,6 +65,7 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -117,7 +120,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         tasks.start(keys.keep_fresh(), name="keys")
         revocations = Revocations(bus, streams, metrics=metrics, log=log)
         standing = Standing(verifier, revocations, clock)
-        failures = Failures(log, metrics)
+        failures = Failures(log, SampledLog(log, clock), metrics)
         answers = Answers(failures, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
@@ -230,10 +233,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
         )
-
-        def new_guard() -> FloodGuard:
-            return FloodGuard(settings.events_per_s, settings.events_burst)
-
+        pace = pace_limits(settings)
+        new_guard = partial(FloodGuard, settings.events_per_s, settings.events_burst)
         intake = Intake(
             worker=Worker(
                 commands=commands,
@@ -253,6 +254,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
             ),
             flood=new_guard().allowance,
+            budgets=UserBudgets(pace),
         )
         crowding = Crowding(
             connections_per_user=settings.connections_per_user,
@@ -291,6 +293,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             application,
             limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
+            new_pace=partial(Pace, pace),
             log=log,
             metrics=metrics,
         )

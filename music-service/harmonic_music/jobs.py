@@ -1,8 +1,8 @@
 """Pieces to compose, from the work queue: composed off the event loop, stored, handed over.
 
 A job is acknowledged once its piece is with the universe's owner; a replica that dies before
-leaves it to another. Done twice, it is the same piece, and the owner takes the first. A replica
-holds some jobs besides those that it works on, so that universes can take turns.
+leaves it to another. Done twice, it is the same piece: it is stored once, and the owner takes the
+first. A replica holds some jobs besides those that it works on, so that universes can take turns.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from harmonic_protocol.log import MusicJob
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.bus.streams import Job, StreamFull, Streams
+from harmonic_runtime.bus.streams import Job, StreamFull, Streams, WrongSequence
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock, milliseconds
@@ -141,7 +141,10 @@ class Composers:
         try:
             asked = MusicJob.model_validate_json(job.payload)
         except ValidationError:
-            self._log.error("job_unreadable")
+            asked = None
+        if asked is None or job.is_answer:
+            self._outcomes.of("unreadable" if asked is None else "foreign").inc()
+            self._log.error("job_skipped", reason="unreadable" if asked is None else "foreign")
             await job.term()
             return
         held = _Held(job, asked)
@@ -195,7 +198,11 @@ class Composers:
         return theme_of(stored.payload) if stored else None
 
     async def _store(self, subject: str, payload: bytes) -> None:
-        await self._streams.append(subject, payload, timeout_s=STORE_TIMEOUT_S)
+        """Store a part of a piece, once: where it was stored before, that one stays."""
+        with suppress(WrongSequence):
+            await self._streams.append(
+                subject, payload, timeout_s=STORE_TIMEOUT_S, expected_last_subject_sequence=0
+            )
 
     async def _hand_over(self, asked: MusicJob, score: Score) -> None:
         result = CompleteMusic(

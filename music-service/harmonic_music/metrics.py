@@ -10,9 +10,10 @@ from harmonic_runtime.observability.specs import (
 
 PIECES = CounterSpec(
     "pieces",
-    "jobs by outcome; interrupted ones are given to a replica again",
+    "jobs by outcome; interrupted ones are given to a replica again. foreign: an answer of the"
+    " broker that a service which was taken over had stored in the queue",
     OperatorQuestion.MUSIC,
-    labelled(outcome=("composed", "too_late", "interrupted", "failed")),
+    labelled(outcome=("composed", "too_late", "interrupted", "failed", "unreadable", "foreign")),
 )
 COMPOSING_SECONDS = HistogramSpec(
     "composing_seconds", "time to compose one piece", OperatorQuestion.MUSIC

@@ -213,6 +213,8 @@ export type ErrorReason =
   | "TOO_MANY_ROOMS"
   /** The connection's live signals take too many bytes. */
   | "SIGNAL_BYTES"
+  /** The connection is closed: its messages were refused again and again. */
+  | "REFUSALS"
   /** `details.limit` commands of the connection wait already. */
   | "QUEUE_FULL"
   /** The request could not be begun within its time: nothing was done. */

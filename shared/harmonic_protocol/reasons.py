@@ -86,6 +86,7 @@ class Reason(Explained):
     CONNECTIONS = "CONNECTIONS", "The user has `details.limit` connections, as many as a user may."
     TOO_MANY_ROOMS = "TOO_MANY_ROOMS", "The connection is in `details.limit` rooms."
     SIGNAL_BYTES = "SIGNAL_BYTES", "The connection's live signals take too many bytes."
+    REFUSALS = "REFUSALS", "The connection is closed: its messages were refused again and again."
     QUEUE_FULL = "QUEUE_FULL", "`details.limit` commands of the connection wait already."
 
     # Storage and time

@@ -18,6 +18,7 @@ from harmonic_state.lineage import continued, mended
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
+from harmonic_state.skipping import SkippedMessages
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 
 #: A log is read in parts of so many records.
@@ -28,6 +29,8 @@ MAX_RECORD_BYTES = 900_000
 #: leader is gone has another after 4 to 9 s.
 RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
+#: What stands for a message that is no record.
+NOTHING = encode_record("", "1970-01-01T00:00:00.000Z", ())
 
 
 class Conflict(Exception):
@@ -39,14 +42,22 @@ class RecordTooLarge(Exception):
 
 
 class Journal:
-    """Loading universes and appending to their logs; each record has an id of its own."""
+    """Loading universes and appending to their logs; each record has an id of its own.
+
+    A message that no state service has stored stands for a record without events.
+    """
 
     def __init__(
-        self, streams: Streams, settings: StateSettings, next_record_id: Callable[[], str]
+        self,
+        streams: Streams,
+        settings: StateSettings,
+        next_record_id: Callable[[], str],
+        skipped: SkippedMessages,
     ) -> None:
         self._streams = streams
         self._settings = settings
         self._next_record_id = next_record_id
+        self._skipped = skipped
 
     async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
         """The universe from its latest snapshot, and the records of the log after that.
@@ -72,11 +83,16 @@ class Journal:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         if stored is None:
             return Loaded(None, 0)
+        # One that counts for nothing is as good as none; the next one takes its place.
+        nothing = Loaded(None, 0, Coverage(stored.sequence))
+        if not stored.is_placed:
+            self._skipped.foreign("snapshot", stored)
+            return nothing
         try:
             snapshot = decode_snapshot(stored.payload)
         except (ValueError, KeyError):
-            # As good as none; the next one takes its place.
-            return Loaded(None, 0, Coverage(stored.sequence))
+            self._skipped.unreadable("snapshot", stored)
+            return nothing
         coverage = Coverage(stored.sequence, snapshot.marks)
         return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
 
@@ -90,7 +106,8 @@ class Journal:
                 from_sequence=after_position + 1,
                 limit=READ_RECORDS,
             )
-            found.extend(map(_record, part))
+            for stored in part:
+                found.append(self._record(stored, found[-1].position if found else 0))
             if len(part) < READ_RECORDS:
                 return found
             after_position = part[-1].sequence
@@ -104,7 +121,7 @@ class Journal:
         found: dict[str, RecentRecord] = {}
         for name, by_subject in by_stream.items():
             newest = await self._streams.newest(name, list(by_subject))
-            found.update((by_subject[each.subject], _record(each)) for each in newest)
+            found.update((by_subject[each.subject], self._record(each)) for each in newest)
         return found
 
     async def confirm(self, universe_id: str, position: int) -> int:
@@ -121,7 +138,14 @@ class Journal:
         """The last record of a log, as the stream's leader knows it; ``None`` if it is empty."""
         stream = subjects.log_stream_of(universe_id)
         stored = await self._streams.last(stream, subjects.log(universe_id))
-        return _record(stored) if stored is not None else None
+        return self._record(stored) if stored is not None else None
+
+    def _record(self, stored: Stored, previous: int = 0) -> RecentRecord:
+        """A stored message as the record that it is; ``previous`` is the position before it."""
+        if stored.is_placed:
+            return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)
+        self._skipped.foreign("record", stored)
+        return RecentRecord(stored.sequence, previous, NOTHING)
 
     async def append(
         self,
@@ -244,7 +268,3 @@ class Journal:
         await self._streams.purge(
             subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
         )
-
-
-def _record(stored: Stored) -> RecentRecord:
-    return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)

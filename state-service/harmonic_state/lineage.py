@@ -30,13 +30,15 @@ def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
     if rest is None:
         return None
     universe, position, record_id = known.universe, known.position, known.record_id
+    begins = universe is not None
     for record in rest:
         decoded = _decoded(record)
         if record.previous != position or decoded is None:
             return None
         universe = fold(universe, decoded.events)
+        begins |= bool(decoded.events)
         position, record_id = record.position, decoded.id
-    if universe is None and rest:
+    if universe is None and begins:
         return None
     return replace(known, universe=universe, position=position, record_id=record_id)
 

@@ -75,6 +75,16 @@ SNAPSHOTS = CounterSpec(
 HISTORIES_LOST = CounterSpec(
     "histories_lost", "logs that were found to have lost records", OperatorQuestion.STORAGE
 )
+STORED_MESSAGES_SKIPPED = CounterSpec(
+    "stored_messages_skipped",
+    "stored messages that count for nothing. unreadable: no version of this service wrote them;"
+    " foreign: the broker has stored an answer of its own there, for a service that was taken over",
+    OperatorQuestion.ERRORS,
+    labelled(
+        kind=("record", "snapshot", "listing", "quota"),
+        reason=("unreadable", "foreign"),
+    ),
+)
 OWNERS_CHANGED = CounterSpec(
     "owners_changed",
     "universes whose log another replica appended to last when they were loaded here",

@@ -33,6 +33,7 @@ from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
 from harmonic_state.settings import StateSettings
+from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
@@ -77,8 +78,9 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         sampled = SampledLog(log, clock)
-        journal = Journal(streams, settings, record_ids(settings.replica_id))
-        listing = Listing(streams)
+        skipped = SkippedMessages(metrics, sampled)
+        journal = Journal(streams, settings, record_ids(settings.replica_id), skipped)
+        listing = Listing(streams, skipped)
         quotas = Quotas(
             streams=streams,
             journal=journal,
@@ -86,6 +88,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             clock=clock,
             tasks=tasks,
             metrics=metrics,
+            skipped=skipped,
         )
         with Timers() as timers:
             jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)

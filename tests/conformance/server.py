@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
 from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -87,6 +88,9 @@ class SocketIoEcho:
     def disconnected(self, connection: Connection, ended: Ended) -> None:
         pass
 
+    def exhausted(self, connection: Connection) -> None:
+        pass
+
     def pinged(self, connection: Connection) -> None:
         pass
 
@@ -97,7 +101,7 @@ class SocketIoEcho:
 class EngineIoEcho(SocketServer):
     """The sockets of the Engine.IO suite, which speaks no Socket.IO."""
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:  # noqa: ARG002 -- the host's
         socket.in_use()
         socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 
@@ -109,6 +113,7 @@ async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
         SocketIoEcho(),
         limits=LIMITS,
         new_guard=lambda: FloodGuard(1000, 1000),
+        new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=get_log(),
         metrics=Metrics(),
     )

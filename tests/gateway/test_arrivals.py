@@ -30,6 +30,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
 from harness import virtual_time
 
@@ -109,7 +110,7 @@ def arrivals(parts: Parts) -> Arrivals:
         gateway_id="g1",
         records=ConnectionRecords(
             "secret",
-            Failures(get_log(), metrics),
+            Failures(get_log(), SampledLog(get_log(), SystemClock()), metrics),
             SystemClock(),
             metrics=metrics,
             log=get_log(),

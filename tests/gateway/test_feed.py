@@ -8,14 +8,16 @@ import pytest
 from pydantic_core import to_json
 
 from gateway.drivers import NOW, Background, ShortHistory
-from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, SEQUENCE, Feed
+from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.places import Position
+from harmonic_protocol import subjects
 from harmonic_protocol.internal import LoggedRecord, LogPart
 from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record, record_mark
 from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE
+from harmonic_runtime.bus.wire import REPEATED, STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import get_log
 
 LEFT = ParticipantLeft(universe_id="u", user_id="ann", timestamp=NOW, seq=1)
@@ -32,8 +34,17 @@ def record(position: int) -> Record:
 
 
 def republished(position: int, previous: int) -> Message:
-    headers = {SEQUENCE: str(position), PREVIOUS_SEQUENCE: str(previous)}
-    return Message("s", to_json(record(position).to_wire()), headers, "")
+    return Message("s", to_json(record(position).to_wire()), headers(position, previous), "")
+
+
+def headers(position: int, previous: int) -> dict[str, str]:
+    """What the broker and the owner say of a record that is republished."""
+    return {
+        EXPECTED_SEQUENCE: str(previous),
+        STORED_SUBJECT: subjects.log("u"),
+        STORED_SEQUENCE: str(position),
+        PREVIOUS_SEQUENCE: str(previous),
+    }
 
 
 def part(*positions: int, complete: bool = True) -> LogPart:
@@ -48,7 +59,7 @@ class Reader:
         self.delivered: list[int] = []
         self.offsets: list[str | None] = []
         self.notices: list[Notice] = []
-        self.losses = self.doubts = 0
+        self.losses = self.doubts = self.foreign = 0
         self.history, self.tasks = ShortHistory(), Background()
         self._news = asyncio.Event()
         self.feed = Feed(
@@ -56,6 +67,7 @@ class Reader:
             sink=self._take,
             on_lost=self._lose,
             on_doubt=self._doubt,
+            on_foreign=self._skip,
             history=cast("Any", self.history),
             tasks=cast("Any", self.tasks),
             log=get_log(),
@@ -75,6 +87,9 @@ class Reader:
 
     def _doubt(self) -> None:
         self.doubts += 1
+
+    def _skip(self) -> None:
+        self.foreign += 1
 
     def _lose(self) -> None:
         self.losses += 1
@@ -153,8 +168,8 @@ async def test_after_its_end_nothing_is_delivered(reader: Reader) -> None:
 
 def another(position: int, previous: int) -> Message:
     """A record of another history at a position."""
-    headers = {SEQUENCE: str(position), PREVIOUS_SEQUENCE: str(previous)}
-    return Message("s", to_json(record(position * 100).to_wire()), headers, "")
+    payload = to_json(record(position * 100).to_wire())
+    return Message("s", payload, headers(position, previous), "")
 
 
 async def test_another_record_at_the_last_position_shows_a_log_that_was_turned_back(
@@ -203,3 +218,28 @@ async def test_what_is_missing_is_asked_for_after_the_very_record(reader: Reader
     reader.feed.hear(republished(10, 9))
     await reader.has(6, 7, 8, 9, 10)
     assert reader.history.named == [("", record_mark("r5")), ("r8", record_mark("r8"))]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [{REPEATED: STORED_SUBJECT}, {EXPECTED_SEQUENCE: None}],
+    ids=["an answer of the broker", "not placed by an owner"],
+)
+async def test_what_no_owner_has_stored_takes_a_position_and_says_nothing(
+    reader: Reader, foreign: dict[str, str | None]
+) -> None:
+    reader.feed.begin(5)
+    genuine = republished(6, 5)
+    said = {name: value for name, value in {**genuine.headers, **foreign}.items() if value}
+    reader.feed.hear(Message("s", b"not even JSON", said, ""))
+    reader.feed.hear(republished(7, 6))
+    assert (reader.delivered, reader.foreign) == ([6, 7], 1)
+    assert reader.offsets == [f"u:7:{record_mark('r7')}"]
+
+
+async def test_what_is_stored_elsewhere_is_no_record_at_all(reader: Reader) -> None:
+    reader.feed.begin(5)
+    genuine = republished(6, 5)
+    for other in ({**genuine.headers, STORED_SUBJECT: "hu.session.a.b"}, {}):
+        reader.feed.hear(Message("s", genuine.payload, other, ""))
+    assert (reader.delivered, reader.foreign) == ([], 2)

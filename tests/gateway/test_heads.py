@@ -1,12 +1,13 @@
 """Finding out what was missed in silence: which owner is asked about which universes, and when."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 
 from gateway.drivers import ScriptedOwners, as_owners
+from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.heads import UNIVERSES_PER_QUESTION, HeadWatch
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import CompareHeads, Heads
@@ -25,7 +26,6 @@ class Followed:
         self.known: dict[str, int] = {}
         self.expected: list[tuple[str, int]] = []
         self.turned: list[str] = []
-        self.known_marks: dict[str, int] = {}
         self.doubtful: set[str] = set()
 
     def positions(self) -> dict[str, int]:
@@ -33,9 +33,6 @@ class Followed:
 
     def expect(self, universe_id: str, position: int) -> None:
         self.expected.append((universe_id, position))
-
-    def marks(self, universe_ids: Iterable[str]) -> dict[str, int]:
-        return {each: self.known_marks[each] for each in universe_ids if each in self.known_marks}
 
     def take_doubtful(self) -> set[str]:
         doubtful, self.doubtful = self.doubtful, set()
@@ -142,8 +139,7 @@ async def test_another_owner_is_asked_about_the_universes_that_were_given_to_it(
 
 
 async def test_what_is_in_doubt_is_asked_about_with_the_record_that_is_known(watch: Watch) -> None:
-    watch.rooms.known = {"u1": 5, "u2": 6}
-    watch.rooms.known_marks = {"u1": 123_456}
+    watch.rooms.known = {"u1": Position(5, 123_456), "u2": 6}
     watch.rooms.doubtful = {"u1"}
     watch.heads.look_at_owners()
     asked = await watch.is_asked(Reply(result=Heads(heads={}, turned_back=("u1",)).to_wire()))

@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.sockets import (
     Connection,
     Ended,
@@ -79,6 +80,9 @@ class Pieces:
     def abandoned(self, connection: Connection) -> None:
         """Nothing was begun."""
 
+    def exhausted(self, connection: Connection) -> None:
+        """Nobody is refused."""
+
     def pinged(self, connection: Connection) -> None:
         """Nobody comes back."""
 
@@ -103,6 +107,7 @@ async def serve(port: int) -> None:
             **limits,
         ),
         new_guard=lambda: FloodGuard(1000, 1000),
+        new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=get_log(),
         metrics=Metrics(),
     )

@@ -57,6 +57,13 @@ def test_a_whole_log_continues_every_state_that_it_had(known: int) -> None:
     assert continued(without_id, log.since(start)) is not None
 
 
+def test_what_follows_is_whole_and_of_the_same_coverage() -> None:
+    known = Loaded(None, 4, Coverage(3, (2,)), "lost", is_damaged=True)
+    universe = open_universe().now
+    assert known.then(universe, 6, "new") == Loaded(universe, 6, known.coverage, "new")
+    assert known.then(None, 6) == Loaded(None, 6, known.coverage, "", is_damaged=False)
+
+
 def test_from_nothing_a_log_is_read_from_its_creation() -> None:
     log = Log().changes(2)
     assert continued(Loaded(None, 0), log.records) == log.states[-1]

@@ -18,7 +18,7 @@ from harmonic_state.quotas import CREATED_WITHIN_S, Quotas, too_many
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harness.broker import Broker, connected, count
-from state_service.builders import created
+from state_service.builders import created, skipped_messages
 from state_service.conftest import OpenJournal
 
 MOST = 3
@@ -54,6 +54,7 @@ async def replica(bus: Bus, journal: Journal) -> AsyncIterator[Replica]:
             clock=clock,
             tasks=tasks,
             metrics=metrics,
+            skipped=skipped_messages(metrics),
         )
         quotas.clock, quotas.metrics = clock, metrics
         yield quotas

@@ -58,6 +58,7 @@ class GatewayApplication:
         session: Session = connection.session
         self._sessions[connection.id] = session
         prepared = self._arrivals.connected(connection)
+        self._intake.begin(session)
         self._greeting.send(session, prepared.report)
         self._recovery.complete(session, prepared)
         self._tokens.begin(session)
@@ -65,6 +66,10 @@ class GatewayApplication:
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
         self._arrivals.abandoned(connection)
+
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed."""
+        self._intake.exhausted(connection.session)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""

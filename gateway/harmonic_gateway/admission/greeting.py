@@ -4,7 +4,7 @@ from harmonic_gateway.delivery.frames import encode_event
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
 from harmonic_protocol.messages.connection import ConnectSuccess, Limits, RecoveryReport
 from harmonic_protocol.messages.declaration import (
     MAX_MESSAGE_BYTES,
@@ -14,13 +14,6 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.process.clock import Clock, timestamp
-
-#: The commands that may take more bytes than others.
-_LARGER = {
-    name: command.spec.max_bytes
-    for name, command in COMMANDS.items()
-    if command.spec.max_bytes > MAX_MESSAGE_BYTES
-}
 
 
 class Greeting:
@@ -55,7 +48,7 @@ class Greeting:
 
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
-            larger_message_bytes=_LARGER,
+            larger_message_bytes=dict(LARGER_MESSAGES_BYTES),
             message_depth=MAX_MESSAGE_DEPTH,
             connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,

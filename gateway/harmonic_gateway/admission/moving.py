@@ -97,6 +97,7 @@ class ClientMover:
         """Go on with the client, which is connected here now."""
         session: Session = connection.session
         self._sessions[connection.id] = session
+        self._intake.begin(session)
         self._moves.complete(session, self._moving.pop(connection))
         self._tokens.go_on(session)
         if not self._crowding.take_in(session):

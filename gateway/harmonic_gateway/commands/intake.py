@@ -9,6 +9,7 @@ from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowance, limited
+from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
 from harmonic_protocol.catalogue import COMMANDS, SIGNALS
@@ -20,6 +21,12 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
 
 _MAX_ECHOED_CHARACTERS = 64
+_REFUSED_ON_AND_ON = refused(
+    Code.RATE_LIMITED,
+    "So many messages were refused that the connection is closed",
+    reason=Reason.REFUSALS,
+    retryAfterMs=1000,
+)
 
 
 class Intake:
@@ -38,7 +45,9 @@ class Intake:
         metrics: Metrics,
         limits: MailboxLimits,
         flood: Allowance,
+        budgets: UserBudgets,
     ) -> None:
+        self._budgets = budgets
         self._flood = flood
         self._worker = worker
         self._standing = standing
@@ -49,6 +58,14 @@ class Intake:
         self._large = metrics.counter(table.LARGE_MESSAGES)
         self._full = metrics.counter(table.COMMAND_QUEUE_REFUSALS)
         self._floods = metrics.counter(table.FLOOD_REFUSALS)
+
+    def begin(self, session: Session) -> None:
+        """A client is connected: its user pays for what its messages cost."""
+        session.connection.charge_to(self._budgets.of(session.identity.user_id))
+
+    def exhausted(self, session: Session) -> None:
+        """Tell a client why it is closed now."""
+        self._answers.refused(session.connection, None, _REFUSED_ON_AND_ON)
 
     def take(self, session: Session, event: Received) -> None:
         """Take an event of a client."""
@@ -61,7 +78,7 @@ class Intake:
             self._floods.inc()
             self._refuse(connection, event, over)
             return
-        command = read_command(event.name, event.args, event.size_bytes)
+        command = read_command(event.name, event.args, event.size_bytes, wide=event.wide)
         refusal = self._standing.refusal(session.identity)
         if refusal is not None and not isinstance(command, RefreshToken):
             self._refuse(connection, event, refusal)

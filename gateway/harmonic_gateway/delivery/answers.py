@@ -53,6 +53,8 @@ class Answers:
             refusal,
             error_id=error_id,
             universe_id=universe_id,
+            # What fails on this side is not counted against the client.
+            in_full=refusal.code is Code.INTERNAL_ERROR or connection.count_refusal(),
             command=name,
             connection=connection.id,
         )

@@ -22,9 +22,11 @@ from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_recor
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol import subjects
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.reading import is_republished
+from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -33,7 +35,6 @@ OVERDUE_S = 0.3
 #: Pauses between two attempts to fetch what is missing.
 RETRY_S = 0.5
 
-SEQUENCE = "Nats-Sequence"
 PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
 
 Sink = Callable[[int, list[Frame], list[Notice]], None]
@@ -45,7 +46,8 @@ class Feed:
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
     ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere,
     and ``on_doubt`` where a record was heard at a position that is passed: it came late, or the
-    log was turned back, which its owner knows.
+    log was turned back, which its owner knows. ``on_foreign`` is called for each message that no
+    owner has stored: it counts for nothing but its position.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Feed:
         sink: Sink,
         on_lost: Callable[[], None],
         on_doubt: Callable[[], None],
+        on_foreign: Callable[[], None],
         history: History,
         tasks: Tasks,
         log: BoundLogger,
@@ -63,6 +66,8 @@ class Feed:
         self._sink = sink
         self._on_lost = on_lost
         self._on_doubt = on_doubt
+        self._on_foreign = on_foreign
+        self._log_subject = subjects.log(universe_id)
         self._history = history
         self._tasks = tasks
         self._log = log
@@ -90,11 +95,16 @@ class Feed:
 
     def hear(self, message: Message) -> None:
         """Take a republished record."""
-        heard = Heard(
-            int(message.headers[SEQUENCE]),
-            int(message.headers[PREVIOUS_SEQUENCE]),
-            read_record(message.payload),
-        )
+        headers = message.headers
+        if is_republished(headers, self._log_subject):
+            delivery = read_record(message.payload)
+        else:
+            self._on_foreign()
+            if headers.get(STORED_SUBJECT) != self._log_subject:
+                # It is in no log.
+                return
+            delivery = RecordDelivery([], [])
+        heard = Heard(int(headers[STORED_SEQUENCE]), int(headers[PREVIOUS_SEQUENCE]), delivery)
         if self._chain.position is not None and heard.position <= self._last[0]:
             self._hear_again(heard)
         elif self._chain.position is not None and heard.delivery.loses_history:
@@ -117,11 +127,6 @@ class Feed:
         """The log has lost records that were delivered, or others that were due."""
         self._chain.trimmed()
         self.go_on()
-
-    @property
-    def mark(self) -> int | None:
-        """The mark of the record that was delivered last, if it is known."""
-        return mark_of(self._last[0])
 
     def expect(self, position: int) -> None:
         """An owner spoke of ``position``: fetch it if it does not come by itself.

@@ -87,7 +87,11 @@ class Revocations:
                 limit=READ_BATCH,
             )
             for stored in part:
-                self._note(stored.subject, stored.payload)
+                if stored.is_answer:
+                    # No operator has said it: the broker's answers go wherever a request names.
+                    self._skip("revocation_foreign", stored.subject)
+                else:
+                    self._note(stored.subject, stored.payload)
                 self._next_sequence = stored.sequence + 1
             if len(part) < READ_BATCH:
                 self._loaded.set()
@@ -101,13 +105,16 @@ class Revocations:
             at_s = float(json.loads(payload)["at"])
         except (ValueError, TypeError, KeyError, RecursionError):
             # The others are good all the same.
-            self._malformed.inc()
-            self._log.error("revocation_malformed", subject=subject)
+            self._skip("revocation_malformed", subject)
             return
         if self._revoked_s.get(subject, 0.0) < at_s:
             self._revoked_s[subject] = at_s
             for listener in self._listeners:
                 listener()
+
+    def _skip(self, event: str, subject: str) -> None:
+        self._malformed.inc()
+        self._log.error(event, subject=subject)
 
 
 async def revoke(streams: Streams, subject: str, at_s: float, timeout_s: float) -> None:

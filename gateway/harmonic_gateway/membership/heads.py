@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.summaries import marks
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompareHeads, Heads
@@ -109,7 +110,7 @@ class HeadWatch:
 
     async def _ask(self, owner: str, positions: dict[str, int]) -> bool:
         self._questions.inc()
-        request = CompareHeads(positions=positions, owner=owner, marks=self._rooms.marks(positions))
+        request = CompareHeads(positions=positions, owner=owner, marks=marks(positions))
         key = next(iter(positions))
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:

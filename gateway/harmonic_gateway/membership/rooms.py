@@ -4,7 +4,7 @@ Who is a member, and what it is due, the memberships say; here frames are sent, 
 and left. Whatever ends a membership goes through here, so that no log is followed for nobody.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harmonic_gateway import metrics as table
@@ -55,8 +55,10 @@ class Rooms:
         self._log = log
         self._followed: dict[str, Following] = {}
         self._doubtful: set[str] = set()
+        self._told_foreign: set[str] = set()
         self._delivered = metrics.counter(table.DELIVERIES)
         self._lost = metrics.counter(table.ROOMS_LOST)
+        self._foreign = metrics.counter(table.FOREIGN_RECORDS)
         metrics.gauge_from(table.ROOMS, lambda: len(memberships))
 
     async def follow(self, universe_id: str) -> None:
@@ -136,13 +138,6 @@ class Rooms:
         doubtful, self._doubtful = self._doubtful, set()
         return doubtful
 
-    def marks(self, universe_ids: Iterable[str]) -> dict[str, int]:
-        """The marks of the records that were delivered last, as far as they are known."""
-        feeds = (
-            (each, self._followed[each].feed) for each in universe_ids if each in self._followed
-        )
-        return {each: feed.mark for each, feed in feeds if feed.mark is not None}
-
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, position, frames, notices)
@@ -152,21 +147,28 @@ class Rooms:
             sink=sink,
             on_lost=lambda: self._lose(universe_id),
             on_doubt=lambda: self._doubtful.add(universe_id),
+            on_foreign=lambda: self._skip_foreign(universe_id),
             history=self._history,
             tasks=self._tasks,
             log=self._log,
         )
 
+    def _skip_foreign(self, universe_id: str) -> None:
+        self._foreign.inc()
+        if universe_id in self._followed and universe_id not in self._told_foreign:
+            self._told_foreign.add(universe_id)
+            self._log.error("record_foreign", universe=universe_id)
+
     async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
             self._on_signal(universe_id, message)
 
-        handlers = {
-            subjects.live(universe_id): followed.feed.hear,
-            subjects.signal(universe_id): signal,
-        }
-        for subject, handler in handlers.items():
-            subscription = await self._bus.subscribe(subject, handler)
+        interests = (
+            (subjects.live(universe_id), followed.feed.hear, True),
+            (subjects.signal(universe_id), signal, False),
+        )
+        for subject, handler, republished in interests:
+            subscription = await self._bus.subscribe(subject, handler, republished=republished)
             if self._followed.get(universe_id) is followed:
                 followed.subscriptions.append(subscription)
             else:
@@ -208,6 +210,7 @@ class Rooms:
 
     def _leave(self, universe_id: str) -> None:
         followed = self._followed.pop(universe_id, None)
+        self._told_foreign.discard(universe_id)
         if followed is not None:
             followed.feed.close()
             self._tasks.start(_unsubscribe(followed), name="leave log")

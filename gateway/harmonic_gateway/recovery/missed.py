@@ -8,7 +8,7 @@ from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import frames_of
 from harmonic_gateway.delivery.frames import deliver, encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
-from harmonic_gateway.delivery.places import Place, Position
+from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
@@ -110,7 +110,7 @@ class MissedReader:
                 if part.records:
                     # What follows them is verified by the record that was read last.
                     after, inclusive = part.records[-1].position, False
-                    mark = record_mark(part.records[-1].record.id)
+                    mark = mark_of(Position.of_record(after, part.records[-1].record.id))
                 if after >= position or (part.complete and not part.records):
                     break
                 if len(found) > MAX_MISSED_RECORDS:

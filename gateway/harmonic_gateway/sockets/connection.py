@@ -32,13 +32,15 @@ class Handshake:
 class Received:
     """An event of a client.
 
-    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read.
+    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read; or
+    too ``wide``, with more values than any event has.
     """
 
     name: str
     args: tuple[object, ...] | None
     ack_id: int | None
     size_bytes: int
+    wide: bool = False
 
 
 class ConnectRefused(Exception):
@@ -134,6 +136,14 @@ class Connection:
         """
         return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
+    def charge_to(self, budget: object) -> None:
+        """From now on, charge what the client's messages cost to this budget as well."""
+        self._socket.pace.charge_to(budget)
+
+    def count_refusal(self) -> bool:
+        """Count a refused message; whether it is to have a line of its own in the log."""
+        return self._socket.pace.refused(asyncio.get_running_loop().time())
+
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace, if the client is connected to it."""
         if self.stage is _CONNECTED:
@@ -192,6 +202,9 @@ class Application(Protocol):
 
     def disconnected(self, connection: Connection, ended: Ended) -> None:
         """The client is gone. Called once for each that was connected."""
+
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed after this call."""
 
     def pinged(self, connection: Connection) -> None:
         """A heartbeat is on its way to the client, after all that was sent before."""

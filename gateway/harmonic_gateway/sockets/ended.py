@@ -33,6 +33,8 @@ class EndReason(StrEnum):
     """the client read nothing of what waited for it"""
     MALFORMED = "malformed"
     """the client did not speak the protocol"""
+    REFUSALS = "refusals"
+    """the client's messages were refused again and again"""
     CLOSED_HERE = "closed_here"
     """the gateway closed it: its token ended, or its client has to begin anew or came back"""
     DRAINING = "draining"

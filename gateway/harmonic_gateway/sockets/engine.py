@@ -17,17 +17,22 @@ from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
+    BYTE_COST_S,
     HANDSHAKE_TIMEOUT_S,
     LINGER_S,
+    PACKET_COST_S,
     PROBED_POLL_S,
+    REQUEST_COST_S,
+    ReadingPace,
     SocketLimits,
 )
-from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
+from harmonic_gateway.sockets.outbox import Outbox
 from harmonic_gateway.sockets.polling import (
     PollAnswer,
     answer,
     packets_of,
 )
+from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
@@ -35,11 +40,13 @@ from harmonic_gateway.sockets.websocket import WebSocket, close_code
 #: whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
+POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
+_CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -48,8 +55,15 @@ class EngineHost(Protocol):
 
     limits: SocketLimits
 
-    async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
-        """A client sent a message; raises ``ValueError`` for one that is malformed."""
+    @property
+    def tally(self) -> Tally:
+        """Who counts."""
+
+    async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
+        """A client sent a message; raises ``ValueError`` for one that is malformed.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
         """The session is over; called once."""
@@ -57,17 +71,8 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-
-    def overflowed(self) -> None:
-        """A client is closed: more waits for it than may."""
-
-    def stalled(self) -> None:
-        """A client is closed: it does not read."""
-
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+    def exhausted(self, socket: "EngineSocket") -> None:
+        """So many messages of a client were refused that it is closed."""
 
     def moved(self, socket: "EngineSocket") -> None:
         """The session goes on at another gateway, and is over here; called once."""
@@ -93,17 +98,27 @@ class EngineSocket:
         "headers",
         "heartbeat",
         "outbox",
+        "pace",
         "query",
         "sid",
+        "slow_until_s",
         "transport",
         "upper",
         "why",
     )
 
     def __init__(
-        self, host: EngineHost, sid: str, headers: Mapping[str, str], query: Mapping[str, str]
+        self,
+        host: EngineHost,
+        sid: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        pace: ReadingPace,
     ) -> None:
         self._host = host
+        self.pace = pace
+        #: Until when the client is not read, or was not.
+        self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
         self.headers = headers
@@ -112,7 +127,7 @@ class EngineSocket:
         self.upper: Any = None
         self.why: EndReason | None = None
         limits = host.limits
-        reports = _Reports(self, host)
+        reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
         self._deadline: asyncio.TimerHandle | None = None
@@ -188,8 +203,9 @@ class EngineSocket:
         if self.take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
         try:
+            self._charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data)
+                await self._packet(kind, data, len(data) * BYTE_COST_S)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -239,17 +255,24 @@ class EngineSocket:
         self.outbox.send(opening)
         return await self.listen(websocket)
 
-    async def listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
+    async def listen(self, websocket: WebSocket) -> web.StreamResponse:
         """Take what comes over the session's WebSocket, until that ends."""
         self.transport = "websocket"
         code: int | None = None
         try:
             while self._state not in OVER:
                 message = await websocket.receive()
+                cost_s = websocket.take_cost_s()
                 if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:])
+                    await self._packet(int(message.data[0]), message.data[1:], cost_s)
                 elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data)
+                    await self._packet(MESSAGE, message.data, cost_s)
+                elif message.type in _CONTROL:
+                    if message.type is WSMsgType.PING:
+                        await websocket.pong(message.data)
+                    self._charge(cost_s + PACKET_COST_S)
+                    if self.pace.is_behind:
+                        await self._slow_down()
                 else:
                     code = close_code(message)
                     break
@@ -263,49 +286,33 @@ class EngineSocket:
             self.take(Input.WEBSOCKET_ENDED, code)
         return websocket
 
-    async def _packet(self, kind: int, data: str | bytes) -> None:
+    async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data)
+            await self._host.said(self, data, cost_s)
         elif do is _COUNT_PONG:
+            if not self.heartbeat.in_doubt:
+                self._charge(cost_s + PACKET_COST_S)
             self.heartbeat.pong()
         elif do is Do.REFUSE_PACKET:
             raise ValueError("unexpected packet")
+        if self.pace.is_behind:
+            await self._slow_down()
 
+    def _charge(self, cost_s: float) -> None:
+        """Charge the client for what no message of its comes of."""
+        self.pace.took(cost_s, asyncio.get_running_loop().time())
 
-class _Reports:
-    """What a session's parts report: to the host, and to the session what ends it."""
-
-    __slots__ = ("_host", "_socket")
-
-    def __init__(self, socket: EngineSocket, host: EngineHost) -> None:
-        self._socket = socket
-        self._host = host
-
-    def ping(self) -> None:
-        self._socket.outbox.send(PING_FRAME)
-        self._host.pinged(self._socket)
-
-    def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        return self._socket.outbox.ping_pending_until_s(timeout_s)
-
-    def answered(self) -> None:
-        self._host.ponged(self._socket)
-
-    def unanswered(self) -> None:
-        self._host.heartbeat_missed()
-        self._socket.why = EndReason.PING_TIMEOUT
-        self._socket.give_up()
-
-    def spared(self, events: int, signals: int) -> None:
-        self._host.spared(events, signals)
-
-    def overflowed(self) -> None:
-        self._host.overflowed()
-        self._socket.why = EndReason.OVERFLOW
-        self._socket.give_up()
-
-    def stalled(self) -> None:
-        self._host.stalled()
-        self._socket.why = EndReason.STALLED
-        self._socket.give_up()
+    async def _slow_down(self) -> None:
+        """Wait until the client's next message may be read, or close the client."""
+        if self.pace.is_spent:
+            # What it said before it was shut may still be refused.
+            if self.would(Input.SHUT) is not Do.NOTHING:
+                self._host.exhausted(self)
+            return
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self.pace.wait_s(now_s)
+        if wait_s:
+            self.slow_until_s = now_s + wait_s
+            self._host.tally.slowed(wait_s)
+            await asyncio.sleep(wait_s)

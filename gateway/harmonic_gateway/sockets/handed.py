@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The headers of a handshake that are asked for later, too.
-HANDED_HEADERS = ("Authorization", "Origin", "Sec-WebSocket-Extensions", "User-Agent")
-
 
 @dataclass(frozen=True, slots=True)
 class HandedHeartbeat:
@@ -36,8 +33,8 @@ class HandedConnection:
 class HandedSession:
     """A session: its handshake, and the packets that wait for its client.
 
-    A session that was ``shut`` has nothing more: it is to be closed once these are sent. ``busy_s``
-    is for how long its flood guard is still filled.
+    A session that was ``shut`` has nothing more: it is to be closed once these are sent. What its
+    client has sent, and cost, still counts for ``busy_s`` and ``cost_s``.
     """
 
     headers: Mapping[str, str]
@@ -47,4 +44,5 @@ class HandedSession:
     shut: bool = False
     has_asked: bool = False
     busy_s: float = 0.0
+    cost_s: float = 0.0
     connections: list[HandedConnection] = field(default_factory=list)

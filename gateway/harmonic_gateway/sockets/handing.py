@@ -5,7 +5,7 @@ import asyncio
 from aiohttp.abc import AbstractStreamWriter
 
 from harmonic_gateway.sockets.engine import EngineSocket
-from harmonic_gateway.sockets.handed import HANDED_HEADERS, HandedSession
+from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.limits import MAX_HANDED_BYTES
 from harmonic_gateway.sockets.polling import encoded_packets, text_of
 from harmonic_gateway.sockets.steps import Do, Input
@@ -16,17 +16,15 @@ def hand_over(socket: EngineSocket) -> HandedSession | None:
 
     ``None`` where its client has not gone over elsewhere, or where too much waits for it.
     """
-    waiting = socket.outbox.waiting()
-    if sum(len(encoded.raw) for encoded in waiting) > MAX_HANDED_BYTES:
-        socket.give_up()
-        return None
-    headers = {name: socket.headers[name] for name in HANDED_HEADERS if name in socket.headers}
-    packets = text_of(waiting).decode()
-    heartbeat = socket.heartbeat.hand_over()
     if socket.would(Input.HAND_OVER) is Do.REFUSE_REQUEST:
         return None
+    if socket.outbox.backlog_bytes > MAX_HANDED_BYTES:
+        socket.give_up()
+        return None
+    packets = text_of(socket.outbox.take(whole=True)).decode()
+    heartbeat = socket.heartbeat.hand_over()
     is_shut = socket.take(Input.HAND_OVER) is not Do.FREEZE
-    return HandedSession(headers, dict(socket.query), packets, heartbeat, is_shut)
+    return HandedSession(dict(socket.headers), dict(socket.query), packets, heartbeat, is_shut)
 
 
 def go_on(

@@ -15,6 +15,9 @@ class Beating(Protocol):
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         """Until when a ping that has not left yet may wait; ``None`` where it has left."""
 
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        """Until when an answer may wait on this side, which reads its client slowly."""
+
     def answered(self) -> None:
         """The latest ping was answered, after ``round_trip_ms``."""
 
@@ -114,9 +117,10 @@ class Heartbeat:
             pause_s = max(self._interval_s - self._timeout_s, 0)
             self._timer = self._loop.call_later(pause_s, self._beat)
             return
-        # A client that is behind but reads on has yet to come to the ping.
-        until_s = self._beating.ping_pending_until_s(self._timeout_s)
-        if until_s is not None and until_s > self._loop.time():
+        # A client that is behind but reads on has yet to come to the ping; or its answer waits.
+        pending_until_s = self._beating.ping_pending_until_s(self._timeout_s) or 0.0
+        until_s = max(pending_until_s, self._beating.answer_waits_until_s(self._timeout_s))
+        if until_s > self._loop.time():
             self._timer = self._loop.call_at(until_s, self._check)
         else:
             self._beating.unanswered()

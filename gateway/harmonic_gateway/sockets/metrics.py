@@ -22,6 +22,11 @@ DISCONNECTS = CounterSpec(
     OperatorQuestion.CONNECT,
     labelled(reason=[reason.value for reason in EndReason]),
 )
+READING_SLOWED = CounterSpec(
+    "reading_slowed_seconds",
+    "time that clients' messages were read later, for what those before them cost",
+    OperatorQuestion.CLIENTS,
+)
 SEND_QUEUE_BYTES = GaugeSpec(
     "send_queue_bytes",
     "bytes that wait for clients that are behind, or poll",

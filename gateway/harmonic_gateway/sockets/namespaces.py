@@ -5,6 +5,7 @@ The driver of the table in ``stages``.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -34,6 +35,7 @@ from harmonic_gateway.sockets.limits import (
     CONNECT_COUNTS,
     MAX_TRANSPORT_BYTES,
     Guard,
+    SocketLimits,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
 from harmonic_gateway.sockets.stages import Effect, NamespaceEvent, Stage, follow
@@ -61,7 +63,7 @@ class Namespaces:
         "_counters",
         "_guard",
         "_has_asked",
-        "_max_message_bytes",
+        "_limits",
         "_partial",
         "_socket",
         "connections",
@@ -73,23 +75,30 @@ class Namespaces:
         application: Application,
         *,
         guard: Guard,
-        max_message_bytes: int,
+        limits: SocketLimits,
         counters: Counters,
     ) -> None:
         self._socket = socket
         self._application = application
         self._guard = guard
-        self._max_message_bytes = max_message_bytes
+        self._limits = limits
         self._counters = counters
         self._has_asked = False
         self._partial: Incoming | None = None
         self.connections: dict[str, Connection] = {}
 
-    async def said(self, message: str | bytes) -> None:
-        """Take what the client says; raise :class:`Malformed` if it makes no sense."""
+    async def said(self, message: str | bytes, cost_s: float) -> None:
+        """Take what the client says; raise :class:`Malformed` if it makes no sense.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
+        began_s = time.thread_time()
         packet = self._read(message)
-        if packet is not None:
-            await self._follow(packet)
+        asks = packet is not None and self._follow(packet)
+        now_s = asyncio.get_running_loop().time()
+        self._socket.pace.took(cost_s + time.thread_time() - began_s, now_s)
+        if packet is not None and asks:
+            await self._connect(packet)
 
     def end(self, namespace: str, ended: Ended) -> None:
         """A connection is over, whatever its client says."""
@@ -116,8 +125,14 @@ class Namespaces:
             kept = mover.hand_over(connection)
             known = (connection.id, connection.namespace, connection.pid, connection.elsewhere)
             handed.append(HandedConnection(*known, kept))
-        busy_s = self._guard.busy_s(asyncio.get_running_loop().time())
-        return replace(session, has_asked=self._has_asked, busy_s=busy_s, connections=handed)
+        now_s = asyncio.get_running_loop().time()
+        return replace(
+            session,
+            has_asked=self._has_asked,
+            busy_s=self._guard.busy_s(now_s),
+            cost_s=self._socket.pace.busy_s(now_s),
+            connections=handed,
+        )
 
     def moved(self) -> None:
         """Another gateway has all that is connected over the session."""
@@ -127,7 +142,9 @@ class Namespaces:
     def take_over(self, session: HandedSession) -> list[tuple[Connection, HandedConnection]]:
         """The connections of a session that is being taken over, each to be let in."""
         self._has_asked = session.has_asked
-        self._guard.go_on(asyncio.get_running_loop().time(), session.busy_s)
+        now_s = asyncio.get_running_loop().time()
+        self._guard.go_on(now_s, session.busy_s)
+        self._socket.pace.go_on(now_s, session.cost_s)
         taken = []
         for handed in session.connections:
             connection = Connection(handed.id, handed.namespace, self._socket, self._guard)
@@ -152,7 +169,8 @@ class Namespaces:
         if isinstance(message, str):
             if partial is not None:
                 raise Malformed("an attachment is missing")
-            packet = Incoming(message, self._max_message_bytes)
+            limits = self._limits
+            packet = Incoming(message, limits.max_message_bytes, limits.larger_messages_bytes)
             if not packet.complete:
                 self._partial = packet
                 loop = asyncio.get_running_loop()
@@ -175,16 +193,18 @@ class Namespaces:
             self._socket.why = EndReason.MALFORMED
             self._socket.shut()
 
-    async def _follow(self, packet: Incoming) -> None:
+    def _follow(self, packet: Incoming) -> bool:
+        """Do what a packet asks for at once; whether the application has to be asked."""
         event = _EVENTS.get(packet.kind, NamespaceEvent.ACK)
         connection = self.connections.get(packet.namespace)
         match self._step(packet.namespace, event, Ended.GOODBYE):
             case Effect.ASK:
-                await self._connect(packet)
+                return True
             case Effect.RECEIVE if connection is not None:
                 self._application.receive(connection, packet.event())
             case Effect.MALFORMED:
                 raise Malformed("a packet that does not fit its namespace")
+        return False
 
     def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
         """Let a connection go on to its next stage, and report its end if that is one."""

@@ -12,13 +12,20 @@ import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended, EndReason
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedSession
-from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
+from harmonic_gateway.sockets.limits import (
+    LINGER_S,
+    MAX_TRANSPORT_BYTES,
+    Guard,
+    ReadingPace,
+    SocketLimits,
+)
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
@@ -68,8 +75,11 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
+        headers.forget(environ)
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(sid, request.headers, request.query)
+        socket = self.sockets[sid] = self._new_session(
+            sid, headers.kept(request.headers), request.query
+        )
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -98,17 +108,19 @@ class SocketServer:
         *,
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
+        new_pace: Callable[[], ReadingPace],
         log: BoundLogger,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
         self._application = application
         self._new_guard = new_guard
+        self._new_pace = new_pace
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, self._engine.sockets)
+        self.tally = Counters(metrics, self._engine.sockets)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
@@ -140,7 +152,7 @@ class SocketServer:
         sid = request.query.get("sid")
         if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
-            self._counters.turned_away.inc()
+            self.tally.turned_away.inc()
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
@@ -177,20 +189,20 @@ class SocketServer:
     def _new_session(
         self, sid: str, headers: Mapping[str, str], query: Mapping[str, str]
     ) -> EngineSocket:
-        socket = EngineSocket(self, sid, headers, query)
+        socket = EngineSocket(self, sid, headers, query, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
             guard=self._new_guard(),
-            max_message_bytes=self.limits.max_message_bytes,
-            counters=self._counters,
+            limits=self.limits,
+            counters=self.tally,
         )
         return socket
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await socket.upper.said(message)
+            await socket.upper.said(message, cost_s)
         except Malformed:
             raise
         except Exception as error:
@@ -214,26 +226,15 @@ class SocketServer:
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
-        self._counters.malformed.inc()
+        self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-        self._counters.conflated.inc(events)
-        self._counters.dropped.inc(signals)
-
-    def overflowed(self) -> None:
-        """More waits for a client than may."""
-        self._counters.overflows.inc()
-
-    def stalled(self) -> None:
-        """A client that is behind does not read."""
-        self._counters.stalled.inc()
-
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
-        self._counters.missed.inc()
+    def exhausted(self, socket: EngineSocket) -> None:
+        """So many messages of a client were refused that it is closed."""
+        socket.why = EndReason.REFUSALS
+        socket.upper.tell(self._application.exhausted)
+        socket.shut(POLICY_CODE)
 
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
@@ -242,5 +243,5 @@ class SocketServer:
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
         if socket.heartbeat.round_trip_ms is not None:
-            self._counters.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
+            self.tally.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
         socket.upper.tell(self._application.ponged)

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import TypeAlias
 
-from harmonic_runtime.bus.wire import STATUS, Message
+from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
@@ -98,7 +98,10 @@ class Calls:
         call = self._calls.get(token)
         if call is None:
             return
-        nobody = not message.payload and message.headers.get(STATUS) == NO_RESPONDERS_STATUS
+        # A stored message may have any status line: it is no word of the broker's.
+        is_stored = STORED_SEQUENCE in message.headers
+        is_unheard = message.headers.get(STATUS) == NO_RESPONDERS_STATUS and not message.payload
+        nobody = is_unheard and not is_stored
         if nobody or not call.many:
             self.forget(token)
         if nobody:

@@ -39,10 +39,11 @@ _M, _H = b"MH"
 class Interest:
     """A subscription as nats-py keeps it, reduced to what subscribing anew needs.
 
-    ``handler`` gets its messages as long as it ``is_open``.
+    ``handler`` gets its messages as long as it ``is_open``. With ``republished``, they are what the
+    broker republishes of a stream.
     """
 
-    __slots__ = ("_queue", "_subject", "handler", "is_open", "sid")
+    __slots__ = ("_queue", "_subject", "handler", "is_open", "republished", "sid")
 
     # What nats-py looks at besides when it reconnects or closes: no limit, no task, no iterator.
     _max_msgs = 0
@@ -50,11 +51,14 @@ class Interest:
     _message_iterator = None
     _pending_next_msgs_calls = None
 
-    def __init__(self, sid: int, subject: str, queue: str, handler: Handler) -> None:
+    def __init__(
+        self, sid: int, subject: str, queue: str, handler: Handler, *, republished: bool = False
+    ) -> None:
         self.sid = sid
         self._subject = subject
         self._queue = queue
         self.handler = handler
+        self.republished = republished
         self.is_open = True
 
     @property

@@ -68,6 +68,11 @@ BUS_OUTBOUND_BYTES = GaugeSpec(
 BUS_DROPPED = CounterSpec(
     "bus_dropped_messages", "messages dropped on overflow", OperatorQuestion.BUS
 )
+BUS_ANSWERS_MISDIRECTED = CounterSpec(
+    "bus_answers_misdirected",
+    "answers of the broker to another's request that came to a subscription: dropped",
+    OperatorQuestion.ERRORS,
+)
 BUS_GAPS = CounterSpec(
     "bus_gaps", "times that messages were dropped, one or more in a row", OperatorQuestion.BUS
 )
