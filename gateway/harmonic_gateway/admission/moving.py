@@ -14,7 +14,7 @@ from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.moving import Move, RoomMoves
 from harmonic_gateway.sockets import Connection, ConnectUnavailable
-from harmonic_protocol.internal import HandedClient
+from harmonic_protocol.handed import HandedClient
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.process.clock import Clock
 

@@ -21,13 +21,8 @@ from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.internal import (
-    HandedRoom,
-    HandedSearch,
-    JoinResult,
-    ResumeRoom,
-    SavedRoom,
-)
+from harmonic_protocol.handed import HandedRoom, HandedSearch
+from harmonic_protocol.internal import JoinResult, ResumeRoom, SavedRoom
 from harmonic_protocol.log import MusicFailed
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.reasons import Reason
