@@ -26,9 +26,10 @@ SEED ?=
 PARTS ?=
 HALF ?= seen
 FROM ?=
+RUNGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate ladder lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -126,6 +127,9 @@ bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
 	@$(if $(PARTS),,PYTHONPATH=deploy/local:tests $(BIN)/python -m recovery.campaign $(SEED:%=--seed %))
+
+ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and repaired: RUNGS="1 2"
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m ladder $(RUNGS)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

@@ -113,6 +113,11 @@ TAKEOVERS = CounterSpec(
     OperatorQuestion.CONNECT,
     labelled(outcome=("moved", "failed")),
 )
+DEAD_TOKEN_REFUSALS = CounterSpec(
+    "dead_token_refusals",
+    "requests to open a session refused: their token was refused again and again",
+    OperatorQuestion.CONNECT,
+)
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",
     "connects refused: the user has enough connections here",

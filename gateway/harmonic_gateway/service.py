@@ -36,6 +36,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
@@ -258,6 +259,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ping_timeout_s=settings.ping_timeout_s,
             metrics=metrics,
         )
+        dead = DeadTokens()
         arrivals = Arrivals(
             standing=standing,
             crowding=crowding,
@@ -267,7 +269,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             departures=departures,
             gateway_id=gateway_id,
             records=ConnectionRecords(
-                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+                settings.recovery_secrets[0], failures, clock, dead=dead, metrics=metrics, log=log
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
@@ -322,7 +324,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             clock=clock,
         )
-        addresses = AddressGuard(settings, metrics, clock)
+        addresses = AddressGuard(settings, dead, metrics, clock)
         exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
         front = await open_front(
             sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics

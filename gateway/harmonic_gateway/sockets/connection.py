@@ -91,7 +91,7 @@ class Connection:
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
-        return Handshake(self._socket.headers, self._socket.query)
+        return Handshake(self._socket.begun.headers, self._socket.begun.query)
 
     @property
     def transport(self) -> str:

@@ -5,7 +5,7 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
@@ -14,11 +14,12 @@ from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_gateway.sockets.lateness import Expectation, LateClients
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
     BYTE_COST_S,
-    HANDSHAKE_TIMEOUT_S,
     LINGER_S,
     PACKET_COST_S,
     PROBED_POLL_S,
@@ -54,6 +55,7 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    late: LateClients
 
     @property
     def tally(self) -> Tally:
@@ -92,14 +94,13 @@ class EngineSocket:
     """
 
     __slots__ = (
-        "_deadline",
+        "_expectation",
         "_host",
         "_state",
-        "headers",
+        "begun",
         "heartbeat",
         "outbox",
         "pace",
-        "query",
         "sid",
         "slow_until_s",
         "transport",
@@ -111,8 +112,7 @@ class EngineSocket:
         self,
         host: EngineHost,
         sid: str,
-        headers: Mapping[str, str],
-        query: Mapping[str, str],
+        begun: Beginning,
         pace: ReadingPace,
     ) -> None:
         self._host = host
@@ -121,8 +121,7 @@ class EngineSocket:
         self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
-        self.headers = headers
-        self.query = query
+        self.begun = begun
         self.transport = "polling"
         self.upper: Any = None
         self.why: EndReason | None = None
@@ -130,7 +129,7 @@ class EngineSocket:
         reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._expectation = Expectation(host.late, begun.address, self.give_up)
         self.expect_use()
 
     @property
@@ -176,15 +175,12 @@ class EngineSocket:
 
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+        if self._state not in OVER:
+            self._expectation.begin()
 
     def in_use(self) -> None:
         """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._expectation.met()
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the session from this side, after all that was sent before."""
@@ -238,7 +234,7 @@ class EngineSocket:
             entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
         if not entries:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
+        return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
     async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
         """Be a WebSocket from the beginning, until it is closed."""

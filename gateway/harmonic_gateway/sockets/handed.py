@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harmonic_gateway.sockets.headers import Beginning
+
 
 @dataclass(frozen=True, slots=True)
 class HandedHeartbeat:
@@ -31,14 +33,13 @@ class HandedConnection:
 
 @dataclass(frozen=True, slots=True)
 class HandedSession:
-    """A session: its handshake, and the packets that wait for its client.
+    """A session: how it began, and the packets that wait for its client.
 
     A session that was ``shut`` has nothing more: it is to be closed once these are sent. What its
     client has sent, and cost, still counts for ``busy_s`` and ``cost_s``.
     """
 
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
+    begun: Beginning
     packets: str
     heartbeat: HandedHeartbeat
     shut: bool = False

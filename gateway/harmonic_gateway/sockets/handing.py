@@ -1,6 +1,7 @@
 """Sessions that go on at another gateway: taken apart there, put together here."""
 
 import asyncio
+from dataclasses import replace
 
 from aiohttp.abc import AbstractStreamWriter
 
@@ -23,8 +24,9 @@ def hand_over(socket: EngineSocket) -> HandedSession | None:
         return None
     packets = text_of(socket.outbox.take(whole=True)).decode()
     heartbeat = socket.heartbeat.hand_over()
+    begun = replace(socket.begun, query=dict(socket.begun.query))
     is_shut = socket.take(Input.HAND_OVER) is not Do.FREEZE
-    return HandedSession(dict(socket.headers), dict(socket.query), packets, heartbeat, is_shut)
+    return HandedSession(begun, packets, heartbeat, is_shut)
 
 
 def go_on(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -19,6 +19,7 @@ from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
     MAX_TRANSPORT_BYTES,
@@ -77,9 +78,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         request: web.Request = environ["aiohttp.request"]
         headers.forget(environ)
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(
-            sid, headers.kept(request.headers), request.query
-        )
+        socket = self.sockets[sid] = self._new_session(sid, headers.Beginning.of(request))
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -120,7 +119,8 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self.tally = Counters(metrics, self._engine.sockets)
+        self.late = LateClients(limits.late_per_address)
+        self.tally = Counters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
@@ -175,7 +175,7 @@ class SocketServer:
         """A session that is being taken over from another gateway; ``None`` while none is taken."""
         if self._draining or sid in self._engine.sockets:
             return None
-        socket = self._engine.sockets[sid] = self._new_session(sid, handed.headers, handed.query)
+        socket = self._engine.sockets[sid] = self._new_session(sid, handed.begun)
         return socket
 
     def not_now(self) -> str | None:
@@ -186,10 +186,8 @@ class SocketServer:
             else self._application.refuse_handshake()
         )
 
-    def _new_session(
-        self, sid: str, headers: Mapping[str, str], query: Mapping[str, str]
-    ) -> EngineSocket:
-        socket = EngineSocket(self, sid, headers, query, self._new_pace())
+    def _new_session(self, sid: str, begun: headers.Beginning) -> EngineSocket:
+        socket = EngineSocket(self, sid, begun, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
