@@ -40,6 +40,8 @@ class ConnectionRates:
         """Grant one command, or say when to send the next."""
         kind = self._kind(command)
         signals = self._signals() if issubclass(command, LiveSignal) else None
+        if kind is None and signals is None:
+            return None
         kib = math.ceil(size_bytes / KIB)
         wait_s = kind.look(now_s) if kind is not None else 0.0
         bytes_wait_s = signals.look(now_s, counts=kib) if signals is not None else 0.0

@@ -105,15 +105,18 @@ class MembershipIndex:
     def _aim(self, connection: Connection) -> None:
         """Have the offsets of a connection's events tell of all of its rooms."""
         placed = list(self._placed(connection))
+        is_several = len(placed) > 1
         for membership in placed:
             room = self._room_of(membership)
             if room is None or membership.stage is not Presence.PRESENT:
                 continue
-            if len(placed) > 1:
+            if is_several:
                 room.several.add(membership)
+                membership.elsewhere = self._elsewhere(membership)
             else:
                 room.several.discard(membership)
-            membership.elsewhere = self._elsewhere(membership)
+                # There is no other room to tell of.
+                membership.elsewhere = None if connection.elsewhere is None else ""
 
     def _placed(self, connection: Connection) -> Iterator[Membership]:
         for membership in self.of(connection).values():

@@ -159,8 +159,9 @@ class Connection:
         How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
-            for frame in frames:
-                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
+            with self._outbox.together():
+                for frame in frames:
+                    self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""

@@ -253,8 +253,9 @@ class Namespaces:
             known = {"pid": connection.pid} if connection.pid is not None else {}
             answer = {"sid": connection.id, **known}
             # What was missed follows only now: before, a client would not move its offset.
-            self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
-            self._application.connected(connection)
+            with self._socket.outbox.together():
+                self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
+                self._application.connected(connection)
 
     async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
         """The CONNECT_ERROR of a client that may not come in."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
-from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
+from harmonic_protocol.log import ConnectionJoined, ConnectionLeft, ConnectionModeChanged
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -14,6 +14,8 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, visible
 from harmonic_state.domain.universe import Seat, Universe
+
+_SEAT_EVENTS = (ConnectionJoined, ConnectionLeft, ConnectionModeChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,15 @@ def with_frames(
     after = fold(universe, events)
     if after is None or after.deleted:
         return events
-    before, now = universe.participants(), after.participants()
+    # Nobody else's presence changes by these, and a room may be large.
+    changed = [event.connection_id for event in hidden if isinstance(event, _SEAT_EVENTS)]
+    users = {
+        seat.user_id
+        for seats in (universe.connections, after.connections)
+        for name in changed
+        if (seat := seats.get(name)) is not None
+    }
+    before, now = universe.participants(users), after.participants(users)
     seq = after.seq
     for user_id in before:
         if user_id not in now:
