@@ -28,6 +28,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
+        *(Reason.KICKED, Reason.SWITCHED_OFF),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
@@ -105,6 +106,11 @@ REQUESTS_PASSED_ON = CounterSpec(
     "requests of other gateways' sessions; none where a proxy routes by the session id",
     OperatorQuestion.CONNECT,
     labelled(outcome=("answered", "unknown", "lost")),
+)
+DEAD_TOKEN_REFUSALS = CounterSpec(
+    "dead_token_refusals",
+    "requests to open a session refused: their token was refused again and again",
+    OperatorQuestion.CONNECT,
 )
 USER_CONNECTION_REFUSALS = CounterSpec(
     "user_connection_refusals",

@@ -20,7 +20,7 @@ from harmonic_gateway.sockets import (
     Received,
     SocketLimits,
     SocketServer,
-    engine,
+    limits,
     namespaces,
     server,
 )
@@ -54,7 +54,7 @@ def behave_as_the_suites_expect() -> None:
     server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
     namespaces._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
-    engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
+    limits.HANDSHAKE_TIMEOUT_S = limits.LATE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S
 
 
 class SocketIoEcho:

@@ -96,7 +96,9 @@ class Arrivals:
             raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             refused = arrival.refusal
-            self._records.refused(connection, refused)
+            handshake = connection.handshake
+            token = find_token(auth, handshake.headers, handshake.query)
+            self._records.refused(connection, refused, token)
             told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
             raise ConnectRefused(refused.message, told.to_wire())
 

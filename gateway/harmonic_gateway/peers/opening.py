@@ -38,6 +38,7 @@ def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
         max_message_bytes=MAX_MESSAGE_BYTES,
+        late_per_address=settings.late_clients_per_address,
         larger_messages_bytes=LARGER_MESSAGES_BYTES,
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),

@@ -14,10 +14,11 @@ from harmonic_gateway.sockets.connection import (
 )
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.frames import Frame, broadcast
-from harmonic_gateway.sockets.limits import SocketLimits
+from harmonic_gateway.sockets.limits import ADDRESS, SocketLimits
 from harmonic_gateway.sockets.server import PATHS, SocketServer
 
 __all__ = [
+    "ADDRESS",
     "PATHS",
     "Application",
     "ConnectRefused",

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from harmonic_gateway.sockets import metrics as table
 from harmonic_gateway.sockets.ended import EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_runtime.observability.metrics import Metrics
 
 
 class Counters:
-    """The sockets' metrics; ``sockets`` are all sessions."""
+    """The sockets' metrics; ``sockets`` are all sessions, of which some clients are ``late``."""
 
-    def __init__(self, metrics: Metrics, sockets: Mapping[str, EngineSocket]) -> None:
+    def __init__(
+        self, metrics: Metrics, sockets: Mapping[str, EngineSocket], late: LateClients
+    ) -> None:
         ends = metrics.counters(table.DISCONNECTS)
         self._ends = {reason: ends.of(reason.value) for reason in EndReason}
         self.conflated = metrics.counter(table.CONFLATED_EVENTS)
@@ -24,6 +27,8 @@ class Counters:
         self.turned_away = metrics.counter(table.HANDSHAKES_TURNED_AWAY)
         self.slowed_s = 0.0
         metrics.counter_from(table.READING_SLOWED, lambda: self.slowed_s)
+        metrics.counter_from(table.HANDSHAKES_GIVEN_UP, lambda: late.given_up)
+        metrics.gauge_from(table.LATE_CLIENTS, lambda: len(late))
         metrics.gauge_from(table.SOCKETS, lambda: len(sockets))
         metrics.gauge_from(
             table.SEND_QUEUE_BYTES,

@@ -16,10 +16,11 @@ from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_gateway.sockets.lateness import Expectation, LateClients
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
+    ADDRESS,
     BYTE_COST_S,
-    HANDSHAKE_TIMEOUT_S,
     LINGER_S,
     PACKET_COST_S,
     PROBED_POLL_S,
@@ -50,6 +51,7 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    late: LateClients
 
     async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed.
@@ -96,7 +98,7 @@ class EngineSocket:
     """
 
     __slots__ = (
-        "_deadline",
+        "_expectation",
         "_host",
         "_state",
         "headers",
@@ -127,7 +129,8 @@ class EngineSocket:
         reports = _Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        self._deadline: asyncio.TimerHandle | None = None
+        address = request.get(ADDRESS) or request.remote or ""
+        self._expectation = Expectation(host.late, address, self.give_up)
         self.expect_use()
 
     @property
@@ -167,15 +170,12 @@ class EngineSocket:
 
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+        if self._state not in OVER:
+            self._expectation.begin()
 
     def in_use(self) -> None:
         """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._expectation.met()
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the session from this side, after all that was sent before."""

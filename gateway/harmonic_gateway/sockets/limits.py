@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from aiohttp import web
+
 #: A WebSocket message or a body. Above the bound of messages, so that too large ones are refused
 #: with an answer, and not by closing the connection.
 MAX_TRANSPORT_BYTES = 1024 * 1024
@@ -20,8 +22,11 @@ MAX_CONTROL_BYTES = 16 * 1024
 #: What an event's text may hold, counted before it is read: commas, brackets that open, colons, and
 #: halves of characters. Each costs time and memory to read; declared events have far fewer.
 MAX_COMMAS, MAX_BRACKETS, MAX_COLONS, MAX_SURROGATES = 8192, 1024, 1024, 512
-#: A client that has no namespace for so long, or does not finish an upgrade, is let go.
+#: A client without a namespace is late after so long, and one that does not finish an upgrade is
+#: let go.
 HANDSHAKE_TIMEOUT_S = 10.0
+#: A client that is late is let go after so long in all: its application may fetch a token first.
+LATE_TIMEOUT_S = 45.0
 #: A polling client's body must be there within this time.
 BODY_TIMEOUT_S = 10.0
 #: Attachments of a packet must follow it within this time.
@@ -50,6 +55,9 @@ UNMEASURED_BYTES, UNMEASURED_BYTE_COST_S = 512, 400e-9
 MAX_UNPAID_S = 0.25
 #: How long the client of a closed session may take to read what was sent before.
 LINGER_S = 5.0
+
+#: The address that a request is counted as coming from, where somebody found it out.
+ADDRESS = web.RequestKey("address", str)
 
 
 class Guard(Protocol):
@@ -86,8 +94,9 @@ class SocketLimits:
     """The bounds that an operator sets. The id of every session begins with ``name``.
 
     A client is given up if it leaves a ping unanswered, or reads nothing at all of what waits
-    for it, for ``ping_timeout_s``. ``larger_messages_bytes`` are the bounds of those events that
-    may have more than ``max_message_bytes``.
+    for it, for ``ping_timeout_s``. So many clients of an address may be late to connect.
+    ``larger_messages_bytes`` are the bounds of those events that may have more than
+    ``max_message_bytes``.
     """
 
     ping_interval_s: float
@@ -96,4 +105,5 @@ class SocketLimits:
     max_message_bytes: int
     allowed_origins: tuple[str, ...]
     name: str
+    late_per_address: int = 100
     larger_messages_bytes: Mapping[str, int] = field(default_factory=dict)

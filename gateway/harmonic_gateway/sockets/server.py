@@ -18,6 +18,7 @@ from harmonic_gateway.sockets.counters import Counters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
     MAX_TRANSPORT_BYTES,
@@ -111,7 +112,8 @@ class SocketServer:
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, self._engine.sockets)
+        self.late = LateClients(limits.late_per_address)
+        self._counters = Counters(metrics, self._engine.sockets, self.late)
 
     def routes(self) -> list[web.RouteDef]:
         """Where Engine.IO is served."""

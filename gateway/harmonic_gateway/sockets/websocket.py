@@ -77,6 +77,8 @@ class WebSocket(web.WebSocketResponse):
     """A WebSocket; ``deflates`` if the client can be sent compressed messages."""
 
     def __init__(self, request: web.Request) -> None:
+        # Where a client asks for subprotocols, it expects one of them.
+        asked = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").partition(",")[0].strip()
         # Compression as aiohttp has it keeps a window for each connection.
         super().__init__(
             compress=False,
@@ -85,6 +87,7 @@ class WebSocket(web.WebSocketResponse):
             autoclose=False,
             # Pings of a client are answered by whoever counts what they cost.
             autoping=False,
+            protocols=(asked,) if asked else (),
         )
         self._meter: _Meter | None = None
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
