@@ -134,6 +134,9 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
+_COMING = (JoinRoom, ResumeRoom)
+
+
 def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
     """Whether the position that a returning client names is one of this log, as far as is known.
 
@@ -160,9 +163,10 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
-    ended = _ended_in_its_record(decided.pending, known.universe)
-    if ended is not None:
-        return Reply(error=ended)
+    if isinstance(pending.request, _COMING):
+        ended = _ended_in_its_record(pending, known.universe)
+        if ended is not None:
+            return Reply(error=ended)
     result = None
     if known.universe is not None:
         result = answer(
@@ -185,7 +189,7 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
 
     Its gateway cannot tell: a reply stands for the whole record at its position.
     """
-    if universe is None or not isinstance(pending.request, JoinRoom | ResumeRoom):
+    if universe is None:
         return None
     seen = visible(universe, pending.caller.user_id)
     if isinstance(seen, Refused):

@@ -115,9 +115,10 @@ class Chain:
             # Beyond that, the next one will show that it is missing.
             self._heard.append(heard)
 
-    def expect(self, position: int) -> None:
-        """An owner spoke of ``position``."""
+    def expect(self, position: int) -> bool:
+        """An owner spoke of ``position``; whether it is one that was not delivered."""
         self._expected = max(self._expected, position)
+        return self.position is not None and position > self.position
 
     def timed_out(self) -> bool:
         """The timer has run out; whether a record is overdue."""

@@ -137,8 +137,8 @@ class Feed:
         if position == known and said is not None and mark_of(known) not in {None, said}:
             self.turned_back()
             return
-        self._chain.expect(position)
-        self.go_on()
+        if self._chain.expect(position):
+            self.go_on()
 
     def _do(self, step: Step) -> None:
         match step:

@@ -187,8 +187,9 @@ class Bus:
         token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
         try:
             return await future
-        finally:
+        except asyncio.CancelledError:
             self.forget(token)
+            raise
 
     def ask(
         self,

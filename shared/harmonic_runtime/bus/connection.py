@@ -157,6 +157,7 @@ class BrokerConnection(Client):
         self._ps = _FastParser(self, arrived)
         self._collected: list[bytes] = []
         self._collected_bytes = 0
+        self._loop = asyncio.get_running_loop()
 
     @property
     def outbound_bytes(self) -> int:
@@ -173,7 +174,7 @@ class BrokerConnection(Client):
         if self._transport is None or not self.is_connected:
             return
         if not self._collected:
-            asyncio.get_running_loop().call_soon(self._write_collected)
+            self._loop.call_soon(self._write_collected)
         self._collected.append(command)
         self._collected_bytes += len(command)
 
