@@ -17,7 +17,7 @@ from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
-from harmonic_runtime.observability.tracing import Span, Tracer
+from harmonic_runtime.observability.tracing import RequestSpan, Tracer
 from harmonic_runtime.process.clock import milliseconds
 from harmonic_state import metrics as table
 from harmonic_state.creation import Creations
@@ -154,7 +154,7 @@ class Requests:
             self._log.warning("reply_lost", subject=message.subject)
 
 
-def _ending(span: Span, reply: Callable[[Reply], None]) -> Callable[[Reply], None]:
+def _ending(span: RequestSpan, reply: Callable[[Reply], None]) -> Callable[[Reply], None]:
     """Replies, and ends the span of the request."""
 
     def end(answer: Reply) -> None:

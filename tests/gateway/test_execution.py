@@ -48,11 +48,15 @@ class Ways:
         self.outcome: Reply | Refused = Reply(seq=3)
         self.cancelled = 0
 
-    async def join(self, _session: object, _join: object, until_s: float) -> Reply | Refused:
+    async def join(
+        self, _session: object, _join: object, until_s: float, *_: object
+    ) -> Reply | Refused:
         self.taken.append(("join", until_s))
         return self.outcome
 
-    async def leave(self, _session: object, _leave: object, until_s: float) -> Reply | Refused:
+    async def leave(
+        self, _session: object, _leave: object, until_s: float, *_: object
+    ) -> Reply | Refused:
         self.taken.append(("leave", until_s))
         return self.outcome
 

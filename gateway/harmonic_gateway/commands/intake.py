@@ -1,12 +1,14 @@
 """Taking the events of clients: checked, counted, queued behind earlier ones."""
 
+from collections.abc import Mapping
+
 from harmonic_gateway import metrics as table
 from harmonic_gateway.commands.inbound import read_command, text_field
 from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, QueuedCommand
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
-from harmonic_gateway.limits.allowances import Allowance, limited
+from harmonic_gateway.limits.allowances import limited
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
@@ -45,11 +47,9 @@ class Intake:
         tracer: Tracer,
         metrics: Metrics,
         limits: MailboxLimits,
-        flood: Allowance,
         budgets: UserBudgets,
     ) -> None:
         self._budgets = budgets
-        self._flood = flood
         self._worker = worker
         self._standing = standing
         self._answers = answers
@@ -95,11 +95,23 @@ class Intake:
         if event.name not in SIGNALS:
             wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
             if wait_s:
-                return limited(self._flood, int(wait_s * 1000) + 1)
+                return limited(self._limits.flood, int(wait_s * 1000) + 1)
         declared = COMMANDS.get(event.name)
         if declared is None:
             return None
         return session.rates.take(declared, event.size_bytes, now_s)
+
+    def is_idle(self, connection: Connection) -> bool:
+        """Whether no command of a connection waits, or is being carried out."""
+        return connection not in self._mailboxes
+
+    def hand_over(self, session: Session) -> dict[str, float]:
+        """What another gateway is to count on with, of what a client has sent."""
+        return session.rates.hand_over(self._clock.now().timestamp())
+
+    def go_on(self, session: Session, rates: Mapping[str, float]) -> None:
+        """Count on with what another gateway has counted of a client."""
+        session.rates.go_on(self._clock.now().timestamp(), rates)
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""

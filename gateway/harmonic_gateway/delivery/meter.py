@@ -22,6 +22,7 @@ class DeliveryMeter:
         self._clock = clock
         self._tracer = tracer
         self._metrics = metrics
+        self._behind_since_s: dict[str, float] = {}
         seconds = metrics.histograms(table.DELIVERY_SECONDS)
         self._appended = seconds.of("appended")
         self._written = seconds.of("written")
@@ -30,10 +31,22 @@ class DeliveryMeter:
         self.lost = metrics.counter(table.ROOMS_LOST)
         self.foreign = metrics.counter(table.FOREIGN_RECORDS)
 
-    def watch(self, rooms: Callable[[], int], lag_s: Callable[[], float]) -> None:
+    def watch(self, rooms: Callable[[], int]) -> None:
         """Show how many rooms have members here, and how far behind the last of them is."""
         self._metrics.gauge_from(table.ROOMS, rooms)
-        self._metrics.gauge_from(table.LOG_LAG, lag_s)
+        self._metrics.gauge_from(table.LOG_LAG, self._lag_s)
+
+    def behind(self, universe_id: str) -> None:
+        """A room waits for a record that its log is known to hold."""
+        self._behind_since_s.setdefault(universe_id, self._clock.monotonic())
+
+    def caught_up(self, universe_id: str) -> None:
+        """It has come, or the room is left."""
+        self._behind_since_s.pop(universe_id, None)
+
+    def _lag_s(self) -> float:
+        since_s = min(self._behind_since_s.values(), default=None)
+        return 0.0 if since_s is None else self._clock.monotonic() - since_s
 
     def appended(self, took_s: float) -> None:
         """A command was stored so long after its arrival here, as its owner says."""

@@ -7,7 +7,7 @@ and left. Whatever ends a membership goes through here, so that no log is follow
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from harmonic_gateway.delivery.feed import Feed
+from harmonic_gateway.delivery.feed import Feed, FeedEvents
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.signals import unpack
@@ -114,11 +114,6 @@ class Rooms:
             self._leave_if_empty(membership.universe_id)
         return ended
 
-    @property
-    def lag_s(self) -> float:
-        """For how long the room that is furthest behind its log has waited for its next record."""
-        return max((each.feed.lag_s for each in self._followed.values()), default=0.0)
-
     def expect(self, universe_id: str, position: int | None) -> None:
         """An owner spoke of a position of a universe's log."""
         followed = self._followed.get(universe_id)
@@ -147,9 +142,11 @@ class Rooms:
         return Feed(
             universe_id,
             sink=sink,
-            on_lost=lambda: self._lose(universe_id),
-            on_doubt=lambda: self._doubtful.add(universe_id),
-            on_foreign=lambda: self._skip_foreign(universe_id),
+            tell=FeedEvents(
+                lost=lambda: self._lose(universe_id),
+                doubtful=lambda: self._doubtful.add(universe_id),
+                foreign=lambda: self._skip_foreign(universe_id),
+            ),
             history=self._history,
             meter=self._meter,
             tasks=self._tasks,

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
-from harmonic_runtime.observability.tracing import Span, Tracer
+from harmonic_runtime.observability.tracing import RequestSpan, Tracer
 from harmonic_runtime.process.settings import ServiceSettings
 
 #: How long spans are collected before they are sent together, and what one sending may take.
@@ -42,7 +42,9 @@ class _Recorder:
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
-    def begin(self, name: str, traceparent: str = "", *, arrived_s: float | None = None) -> Span:
+    def begin(
+        self, name: str, traceparent: str = "", *, arrived_s: float | None = None
+    ) -> RequestSpan:
         context = None
         if traceparent:
             _, trace_id, span_id, flags = traceparent.split("-")

@@ -17,7 +17,7 @@ from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
 
 
-class Span(Protocol):
+class RequestSpan(Protocol):
     """A part of a request's way, from its beginning to its end."""
 
     @property
@@ -35,7 +35,9 @@ class Tracer(Protocol):
     def records(self) -> bool:
         """Whether spans are recorded."""
 
-    def begin(self, name: str, traceparent: str = "", *, arrived_s: float | None = None) -> Span:
+    def begin(
+        self, name: str, traceparent: str = "", *, arrived_s: float | None = None
+    ) -> RequestSpan:
         """Begin a span that continues a context, or a new trace.
 
         It began at ``arrived_s`` of the monotonic clock, if that is given.
@@ -57,7 +59,13 @@ class NoTracer:
 
     records = False
 
-    def begin(self, name: str, traceparent: str = "", *, arrived_s: float | None = None) -> Span:  # noqa: ARG002
+    def begin(
+        self,
+        name: str,  # noqa: ARG002 -- nothing is recorded
+        traceparent: str = "",
+        *,
+        arrived_s: float | None = None,  # noqa: ARG002
+    ) -> RequestSpan:
         """The context that is given, or a new one that is not sampled."""
         return _Unrecorded(traceparent or new_trace())
 
