@@ -14,7 +14,7 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
-from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
@@ -122,7 +122,7 @@ class SocketServer:
         self.recent = RecentSessions()
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
-        self.tally = Counters(metrics, self._engine.sockets, self.late)
+        self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
