@@ -226,7 +226,7 @@ class BrokerConnection(Client):
         nats-py's own loop wakes a task for each read. It is left with what is no message.
         """
         reader = self._reader()
-        if reader is not None and not reader._buffer:
+        if reader is not None and not reader._buffer:  # noqa: SLF001 -- asyncio's
             reader.feed_data = partial(self._fed, reader)
 
     def _reader(self) -> Any:
