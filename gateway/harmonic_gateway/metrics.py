@@ -107,6 +107,12 @@ REQUESTS_PASSED_ON = CounterSpec(
     OperatorQuestion.CONNECT,
     labelled(outcome=("answered", "unknown", "lost")),
 )
+TAKEOVERS = CounterSpec(
+    "takeovers",
+    "upgrades to a WebSocket of other gateways' sessions, which move here with it",
+    OperatorQuestion.CONNECT,
+    labelled(outcome=("moved", "failed")),
+)
 DEAD_TOKEN_REFUSALS = CounterSpec(
     "dead_token_refusals",
     "requests to open a session refused: their token was refused again and again",

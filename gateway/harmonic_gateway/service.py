@@ -10,6 +10,7 @@ from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.moving import ClientMover
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -52,14 +53,11 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
-from harmonic_gateway.recovery.finding import Finder
-from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
-from harmonic_gateway.recovery.pending import PendingReturns
-from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.recovery.returning import RoomReturns
+from harmonic_gateway.recovery.moving import RoomMoves
+from harmonic_gateway.recovery.opening import open_recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, broadcast, socket_routes
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
@@ -194,35 +192,22 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
-        finder = Finder(
-            sessions=saved_sessions,
+        reader = MissedReader(history, metrics)
+        pending, recovery = await open_recovery(
+            bus,
+            settings,
+            gateways,
+            gateway_id,
+            sessions=sessions,
+            saved=saved_sessions,
             pids=pids,
-            gateways=gateways,
-            gateway_id=gateway_id,
-            window_s=settings.recovery_window_s,
-            clock=clock,
-        )
-        returns = RoomReturns(
             owners=owners,
             memberships=memberships,
             rooms=rooms,
             departures=departures,
-            sessions=saved_sessions,
-            reader=MissedReader(history, metrics),
+            reader=reader,
             answers=answers,
             tasks=tasks,
-        )
-        checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
-        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
-        pending = PendingReturns(
-            finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
-        )
-        recovery = Recovery(
-            finder=finder,
-            returns=returns,
-            pending=pending,
-            checks=checks,
-            memberships=memberships,
             clock=clock,
             metrics=metrics,
         )
@@ -269,14 +254,15 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             flood=new_guard().allowance,
             budgets=UserBudgets(pace),
         )
+        crowding = Crowding(
+            connections_per_user=settings.connections_per_user,
+            ping_timeout_s=settings.ping_timeout_s,
+            metrics=metrics,
+        )
         dead = DeadTokens()
         arrivals = Arrivals(
             standing=standing,
-            crowding=Crowding(
-                connections_per_user=settings.connections_per_user,
-                ping_timeout_s=settings.ping_timeout_s,
-                metrics=metrics,
-            ),
+            crowding=crowding,
             recovery=recovery,
             pids=pids,
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
@@ -319,15 +305,31 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             failures=failures,
         )
-        addresses = AddressGuard(settings, dead, metrics, clock)
-        front = await open_front(
-            sockets,
-            Exchange(bus, gateway_id, tasks),
-            Neighbours(gateways, gateway_id),
-            addresses,
-            metrics,
+        moves = RoomMoves(
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            reader=reader,
+            pending=pending,
+            answers=answers,
+            recovery=recovery,
         )
-        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        mover = ClientMover(
+            sessions=sessions,
+            crowding=crowding,
+            tokens=tokens,
+            intake=intake,
+            moves=moves,
+            departures=departures,
+            gateway_id=gateway_id,
+            clock=clock,
+        )
+        addresses = AddressGuard(settings, dead, metrics, clock)
+        exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
+        front = await open_front(
+            sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
+        )
+        routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]
         app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),

@@ -23,6 +23,7 @@ from harmonic_gateway.sockets import (
     limits,
     namespaces,
     server,
+    socket_routes,
 )
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
@@ -117,7 +118,7 @@ async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
         metrics=Metrics(),
     )
     app = web.Application()
-    app.add_routes(served.routes())
+    app.add_routes(socket_routes(served.handle))
     async with listening(app, SETTINGS, None) as port:
         try:
             yield f"http://127.0.0.1:{port}"

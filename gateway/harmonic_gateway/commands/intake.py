@@ -1,5 +1,7 @@
 """Taking the events of clients: checked, counted, queued behind earlier ones."""
 
+from collections.abc import Mapping
+
 from harmonic_gateway import metrics as table
 from harmonic_gateway.commands.inbound import read_command, text_field
 from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, QueuedCommand
@@ -96,6 +98,18 @@ class Intake:
         if declared is None:
             return None
         return session.rates.take(declared, event.size_bytes, now_s)
+
+    def is_idle(self, connection: Connection) -> bool:
+        """Whether no command of a connection waits, or is being carried out."""
+        return connection not in self._mailboxes
+
+    def hand_over(self, session: Session) -> dict[str, float]:
+        """What another gateway is to count on with, of what a client has sent."""
+        return session.rates.hand_over(self._clock.now().timestamp())
+
+    def go_on(self, session: Session, rates: Mapping[str, float]) -> None:
+        """Count on with what another gateway has counted of a client."""
+        session.rates.go_on(self._clock.now().timestamp(), rates)
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""

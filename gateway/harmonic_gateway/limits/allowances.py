@@ -175,6 +175,14 @@ class FloodGuard:
         """What :meth:`take` would return now; takes nothing."""
         return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
 
+    def busy_s(self, now_s: float) -> float:
+        """For how long what has passed still counts."""
+        return max(self._due - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what passed at another gateway count for so long."""
+        self._due = now_s + min(busy_s, self._burst_s)
+
     def _due_after(self, now_s: float, counts: int) -> float:
         return max(self._due, now_s) + min(counts * self._interval_s, self._burst_s)
 

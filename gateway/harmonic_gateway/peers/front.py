@@ -1,6 +1,5 @@
 """Where clients' requests of Engine.IO come in: answered here, or passed on to whose they are."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -10,9 +9,10 @@ from engineio.exceptions import EngineIOError
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.peers.exchange import Exchange, Said
-from harmonic_gateway.peers.questions import GZIPPED, MISTAKE
+from harmonic_gateway.peers.questions import GZIPPED, Asked
+from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.peers.whose import giver
-from harmonic_gateway.sockets import PATHS, SocketServer
+from harmonic_gateway.sockets import SocketServer
 from harmonic_gateway.sockets.polling import BAD_REQUEST, PollAnswer, read_body
 from harmonic_gateway.sockets.requests import is_fit, is_websocket
 from harmonic_runtime.bus.client import BusUnavailable, NoResponders
@@ -54,21 +54,19 @@ class Front:
         sockets: SocketServer,
         exchange: Exchange,
         neighbours: Neighbours,
+        takeovers: Takeovers,
         doorkeeper: Doorkeeper,
         metrics: Metrics,
     ) -> None:
         self._sockets = sockets
         self._exchange = exchange
         self._neighbours = neighbours
+        self._takeovers = takeovers
         self._doorkeeper = doorkeeper
         limits = sockets.limits
         #: A poll ends with the next ping at the latest; some more for all that is on its way.
         self._patience_s = limits.ping_interval_s + limits.ping_timeout_s + 5.0
         self._outcomes = metrics.counters(table.REQUESTS_PASSED_ON)
-
-    def routes(self) -> Iterable[web.RouteDef]:
-        """Where Engine.IO is served."""
-        return [web.route("*", path, self.handle) for path in PATHS]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
@@ -82,8 +80,10 @@ class Front:
         if owner is None:
             return self._unknown(request)
         if is_websocket(request):
-            # Its client stays with polling.
-            return BAD_REQUEST.to_response()
+            response = await self._takeovers.take_over(request, owner, sid)
+            if response.status == HTTPStatus.BAD_REQUEST:
+                self._doorkeeper.blame(request)
+            return response
         return await self._passed_on(request, owner, sid)
 
     async def _passed_on(self, request: web.Request, owner: str, sid: str) -> web.StreamResponse:
@@ -101,12 +101,12 @@ class Front:
         return answer.to_response()
 
     async def _pass_on(self, request: web.Request, owner: str, sid: str) -> PollAnswer:
-        kind, body = request.method, b""
+        kind, body = Asked(request.method), b""
         if request.method == "POST":
             try:
                 body = (await read_body(request)).encode()
             except EngineIOError:
-                kind = MISTAKE
+                kind = Asked.MISTAKE
         asked = Said(kind, sid, body)
         answer = await self._exchange.ask(owner, asked, timeout_s=self._patience_s)
         status, _, encoding = answer.kind.partition(" ")

@@ -158,16 +158,19 @@ class Outbox:
         for encoded in waiting or ():
             self.send(encoded, owed=True)
 
-    def take(self) -> list[Encoded]:
-        """What one poll is answered with: several small packets, or a large one alone."""
+    def take(self, *, whole: bool = False) -> list[Encoded]:
+        """What one poll is answered with: several small packets, or a large one alone.
+
+        The ``whole`` is all that waits.
+        """
         entries: list[Encoded] = []
         packets = 0
         while (first := self._backlog.first() if self._backlog else None) is not None:
             packets += len(first.packets)
-            if entries and (packets > MAX_PACKETS_PER_POLL or first.compressible):
+            if entries and not whole and (packets > MAX_PACKETS_PER_POLL or first.compressible):
                 break
             entries.append(self._pop())
-            if first.compressible:
+            if first.compressible and not whole:
                 break
         return entries
 

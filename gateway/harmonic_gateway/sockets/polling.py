@@ -13,6 +13,7 @@ from engineio.packet import MESSAGE
 from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, gzip
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.outbox import PING_FRAME
 
 _SEPARATOR = "\x1e"
 
@@ -55,6 +56,17 @@ def text_of(entries: Sequence[Encoded]) -> bytes:
         for entry in entries
         for packet in entry.packets
     ).encode()
+
+
+def encoded_packets(text: str) -> Iterator[Encoded]:
+    """The packets of :func:`text_of`, to be sent once more."""
+    for packet in text.split(_SEPARATOR) if text else ():
+        if packet == PING_FRAME.packets[0]:
+            yield PING_FRAME
+        elif packet.startswith("b"):
+            yield Encoded.of([b64decode(packet[1:])])
+        else:
+            yield Encoded.of([packet])
 
 
 def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:

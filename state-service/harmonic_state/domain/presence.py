@@ -122,8 +122,12 @@ def leave(
 def close_connection(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent]:
-    """The connection is gone, whether it had a seat or not; its session may be continued."""
-    if universe is None or caller.connection_id not in universe.connections:
+    """The connection is gone, whether it had a seat or not; its session may be continued.
+
+    A connection that goes on at another gateway is not its earlier gateway's to close.
+    """
+    seat = universe.connections.get(caller.connection_id) if universe is not None else None
+    if universe is None or seat is None or seat.gateway_id != caller.gateway_id:
         return []
     left = ConnectionLeft(connection_id=caller.connection_id, away_since=moment.timestamp)
     return with_frames(universe, [left], moment)
