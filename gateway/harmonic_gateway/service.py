@@ -142,7 +142,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
-        history = History(owners, pieces, gateway_id)
+        history = History(bus, owners, pieces, gateway_id)
 
         def relay(universe_id: str, message: Message) -> None:
             frame = unpack(message)
