@@ -145,7 +145,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
-        history = History(owners, pieces, gateway_id)
+        history = History(bus, owners, pieces, gateway_id)
 
         relay = relay_to(memberships)
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)

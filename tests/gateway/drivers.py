@@ -4,7 +4,7 @@ Everything is held by the test: an owner's reply, or the end of a save, comes wh
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -174,6 +174,12 @@ class ShortHistory:
         self.parts: list[LogPart | Exception] = []
         self.asked: list[int] = []
         self.named: list[tuple[str, int | None]] = []
+        #: What lay in the queue, and is handled before anything is taken for lost.
+        self.waits: list[Callable[[], None]] = []
+
+    async def caught_up(self) -> None:
+        for each in self.waits:
+            each()
 
     async def read(
         self,

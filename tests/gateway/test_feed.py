@@ -149,6 +149,28 @@ async def test_a_record_that_an_owner_spoke_of_and_that_does_not_come_is_read(
     await reader.has(6)
 
 
+async def test_a_record_that_lies_in_the_queue_is_not_read(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.history.waits = [lambda: reader.feed.hear(republished(6, 5))]
+    reader.feed.expect(6)
+    await reader.has(6)
+    await reader.tasks.done()
+    assert reader.history.asked == []
+
+
+async def test_a_record_is_read_that_does_not_come_while_the_broker_is_silent(
+    reader: Reader,
+) -> None:
+    def silent() -> None:
+        raise BusUnavailable("the broker does not answer")
+
+    reader.feed.begin(5)
+    reader.history.waits = [silent]
+    reader.history.parts = [part(6)]
+    reader.feed.expect(6)
+    await reader.has(6)
+
+
 async def test_where_the_log_was_trimmed_its_readers_are_told_once(reader: Reader) -> None:
     reader.feed.begin(5)
     reader.history.parts = [LogTrimmed()]

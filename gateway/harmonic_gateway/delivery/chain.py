@@ -125,10 +125,18 @@ class Chain:
         self._expected = max(self._expected, position)
         return self.position is not None and position > self.position
 
+    @property
+    def awaits_record(self) -> bool:
+        """Whether a record that was spoken of was not heard of."""
+        return self.position is not None and self._expected > self.position
+
     def timed_out(self) -> bool:
-        """The timer has run out; whether a record is overdue."""
+        """The timer has run out, and all that had come by then was heard; what is now is overdue.
+
+        Whether a record is.
+        """
         self._is_timed = False
-        is_overdue = self.position is not None and self._expected > self.position
+        is_overdue = self.awaits_record
         self._is_behind = self._is_behind or is_overdue
         return is_overdue
 

@@ -5,6 +5,7 @@ The decisions are the chain's (:mod:`harmonic_gateway.delivery.chain`).
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -194,7 +195,19 @@ class Feed:
         self._tasks.start(work, name=f"feed {self.universe_id}")
 
     def _time_out(self) -> None:
-        if self._chain.timed_out():
+        if self._chain.awaits_record:
+            # It may lie in a queue: a gateway that is behind must not ask for what it has.
+            self._start(self._catch_up())
+        else:
+            self._judge()
+
+    async def _catch_up(self) -> None:
+        with suppress(BusUnavailable):
+            await self._history.caught_up()
+        self._judge()
+
+    def _judge(self) -> None:
+        if self._chain.timed_out() and not self._chain.is_closed:
             self._log.info("record_overdue", universe=self.universe_id)
         self.go_on()
 

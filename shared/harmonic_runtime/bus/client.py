@@ -104,7 +104,9 @@ class Bus:
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
         )
-        events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
+        events = LinkEvents(
+            read=self._dispatcher.handle, lost=self._lost, found=self._found, closed=on_closed
+        )
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
         metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
