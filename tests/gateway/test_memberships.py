@@ -8,7 +8,8 @@ from gateway.members import Silent, connection
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.membership.local_room import MAX_RECENT_RECORDS, LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
-from harmonic_gateway.membership.memberships import Memberships, acknowledged, saved_rooms
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.summaries import acknowledged, saved_rooms
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import Mode

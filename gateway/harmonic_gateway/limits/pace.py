@@ -55,6 +55,14 @@ class Budget:
         """Seconds until the budget is overdrawn no more; 0 if it is not."""
         return max(self._even_at_s - now_s - self._burst_s, 0.0)
 
+    def busy_s(self, now_s: float) -> float:
+        """For how long what was spent is not earned back."""
+        return max(self._even_at_s - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what was spent at another gateway."""
+        self._even_at_s = now_s + busy_s
+
     def has_half(self, now_s: float) -> bool:
         """Whether half of a burst, or more, is saved."""
         return self._even_at_s - now_s <= self._burst_s / 2
@@ -133,6 +141,15 @@ class Pace:
         if is_logged:
             self._logged.spend(1, now_s)
         return is_logged
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what the client has cost is not earned back."""
+        return self._budgets[0].busy_s(now_s)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what the client has cost at another gateway."""
+        self._budgets[0].go_on(now_s, busy_s)
+        self.is_behind = self._budgets[0].wait_s(now_s) > 0
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read."""

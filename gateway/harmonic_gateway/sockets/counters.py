@@ -9,7 +9,7 @@ from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_runtime.observability.metrics import Metrics
 
 
-class Counters:
+class SocketCounters:
     """The sockets' metrics; ``sockets`` are all sessions, of which some clients are ``late``."""
 
     def __init__(
@@ -20,7 +20,7 @@ class Counters:
         self.conflated = metrics.counter(table.CONFLATED_EVENTS)
         self.dropped = metrics.counter(table.DROPPED_SIGNALS)
         self.overflows = metrics.counter(table.SEND_BUFFER_OVERFLOWS)
-        self.stalled = metrics.counter(table.STALLED_READERS)
+        self.stalled_readers = metrics.counter(table.STALLED_READERS)
         self.round_trips = metrics.histogram(table.HEARTBEAT_ROUND_TRIP)
         self.missed = metrics.counter(table.HEARTBEATS_MISSED)
         self.malformed = metrics.counter(table.MALFORMED_PACKETS)
@@ -38,3 +38,24 @@ class Counters:
     def disconnected(self, why: EndReason) -> None:
         """A client that was connected is gone."""
         self._ends[why].inc()
+
+    def spared(self, events: int, signals: int) -> None:
+        """A client that is behind is not sent superseded events and live signals."""
+        self.conflated.inc(events)
+        self.dropped.inc(signals)
+
+    def overflowed(self) -> None:
+        """More waits for a client than may."""
+        self.overflows.inc()
+
+    def stalled(self) -> None:
+        """A client that is behind does not read."""
+        self.stalled_readers.inc()
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+        self.slowed_s += seconds
+
+    def heartbeat_missed(self) -> None:
+        """A client did not answer a ping in time."""
+        self.missed.inc()

@@ -5,21 +5,20 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lateness import Expectation, LateClients
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
-    ADDRESS,
     BYTE_COST_S,
     LINGER_S,
     MESSAGE_COST_S,
@@ -29,8 +28,13 @@ from harmonic_gateway.sockets.limits import (
     ReadingPace,
     SocketLimits,
 )
-from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
+from harmonic_gateway.sockets.outbox import Outbox
+from harmonic_gateway.sockets.polling import (
+    PollAnswer,
+    answer,
+    packets_of,
+)
+from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
@@ -54,6 +58,10 @@ class EngineHost(Protocol):
     limits: SocketLimits
     late: LateClients
 
+    @property
+    def tally(self) -> Tally:
+        """Who counts."""
+
     async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed.
 
@@ -66,23 +74,11 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-
-    def overflowed(self) -> None:
-        """A client is closed: more waits for it than may."""
-
-    def stalled(self) -> None:
-        """A client is closed: it does not read."""
-
-    def slowed(self, seconds: float) -> None:
-        """A client's next message is read so much later."""
-
     def exhausted(self, socket: "EngineSocket") -> None:
         """So many messages of a client were refused that it is closed."""
 
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+    def moved(self, socket: "EngineSocket") -> None:
+        """The session goes on at another gateway, and is over here; called once."""
 
     def pinged(self, socket: "EngineSocket") -> None:
         """A ping was sent, after all that was sent before."""
@@ -102,11 +98,10 @@ class EngineSocket:
         "_expectation",
         "_host",
         "_state",
-        "headers",
+        "begun",
         "heartbeat",
         "outbox",
         "pace",
-        "query",
         "sid",
         "slow_until_s",
         "transport",
@@ -114,23 +109,27 @@ class EngineSocket:
         "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: ReadingPace) -> None:
+    def __init__(
+        self,
+        host: EngineHost,
+        sid: str,
+        begun: Beginning,
+        pace: ReadingPace,
+    ) -> None:
         self._host = host
         self.pace = pace
         self.slow_until_s = float("-inf")  # the client is not read before
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = headers.kept(request.headers)
-        self.query: Mapping[str, str] = request.query
+        self.begun = begun
         self.transport = "polling"
         self.upper: Any = None
         self.why: EndReason | None = None
         limits = host.limits
-        reports = _Reports(self, host)
+        reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        address = request.get(ADDRESS) or request.remote or ""
-        self._expectation = Expectation(host.late, address, self.give_up)
+        self._expectation = Expectation(host.late, begun.address, self.give_up)
         self.expect_use()
 
     @property
@@ -160,6 +159,12 @@ class EngineSocket:
                 self.outbox.close(code or RESTART_CODE)
             case Do.RESET_WEBSOCKET:
                 self.outbox.reset()
+            case Do.FREEZE:
+                self.heartbeat.stop()
+                self.outbox.drop()
+                self.in_use()
+            case Do.FORGET:
+                self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()
@@ -223,13 +228,15 @@ class EngineSocket:
                 self.take(Input.POLL_ABANDONED)
                 raise
         do = self.take(Input.POLL_DUE)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll of a session that goes on elsewhere")
         entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
         if not entries and do is Do.ANSWER_OR_CLOSE:
             # Alone in its payload: some clients would handle what precedes it twice.
             entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
         if not entries:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
+        return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
     async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
         """Be a WebSocket from the beginning, until it is closed."""
@@ -305,46 +312,5 @@ class EngineSocket:
         wait_s = self.pace.wait_s(now_s)
         if wait_s:
             self.slow_until_s = now_s + wait_s
-            self._host.slowed(wait_s)
+            self._host.tally.slowed(wait_s)
             await asyncio.sleep(wait_s)
-
-
-class _Reports:
-    """What a session's parts report: to the host, and to the session what ends it."""
-
-    __slots__ = ("_host", "_socket")
-
-    def __init__(self, socket: EngineSocket, host: EngineHost) -> None:
-        self._socket = socket
-        self._host = host
-
-    def ping(self) -> None:
-        self._socket.outbox.send(PING_FRAME)
-        self._host.pinged(self._socket)
-
-    def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        return self._socket.outbox.ping_pending_until_s(timeout_s)
-
-    def answer_waits_until_s(self, timeout_s: float) -> float:
-        return self._socket.slow_until_s + timeout_s
-
-    def answered(self) -> None:
-        self._host.ponged(self._socket)
-
-    def unanswered(self) -> None:
-        self._host.heartbeat_missed()
-        self._socket.why = EndReason.PING_TIMEOUT
-        self._socket.give_up()
-
-    def spared(self, events: int, signals: int) -> None:
-        self._host.spared(events, signals)
-
-    def overflowed(self) -> None:
-        self._host.overflowed()
-        self._socket.why = EndReason.OVERFLOW
-        self._socket.give_up()
-
-    def stalled(self) -> None:
-        self._host.stalled()
-        self._socket.why = EndReason.STALLED
-        self._socket.give_up()

@@ -45,6 +45,8 @@ WATCHED_ABOVE_BYTES = 4 * 1024
 LOOK_INTERVAL_S = 0.5
 #: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
 CONNECT_COUNTS = 10
+#: What may wait for a client whose session goes on at another gateway: with more, it comes back.
+MAX_HANDED_BYTES = 4 * 1024 * 1024
 #: CPU seconds that are charged without being measured: for a byte on its way through the kernel,
 #: for a message's turn in the event loop, for a request, and for a packet that is no message.
 BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 4e-9, 60e-6, 400e-6, 20e-6
@@ -68,6 +70,12 @@ class Guard(Protocol):
     def take(self, now_s: float, *, counts: int = 1) -> float:
         """0 if it may be taken now, else the seconds until it may."""
 
+    def busy_s(self, now_s: float) -> float:
+        """For how long what was sent still counts."""
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what was sent to another gateway count for so long."""
+
 
 class ReadingPace(Protocol):
     """How fast one client is read; ``is_behind`` tells that it may have to wait."""
@@ -89,6 +97,12 @@ class ReadingPace(Protocol):
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read."""
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what the client has cost still counts."""
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what the client has cost at another gateway count for so long."""
 
 
 @dataclass(frozen=True, slots=True)
