@@ -7,10 +7,11 @@ the bass's manner fills what lies between with chord tones and steps that lead o
 from collections.abc import Sequence
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.basses import BASSES
 from harmonic_music.theory.intervals import OCTAVE
@@ -70,24 +71,42 @@ class Bassist:
         return found
 
     def line(
-        self, phrase: Phrase, rows: Sequence[Sequence[Span]], tones: Sequence[int], dice: Dice
+        self,
+        phrase: Phrase,
+        rows: Sequence[Sequence[Span]],
+        tones: Sequence[int],
+        rhythm: Sequence[Derived],
+        dice: Dice,
     ) -> list[Tone]:
-        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's."""
-        manner = BASSES[phrase.bass]
+        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's.
+
+        ``rhythm`` is the melody's, which it has in some scenes.
+        """
         marks: list[tuple[int, str, int]] = []
         number = 0
-        for bar, spans in zip(phrase.bars, rows, strict=True):
-            if bar.place >= phrase.players.alone:
-                pattern = self._pattern(phrase, bar, manner.variants, dice)
+        for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
+            stage = phrase.stages[bar.place]
+            pattern = self._pattern(phrase, bar, BASSES[stage.bass].variants, dice)
+            if stage.scene is Scene.CHORDS:
+                marks += _along(bar, spans, struck_along(sung), number)
+            elif stage.scene.has_bass:
                 marks += _marks(bar, spans, pattern, number)
             number += len(spans)
         flat = [span for spans in rows for span in spans]
         pitches = self._pitches(phrase, marks, flat, tones, dice)
         ends = ([onset for onset, _, _ in marks] + [phrase.end])[1:]
         return [
-            Tone(onset, end - onset, pitch)
+            Tone(onset, min(end - onset, self._longest(phrase, onset)), pitch)
             for (onset, _, _), end, pitch in zip(marks, ends, pitches, strict=True)
         ]
+
+    def _longest(self, phrase: Phrase, onset: int) -> int:
+        """How long a note is held at most: to the end of its bar, or for a beat before a break."""
+        bar = phrase.bars[0].length
+        into = (onset - phrase.onset) % bar
+        last = onset - phrase.onset >= bar * (phrase.whole - 1)
+        longest = BASSES[phrase.stage_at(onset).bass].beats * TICKS_PER_BEAT
+        return TICKS_PER_BEAT if last and phrase.breaks else min(bar - into, longest)
 
     def _pattern(
         self,
@@ -99,7 +118,7 @@ class Bassist:
         thrown, place = dice.chance(_USUAL), dice.below(64)
         if bar.length != self._meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT:
             return ("r",)
-        if phrase.players.breaks and bar.place == phrase.whole - 1:
+        if phrase.breaks and bar.place == phrase.whole - 1:
             return ("r", "-")
         row = [
             pattern
@@ -170,6 +189,21 @@ def _marks(
         elif own[0][1] != "r":
             own[0] = (span.onset, "r")
         found += [(onset, mark, number + place) for onset, mark in own]
+    return found
+
+
+def _along(
+    bar: Bar, spans: Sequence[Span], onsets: Sequence[int], number: int
+) -> list[tuple[int, str, int]]:
+    """What is played along with the melody: the chord's tone, others of it, and steps that lead."""
+    found = []
+    for place, span in enumerate(spans):
+        own = [bar.onset + onset for onset in onsets if span.onset <= bar.onset + onset < span.end]
+        if not own or own[0] > span.onset:
+            own.insert(0, span.onset)
+        for at, onset in enumerate(own):
+            mark = "p" if at == len(own) - 1 else "tof"[at % 3]
+            found.append((onset, mark if at else "r", number + place))
     return found
 
 

@@ -44,6 +44,8 @@ class Character:
     dotted: int
     syncopated: int
     triplets: int
+    #: How much of gestures, in percent of what is usual.
+    brilliance: int
     #: How many notes lead over into the next phrase.
     upbeat: int
     #: What is added to the style's energy, in percent, and how far it goes up and down.
@@ -70,7 +72,7 @@ def character_of(dice: Dice) -> Character:
         leaps=factor(),
         climax=dice.choice((150, 350, 500, 667, 667, 667)),
         inertia=dice.choice((170, 250, 340, 450)),
-        contour=dice.choice((2, 3, 4, 6)),
+        contour=dice.choice((1, 2, 2, 3)),
         literal=dice.choice((200, 450, 700, 850, 950, 1000)),
         economy=dice.between(0, 850),
         moving=dice.between(0, 1000),
@@ -81,6 +83,7 @@ def character_of(dice: Dice) -> Character:
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
+        brilliance=dice.choice((40, 70, 100, 130, 170)),
         upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),

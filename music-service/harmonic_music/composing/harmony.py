@@ -122,7 +122,7 @@ class Harmonist:
         self._bind(phrase, rows, moments, usual)
         if phrase.onset == 0 and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
-        degrees = iter(walk(moments, moves, before, dice.place))
+        degrees = iter(walk(moments, [moves] * len(moments), before, dice.place))
         return [[replace(slot, degree=next(degrees)) for slot in row] for row in rows]
 
     def _weights(self, key: Field) -> tuple[list[int], list[list[int]]]:

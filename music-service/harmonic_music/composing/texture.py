@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.composing.voicing import Voicing
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
@@ -22,6 +23,8 @@ _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
 #: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
 #: chromatic.
 _CHROMATIC_PERCENT = 70
+#: So often do voices that were silent enter a beat after the bar's first.
+_LATE = 600
 _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
@@ -48,37 +51,65 @@ class Texture:
         phrase: Phrase,
         rows: Sequence[Sequence[Span]],
         voicings: Sequence[Voicing],
+        rhythm: Sequence[Derived],
         dice: Dice,
     ) -> list[Tone]:
-        """The upper voices of a phrase; ``voicings`` are its chords'."""
-        figure = FIGURES[phrase.figure]
+        """The upper voices of a phrase; ``voicings`` are its chords', ``rhythm`` the melody's."""
         width = max(map(len, voicings), default=0)
         strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
         self._turning = dice.quota()
         number = 0
-        for bar, spans in zip(phrase.bars, rows, strict=True):
-            if bar.place >= phrase.players.alone:
-                pattern, held = self._pattern(phrase, bar, figure, dice)
+        #: Whether voices sing in each chord.
+        moving: list[bool] = []
+        for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
+            stage = phrase.stages[bar.place]
+            figure = FIGURES[stage.figure]
+            pattern, held = self._pattern(phrase, bar, figure, dice)
+            late = dice.chance(_LATE)
+            if stage.scene is Scene.CHORDS:
+                self._along(strikes, spans, voicings[number:], bar, struck_along(sung))
+            elif stage.scene.has_pads:
+                begun = [len(row) for row in strikes]
                 self._strike(
                     phrase, strikes, bar, spans, voicings[number:], way=(pattern, held, figure)
                 )
+                if late and bar.place and not phrase.stages[bar.place - 1].scene.has_pads:
+                    _enter_late(strikes, begun, bar.onset + TICKS_PER_BEAT)
+            moving += [stage.scene.has_pads and figure.moves and not stage.thin] * len(spans)
             number += len(spans)
         flat = [span for spans in rows for span in spans]
-        if figure.moves:
+        if any(moving):
             lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
-            strikes = [lead.moved(voice, row) for voice, row in enumerate(strikes)]
+            strikes = [lead.moved(voice, row, moving) for voice, row in enumerate(strikes)]
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
             key=lambda tone: (tone.onset, tone.pitch),
         )
+
+    @staticmethod
+    def _along(
+        strikes: list[list[tuple[int, int, int]]],
+        spans: Sequence[Span],
+        voicings: Sequence[Voicing],
+        bar: Bar,
+        onsets: Sequence[int],
+    ) -> None:
+        """Strike all voices where the melody is."""
+        for span, voicing in zip(spans, voicings, strict=False):
+            own = [bar.onset + it for it in onsets if span.onset <= bar.onset + it < span.end]
+            if not own or own[0] > span.onset:
+                own.insert(0, span.onset)
+            for onset in own:
+                for voice, pitch in enumerate(voicing):
+                    strikes[voice].append((onset, pitch, span.end))
 
     def _pattern(
         self, phrase: Phrase, bar: Bar, figure: AccompanimentFigure, dice: Dice
     ) -> tuple[Pattern, bool]:
         """A bar's pattern, and whether its chords are simply held."""
         usual, place, held = dice.chance(_USUAL), dice.below(64), dice.chance(_HELD_END)
-        if phrase.is_last(bar) and (held or phrase.players.breaks):
-            return _HELD, not phrase.players.breaks
+        if phrase.is_last(bar) and (held or phrase.breaks):
+            return _HELD, not phrase.breaks
         if bar.length != self._meter.bar * TICKS_PER_BEAT // 12:
             return _HELD, True
         row = [
@@ -102,6 +133,8 @@ class Texture:
     ) -> None:
         """Strike a bar's voices: onset, pitch and end of each."""
         pattern, held, figure = way
+        stage = phrase.stages[bar.place]
+        thin = stage.thin or stage.scene is Scene.THIRDS
         step = bar.length // len(pattern)
         marks = [(bar.onset + place * step, mark) for place, mark in enumerate(pattern) if mark]
         limit = figure.hold * step if figure.hold and not held else bar.length
@@ -112,8 +145,11 @@ class Texture:
             late = not own or own[0][0] > span.onset
             if late and (figure.strikes or held or (span is not spans[0] and not own)):
                 own.insert(0, (span.onset, tuple((voice, 0) for voice in range(len(voicing)))))
+            top = len(voicing) - 1
             for onset, mark in own:
                 struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
+                if thin and len(struck) > 1:
+                    struck.pop(top, None)
                 for voice, by in struck.items():
                     pitch = (
                         self._beside(phrase.key, voicing[voice], by)
@@ -127,6 +163,19 @@ class Texture:
         """The tone of the scale next to a pitch, above or below."""
         tones = scale_tones(key)
         return next(p for p in range(pitch + by, pitch + 5 * by, by) if p % OCTAVE in tones)
+
+
+def _enter_late(
+    strikes: list[list[tuple[int, int, int]]], begun: Sequence[int], start: int
+) -> None:
+    """Leave out what is struck before the voices enter; what goes on until then begins there."""
+    for row, first in zip(strikes, begun, strict=True):
+        later = [
+            (max(onset, start), pitch, end)
+            for onset, pitch, end in row[first:]
+            if onset >= start or end > start
+        ]
+        row[first:] = later[len(later) - len({onset for onset, _, _ in later}) :]
 
 
 def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
@@ -165,11 +214,13 @@ class _Leading:
         self._taken: set[int] = set()
 
     def moved(
-        self, voice: int, strikes: Sequence[tuple[int, int, int]]
+        self, voice: int, strikes: Sequence[tuple[int, int, int]], moving: Sequence[bool]
     ) -> list[tuple[int, int, int]]:
-        """A voice's strikes with what it sings between them."""
+        """A voice's strikes with what it sings between them, in the chords where voices do."""
         found = list(strikes)
         for number, span in enumerate(self._spans[:-1]):
+            if not moving[number]:
+                continue
             rows = self._voicings[number], self._voicings[number + 1]
             if voice >= min(map(len, rows)) or span.length < _TIME_TO_MOVE:
                 continue
