@@ -24,8 +24,10 @@ _FAR = (3, 1, 1, 2, 3, 2, 7, 3, 6, 7, 8, 9, 7)
 #: How much worse another tone of the chord is than its usual one.
 _INVERTED = 1
 #: So often does the bass play its usual way in a bar, in thousandths.
-_USUAL = 480
+_USUAL = 620
 _STRONG_WEIGHT = 3
+#: A line that has gone so many steps leaps, before it goes on.
+_MOST_STEPS, _STEP = 2, 2
 #: How far above its register the bass may pass.
 _OVER = 2
 
@@ -156,7 +158,12 @@ class Bassist:
                     left += 1
                 ahead = marks[place + left][2] if place + left < len(marks) else number + 1
                 target = tones[min(ahead, len(tones) - 1)]
-                found.append(_towards(target, left, last, rungs, upwards=dice.chance(500)))
+                if _steps(found) + left > _MOST_STEPS:
+                    leap = chord.third if last % OCTAVE != chord.third else chord.fifth
+                    found.append(_nearest(leap, last))
+                else:
+                    upwards = dice.chance(500)
+                    found.append(_towards(target, left, last, rungs, upwards=upwards))
             elif mark == "p":
                 found.append(_nearest(chord.third if last != tone else chord.fifth, last))
             else:
@@ -173,6 +180,16 @@ class Bassist:
             tones = {(key.tonic + step) % OCTAVE for step in key.scale.steps}
             self._rungs[key] = [p for p in range(24, 72) if p % OCTAVE in tones]
         return self._rungs[key]
+
+
+def _steps(line: Sequence[int]) -> int:
+    """How many steps a line has just gone."""
+    found = 0
+    for later, earlier in zip(line[::-1], line[-2::-1], strict=False):
+        if not 1 <= abs(later - earlier) <= _STEP:
+            break
+        found += 1
+    return found
 
 
 def _marks(

@@ -7,7 +7,7 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
-from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.shape import Shape, between
 from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.composing.voicing import Voicing
 from harmonic_music.score import TICKS_PER_BEAT
@@ -16,15 +16,21 @@ from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import Meter
 
 #: So often does a bar have the figure's usual variant; a phrase's last bar a chord that is held.
-_USUAL, _HELD_END = 450, 300
+_USUAL, _HELD_END = 640, 300
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
+#: Of the strikes beside a chord's tone that a figure has, those that are struck there.
+_TURNS = (1000, 1000, 950, 820, 600, 320, 60)
 #: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
 #: chromatic.
 _CHROMATIC_PERCENT = 70
 #: So often do voices that were silent enter a beat after the bar's first.
 _LATE = 600
+#: Of chords that are struck again on weak places, those in which voices turn, and which do.
+_ALIVE = 1150
+_LIVELY = ((1, 2), (2,), (0, 2), (0, 1, 2), (1, 2))
+_STRONG_WEIGHT, _FEW_VOICES = 3, 2
 _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
@@ -42,9 +48,10 @@ class Texture:
     def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
         self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
+        self._turned = 0
         #: The purer the harmony, the less its voices leave it.
         self._leaves = 1100 - shape.consonance * 6 // 10
-        self._turns = 950 - shape.consonance * 4 // 5
+        self._turns = between(shape.consonance, _TURNS)
 
     def tones(
         self,
@@ -57,7 +64,8 @@ class Texture:
         """The upper voices of a phrase; ``voicings`` are its chords', ``rhythm`` the melody's."""
         width = max(map(len, voicings), default=0)
         strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
-        self._turning = dice.quota()
+        self._turning, self._alive = dice.quota(), dice.quota()
+        self._turned = dice.below(64)
         number = 0
         #: Whether voices sing in each chord.
         moving: list[bool] = []
@@ -67,7 +75,9 @@ class Texture:
             pattern, held = self._pattern(phrase, bar, figure, dice)
             late = dice.chance(_LATE)
             if stage.scene is Scene.CHORDS:
-                self._along(strikes, spans, voicings[number:], bar, struck_along(sung))
+                self._along(
+                    phrase.key, strikes, spans, voicings[number:], bar, struck_along(sung)
+                )
             elif stage.scene.has_pads:
                 begun = [len(row) for row in strikes]
                 self._strike(
@@ -86,8 +96,9 @@ class Texture:
             key=lambda tone: (tone.onset, tone.pitch),
         )
 
-    @staticmethod
     def _along(
+        self,
+        key: Field,
         strikes: list[list[tuple[int, int, int]]],
         spans: Sequence[Span],
         voicings: Sequence[Voicing],
@@ -99,9 +110,14 @@ class Texture:
             own = [bar.onset + it for it in onsets if span.onset <= bar.onset + it < span.end]
             if not own or own[0] > span.onset:
                 own.insert(0, span.onset)
-            for onset in own:
+            for place, onset in enumerate(own):
+                struck = dict.fromkeys(range(len(voicing)), 0)
+                if place and place < len(own) - 1:
+                    self._enliven(struck)
                 for voice, pitch in enumerate(voicing):
-                    strikes[voice].append((onset, pitch, span.end))
+                    by = struck[voice]
+                    sung = self._beside(key, pitch, by) if by else pitch
+                    strikes[voice].append((onset, sung, span.end))
 
     def _pattern(
         self, phrase: Phrase, bar: Bar, figure: AccompanimentFigure, dice: Dice
@@ -146,9 +162,13 @@ class Texture:
             if late and (figure.strikes or held or (span is not spans[0] and not own)):
                 own.insert(0, (span.onset, tuple((voice, 0) for voice in range(len(voicing)))))
             top = len(voicing) - 1
-            for onset, mark in own:
-                struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
-                if thin and len(struck) > 1:
+            for place, (onset, mark) in enumerate(own):
+                struck = {min(voice, top): by for voice, by in reversed(mark)}
+                if place and place < len(own) - 1 and self._is_weak(bar, onset):
+                    self._enliven(struck)
+                if stage.scene is Scene.HANDED:
+                    struck = {top: 0} if struck else {}
+                elif thin and len(struck) > 1:
                     struck.pop(top, None)
                 for voice, by in struck.items():
                     pitch = (
@@ -157,6 +177,19 @@ class Texture:
                         else voicing[voice]
                     )
                     strikes[voice].append((onset, pitch, min(span.end, onset + limit)))
+
+    def _is_weak(self, bar: Bar, onset: int) -> bool:
+        units, rest = divmod(onset - bar.onset, TICKS_PER_BEAT // 12)
+        return rest > 0 or self._meter.weight(units) < _STRONG_WEIGHT
+
+    def _enliven(self, struck: dict[int, int]) -> None:
+        """Have one or two voices of a chord that is struck again sing its neighbours."""
+        if len(struck) < _FEW_VOICES or not self._alive.takes(self._turns * _ALIVE // 1000):
+            return
+        self._turned += 1
+        for voice in _LIVELY[self._turned % len(_LIVELY)]:
+            if voice in struck:
+                struck[voice] = -1 if self._turned // 2 % 2 else 1
 
     @staticmethod
     def _beside(key: Field, pitch: int, by: int) -> int:
