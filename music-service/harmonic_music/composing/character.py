@@ -13,6 +13,8 @@ from harmonic_music.composing.dice import Dice
 _FACTORS = (30, 55, 80, 100, 130, 170, 230)
 _FACTOR_WEIGHTS = (2, 4, 5, 6, 5, 4, 2)
 
+_FLOWS = (70, 90, 100, 125, 160, 190)
+
 
 @dataclass(frozen=True, slots=True)
 class Character:
@@ -37,6 +39,9 @@ class Character:
     inverted: int
     #: How far the rhythm strays from the parameters, in thousandths up or down.
     density: int
+    #: How many notes a movement's melody has at home and elsewhere, in percent of what is asked for.
+    flow: int
+    other_flow: int
     #: What is added to the melody's span, in semitones, and how much of it lies below the tonic.
     span: int
     below_percent: int
@@ -78,6 +83,8 @@ def character_of(dice: Dice) -> Character:
         moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
         density=dice.choice((-210, -190, -160, -110, -50, 30, 110, 180)),
+        flow=dice.choice(_FLOWS),
+        other_flow=dice.choice(_FLOWS),
         span=dice.between(-3, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),

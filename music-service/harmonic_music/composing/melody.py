@@ -51,6 +51,7 @@ class Melodist:
 
     def __init__(self, shape: Shape, character: Character, home: Field, breadth: int) -> None:
         self._shape, self._character = shape, character
+        self._breadth = breadth
         self._home = Ladder(home, (shape.width, breadth), character)
         self._singers: dict[Field, tuple[Ladder, Singer]] = {}
 
@@ -61,7 +62,9 @@ class Melodist:
     def _of(self, key: Field) -> tuple[Ladder, Singer]:
         if key not in self._singers:
             ladder = self._home.in_key(key, self._character)
-            self._singers[key] = ladder, Singer(ladder, key, self._shape, self._character)
+            singer = Singer(ladder, key, self._shape, self._character)
+            singer.strive(self._breadth)
+            self._singers[key] = ladder, singer
         return self._singers[key]
 
     def sing(

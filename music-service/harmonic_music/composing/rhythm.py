@@ -8,6 +8,7 @@ is added by that.
 """
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
@@ -45,9 +46,29 @@ _BROADER = (18, 100)
 #: The least factor of dotted figures in a song, and in a movement, in percent.
 _DOTTED = (1, 40)
 #: So often does a run go on beyond its part of the bar.
-_RUNS_ON = 400
+_RUNS_ON = 550
+#: Of the runs that lead over to the next phrase, those that go up.
+_LEADS_UP = 650
 #: A piece's liking for a gesture: it leaves a few that come again and again.
 _FONDNESSES = (0, 0, 1, 1, 4, 16)
+
+
+class Pace(Enum):
+    """How fast a bar of a phrase goes beside the others."""
+
+    SLOW = 0
+    USUAL = 1
+    FAST = 2
+
+
+#: The notes of a bar, in percent of the usual.
+_PACES = {Pace.SLOW: 50, Pace.USUAL: 100, Pace.FAST: 135}
+#: How the paces of a movement's phrase follow one another; a song has one pace.
+_PLANS = tuple(
+    tuple(Pace("SUF".index(it)) for it in plan)
+    for plan in ("SUFU", "USFU", "SSFU", "UUFU", "SFSF", "USUF", "FSUU", "SUUF", "UFSU")
+)
+_PLANNED = 850
 
 
 class Rhythmist:
@@ -92,13 +113,22 @@ class Rhythmist:
             (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
             for gesture in self._gestures
         ]
+        self._breadth = breadth
         self._palettes = {
-            home: [self._weight(*it) for it in zip(self._figures, likings, strict=True)]
-            for home, likings in ((True, self._likings), (False, self._others))
+            (home, pace): [
+                self._weight(*it, _PACES[pace] * flow // 100)
+                for it in zip(self._figures, likings, strict=True)
+            ]
+            for home, likings, flow in (
+                (True, self._likings, _widened(character.flow, breadth)),
+                (False, self._others, _widened(character.other_flow, breadth)),
+            )
+            for pace in Pace
         }
 
-    def _weight(self, figure: Figure, liking: int) -> int:
-        off = abs(100 * len(figure.onsets) - self._notes) // _QUARTER_NOTE
+    def _weight(self, figure: Figure, liking: int, percent: int) -> int:
+        wanted = self._notes * percent // 100
+        off = abs(100 * len(figure.onsets) - wanted) // _QUARTER_NOTE
         nearness = _NEARNESS[min(off, len(_NEARNESS) - 1)]
         return 1 + figure.usual * nearness * liking * self._factors[figure.manner] // 100
 
@@ -106,35 +136,44 @@ class Rhythmist:
         """A phrase's onsets bar by bar; ``known`` are those of its theme."""
         found: list[Derived] = []
         early, gestured = dice.quota(), dice.quota()
+        planned, plan = dice.chance(_PLANNED * self._breadth // WHOLE), dice.choice(_PLANS)
         for bar in phrase.bars:
             if bar.source is not None and bar.treatment is not Treatment.NEW:
                 rows = found if bar.own else known
                 if bar.source < len(rows):
                     found.append(derived(rows[bar.source], bar.treatment, bar.length, dice))
                     continue
-            row = self._bar(phrase, bar, gestured.takes, dice)
+            pace = plan[bar.place % len(plan)] if planned else Pace.USUAL
+            row = self._bar(phrase, bar, pace, gestured.takes, dice)
             if not phrase.is_last(bar) or phrase.elided:
                 row = self._anticipate(row, bar, found[-1] if found else [], early.takes)
             found.append(row)
         return found
 
     def _bar(
-        self, phrase: Phrase, bar: Bar, gestured: Callable[[int], bool], dice: Dice
+        self,
+        phrase: Phrase,
+        bar: Bar,
+        pace: Pace,
+        gestured: Callable[[int], bool],
+        dice: Dice,
     ) -> Derived:
         if phrase.is_last(bar) and not phrase.elided and bar.length == self._meter.bar * UNIT:
-            return [Begun(UNIT * place) for place in self._ending(dice)]
-        weights = self._palettes[phrase.section[:1] in {"A", "i", "c"}]
+            return self._ending(dice, leads=gestured(self._gestured))
+        weights = self._palettes[phrase.section[:1] in {"A", "i", "c"}, pace]
         beginning = [
             weight * figure.dwells if figure.begins else 0
             for figure, weight in zip(self._figures, weights, strict=True)
         ]
         share = self._gestured * self._percent(phrase, bar) // 100
+        if phrase.climbs and bar.place == max(0, phrase.whole - 3):
+            share = 2 * share
         found: Derived = []
         for group in range(self._meter.groups):
             start = group * self._meter.group
             place = dice.place(weights if group else beginning)
             if self._runs_on(found, start) and dice.chance(_RUNS_ON):
-                found += self._going_on(found[-1].move, start)
+                found += self._going_on(found, start)
             elif gestured(share):
                 gesture = dice.weighted(self._gestures, self._fondnesses)
                 row = zip(gesture.onsets, gesture.moves, strict=True)
@@ -145,16 +184,18 @@ class Rhythmist:
         return [it for it in found if it.onset < bar.length]
 
     def _runs_on(self, row: Derived, start: int) -> bool:
-        """Whether a run reaches up to here in sixteenths."""
-        sixteenth = TICKS_PER_BEAT // 4
+        """Whether a run reaches up to here."""
         runs = {Move.STEP_UP, Move.STEP_DOWN, Move.CHORD_UP, Move.CHORD_DOWN}
-        return bool(row) and row[-1].move in runs and row[-1].onset == UNIT * start - sixteenth
+        return (
+            len(row) > 1
+            and row[-1].move is row[-2].move in runs
+            and UNIT * start - row[-1].onset == row[-1].onset - row[-2].onset
+        )
 
-    def _going_on(self, move: Move, start: int) -> Derived:
+    def _going_on(self, row: Derived, start: int) -> Derived:
         """A run that is gone on with: its last third comes to rest."""
-        sixteenth = UNITS_PER_BEAT // 4
-        until = start + self._meter.group * 2 // 3
-        return [Begun(UNIT * place, None, move) for place in range(start, until, sixteenth)]
+        step, until = (row[-1].onset - row[-2].onset) // UNIT, start + self._meter.group * 2 // 3
+        return [Begun(UNIT * at, None, row[-1].move) for at in range(start, until, step)]
 
     @staticmethod
     def _percent(phrase: Phrase, bar: Bar) -> int:
@@ -185,8 +226,8 @@ class Rhythmist:
                 found.append(it)
         return found
 
-    def _ending(self, dice: Dice) -> tuple[int, ...]:
-        """A bar that comes to rest on a long note, and may lead over from there."""
+    def _ending(self, dice: Dice, *, leads: bool) -> Derived:
+        """A bar that comes to rest on a long note, and may lead over from there, or run."""
         groups, rows = self._meter.groups, ENDINGS[self._meter]
         endings = [places for places, _ in rows]
         weights = [
@@ -204,4 +245,17 @@ class Rhythmist:
             step = UNITS_PER_BEAT // upbeat
             last = self._meter.bar - UNITS_PER_BEAT
             places = (*places, *range(last, self._meter.bar, step))
-        return places
+        found = [Begun(UNIT * place) for place in places]
+        start = self._meter.bar - self._meter.group // 2
+        if leads and places[-1] < start - UNITS_PER_BEAT // 2:
+            move = Move.STEP_UP if dice.chance(_LEADS_UP) else Move.STEP_DOWN
+            found.append(Begun(UNIT * start))
+            sixteenth = UNITS_PER_BEAT // 4
+            onsets = range(start + sixteenth, self._meter.bar, sixteenth)
+            found += [Begun(UNIT * onset, None, move) for onset in onsets]
+        return found
+
+
+def _widened(percent: int, breadth: int) -> int:
+    """What a percentage is in a piece of some breadth: a song has none of it."""
+    return 100 + (percent - 100) * breadth // WHOLE

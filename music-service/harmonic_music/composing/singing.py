@@ -81,6 +81,10 @@ class Singer:
         }
         self._suiting: dict[tuple[Chord, tuple[int, ...], int, bool], list[tuple[int, int]]] = {}
 
+    def strive(self, breadth: int) -> None:
+        """Go on in one direction, the more the broader a piece is."""
+        self._inertia += self._inertia * breadth // (2 * WHOLE)
+
     def options(self, moment: Moment, height_percent: int, dice: Dice) -> Options:
         """How well each pitch suits this moment, whatever is around it."""
         bound = moment.strong and dice.chance(self._bound)

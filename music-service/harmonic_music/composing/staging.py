@@ -29,9 +29,9 @@ _CALM, _FULL = 6, 54
 _MIDDLE_ENERGY = 54
 #: So often has a phrase another figure than its section, and its second part another than its
 #: first; and so far does one stray from what the energy asks for.
-_OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 260, 520, 260
+_OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 240, 420, 260
 #: Where a phrase of four bars may change, and how usual that is; the bars of a longer one are over.
-_TURNS = ((2, 10), (1, 3), (3, 4), (4, 6))
+_TURNS = ((2, 10), (1, 2), (3, 4), (4, 9))
 #: How usual scenes are where it is calm, between, and full: in the order of their declaration.
 _SCENES = (
     (10, 2, 4, 3, 0, 3, 0, 3, 0),
@@ -45,6 +45,8 @@ _CLOSING = (9, 0, 0, 2, 3, 4, 0, 0, 0)
 _SONG = (16, 0, 1, 2, 0, 1, 0, 0, 0)
 _THIN, _BREAK = 300, 260
 _SOLO_INTRO = 300
+#: What the upper voices do while the second voice has the melody.
+_HANDING = ("pad", "offbeat", "riff")
 #: A piece of fewer phrases has everybody play throughout.
 _STAGED_PHRASES = 3
 _DRUMS_ENERGY = 38
@@ -147,12 +149,15 @@ class Staging:
         before, after = self._scene(number, slot, energy, count), self._scene(
             number, slot, energy, count, later=True
         )
+        handing = dice.choice(_HANDING)
         found = []
         for place in range(slot.length):
             scene = before if place < turn else after
             if scene is Scene.SOLO and place and slot.role is not Role.INTRO:
                 scene = Scene.DUO if place == 1 else Scene.TUNE
             figure, bass = first if place < turn else second
+            if scene is Scene.HANDED:
+                figure = handing
             found.append(Stage(scene, figure, bass, dice.chance(_THIN)))
         return tuple(found)
 
