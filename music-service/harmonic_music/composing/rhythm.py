@@ -31,6 +31,8 @@ _QUARTER_NOTE = 25
 _LIKINGS = (1, 1, 2, 4, 12, 24)
 #: In this share of figures, another section likes them more or less.
 _OTHER_LIKINGS = 400
+#: In a song, a last note of all but a beat is so much likelier than it would be.
+_RESTING = 8
 #: Where notes lead over to the next phrase, this share of phrases ends early enough for them.
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
@@ -234,6 +236,12 @@ class Rhythmist:
             usual * _NEARNESS[min(abs(100 * len(places) - groups * self._notes) // 50, 8)] + 1
             for places, usual in rows
         ]
+        # Where little else tells where a phrase ends, it rests for long.
+        if not self._breadth:
+            weights = [
+                weight * (_RESTING if places[-1] <= UNITS_PER_BEAT else 1)
+                for places, weight in zip(endings, weights, strict=True)
+            ]
         upbeat = self._character.upbeat
         if upbeat and dice.chance(_EARLY_ENDINGS):
             weights = [
