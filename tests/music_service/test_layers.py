@@ -264,7 +264,9 @@ def test_a_walk_arrives_where_it_has_to() -> None:
     anywhere = dict.fromkeys(range(9), 1)
     moments = [{0: 1}, *[anywhere] * 7, {8: 1}]
     for seed in SEEDS:
-        assert walk(moments, [line] * len(moments), None, Dice(seed, Layer.MELODY).place) == list(range(9))
+        assert walk(moments, [line] * len(moments), None, Dice(seed, Layer.MELODY).place) == list(
+            range(9)
+        )
 
 
 def test_voices_take_the_shortest_way() -> None:

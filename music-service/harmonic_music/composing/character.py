@@ -39,7 +39,7 @@ class Character:
     inverted: int
     #: How far the rhythm strays from the parameters, in thousandths up or down.
     density: int
-    #: How many notes a movement's melody has at home and elsewhere, in percent of what is asked for.
+    #: How many notes a movement's melody has at home and elsewhere, in percent of what is asked.
     flow: int
     other_flow: int
     #: What is added to the melody's span, in semitones, and how much of it lies below the tonic.

@@ -88,9 +88,7 @@ class SecondVoice:
         return found
 
     @staticmethod
-    def _led(
-        found: list[Tone], moment: Moment, following: int, rungs: Sequence[int]
-    ) -> list[Tone]:
+    def _led(found: list[Tone], moment: Moment, following: int, rungs: Sequence[int]) -> list[Tone]:
         """While the melody holds: the note that goes along gives way to tones that lead on."""
         if not found or found[-1].onset != moment.onset:
             return []

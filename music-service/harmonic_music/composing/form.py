@@ -10,7 +10,6 @@ from enum import Enum
 from harmonic_music.composing.dice import WHOLE
 from harmonic_music.theory.scales import ScaleShape
 
-
 #: A piece of so many phrases is a song: plain, in one register, all playing. One of so many more
 #: has the runs, the wide ways and the changing scenes of a movement.
 SONG_PHRASES, _BROADENING = 4, 2

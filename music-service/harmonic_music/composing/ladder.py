@@ -1,7 +1,6 @@
 """The pitches that a melody may take, and how usual it is to go from one to another."""
 
 from itertools import pairwise
-from typing import assert_never
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE
@@ -25,7 +24,17 @@ _STEP, _THIRD = 2, 4
 #: how much likelier what arrives goes on by a step.
 _UPWARDS = frozenset({Move.STEP_UP, Move.SKIP_UP, Move.CHORD_UP, Move.ON_UP})
 _FITTING, _WIDE, _GOES_ON = 4096, 512, 5
-_SKIPS, _CHORD_SKIPS, _CHORD_LEAPS = range(3, 5), range(3, 6), range(6, 8)
+_ARRIVING = frozenset({Move.ON_UP, Move.ON_DOWN})
+_BREAKING = frozenset({Move.CHORD_UP, Move.CHORD_DOWN})
+#: Semitones along: those of moves that are no steps of the scale, and of a chord's wide ones.
+_WAYS = {
+    Move.SKIP_UP: range(3, 5),
+    Move.SKIP_DOWN: range(3, 5),
+    Move.CHORD_UP: range(3, 6),
+    Move.CHORD_DOWN: range(3, 6),
+    Move.SAME: range(1),
+}
+_CHORD_LEAPS = range(6, 8)
 
 #: Rows by pitch: how usual it is to go from it to each other.
 Transitions = list[list[int]]
@@ -67,9 +76,7 @@ class Ladder:
         other._lay(key, tonic, (rungs[0], rungs[-1]), character)
         return other
 
-    def _lay(
-        self, key: Field, tonic: int, ends: tuple[int, int], character: Character
-    ) -> None:
+    def _lay(self, key: Field, tonic: int, ends: tuple[int, int], character: Character) -> None:
         tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
         self.tonic = tonic
         #: All semitones: where a chord borrows a tone, the melody may.
@@ -122,35 +129,24 @@ class Ladder:
         rows: Transitions = [[]] * (self.pitches[-1] + 1)
         for one in self.pitches:
             rows[one] = [self._fits(move, one, by - one) for by in range(self.pitches[-1] + 1)]
-            if move in {Move.ON_UP, Move.ON_DOWN}:
+            if move in _ARRIVING:
                 usual = self.transitions[one]
-                rows[one] = [
-                    fits * weight for fits, weight in zip(rows[one], usual, strict=True)
-                ]
+                rows[one] = [fits * weight for fits, weight in zip(rows[one], usual, strict=True)]
         return rows
 
     def _fits(self, move: Move, pitch: int, by: int) -> int:
         """How well a movement by so many semitones from a pitch is one of a kind."""
         upwards = move in _UPWARDS
         along = by if upwards else -by
-        step = range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
-        match move:
-            case Move.STEP_UP | Move.STEP_DOWN:
-                return _FITTING if along in step else int(-along in step)
-            case Move.SKIP_UP | Move.SKIP_DOWN:
-                return _FITTING if along in _SKIPS else int(-along in _SKIPS)
-            case Move.CHORD_UP | Move.CHORD_DOWN:
-                if along in _CHORD_SKIPS:
-                    return _FITTING
-                return _WIDE if along in _CHORD_LEAPS else int(-along in _CHORD_SKIPS)
-            case Move.SAME:
-                return int(by == 0)
-            case Move.ON_UP | Move.ON_DOWN:
-                return _GOES_ON if along in step else 1
-            case Move.FREE:
-                return 1
-            case _:
-                assert_never(move)
+        ways = _WAYS.get(move) or range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
+        if move in _ARRIVING:
+            return _GOES_ON if along in ways else 1
+        if along in ways:
+            return _FITTING
+        if move in _BREAKING and along in _CHORD_LEAPS:
+            return _WIDE
+        # At the end of the span, there is no other way than back.
+        return int(-along in ways)
 
     def _step_from(self, pitch: int, *, upwards: bool) -> int:
         """The semitones to the next tone of the scale, if that is within the span."""

@@ -61,9 +61,7 @@ def compose(request: CompositionRequest) -> Score:
     form = lay_out(written, style, character, (home, shape.chromatic), dice=plan, answered=answered)
     beats = max(1, ticks // TICKS_PER_BEAT)
     room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (UNITS_PER_BEAT * beats)
-    ensemble = Ensemble(
-        style, shape, character, home, room=room, breadth=form.breadth, dice=dice
-    )
+    ensemble = Ensemble(style, shape, character, home, room=room, breadth=form.breadth, dice=dice)
     carried = Carried().remembering(FIRST_THEME, theme) if theme else Carried()
     notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
     events = disentangled(notes)

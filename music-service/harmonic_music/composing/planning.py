@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import SONG_PHRASES, Bar, Cadence, Field, Form, Phrase, Role, Treatment
+from harmonic_music.composing.form import (
+    SONG_PHRASES,
+    Bar,
+    Cadence,
+    Field,
+    Form,
+    Phrase,
+    Role,
+    Treatment,
+)
 from harmonic_music.composing.keyplan import KeyPlan
 from harmonic_music.composing.staging import Staging
 from harmonic_music.score import TICKS_PER_BEAT

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import SONG_PHRASES, Bar, Cadence, Field, Phrase, Role, Scene, Stage, Treatment
+from harmonic_music.composing.form import (
+    SONG_PHRASES,
+    Bar,
+    Cadence,
+    Field,
+    Phrase,
+    Role,
+    Scene,
+    Stage,
+    Treatment,
+)
 from harmonic_music.styles.catalogue import Style
 
 if TYPE_CHECKING:
@@ -61,6 +71,7 @@ class Staging:
         #: The figure and the bass of each section that was begun.
         self._sections: dict[str, tuple[str, str]] = {}
         self._climax = self._depth = -1
+        self._first = 0
 
     def stage(self, slots: "Sequence[Slot]") -> None:
         """Lay out the whole piece's energy, and where its melody is highest and lowest."""
@@ -74,6 +85,7 @@ class Staging:
             wanted += self._character.energy + self._style.loudness
             self._energies.append(min(max(wanted, 22), 92))
         sung = [n for n, slot in enumerate(slots) if slot.role is not Role.INTRO] or [0]
+        self._first = sung[0]
         self._climax = min(sung, key=lambda number: (-self._energies[number], number))
         others = [number for number in sung if number != self._climax]
         self._depth = min(others, key=lambda n: (self._energies[n], n)) if others else -1
@@ -146,8 +158,9 @@ class Staging:
         first = self._manner(slot, energy)
         second = self._drawn(energy, first) if dice.chance(_CHANGED_FIGURE) else first
         turn = dice.weighted(*zip(*_TURNS, strict=True))
-        before, after = self._scene(number, slot, energy, count), self._scene(
-            number, slot, energy, count, later=True
+        before, after = (
+            self._scene(number, slot, energy, count),
+            self._scene(number, slot, energy, count, later=True),
         )
         handing = dice.choice(_HANDING)
         found = []
@@ -175,7 +188,7 @@ class Staging:
             row = _SONG
         elif number == count - 1:
             row = _CLOSING
-        elif number == 0 and not later:
+        elif number == self._first and not later:
             row = _OPENING
         weights = [
             usual * percent // 10 for usual, percent in zip(row, self._style.scenes, strict=True)

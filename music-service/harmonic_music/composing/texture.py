@@ -75,9 +75,7 @@ class Texture:
             pattern, held = self._pattern(phrase, bar, figure, dice)
             late = dice.chance(_LATE)
             if stage.scene is Scene.CHORDS:
-                self._along(
-                    phrase.key, strikes, spans, voicings[number:], bar, struck_along(sung)
-                )
+                self._along(phrase.key, strikes, spans, voicings[number:], bar, struck_along(sung))
             elif stage.scene.has_pads:
                 begun = [len(row) for row in strikes]
                 self._strike(
