@@ -20,11 +20,11 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 LOWEST_BASS, HIGHEST_BASS = 36, 57
 _CENTRE = 47
 #: How far a movement is felt to be, by semitones; further is as far as the last.
-_FAR = (3, 1, 1, 2, 3, 2, 7, 3, 6, 7, 8, 9, 7)
+_FAR = (3, 2, 2, 2, 3, 1, 7, 2, 6, 7, 8, 9, 5)
 #: How much worse another tone of the chord is than its usual one.
 _INVERTED = 1
-#: So often does the bass play its usual way in a bar, in thousandths.
-_USUAL = 620
+#: So often does the bass play its usual way in a phrase, and another in a bar, in thousandths.
+_USUAL, _STRAYS = 800, 150
 _STRONG_WEIGHT = 3
 #: A line that has gone so many steps leaps, before it goes on.
 _MOST_STEPS, _STEP = 2, 2
@@ -39,6 +39,7 @@ class Bassist:
         self._meter, self._room = meter, room
         self._pure = shape.consonance
         self._rungs: dict[Field, list[int]] = {}
+        self._variant = 0
 
     def tones(
         self, spans: Sequence[Span], goal: Span | None, before: int | None, dice: Dice
@@ -86,6 +87,7 @@ class Bassist:
         """
         marks: list[tuple[int, str, int]] = []
         number = 0
+        self._variant = 0 if dice.chance(_USUAL) else dice.below(64)
         for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
             stage = phrase.stages[bar.place]
             pattern = self._pattern(phrase, bar, BASSES[stage.bass].variants, dice)
@@ -117,7 +119,7 @@ class Bassist:
         variants: dict[Meter, tuple[tuple[str, ...], ...]],
         dice: Dice,
     ) -> tuple[str, ...]:
-        thrown, place = dice.chance(_USUAL), dice.below(64)
+        strays, place = dice.chance(_STRAYS), dice.below(64)
         if bar.length != self._meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT:
             return ("r",)
         if phrase.breaks and bar.place == phrase.whole - 1:
@@ -128,7 +130,7 @@ class Bassist:
             if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
         ]
         row = row or [("r",)]
-        return row[0] if thrown else row[place % len(row)]
+        return row[(place if strays else self._variant) % len(row)]
 
     def _pitches(
         self,

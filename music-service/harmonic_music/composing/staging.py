@@ -39,7 +39,7 @@ _CALM, _FULL = 6, 54
 _MIDDLE_ENERGY = 54
 #: So often has a phrase another figure than its section, and its second part another than its
 #: first; and so far does one stray from what the energy asks for.
-_OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 240, 420, 260
+_OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 220, 300, 260
 #: Where a phrase of four bars may change, and how usual that is; the bars of a longer one are over.
 _TURNS = ((2, 10), (1, 2), (3, 4), (4, 9))
 #: How usual scenes are where it is calm, between, and full: in the order of their declaration.

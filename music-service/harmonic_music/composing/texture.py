@@ -15,8 +15,9 @@ from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import Meter
 
-#: So often does a bar have the figure's usual variant; a phrase's last bar a chord that is held.
-_USUAL, _HELD_END = 640, 300
+#: So often does a phrase have the figure's usual variant, a bar another than its phrase, and a
+#: phrase's last bar a chord that is held.
+_USUAL, _STRAYS, _HELD_END = 800, 120, 220
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
@@ -48,7 +49,7 @@ class Texture:
     def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
         self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
-        self._turned = 0
+        self._turned = self._variant = 0
         #: The purer the harmony, the less its voices leave it.
         self._leaves = 1100 - shape.consonance * 6 // 10
         self._turns = between(shape.consonance, _TURNS)
@@ -66,6 +67,7 @@ class Texture:
         strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
         self._turning, self._alive = dice.quota(), dice.quota()
         self._turned = dice.below(64)
+        self._variant = 0 if dice.chance(_USUAL) else dice.below(64)
         number = 0
         #: Whether voices sing in each chord.
         moving: list[bool] = []
@@ -75,14 +77,16 @@ class Texture:
             pattern, held = self._pattern(phrase, bar, figure, dice)
             late = dice.chance(_LATE)
             if stage.scene is Scene.CHORDS:
-                self._along(phrase.key, strikes, spans, voicings[number:], bar, struck_along(sung))
+                chords = list(zip(spans, voicings[number:], strict=False))
+                begun = [bar.onset + onset for onset in struck_along(sung)]
+                self._along(phrase.key, strikes, chords, begun)
             elif stage.scene.has_pads:
-                begun = [len(row) for row in strikes]
+                first = [len(row) for row in strikes]
                 self._strike(
                     phrase, strikes, bar, spans, voicings[number:], way=(pattern, held, figure)
                 )
                 if late and bar.place and not phrase.stages[bar.place - 1].scene.has_pads:
-                    _enter_late(strikes, begun, bar.onset + TICKS_PER_BEAT)
+                    _enter_late(strikes, first, bar.onset + TICKS_PER_BEAT)
             moving += [stage.scene.has_pads and figure.moves and not stage.thin] * len(spans)
             number += len(spans)
         flat = [span for spans in rows for span in spans]
@@ -98,14 +102,12 @@ class Texture:
         self,
         key: Field,
         strikes: list[list[tuple[int, int, int]]],
-        spans: Sequence[Span],
-        voicings: Sequence[Voicing],
-        bar: Bar,
-        onsets: Sequence[int],
+        chords: Sequence[tuple[Span, Voicing]],
+        begun: Sequence[int],
     ) -> None:
-        """Strike all voices where the melody is."""
-        for span, voicing in zip(spans, voicings, strict=False):
-            own = [bar.onset + it for it in onsets if span.onset <= bar.onset + it < span.end]
+        """Strike all voices where the melody has begun a note."""
+        for span, voicing in chords:
+            own = [onset for onset in begun if span.onset <= onset < span.end]
             if not own or own[0] > span.onset:
                 own.insert(0, span.onset)
             for place, onset in enumerate(own):
@@ -121,7 +123,7 @@ class Texture:
         self, phrase: Phrase, bar: Bar, figure: AccompanimentFigure, dice: Dice
     ) -> tuple[Pattern, bool]:
         """A bar's pattern, and whether its chords are simply held."""
-        usual, place, held = dice.chance(_USUAL), dice.below(64), dice.chance(_HELD_END)
+        strays, place, held = dice.chance(_STRAYS), dice.below(64), dice.chance(_HELD_END)
         if phrase.is_last(bar) and (held or phrase.breaks):
             return _HELD, not phrase.breaks
         if bar.length != self._meter.bar * TICKS_PER_BEAT // 12:
@@ -133,7 +135,7 @@ class Texture:
         ]
         if not row:
             return _HELD, True
-        return (row[0] if usual else row[place % len(row)]), False
+        return row[place % len(row) if strays else self._variant % len(row)], False
 
     def _strike(
         self,
@@ -250,14 +252,12 @@ class _Leading:
         """A voice's strikes with what it sings between them, in the chords where voices do."""
         found = list(strikes)
         for number, span in enumerate(self._spans[:-1]):
-            if not moving[number]:
-                continue
             rows = self._voicings[number], self._voicings[number + 1]
             if voice >= min(map(len, rows)) or span.length < _TIME_TO_MOVE:
                 continue
             one, other = rows[0][voice], rows[1][voice]
             thrown = self._dice.below(1000) * 1000 // self._leaves
-            if number in self._taken:
+            if number in self._taken or not moving[number]:
                 continue
             if abs(other - one) in _SKIP and thrown < _PASSING:
                 middle = next(
@@ -278,11 +278,16 @@ class _Leading:
             elif one - other in _STEP and thrown < _SUSPENDED:
                 self._suspend(found, number, one)
             elif one == other and thrown < _NEIGHBOURING:
-                neighbour = one + 1 if (one + 1) % OCTAVE in self._tones else one + 2
-                if neighbour % OCTAVE in self._tones:
-                    found.append((span.end - TICKS_PER_BEAT, neighbour, span.end))
-                    self._taken.add(number)
+                self._turn(found, number, one)
         return sorted(found)
+
+    def _turn(self, found: list[tuple[int, int, int]], number: int, pitch: int) -> None:
+        """Have a tone that stays turn to the one above it."""
+        neighbour = pitch + 1 if (pitch + 1) % OCTAVE in self._tones else pitch + 2
+        if neighbour % OCTAVE in self._tones:
+            end = self._spans[number].end
+            found.append((end - TICKS_PER_BEAT, neighbour, end))
+            self._taken.add(number)
 
     def _late(self) -> int:
         """How long before the next chord a voice moves on: a beat, or half of one."""
