@@ -12,6 +12,7 @@ from harmonic_music.composing.form import FREE, Cadence, Field, Form, Role, Trea
 from harmonic_music.composing.harmony import Colour, Harmonist, Span
 from harmonic_music.composing.ladder import CENTRE, Ladder
 from harmonic_music.composing.lattice import walk
+from harmonic_music.composing.moments import moments_of
 from harmonic_music.composing.planning import lay_out, phrase_lengths
 from harmonic_music.composing.rhythm import Rhythmist
 from harmonic_music.composing.shape import Shape
@@ -211,6 +212,44 @@ def test_phrases_that_stop_end_on_a_long_note(seed: int) -> None:
                 assert max(lengths) >= TICKS_PER_BEAT
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_phrases_that_stop_breathe(seed: int) -> None:
+    planned = form(40, seed)
+    rhythmist = Rhythmist(CLASSICAL, 500, (9999, WHOLE), character(seed), Dice(seed, Layer.RHYTHM))
+    for phrase, spans in zip(planned.phrases, chords(planned, seed), strict=True):
+        rows = rhythmist.bars(phrase, (), dice_of(seed, phrase.number + 1)[Layer.RHYTHM])
+        moments = moments_of(phrase, spans, rows, (), meter=CLASSICAL.meter, goal=None)
+        nexts = [moment.onset for moment in moments[1:]] + [phrase.end]
+        rests = [
+            following - moment.onset - moment.length
+            for moment, following in zip(moments, nexts, strict=True)
+        ]
+        if phrase.elided or phrase.closing:
+            assert not any(rests)
+        else:
+            assert [rest > 0 for rest in rests].count(True) == 1
+            rest = max(rests)
+            assert rest >= TICKS_PER_BEAT // 4
+            assert moments[rests.index(rest)].onset >= phrase.bars[-1].onset
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_returns_within_a_phrase_has_its_rhythm_again(seed: int) -> None:
+    planned = form(40, seed)
+    same = set(Treatment) - {
+        Treatment.NEW,
+        Treatment.FRAGMENT,
+        Treatment.AUGMENTED,
+        Treatment.ORNAMENTED,
+    }
+    rows = iter(rhythms(planned, seed, 600))
+    for phrase in planned.phrases:
+        found = [next(rows) for _ in phrase.bars]
+        for bar, onsets in zip(phrase.bars, found, strict=True):
+            if bar.own and bar.source is not None and bar.treatment in same:
+                assert onsets == found[bar.source]
+
+
 def test_a_livelier_rhythm_leaves_more_beats_empty() -> None:
     empty = [0, 0]
     for seed in SEEDS:
@@ -274,6 +313,18 @@ def test_voices_take_the_shortest_way() -> None:
     assert sorted(pitch % 12 for pitch in c_major) == [0, 4, 7]
     a_minor = nearest_voicing(c_major, (9, 0, 4), 45, 71)
     assert sum(abs(a - b) for a, b in zip(c_major, a_minor, strict=True)) <= 4
+
+
+def test_voices_that_keep_their_room_move_little() -> None:
+    moves = []
+    for seed in SEEDS:
+        voicing, bass = FIRST_VOICING, 47
+        for span in (s for phrase in chords(form(16, seed), seed) for bar in phrase for s in bar):
+            after = nearest_voicing(voicing, span.voices, bass, 71)
+            if after != voicing:
+                moves.append(sum(abs(a - b) for a, b in zip(voicing, after, strict=True)))
+            voicing = after
+    assert 2 < sum(moves) / len(moves) < 6
 
 
 @pytest.mark.parametrize("ceiling", range(64, 77))

@@ -88,12 +88,19 @@ def test_gravity_leaves_the_notes_as_they_are_in_beats() -> None:
     ]
 
 
-def test_the_melodys_range_leaves_rhythm_and_bass_as_they_are() -> None:
-    # Upper voices follow the melody: they lie close below it.
-    narrow, wide = piece(melody_range=0), piece(melody_range=1)
-    assert [e.onset for e in melody(narrow)] == [e.onset for e in melody(wide)]
-    basses = [[e.onset for e in s.events if e.voice is Voice.BASS] for s in (narrow, wide)]
-    assert basses[0] == basses[1]
+def test_the_melodys_range_leaves_rhythm_bass_and_drums_as_they_are() -> None:
+    for seed in range(6):
+        # Upper voices follow the melody: they lie close below it. Where no tone is coloured, the
+        # bass is the same.
+        narrow, wide = (
+            piece(30, seed, melody_range=value, harmony=1.0, style="march") for value in (0.0, 1.0)
+        )
+        assert [e.onset for e in melody(narrow)] == [e.onset for e in melody(wide)]
+        basses = [
+            [(e.onset, e.pitch) for e in s.events if e.voice is Voice.BASS] for s in (narrow, wide)
+        ]
+        assert basses[0][:-1] == basses[1][:-1]
+        assert narrow.strokes == wide.strokes
 
 
 def test_harmony_and_friction_leave_the_rhythm_as_it_is() -> None:

@@ -58,7 +58,7 @@ class Character:
     contrast: int
     #: What is added to the percentage of its time that a melody's note sounds.
     touch: int
-    #: How strongly the last notes of phrases are drawn to where they usually end, in percent.
+    #: How strongly last notes of phrases are drawn to where they usually end, in thousandths.
     finality: int
     #: What is added to the share of strong notes that are bound to the chord.
     bound: int
@@ -95,6 +95,6 @@ def character_of(dice: Dice) -> Character:
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
-        finality=dice.choice((8, 100, 600)),
+        finality=dice.choice((3, 10, 300, 4000, 4000)),
         bound=dice.between(-200, 200),
     )

@@ -48,12 +48,26 @@ class Drummer:
             pattern = bars[max(usual - 1, 0) if other else usual]
             if filled and bar.place == phrase.whole - 1:
                 pattern = fills[place % len(fills)]
-            if sum(len(line.replace(".", "")) for _, line in pattern) > self._room:
-                pattern = bars[0][: max(1, self._room // 4)]
+            pattern = _thinned(pattern, self._room)
             found += _played(pattern, bar, phrase.energy)
             if crashes and bar.place == 0:
                 found.append(DrumStroke(bar.onset, CRASH, min(120, phrase.energy + 24)))
         return found
+
+
+def _thinned(pattern: DrumBar, room: int) -> DrumBar:
+    """The lines of a bar that there is room for; of the first, every other mark if need be."""
+    kept: list[tuple[int, str]] = []
+    for key, line in pattern:
+        marks = line
+        while not kept and sum(mark in _MARKS for mark in marks) > max(1, room):
+            places = [place for place, mark in enumerate(marks) if mark in _MARKS][1::2]
+            marks = "".join("." if n in places else mark for n, mark in enumerate(marks))
+        room -= sum(mark in _MARKS for mark in marks)
+        if room < 0 and kept:
+            break
+        kept.append((key, marks))
+    return tuple(kept)
 
 
 def _played(pattern: DrumBar, bar: Bar, energy: int) -> list[DrumStroke]:

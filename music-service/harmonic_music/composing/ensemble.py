@@ -36,8 +36,8 @@ from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
 _NO_THEME = Theme((), ())
-#: Of the room for notes, the melody's share in percent, and the bass's.
-_MELODY_PERCENT, _BASS_PERCENT = 62, 13
+#: Of the room for notes, the melody's share in percent, the bass's and the second voice's.
+_MELODY_PERCENT, _BASS_PERCENT, _SECOND_PERCENT = 52, 10, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Ensemble:
         )
         self._melodist = Melodist(shape, character, home, breadth)
         self._bassist = Bassist(style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape)
-        rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
+        rest = 100 - _MELODY_PERCENT - _BASS_PERCENT - _SECOND_PERCENT
         self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100, shape)
         self._second = SecondVoice(style, shape)
         self._drummer = Drummer(style, strokes)

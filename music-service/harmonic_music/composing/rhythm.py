@@ -111,6 +111,7 @@ class Rhythmist:
         self._gestured = between(liveliness, _GESTURED) * style.gestures // 100
         self._gestured = self._gestured * character.brilliance // 100
         self._gestured = self._gestured * between(breadth, _BROADER) // 100
+        self._gestured = self._gestured * min(room, _NOTES[-1]) // _NOTES[-1]
         self._fondnesses = [
             (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
             for gesture in self._gestures

@@ -143,8 +143,11 @@ class Singer:
     def closing(self, options: Options, cadence: Cadence) -> Options:
         """The same, for a note that ends a phrase."""
         finals, tonic = _FINALS[cadence], self._ladder.tonic
+        if self._finality > WHOLE:
+            # What is usual is nearly all that is left.
+            finals = {degree: usual * usual for degree, usual in finals.items()}
         return {
-            pitch: weight * finals[degree] * self._finality // 100 + 1
+            pitch: weight * finals[degree] * self._finality // WHOLE + 1
             if (degree := (pitch - tonic) % OCTAVE) in finals
             else max(1, weight // _OTHER_FINAL_DIVISOR)
             for pitch, weight in options.items()

@@ -76,9 +76,10 @@ class Texture:
             figure = FIGURES[stage.figure]
             pattern, held = self._pattern(phrase, bar, figure, dice)
             late = dice.chance(_LATE)
-            if stage.scene is Scene.CHORDS:
+            along = struck_along(sung)
+            if stage.scene is Scene.CHORDS and width * len(along) <= self._room:
                 chords = list(zip(spans, voicings[number:], strict=False))
-                begun = [bar.onset + onset for onset in struck_along(sung)]
+                begun = [bar.onset + onset for onset in along]
                 self._along(phrase.key, strikes, chords, begun)
             elif stage.scene.has_pads:
                 first = [len(row) for row in strikes]
