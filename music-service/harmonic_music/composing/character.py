@@ -85,7 +85,7 @@ def character_of(dice: Dice) -> Character:
         density=dice.choice((-210, -190, -160, -110, -50, 30, 110, 180)),
         flow=dice.choice(_FLOWS),
         other_flow=dice.choice(_FLOWS),
-        span=dice.between(-3, 3),
+        span=dice.between(-2, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
@@ -95,6 +95,6 @@ def character_of(dice: Dice) -> Character:
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
-        finality=dice.choice((3, 10, 300, 4000, 4000)),
+        finality=dice.choice((1, 4, 100, 6000, 6000)),
         bound=dice.between(-200, 200),
     )

@@ -13,7 +13,7 @@ from harmonic_music.theory.intervals import OCTAVE
 CENTRE = 72
 #: A song's span from narrow to wide, in semitones, and a movement's.
 _SPANS = (4, 5, 7, 9, 11, 13, 16, 20, 26)
-_BROAD_SPANS = (4, 6, 8, 11, 14, 17, 20, 23, 28)
+_BROAD_SPANS = (4, 6, 8, 11, 14, 17, 20, 23, 26)
 _SMALLEST_SPAN = 4
 _FEW_RUNGS = 4
 #: How usual a movement by so many semitones is, 0 to 12, each way; further is as rare as the last.

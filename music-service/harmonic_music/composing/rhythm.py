@@ -23,7 +23,7 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of two beats, in hundredths, from calm to lively.
-_NOTES = (45, 110, 200, 305, 405, 520, 650)
+_NOTES = (40, 100, 197, 305, 415, 540, 690)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
 _NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
@@ -32,12 +32,12 @@ _LIKINGS = (1, 1, 2, 4, 12, 24)
 #: In this share of figures, another section likes them more or less.
 _OTHER_LIKINGS = 400
 #: In a song, a last note of all but a beat is so much likelier than it would be.
-_RESTING = 8
+_RESTING = 4
 #: Where notes lead over to the next phrase, this share of phrases ends early enough for them.
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
-_ANTICIPATED = (0, 30, 80, 170, 340, 620, 1000)
+_ANTICIPATED = (0, 10, 60, 180, 400, 770, 1000)
 _STYLED_PERCENT = (90, 110)
 #: Of the groups of bars, those that are gestures, by liveliness; and how much of that there is in
 #: a phrase's first bars, in the bar before its last, and in between, in percent.

@@ -123,7 +123,11 @@ class Singer:
                 weight = weight * self._foreign_percent // 100
             found.append((pitch, weight))
         # A narrow span may leave nothing between its ends.
-        return found or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
+        return (
+            found
+            or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
+            or [(p, 1) for p in ladder.rungs]
+        )
 
     def opening(self, options: Options) -> Options:
         """The same, for a note that begins the piece: rather the tonic."""
