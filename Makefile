@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
+OPERATOR_READY := $(VENV)/.operator-ready
 DEV_READY := $(VENV)/.dev-ready
 PACKAGES := shared gateway state-service music-service
-SOURCES := $(PACKAGES) deploy/local tests
+SOURCES := $(PACKAGES) deploy/local deploy/operator tests
 # In place of the shell, so that a signal to make reaches it.
 LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -23,11 +24,14 @@ WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
+AGAINST ?=
+ROUNDS ?= 10
 HALF ?= seen
 FROM ?=
+RUNGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate ladder lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,7 +49,13 @@ $(RUN_READY): requirements-run.txt $(PACKAGES:%=%/pyproject.toml) | $(VENV)/bin/
 	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt $(RUN_READY)
+$(OPERATOR_READY): requirements-operator.txt deploy/operator/pyproject.toml $(RUN_READY)
+	@echo "Installing what the operator's command needs …" >&2
+	@$(PIP) install --require-hashes -r requirements-operator.txt
+	@$(PIP) install --no-deps --no-build-isolation -e ./deploy/operator
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt $(OPERATOR_READY)
 	@echo "Installing what the tests and checks need …" >&2
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
@@ -56,7 +66,7 @@ run: $(RUN_READY) ## Run it all here: PORT=8000 GATEWAYS=1 STATES=1 MUSICS=1
 demo: $(RUN_READY) ## Watch two official clients collaborate in the running instance
 	@$(LOCAL) demo
 
-harmonic: $(RUN_READY) ## Run an operator's command: ARGS="revoke --user alice"
+harmonic: $(OPERATOR_READY) ## Run an operator's command: ARGS="status"
 	@$(LOCAL) harmonic $(ARGS)
 
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
@@ -101,7 +111,7 @@ conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SU
 contract: $(DEV_READY) ## Generate the contract's documents from its declarations
 	@$(BIN)/python -m harmonic_protocol.export shared/contract
 
-settings: $(DEV_READY) ## Generate the reference of settings from their declarations
+settings: $(DEV_READY) ## Generate the references of settings and metrics from their declarations
 	@PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local.reference
 
 fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=100000 SEED=1
@@ -110,15 +120,22 @@ fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=1
 mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
-bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
+bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server, or AGAINST=checkout ROUNDS=10
+ifneq ($(AGAINST),)
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.against $(AGAINST) --rounds $(ROUNDS)
+else
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
+endif
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
 	@$(if $(PARTS),,PYTHONPATH=deploy/local:tests $(BIN)/python -m recovery.campaign $(SEED:%=--seed %))
+
+ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and repaired: RUNGS="1 2"
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m ladder $(RUNGS)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

@@ -1,34 +1,20 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
-from harmonic_protocol.envelope import Caller, Envelope, Reply
+from harmonic_protocol.causes import Cause
+from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
-from harmonic_protocol.reasons import Reason
-from harmonic_protocol.refusals import Code, refused
-from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable
+from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
+from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
-)
-OVERDUE = refused(
-    Code.INTERNAL_ERROR,
-    "The request could not be begun within its time",
-    reason=Reason.OVERDUE,
-    retryAfterMs=1000,
-)
-_OUTCOME_UNKNOWN = refused(
-    Code.INTERNAL_ERROR,
-    "Whether the request was carried out is not known",
-    reason=Reason.OUTCOME_UNKNOWN,
-    retryAfterMs=1000,
-)
+#: What owners are told beside a request, and not in it.
+_IN_HEADERS = {"traceparent"}
 
 
 class Owners:
@@ -45,7 +31,7 @@ class Owners:
         operation: str,
         request: Request | InternalRequest,
         caller: Caller,
-        trace_id: str = "",
+        trace: RequestTrace = NO_TRACE,
         *,
         until_s: float | None = None,
     ) -> Reply:
@@ -62,8 +48,10 @@ class Owners:
         left_ms = int(left_s * 1000)
         deadline_ms = milliseconds(self._clock.now()) + left_ms
         is_shared = self._clock.is_shared
-        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared)
-        body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared)
+        body = request.model_dump_json(
+            by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
+        ).encode()
         try:
             message = await self._client.request(
                 key,
@@ -73,11 +61,15 @@ class Owners:
                 deadline_s=left_s,
                 repeatable=request.repeatable,
             )
-        except (BusTimeout, AnswerLost):
-            return Reply(error=_OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE)
+        except (BusTimeout, AnswerLost) as error:
+            refusal = OUTCOME_UNKNOWN if _changes_something(request) else UNAVAILABLE
+            return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))
+        except NoResponders:
+            return Reply(error=UNAVAILABLE.caused_by(Cause.NO_OWNER))
         except BusUnavailable:
-            return Reply(error=_UNAVAILABLE)
-        return Reply.model_validate_json(message.payload)
+            return Reply(error=UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE))
+        reply = Reply.model_validate_json(message.payload)
+        return reply if reply.error is None else reply.with_cause()
 
 
 def _changes_something(request: Request | InternalRequest) -> bool:

@@ -83,12 +83,52 @@ class GatewaySettings(ServiceSettings):
     events_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="events of one connection at once")
     ] = 100
+    connection_cpu_percent: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=100,
+            description="percents of a core that one connection's messages may cost to read and"
+            " refuse, on average",
+        ),
+    ] = 5.0
+    user_cpu_percent: Annotated[
+        float,
+        Field(gt=0, le=1000, description="the same for all connections of a user to one gateway"),
+    ] = 10.0
+    refusals_per_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="refused messages of one connection on average: beyond, it is read more"
+            " slowly",
+        ),
+    ] = 60.0
+    refusals_burst: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="refused messages of one connection at once; after as many more while it is"
+            " read slowly, it is closed",
+        ),
+    ] = 600
     connects_per_s: Annotated[
         float, Field(gt=0, le=1_000_000, description="connects of one address, on average")
     ] = 100.0
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    late_clients_per_address: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="clients of one address that may take longer than 10 s, up to 45 s, from"
+            " opening a session to their CONNECT, as those do that fetch a token meanwhile",
+        ),
+    ] = 100
     failed_calls_per_s: Annotated[
         float,
         Field(

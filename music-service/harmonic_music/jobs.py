@@ -1,16 +1,18 @@
 """Pieces to compose, from the work queue: composed off the event loop, stored, handed over.
 
 A job is acknowledged once its piece is with the universe's owner; a replica that dies before
-leaves it to another. Done twice, it is the same piece, and the owner takes the first. A replica
-holds some jobs besides those that it works on, so that universes can take turns.
+leaves it to another. Done twice, it is the same piece: it is stored once, and the owner takes the
+first. A replica holds some jobs besides those that it works on, so that universes can take turns.
 """
 
 import asyncio
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from harmonic_music import metrics as table
 from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest
 from harmonic_music.composing.memory import Theme
 from harmonic_music.midi import theme_of
@@ -23,13 +25,13 @@ from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import CompleteMusic
 from harmonic_protocol.log import MusicJob
 from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.bus.streams import Job, StreamFull, Streams
+from harmonic_runtime.bus.streams import Job, StreamFull, Streams, WrongSequence
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock, milliseconds
 
-CONSUMER = "composers"
 #: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
 #: what a dead replica held has to be made in the rest of them.
 ACK_WAIT_S = 1.5
@@ -40,13 +42,15 @@ MAX_DELIVERIES = 4
 #: them are delayed by ``ACK_WAIT_S`` if it dies.
 MOST_WAITING = 32
 FETCH_EXPIRES_S = 5.0
+#: How often the queue's leader is asked how much is left to do.
+QUEUE_INTERVAL_S = 5.0
 STORE_TIMEOUT_S = 2.0
 HAND_OVER_TIMEOUT_S = 3.0
 RETRY_PAUSE_S = 0.5
 _MS_PER_S = 1000
 
 CONSUMER_CONFIG = {
-    "durable_name": CONSUMER,
+    "durable_name": subjects.JOBS_CONSUMER,
     "ack_policy": "explicit",
     "ack_wait": int(ACK_WAIT_S * 10**9),
     "max_deliver": MAX_DELIVERIES,
@@ -82,8 +86,13 @@ class Composers:
         self._log = log
         self._waiting: Waiting[_Held] = Waiting(MOST_WAITING)
         self._held: set[_Held] = set()
-        self._outcomes = metrics.counter("pieces_total", "jobs by outcome", ["outcome"])
-        self._seconds = metrics.histogram("composing_seconds", "time to compose one piece")
+        self._outcomes = metrics.counters(table.PIECES)
+        self._seconds = metrics.histogram(table.COMPOSING_SECONDS)
+        metrics.gauge_from(table.PIECES_WAITING, lambda: len(self._waiting))
+        # Of those that are held, all that do not wait are worked on.
+        metrics.gauge_from(
+            table.PIECES_COMPOSING, lambda: max(0, len(self._held) - len(self._waiting))
+        )
 
     async def fetch(self) -> None:
         """Take jobs from the queue for ever, as long as there is room for them."""
@@ -92,7 +101,7 @@ class Composers:
             try:
                 # One at a time: of several, the first would have to wait for the last.
                 jobs = await self._streams.fetch(
-                    subjects.JOBS_STREAM, CONSUMER, batch=1, expires_s=FETCH_EXPIRES_S
+                    subjects.JOBS_STREAM, subjects.JOBS_CONSUMER, batch=1, expires_s=FETCH_EXPIRES_S
                 )
                 for job in jobs:
                     await self._keep(job)
@@ -132,7 +141,10 @@ class Composers:
         try:
             asked = MusicJob.model_validate_json(job.payload)
         except ValidationError:
-            self._log.error("job_unreadable")
+            asked = None
+        if asked is None or job.is_answer:
+            self._outcomes.of("unreadable" if asked is None else "foreign").inc()
+            self._log.error("job_skipped", reason="unreadable" if asked is None else "foreign")
             await job.term()
             return
         held = _Held(job, asked)
@@ -153,12 +165,12 @@ class Composers:
             self._log.warning("composing_took_too_long", request=asked.request_id)
         except (BusUnavailable, StreamFull):
             # Given again after the acknowledgement's time, to this replica or another.
-            self._outcomes.labels("interrupted").inc()
+            self._outcomes.of("interrupted").inc()
             return
         except Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
             self._log.exception("composing_failed", request=asked.request_id)
             outcome = "failed"
-        self._outcomes.labels(outcome).inc()
+        self._outcomes.of(outcome).inc()
         await (job.ack() if outcome == "composed" else job.term())
 
     async def _make(self, asked: MusicJob) -> None:
@@ -186,7 +198,11 @@ class Composers:
         return theme_of(stored.payload) if stored else None
 
     async def _store(self, subject: str, payload: bytes) -> None:
-        await self._streams.append(subject, payload, timeout_s=STORE_TIMEOUT_S)
+        """Store a part of a piece, once: where it was stored before, that one stays."""
+        with suppress(WrongSequence):
+            await self._streams.append(
+                subject, payload, timeout_s=STORE_TIMEOUT_S, expected_last_subject_sequence=0
+            )
 
     async def _hand_over(self, asked: MusicJob, score: Score) -> None:
         result = CompleteMusic(
@@ -198,7 +214,7 @@ class Composers:
             composer_version=COMPOSER_VERSION,
         )
         left_ms = int(HAND_OVER_TIMEOUT_S * _MS_PER_S)
-        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "", left_ms)
+        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, left_ms=left_ms)
         message = await self._owners.request(
             asked.universe_id,
             result.operation(),
@@ -210,3 +226,13 @@ class Composers:
         error = Reply.model_validate_json(message.payload).error
         if error is not None:
             raise BusUnavailable(error.message)
+
+
+async def watch_queue(inspection: Inspection, metrics: Metrics) -> None:
+    """Show for ever how many jobs no replica has finished."""
+    pending = metrics.gauge(table.PIECES_PENDING)
+    while True:
+        with suppress(BusUnavailable):
+            unfinished = await inspection.unfinished(subjects.JOBS_STREAM, subjects.JOBS_CONSUMER)
+            pending.set(unfinished)
+        await asyncio.sleep(QUEUE_INTERVAL_S)

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from harmonic_music.jobs import CONSUMER_CONFIG, Composers
+from harmonic_music.jobs import CONSUMER_CONFIG, Composers, watch_queue
 from harmonic_music.settings import MusicSettings
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
@@ -22,6 +25,7 @@ from harmonic_runtime.process.rotation import keep_rotating
 async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
     """Everything that a replica of the music service consists of."""
     settings, log, metrics = process.settings, process.log, process.metrics
+    process.tell_build(PROTOCOL_VERSION)
     # One thread: composing holds the interpreter's lock, so that a second one composes nothing
     # more, and the event loop waits ten times as long. A process each would take 60 MB for a fifth
     # less time; replicas do the same, and can be spread.
@@ -57,9 +61,11 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             )
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
+            await at_the_end.enter_async_context(operated(process, bus, tasks))
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")
+            tasks.start(watch_queue(Inspection(bus), metrics), name="queue watch")
             for number in range(settings.composers):
                 tasks.start(composers.work(), name=f"composer {number}")
             yield

@@ -18,7 +18,7 @@ from harmonic_protocol.messages.connection import (
     TokenExpiring,
     TokenRefreshed,
 )
-from harmonic_protocol.messages.declaration import Event, LiveSignal, by_name
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, LiveSignal, by_name
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
@@ -103,6 +103,15 @@ COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
             *((command.spec.name, command) for command in (RefreshToken, TimeSync)),
         )
     )
+)
+
+#: The bounds of the commands that may have more bytes than others.
+LARGER_MESSAGES_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        name: command.spec.max_bytes
+        for name, command in COMMANDS.items()
+        if command.spec.max_bytes > MAX_MESSAGE_BYTES
+    }
 )
 
 EVENTS: Mapping[str, type[Event]] = MappingProxyType(

@@ -10,6 +10,7 @@ from pydantic import Field
 from harmonic_protocol.log import Record
 from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
+from harmonic_protocol.messages.universes import UniverseView
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
 
@@ -37,13 +38,15 @@ class CompareHeads(InternalRequest):
     """Which of these universes' logs go on after the positions that a gateway knows.
 
     ``owner`` is the replica that the gateway takes for their owner; it may be away, and another
-    one may be asked in its place.
+    one may be asked in its place. ``marks`` are those of the records at these positions, as far as
+    the gateway knows them.
     """
 
     name: ClassVar = "compare_heads"
 
     positions: dict[str, int]
     owner: str
+    marks: dict[str, int] = Field(default_factory=dict)
 
 
 class CloseConnection(InternalUniverseRequest):
@@ -59,7 +62,8 @@ class ResumeRoom(InternalUniverseRequest):
     of it. With ``after_position``, it wants to know what it missed since; a position that the
     log has not reached is refused. A session that ended in this room (the user left it, or was
     not allowed to see it for a time) is not continued: the reply says so, and holds no records.
-    So is a position where another record stands than ``after_record``.
+    So is a position where no record stands, or another one than ``after_record`` or that of
+    ``after_mark``, as far as the owner has it in memory; reading the log tells of the others.
     """
 
     name: ClassVar = "resume_room"
@@ -68,18 +72,22 @@ class ResumeRoom(InternalUniverseRequest):
     replaces: str
     after_position: int | None = None
     after_record: str | None = None
+    after_mark: int | None = None
 
 
 class ReadLog(InternalUniverseRequest):
     """The records after a position of the log, for a gateway that missed some of them.
 
-    Refused as trimmed where another record stands there than ``after_record``, or none.
+    Refused as trimmed where another record stands there than ``after_record`` or that of
+    ``after_mark``, or none. With ``inclusive``, the record there is the first that is told.
     """
 
     name: ClassVar = "read_log"
 
     after_position: int
     after_record: str | None = None
+    after_mark: int | None = None
+    inclusive: bool = False
 
 
 class ReleaseGateway(InternalUniverseRequest):
@@ -113,15 +121,48 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
+class InspectUniverse(InternalUniverseRequest):
+    """How a universe is, and over which connections people are in its room; for operators."""
+
+    name: ClassVar = "inspect_universe"
+
+
+class RemoveUser(InternalUniverseRequest):
+    """An operator has a user leave the room, with all connections, absent ones too.
+
+    The user may come again, and is sent nothing of the time between.
+    """
+
+    name: ClassVar = "remove_user"
+
+    user_id: str
+
+
 #: What arrives over the bus.
-BusRequest = CloseConnection | CompareHeads | ReadLog | ResumeRoom | CompleteMusic
+BusRequest = (
+    CloseConnection
+    | CompareHeads
+    | ReadLog
+    | ResumeRoom
+    | CompleteMusic
+    | InspectUniverse
+    | RemoveUser
+)
 #: What an owner asks of itself.
 OwnRequest = ReleaseGateway | ExpireMusic
 
 INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {
         request.name: request
-        for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)
+        for request in (
+            CloseConnection,
+            CompareHeads,
+            ReadLog,
+            ResumeRoom,
+            CompleteMusic,
+            InspectUniverse,
+            RemoveUser,
+        )
     }
 )
 
@@ -130,7 +171,8 @@ class Heads(ServiceModel):
     """The positions at which universes' logs end: announced, and the answer to a comparison.
 
     ``records`` are the ids of the records there. An answer names in ``turned_back`` the logs that
-    end before a position that the gateway was sent: records were lost.
+    end before a position that the gateway was sent, or have another record there: records were
+    lost.
     """
 
     heads: dict[str, int]
@@ -160,7 +202,7 @@ class JoinResult(ServiceModel):
     back, ``current`` and ``missed`` come in between; ``missed`` is absent where the owner does
     not have it at hand. ``continued`` is false where the earlier connection's session ended in
     this room, so that nothing of it may be sent again; a replica of the version before does not
-    say it.
+    say it. ``record`` is the id of the record at the reply's position, if it is known.
     """
 
     room: RoomJoined
@@ -168,20 +210,53 @@ class JoinResult(ServiceModel):
     current: CurrentValues | None = None
     missed: LogPart | None = None
     continued: bool | None = None
+    record: str | None = None
+
+
+class OccupiedSeat(ServiceModel):
+    """A connection in a room: whose it is, and at which gateway."""
+
+    connection_id: str
+    gateway_id: str
+    user_id: str
+    username: str
+    mode: Mode
+
+
+class UniverseInspected(ServiceModel):
+    """The answer to :class:`InspectUniverse`.
+
+    ``away`` are the users of connections that are gone and whose sessions may be continued.
+    """
+
+    universe: UniverseView
+    seats: tuple[OccupiedSeat, ...]
+    away: tuple[str, ...]
+
+
+class UserRemoved(ServiceModel):
+    """The answer to :class:`RemoveUser`: how many connections the user had in the room."""
+
+    connections: int
 
 
 class SavedRoom(ServiceModel):
-    """A room of a session: in which mode, and from which place of its log on."""
+    """A room of a session: in which mode, and from which place of its log on.
+
+    ``mark`` is that of the record at the position, if it is known.
+    """
 
     mode: Mode
     position: int
     frames: int | None = None
+    mark: int | None = None
 
 
 class SavedSession(ServiceModel):
     """What is kept of a session so that any gateway can go on with it.
 
-    ``acknowledged`` says how far the client had certainly come in each room, by its heartbeats.
+    ``acknowledged`` says how far the client had certainly come in each room, by its heartbeats;
+    ``marks`` are those of the records there, as far as they are known.
     ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A client that
     ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone; nor does one
     with another ``fingerprint``, which a gateway of the version before does not say.
@@ -191,6 +266,7 @@ class SavedSession(ServiceModel):
     gateway_id: str
     rooms: dict[str, SavedRoom]
     acknowledged: dict[str, int] = Field(default_factory=dict)
+    marks: dict[str, int] = Field(default_factory=dict)
     saved_ms: int
     ended_ms: int | None = None
     said_goodbye: bool = False
@@ -226,8 +302,10 @@ class Liveness(StrEnum):
 class ConnectionChecked(ServiceModel):
     """The answer to :class:`ConnectionCheck`.
 
-    ``acknowledged`` says how far the client of a broken connection had come in each room.
+    ``acknowledged`` says how far the client of a broken connection had come in each room, and
+    ``marks`` which records stand there, as far as that is known.
     """
 
     liveness: Liveness
     acknowledged: dict[str, int] = Field(default_factory=dict)
+    marks: dict[str, int] = Field(default_factory=dict)

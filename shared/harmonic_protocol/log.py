@@ -6,6 +6,7 @@ notes instead of holding them. A reader that does not know the name of an event 
 owner keeps the number of its frame, and the values of a parameter set.
 """
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
@@ -43,6 +44,16 @@ class Record(ServiceModel):
     after: str | None = None
     at: Timestamp
     events: tuple[LoggedEvent, ...]
+
+
+#: The least mark of a record, and how many there are: six digits, so that no mark is a count.
+FIRST_MARK, MARKS = 100_000, 900_000
+
+
+def record_mark(record_id: str) -> int:
+    """A record's mark: what an offset tells of its id, beside its position."""
+    digest = hashlib.blake2b(record_id.encode(), digest_size=8).digest()
+    return FIRST_MARK + int.from_bytes(digest) % MARKS
 
 
 class HiddenEvent(ServiceModel):

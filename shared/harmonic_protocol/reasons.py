@@ -56,6 +56,8 @@ class Reason(Explained):
     VIEW_ONLY = "VIEW_ONLY", "The connection may only view."
     NOT_OWNER = "NOT_OWNER", "Only the universe's owner may do this."
     REMOVED = "REMOVED", "The user was removed from the universe."
+    KICKED = "KICKED", "An operator removed the user from the room, who may join again."
+    SWITCHED_OFF = "SWITCHED_OFF", "The operators have switched this off for the time being."
     ORIGIN = "ORIGIN", "Pages of this origin may not use the server."
 
     # Requests
@@ -86,6 +88,7 @@ class Reason(Explained):
     CONNECTIONS = "CONNECTIONS", "The user has `details.limit` connections, as many as a user may."
     TOO_MANY_ROOMS = "TOO_MANY_ROOMS", "The connection is in `details.limit` rooms."
     SIGNAL_BYTES = "SIGNAL_BYTES", "The connection's live signals take too many bytes."
+    REFUSALS = "REFUSALS", "The connection is closed: its messages were refused again and again."
     QUEUE_FULL = "QUEUE_FULL", "`details.limit` commands of the connection wait already."
 
     # Storage and time

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.schema import ServiceModel
 
@@ -39,6 +40,26 @@ class Refused(ServiceModel):
     message: str
     details: Details = Field(default_factory=dict)
 
+    #: For operators: part of no message, no document and no comparison of messages.
+    _cause: Cause | None = PrivateAttr(default=None)
+    _replica: str | None = PrivateAttr(default=None)
+
+    @property
+    def cause(self) -> Cause:
+        """What caused an ``INTERNAL_ERROR``; one that nobody names is a fault of the program."""
+        return self._cause or Cause.FAULT
+
+    @property
+    def replica(self) -> str | None:
+        """The replica of the state service that was asked, if one was."""
+        return self._replica
+
+    def caused_by(self, cause: Cause | None, replica: str | None = None) -> "Refused":
+        """The same refusal, with what operators are told of it and clients are not."""
+        caused = self.model_copy()
+        caused._cause, caused._replica = cause, replica  # noqa: SLF001 -- a copy of its own
+        return caused
+
     @property
     def reason(self) -> Reason | None:
         """The reason, unless there is none, or one that only a newer version knows."""
@@ -51,11 +72,17 @@ class Refused(ServiceModel):
 
 
 def refused(
-    code: Code, message: str, *, reason: Reason | None = None, **details: object
+    code: Code,
+    message: str,
+    *,
+    reason: Reason | None = None,
+    cause: Cause | None = None,
+    **details: object,
 ) -> Refused:
     """A refusal in one line; details that are ``None`` are left out."""
     told = None if reason is None else reason.value
-    return Refused(code=code, message=message).about(reason=told, **details)
+    refusal = Refused(code=code, message=message).about(reason=told, **details)
+    return refusal if cause is None else refusal.caused_by(cause)
 
 
 _KNOWN_REASONS: Mapping[object, Reason] = {reason.value: reason for reason in Reason}

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
     JoinResult,
+    LogPart,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -24,12 +26,13 @@ from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
+from harmonic_state.lineage import is_record
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, BROKEN, FULL
-from harmonic_state.ring import Ring
-from harmonic_state.steps import Instant
+from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.steps import Append, Instant
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,6 +64,19 @@ class Batch:
 
     at: str
 
+    def append_after(self, known: Loaded) -> Append:
+        """Storing the events after what is known."""
+        trace = NO_TRACE
+        for each in self.decided:
+            if not each.has_events:
+                continue
+            if trace is NO_TRACE:
+                trace = each.pending.trace
+            if each.pending.trace.is_sampled:
+                trace = trace._replace(traceparent=each.pending.trace.traceparent)
+                break
+        return Append(self.at, self.events, known.position, known.record_id, trace)
+
 
 #: What is still taken where a log is almost full: nothing of it lets a universe grow.
 _SHRINKING = (
@@ -68,6 +84,7 @@ _SHRINKING = (
     CloseConnection,
     ReleaseGateway,
     RemoveMember,
+    RemoveUser,
     DeleteUniverse,
     CompleteMusic,
     ExpireMusic,
@@ -130,6 +147,9 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
+_COMING = (JoinRoom, ResumeRoom)
+
+
 def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
     """Whether the position that a returning client names is one of this log, as far as is known.
 
@@ -137,10 +157,18 @@ def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bo
     """
     if not isinstance(request, ResumeRoom) or request.after_position is None:
         return True
-    if request.after_position > known.position:
-        return False
-    at = ring.at(request.after_position) if ring is not None else None
-    return at is None or request.after_record in {None, at.id}
+    position, record_id = request.after_position, request.after_record or ""
+    if position >= known.position:
+        end = RecentRecord(known.position, 0, b"", known.record_id)
+        is_known = position == known.position and known.record_id
+        return position == known.position and (
+            not is_known or is_record(end, record_id, request.after_mark)
+        )
+    at = ring.at(position) if ring is not None else None
+    if at is not None:
+        return is_record(at, record_id, request.after_mark)
+    # Where the ring reaches back to the position, no record of this log stands there.
+    return ring is None or ring.after(position - 1) is None
 
 
 def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
@@ -148,16 +176,20 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
-    ended = _ended_in_its_record(decided.pending, known.universe)
-    if ended is not None:
-        return Reply(error=ended)
+    if isinstance(pending.request, _COMING):
+        ended = _ended_in_its_record(pending, known.universe)
+        if ended is not None:
+            return Reply(error=ended)
     result = None
     if known.universe is not None:
         result = answer(
             pending.request, pending.caller, decided.moment, decision.events, known.universe
         )
-    if isinstance(result, JoinResult) and isinstance(pending.request, ResumeRoom):
-        result = _with_missed(result, pending.request, ring)
+    if isinstance(result, JoinResult):
+        told: dict[str, object] = {"record": known.record_id or None}
+        if isinstance(pending.request, ResumeRoom) and result.continued:
+            told["missed"] = _missed(pending.request, ring)
+        result = result.model_copy(update=told)
     return Reply(
         seq=decision.seq,
         position=known.position,
@@ -170,7 +202,7 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
 
     Its gateway cannot tell: a reply stands for the whole record at its position.
     """
-    if universe is None or not isinstance(pending.request, JoinRoom | ResumeRoom):
+    if universe is None:
         return None
     seen = visible(universe, pending.caller.user_id)
     if isinstance(seen, Refused):
@@ -179,9 +211,9 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
     return seat if isinstance(seat, Refused) else None
 
 
-def _with_missed(result: JoinResult, request: ResumeRoom, ring: Ring) -> JoinResult:
-    if request.after_position is None or not result.continued:
-        return result
+def _missed(request: ResumeRoom, ring: Ring) -> LogPart | None:
+    if request.after_position is None:
+        return None
     # The record at the position itself, too: of some of its frames the client may not know.
     missed = ring.after(request.after_position - 1)
-    return result.model_copy(update={"missed": log_part(missed)}) if missed else result
+    return log_part(missed) if missed else None

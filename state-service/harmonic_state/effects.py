@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol.log import UniverseDeleted
+from harmonic_protocol.log import MusicRequested, UniverseDeleted
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state import metrics as table
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
@@ -23,6 +24,8 @@ LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
 #: How often it is looked for what others left undone; it is done once it was seen twice.
 SETTLING_INTERVAL_S = 5.0
+#: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
+_ASKING = (*CHANGES_LISTING, MusicRequested, UniverseDeleted)
 
 
 class Effects:
@@ -45,18 +48,23 @@ class Effects:
         self._log = log
         #: Where changes under way were noted.
         self._noted: dict[str, int] = {}
-        self._snapshots_failed = metrics.counter(
-            "snapshot_failures", "snapshots that could not be stored"
-        )
-        self._settled = metrics.counter("listings_settled", "universes whose entries were changed")
-        self._unsettled = metrics.counter(
-            "listing_failures", "universes whose entries could not be changed"
-        )
+        snapshots = metrics.counters(table.SNAPSHOTS)
+        self._snapshots_saved = snapshots.of("saved")
+        self._snapshots_failed = snapshots.of("failed")
+        self._settled = metrics.counter(table.LISTINGS_SETTLED)
+        self._unsettled = metrics.counter(table.LISTING_FAILURES)
 
     def resume(self, universe: Universe) -> None:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
+
+    def concern(self, events: Sequence[LogEvent]) -> bool:
+        """Whether any of the events asks for something: most records have none that does."""
+        for event in events:  # noqa: SIM110 -- any() takes a generator for each record
+            if isinstance(event, _ASKING):
+                return True
+        return False
 
     async def prepare(self, universe_id: str, events: Sequence[LogEvent]) -> None:
         """Note what has to be done after the events are stored, whoever is left to do it."""
@@ -118,7 +126,7 @@ class Effects:
     async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
         """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
         try:
-            return await self._journal.save_snapshot(universe_id, loaded)
+            saved = await self._journal.save_snapshot(universe_id, loaded)
         except (BusUnavailable, StreamFull, MessageTooLarge) as error:
             self._snapshots_failed.inc()
             self._log.error(
@@ -127,6 +135,8 @@ class Effects:
                 reason=f"{type(error).__name__}: {error}",
             )
             return None
+        self._snapshots_saved.inc()
+        return saved
 
     async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage | None:
         """Discard covered history of a log that can take no more."""

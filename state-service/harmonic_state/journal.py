@@ -6,18 +6,21 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
-from harmonic_state.lineage import continued, mended
+from harmonic_state.lineage import continued, cut_off, mended
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
+from harmonic_state.skipping import SkippedMessages
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 
 #: A log is read in parts of so many records.
@@ -28,6 +31,8 @@ MAX_RECORD_BYTES = 900_000
 #: leader is gone has another after 4 to 9 s.
 RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
+#: What stands for a message that is no record.
+NOTHING = encode_record("", "1970-01-01T00:00:00.000Z", ())
 
 
 class Conflict(Exception):
@@ -39,21 +44,36 @@ class RecordTooLarge(Exception):
 
 
 class Journal:
-    """Loading universes and appending to their logs; each record has an id of its own."""
+    """Loading universes and appending to their logs; each record has an id of its own.
+
+    A message that no state service has stored stands for a record without events.
+    ``restored_ends`` are where streams ended in the backup that they were restored from.
+    """
 
     def __init__(
-        self, streams: Streams, settings: StateSettings, next_record_id: Callable[[], str]
+        self,
+        streams: Streams,
+        settings: StateSettings,
+        next_record_id: Callable[[], str],
+        skipped: SkippedMessages,
+        restored_ends: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._streams = streams
         self._settings = settings
         self._next_record_id = next_record_id
+        self._skipped = skipped
+        self._restored_ends = restored_ends
 
     async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
         """The universe from its latest snapshot, and the records of the log after that.
 
         Raise as :meth:`advance`.
         """
-        return await self.advance(universe_id, await self._snapshot(universe_id))
+        loaded, records = await self.advance(universe_id, await self._snapshot(universe_id))
+        end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
+        if cut_off(loaded, end):
+            return replace(loaded, is_damaged=True), []
+        return loaded, records
 
     async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
@@ -72,11 +92,16 @@ class Journal:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         if stored is None:
             return Loaded(None, 0)
+        # One that counts for nothing is as good as none; the next one takes its place.
+        nothing = Loaded(None, 0, Coverage(stored.sequence))
+        if not stored.is_placed:
+            self._skipped.foreign("snapshot", stored)
+            return nothing
         try:
             snapshot = decode_snapshot(stored.payload)
         except (ValueError, KeyError):
-            # As good as none; the next one takes its place.
-            return Loaded(None, 0, Coverage(stored.sequence))
+            self._skipped.unreadable("snapshot", stored)
+            return nothing
         coverage = Coverage(stored.sequence, snapshot.marks)
         return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
 
@@ -90,21 +115,22 @@ class Journal:
                 from_sequence=after_position + 1,
                 limit=READ_RECORDS,
             )
-            found.extend(map(_record, part))
+            for stored in part:
+                found.append(self._record(stored, found[-1].position if found else 0))
             if len(part) < READ_RECORDS:
                 return found
             after_position = part[-1].sequence
 
-    async def newest(self, universe_ids: Sequence[str]) -> dict[str, int]:
-        """The positions of the ends of many logs at once; a replica may be a little behind."""
+    async def newest(self, universe_ids: Sequence[str]) -> dict[str, RecentRecord]:
+        """The last records of many logs at once; a replica may be a little behind."""
         by_stream: dict[str, dict[str, str]] = {}
         for universe_id in universe_ids:
             stream = by_stream.setdefault(subjects.log_stream_of(universe_id), {})
             stream[subjects.log(universe_id)] = universe_id
-        found: dict[str, int] = {}
+        found: dict[str, RecentRecord] = {}
         for name, by_subject in by_stream.items():
             newest = await self._streams.newest(name, list(by_subject))
-            found.update((by_subject[subject], position) for subject, position in newest.items())
+            found.update((by_subject[each.subject], self._record(each)) for each in newest)
         return found
 
     async def confirm(self, universe_id: str, position: int) -> int:
@@ -112,15 +138,23 @@ class Journal:
 
         Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
         """
-        if await self.end(universe_id) != position:
+        end = await self.end(universe_id)
+        if (end.position if end is not None else 0) != position:
             raise Conflict
         return position
 
-    async def end(self, universe_id: str) -> int:
-        """The position at which a log ends, as the stream's leader knows it; 0 if it is empty."""
+    async def end(self, universe_id: str) -> RecentRecord | None:
+        """The last record of a log, as the stream's leader knows it; ``None`` if it is empty."""
         stream = subjects.log_stream_of(universe_id)
         stored = await self._streams.last(stream, subjects.log(universe_id))
-        return stored.sequence if stored else 0
+        return self._record(stored) if stored is not None else None
+
+    def _record(self, stored: Stored, previous: int = 0) -> RecentRecord:
+        """A stored message as the record that it is; ``previous`` is the position before it."""
+        if stored.is_placed:
+            return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)
+        self._skipped.foreign("record", stored)
+        return RecentRecord(stored.sequence, previous, NOTHING)
 
     async def append(
         self,
@@ -130,10 +164,11 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
-        ``after`` is the id of the record there, if it is known.
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record,
@@ -156,6 +191,7 @@ class Journal:
                     payload,
                     expected_last_subject_sequence=position,
                     timeout_s=self._settings.append_timeout_s,
+                    headers=headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:
@@ -243,7 +279,3 @@ class Journal:
         await self._streams.purge(
             subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
         )
-
-
-def _record(stored: Stored) -> RecentRecord:
-    return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)

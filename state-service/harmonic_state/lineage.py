@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from harmonic_protocol.log import record_mark
 from harmonic_state.domain.events import DecodedRecord, read_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.loaded import Loaded
@@ -29,23 +30,29 @@ def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
     if rest is None:
         return None
     universe, position, record_id = known.universe, known.position, known.record_id
+    begins = universe is not None
     for record in rest:
         decoded = _decoded(record)
         if record.previous != position or decoded is None:
             return None
         universe = fold(universe, decoded.events)
+        begins |= bool(decoded.events)
         position, record_id = record.position, decoded.id
-    if universe is None and rest:
+    if universe is None and begins:
         return None
     return replace(known, universe=universe, position=position, record_id=record_id)
 
 
 def after(
-    position: int, record_id: str, records: Sequence[RecentRecord]
+    position: int,
+    record_id: str,
+    records: Sequence[RecentRecord],
+    mark: int | None = None,
 ) -> Sequence[RecentRecord] | None:
     """Those of ``records`` that follow a record; ``None`` if they do not follow that one.
 
-    ``records`` are those from ``position`` on. Without a ``record_id`` only the position counts.
+    ``records`` are those from ``position`` on. Without a ``record_id`` or ``mark`` only the
+    position counts.
     """
     if not position:
         return None if records and records[0].previous else records
@@ -53,11 +60,27 @@ def after(
         return None
     first = records[0]
     if first.position != position:
-        return records if first.previous == position else None
-    decoded = _decoded(first)
-    if record_id and (decoded is None or decoded.id != record_id):
-        return None
-    return records[1:]
+        # The record itself is trimmed; the one that follows it may name it.
+        decoded = _decoded(first)
+        named = decoded.after if decoded is not None else ""
+        is_same = not named or _is_named(named, record_id, mark)
+        return records if first.previous == position and is_same else None
+    return records[1:] if is_record(first, record_id, mark) else None
+
+
+def is_record(record: RecentRecord, record_id: str, mark: int | None = None) -> bool:
+    """Whether a record has this id and this mark, as far as they are given."""
+    if not record_id and mark is None:
+        return True
+    own_id = record.id
+    if not own_id:
+        decoded = _decoded(record)
+        own_id = decoded.id if decoded is not None else ""
+    return _is_named(own_id, record_id, mark)
+
+
+def _is_named(own_id: str, record_id: str, mark: int | None) -> bool:
+    return record_id in {"", own_id} and mark in {None, record_mark(own_id)}
 
 
 def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
@@ -81,6 +104,16 @@ def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
     # Older marks say nothing of a log that has other records at their positions.
     coverage = replace(known.coverage, marks=())
     return Loaded(universe, end, coverage, record_id, is_damaged=True)
+
+
+def cut_off(loaded: Loaded, end: int) -> bool:
+    """Whether a log was restored from a backup and nothing was stored since.
+
+    Its stream ended at ``end`` there, 0 if it was not restored. Records that followed may have
+    been seen, and are lost.
+    """
+    universe = loaded.universe
+    return 0 < loaded.position <= end and universe is not None and not universe.deleted
 
 
 def _decoded(record: RecentRecord) -> DecodedRecord | None:

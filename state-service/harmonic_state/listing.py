@@ -25,6 +25,7 @@ from harmonic_protocol.messages.universes import MAX_MEMBERS, UniversePage, Univ
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Stored, Streams
 from harmonic_state.domain.universe import Universe
+from harmonic_state.skipping import SkippedMessages
 
 INDEX_TIMEOUT_S = 2.0
 #: Universes that are settled in one go.
@@ -59,8 +60,9 @@ class Unsettled:
 class Listing:
     """Keeping and reading the index."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, skipped: SkippedMessages) -> None:
         self._streams = streams
+        self._skipped = skipped
 
     async def unsettle(self, universe_id: str) -> int:
         """Note that a universe's entries may soon not be what its log says; where it is noted."""
@@ -119,14 +121,17 @@ class Listing:
         merged = sorted((entry for part in found for entry in part), key=lambda e: e.sequence)
         page = merged[:limit]
         return UniversePage(
-            items=tuple(filter(None, map(_summary, page))),
+            items=tuple(filter(None, map(self._summary, page))),
             next_cursor=str(page[-1].sequence) if len(merged) > limit else None,
         )
 
-
-def _summary(entry: Stored) -> UniverseSummary | None:
-    """An entry's universe; ``None`` for bytes that are none, which concern nobody else."""
-    try:
-        return UniverseSummary.model_validate_json(entry.payload)
-    except ValidationError:
-        return None
+    def _summary(self, entry: Stored) -> UniverseSummary | None:
+        """An entry's universe; ``None`` for what is none, which concerns nobody else."""
+        if entry.is_answer:
+            self._skipped.foreign("listing", entry)
+            return None
+        try:
+            return UniverseSummary.model_validate_json(entry.payload)
+        except ValidationError:
+            self._skipped.unreadable("listing", entry)
+            return None

@@ -1,47 +1,120 @@
 """What is counted over all universes, and logged where it may repeat without end."""
 
+from collections import Counter
+from collections.abc import Sequence
+
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
+from harmonic_protocol.log import MusicFailed
+from harmonic_protocol.messages.universes import CreateUniverse
+from harmonic_protocol.refusals import Code
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_state import metrics as table
+from harmonic_state.domain.events import LogEvent
 from harmonic_state.pending import PendingRequest
-from harmonic_state.refusals import (
-    BROKEN,
-    BUSY,
-    DAMAGED,
-    FULL,
-    OUTCOME_UNKNOWN,
-    OVERDUE,
-    UNAVAILABLE,
-)
+from harmonic_state.refusals import BUSY
+from harmonic_state.steps import StepFailure
 
-#: The replies by which a request is given up, and what they are counted as.
-_GIVEN_UP = (
-    (OVERDUE, "overdue"),
-    (OUTCOME_UNKNOWN, "outcome_unknown"),
-    (FULL, "storage_full"),
-    (BUSY, "queue_full"),
-    (DAMAGED, "damaged"),
-    (UNAVAILABLE, "unavailable"),
-    (BROKEN, "broken"),
-)
+#: How long requests are counted for the rate that is shown.
+RATE_WINDOW_S = 5.0
+#: What an append that stored nothing is counted as.
+_NOT_STORED = {
+    StepFailure.UNAVAILABLE: "unavailable",
+    StepFailure.OUTCOME_UNKNOWN: "unknown",
+    StepFailure.FULL: "full",
+    StepFailure.TOO_LARGE: "too_large",
+    StepFailure.LOST: "unavailable",
+    StepFailure.BROKEN: "unavailable",
+}
 
 
 class Meters:
     """What is counted over all universes, and logged where it may repeat without end."""
 
     def __init__(self, metrics: Metrics, log: SampledLog) -> None:
-        self.conflicts = metrics.counter("append_conflicts", "appends that found news")
-        self.losses = metrics.counter("histories_lost", "logs found to have lost records")
-        given_up = metrics.counter("requests_given_up", "requests not carried out", ["reason"])
-        self._given_up = [(error, kind, given_up.labels(kind)) for error, kind in _GIVEN_UP]
+        appends = metrics.counters(table.APPENDS)
+        self._stored = appends.of("stored")
+        self._conflicts = appends.of("conflict")
+        self._not_stored = {failure: appends.of(name) for failure, name in _NOT_STORED.items()}
+        self._append_seconds = metrics.histogram(table.APPEND_SECONDS)
+        self.losses = metrics.counter(table.HISTORIES_LOST)
+        self.owners_changed = metrics.counter(table.OWNERS_CHANGED)
+        self._music_overdue = metrics.counter(table.MUSIC_OVERDUE)
+        given_up = metrics.counters(table.REQUESTS_GIVEN_UP)
+        self._causes = {cause: given_up.of(cause.value) for cause in Cause}
+        self._queue_full = given_up.of("queue_full")
+        #: Requests that wait for their universes.
+        self.waiting = 0
+        metrics.gauge_from(table.WAITING_REQUESTS, lambda: self.waiting)
         self._log = log
 
+    def stored(self, events: Sequence[LogEvent], took_s: float) -> None:
+        """An append stored a record of these events."""
+        self._stored.inc()
+        for event in events:
+            if isinstance(event, MusicFailed):
+                self._music_overdue.inc()
+        self._append_seconds.observe(took_s)
+
+    def conflicted(self) -> None:
+        """An append found that another owner had stored a record first."""
+        self._conflicts.inc()
+
+    def not_stored(self, failure: StepFailure) -> None:
+        """An append stored nothing, as far as is known."""
+        self._not_stored[failure].inc()
+
     def answered(self, pending: PendingRequest, reply: Reply) -> None:
-        """Count and log a reply, if it gives its request up."""
-        if reply.error is None:
+        """A request waits no more: count and log its reply, if it gives the request up."""
+        self.waiting -= 1
+        error = reply.error
+        if error is None:
             return
-        for error, kind, counter in self._given_up:
-            if reply.error is error:
-                counter.inc()
-                name = pending.request.operation()
-                self._log.warning("request_given_up", kind=kind, request=name, reason=kind)
+        if error is BUSY:
+            self._queue_full.inc()
+            name = pending.request.operation()
+            self._log.warning("request_given_up", kind="queue_full", request=name)
+        elif error.code is Code.INTERNAL_ERROR:
+            self._causes[error.cause].inc()
+            self._log.warning(
+                "internal_error",
+                kind=error.cause.value,
+                cause=error.cause.value,
+                request=pending.request.operation(),
+                universe=_universe_of(pending),
+                trace_id=pending.trace.trace_id,
+            )
+
+
+class RequestRates:
+    """How often universes are asked: those with most requests in the last whole window.
+
+    No universe is named in a metric: only how many requests the busiest one has.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._counts: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
+        metrics.gauge_from(table.BUSIEST_UNIVERSE, self._busiest)
+
+    def count(self, universe_id: str) -> None:
+        """A universe is asked for something."""
+        self._counts[universe_id] += 1
+
+    def turn(self) -> None:
+        """The window is over; called every ``RATE_WINDOW_S``."""
+        self._before, self._counts = self._counts, Counter()
+
+    def busiest(self, most: int) -> list[tuple[str, float]]:
+        """The universes with most requests, at most ``most``, with their requests a second."""
+        found = self._before.most_common(most)
+        return [(universe_id, count / RATE_WINDOW_S) for universe_id, count in found]
+
+    def _busiest(self) -> float:
+        return max(self._before.values(), default=0) / RATE_WINDOW_S
+
+
+def _universe_of(pending: PendingRequest) -> str | None:
+    request = pending.request
+    return request.id if isinstance(request, CreateUniverse) else request.universe_id

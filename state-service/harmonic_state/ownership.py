@@ -7,8 +7,11 @@ from contextlib import suppress
 
 from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.operating import BusyUniverse
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state import metrics as table
 from harmonic_state.means import Means
+from harmonic_state.meters import RequestRates
 from harmonic_state.owned import OwnedUniverse
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
@@ -32,16 +35,14 @@ class OwnedUniverses:
         self._costs: dict[str, int] = {}
         self._cost_bytes = 0
         self._to_adopt: dict[str, None] = {}
-        self._evictions = metrics.counter("evictions", "universes evicted from memory")
-        metrics.gauge("cached_universes", "universes in memory").set_function(
-            lambda: len(self._universes)
-        )
-        metrics.gauge("cached_universes_bytes", "what they take, roughly").set_function(
-            lambda: self._cost_bytes
-        )
+        self.rates = RequestRates(metrics)
+        self._evictions = metrics.counter(table.EVICTIONS)
+        metrics.gauge_from(table.CACHED_UNIVERSES, lambda: len(self._universes))
+        metrics.gauge_from(table.CACHED_UNIVERSES_BYTES, lambda: self._cost_bytes)
 
     def submit(self, universe_id: str, pending: PendingRequest) -> None:
         """Queue a request for a universe; it is answered by its deadline at the latest."""
+        self.rates.count(universe_id)
         owned = self._at_hand(universe_id)
         owned.submit(pending)
         self._weigh(universe_id, owned)
@@ -80,6 +81,17 @@ class OwnedUniverses:
     def witness_loss(self, universe_id: str) -> None:
         """Gateways were sent records of a log that it does not hold any more."""
         self._at_hand(universe_id).witness_loss()
+
+    def busy(self, most: int) -> list[BusyUniverse]:
+        """The universes with the most requests, at most so many, the busiest first."""
+        return [
+            BusyUniverse(
+                universe_id=universe_id,
+                requests_per_s=rate,
+                connections=self._connections(universe_id),
+            )
+            for universe_id, rate in self.rates.busiest(most)
+        ]
 
     def adopt(self, universe_ids: Iterable[str]) -> None:
         """Members of these are watching: load them by and by, and see who is still there."""
@@ -137,6 +149,11 @@ class OwnedUniverses:
     def _position(self, universe_id: str) -> int | None:
         owned = self._universes.get(universe_id)
         return owned.position if owned is not None else None
+
+    def _connections(self, universe_id: str) -> int:
+        owned = self._universes.get(universe_id)
+        universe = owned.universe if owned is not None else None
+        return len(universe.connections) if universe is not None else 0
 
     def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
         cost = owned.cost_bytes

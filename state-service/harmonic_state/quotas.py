@@ -20,7 +20,9 @@ from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSeque
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state import metrics as table
 from harmonic_state.journal import Conflict, Journal
+from harmonic_state.skipping import SkippedMessages
 
 #: How long a user's changes may take, however many contend for the list.
 CHANGE_TIMEOUT_S = 2.0
@@ -56,20 +58,18 @@ class Quotas:
         clock: Clock,
         tasks: Tasks,
         metrics: Metrics,
+        skipped: SkippedMessages,
     ) -> None:
         self._streams = streams
         self._journal = journal
         self._most = universes_per_user
         self._clock = clock
         self._tasks = tasks
+        self._skipped = skipped
         self._waiting: dict[str, list[_Change]] = {}
         self._looked_at_s: OrderedDict[str, float] = OrderedDict()
-        self._refusals = metrics.counter(
-            "universe_quota_refusals", "universes refused: their user owns enough"
-        )
-        self._reclaimed = metrics.counter(
-            "universe_quota_reclaimed", "universes that were counted but never created"
-        )
+        self._refusals = metrics.counter(table.UNIVERSE_QUOTA_REFUSALS)
+        self._reclaimed = metrics.counter(table.UNIVERSE_QUOTA_RECLAIMED)
 
     async def reserve(self, user_id: str, universe_id: str) -> bool | Refused:
         """Count a universe that is about to be created; ``False`` if it was counted before.
@@ -124,7 +124,7 @@ class Quotas:
         absent: frozenset[str] = frozenset()
         while True:
             stored = await self._streams.last(subjects.OWNED_STREAM, subject)
-            before = _owned(stored)
+            before = self._owned(stored)
             after, answers = self._applied(before, absent, changes)
             if any(isinstance(answer, Refused) for answer in answers) and self._may_look(user_id):
                 absent = await self._never_created(before)
@@ -141,6 +141,19 @@ class Quotas:
             except WrongSequence:
                 continue
             return answers
+
+    def _owned(self, stored: Stored | None) -> Owned:
+        """A user's list; one that cannot be read counts for nothing, rather than for all users."""
+        if stored is None:
+            return {}
+        if not stored.is_placed:
+            self._skipped.foreign("quota", stored)
+            return {}
+        try:
+            return _OWNED.validate_json(stored.payload)
+        except ValidationError:
+            self._skipped.unreadable("quota", stored)
+            return {}
 
     def _applied(
         self, before: Owned, absent: Collection[str], changes: Sequence[_Change]
@@ -201,13 +214,3 @@ def too_many(most: int) -> Refused:
         reason=Reason.QUOTA,
         limit=most,
     )
-
-
-def _owned(stored: Stored | None) -> Owned:
-    """A user's list; one that cannot be read counts for nothing, rather than for all users."""
-    if stored is None:
-        return {}
-    try:
-        return _OWNED.validate_json(stored.payload)
-    except ValidationError:
-        return {}

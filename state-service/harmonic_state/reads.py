@@ -8,7 +8,7 @@ from harmonic_protocol.messages.universes import ListUniverses
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_state.domain.events import loses_history
 from harmonic_state.journal import Journal
-from harmonic_state.lineage import after
+from harmonic_state.lineage import after, is_record
 from harmonic_state.listing import Listing
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.parts import log_part
@@ -44,14 +44,14 @@ class Reads:
         others = request.positions.keys() - ahead.keys()
         try:
             newest = await self._journal.newest(list(others))
-            below = {each for each in others if newest.get(each, 0) < request.positions[each]}
-            turned_back = [each for each in below if await self._is_turned_back(each, request)]
+            doubtful = {each for each in others if _is_doubtful(newest.get(each), each, request)}
+            turned_back = [each for each in doubtful if await self._is_turned_back(each, request)]
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
         ahead.update(
-            (each, position)
-            for each, position in newest.items()
-            if position > request.positions[each]
+            (each, end.position)
+            for each, end in newest.items()
+            if end.position > request.positions[each]
         )
         if request.owner == self._replica_id:
             self._universes.adopt(unknown)
@@ -60,8 +60,11 @@ class Reads:
         return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)).to_wire())
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
-        """Whether a log ends before a position that a gateway has heard of; its leader knows."""
-        return await self._journal.end(universe_id) < request.positions[universe_id]
+        """Whether a log ends before the record that a gateway was sent last, or with another one.
+
+        The stream's leader knows.
+        """
+        return _is_doubtful(await self._journal.end(universe_id), universe_id, request)
 
     async def read_log(self, request: ReadLog) -> Reply:
         """The records after a position, or that the log does not reach back to it."""
@@ -69,7 +72,11 @@ class Reads:
             records = await self._from(request.universe_id, request.after_position)
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
-        found = after(request.after_position, request.after_record or "", records)
+        after_record = request.after_record or ""
+        found = after(request.after_position, after_record, records, request.after_mark)
+        if found is not None and request.inclusive:
+            # Where the record itself is trimmed, the rest is of no use without it.
+            found = records if len(found) < len(records) else None
         if found is None or any(loses_history(record.payload) for record in found):
             return Reply(error=TRIMMED)
         return Reply(result=log_part(found).to_wire())
@@ -81,3 +88,11 @@ class Reads:
         if recent is not None:
             return recent
         return await self._journal.records(universe_id, after_position=before)
+
+
+def _is_doubtful(end: RecentRecord | None, universe_id: str, request: CompareHeads) -> bool:
+    """Whether a log that ends there lacks the record that a gateway was sent last."""
+    position = request.positions[universe_id]
+    if end is None or end.position < position:
+        return True
+    return end.position == position and not is_record(end, "", request.marks.get(universe_id))

@@ -1,29 +1,21 @@
 """The refusals that every request of a universe may meet, whatever it asks for."""
 
+from harmonic_protocol import transient
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
-UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The universe cannot be reached at the moment", retryAfterMs=1000
-)
-BROKEN = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
+UNAVAILABLE = transient.UNAVAILABLE.caused_by(Cause.STORE_UNAVAILABLE)
+OUTCOME_UNKNOWN = transient.OUTCOME_UNKNOWN.caused_by(Cause.OUTCOME_UNKNOWN)
+BROKEN = refused(Code.INTERNAL_ERROR, "The server failed to carry this out", cause=Cause.FAULT)
+UNKNOWN = refused(Code.INTERNAL_ERROR, "Unknown request", cause=Cause.UNREADABLE)
+MALFORMED = refused(Code.INTERNAL_ERROR, "Malformed request", cause=Cause.UNREADABLE)
 FULL = refused(
     Code.INTERNAL_ERROR,
     "The server has no room to store this at the moment",
     reason=Reason.STORAGE_FULL,
+    cause=Cause.STORE_FULL,
     retryAfterMs=5000,
-)
-OVERDUE = refused(
-    Code.INTERNAL_ERROR,
-    "The request could not be begun within its time",
-    reason=Reason.OVERDUE,
-    retryAfterMs=1000,
-)
-OUTCOME_UNKNOWN = refused(
-    Code.INTERNAL_ERROR,
-    "Whether the request was carried out is not known yet",
-    reason=Reason.OUTCOME_UNKNOWN,
-    retryAfterMs=1000,
 )
 BUSY = refused(
     Code.RATE_LIMITED,
@@ -42,4 +34,5 @@ DAMAGED = refused(
     "Stored data of this universe was lost, and what is left cannot be used alone:"
     " it has to be restored from a backup",
     reason=Reason.DAMAGED,
+    cause=Cause.DAMAGED,
 )

@@ -5,15 +5,19 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import Directory, announce, watch
+from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
@@ -25,13 +29,16 @@ from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
 from harmonic_state.listing import Listing
 from harmonic_state.means import Means
-from harmonic_state.meters import Meters
+from harmonic_state.meters import RATE_WINDOW_S, Meters
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
+from harmonic_state.restored import restored_ends
 from harmonic_state.settings import StateSettings
+from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
+from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
 
 #: How often rooms are searched for participants of gateways that are gone, ...
@@ -48,6 +55,7 @@ STREAMS_PAUSE_S = 5.0
 async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
     """Everything that a replica of the state service consists of."""
     settings, log, metrics = process.settings, process.log, process.metrics
+    process.tell_build(PROTOCOL_VERSION)
     async with (
         ops_server(settings, process.readiness, metrics),
         open_bus(
@@ -60,9 +68,11 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
+        tracer = await measured.enter_async_context(open_tracer(settings, "state"))
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings, log)
@@ -73,8 +83,15 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         bus.on_reconnect(lost.set)
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         sampled = SampledLog(log, clock)
-        journal = Journal(streams, settings, record_ids(settings.replica_id))
-        listing = Listing(streams)
+        skipped = SkippedMessages(metrics, sampled)
+        journal = Journal(
+            streams,
+            settings,
+            record_ids(settings.replica_id),
+            skipped,
+            await restored_ends(streams, skipped),
+        )
+        listing = Listing(streams, skipped)
         quotas = Quotas(
             streams=streams,
             journal=journal,
@@ -82,6 +99,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             clock=clock,
             tasks=tasks,
             metrics=metrics,
+            skipped=skipped,
         )
         with Timers() as timers:
             jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
@@ -107,6 +125,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             universes = OwnedUniverses(means, metrics)
             jobs.on_overdue(universes.expire)
+            operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})
             creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,
@@ -119,9 +138,12 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                     replica_id=settings.replica_id,
                 ),
                 means=means,
+                tracer=tracer,
                 metrics=metrics,
                 log=sampled,
             )
+            watch_of_streams = StreamWatch(Inspection(bus), metrics)
+            tasks.start(watch_of_streams.keep_asking(), name="stream watch")
             sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
             adoption = tasks.start(universes.keep_adopting(), name="adoption")
             settling = tasks.start(effects.keep_settling(), name="settling")
@@ -129,7 +151,10 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
             async with announce(bus, service="state", replica_id=settings.replica_id):
-                with every(INTERVAL_S, heads.announce):
+                with (
+                    every(INTERVAL_S, heads.announce),
+                    every(RATE_WINDOW_S, universes.rates.turn),
+                ):
                     yield
             # Gateways ask others from here on; what they have asked already is still done.
             sweep.cancel()

@@ -50,7 +50,11 @@ def no_chain() -> None:
     hear = feed.Feed.hear
 
     def trustful(self: feed.Feed, message: Message) -> None:
-        headers = {**message.headers, feed.PREVIOUS_SEQUENCE: "0"}
+        reached = self._chain.position
+        if reached is None:
+            hear(self, message)
+            return
+        headers = {**message.headers, feed.PREVIOUS_SEQUENCE: str(reached)}
         hear(self, Message(message.subject, message.payload, headers, message.reply))
 
     feed.Feed.hear = trustful  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
 from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
@@ -21,11 +22,15 @@ from harmonic_gateway.sockets import (
     Received,
     SocketLimits,
     SocketServer,
+    socket_routes,
 )
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 
 PATIENCE_S = 20.0
+PACE_LIMITS = PaceLimits(
+    connection_percent=5, user_percent=10, refusals_per_s=60, refusals_burst=600
+)
 
 
 @dataclass
@@ -34,8 +39,11 @@ class Door:
 
     connections: list[Connection] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    exhaustions: list[Connection] = field(default_factory=list)
     left: list[tuple[Connection, bool]] = field(default_factory=list)
     closed_for: str | None = None
+    #: Events that count as refused.
+    refuses: set[str] = field(default_factory=set)
     url: str = ""
     server: Any = None
     metrics: Metrics = field(default_factory=Metrics)
@@ -56,6 +64,8 @@ class Door:
 
     def receive(self, connection: Connection, event: Received) -> None:
         self.received.append(event)
+        if event.name in self.refuses:
+            connection.count_refusal()
         if event.ack_id is not None:
             connection.acknowledge(event.ack_id, {"ok": True})
         if event.name == "echo" and event.args:
@@ -64,6 +74,9 @@ class Door:
 
     def abandoned(self, connection: Connection) -> None:
         self.left.append((connection, False))
+
+    def exhausted(self, connection: Connection) -> None:
+        self.exhaustions.append(connection)
 
     def pinged(self, connection: Connection) -> None:
         pass
@@ -81,8 +94,8 @@ class Door:
             await self.news.wait_for(lambda: len(getattr(self, what)) >= count)
         return getattr(self, what)[count - 1]
 
-    def counted(self, name: str) -> float:
-        return self.metrics.registry.get_sample_value(f"harmonic_{name}") or 0.0
+    def counted(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"harmonic_{name}", labels) or 0.0
 
     def _tell(self) -> None:
         async def notify() -> None:
@@ -93,13 +106,14 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(**limits: Any) -> AsyncIterator[Door]:
+async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncIterator[Door]:
     """A door on a port of its own."""
     chosen = {
         "ping_interval_s": 20,
         "ping_timeout_s": 20,
         "max_buffer_bytes": 256 * 1024,
-        "max_message_bytes": 128 * 1024,
+        "max_message_bytes": 64 * 1024,
+        "larger_messages_bytes": {"audio_analysis": 128 * 1024},
         "allowed_origins": ("*",),
         "name": "g7",
         **limits,
@@ -109,11 +123,12 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
         door,
         limits=SocketLimits(**chosen),
         new_guard=lambda: FloodGuard(50, 100),
+        new_pace=lambda: Pace(pace),
         log=get_log(),
         metrics=door.metrics,
     )
     app = web.Application()
-    app.add_routes(door.server.routes())
+    app.add_routes(socket_routes(door.server.handle))
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
     async with listening(app, settings, None) as port:
         door.url = f"http://127.0.0.1:{port}"

@@ -5,12 +5,14 @@ two gateways. Worlds that differ in nothing that matters later are explored once
 lead to them are all counted.
 """
 
+import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from gateway.universe_model import (
     CLIENTS,
@@ -19,15 +21,17 @@ from gateway.universe_model import (
     Kind,
     U,
     World,
+    delete_universe,
     join_room,
     leave_room,
+    make_private,
     release_gateway,
+    remove_member,
     resume_room,
     set_member,
+    update_physics,
 )
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.messages.parameters import PHYSICS
-from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, UpdateUniverse
 from harmonic_state.domain.decide import UniverseRequest
 
 Visibility = Literal["private", "public"]
@@ -112,21 +116,18 @@ def _of_owner(world: World) -> Iterator[Action]:
 
     universe = world.universe
     role = universe.members.get("ann")
-    about = {"universeId": U}
     if role is not None:
-        yield asks("removal", RemoveMember.model_validate({**about, "userId": "ann"}))
+        yield asks("removal", remove_member("ann"))
     if role == "edit":
         yield asks("downgrade", set_member("ann", "view"))
     else:
         yield asks("addition", set_member("ann", "edit"))
     if universe.visibility == "public":
-        private = {**about, "visibility": "private"}
-        yield asks("made private", UpdateUniverse.model_validate(private))
-    yield asks("deletion", DeleteUniverse.model_validate(about))
+        yield asks("made private", make_private())
+    yield asks("deletion", delete_universe())
     if not any(each.heard.delivery.frames for each in world.log[_delivered(world) :]):
         # More of them at once would show nothing new.
-        change = {**about, "parameters": {"gravity": 1}}
-        yield asks("update", PHYSICS.command.model_validate(change))
+        yield asks("update", update_physics())
 
 
 def _delivered(world: World) -> int:
@@ -148,6 +149,14 @@ def _of_gateway(world: World, name: str) -> Iterator[Action]:
     if is_behind and gateway.has_lost:
         # Else the records come by themselves, as they do here.
         yield Action("head", name, lambda w: w.announce(name))
+
+
+class _Branch(NamedTuple):
+    """A world, how many orders lead to it, and one of these."""
+
+    world: World
+    orders: int
+    path: tuple[str, ...]
 
 
 @dataclass
@@ -177,10 +186,14 @@ def state_of(world: World, name: str) -> str:
 
 
 def explore(first: World, depth: int, seen: Explored) -> None:
-    """Do all that is possible, in every order, and let everything come to rest after each."""
-    frontier: dict[Any, tuple[World, int, tuple[str, ...]]] = {first.key(): (first, 1, ())}
-    for _ in range(depth):
-        following: dict[Any, tuple[World, int, tuple[str, ...]]] = {}
+    """Do all that is possible, in every order, and let everything come to rest after each.
+
+    Worlds are told apart by the hashes of their keys. The last ones are not kept: they are most of
+    all, and nothing follows.
+    """
+    frontier = {hash(first.key()): _Branch(first, 1, ())}
+    for level in range(1, depth + 1):
+        following: dict[int, _Branch | None] = {}
         seen.orders = 0
         for world, orders, path in frontier.values():
             for action in possible(world):
@@ -188,15 +201,15 @@ def explore(first: World, depth: int, seen: Explored) -> None:
                 seen.orders += orders
                 here = (*path, f"{action.event} {action.whom}")
                 twin = _done(world, action, here)
-                key = twin.key()
-                if key in following:
-                    known, others, there = following[key]
-                    following[key] = (known, others + orders, there)
-                else:
-                    following[key] = (twin, orders, here)
+                key = hash(twin.key())
+                known = following.get(key)
+                if known is not None:
+                    following[key] = known._replace(orders=known.orders + orders)
+                elif key not in following:
+                    following[key] = _Branch(twin, orders, here) if level < depth else None
                     _rest(twin, here)
         seen.worlds += len(following)
-        frontier = following
+        frontier = {key: branch for key, branch in following.items() if branch is not None}
 
 
 def _done(world: World, action: Action, path: tuple[str, ...]) -> World:
@@ -237,15 +250,28 @@ def released(visibility: Visibility, *names: str) -> World:
     return world
 
 
+#: Where explorations begin.
+BEGINNINGS: dict[str, Callable[[Visibility], World]] = {
+    "nobody is there": gathered,
+    "two are members": lambda visibility: gathered(visibility, "ann1", "bob1"),
+    "two members lost their seats": lambda visibility: released(visibility, "ann1", "bob1"),
+}
+
+
 def main() -> None:
-    """Explore from the command line: ``python -m gateway.interleavings 6``."""
-    depth = int(sys.argv[1])
-    for visibility in VISIBILITIES:
+    """Explore from the command line: see ``python -m gateway.interleavings --help``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("depth", type=int)
+    parser.add_argument("--beginning", nargs="*", choices=BEGINNINGS, default=list(BEGINNINGS))
+    parser.add_argument("--visibility", nargs="*", choices=VISIBILITIES, default=VISIBILITIES)
+    chosen = parser.parse_args()
+    for beginning, visibility in itertools.product(chosen.beginning, chosen.visibility):
         seen, began_s = Explored(), time.process_time()
-        explore(gathered(visibility), depth, seen)
+        explore(BEGINNINGS[beginning](visibility), chosen.depth, seen)
         took_s = time.process_time() - began_s
-        line = f"{visibility}: {seen.orders:,} orders, {seen.worlds:,} worlds, {took_s:.0f} s\n"
-        sys.stdout.write(line)
+        counted = f"{seen.orders:,} orders, {seen.worlds:,} worlds, {took_s:.0f} s of CPU"
+        sys.stdout.write(f"{beginning}, {visibility}, depth {chosen.depth}: {counted}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

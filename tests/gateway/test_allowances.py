@@ -15,6 +15,7 @@ from harmonic_gateway.limits.allowances import (
     Guards,
     limited,
 )
+from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.refusals import Refused
@@ -193,7 +194,7 @@ def test_a_guard_counts_one_by_one_and_time_gives_back() -> None:
 
 def test_a_guard_of_an_address_is_kept_while_it_is_among_the_latest() -> None:
     metrics = Metrics()
-    guards = Guards(0.5, 1, metrics.counter("refusals", "refused"))
+    guards = Guards(0.5, 1, metrics.counter(ADDRESS_REFUSALS))
     assert guards.take("a", 1.0) == 0
     assert guards.take("a", 1.0) == 2.0
     assert guards.take("a", 2.0) == 1.0
@@ -204,7 +205,7 @@ def test_a_guard_of_an_address_is_kept_while_it_is_among_the_latest() -> None:
     guards.take("another", 2.5)
     assert guards.take("a", 2.5) == 0.5
     assert guards.take("address 0", 2.5) == 0
-    assert metrics.registry.get_sample_value("harmonic_refusals_total") == 4
+    assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 4
 
 
 def test_looking_at_a_guard_takes_nothing() -> None:
@@ -217,9 +218,9 @@ def test_looking_at_a_guard_takes_nothing() -> None:
 
 def test_looking_at_an_address_keeps_no_guard_and_counts_what_is_refused() -> None:
     metrics = Metrics()
-    guards = Guards(2, 1, metrics.counter("refusals", "refused"))
+    guards = Guards(2, 1, metrics.counter(ADDRESS_REFUSALS))
     assert guards.look("a", 1.0) == 0.0
     guards.take("a", 1.0)
     assert [guards.look("a", 1.0), guards.look("a", 1.25), guards.look("b", 1.0)] == [0.5, 0.25, 0]
     assert guards.take("a", 1.5) == 0.0
-    assert metrics.registry.get_sample_value("harmonic_refusals_total") == 2
+    assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 2

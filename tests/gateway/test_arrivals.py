@@ -11,8 +11,11 @@ from typing import Any, cast
 import pytest
 
 from harmonic_gateway.admission.arrivals import Arrivals
+from harmonic_gateway.admission.records import ConnectionRecords
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.recovery.recovery import Prepared
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
@@ -27,6 +30,9 @@ from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 from harness import virtual_time
 
 DEPTH = 6
@@ -93,7 +99,7 @@ class Parts:
 
 
 def arrivals(parts: Parts) -> Arrivals:
-    some = cast("Any", parts)
+    some, metrics = cast("Any", parts), Metrics()
     issued = SimpleNamespace(issue=lambda _user: "a pid")
     return Arrivals(
         standing=some,
@@ -103,12 +109,21 @@ def arrivals(parts: Parts) -> Arrivals:
         fingerprints=Fingerprints("secret"),
         departures=some,
         gateway_id="g1",
-        log=get_log(),
+        records=ConnectionRecords(
+            "secret",
+            Failures(get_log(), SampledLog(get_log(), SystemClock()), metrics),
+            SystemClock(),
+            dead=DeadTokens(),
+            metrics=metrics,
+            log=get_log(),
+        ),
     )
 
 
 def connection(parts: Parts) -> Connection:
     made = SimpleNamespace(
+        id="c1",
+        transport="websocket",
         handshake=Handshake({}, {}),
         session=None,
         pid=None,

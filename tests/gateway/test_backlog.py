@@ -22,6 +22,17 @@ def test_of_superseded_events_the_last_one_waits_in_its_own_place() -> None:
     assert backlog.tidy() == (0, 0)
 
 
+def test_each_packet_that_is_removed_is_told_and_counts_no_more() -> None:
+    backlog = Backlog(0)
+    for number in range(3):
+        backlog.add(of(f"a{number}", supersedes="a"))
+        backlog.add(Encoded.of([f"s{number}"], droppable=True))
+    assert backlog.counted_bytes == backlog.bytes
+    assert backlog.tidy() == (2, 3)
+    assert texts(backlog) == ["a2"]
+    assert backlog.counted_bytes == backlog.bytes == len(of("a2").raw)
+
+
 def test_live_signals_do_not_wait_for_long() -> None:
     backlog = Backlog(0)
     for encoded in (of("n1"), Encoded.of(["s1"], droppable=True), of("n2")):

@@ -44,12 +44,14 @@ class Tab:
 
 
 class Crowd:
-    """Two connections a user."""
+    """Two connections a user, unless it is said otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections_per_user: int = 2) -> None:
         self.metrics = Metrics()
         self.crowding = Crowding(
-            connections_per_user=2, ping_timeout_s=TIMEOUT_S, metrics=self.metrics
+            connections_per_user=connections_per_user,
+            ping_timeout_s=TIMEOUT_S,
+            metrics=self.metrics,
         )
 
     def comes(self, tab: Tab, pid: object = None) -> Coroutine[Any, Any, Refused | None]:
@@ -90,6 +92,7 @@ def test_a_user_that_has_enough_and_whose_connections_all_answer_is_refused() ->
         assert not third.done()
         crowd.answers(tabs[1])
         refusal = await third
+        assert asyncio.get_running_loop().time() == 0
         assert refusal is not None
         assert refusal.details == {"reason": "CONNECTIONS", "limit": 2}
         assert crowd.counted("user_connection_refusals") == 1
@@ -109,6 +112,47 @@ def test_the_place_of_a_connection_that_goes_meanwhile_is_taken_and_by_one_only(
         crowd.leaves(first)
         outcomes = await asyncio.gather(*waiting)
         assert sum(outcome is None for outcome in outcomes) == 1
+
+    virtual_time.run(run())
+
+
+def test_a_connection_that_goes_makes_room_at_once() -> None:
+    async def run() -> None:
+        crowd = Crowd()
+        first, _ = await crowd.filled()
+        third = asyncio.ensure_future(crowd.comes(Tab("3")))
+        await settled()
+        crowd.leaves(first)
+        # Said again, it makes no more room.
+        crowd.leaves(first)
+        assert await third is None
+        assert asyncio.get_running_loop().time() == 0
+        assert await crowd.comes(Tab("4")) is not None
+
+    virtual_time.run(run())
+
+
+def test_the_connections_that_stay_are_counted_on() -> None:
+    async def run() -> None:
+        crowd = Crowd()
+        first, second = await crowd.filled()
+        crowd.leaves(first)
+        assert await crowd.comes(Tab("3")) is None
+        assert await crowd.comes(Tab("4")) is not None
+        assert second.pinged == 1
+
+    virtual_time.run(run())
+
+
+def test_a_client_that_replaces_its_only_connection_is_counted() -> None:
+    async def run() -> None:
+        crowd = Crowd(connections_per_user=1)
+        first, second = Tab("1", pid="pid"), Tab("2", pid="pid")
+        assert await crowd.comes(first) is None
+        assert await crowd.comes(second, "pid") is None
+        assert first.is_closed
+        assert await crowd.comes(Tab("3")) is not None
+        assert second.pinged == 1
 
     virtual_time.run(run())
 
@@ -180,6 +224,12 @@ def test_so_many_wait_for_a_users_places_and_the_next_is_refused_at_once() -> No
 def test_nothing_is_kept_of_users_that_have_gone_and_wait_no_more() -> None:
     async def run() -> None:
         crowd = Crowd()
+        once = Tab("once", user_id="bob")
+        await crowd.comes(once)
+        crowd.leaves(once)
+        # An answer that comes late is nobody's.
+        crowd.answers(once)
+        assert crowd.crowding._users == {}
         tabs = await crowd.filled()
         third = asyncio.ensure_future(crowd.comes(Tab("3")))
         await settled()

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.drivers import ScriptedOwners, as_owners
+from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.heads import UNIVERSES_PER_QUESTION, HeadWatch
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import CompareHeads, Heads
@@ -25,12 +26,17 @@ class Followed:
         self.known: dict[str, int] = {}
         self.expected: list[tuple[str, int]] = []
         self.turned: list[str] = []
+        self.doubtful: set[str] = set()
 
     def positions(self) -> dict[str, int]:
         return dict(self.known)
 
     def expect(self, universe_id: str, position: int) -> None:
         self.expected.append((universe_id, position))
+
+    def take_doubtful(self) -> set[str]:
+        doubtful, self.doubtful = self.doubtful, set()
+        return doubtful
 
     def turned_back(self, universe_id: str) -> None:
         self.turned.append(universe_id)
@@ -130,3 +136,13 @@ async def test_another_owner_is_asked_about_the_universes_that_were_given_to_it(
     asked = await watch.is_asked()
     assert asked.owner == "a"
     assert set(asked.positions) == moved
+
+
+async def test_what_is_in_doubt_is_asked_about_with_the_record_that_is_known(watch: Watch) -> None:
+    watch.rooms.known = {"u1": Position(5, 123_456), "u2": 6}
+    watch.rooms.doubtful = {"u1"}
+    watch.heads.look_at_owners()
+    asked = await watch.is_asked(Reply(result=Heads(heads={}, turned_back=("u1",)).to_wire()))
+    assert (asked.positions, asked.marks) == ({"u1": 5}, {"u1": 123_456})
+    watch.heads.look_at_owners()
+    assert watch.rooms.doubtful == set()

@@ -13,12 +13,13 @@ INTERVAL_S, TIMEOUT_S = 5.0, 4.0
 class Session:
     """Notes down when what happened; a ping that ``pends`` has not left."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
         self.pinged_at_s: list[float] = []
         self.answered_at_s: list[float] = []
         self.given_up_at_s: list[float] = []
         self.pends_until_s: float | None = None
-        self.heartbeat = Heartbeat(self, INTERVAL_S, TIMEOUT_S)
+        self.slow_until_s = float("-inf")
+        self.heartbeat = Heartbeat(self, interval_s, TIMEOUT_S)
 
     def ping(self) -> None:
         self.pinged_at_s.append(now_s())
@@ -26,6 +27,9 @@ class Session:
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         assert timeout_s == TIMEOUT_S
         return self.pends_until_s
+
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        return self.slow_until_s + timeout_s
 
     def answered(self) -> None:
         self.answered_at_s.append(now_s())
@@ -46,11 +50,14 @@ def answers(beat: Heartbeat) -> bool:
     return beat.answers
 
 
-def talk(say: Callable[[Session], Coroutine[Any, Any, None]]) -> Session:
+def talk(
+    say: Callable[[Session], Coroutine[Any, Any, None]], interval_s: float = INTERVAL_S
+) -> Session:
     """What happens while a client talks with a session."""
 
     async def run() -> Session:
-        session = Session()
+        session = Session(interval_s)
+        assert session.heartbeat.round_trip_ms is None
         await say(session)
         session.heartbeat.stop()
         return session
@@ -71,6 +78,16 @@ def test_a_client_that_answers_is_pinged_every_interval() -> None:
     assert session.answered_at_s == [5.25, 10.25, 15.25]
     assert session.heartbeat.round_trip_ms == 250
     assert session.given_up_at_s == []
+
+
+def test_after_an_interval_no_longer_than_the_timeout_the_next_ping_follows_at_once() -> None:
+    async def says(session: Session) -> None:
+        for _ in range(2):
+            await asyncio.sleep(TIMEOUT_S)
+            session.heartbeat.pong()
+        await asyncio.sleep(TIMEOUT_S - 1)
+
+    assert talk(says, interval_s=TIMEOUT_S).pinged_at_s == [4, 8]
 
 
 def test_a_client_that_leaves_a_ping_unanswered_is_given_up_a_timeout_later_and_once() -> None:
@@ -152,3 +169,14 @@ def test_a_heartbeat_that_is_stopped_says_nothing_more() -> None:
     session = talk(ends)
     assert session.pinged_at_s == [5]
     assert session.given_up_at_s == []
+
+
+def test_a_client_that_is_read_slowly_has_a_timeout_after_that_to_answer() -> None:
+    async def slow(session: Session) -> None:
+        await asyncio.sleep(INTERVAL_S + 1)
+        session.slow_until_s = INTERVAL_S + 3
+        await asyncio.sleep(30)
+
+    session = talk(slow)
+
+    assert session.given_up_at_s == [INTERVAL_S + 3 + TIMEOUT_S]

@@ -15,6 +15,7 @@ from gateway.drivers import (
     Spoken,
     as_owners,
     joined,
+    meter,
 )
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.joining import Joining
@@ -32,7 +33,6 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.observability.logs import get_log
-from harmonic_runtime.observability.metrics import Metrics
 
 REMOVED = refused(Code.PERMISSION_DENIED, "You were removed", reason=Reason.REMOVED)
 HIDDEN = refused(Code.NOT_FOUND, "Universe not found")
@@ -63,7 +63,7 @@ class Desk:
             on_notice=self.notices.act_upon,
             on_signal=lambda *_: None,
             tasks=cast("Any", self.tasks),
-            metrics=Metrics(),
+            meter=meter(),
             log=get_log(),
         )
         owners = as_owners(self.owners)
@@ -274,6 +274,40 @@ async def test_who_was_not_allowed_to_see_the_room_for_a_time_is_shown_it_anew(d
     await desk.owners.reply(joined(8, continued=False))
     await desk.tasks.done()
     assert ann.heard == ["room_joined", "room_joined"]
+
+
+async def test_who_joins_as_it_is_shown_a_newer_room_is_shown_one_that_is_newer_still(
+    desk: Desk,
+) -> None:
+    ann = Spoken("ann")
+    membership = await desk.has_joined(ann, 5)
+    desk.notices.act_upon("u", 6, released(ann))
+    rejoining = await desk.owners.asked()
+    join = desk.joins(ann)
+    joining = await desk.owners.asked()
+    rejoining.reply.set_result(joined(9, continued=False))
+    await desk.tasks.done()
+    assert ann.heard == ["room_joined"] * 2
+    joining.reply.set_result(joined(8))
+    again = await desk.owners.reply(joined(10))
+    assert isinstance(again, ResumeRoom)
+    assert isinstance(await join, Reply)
+    assert (membership.as_of, membership.stage) == (10, Presence.PRESENT)
+    # It comes after the room's records up to its snapshot.
+    desk.memberships.deliver("u", 10, [])
+    ((_, waiting),) = desk.memberships.due("u")
+    assert [frame._name for frame in waiting] == ["room_joined"]
+
+
+async def test_who_was_allowed_to_see_the_room_all_the_time_is_sent_all_of_it(desk: Desk) -> None:
+    ann = Spoken("ann")
+    membership = await desk.has_joined(ann, 5)
+    desk.notices.act_upon("u", 6, released(ann))
+    await desk.owners.reply(joined(9, continued=True))
+    await desk.tasks.done()
+    # It was released once more before it was seated, which its gateway hears only now.
+    desk.notices.act_upon("u", 8, released(ann))
+    assert (membership.cursor, membership.stage) == (5, Presence.PRESENT)
 
 
 async def test_who_may_not_have_its_released_seat_again_is_told(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from harmonic_gateway.limits.allowances import MAX_USERS, Allowances, FloodGuard, Guards
+from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_runtime.bus.client import Bus
@@ -110,7 +111,7 @@ def test_a_flood_guard_lets_a_burst_pass_and_then_so_many_a_second() -> None:
 
 def test_each_address_has_a_guard_and_the_oldest_is_forgotten() -> None:
     metrics = Metrics()
-    refused = metrics.counter("address_refusals", "connects refused: address too busy")
+    refused = metrics.counter(ADDRESS_REFUSALS)
     guard = Guards(per_second=1, burst=1, refused=refused)
     assert guard.take("a", 0.0) == 0
     assert guard.take("a", 0.0) > 0

@@ -364,6 +364,22 @@ def test_a_seat_that_ended_and_was_taken_anew_leaves_a_hole_in_what_is_sent() ->
     assert member.cursor == 9
 
 
+def test_a_session_that_was_continued_across_an_end_has_no_hole_there() -> None:
+    member = present(at=5)
+    member.release(6, reached=6)
+    member.begin()
+    member.answered(9, "edit", continued=True)
+    member.answered(7, "edit", continued=True)
+    member.admit(None)
+    for position in (8, 9):
+        assert not member.release(position, reached=6)
+        assert member.cursor == 6
+    # Of a later end, nothing is known.
+    member.answered(12, "edit")
+    assert not member.release(10, reached=6)
+    assert member.cursor == 12
+
+
 def test_one_that_is_no_member_has_no_hole() -> None:
     coming = entering()
     coming.answered(9, "edit")

@@ -8,7 +8,8 @@ from gateway.members import Silent, connection
 from harmonic_gateway.delivery.places import Place
 from harmonic_gateway.membership.local_room import MAX_RECENT_RECORDS, LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
-from harmonic_gateway.membership.memberships import Memberships, acknowledged, saved_rooms
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.summaries import acknowledged, saved_rooms
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import Mode
@@ -531,6 +532,20 @@ def test_a_member_that_asked_twice_is_greeted_in_the_place_of_each_snapshot(
     assert memberships.due("u") == [(member, [third])]
     memberships.deliver("u", 8, [frame("eight")])
     assert memberships.due("u") == [(member, [first])]
+
+
+def test_a_member_is_not_shown_the_room_as_it_was_before_what_it_was_sent(
+    memberships: Memberships,
+) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    for position, entry in ((7, Entry.RENEWED), (8, Entry.RENEWED), (9, Entry.OVERTAKEN)):
+        memberships.deliver("u", position, [frame("more")])
+        member.requests += 1
+        assert memberships.admit(member, 8, [frame("then")])[0] is entry
+    member.requests += 1
+    # Without a greeting, nothing is shown.
+    assert memberships.admit(member, 8) == (Entry.RENEWED, [])
+    assert member.requests == 0
 
 
 def test_a_room_is_complete_from_where_its_log_is_followed() -> None:

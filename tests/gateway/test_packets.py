@@ -6,6 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harmonic_gateway.sockets.limits import (
+    MAX_BRACKETS,
+    MAX_COLONS,
+    MAX_COMMAS,
+    MAX_SURROGATES,
+)
 from harmonic_gateway.sockets.packets import Incoming, Malformed
 
 JSON = st.recursive(
@@ -49,3 +55,34 @@ def test_an_event_is_read_as_it_was_written(
 )
 def test_the_namespace_is_read_without_a_query(text: str, namespace: str) -> None:
     assert Incoming(text, 1000).namespace == namespace
+
+
+@pytest.mark.parametrize(
+    ("piece", "most"),
+    [
+        ("[],", MAX_BRACKETS),
+        ("{},", MAX_BRACKETS),
+        ("1,", MAX_COMMAS),
+        ('{"a":1},', MAX_COLONS),
+        ('"\\\\ud800",', MAX_SURROGATES),
+        ('"\\uD800",', MAX_SURROGATES),
+    ],
+)
+def test_an_event_that_holds_more_than_any_declared_one_is_not_read(piece: str, most: int) -> None:
+    def event(times: int) -> str:
+        return f'2/ws,7["echo",[{piece * times}1]]'
+
+    few, many = Incoming(event(most // 2), 10**6).event(), Incoming(event(most + 1), 10**6).event()
+
+    assert few.args is not None
+    assert (many.name, many.args, many.wide, many.ack_id) == ("echo", None, True, 7)
+
+
+def test_some_events_may_be_larger_than_others() -> None:
+    text = f'2/ws,["audio_analysis","{"x" * 100}"]'
+    larger = {"audio_analysis": 200}
+
+    assert Incoming(text, 50, larger).event().args is not None
+    assert Incoming(text, 50).event().args is None
+    assert Incoming(text, 50, {"audio_analysis": 60}).event().args is None
+    assert Incoming(text.replace("audio", "other"), 50, larger).event().args is None

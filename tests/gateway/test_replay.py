@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harmonic_gateway.delivery.frames import encode, with_notes
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, Position, place
 from harmonic_gateway.recovery.replay import frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord
@@ -41,6 +41,11 @@ def record(position: int, *events: LoggedEvent) -> LoggedRecord:
     return LoggedRecord(position=position, record=Record(id="r", at=AT, events=events))
 
 
+def offset(position: int, frames: int | None = None) -> str:
+    """The offset of a place in one of these records."""
+    return place("u", Position.of_record(position, "r"), frames)
+
+
 RECORDS = (
     record(10, update(3), presence(4), update(5)),
     record(12, hidden()),
@@ -52,12 +57,17 @@ RECORDS = (
 @pytest.mark.parametrize(
     ("at", "seqs", "offsets", "from_seq"),
     [
-        (Place(9), [3, 5, 7, 8], ["u:10:1", "u:10", "u:15:1", "u:15"], 2),
-        (Place(10, 1), [5, 7, 8], ["u:10", "u:15:1", "u:15"], 3),
-        (Place(10, 2), [5, 7, 8], ["u:10", "u:15:1", "u:15"], 4),
-        (Place(10), [7, 8], ["u:15:1", "u:15"], 5),
-        (Place(13), [7, 8], ["u:15:1", "u:15"], 6),
-        (Place(15, 1), [8], ["u:15"], 7),
+        (
+            Place(9),
+            [3, 5, 7, 8],
+            [offset(10, 1), offset(10), offset(15, 1), offset(15)],
+            2,
+        ),
+        (Place(10, 1), [5, 7, 8], [offset(10), offset(15, 1), offset(15)], 3),
+        (Place(10, 2), [5, 7, 8], [offset(10), offset(15, 1), offset(15)], 4),
+        (Place(10), [7, 8], [offset(15, 1), offset(15)], 5),
+        (Place(13), [7, 8], [offset(15, 1), offset(15)], 6),
+        (Place(15, 1), [8], [offset(15)], 7),
         (Place(15), [], [], 8),
     ],
 )
@@ -74,7 +84,7 @@ def test_what_comes_after_a_place_is_missed_and_presence_only_counts(
 def test_events_that_only_a_newer_version_knows_are_passed_over() -> None:
     unknown = LoggedEvent(name="of_a_newer_version", data={"seq": 4})
     missed = missed_since("u", Place(9), [record(10, unknown, update(5))], to_seq=5)
-    assert [again.offset for again in missed.events] == ["u:10"]
+    assert [again.offset for again in missed.events] == [offset(10)]
 
 
 def data(frame: Frame) -> Any:

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory, Spoken
-from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, SEQUENCE
+from gateway.drivers import NOW, Background, ShortHistory, Spoken, meter
+from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
@@ -16,9 +16,9 @@ from harmonic_protocol import subjects
 from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record
 from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_runtime.bus.client import Bus
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE
+from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import get_log
-from harmonic_runtime.observability.metrics import Metrics
 
 
 class House:
@@ -36,7 +36,7 @@ class House:
             on_notice=lambda _, position, notice: self.notices.append((position, notice)),
             on_signal=self._signal,
             tasks=cast("Any", self.tasks),
-            metrics=Metrics(),
+            meter=meter(),
             log=get_log(),
         )
         self.heard = asyncio.Event()
@@ -61,7 +61,12 @@ class House:
             LoggedEvent(name=gone.name, data=gone.to_wire()),
         )
         record = Record(id=f"r{position}", at=NOW, events=events)
-        headers = {SEQUENCE: str(position), PREVIOUS_SEQUENCE: str(previous)}
+        headers = {
+            EXPECTED_SEQUENCE: str(previous),
+            STORED_SUBJECT: subjects.log(self.universe),
+            STORED_SEQUENCE: str(position),
+            PREVIOUS_SEQUENCE: str(previous),
+        }
         payload = to_json(record.to_wire())
         await self.bus.publish(subjects.live(self.universe), payload, headers=headers)
         await self.arrived()

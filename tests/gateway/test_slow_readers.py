@@ -48,7 +48,7 @@ class Slow:
     def fall_behind(self) -> None:
         """Stop reading, and be sent more than the kernel and the transport hold."""
         self.transport.pause_reading()
-        while not self.connection._outbox.is_behind:
+        while not self.connection._outbox.backlog_bytes:
             self.connection.send(notes(0, 32 * KIB))
 
     async def read_until(self, name: str, number: int) -> list[tuple[str, int]]:
@@ -170,7 +170,7 @@ async def test_who_reads_slowly_is_not_cut(http: aiohttp.ClientSession) -> None:
         client.fall_behind()
         client.connection.send_all([notes(number, 32 * KIB) for number in range(1, 8)])
         with socket.socket(fileno=os.dup(client.transport.get_extra_info("socket").fileno())) as it:
-            while client.connection._outbox.is_behind and not door.left:
+            while client.connection._outbox.backlog_bytes and not door.left:
                 # Several seconds' worth, little by little.
                 with suppress(BlockingIOError):
                     it.recv(4 * KIB)
@@ -230,7 +230,7 @@ async def test_all_that_waits_is_sent_before_a_close(
             await websocket.receive_str()
         connection = door.connections[0]
         number = 0
-        while not connection._outbox.is_behind:
+        while not connection._outbox.backlog_bytes:
             number += 1
             connection.send(notes(number, 64 * KIB))
         connection.send(notes(number + 1))

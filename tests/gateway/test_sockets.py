@@ -1,20 +1,29 @@
 """Engine.IO and Socket.IO as clients meet them, well-behaved ones and others."""
 
 import asyncio
+import gc
 import io
 import json
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
 import pytest
 import socketio
 from aiohttp import WSMsgType
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from gateway.door import PATIENCE_S, Door, opened
-from harmonic_gateway.sockets import Frame, broadcast, engine
+from harmonic_gateway.limits.pace import PaceLimits
+from harmonic_gateway.sockets import Frame, broadcast
+from harmonic_gateway.sockets import limits as socket_limits
+from harmonic_gateway.sockets import websocket as websockets
+from harmonic_runtime.process.entropy import new_id
 
 SOCKET = "/socket.io/?EIO=4&transport=websocket"
+AGENT = "Tester/1.0"
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
@@ -351,7 +360,8 @@ async def test_a_polling_client_that_is_silent_is_let_go(http: aiohttp.ClientSes
 async def test_a_client_without_a_namespace_is_let_go(
     door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket_limits, "HANDSHAKE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket_limits, "LATE_TIMEOUT_S", 0.1)
     websocket = await http.ws_connect(door.url + SOCKET)
     await websocket.receive_str()
     assert (await websocket.receive(PATIENCE_S)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
@@ -437,3 +447,121 @@ async def test_closing_tells_websockets_to_come_back_and_polls_that_it_is_over(
     assert await (await poll).text() == "1"
     async with http.get(door.url + POLLING) as response:
         assert response.status == 503
+
+
+async def test_a_client_that_is_refused_on_and_on_is_read_slowly_and_then_closed(
+    http: aiohttp.ClientSession,
+) -> None:
+    slow = PaceLimits(connection_percent=5, user_percent=10, refusals_per_s=50, refusals_burst=5)
+    async with opened(pace=slow) as door:
+        door.refuses.add("nonsense")
+        websocket = await raw(door, http)
+        for _ in range(100):
+            await websocket.send_str('42/ws,["nonsense",{}]')
+
+        while (message := await websocket.receive(PATIENCE_S)).type is WSMsgType.TEXT:
+            pass
+
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1008)
+        # As many at once as may be, as many more while it was slowed, and those too many.
+        assert 2 * slow.refusals_burst + 2 <= len(door.received) < 100
+        assert door.exhaustions == door.connections
+        assert door.counted("disconnects_total", reason="refusals") == 1
+        assert door.counted("reading_slowed_seconds_total") > 0
+        assert not (await door.until("left", 1))[1]
+
+
+async def test_what_messages_cost_is_waited_for_and_others_are_not_kept_waiting(
+    http: aiohttp.ClientSession,
+) -> None:
+    """Each message costs more than the connection earns while the test lasts."""
+    poor = PaceLimits(
+        connection_percent=1e-6, user_percent=10, refusals_per_s=50, refusals_burst=50
+    )
+    async with opened(pace=poor) as door:
+        hostile, other = await raw(door, http), await raw(door, http)
+        for _ in range(3):
+            await hostile.send_str('42/ws,["dear",{}]')
+        await door.until("received", 1)
+
+        await other.send_str('42/ws,["cheap",{}]')
+        await door.until("received", 2)
+
+        assert {event.name for event in door.received} == {"dear", "cheap"}
+        # What was read slowly is read in the end.
+        await door.until("received", 4)
+        assert door.counted("reading_slowed_seconds_total") > 0
+
+
+async def test_pings_of_a_client_are_answered_and_those_without_end_are_paid_for(
+    http: aiohttp.ClientSession,
+) -> None:
+    poor = PaceLimits(
+        connection_percent=1e-6, user_percent=10, refusals_per_s=50, refusals_burst=50
+    )
+    async with opened(pace=poor) as door:
+        websocket = await http.ws_connect(door.url + SOCKET, autoping=False)
+        await websocket.receive_str()
+        await websocket.ping(b"there?")
+
+        answer = await websocket.receive(PATIENCE_S)
+
+        assert (answer.type, answer.data) == (WSMsgType.PONG, b"there?")
+        assert door.counted("reading_slowed_seconds_total") > 0
+
+
+async def test_frames_that_never_end_a_message_end_their_connection(
+    door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websockets, "MAX_UNPAID_S", 1e-5)
+    websocket = await raw(door, http)
+    cut: Any = websocket._conn.transport  # type: ignore[union-attr]
+    # An opening frame of text without its end, and then empty ones that go on with it.
+    cut.write(b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 10_000)
+
+    assert not (await door.until("left", 1))[1]
+
+
+async def test_the_headers_of_a_request_are_not_kept_for_the_life_of_its_websocket(
+    door: Door,
+) -> None:
+    """Told by name and value: nothing that is alive holds this one."""
+    marker = new_id()
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+    writer.write(
+        f"GET {SOCKET} HTTP/1.1\r\nHost: x\r\nX-Marked: {marker}\r\nUser-Agent: {AGENT}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    await reader.readuntil(b'"sid"')
+    writer.write(_masked(b"40/ws,"))
+    connection = await door.until("connections", 1)
+
+    gc.collect()
+    holders = [type(each).__name__ for each in gc.get_objects() if _holds(each, marker)]
+
+    assert holders == []
+    assert connection.handshake.headers == {"User-Agent": AGENT}
+    writer.close()
+
+
+def _holds(thing: object, marker: str) -> bool:
+    """Whether a collection holds a text or bytes with a marker."""
+    match thing:
+        case CIMultiDict() | CIMultiDictProxy() | dict():
+            held: Iterable[object] = thing.values()
+        case list() | tuple():
+            held = thing
+        case _:
+            return False
+    return any(
+        (isinstance(each, str) and marker in each)
+        or (isinstance(each, bytes) and marker.encode() in each)
+        for each in held
+        if each is not marker
+    )
+
+
+def _masked(text: bytes) -> bytes:
+    """A client's frame of text, with a mask of zeros."""
+    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text

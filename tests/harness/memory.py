@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 
 
 class SetClock:
@@ -68,6 +69,7 @@ class MemoryStreams(Streams):
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG002 -- nobody reads them here
     ) -> int:
         assert any(_matches(one, subject) for some in self.patterns.values() for one in some)
         self.appends.append((subject, timeout_s))
@@ -106,10 +108,9 @@ class MemoryStreams(Streams):
         found = [one for one in self._read(stream, subject) if one.sequence >= from_sequence]
         return found[:limit]
 
-    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-        return {
-            one.subject: one.sequence for subject in subjects for one in self._read(stream, subject)
-        }
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        newest = {one.subject: one for each in subjects for one in self._read(stream, each)}
+        return list(newest.values())
 
     async def latest(self, stream: str, subjects: str, *, limit: int) -> list[Stored]:
         newest = {one.subject: one for one in self._read(stream, subjects)}

@@ -127,6 +127,14 @@ class World:
                 # Lines come through a pipe, which nobody tells us of.
                 await asyncio.sleep(0.02)
 
+    async def metric(self, name: str, *, gateway: int = 0) -> float:
+        """A gateway's metric; its name without ``harmonic_``, and with its labels if it has any."""
+        ops = self.stack.ops_urls[f"gateway-{gateway + 1}"]
+        async with self.http.get(f"{ops}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines)
+        return float(values[f"harmonic_{name}"])
+
     def logs(self) -> str:
         """All that the product's processes have logged so far."""
         return "".join(file.read_text() for file in self.stack.plan.data.parent.glob("*.log"))

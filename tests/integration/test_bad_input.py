@@ -86,7 +86,11 @@ BAD_PACKETS = {
     "the library's connect": ('["connect",{}]', "Unknown event"),
     "the library's disconnect": ('["disconnect","x"]', "Unknown event"),
     "depth 50": (nested(50), "The message nests deeper than 16 levels"),
-    "depth 30,000": (nested(30_000), "The message nests deeper than 16 levels"),
+    # Brackets are counted before anything is read.
+    "depth 30,000": (
+        nested(30_000),
+        "The message has more than 64 fields in one object, or 8192 values",
+    ),
 }
 
 

@@ -10,8 +10,12 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.streams import Streams
+from harness.broker import connected_as
 from harness.client import Client
 from harness.faults import down
+from harness.wire import Wire
 from harness.world import World, started
 from integration.conftest import clean_logs_of
 
@@ -95,6 +99,23 @@ async def gravity_of(world: World, universe: str) -> float:
         await asyncio.sleep(0.2)
 
 
+async def log_end(world: World, universe: str) -> int:
+    """The position of the last record of a universe's log."""
+    async with connected_as("admin", world.stack) as bus:
+        stream = subjects.log_stream_of(universe)
+        stored = await Streams(bus).last(stream, subjects.log(universe))
+    return stored.sequence if stored is not None else 0
+
+
+async def gone(world: World, universe: str) -> None:
+    """Return when nobody is in a room any more."""
+    while True:
+        status, body = await world.call("GET", f"/universes/{universe}", "late")
+        if status == 200 and not body["participants"]:
+            return
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("owner_lives", [True, False], ids=["owner lives", "owner killed"])
 @pytest.mark.parametrize("lost", ["HU_LOG_*", "HU_SNAPSHOT"])
 async def test_a_store_restored_from_a_backup_costs_no_universe(
@@ -172,3 +193,45 @@ async def test_an_owner_that_lives_heals_a_lost_snapshot(damaged: World) -> None
         pass
     late = await joined_anew(damaged, "dan", universe)
     assert await surely(late, universe, 19) == seqs[-1] + 2
+
+
+@pytest.mark.parametrize("outgrown", [True, False], ids=["outgrown", "not outgrown"])
+async def test_a_client_that_was_away_is_never_given_another_history(
+    damaged: World, *, outgrown: bool
+) -> None:
+    universe, (ann,) = await damaged.together("ann")
+    (broker,), (state,) = damaged.stack.brokers, damaged.stack.states
+    bob = damaged.name("bob")
+    away = await Wire.open(damaged, bob)
+    await away.joins(universe)
+    for number in range(EARLIER):
+        await surely(ann, universe, number)
+    await broker.stop()
+    with copied(damaged, "HU_[LS][ON]*") as backup:
+        await broker.start()
+        last = [await surely(ann, universe, number) for number in range(EARLIER, UPDATES)][-1]
+        while (await away.until("physics_updated"))[-1][1]["seq"] < last:
+            pass
+        away.cut()
+        # Nobody is left who knows how far the log had come, but the client.
+        await ann.close()
+        await gone(damaged, universe)
+        await broker.stop()
+        put_back(damaged, backup)
+    async with down(state, *damaged.stack.gateways):
+        await broker.start()
+    cem = await joined_anew(damaged, "cem", universe)
+    position = int(str(away.offset).split(":")[1])
+    number = 0
+    while outgrown and await log_end(damaged, universe) <= position:
+        number += 1
+        await surely(cem, universe, number % 20)
+    back = await Wire.open(damaged, bob, pid=away.pid, offset=away.offset)
+    assert not back.recovered
+    assert back.pid != away.pid
+    told = await back.until("connect_success")
+    assert told[-1][1]["recovered"] is False
+    await back.joins(universe)
+    seq = await surely(cem, universe, 19)
+    while (await back.until("physics_updated"))[-1][1]["seq"] != seq:
+        pass

@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from socketio.exceptions import BadNamespaceError
 
+from gateway.door import PATIENCE_S
+from harmonic_gateway.limits.pace import LOGGED_REFUSALS
 from harmonic_local.stack import Stack
 from harness.world import World, started
 
@@ -166,3 +172,35 @@ async def test_live_signals_have_one_rule_of_their_own(strict: World) -> None:
     await asyncio.sleep(answers[-1]["error"]["details"]["retryAfterMs"] / 1000)
     assert (await ann.asks("audio_analysis", universeId=universe, analysis=heard))["ok"]
     await bob.hears("audio_analyzed")
+
+
+async def test_a_client_that_is_refused_on_and_on_is_told_and_closed_and_may_come_back(
+    logs: Path,
+) -> None:
+    burst = 40
+    few: dict[str, Any] = {"HARMONIC_REFUSALS_PER_S": "50", "HARMONIC_REFUSALS_BURST": str(burst)}
+    async with (
+        started(logs, gateways=1, musics=0, **few) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe, (ann, bob) = await world.together("ann", "bob")
+        async with asyncio.timeout(PATIENCE_S):
+            while not ann.gone.is_set():
+                with suppress(BadNamespaceError):
+                    await ann.says("nonsense")
+                await asyncio.sleep(0)
+
+        told = await ann.hears("error", code="RATE_LIMITED")
+        assert told["details"]["reason"] == "REFUSALS"
+        assert told["details"]["retryAfterMs"] > 0
+        # Nobody else was concerned, and the user may come back at once.
+        assert (await bob.asks("update_physics", **change(universe, 1)))["ok"]
+        again = await world.client("ann")
+        await again.joins(universe)
+        assert await world.metric('disconnects_total{reason="refusals"}') == 1
+        assert await world.metric("reading_slowed_seconds_total") > 0
+        refusals = [line for line in world.logs().splitlines() if "command_refused" in line]
+        # The first ones each, then a sample.
+        assert LOGGED_REFUSALS <= len(refusals) < 2 * burst
+        await world.close()

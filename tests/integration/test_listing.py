@@ -1,6 +1,7 @@
 """A listing shows what universes say of themselves, whoever dies in between."""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -116,7 +117,11 @@ async def test_an_entry_that_nobody_can_read_hides_no_other(frail: World) -> Non
         streams = Streams(bus)
         broken = subjects.index(subjects.PUBLIC_AUDIENCE, frail.name("broken"))
         await streams.append(broken, b"flipped", timeout_s=2)
-        await streams.append(subjects.owned("spoilt"), b"flipped", timeout_s=2)
+        spoilt = subjects.owned("spoilt")
+        await streams.append(spoilt, b"flipped", timeout_s=2, expected_last_subject_sequence=0)
     assert universe in await listed(frail, "stranger")
     await frail.universe(owner="spoilt")
     assert await status_of(frail, universe) == 200
+    for subject in (broken, spoilt):
+        line = json.loads(await frail.logged(f'"subject": "{subject}"'))
+        assert (line["event"], line["reason"]) == ("stored_message_skipped", "unreadable")

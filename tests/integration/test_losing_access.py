@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack
 from harness.client import Client
-from harness.held_bus import HeldBus, held_bus
+from harness.held_bus import HeldBus
+from harness.held_gateway import held_gateway
 from harness.world import World
 
 TRIES = int(os.environ.get("RACE_TRIES", "12"))
@@ -115,27 +115,8 @@ async def third_gateway(
     stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[str, HeldBus]]:
     """One more gateway of the product, whose messages can be held on their way."""
-    log = tmp_path_factory.mktemp("third") / "gateway-3.log"
-    port = free_port()
-    async with held_bus(stack.broker_urls[0]) as bus:
-        first = stack.gateways[0]
-        environment = {
-            **first.environment,
-            "HARMONIC_NATS_URL": bus.url,
-            "HARMONIC_PORT": str(port),
-            "HARMONIC_OPS_PORT": str(free_port()),
-            "HARMONIC_GATEWAY_NAME": "g3",
-        }
-
-        def output(_: str, line: str) -> None:
-            with log.open("a") as file:
-                file.write(line + "\n")
-
-        gateway = Managed("gateway-3", first.command, environment, output, first.sign)
-        await gateway.start()
-        yield f"http://127.0.0.1:{port}", bus
-        await gateway.stop()
-        assert "Traceback" not in log.read_text()
+    async with held_gateway(stack, tmp_path_factory.mktemp("third")) as running:
+        yield running
 
 
 HELD = {

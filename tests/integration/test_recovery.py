@@ -1,7 +1,6 @@
 """Coming back to exactly where one was, as the official client's wire has it."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,92 +13,8 @@ from harmonic_protocol.internal import SavedSession
 from harmonic_runtime.bus.streams import MAX_SUBJECTS, Streams
 from harness.broker import connected_as
 from harness.client import PATIENCE_S
+from harness.wire import Wire
 from harness.world import World
-
-PATH = "/socket.io/?EIO=4&transport=websocket"
-
-
-class Wire:
-    """A connection as the official JavaScript client has it, with its ``pid`` and ``offset``."""
-
-    def __init__(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
-        self._websocket = websocket
-        self.pid: str | None = None
-        self.recovered = False
-        self.offset: str | None = None
-        self.refusal: Any = None
-
-    @classmethod
-    async def open(
-        cls,
-        world: World,
-        user: str,
-        *,
-        gateway: int = 0,
-        pid: str | None = None,
-        offset: str | None = None,
-        agent: str = "a browser",
-    ) -> "Wire":
-        url = world.stack.urls[gateway] + PATH
-        wire = cls(await world.http.ws_connect(url, headers={"User-Agent": agent}))
-        wire.offset = offset
-        await wire._websocket.receive_str(timeout=PATIENCE_S)
-        auth: dict[str, Any] = {"token": world.token(user)}
-        if pid is not None:
-            auth |= {"pid": pid}
-            if offset is not None:
-                auth |= {"offset": offset}
-        await wire._websocket.send_str("40/ws," + json.dumps(auth))
-        answer = await wire._packet()
-        assert answer.startswith("0/ws,"), answer
-        said = json.loads(answer[5:])
-        wire.pid, wire.recovered = said["pid"], said["pid"] == pid
-        return wire
-
-    async def hears(self) -> tuple[str, Any]:
-        """The next event."""
-        while True:
-            packet = await self._packet()
-            if packet.startswith("2/ws,"):
-                name, data, *offset = json.loads(packet[5:])
-                if offset:
-                    self.offset = offset[0]
-                return name, data
-
-    async def until(self, name: str) -> list[tuple[str, Any]]:
-        """All events up to the next one of a name."""
-        events = [await self.hears()]
-        while events[-1][0] != name:
-            events.append(await self.hears())
-        return events
-
-    async def says(self, name: str, **fields: Any) -> None:
-        await self._websocket.send_str("42/ws," + json.dumps([name, fields]))
-
-    async def joins(self, universe: str, mode: str = "edit") -> list[tuple[str, Any]]:
-        await self.says("join_room", universeId=universe, mode=mode)
-        return await self.until("room_joined")
-
-    def cut(self) -> None:
-        """Lose the connection without a word."""
-        connection = self._websocket._response.connection
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()
-
-    async def says_goodbye(self, goodbye: str | int) -> None:
-        """End by a packet, or by closing the WebSocket with a code."""
-        if isinstance(goodbye, str):
-            await self._websocket.send_str(goodbye)
-        else:
-            await self._websocket.close(code=goodbye)
-
-    async def _packet(self) -> str:
-        while True:
-            text = await self._websocket.receive_str(timeout=PATIENCE_S)
-            if text == "2":
-                await self._websocket.send_str("3")
-            else:
-                return text[1:]
 
 
 @pytest.fixture
@@ -220,7 +135,7 @@ async def test_frames_of_one_record_are_told_apart(world: World, room: tuple[str
     await ann.until("physics_updated")
     offset = ann.offset
     assert offset is not None
-    assert offset.count(":") == 2
+    assert offset.count(":") == 3
     ann.cut()
     back = await Wire.open(world, user, pid=ann.pid, offset=offset)
     told = await back.until("state_recovered")

@@ -16,7 +16,7 @@ from integration.test_damage import joined_anew, surely
 
 ROOT = Path(__file__).parents[2]
 #: The last commit whose stored forms this version has changed.
-EARLIER = "0fbbd83ae4566a45a9694aed0bf563d3fcb11b0f"
+EARLIER = "6365eddd76ee3d5bcf4a5f85ed89460bc882e769"
 PACKAGES = ("shared", "gateway", "state-service", "music-service")
 
 

@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.sockets import (
     Connection,
     Ended,
@@ -17,6 +18,7 @@ from harmonic_gateway.sockets import (
     SocketLimits,
     SocketServer,
     broadcast,
+    socket_routes,
 )
 from harmonic_music.composing.piece import CompositionRequest
 from harmonic_music.performing import perform
@@ -78,6 +80,9 @@ class Pieces:
     def abandoned(self, connection: Connection) -> None:
         """Nothing was begun."""
 
+    def exhausted(self, connection: Connection) -> None:
+        """Nobody is refused."""
+
     def pinged(self, connection: Connection) -> None:
         """Nobody comes back."""
 
@@ -102,11 +107,12 @@ async def serve(port: int) -> None:
             **limits,
         ),
         new_guard=lambda: FloodGuard(1000, 1000),
+        new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=get_log(),
         metrics=Metrics(),
     )
     app = web.Application()
-    app.add_routes(server.routes())
+    app.add_routes(socket_routes(server.handle))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()

@@ -28,7 +28,14 @@ from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harness.broker import connected_as
 from harness.world import started
-from state_service.builders import UNIVERSE, History, caller, command, open_universe
+from state_service.builders import (
+    UNIVERSE,
+    History,
+    caller,
+    command,
+    open_universe,
+    skipped_messages,
+)
 
 WRITERS = 200
 SECONDS = 5.0
@@ -55,7 +62,7 @@ class Asker:
         declared = COMMANDS.get(operation) or OPERATIONS[operation]
         key = "id" if operation == "create_universe" else "universeId"
         request = declared.model_validate({key: universe, **fields})
-        envelope = Envelope(by, int((time.time() + 20) * 1000), "")
+        envelope = Envelope(by, int((time.time() + 20) * 1000))
         message = await self._owners.request(
             universe,
             operation,
@@ -139,7 +146,7 @@ async def in_parts(numbers: Any, work: Callable[[int], Awaitable[None]], *, at_o
 async def long_histories(bus: Bus, histories: tuple[int, ...]) -> dict[int, float]:
     """Milliseconds to load a universe by the number of events in its history."""
     settings = StateSettings()
-    journal = Journal(Streams(bus), settings, record_ids("load"))
+    journal = Journal(Streams(bus), settings, record_ids("load"), skipped_messages())
     ann = caller("ann")
     history = open_universe()
     history.does(command("join_room", mode="edit"), ann)

@@ -80,6 +80,10 @@ class Visitor:
         """Say something."""
         raise NotImplementedError
 
+    async def asks(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Say something, and return its ack."""
+        raise NotImplementedError
+
     async def _open(self) -> None:
         raise NotImplementedError
 
@@ -97,6 +101,13 @@ class Page(Visitor):
 
     async def emits(self, event: str, data: dict[str, Any]) -> None:
         await self.listener.runs(f"socket.emit('{event}', {json.dumps(data)});")
+
+    async def asks(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        emits = f"socket.emit('{event}', {json.dumps(data)}, acknowledged)"
+        ack: dict[str, Any] = await self.listener.runs(
+            f"return new Promise(acknowledged => {emits});"
+        )
+        return ack
 
     async def ends(self) -> None:
         await self.closes()
@@ -144,6 +155,13 @@ class Program(Visitor):
 
     async def emits(self, event: str, data: dict[str, Any]) -> None:
         await self._client.emit(event, data, namespace=NAMESPACE)
+
+    async def asks(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        ack = asyncio.get_running_loop().create_future()
+        await self._client.emit(event, data, namespace=NAMESPACE, callback=ack.set_result)
+        async with asyncio.timeout(PATIENCE_S):
+            acknowledged: dict[str, Any] = await ack
+        return acknowledged
 
     async def ends(self) -> None:
         await self._client.disconnect()
@@ -199,6 +217,19 @@ class Script(Visitor):
 
     async def emits(self, event: str, data: dict[str, Any]) -> None:
         await asyncio.to_thread(self._client.emit, event, data, namespace=NAMESPACE)
+
+    async def asks(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        ack = loop.create_future()
+
+        def acknowledge(answer: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(ack.set_result, answer)
+
+        emit = self._client.emit
+        await asyncio.to_thread(emit, event, data, namespace=NAMESPACE, callback=acknowledge)
+        async with asyncio.timeout(PATIENCE_S):
+            acknowledged: dict[str, Any] = await ack
+        return acknowledged
 
     async def ends(self) -> None:
         await asyncio.to_thread(self._client.disconnect)

@@ -73,3 +73,31 @@ async def test_an_empty_session_id_is_none(logs: Path) -> None:
         async with aiohttp.ClientSession() as http:
             answers = [(await http.get(url)).status for _ in range(BURST + 1)]
         assert answers == [200] * BURST + [429]
+
+
+async def test_requests_for_sessions_that_there_are_not_are_counted_by_address(logs: Path) -> None:
+    trusted: dict[str, Any] = {**BURST_ONLY, "HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8"}
+    async with (
+        started(logs, gateways=2, musics=0, **trusted) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        polling = "/socket.io/?EIO=4&transport=polling"
+        async with http.get(stack.urls[1] + polling) as opened:
+            sid = (await opened.text()).split('"sid":"')[1].split('"')[0]
+        name, replica, _ = sid.split(".")
+        of_nobody, of_the_other = f"{name}.nobody.x", f"{name}.{replica}.x"
+
+        async def asks(unknown: str, address: str, times: int = 1) -> list[int]:
+            headers = {"X-Forwarded-For": address}
+            answers = []
+            for _ in range(times):
+                url = f"{stack.urls[0]}{polling}&sid={unknown}"
+                async with http.get(url, headers=headers) as answer:
+                    answers.append(answer.status)
+            return answers
+
+        assert await asks(of_nobody, "1.2.3.4", BURST + 1) == [400] * BURST + [429]
+        assert await asks(of_the_other, "5.6.7.8", BURST + 1) == [400] * BURST + [429]
+        # What an address asked in vain for keeps it from no session of its own.
+        assert await connects(stack, by="1.2.3.4") == [200]
+        assert await asks(of_nobody, "9.9.9.9") == [400]

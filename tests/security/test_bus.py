@@ -34,6 +34,8 @@ OTHER_STREAMS = [
     "HU_SESSIONS",
     "HU_JOBS",
     "HU_REVOCATIONS",
+    "HU_REPLICAS",
+    "HU_OPERATOR",
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 
@@ -56,34 +58,40 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.session.user.pid": GATEWAY,
     "hu.session.gateways.gateway": GATEWAY,
     "hu.ping.gateway": GATEWAY,
+    "hu.peer.gateway": GATEWAY,
     "hu.limit.parameters.user": GATEWAY,
     "hu.revoked.user.digest": OPERATOR,
+    "hu.switch.audio": OPERATOR,
+    "hu.restored": OPERATOR,
+    "hu.replica.gateway.digest": GATEWAY,
+    "hu.replica.state.digest": STATE,
+    "hu.replica.music.digest": MUSIC,
+    "hu.operate.gateway.drain": OPERATOR,
+    "hu.operate.state.describe": OPERATOR,
     "hu.heads": STATE,
     "hu.alive.gateway": GATEWAY,
     "hu.alive.state": STATE,
     "hu.who.gateway": GATEWAY | STATE,
-    "hu.who.state": GATEWAY | MUSIC,
+    "hu.who.state": GATEWAY | MUSIC | OPERATOR,
     "hu.state.replica.update_physics": GATEWAY,
     "hu.state.replica.complete_music": MUSIC,
     "hu.state.replica.expire_music": NOBODY,
+    "hu.state.replica.inspect_universe": OPERATOR,
+    "hu.state.replica.remove_user": OPERATOR,
     "_INBOX.gateway.id.1": STATE | GATEWAY,
     "_INBOX.music.id.1": STATE,
     "_INBOX.admin.id.1": STATE,
     "_INBOX.state.id.1": NOBODY,
-    "_INBOX.operator.id.1": NOBODY,
+    "_INBOX.operator.id.1": GATEWAY | STATE | MUSIC,
     **{f"$JS.API.STREAM.{verb}.{name}": STATE for verb in ("CREATE", "UPDATE") for name in STREAMS},
-    **{
-        f"$JS.API.STREAM.{verb}.{name}": NOBODY
-        for verb in ("DELETE", "RESTORE")
-        for name in STREAMS
-    },
+    **{f"$JS.API.STREAM.{verb}.{name}": NOBODY for verb in ("DELETE",) for name in STREAMS},
     **_read(
         "STREAM.INFO",
         {
-            **dict.fromkeys(STREAMS, STATE),
-            **dict.fromkeys(LIMITS, STATE | GATEWAY),
+            **dict.fromkeys(STREAMS, STATE | OPERATOR),
+            **dict.fromkeys([*LIMITS, "HU_OPERATOR"], STATE | GATEWAY | OPERATOR),
             "HU_REVOCATIONS": STATE | GATEWAY | MUSIC | OPERATOR,
-            "HU_JOBS": STATE | MUSIC,
+            "HU_JOBS": STATE | MUSIC | OPERATOR,
         },
     ),
     **_read("STREAM.PURGE", dict.fromkeys([*LOGS, "HU_INDEX", "HU_NOTES"], STATE)),
@@ -92,18 +100,24 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         {
             **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX", "HU_OWNED"], STATE),
             **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
+            "HU_REPLICAS": OPERATOR,
         },
     ),
     **_read(
         "DIRECT.GET",
         {
             **dict.fromkeys([*LOGS, "HU_INDEX"], STATE),
-            **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS", "HU_OPERATOR"], GATEWAY),
+            "HU_REPLICAS": OPERATOR,
         },
     ),
     **_read("STREAM.MSG.DELETE", {}),
-    **_read("STREAM.SNAPSHOT", {}),
+    **_read("STREAM.SNAPSHOT", dict.fromkeys(STREAMS, OPERATOR)),
+    **_read("STREAM.RESTORE", dict.fromkeys(STREAMS, OPERATOR)),
+    "$JS.SNAPSHOT.ACK.HU_LOG_0.id": OPERATOR,
+    "$JS.SNAPSHOT.RESTORE.HU_LOG_0.id": OPERATOR,
     **{f"$JS.API.CONSUMER.CREATE.{name}": NOBODY for name in STREAMS},
     **{f"$JS.API.CONSUMER.CREATE.{name}.spy": NOBODY for name in STREAMS},
     **{f"$JS.API.CONSUMER.CREATE.{name}.spy.hu.log": NOBODY for name in STREAMS},
@@ -112,7 +126,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "$JS.API.CONSUMER.MSG.NEXT.HU_JOBS.composers": MUSIC,
     "$JS.API.CONSUMER.DELETE.HU_JOBS.composers": NOBODY,
     "$JS.ACK.HU_JOBS.composers.1.1.1.1.0": MUSIC,
-    "$JS.API.INFO": NOBODY,
+    "$JS.API.INFO": STATE | OPERATOR,
+    "$JS.API.CONSUMER.INFO.HU_JOBS.composers": STATE | MUSIC,
     "$JS.API.STREAM.NAMES": NOBODY,
     "$JS.API.STREAM.LIST": NOBODY,
     "$SYS.REQ.SERVER.PING": NOBODY,
@@ -128,7 +143,7 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "_INBOX.admin.id.*": NOBODY,
     "_INBOX.>": NOBODY,
     "hu.log.7.u": NOBODY,
-    "hu.live.7.u": GATEWAY,
+    "hu.live.7.u": GATEWAY | OPERATOR,
     "hu.signal.7.u": GATEWAY,
     "hu.snapshot.7.u": NOBODY,
     "hu.index.public.u": NOBODY,
@@ -138,11 +153,18 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "hu.jobs.music": NOBODY,
     "hu.session.user.pid": NOBODY,
     "hu.ping.gateway": GATEWAY,
+    "hu.peer.gateway": GATEWAY,
     "hu.limit.parameters.user": NOBODY,
     "hu.revoked.user.digest": GATEWAY,
+    "hu.switch.audio": GATEWAY,
+    "hu.restored": NOBODY,
+    "hu.replica.state.digest": NOBODY,
+    "hu.operate.gateway.*": GATEWAY,
+    "hu.operate.state.*": STATE,
+    "hu.operate.music.*": MUSIC,
     "hu.heads": GATEWAY,
     "hu.alive.gateway": GATEWAY | STATE,
-    "hu.alive.state": GATEWAY | MUSIC,
+    "hu.alive.state": GATEWAY | MUSIC | OPERATOR,
     "hu.who.gateway": GATEWAY,
     "hu.who.state": STATE,
     "hu.state.replica.*": STATE,
@@ -250,7 +272,7 @@ async def test_who_cannot_say_who_they_are_is_not_let_in(
 async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, place: str) -> None:
     replica = replica_id(world.stack, world.stack.states[0])
     reply = f"{place}.{world.name('forged')}"
-    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS).to_headers()
     async with connected_as("gateway", world.stack) as bus:
         await bus.publish(
             f"hu.state.{replica}.get_universe", b'{"universeId":"x"}', headers=headers, reply=reply

@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Refused
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.requests import REQUESTS
+from harmonic_state.skipping import SkippedMessages
 
 UNIVERSE = "u"
+
+
+def skipped_messages(metrics: Metrics | None = None) -> SkippedMessages:
+    """Tells of stored messages that count for nothing."""
+    return SkippedMessages(metrics or Metrics(), SampledLog(get_log(), SystemClock()))
 
 
 def caller(user: str, tab: int = 1, gateway: str = "g1") -> Caller:

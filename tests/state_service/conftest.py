@@ -12,6 +12,7 @@ from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harness.broker import Broker, connected
+from state_service.builders import skipped_messages
 
 OpenJournal: TypeAlias = Callable[..., Coroutine[Any, Any, Journal]]
 
@@ -19,7 +20,7 @@ OpenJournal: TypeAlias = Callable[..., Coroutine[Any, Any, Journal]]
 async def set_up(streams: Streams, settings: StateSettings) -> Journal:
     for config in stream_configs(settings):
         await streams.ensure(config, version=LAYOUT_VERSION)
-    return Journal(streams, settings, record_ids("test"))
+    return Journal(streams, settings, record_ids("test"), skipped_messages())
 
 
 @pytest.fixture

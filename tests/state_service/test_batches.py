@@ -1,11 +1,13 @@
 """Requests that are decided together, what is replied to each, and when snapshots are due."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
+from harmonic_protocol.log import record_mark
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
 from harmonic_state.domain.decide import Decision, UniverseRequest
 from harmonic_state.domain.events import encode_record
@@ -101,6 +103,48 @@ def test_a_position_that_the_log_has_not_reached_is_refused(
 ) -> None:
     batch = decide_batch([pending(resume(after))], known(ANN), conditions())
     assert (batch.decided[0].decision == AHEAD) is is_ahead
+
+
+def at_end(record_id: str) -> RecentRecord:
+    return RecentRecord(POSITION, 7, encode_record(record_id, STAMP, []))
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_ahead"),
+    [
+        (resume(POSITION), False),
+        (resume(POSITION).model_copy(update={"after_record": "r9"}), False),
+        (resume(POSITION).model_copy(update={"after_record": "r8"}), True),
+        (resume(POSITION).model_copy(update={"after_mark": record_mark("r9")}), False),
+        (resume(POSITION).model_copy(update={"after_mark": record_mark("r8")}), True),
+        (resume(7).model_copy(update={"after_mark": record_mark("r7")}), False),
+        (resume(7).model_copy(update={"after_mark": record_mark("r8")}), True),
+        # No record of this log stands at these positions, or none that is in memory.
+        (resume(8), True),
+        (resume(6), True),
+        (resume(4), False),
+        (resume(4).model_copy(update={"after_mark": record_mark("r4")}), False),
+    ],
+)
+def test_a_position_where_another_record_stands_or_none_is_refused(
+    request_: ResumeRoom, *, is_ahead: bool
+) -> None:
+    ring = Ring(1000)
+    ring.add(RecentRecord(5, 4, encode_record("r5", STAMP, [])))
+    ring.add(RecentRecord(7, 5, encode_record("r7", STAMP, [])))
+    ring.add(at_end("r9"))
+    now = Instant(AT, 0.0)
+    before = replace(known(ANN), record_id="r9")
+    batch = decide_batch([pending(request_)], before, Conditions(now, ring=ring))
+    assert (batch.decided[0].decision == AHEAD) is is_ahead
+
+
+def test_a_reply_to_a_join_names_the_record_at_its_position() -> None:
+    before = replace(known(), record_id="r9")
+    batch = decide_batch([pending(EDIT)], before, conditions())
+    result = reply_to(batch.decided[0], before.then(batch.after, 11, "r10"), Ring(1000)).result
+    assert result is not None
+    assert result["record"] == "r10"
 
 
 @pytest.mark.parametrize(

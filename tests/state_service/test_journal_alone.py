@@ -10,6 +10,7 @@ import pytest
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull, WrongSequence
+from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state.domain.events import LogEvent, decode_record, read_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.journal import (
@@ -20,11 +21,13 @@ from harmonic_state.journal import (
     RecordTooLarge,
 )
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.parts import log_part
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import stream_configs
+from harness.broker import count as count_of
 from harness.memory import Failure, MemoryStreams
-from state_service.builders import UNIVERSE, caller, command, open_universe
+from state_service.builders import UNIVERSE, caller, command, open_universe, skipped_messages
 
 AT = "2024-03-21T10:30:00.000Z"
 OWNER, ANN = caller("owner"), caller("ann")
@@ -44,7 +47,10 @@ class Storing:
         }
         self.streams = MemoryStreams(patterns)
         numbers = count(1)
-        self.journal = Journal(self.streams, settings, lambda: f"r{next(numbers)}")
+        self.metrics = Metrics()
+        self.journal = Journal(
+            self.streams, settings, lambda: f"r{next(numbers)}", skipped_messages(self.metrics)
+        )
         self.history = open_universe()
         self.history.does(command("join_room", mode="edit"), ANN)
         self.loaded = NOTHING
@@ -269,7 +275,8 @@ async def test_the_ends_of_logs_are_found_wherever_they_are_kept(storing: Storin
     for name in names:
         record, _ = await storing.journal.append(name, AT, storing.history.events, 0)
         ends[name] = record.position
-    assert await storing.journal.newest([*names, "none"]) == ends
+    found = await storing.journal.newest([*names, "none"])
+    assert {name: record.position for name, record in found.items()} == ends
 
 
 async def test_a_position_is_confirmed_at_the_end_alone(storing: Storing) -> None:
@@ -457,3 +464,30 @@ async def test_a_deleted_universe_leaves_its_tombstone_alone(storing: Storing) -
     # Done again, it does no harm.
     await storing.journal.erase(UNIVERSE, loaded)
     assert storing.records == [tombstone.position]
+
+
+async def test_what_no_owner_has_stored_takes_a_position_and_says_nothing(
+    storing: Storing,
+) -> None:
+    await storing.store()
+    subject = subjects.log(UNIVERSE)
+    foreign = await storing.streams.append(subject, b"not even JSON", timeout_s=1)
+    loaded, records = await storing.journal.advance(UNIVERSE, storing.loaded)
+    assert loaded.universe == storing.loaded.universe
+    assert (loaded.position, loaded.record_id, loaded.is_damaged) == (foreign, "", False)
+    assert [(record.position, record.previous) for record in records] == [(foreign, foreign - 1)]
+    assert log_part(records).records[0].record.events == ()
+    storing.loaded = loaded
+    await storing.store(storing.changes())
+    again, _ = await storing.journal.load(UNIVERSE)
+    assert again.universe == storing.history.now
+    assert count_of(storing.metrics, "stored_messages_skipped_total") == 2
+
+
+async def test_a_universe_may_begin_after_what_is_none(storing: Storing) -> None:
+    foreign = await storing.streams.append(subjects.log(UNIVERSE), b"{}", timeout_s=1)
+    nothing, _ = await storing.journal.load(UNIVERSE)
+    assert (nothing.universe, nothing.position) == (None, foreign)
+    storing.loaded = nothing
+    await storing.store(storing.history.events)
+    assert (await storing.journal.load(UNIVERSE))[0].universe == storing.history.now

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from harmonic_protocol.log import record_mark
 from harmonic_state.domain.events import LogEvent, encode_record
 from harmonic_state.domain.evolve import fold
 from harmonic_state.lineage import UniverseLost, after, continued, mended
@@ -56,6 +57,13 @@ def test_a_whole_log_continues_every_state_that_it_had(known: int) -> None:
     assert continued(without_id, log.since(start)) is not None
 
 
+def test_what_follows_is_whole_and_of_the_same_coverage() -> None:
+    known = Loaded(None, 4, Coverage(3, (2,)), "lost", is_damaged=True)
+    universe = open_universe().now
+    assert known.then(universe, 6, "new") == Loaded(universe, 6, known.coverage, "new")
+    assert known.then(None, 6) == Loaded(None, 6, known.coverage, "", is_damaged=False)
+
+
 def test_from_nothing_a_log_is_read_from_its_creation() -> None:
     log = Log().changes(2)
     assert continued(Loaded(None, 0), log.records) == log.states[-1]
@@ -98,6 +106,18 @@ def test_another_record_at_the_position_is_not_continued() -> None:
     assert continued(known, other.since(known)) is None
     assert after(known.position, known.record_id, other.since(known)) is None
     assert after(known.position, "", other.since(known)) is not None
+    mark = record_mark(known.record_id)
+    assert after(known.position, "", other.since(known), mark) is None
+    assert after(known.position, "", log.since(known), mark) == log.records[4:]
+
+
+def test_a_mark_is_told_of_a_trimmed_record_by_the_one_that_follows_it() -> None:
+    log, other = Log().changes(4), Log().changes(4)
+    known = log.states[3]
+    mark = record_mark(known.record_id)
+    assert after(known.position, "", log.records[4:], mark) == log.records[4:]
+    assert after(known.position, "", other.records[4:], mark) is None
+    assert after(known.position, known.record_id, other.records[4:]) is None
 
 
 def test_unreadable_bytes_in_between_are_not_continued_but_passed_over() -> None:

@@ -1,21 +1,29 @@
 """For how long, and how many, operations are remembered."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.declaration import Command
+from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.operations import (
     MAX_REMEMBERED_OPERATIONS,
     REMEMBERED_OPERATIONS,
     REMEMBERED_S,
+    TEXT_OVERHEAD_BYTES,
     digest,
     operation_key,
     remember,
     stored_bytes,
 )
 from harmonic_state.domain.universe import AppliedOperation
-from state_service.builders import command
+from state_service.builders import command, open_universe
 
+AT = "2024-03-21T10:31:00.000Z"
+
+#: Of ann's ``op-1``, since operations are remembered by their hashes.
+GOLDEN_KEY = "1c49a696f67452b9aede44bf"
 #: Of ``update_physics`` with ``{"timeScale": 2}``, since the first version.
 GOLDEN = "f2788403d41703be908c37eb714c5ad5"
 
@@ -73,8 +81,45 @@ def test_what_is_remembered_is_counted_in_bytes() -> None:
     assert total == sum(stored_bytes(each) for each in operations.values())
 
 
+def test_one_that_is_applied_once_more_is_remembered_as_the_newest_and_counted_once() -> None:
+    operations, total = remember(remembered(applied(1), applied(2)), applied(1, at_s=1))
+    assert numbers(operations) == [2, 1]
+    assert total == 0
+
+
+def test_a_remembered_operation_takes_its_texts_as_json_and_what_stands_around_them() -> None:
+    plain = AppliedOperation("ann", "op-1", "digest", 1, "2024-03-21T00:00:00.000Z")
+    assert stored_bytes(plain) == TEXT_OVERHEAD_BYTES + len('"ann""op-1"')
+    assert stored_bytes(replace(plain, op_id='o"1')) == TEXT_OVERHEAD_BYTES + len(r'"ann""o\"1"')
+
+
+def test_a_universe_knows_what_its_operations_take() -> None:
+    applied_once = [
+        OperationApplied(
+            user_id="ann", op_id=f"op-{number}", digest="digest", seq=number, timestamp=AT
+        )
+        for number in range(2)
+    ]
+    universe = fold(open_universe().now, applied_once)
+    assert universe is not None
+    assert universe.operations_bytes == sum(map(stored_bytes, universe.operations.values())) > 0
+
+
 def test_an_op_id_is_each_users_own() -> None:
     assert operation_key("a", "bc") != operation_key("ab", "c")
+
+
+def test_what_an_operation_is_remembered_by_stays_the_same_over_versions() -> None:
+    # It stands in snapshots. Texts that are no Unicode were once let in.
+    assert operation_key("ann", "op-1") == GOLDEN_KEY
+    assert len(operation_key("ann", "\ud800")) == len(GOLDEN_KEY)
+
+
+def test_an_operation_is_old_a_millisecond_after_its_time() -> None:
+    kept = remembered(*(applied(number, at_s=1) for number in range(REMEMBERED_OPERATIONS)))
+    exactly = applied(500, at_s=1 + REMEMBERED_S)
+    assert len(after(kept, exactly)) == REMEMBERED_OPERATIONS + 1
+    assert len(after(kept, applied(500, at_s=1.001 + REMEMBERED_S))) == REMEMBERED_OPERATIONS
 
 
 def digest_of(name: str, **fields: object) -> str:

@@ -15,9 +15,10 @@ from harmonic_runtime.process.clock import SystemClock
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_state.journal import Journal
 from harmonic_state.quotas import CREATED_WITHIN_S, Quotas, too_many
+from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harness.broker import Broker, connected, count
-from state_service.builders import created
+from state_service.builders import created, skipped_messages
 from state_service.conftest import OpenJournal
 
 MOST = 3
@@ -53,6 +54,7 @@ async def replica(bus: Bus, journal: Journal) -> AsyncIterator[Replica]:
             clock=clock,
             tasks=tasks,
             metrics=metrics,
+            skipped=skipped_messages(metrics),
         )
         quotas.clock, quotas.metrics = clock, metrics
         yield quotas
@@ -118,7 +120,7 @@ async def test_a_user_who_asks_again_and_again_has_its_universes_looked_for_once
     looked: list[Sequence[str]] = []
     newest = journal.newest
 
-    async def count_looks(universe_ids: Sequence[str]) -> dict[str, int]:
+    async def count_looks(universe_ids: Sequence[str]) -> dict[str, RecentRecord]:
         looked.append(universe_ids)
         return await newest(universe_ids)
 

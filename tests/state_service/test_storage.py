@@ -16,7 +16,7 @@ from harmonic_state.journal import Journal
 from harmonic_state.service import record_ids
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
-from state_service.builders import UNIVERSE, caller, command, open_universe
+from state_service.builders import UNIVERSE, caller, command, open_universe, skipped_messages
 
 LAYOUTS = Path(__file__).with_name("layouts")
 RECORDED: dict[int, list[dict[str, Any]]] = {
@@ -41,7 +41,7 @@ def test_what_is_set_up_is_what_was_recorded_for_this_version() -> None:
 async def test_data_of_a_recorded_layout_is_good_after_a_change(own_bus: Bus, before: int) -> None:
     streams = Streams(own_bus)
     await set_up(streams, RECORDED[before], before)
-    journal = Journal(streams, StateSettings(), record_ids("test"))
+    journal = Journal(streams, StateSettings(), record_ids("test"), skipped_messages())
     history = open_universe()
     history.does(command("join_room", mode="edit"), caller("ann"))
     record, _ = await journal.append(UNIVERSE, "2024-03-21T10:30:00.000Z", history.events, 0)

@@ -1,20 +1,30 @@
-"""The reference of all services' settings, and the list of their variables, from the classes.
+"""What is made of the code for operators: references, dashboards, and the list of variables.
 
-``python -m harmonic_local.reference`` writes both; with ``--check`` it says whether they are stale.
+``python -m harmonic_local.reference`` writes them; with ``--check`` it says whether they are stale.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import harmonic_gateway.metrics
+import harmonic_gateway.sockets.metrics
+import harmonic_music.metrics
+import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_local.dashboards import dashboards
 from harmonic_music.settings import MusicSettings
+from harmonic_runtime.observability import table
+from harmonic_runtime.observability.reference import describe_metrics
+from harmonic_runtime.observability.specs import declared_in
 from harmonic_runtime.process.reference import describe_settings, variables_of
 from harmonic_runtime.process.settings import ServiceSettings
 from harmonic_state.settings import StateSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "deploy" / "docs" / "settings.md"
+METRICS_PAGE = ROOT / "deploy" / "docs" / "metrics.md"
+DASHBOARDS = ROOT / "deploy" / "watch" / "dashboards"
 VARIABLES = ROOT / "shared" / "harmonic_runtime" / "process" / "variables.txt"
 SERVICES: tuple[type[ServiceSettings], ...] = (GatewaySettings, StateSettings, MusicSettings)
 
@@ -30,6 +40,23 @@ This page is made from the code by `make settings`.
 
 """
 
+_METRICS_HEAD = """\
+# Metrics
+
+Every service serves its metrics at `/metrics` of its operations port, in Prometheus' text format.
+All series are there from the start, and none is added later: no label names a user, a universe or
+a connection. Times are in seconds. Beside these, each process has the usual `process_…` and
+`python_…` metrics. This page is made from the code by `make settings`.
+
+"""
+#: The tables of the metrics, by the titles of their chapters.
+METRICS = {
+    "All services": (table,),
+    "Gateway": (harmonic_gateway.metrics, harmonic_gateway.sockets.metrics),
+    "State service": (harmonic_state.metrics,),
+    "Music service": (harmonic_music.metrics,),
+}
+
 
 def documents() -> Mapping[Path, str]:
     """Each file's path and what it should hold."""
@@ -40,7 +67,13 @@ def documents() -> Mapping[Path, str]:
         parts.append(f"\n## {title[service.service]}\n\n")
         parts.append(describe_settings(service, without=shared))
     names = "".join(f"{name}\n" for name in variables_of(*SERVICES))
-    return {PAGE: "".join(parts), VARIABLES: names}
+    chapters = (
+        f"## {title}\n\n{describe_metrics(declared_in(*tables))}"
+        for title, tables in METRICS.items()
+    )
+    metrics = _METRICS_HEAD + "\n".join(chapters)
+    boards = {DASHBOARDS / name: text for name, text in dashboards().items()}
+    return {PAGE: "".join(parts), METRICS_PAGE: metrics, VARIABLES: names, **boards}
 
 
 def main(arguments: list[str]) -> int:

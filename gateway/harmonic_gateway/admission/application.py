@@ -1,5 +1,7 @@
 """The application behind the sockets: from a client's CONNECT to the end of its connection."""
 
+from collections.abc import Callable
+
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -8,46 +10,44 @@ from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.sockets import Connection, Ended, Received
-from harmonic_runtime.bus.client import Bus
 
 
 class GatewayApplication:
     """Passes what the sockets report to the part that is responsible.
 
     ``sessions`` are those whose clients are connected here: it alone adds and removes them.
+    ``refuses`` says why no new client can be taken at the moment, if so.
     """
 
     def __init__(
         self,
         *,
         sessions: dict[str, Session],
-        bus: Bus,
         arrivals: Arrivals,
         greeting: Greeting,
         tokens: TokenWatch,
         intake: Intake,
         recovery: Recovery,
         departures: Departures,
+        refuses: Callable[[], str | None],
     ) -> None:
         self._sessions = sessions
-        self._bus = bus
         self._arrivals = arrivals
         self._greeting = greeting
         self._tokens = tokens
         self._intake = intake
         self._recovery = recovery
         self._departures = departures
+        self._refuses = refuses
         self._draining = False
 
     def refuse_handshake(self) -> str | None:
         """Why no new connection is taken at the moment, if none is."""
         if self._draining:
             return "This server is about to stop"
-        if not self._bus.connected:
-            return "The server cannot reach its bus"
         if self._recovery.is_busy:
             return "Too many clients come at once"
-        return None
+        return self._refuses()
 
     async def connect(self, connection: Connection, auth: object) -> None:
         """Accept a client whose token is good."""
@@ -58,6 +58,7 @@ class GatewayApplication:
         session: Session = connection.session
         self._sessions[connection.id] = session
         prepared = self._arrivals.connected(connection)
+        self._intake.begin(session)
         self._greeting.send(session, prepared.report)
         self._recovery.complete(session, prepared)
         self._tokens.begin(session)
@@ -65,6 +66,10 @@ class GatewayApplication:
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
         self._arrivals.abandoned(connection)
+
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed."""
+        self._intake.exhausted(connection.session)
 
     def pinged(self, connection: Connection) -> None:
         """Record what the client will have received once it answers this ping."""
@@ -83,7 +88,7 @@ class GatewayApplication:
         """A client is gone."""
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
-        self._arrivals.left(session)
+        self._arrivals.left(session, ended)
         self._intake.forget(session)
         self._recovery.ended(session, ended)
         self._departures.depart(session, ended)

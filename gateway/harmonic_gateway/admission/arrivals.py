@@ -10,6 +10,7 @@ from typing import assert_never
 
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.progress import Duty, News, Progress, proceed
+from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.standing import Standing
@@ -28,7 +29,6 @@ from harmonic_gateway.sockets import (
 from harmonic_protocol.messages.connection import ConnectRefusal
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.observability.logs import BoundLogger
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +37,7 @@ class _Arrival:
 
     connection: Connection
     auth: object
+    began_s: float
     progress: Progress = Progress.VERIFYING
     refusal: Refused | None = None
     prepared: Prepared = NOTHING
@@ -61,7 +62,7 @@ class Arrivals:
         fingerprints: Fingerprints,
         departures: Departures,
         gateway_id: str,
-        log: BoundLogger,
+        records: ConnectionRecords,
     ) -> None:
         self._standing = standing
         self._crowding = crowding
@@ -70,7 +71,7 @@ class Arrivals:
         self._fingerprints = fingerprints
         self._departures = departures
         self._gateway_id = gateway_id
-        self._log = log
+        self._records = records
         self._arriving: dict[Connection, _Arrival] = {}
 
     async def arrive(self, connection: Connection, auth: object) -> None:
@@ -78,19 +79,24 @@ class Arrivals:
 
         Returns in the turn of the loop in which the token was last found good.
         """
-        arrival = self._arriving[connection] = _Arrival(connection, auth)
+        arrival = self._arriving[connection] = _Arrival(
+            connection, auth, asyncio.get_running_loop().time()
+        )
         try:
-            step: Awaitable[News] | None = self._identify(arrival)
-            while step is not None:
-                step = self._take(arrival, await self._cut_short(arrival, step))
+            await self._go_on(arrival)
         finally:
             if arrival.progress is not Progress.ADMITTED:
                 del self._arriving[connection]
+            if arrival.progress is Progress.ABANDONED:
+                self._records.abandoned(connection)
         if arrival.progress is Progress.TURNED_AWAY:
+            self._records.turned_away(connection, arrival.refusal)
             raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             refused = arrival.refusal
-            self._log.info("connection_refused", reason=refused.details.get("reason"))
+            handshake = connection.handshake
+            token = find_token(auth, handshake.headers, handshake.query)
+            self._records.refused(connection, refused, token)
             told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
             raise ConnectRefused(refused.message, told.to_wire())
 
@@ -98,12 +104,15 @@ class Arrivals:
         """CONNECT was answered. What the client is due now."""
         arrival = self._arriving.pop(connection)
         self._take(arrival, News.CONNECTED)
+        took_s = asyncio.get_running_loop().time() - arrival.began_s
+        self._records.accepted(arrival.session, took_s)
         return arrival.prepared
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected before CONNECT was answered."""
         arrival = self._arriving.pop(connection, None)
         if arrival is not None:
+            self._records.abandoned(connection)
             self._take(arrival, News.GONE)
 
     def look_at_tokens(self) -> None:
@@ -117,9 +126,10 @@ class Arrivals:
                     if arrival.waits is not None:
                         arrival.waits.reschedule(asyncio.get_running_loop().time())
 
-    def left(self, session: Session) -> None:
+    def left(self, session: Session, ended: Ended) -> None:
         """A client that was let in is gone."""
         self._crowding.left(session)
+        self._records.ended(session, ended)
 
     def ponged(self, session: Session) -> None:
         """A client has shown that it is alive."""
@@ -165,16 +175,17 @@ class Arrivals:
             self._departures.depart(session, ended)
             self._recovery.abandon(arrival.prepared)
 
-    async def _cut_short(self, arrival: _Arrival, step: Awaitable[News]) -> News:
-        """Await a step, unless the client's token ends meanwhile."""
+    async def _go_on(self, arrival: _Arrival) -> None:
+        """Take step after step, unless the client's token ends meanwhile."""
         try:
             async with asyncio.timeout(None) as arrival.waits:
-                return await step
+                step: Awaitable[News] | None = self._identify(arrival)
+                while step is not None:
+                    step = self._take(arrival, await step)
         except BaseException as error:
-            if isinstance(error, TimeoutError) and arrival.refusal is not None:
-                return News.FAILED
             self._take(arrival, News.FAILED)
-            raise
+            if not isinstance(error, TimeoutError) or arrival.refusal is None:
+                raise
         finally:
             arrival.waits = None
 

@@ -8,6 +8,7 @@ the user's connections are pinged, and it waits for the room of one that does no
 import asyncio
 from dataclasses import dataclass, field
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -35,12 +36,8 @@ class Crowding:
         self._most = connections_per_user
         self._patience_s = ping_timeout_s + MARGIN_S
         self._users: dict[str, _User] = {}
-        self._refusals = metrics.counter(
-            "user_connection_refusals", "connects refused: the user has enough connections here"
-        )
-        self._replaced = metrics.counter(
-            "user_connections_replaced", "connections closed: their client came back beside them"
-        )
+        self._refusals = metrics.counter(table.USER_CONNECTION_REFUSALS)
+        self._replaced = metrics.counter(table.USER_CONNECTIONS_REPLACED)
 
     async def admit(self, session: Session, pid: object) -> Refused | None:
         """Count a connection whose client says that it is known by ``pid``, or refuse it.
@@ -61,6 +58,12 @@ class Crowding:
         # Where the one that it replaces was the only one, the user had been forgotten.
         self._users.setdefault(user_id, user).here[session.connection.id] = session
         return None
+
+    def take_in(self, session: Session) -> bool:
+        """Count a connection that goes on here; whether its user may have it here."""
+        user = self._users.setdefault(session.identity.user_id, _User())
+        user.here[session.connection.id] = session
+        return len(user.here) <= self._most
 
     def left(self, session: Session) -> None:
         """A connection is not here any more; may be said again."""

@@ -4,7 +4,7 @@ from harmonic_gateway.delivery.frames import encode_event
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
 from harmonic_protocol.messages.connection import ConnectSuccess, Limits, RecoveryReport
 from harmonic_protocol.messages.declaration import (
     MAX_MESSAGE_BYTES,
@@ -15,13 +15,6 @@ from harmonic_protocol.messages.declaration import (
 from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.process.clock import Clock, timestamp
 
-#: The commands that may take more bytes than others.
-_LARGER = {
-    name: command.spec.max_bytes
-    for name, command in COMMANDS.items()
-    if command.spec.max_bytes > MAX_MESSAGE_BYTES
-}
-
 
 class Greeting:
     """Sends ``connect_success``."""
@@ -30,6 +23,7 @@ class Greeting:
         self._settings = settings
         self._allowances = allowances
         self._clock = clock
+        self._told: Limits | None = None
 
     def send(self, session: Session, recovery: RecoveryReport) -> None:
         """Greet a client whose CONNECT was answered."""
@@ -49,13 +43,19 @@ class Greeting:
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
 
     def _limits(self) -> Limits:
+        """The same for every client: what is allowed was read when the gateway started."""
+        if self._told is None:
+            self._told = self._limits_now()
+        return self._told
+
+    def _limits_now(self) -> Limits:
         def per_minute(rate: RateClass) -> int:
             known = self._allowances.allowances.get(rate)
             return known.limit if known else rate.allowance
 
         return Limits(
             message_bytes=MAX_MESSAGE_BYTES,
-            larger_message_bytes=_LARGER,
+            larger_message_bytes=dict(LARGER_MESSAGES_BYTES),
             message_depth=MAX_MESSAGE_DEPTH,
             connections=self._settings.connections_per_user,
             rooms=self._settings.rooms_per_connection,

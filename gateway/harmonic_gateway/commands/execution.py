@@ -18,13 +18,9 @@ from harmonic_protocol.messages.declaration import LiveSignal, OwnerCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.process.clock import Clock, timestamp
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
-)
-
 
 #: Called before a client joins or leaves a room: it is given none of an earlier session any more.
 CancelReturn: TypeAlias = Callable[[Session], Awaitable[None]]
@@ -62,13 +58,17 @@ class Commands:
             await self._cancel_return(session)
         match command:
             case JoinRoom():
-                outcome = await self._joining.join(session, command, queued.deadline_s)
+                outcome = await self._joining.join(
+                    session, command, queued.deadline_s, queued.trace
+                )
             case LeaveRoom():
-                outcome = await self._joining.leave(session, command, queued.deadline_s)
+                outcome = await self._joining.leave(
+                    session, command, queued.deadline_s, queued.trace
+                )
             case LiveSignal():
                 outcome = await self._relay(session, command)
             case OwnerCommand():
-                outcome = await self._ask(session, command, queued.deadline_s)
+                outcome = await self._ask(session, command, queued)
             case unreachable:
                 assert_never(unreachable)
         if isinstance(outcome, Refused):
@@ -77,11 +77,16 @@ class Commands:
         return None
 
     async def _ask(
-        self, session: Session, command: OwnerCommand, until_s: float
+        self, session: Session, command: OwnerCommand, queued: Queued
     ) -> Reply | Refused:
         universe_id = command.universe_id
         reply = await self._owners.ask(
-            universe_id, command.operation(), command, session.caller, until_s=until_s
+            universe_id,
+            command.operation(),
+            command,
+            session.caller,
+            queued.trace,
+            until_s=queued.deadline_s,
         )
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply
@@ -102,5 +107,5 @@ class Commands:
         try:
             await self._bus.publish(subjects.signal(universe_id), payload, headers=headers)
         except BusUnavailable:
-            return _UNAVAILABLE
+            return NO_BUS
         return Reply()

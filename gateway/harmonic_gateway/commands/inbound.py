@@ -18,11 +18,11 @@ _MAX_ECHOED_CHARACTERS = 64
 
 
 def read_command(
-    name: str, args: tuple[object, ...] | None, size_bytes: int
+    name: str, args: tuple[object, ...] | None, size_bytes: int, *, wide: bool = False
 ) -> ClientCommand | Refused:
     """The command that an event means, or why it means none.
 
-    ``args`` is ``None`` where they nest too deeply, or are too large, to be read at all.
+    ``args`` is ``None`` where they nest too deeply, or are too large or too ``wide``, to be read.
     """
     declared = COMMANDS.get(name)
     limit = declared.spec.max_bytes if declared else MAX_MESSAGE_BYTES
@@ -40,7 +40,7 @@ def read_command(
             reason=Reason.UNKNOWN_EVENT,
             event=name[:_MAX_ECHOED_CHARACTERS],
         )
-    payload = _TOO_DEEP if args is None else _payload(args)
+    payload = _payload(args) if args is not None else _TOO_MANY_VALUES if wide else _TOO_DEEP
     if isinstance(payload, Refused):
         return payload
     try:

@@ -5,8 +5,11 @@ The decisions are the chain's (:mod:`harmonic_gateway.delivery.chain`).
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, assert_never
 
+from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.chain import (
     Chain,
     Deliver,
@@ -20,11 +23,15 @@ from harmonic_gateway.delivery.chain import (
 )
 from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
-from harmonic_gateway.delivery.places import place
+from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol import subjects
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.reading import is_republished
+from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -33,17 +40,30 @@ OVERDUE_S = 0.3
 #: Pauses between two attempts to fetch what is missing.
 RETRY_S = 0.5
 
-SEQUENCE = "Nats-Sequence"
 PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
 
 Sink = Callable[[int, list[Frame], list[Notice]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvents:
+    """What a feed tells of besides its records.
+
+    ``lost``: what is missing is not kept anywhere, and nothing comes any more. ``doubtful``: a
+    record was heard at a position that is passed: it came late, or the log was turned back, which
+    its owner knows. ``foreign``: a message came that no owner has stored; it counts for nothing
+    but its position.
+    """
+
+    lost: Callable[[], None]
+    doubtful: Callable[[], None]
+    foreign: Callable[[], None]
 
 
 class Feed:
     """The records of one universe from some position on.
 
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
-    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere.
     """
 
     def __init__(
@@ -51,25 +71,30 @@ class Feed:
         universe_id: str,
         *,
         sink: Sink,
-        on_lost: Callable[[], None],
+        tell: FeedEvents,
         history: History,
+        meter: DeliveryMeter,
         tasks: Tasks,
         log: BoundLogger,
     ) -> None:
+        self._meter = meter
         self.universe_id = universe_id
         self._sink = sink
-        self._on_lost = on_lost
+        self._tell = tell
+        self._log_subject = subjects.log(universe_id)
         self._history = history
         self._tasks = tasks
         self._log = log
         self._chain = Chain()
-        #: The record that was delivered last, and its position.
-        self._last: tuple[int, str] = (0, "")
+        #: The record that was delivered last, and its position; or where to begin.
+        self._last: tuple[int, str] = (Position(0), "")
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, position: int) -> int:
         """Set where to begin, ``position`` or before it; followed by :meth:`go_on`."""
-        return self._chain.begin(position)
+        begun = self._chain.begin(position)
+        self._last = begun, ""
+        return begun
 
     def go_on(self) -> None:
         """Do all that can be done now."""
@@ -79,21 +104,44 @@ class Feed:
     def close(self) -> None:
         """Deliver nothing more."""
         self._chain.close()
+        self._meter.caught_up(self.universe_id)
         if self._timer is not None:
             self._timer.cancel()
 
     def hear(self, message: Message) -> None:
         """Take a republished record."""
+        headers = message.headers
+        if is_republished(headers, self._log_subject):
+            delivery = read_record(message.payload)
+        else:
+            self._tell.foreign()
+            if headers.get(STORED_SUBJECT) != self._log_subject:
+                # It is in no log.
+                return
+            delivery = RecordDelivery([], [])
         heard = Heard(
-            int(message.headers[SEQUENCE]),
-            int(message.headers[PREVIOUS_SEQUENCE]),
-            read_record(message.payload),
+            int(headers[STORED_SEQUENCE]),
+            int(headers[PREVIOUS_SEQUENCE]),
+            delivery,
+            RecordArrival(message.arrived_s, RequestTrace.from_headers(headers)),
         )
-        if heard.delivery.loses_history and self._chain.position is not None:
+        if self._chain.position is not None and heard.position <= self._last[0]:
+            self._hear_again(heard)
+        elif self._chain.position is not None and heard.delivery.loses_history:
             self.turned_back()
-            return
-        self._chain.hear(heard)
-        self.go_on()
+        else:
+            self._chain.hear(heard)
+            self.go_on()
+
+    def _hear_again(self, heard: Heard) -> None:
+        """A record at a position that is passed: it was delivered, or the log was turned back."""
+        position, record_id = self._last
+        if heard.delivery.loses_history:
+            self.turned_back()
+        elif heard.position < position:
+            self._tell.doubtful()
+        elif record_id not in {"", heard.delivery.record_id}:
+            self.turned_back()
 
     def turned_back(self) -> None:
         """The log has lost records that were delivered, or others that were due."""
@@ -101,30 +149,45 @@ class Feed:
         self.go_on()
 
     def expect(self, position: int) -> None:
-        """An owner spoke of ``position``: fetch it if it does not come by itself."""
-        self._chain.expect(position)
-        self.go_on()
+        """An owner spoke of ``position``: fetch it if it does not come by itself.
+
+        Where another record stands there than the one that was delivered, the log was turned back.
+        """
+        known, said = self._last[0], mark_of(position)
+        if position == known and said is not None and mark_of(known) not in {None, said}:
+            self.turned_back()
+            return
+        if self._chain.expect(position):
+            self.go_on()
 
     def _do(self, step: Step) -> None:
         match step:
             case Deliver(heard=heard, notes=notes):
-                frames = frames_of(self.universe_id, heard, notes)
-                self._last = heard.position, heard.delivery.record_id
-                self._sink(heard.position, frames, heard.delivery.notices)
+                record_id = heard.delivery.record_id
+                position = Position.of_record(heard.position, record_id)
+                frames = frames_of(self.universe_id, position, heard.delivery, notes)
+                self._last = position, record_id
+                self._meter.caught_up(self.universe_id)
+                self._sink(position, frames, heard.delivery.notices)
+                if frames and heard.arrival is not None:
+                    self._meter.written(heard.arrival)
             case FetchNotes(heard=heard):
+                self._meter.behind(self.universe_id)
                 self._start(self._fetch_notes(heard.delivery))
             case FetchRecords(after_position=after):
+                self._meter.behind(self.universe_id)
                 self._log.info("log_read", universe=self.universe_id, after=after)
                 self._start(self._read_log(after))
             case Pause():
                 self._start(self._pause())
             case StartTimer():
+                self._meter.behind(self.universe_id)
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(OVERDUE_S, self._time_out)
             case Lose():
                 self._log.error("log_trimmed", universe=self.universe_id)
                 self.close()
-                self._on_lost()
+                self._tell.lost()
             case _:
                 assert_never(step)
 
@@ -132,7 +195,19 @@ class Feed:
         self._tasks.start(work, name=f"feed {self.universe_id}")
 
     def _time_out(self) -> None:
-        if self._chain.timed_out():
+        if self._chain.awaits_record:
+            # It may lie in a queue: a gateway that is behind must not ask for what it has.
+            self._start(self._catch_up())
+        else:
+            self._judge()
+
+    async def _catch_up(self) -> None:
+        with suppress(BusUnavailable):
+            await self._history.caught_up()
+        self._judge()
+
+    def _judge(self) -> None:
+        if self._chain.timed_out() and not self._chain.is_closed:
             self._log.info("record_overdue", universe=self.universe_id)
         self.go_on()
 
@@ -150,8 +225,8 @@ class Feed:
     async def _read_log(self, after_position: int) -> None:
         try:
             position, record_id = self._last
-            known = record_id if position == after_position else None
-            part = await self._history.read(self.universe_id, after_position, known or None)
+            known = (record_id, mark_of(position)) if position == after_position else ("", None)
+            part = await self._history.read(self.universe_id, after_position, *known)
         except BusUnavailable:
             self._chain.read_failed()
         except LogTrimmed:
@@ -172,14 +247,16 @@ class Feed:
         self.go_on()
 
 
-def frames_of(universe_id: str, heard: Heard, notes: Mapping[str, bytes]) -> list[Frame]:
+def frames_of(
+    universe_id: str, position: int, delivery: RecordDelivery, notes: Mapping[str, bytes]
+) -> list[Frame]:
     """A record's frames with their offsets; pieces whose notes are not there are left out."""
     frames = [
         frame if isinstance(frame, Frame) else with_notes(frame, notes[frame.request_id])
-        for frame in heard.delivery.frames
+        for frame in delivery.frames
         if isinstance(frame, Frame) or frame.request_id in notes
     ]
     for index, frame in enumerate(frames, start=1):
         whole = index == len(frames)
-        frame.offset = place(universe_id, heard.position, None if whole else index)
+        frame.offset = place(universe_id, position, None if whole else index)
     return frames

@@ -8,7 +8,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.log import MusicStored
 from harmonic_protocol.refusals import Code
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 
 #: Logs that are read at the same time.
 LOGS_READ_AT_ONCE = 32
@@ -21,22 +21,42 @@ class LogTrimmed(Exception):
 class History:
     """The stored records of universes, for those who missed some of them."""
 
-    def __init__(self, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
+    def __init__(self, bus: Bus, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
+        self._bus = bus
         self._owners = owners
         self._pieces = pieces
         self._caller = Caller("", "", gateway_id=gateway_id)
         self._turns = asyncio.Semaphore(LOGS_READ_AT_ONCE)
 
+    async def caught_up(self) -> None:
+        """Return when all that the broker has sent up to now was handled here.
+
+        Raise :class:`BusUnavailable` where the broker does not answer.
+        """
+        await self._bus.flush()
+        await self._bus.handled()
+
     async def read(
-        self, universe_id: str, after_position: int, after_record: str | None = None
+        self,
+        universe_id: str,
+        after_position: int,
+        after_record: str = "",
+        after_mark: int | None = None,
+        *,
+        inclusive: bool = False,
     ) -> LogPart:
-        """The records after a position, or the first of them.
+        """The records after a position, or the first of them; with the one there, if ``inclusive``.
 
         Raise :class:`LogTrimmed` where they are not kept any more, or where another record stands
-        there than ``after_record``, and :class:`BusUnavailable` where the owner cannot be asked.
+        there than ``after_record`` or that of ``after_mark``, and :class:`BusUnavailable` where
+        the owner cannot be asked.
         """
         request = ReadLog(
-            universe_id=universe_id, after_position=after_position, after_record=after_record
+            universe_id=universe_id,
+            after_position=after_position,
+            after_record=after_record or None,
+            after_mark=after_mark,
+            inclusive=inclusive,
         )
         async with self._turns:
             reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)

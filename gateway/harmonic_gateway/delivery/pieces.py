@@ -43,7 +43,8 @@ class Pieces:
 
     async def _read(self, subject: str) -> bytes | None:
         stored = await self._streams.last(subjects.NOTES_STREAM, subject)
-        return stored.payload if stored is not None else None
+        # An answer of the broker is no music service's word.
+        return stored.payload if stored is not None and not stored.is_answer else None
 
 
 def read_piece(stored: bytes) -> bytes | None:

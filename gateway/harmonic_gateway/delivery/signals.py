@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS, UNNAMED_SIGNAL
 from harmonic_protocol.messages.declaration import Delivery, LiveSignal
@@ -38,7 +39,7 @@ class Signals:
         self._send = send
         self._bytes_per_s = bytes_per_s
         self._rooms: dict[str, _Budget] = {}
-        self._superseded = metrics.counter("signals_superseded", "signals replaced by a newer one")
+        self._superseded = metrics.counter(table.SIGNALS_SUPERSEDED)
 
     def take(self, universe_id: str, message: Message) -> None:
         """Pass a signal on now, or later, or never if a newer one comes before."""

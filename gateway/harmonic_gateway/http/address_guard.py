@@ -1,52 +1,106 @@
-"""How much one address may ask for without a token that is good."""
+"""How much one address may ask for without a token that is good, or a session that there is."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from harmonic_gateway.allowlists import Network
+from harmonic_gateway import metrics as table
+from harmonic_gateway.allowlists import networks
 from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.http.api import error_response
+from harmonic_gateway.identity.verification import find_token
 from harmonic_gateway.limits.allowances import Guards
-from harmonic_gateway.sockets import PATHS
+from harmonic_gateway.limits.dead_tokens import DeadTokens
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.sockets import ADDRESS, PATHS
 from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.refusals import Code, refused
+from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
 
 
-def guard_addresses(
-    connects: Guards, failures: Guards, proxies: Sequence[Network], clock: Clock
-) -> Middleware:
-    """Refuse requests of an address that opens too many sessions, or brings no good token.
+class AddressGuard:
+    """Refuses requests of an address that opens too many sessions, or brings no good token.
 
-    ``connects`` counts each request that opens a session. ``failures`` counts the calls of the
-    API that were refused for their token, and refuses further ones before their token is looked
-    at: verifying one costs a hundred times as much as refusing it.
+    Connects are requests that open a session. Requests for a session that there is not may have
+    cost another gateway a look: they are counted apart, by the same measure. Failures are calls of
+    the API that were refused for their token: further ones are refused before their token is
+    looked at, since verifying one costs a hundred times as much as refusing it. A connect with a
+    token that was refused on and on is refused at once.
     """
 
-    @web.middleware
-    async def guarded(
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        # An empty session id is none: the request opens a session.
-        opens = request.path in PATHS and not request.query.get("sid")
-        calls = request.path.startswith(API_PREFIX)
-        if not (opens or calls):
-            return await handler(request)
-        address = counted_as(client_address(request, proxies))
-        now_s = clock.monotonic()
-        wait_s = connects.take(address, now_s) if opens else failures.look(address, now_s)
-        if wait_s:
-            return _too_many(wait_s)
-        response = await handler(request)
-        if calls and response.status == HTTPStatus.UNAUTHORIZED:
-            failures.take(address, clock.monotonic())
-        return response
+    def __init__(
+        self, settings: GatewaySettings, dead: DeadTokens, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._dead = dead
+        self._dead_refusals = metrics.counter(table.DEAD_TOKEN_REFUSALS)
+        self._proxies = networks(settings.trusted_proxies)
+        self._clock = clock
+        self._connects = Guards(
+            settings.connects_per_s,
+            settings.connects_burst,
+            metrics.counter(table.ADDRESS_REFUSALS),
+        )
+        self._unknown = Guards(
+            settings.connects_per_s,
+            settings.connects_burst,
+            metrics.counter(table.UNKNOWN_SESSION_REFUSALS),
+        )
+        self._failures = Guards(
+            settings.failed_calls_per_s,
+            settings.failed_calls_burst,
+            metrics.counter(table.FAILED_CALL_REFUSALS),
+        )
 
-    return guarded
+    def middleware(self) -> Middleware:
+        """Refuses requests before anything else looks at them."""
+
+        @web.middleware
+        async def guarded(
+            request: web.Request,
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        ) -> web.StreamResponse:
+            # An empty session id is none: the request opens a session.
+            opens = request.path in PATHS and not request.query.get("sid")
+            calls = request.path.startswith(API_PREFIX)
+            if not (opens or calls):
+                return await handler(request)
+            address, now_s = self._address(request), self._clock.monotonic()
+            guards = self._connects if opens else self._failures
+            wait_s = guards.take(address, now_s) if opens else guards.look(address, now_s)
+            if wait_s:
+                return _too_many(wait_s)
+            if opens and (dead := self._of_dead_token(request, now_s)) is not None:
+                return dead
+            request[ADDRESS] = address
+            response = await handler(request)
+            if calls and response.status == HTTPStatus.UNAUTHORIZED:
+                guards.take(address, self._clock.monotonic())
+            return response
+
+        return guarded
+
+    def look(self, request: web.Request) -> web.Response | None:
+        """The refusal of an address that asked for too many sessions, if it did."""
+        wait_s = self._unknown.look(self._address(request), self._clock.monotonic())
+        return _too_many(wait_s) if wait_s else None
+
+    def blame(self, request: web.Request) -> None:
+        """Count a request for a session that there is not."""
+        self._unknown.take(self._address(request), self._clock.monotonic())
+
+    def _of_dead_token(self, request: web.Request, now_s: float) -> web.Response | None:
+        """The refusal of a request whose token was refused on and on, if it was."""
+        refusal = self._dead.refusal(find_token(None, request.headers, request.query), now_s)
+        if refusal is None:
+            return None
+        self._dead_refusals.inc()
+        return error_response(refusal)
+
+    def _address(self, request: web.Request) -> str:
+        return counted_as(client_address(request, self._proxies))
 
 
 def _too_many(wait_s: float) -> web.Response:

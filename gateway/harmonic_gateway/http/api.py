@@ -11,12 +11,14 @@ from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
 from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.causes import Cause
+from harmonic_protocol.envelope import TRACEPARENT, Caller, Reply, RequestTrace
 from harmonic_protocol.export import openapi
 from harmonic_protocol.messages.declaration import (
     API_PREFIX,
@@ -34,6 +36,7 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.tracing import Tracer, is_traceparent, trace_id_of
 from harmonic_runtime.process.entropy import new_id
 
 _STATUS_BY_CODE = {
@@ -58,7 +61,10 @@ BODY_TIMEOUT_S = 10.0
 
 _MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
 _UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot answer this at the moment", retryAfterMs=1000
+    Code.INTERNAL_ERROR,
+    "The server cannot answer this at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
 )
 
 
@@ -73,14 +79,16 @@ class Api:
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
-        log: BoundLogger,
+        tracer: Tracer,
+        failures: Failures,
     ) -> None:
         self._standing = standing
         self._allowances = allowances
         self._owners = owners
         self._pieces = pieces
         self._gateway_id = gateway_id
-        self._log = log
+        self._tracer = tracer
+        self._failures = failures
         self._openapi = json.dumps(openapi.document()).encode()
 
     def routes(self) -> list[web.RouteDef]:
@@ -104,46 +112,71 @@ class Api:
         self, operation: type[ApiOperation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            identity = await self._standing.identify(bearer(request.headers))
-            if isinstance(identity, Refused):
-                return self._error(identity)
-            over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
-            if over is not None:
-                return self._error(over)
-            asked = await read_operation(operation, request)
-            if isinstance(asked, Refused):
-                return self._error(asked)
-            # The body may have taken its time.
-            unfit = self._standing.refusal_to_admit(identity)
-            if unfit is not None:
-                return self._error(unfit)
-            return await self._carry_out(asked, identity)
+            said = request.headers.get(TRACEPARENT, "")
+            span = self._tracer.begin(operation.spec.name, said if is_traceparent(said) else "")
+            answer = await self._answer(operation, request, RequestTrace(None, span.traceparent))
+            if isinstance(answer, Refused):
+                span.end(answer.code.value)
+                return self._error(answer, operation, request, trace_id_of(span.traceparent))
+            span.end()
+            return answer
 
         return handle
 
-    async def _carry_out(self, asked: ApiOperation, identity: Identity) -> web.StreamResponse:
+    async def _answer(
+        self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
+    ) -> web.StreamResponse | Refused:
+        identity = await self._standing.identify(bearer(request.headers))
+        if isinstance(identity, Refused):
+            return identity
+        over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
+        if over is not None:
+            return over
+        asked = await read_operation(operation, request)
+        if isinstance(asked, Refused):
+            return asked
+        # The body may have taken its time.
+        unfit = self._standing.refusal_to_admit(identity)
+        return unfit or await self._carry_out(asked, identity, trace)
+
+    async def _carry_out(
+        self, asked: ApiOperation, identity: Identity, trace: RequestTrace
+    ) -> web.StreamResponse | Refused:
         caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
-        reply = await self._owners.ask(_key(asked, identity), asked.operation(), asked, caller)
+        reply = await self._owners.ask(
+            _key(asked, identity), asked.operation(), asked, caller, trace
+        )
         if reply.error is not None:
-            return self._error(reply.error)
+            return reply.error
         if isinstance(asked, GetMusic):
             return await self._midi(asked)
         return _answer(asked, reply)
 
-    async def _midi(self, asked: GetMusic) -> web.StreamResponse:
+    async def _midi(self, asked: GetMusic) -> web.StreamResponse | Refused:
         try:
             midi = await self._pieces.midi(asked.universe_id, asked.request_id)
         except BusUnavailable:
-            return self._error(_UNAVAILABLE)
+            return _UNAVAILABLE
         if midi is None:
-            return self._error(_MUSIC_NOT_FOUND)
+            return _MUSIC_NOT_FOUND
         return web.Response(body=midi, content_type=asked.spec.media_type)
 
-    def _error(self, refusal: Refused) -> web.Response:
-        error_id = new_id()
-        self._log.info("operation_refused", code=refusal.code.value, error_id=error_id)
+    def _error(
+        self,
+        refusal: Refused,
+        operation: type[ApiOperation],
+        request: web.Request,
+        error_id: str,
+    ) -> web.Response:
+        self._failures.report(
+            "operation_refused",
+            refusal,
+            error_id=error_id,
+            universe_id=request.match_info.get("universeId"),
+            operation=operation.spec.name,
+        )
         return error_response(refusal.about(errorId=error_id))
 
 
@@ -236,7 +269,7 @@ async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
     return body
 
 
-def error_middleware(log: BoundLogger) -> Middleware:
+def error_middleware(failures: Failures, log: BoundLogger) -> Middleware:
     """Answers in the API's format where no route, or no code of ours, does."""
 
     @web.middleware
@@ -260,8 +293,8 @@ def error_middleware(log: BoundLogger) -> Middleware:
         except Exception:
             error_id = new_id()
             log.exception("request_failed", path=request.path, error_id=error_id)
-            return error_response(
-                refused(Code.INTERNAL_ERROR, "The server failed to answer", errorId=error_id)
-            )
+            failed = refused(Code.INTERNAL_ERROR, "The server failed to answer", errorId=error_id)
+            failures.report("request_refused", failed, error_id=error_id, path=request.path)
+            return error_response(failed)
 
     return in_format

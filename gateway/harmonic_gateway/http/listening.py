@@ -4,10 +4,11 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from harmonic_gateway.http.origins import Origins
 from harmonic_gateway.settings import GatewaySettings
@@ -28,6 +29,7 @@ HEAD_TIMEOUT_S = 10.0
 #: Connections that may wait to be taken. A client beyond them believes that it is connected, and
 #: is heard half a minute later: thousands come at once where a gateway was restarted.
 LISTEN_BACKLOG = 4096
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 #: Told over TLS only: for so long, browsers come by TLS alone.
 STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
 
@@ -112,6 +114,30 @@ class _Server(web.Server):
         return _RequestHandler(self, loop=self._loop, **self._kwargs)
 
 
+class _Head:
+    """The head of a request, of which the headers can be forgotten: aiohttp's own holds them."""
+
+    __slots__ = (
+        *("method", "path", "version", "headers", "raw_headers", "should_close"),
+        *("compression", "upgrade", "chunked", "url"),
+    )
+
+    headers: CIMultiDictProxy[str]
+
+    def __init__(self, message: Any) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(message, name))
+        self.raw_headers = ()
+
+
+def _forget_headers(request: Any) -> None:
+    """Hold the headers of a request no longer, wherever aiohttp keeps them."""
+    if isinstance(request._message, _Head):  # noqa: SLF001 -- there is no other way to them
+        request._message.headers = _NO_HEADERS  # noqa: SLF001
+    request._headers = _NO_HEADERS  # noqa: SLF001
+    request._cache.pop("headers", None)  # noqa: SLF001
+
+
 class _RequestHandler(web.RequestHandler):
     """Waits long for a request to begin, where there was one before, and not long for its head.
 
@@ -134,7 +160,11 @@ class _RequestHandler(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        was_upgraded = self._upgraded
         super().data_received(data)
+        if self._upgraded and not was_upgraded and self._messages:
+            message, payload = self._messages.pop()
+            self._messages.append((cast("Any", _Head(message)), payload))
         waiter = self._waiter
         # There is none while a request is carried out, and for as long as a WebSocket lives.
         if waiter is None:
@@ -143,6 +173,15 @@ class _RequestHandler(web.RequestHandler):
             self._await_no_head()
         elif self._head_due is None:
             self._await_head()
+
+    def set_parser(self, *args: Any, **kw: Any) -> None:
+        """A WebSocket begins, which may last for days: forget the request that it began with."""
+        super().set_parser(*args, **kw)
+        request: Any = self._current_request
+        if request is not None:
+            _forget_headers(request)
+        # The reader of requests holds the headers of the latest; no other request comes.
+        self._parser = None
 
     def _await_head(self) -> None:
         self._heads_before = self._request_count

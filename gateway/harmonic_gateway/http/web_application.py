@@ -4,48 +4,35 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from harmonic_gateway.allowlists import networks
-from harmonic_gateway.http.address_guard import guard_addresses
+from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import error_middleware, error_response
 from harmonic_gateway.http.listening import add_headers
 from harmonic_gateway.http.origins import REFUSED, Origins
-from harmonic_gateway.limits.allowances import Guards
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.process.clock import Clock
 
 
 def web_application(
     settings: GatewaySettings,
     routes: Iterable[web.RouteDef],
+    addresses: AddressGuard,
     *,
+    failures: Failures,
     log: BoundLogger,
-    metrics: Metrics,
-    clock: Clock,
 ) -> web.Application:
     """Serve ``routes`` to allowed origins, within the rates of each address.
 
     A request's body has at most ``MAX_MESSAGE_BYTES``; a failure is answered in the API's format.
     """
     allowed = Origins(settings.origins)
-    addresses = Guards(
-        settings.connects_per_s,
-        settings.connects_burst,
-        metrics.counter("address_refusals", "connects refused: address too busy"),
-    )
-    failures = Guards(
-        settings.failed_calls_per_s,
-        settings.failed_calls_burst,
-        metrics.counter("failed_call_refusals", "API calls refused: no good token came before"),
-    )
     app = web.Application(
         client_max_size=MAX_MESSAGE_BYTES,
         middlewares=[
             allowed.middleware(lambda: error_response(REFUSED)),
-            guard_addresses(addresses, failures, networks(settings.trusted_proxies), clock),
-            error_middleware(log),
+            addresses.middleware(),
+            error_middleware(failures, log),
         ],
     )
     add_headers(app, allowed, secure=settings.tls_cert_file is not None)

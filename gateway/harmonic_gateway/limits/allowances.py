@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client import Counter
-
+from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.series import Counter
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 K = TypeVar("K")
@@ -54,12 +54,10 @@ class Allowances:
         self.allowances: Mapping[RateClass, Allowance] = {}
         self._refused_until_ms: OrderedDict[tuple[str, RateClass], int] = OrderedDict()
         self._own: OrderedDict[tuple[str, RateClass], deque[int]] = OrderedDict()
-        outcomes = metrics.counter("allowances", "requests by allowance", ["rate", "outcome"])
-        self._granted = {rate: outcomes.labels(rate.value, "granted") for rate in RateClass}
-        self._refused = {rate: outcomes.labels(rate.value, "refused") for rate in RateClass}
-        self._alone = metrics.counter(
-            "allowances_counted_alone", "requests granted without the limiter's word"
-        )
+        outcomes = metrics.counters(table.ALLOWANCES)
+        self._granted = {rate: outcomes.of(rate.value, "granted") for rate in GLOBAL_RATES}
+        self._refused = {rate: outcomes.of(rate.value, "refused") for rate in GLOBAL_RATES}
+        self._alone = metrics.counter(table.ALLOWANCES_COUNTED_ALONE)
 
     async def learn(self) -> None:
         """Read from the streams what is allowed; raise ``CannotStart`` if they do not come."""
@@ -148,13 +146,18 @@ class FloodGuard:
     See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
     """
 
-    __slots__ = ("_burst_s", "_due", "_interval_s", "allowance")
+    __slots__ = ("_burst", "_burst_s", "_due", "_interval_s")
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval_s = 1 / per_second
         self._burst_s = self._interval_s * burst
+        self._burst = burst
         self._due = 0.0
-        self.allowance = Allowance(burst, int(self._burst_s * 1000))
+
+    @property
+    def allowance(self) -> Allowance:
+        """The burst, and the time in which it is earned."""
+        return Allowance(self._burst, int(self._burst_s * 1000))
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
         """0 if one may pass now, else the seconds until it may.
@@ -171,6 +174,14 @@ class FloodGuard:
     def look(self, now_s: float, *, counts: int = 1) -> float:
         """What :meth:`take` would return now; takes nothing."""
         return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what has passed still counts."""
+        return max(self._due - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what passed at another gateway count for so long."""
+        self._due = now_s + min(busy_s, self._burst_s)
 
     def _due_after(self, now_s: float, counts: int) -> float:
         return max(self._due, now_s) + min(counts * self._interval_s, self._burst_s)

@@ -8,7 +8,10 @@ question at a time.
 import asyncio
 from collections.abc import Iterable
 
+from harmonic_gateway import metrics as table
+from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.summaries import marks
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompareHeads, Heads
@@ -45,19 +48,25 @@ class HeadWatch:
         self._live = replicas.live()
         self._due: dict[str, None] = {}
         self._work = asyncio.Event()
-        self._questions = metrics.counter("head_questions", "questions for the ends of logs")
+        self._questions = metrics.counter(table.HEAD_QUESTIONS)
 
     def hear(self, message: Message) -> None:
         """Take an owner's announcement."""
-        for universe_id, position in Heads.model_validate_json(message.payload).heads.items():
-            self._rooms.expect(universe_id, position)
+        said = Heads.model_validate_json(message.payload)
+        for universe_id, position in said.heads.items():
+            record_id = said.records.get(universe_id)
+            self._rooms.expect(universe_id, Position.of_record(position, record_id))
 
     def compare_all(self) -> None:
         """Anything may have been missed."""
         self._compare(self._rooms.positions())
 
     def look_at_owners(self) -> None:
-        """What an owner that is gone stored last, its successor has to be asked for."""
+        """What an owner that is gone stored last, its successor has to be asked for.
+
+        So is every owner whose log may have been turned back.
+        """
+        self._compare(self._rooms.take_doubtful())
         before, now = self._live, self._replicas.live()
         if before is now:
             return
@@ -101,7 +110,7 @@ class HeadWatch:
 
     async def _ask(self, owner: str, positions: dict[str, int]) -> bool:
         self._questions.inc()
-        request = CompareHeads(positions=positions, owner=owner)
+        request = CompareHeads(positions=positions, owner=owner, marks=marks(positions))
         key = next(iter(positions))
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:

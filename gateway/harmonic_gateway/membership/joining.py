@@ -7,7 +7,7 @@ requests to the owner, the store of sessions, and the order in which they are ma
 from typing import Literal
 
 from harmonic_gateway.delivery.frames import encode_event
-from harmonic_gateway.delivery.places import place
+from harmonic_gateway.delivery.places import Position, place
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
@@ -16,7 +16,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
@@ -27,14 +27,11 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import BusUnavailable
 
 #: Snapshots that are asked for at most, where the records after the one before are not at hand.
 MAX_SNAPSHOTS = 3
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR, "The server cannot do this at the moment", retryAfterMs=1000
-)
 
 
 class Joining:
@@ -57,7 +54,9 @@ class Joining:
         self._departures = departures
         self._rooms_per_connection = rooms_per_connection
 
-    async def join(self, session: Session, join: JoinRoom, until_s: float) -> Reply | Refused:
+    async def join(
+        self, session: Session, join: JoinRoom, until_s: float, trace: RequestTrace = NO_TRACE
+    ) -> Reply | Refused:
         """Become a member, or change one's mode as a member; ``until_s`` is the deadline."""
         known = self._memberships.of(session.connection)
         if join.universe_id not in known and len(known) >= self._rooms_per_connection:
@@ -72,19 +71,21 @@ class Joining:
             if session.connection.is_closed():
                 break
             membership = self._memberships.enter(session.connection, join.universe_id)
-            outcome = await self._enter(session, membership, request, until_s)
+            outcome = await self._enter(session, membership, request, until_s, trace)
             if outcome is not Entry.STALE:
                 return outcome
             # It has had a seat, and is to have it in whatever mode is allowed by now.
             own = session.connection.id
             request = ResumeRoom(universe_id=join.universe_id, mode=join.mode, replaces=own)
-        return _UNAVAILABLE
+        return NO_BUS
 
-    async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
+    async def leave(
+        self, session: Session, leave: LeaveRoom, until_s: float, trace: RequestTrace = NO_TRACE
+    ) -> Reply | Refused:
         """Give the seat up; ``until_s`` is the deadline."""
         universe_id = leave.universe_id
         reply = await self._owners.ask(
-            universe_id, leave.operation(), leave, session.caller, until_s=until_s
+            universe_id, leave.operation(), leave, session.caller, trace, until_s=until_s
         )
         if reply.error is not None or reply.position is None:
             return reply.error or reply
@@ -100,6 +101,7 @@ class Joining:
         membership: Membership,
         request: JoinRoom | ResumeRoom,
         until_s: float,
+        trace: RequestTrace,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Ask for a seat, and enter with what the owner says: Entry.STALE, to be tried again."""
         frees_seat = not membership.may_hold_seat
@@ -108,10 +110,15 @@ class Joining:
             try:
                 await self._rooms.follow(request.universe_id)
             except BusUnavailable:
-                return _UNAVAILABLE
+                return NO_BUS
             self._memberships.ask(membership)
             reply = await self._owners.ask(
-                request.universe_id, request.operation(), request, session.caller, until_s=until_s
+                request.universe_id,
+                request.operation(),
+                request,
+                session.caller,
+                trace,
+                until_s=until_s,
             )
             frees_seat = frees_seat and _is_certain(reply)
             if reply.error is not None or reply.position is None:
@@ -121,20 +128,25 @@ class Joining:
             if membership.rejoining:
                 # Nobody knows whether it was allowed to see the room all the time.
                 self._memberships.begin_anew(membership)
-            if self._memberships.answered(membership, reply.position, result.room.mode):
+            position = Position.of_record(reply.position, result.record)
+            if self._memberships.answered(membership, position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
             is_settled = True
-            return self._admit(session, membership, reply, result)
+            return self._admit(session, membership, reply, result, position)
         finally:
             if not is_settled:
                 self._rooms.refused(membership, frees_seat=frees_seat)
 
     def _admit(
-        self, session: Session, membership: Membership, reply: Reply, result: JoinResult
+        self,
+        session: Session,
+        membership: Membership,
+        reply: Reply,
+        result: JoinResult,
+        position: int,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
-        position = reply.position or 0
         greeting = greet(result, position)
         if membership.is_member:
             # The room's records tell a member of itself.
@@ -149,9 +161,9 @@ class Joining:
             case Entry.GONE:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
-                return _UNAVAILABLE
-            case Entry.STALE:
-                return entry
+                return NO_BUS
+            case Entry.STALE | Entry.OVERTAKEN:
+                return Entry.STALE
 
     async def _save(self, session: Session) -> None:
         memberships = list(self._memberships.of(session.connection).values())

@@ -6,6 +6,7 @@ Invariants:
   delivered while it was entering lie in ``recent``, the others it is sent with everybody else.
 - ``recent`` holds all records above ``complete_after``. A snapshot that is older is of no use.
 - Nobody but a member is sent anything: neither while entering, nor after the end.
+- A member is never shown the room as it was before something that it was sent.
 """
 
 from collections import deque
@@ -61,7 +62,11 @@ class LocalRoom:
             due = self._greet(membership, membership.cursor, position, greeting)
             membership.cursor = max(membership.cursor, self.position or 0)
         elif entry is Entry.RENEWED:
-            due = self._greet(membership, self.reached(membership), position, greeting)
+            reached = self.reached(membership)
+            if greeting and position < reached:
+                entry = Entry.OVERTAKEN
+            else:
+                due = self._greet(membership, reached, position, greeting)
         self.place(membership)
         return entry, due
 
@@ -120,6 +125,10 @@ class LocalRoom:
         due = [(member, frames) for at, member, frames in self.awaited if at <= reached]
         self.awaited = [waiting for waiting in self.awaited if waiting[0] > reached]
         return [(member, frames) for member, frames in due if member.stage is Presence.PRESENT]
+
+    def awaits(self, membership: Membership) -> bool:
+        """Whether a member is still to be sent how the room is, in its place among the records."""
+        return any(waiting is membership for _, waiting, _ in self.awaited)
 
     def reached(self, membership: Membership) -> int:
         """The position up to which a member was sent everything."""

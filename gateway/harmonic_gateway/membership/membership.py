@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, mark_of
 from harmonic_gateway.sockets import Connection
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_protocol.refusals import Refused
@@ -44,6 +44,8 @@ class Entry(Enum):
     """it is a member from now on"""
     RENEWED = auto()
     """it was a member already"""
+    OVERTAKEN = auto()
+    """it was a member already, and was sent more than its snapshot holds: a newer one is needed"""
     UNSEATED = auto()
     """its seat ended meanwhile; the membership's ``refusal`` may say why"""
     STALE = auto()
@@ -61,7 +63,8 @@ class Membership:
     ``acknowledged`` what it has received for certain. ``elsewhere`` follows the offsets of the
     events that it is sent. A member that asks for a seat again is ENTERING and keeps its
     ``place``: it was sent all up to its cursor. ``rejoining`` says that its seat was released
-    with its gateway and is to be asked for again, ``is_over`` that its connection is over.
+    with its gateway and is to be asked for again, ``is_over`` that its connection is over. Up to
+    ``continued_until``, its user could see the universe all the time, as the owner has said.
     """
 
     connection: Connection
@@ -78,6 +81,7 @@ class Membership:
     is_over: bool = False
     start: Place | None = None
     cursor: int = 0
+    continued_until: int = 0
     sent: int | None = None
     acknowledged: int | None = None
     elsewhere: str | None = None
@@ -123,14 +127,19 @@ class Membership:
         self.keeps_place = self.rejoining = False
         self.start, self.cursor, self.sent, self.acknowledged = None, 0, None, None
 
-    def answered(self, position: int, mode: Mode, start: Place | None = None) -> None:
-        """The owner has replied: it keeps a seat as of ``position``."""
+    def answered(
+        self, position: int, mode: Mode, start: Place | None = None, *, continued: bool = False
+    ) -> None:
+        """The owner has replied: it keeps a seat as of ``position``, maybe a ``continued`` one."""
+        if continued:
+            self.continued_until = max(self.continued_until, position)
         if position >= self.as_of:
             self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         if self.stage is not Presence.ENTERING or self.keeps_place:
             return
         if position >= self.cursor:
-            self.start, self.cursor = start or Place(position), position
+            self.start = start or Place(position, mark=mark_of(position))
+            self.cursor = position
 
     def refused(self, *, frees_seat: bool) -> None:
         """The request was refused, or never made; ``frees_seat`` if no seat is held for certain."""
@@ -220,9 +229,10 @@ class Membership:
     def _interrupt(self, position: int) -> None:
         """A seat ended at ``position``, and the one that is known is newer.
 
-        A member is sent nothing of the time between: its room_joined says what became of it.
+        Unless its session was continued across that end, a member is sent nothing of the time
+        between: its room_joined says what became of it.
         """
-        if self.is_member and position > self.cursor:
+        if self.is_member and position > max(self.cursor, self.continued_until):
             self.cursor = self.as_of
 
     def _hold(self, reached: int) -> None:

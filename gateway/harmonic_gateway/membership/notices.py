@@ -7,6 +7,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.sessions import Sessions
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
@@ -59,9 +60,9 @@ class Notices:
             case MusicFailed(connection_id=connection_id, refusal=refusal):
                 membership = self._memberships.find(connection_id, universe_id)
                 if membership is not None:
-                    connection = membership.connection
+                    failed = refusal.caused_by(Cause.MUSIC_UNAVAILABLE)
                     self._answers.refused(
-                        connection, GenerateMusic, refusal, universe_id=universe_id
+                        membership.connection, GenerateMusic, failed, universe_id=universe_id
                     )
             case _:
                 assert_never(event)

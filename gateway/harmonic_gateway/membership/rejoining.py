@@ -8,6 +8,7 @@ was not allowed to see the universe for a time begins anew: it is sent nothing o
 import asyncio
 
 from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.delivery.places import Position
 from harmonic_gateway.membership.joining import greet
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
@@ -80,12 +81,14 @@ class Rejoining:
         result = JoinResult.model_validate(reply.result)
         if membership.rejoining and result.continued is False:
             self._memberships.begin_anew(membership)
-        self._memberships.answered(membership, reply.position, result.room.mode)
-        greeting = greet(result, reply.position)
-        if membership.keeps_place or reply.position < membership.as_of:
+        position = Position.of_record(reply.position, result.record)
+        continued = membership.keeps_place and result.continued is True
+        self._memberships.answered(membership, position, result.room.mode, continued=continued)
+        greeting = greet(result, position)
+        if membership.keeps_place or position < membership.as_of:
             # It was allowed to see the room all the time, or has seen a newer one already.
             greeting = []
-        entry = self._rooms.admit(membership, greeting, reply.position)
+        entry = self._rooms.admit(membership, greeting, position)
         has_ended = membership.stage is Presence.GONE and membership.refusal is None
         if entry is Entry.STALE or (entry is Entry.UNSEATED and has_ended):
             # Its client has to begin anew, and is brought up to date then.

@@ -7,8 +7,10 @@ and left. Whatever ends a membership goes through here, so that no log is follow
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from harmonic_gateway.delivery.feed import Feed
+from harmonic_gateway.delivery.feed import Feed, FeedEvents
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.signals import unpack
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -17,7 +19,6 @@ from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
 
 
@@ -42,7 +43,7 @@ class Rooms:
         on_notice: Callable[[str, int, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
-        metrics: Metrics,
+        meter: DeliveryMeter,
         log: BoundLogger,
     ) -> None:
         self._memberships = memberships
@@ -53,9 +54,9 @@ class Rooms:
         self._tasks = tasks
         self._log = log
         self._followed: dict[str, Following] = {}
-        self._delivered = metrics.counter("deliveries_total", "frames sent to members")
-        self._lost = metrics.counter("rooms_lost", "rooms whose missed records were trimmed")
-        metrics.gauge("rooms", "rooms with members here").set_function(lambda: len(memberships))
+        self._doubtful: set[str] = set()
+        self._meter = meter
+        self._told_foreign: set[str] = set()
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -129,6 +130,11 @@ class Rooms:
         """How far this gateway has come in the log of each universe that it has members in."""
         return self._memberships.positions()
 
+    def take_doubtful(self) -> set[str]:
+        """The universes whose logs may have been turned back since this was last asked."""
+        doubtful, self._doubtful = self._doubtful, set()
+        return doubtful
+
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._deliver(universe_id, position, frames, notices)
@@ -136,22 +142,33 @@ class Rooms:
         return Feed(
             universe_id,
             sink=sink,
-            on_lost=lambda: self._lose(universe_id),
+            tell=FeedEvents(
+                lost=lambda: self._lose(universe_id),
+                doubtful=lambda: self._doubtful.add(universe_id),
+                foreign=lambda: self._skip_foreign(universe_id),
+            ),
             history=self._history,
+            meter=self._meter,
             tasks=self._tasks,
             log=self._log,
         )
+
+    def _skip_foreign(self, universe_id: str) -> None:
+        self._meter.foreign.inc()
+        if universe_id in self._followed and universe_id not in self._told_foreign:
+            self._told_foreign.add(universe_id)
+            self._log.error("record_foreign", universe=universe_id)
 
     async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
             self._on_signal(universe_id, message)
 
-        handlers = {
-            subjects.live(universe_id): followed.feed.hear,
-            subjects.signal(universe_id): signal,
-        }
-        for subject, handler in handlers.items():
-            subscription = await self._bus.subscribe(subject, handler)
+        interests = (
+            (subjects.live(universe_id), followed.feed.hear, True),
+            (subjects.signal(universe_id), signal, False),
+        )
+        for subject, handler, republished in interests:
+            subscription = await self._bus.subscribe(subject, handler, republished=republished)
             if self._followed.get(universe_id) is followed:
                 followed.subscriptions.append(subscription)
             else:
@@ -173,7 +190,7 @@ class Rooms:
             self._on_notice(universe_id, position, notice)
         recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
-            self._delivered.inc(broadcast(frames, recipients))
+            self._meter.delivered.inc(broadcast(frames, recipients))
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
         if notices:
@@ -181,7 +198,7 @@ class Rooms:
 
     def _lose(self, universe_id: str) -> None:
         """What was missed is not to be had any more: members begin anew."""
-        self._lost.inc()
+        self._meter.lost.inc()
         lost = self._memberships.lose(universe_id)
         self._leave(universe_id)
         for membership in lost:
@@ -193,6 +210,7 @@ class Rooms:
 
     def _leave(self, universe_id: str) -> None:
         followed = self._followed.pop(universe_id, None)
+        self._told_foreign.discard(universe_id)
         if followed is not None:
             followed.feed.close()
             self._tasks.start(_unsubscribe(followed), name="leave log")
@@ -201,3 +219,14 @@ class Rooms:
 async def _unsubscribe(followed: Following) -> None:
     for subscription in followed.subscriptions:
         await subscription.close()
+
+
+def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
+    """Sends live signals of a universe to its members here."""
+
+    def relay(universe_id: str, message: Message) -> None:
+        frame = unpack(message)
+        if frame is not None:
+            broadcast([frame], memberships.present(universe_id))
+
+    return relay

@@ -16,6 +16,7 @@ class Session:
     ``fingerprint`` tells its kind of client apart from others of the same user. With a ``pid``
     it can be resumed on another connection: ``saved_at`` is where it was saved last, ``is_saved``
     that it was, or may have been, and ``replaced`` that another connection has saved it since.
+    It is connected since ``connected_at_s``, by the monotonic clock.
     Two saves at once would take each other for another connection: ``saving`` is held meanwhile.
     """
 
@@ -30,6 +31,7 @@ class Session:
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_saved: bool = False
     replaced: bool = False
+    connected_at_s: float = 0.0
 
     @property
     def caller(self) -> Caller:

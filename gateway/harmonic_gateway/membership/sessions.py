@@ -10,10 +10,11 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.membership.membership import Membership
-from harmonic_gateway.membership.memberships import acknowledged, saved_rooms
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import acknowledged, marks, saved_rooms
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import GatewaySign, SavedSession
 from harmonic_runtime.bus.client import BusUnavailable
@@ -44,7 +45,7 @@ class Sessions:
         self._streams = streams
         self._clock = clock
         self._log = log
-        self._saves = metrics.counter("session_saves", "sessions saved", ["outcome"])
+        self._saves = metrics.counters(table.SESSION_SAVES)
 
     async def save(
         self,
@@ -78,11 +79,13 @@ class Sessions:
         if session.pid is None or session.replaced or not (rooms or session.is_saved):
             return None
         now_ms = milliseconds(self._clock.now())
+        places = acknowledged(memberships)
         return SavedSession(
             connection_id=session.connection.id,
             gateway_id=session.gateway_id,
             rooms=rooms,
-            acknowledged=acknowledged(memberships),
+            acknowledged=places,
+            marks=marks(places),
             saved_ms=now_ms,
             ended_ms=now_ms if ended else None,
             said_goodbye=said_goodbye,
@@ -100,15 +103,15 @@ class Sessions:
                     timeout_s=SAVE_TIMEOUT_S,
                 )
             except WrongSequence:
-                self._saves.labels("replaced").inc()
+                self._saves.of("replaced").inc()
                 session.replaced = True
                 return
             except (BusUnavailable, StreamFull):
-                self._saves.labels("failed").inc()
+                self._saves.of("failed").inc()
                 # Whether it was stored is open: then the next word must not depend on it.
                 session.saved_at = None
             else:
-                self._saves.labels("saved").inc()
+                self._saves.of("saved").inc()
                 return
         self._log.warning("session_not_saved", connection=session.connection.id)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import marks
 from harmonic_gateway.recovery.questions import Questions
 from harmonic_gateway.sockets import Connection, Ended
 from harmonic_protocol import subjects
@@ -57,8 +58,14 @@ class LivenessChecks:
     def ended(self, connection_id: str, ended: Ended, acknowledged: dict[str, int]) -> None:
         """A connection here is over, whose client had come so far in its rooms."""
         liveness = Liveness.GOODBYE if ended is Ended.GOODBYE else Liveness.BROKEN
-        checked = ConnectionChecked(liveness=liveness, acknowledged=acknowledged)
+        checked = ConnectionChecked(
+            liveness=liveness, acknowledged=acknowledged, marks=marks(acknowledged)
+        )
         self._questions.ended(connection_id, checked)
+
+    def moved(self, connection_id: str) -> None:
+        """A connection goes on at another gateway: whoever asks finds it there."""
+        self._questions.ended(connection_id, ConnectionChecked(liveness=Liveness.UNKNOWN))
 
     async def ask(self, gateway_id: str, connection_id: str) -> ConnectionChecked:
         """What a gateway knows of its connection; raise :class:`BusUnavailable` without answer."""

@@ -1,15 +1,18 @@
 """Reading what a client missed in a room, and making the frames of its return of it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmonic_gateway.delivery.frames import encode, with_notes
+from harmonic_gateway import metrics as table
+from harmonic_gateway.delivery.feed import frames_of
+from harmonic_gateway.delivery.frames import deliver, encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
-from harmonic_protocol.log import MusicStored
+from harmonic_protocol.log import MusicStored, Notice, record_mark
 from harmonic_runtime.observability.metrics import Metrics
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
@@ -26,12 +29,20 @@ class RoomFrames:
     is_complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What a member has not been sent yet, and what its gateway is to act upon."""
+
+    frames: list[Frame]
+    notices: list[Notice]
+
+
 class MissedReader:
     """Reads from logs what single clients missed."""
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
-        self._sent_again = metrics.counter("missed_events", "events sent again to who missed them")
+        self._sent_again = metrics.counter(table.MISSED_EVENTS)
 
     async def read(self, result: JoinResult, at: Place | None, position: int) -> RoomFrames:
         """All that a client is due that was at a place, and is a member as of ``position``.
@@ -58,19 +69,48 @@ class MissedReader:
         frames = frames_of_return(result, position, again, missed.from_seq, recovered=True)
         return RoomFrames(frames, is_complete=True)
 
+    async def unsent(self, result: JoinResult, at: Place, position: int) -> Unsent | None:
+        """What members are sent after a place and up to a position, as they are sent it.
+
+        ``None`` where that is not to be had.
+        """
+        universe_id = result.room.universe_id
+        records = await self._records(universe_id, at, position, result.missed)
+        if records is None:
+            return None
+        frames: list[Frame] = []
+        notices: list[Notice] = []
+        for logged in records:
+            if logged.position == at.position:
+                continue
+            events = [event.model_dump() for event in logged.record.events]
+            delivery = deliver(events, logged.record.id)
+            notes = {
+                piece.request_id: await self._history.notes(piece) for piece in delivery.pieces()
+            }
+            known = {request: each for request, each in notes.items() if each is not None}
+            where = Position.of_record(logged.position, logged.record.id)
+            frames += frames_of(universe_id, where, delivery, known)
+            notices += delivery.notices
+        return Unsent(frames, notices)
+
     async def _records(
         self, universe_id: str, at: Place, position: int, part: LogPart | None
     ) -> list[LoggedRecord] | None:
         """The records from a place up to a position; ``None`` if they are not to be had."""
-        after = at.position if at.frames is None else at.position - 1
+        after, mark, inclusive = at.position, at.mark, at.frames is not None
         found: list[LoggedRecord] = []
         try:
             while True:
                 if part is None:
-                    part = await self._history.read(universe_id, after)
+                    part = await self._history.read(
+                        universe_id, after, after_mark=mark, inclusive=inclusive
+                    )
                 found.extend(part.records)
                 if part.records:
-                    after = part.records[-1].position
+                    # What follows them is verified by the record that was read last.
+                    after, inclusive = part.records[-1].position, False
+                    mark = mark_of(Position.of_record(after, part.records[-1].record.id))
                 if after >= position or (part.complete and not part.records):
                     break
                 if len(found) > MAX_MISSED_RECORDS:
@@ -78,7 +118,8 @@ class MissedReader:
                 part = None
         except LogTrimmed:
             return None
-        return [record for record in found if at.position <= record.position <= position]
+        missed = [record for record in found if at.position <= record.position <= position]
+        return missed if _begins_at(at, missed) else None
 
     async def _frame(self, missed: MissedEvent) -> Frame | None:
         name, data = missed.event.name, missed.event.data
@@ -92,3 +133,12 @@ class MissedReader:
             frame = encode(name, data, replayed=True)
         frame.offset = missed.offset
         return frame
+
+
+def _begins_at(at: Place, missed: Sequence[LoggedRecord]) -> bool:
+    """Whether the record at a place is the one that the client has, as far as it can be told."""
+    first = missed[0] if missed else None
+    if first is None or first.position != at.position:
+        # The rest of a record's frames is to be had from the record alone.
+        return at.frames is None
+    return at.mark in {None, record_mark(first.record.id)}

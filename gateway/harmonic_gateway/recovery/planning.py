@@ -14,7 +14,7 @@ from typing import Any
 
 from harmonic_gateway.delivery.places import Place, read_offset
 from harmonic_gateway.membership.saved import Found
-from harmonic_protocol.internal import SavedSession
+from harmonic_protocol.internal import ConnectionChecked, SavedRoom, SavedSession
 from harmonic_protocol.reasons import RecoveryReason
 
 
@@ -128,7 +128,7 @@ def places_by_claim(saved: SavedSession, said: Mapping[str, Place]) -> dict[str,
     if said and saved.rooms and not said.keys() & saved.rooms.keys():
         raise InvalidClaim
     return {
-        universe_id: said.get(universe_id, Place(room.position, room.frames))
+        universe_id: said.get(universe_id, _start(room))
         for universe_id, room in saved.rooms.items()
     }
 
@@ -136,12 +136,26 @@ def places_by_claim(saved: SavedSession, said: Mapping[str, Place]) -> dict[str,
 def places_by_heartbeat(saved: SavedSession) -> dict[str, Place]:
     """Where the client of a session was, at least, when it answered its last heartbeat."""
     return {
-        universe_id: Place(acknowledged)
+        universe_id: Place(acknowledged, mark=saved.marks.get(universe_id))
         if (acknowledged := saved.acknowledged.get(universe_id)) is not None
         and acknowledged > room.position
-        else Place(room.position, room.frames)
+        else _start(room)
         for universe_id, room in saved.rooms.items()
     }
+
+
+def with_acknowledged(saved: SavedSession, checked: ConnectionChecked) -> SavedSession:
+    """A session with the places that its connection's gateway knows to be acknowledged."""
+    older = {each: mark for each, mark in saved.marks.items() if each not in checked.acknowledged}
+    newest = {**saved.acknowledged, **checked.acknowledged}
+    return saved.model_copy(update={"acknowledged": newest, "marks": {**older, **checked.marks}})
+
+
+def _start(room: SavedRoom) -> Place:
+    """Where a session began in a room; a gateway of the version before saves marks as frames."""
+    if room.mark is None:
+        return Place.read(room.position, room.frames)
+    return Place(room.position, room.frames, room.mark)
 
 
 def is_in_time(saved: SavedSession, now_ms: int, window_ms: int) -> bool:

@@ -8,10 +8,13 @@ Where it is not known yet whether an earlier connection is broken, the client is
 import asyncio
 from dataclasses import dataclass
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.limits.allowances import Guards
-from harmonic_gateway.membership.memberships import Memberships, acknowledged
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import acknowledged
+from harmonic_gateway.metrics import NONE
 from harmonic_gateway.recovery.finding import Finder, Known
 from harmonic_gateway.recovery.keeping import PlacesToKeep
 from harmonic_gateway.recovery.liveness import LivenessChecks
@@ -83,14 +86,14 @@ class Recovery:
         self._places = PlacesToKeep()
         self._turns = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._waiting = 0
-        metrics.gauge("waiting_clients", "clients whose place is to be looked up").set_function(
-            lambda: self._waiting
-        )
-        self._outcomes = metrics.counter("returns", "clients that came back", ["outcome"])
+        metrics.gauge_from(table.WAITING_CLIENTS, lambda: self._waiting)
+        self._outcomes = metrics.counters(table.RECOVERIES)
+        self._failed = self._outcomes.of("failed", NONE)
+        self._seconds = metrics.histogram(table.RECOVERY_SECONDS)
         self._guards = Guards(
             RETURNS_PER_SECOND,
             RETURNS_BURST,
-            metrics.counter("return_refusals", "returns put off: the user returns too often"),
+            metrics.counter(table.RETURN_REFUSALS),
         )
 
     @property
@@ -110,22 +113,33 @@ class Recovery:
             async with self._turns:
                 if session.connection.is_closed():
                     raise BusUnavailable("nobody waits for it any more")
-                plan = (
-                    await self._finder.by_pid(session, claim)
-                    if claim.says_pid
-                    else await self._finder.by_user(session)
-                )
-                return await self._carry_out(session, plan)
+                return await self._resume(session, claim)
         finally:
             self._waiting -= 1
 
+    async def _resume(self, session: Session, claim: Claim) -> Prepared:
+        began_s = self._clock.monotonic()
+        try:
+            plan = (
+                await self._finder.by_pid(session, claim)
+                if claim.says_pid
+                else await self._finder.by_user(session)
+            )
+            prepared = await self._carry_out(session, plan)
+        except BusUnavailable:
+            self._failed.inc()
+            raise
+        if prepared.returning is not None:
+            self._seconds.observe(self._clock.monotonic() - began_s)
+        return prepared
+
     def complete(self, session: Session, prepared: Prepared) -> None:
         """Give an accepted client what it is due, in the turn in which it is accepted."""
-        outcome = prepared.report.outcome
+        report = prepared.report
+        reason = NONE if report.reason is None else report.reason.value
+        self._outcomes.of(report.outcome.value, reason).inc()
         if prepared.returning is not None:
             self._returns.complete(session, prepared.returning)
-        if prepared.returning is not None or outcome is not RecoveryOutcome.NEW:
-            self._outcomes.labels(outcome.value).inc()
         if prepared.asked:
             self._pending.begin(session, prepared.asked)
 
@@ -145,6 +159,15 @@ class Recovery:
         places = acknowledged(self._memberships.of(connection).values())
         if self._places.is_due(connection.id, places, self._clock.monotonic()):
             self._returns.keep(connection.session)
+
+    def handed_over(self, session: Session) -> None:
+        """The client goes on at another gateway, which is asked about it from now on."""
+        self._checks.moved(session.connection.id)
+        self._places.forget(session.connection.id)
+
+    def taken_over(self, session: Session) -> None:
+        """The client goes on here: whoever looks for its session is to find that."""
+        self._returns.keep(session)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """The client's connection is over; its memberships are as they were."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonic_gateway.delivery.frames import encode_event
-from harmonic_gateway.delivery.places import Place, place
+from harmonic_gateway.delivery.places import Place, Position, place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.internal import JoinResult, LoggedRecord
@@ -52,7 +52,8 @@ def missed_since(
                 first_seq = event.data.get("seq")
             if _is_replayed(event):
                 frames = None if index == len(shown) else index
-                offset = place(universe_id, logged.position, frames)
+                at_record = Position.of_record(logged.position, logged.record.id)
+                offset = place(universe_id, at_record, frames)
                 events.append(MissedEvent(event, offset))
     return Missed(tuple(events), to_seq if first_seq is None else first_seq - 1)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, Position
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
@@ -116,7 +116,7 @@ class RoomReturns:
                     case Entry.UNSEATED | Entry.STALE:
                         # It has to connect again, and is brought up to date then.
                         connection.close()
-                    case Entry.ADMITTED | Entry.RENEWED | Entry.GONE:
+                    case Entry.ADMITTED | Entry.RENEWED | Entry.OVERTAKEN | Entry.GONE:
                         pass
                     case unreachable:
                         assert_never(unreachable)
@@ -183,6 +183,7 @@ class RoomReturns:
                 mode=saved.mode,
                 replaces=replaces,
                 after_position=at.position if at else None,
+                after_mark=at.mark if at else None,
             )
             reply = await self._owners.ask(
                 universe_id, request.operation(), request, session.caller
@@ -193,7 +194,7 @@ class RoomReturns:
             if result.continued is False:
                 # The user left the room, or was not allowed to see it for a time.
                 at = None
-            position = reply.position or 0
+            position = Position.of_record(reply.position or 0, result.record)
             self._memberships.answered(membership, position, result.room.mode, at)
             missed = await self._reader.read(result, at, position)
         except BaseException:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from engineio.packet import MESSAGE
 from socketio.packet import ACK
 
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
 from harmonic_gateway.sockets.limits import Guard
@@ -17,6 +17,7 @@ from harmonic_gateway.sockets.stages import Stage
 
 #: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
 _CONNECTED = Stage.CONNECTED
+_GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,15 @@ class Handshake:
 class Received:
     """An event of a client.
 
-    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read.
+    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read; or
+    too ``wide``, with more values than any event has.
     """
 
     name: str
     args: tuple[object, ...] | None
     ack_id: int | None
     size_bytes: int
+    wide: bool = False
 
 
 class ConnectRefused(Exception):
@@ -88,7 +91,16 @@ class Connection:
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
-        return Handshake(self._socket.headers, self._socket.query)
+        return Handshake(self._socket.begun.headers, self._socket.begun.query)
+
+    @property
+    def transport(self) -> str:
+        """How the client is connected, or was last: a value of ``TRANSPORTS``."""
+        return self._socket.transport
+
+    def end_reason(self, ended: Ended) -> EndReason:
+        """Why a connection that ``ended`` did so."""
+        return end_reason(self._socket.why, ended)
 
     @property
     def closed(self) -> bool:
@@ -97,7 +109,7 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Whether the client is gone by now: for after an await, where type checkers doubt it."""
-        return self.stage is Stage.ABSENT or self.stage is Stage.ABANDONED
+        return self.stage in _GONE
 
     @property
     def round_trip_ms(self) -> float | None:
@@ -124,6 +136,14 @@ class Connection:
         """
         return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
+    def charge_to(self, budget: object) -> None:
+        """From now on, charge what the client's messages cost to this budget as well."""
+        self._socket.pace.charge_to(budget)
+
+    def count_refusal(self) -> bool:
+        """Count a refused message; whether it is to have a line of its own in the log."""
+        return self._socket.pace.refused(asyncio.get_running_loop().time())
+
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace, if the client is connected to it."""
         if self.stage is _CONNECTED:
@@ -139,8 +159,9 @@ class Connection:
         How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
-            for frame in frames:
-                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
+            with self._outbox.together():
+                for frame in frames:
+                    self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
@@ -155,6 +176,9 @@ class Connection:
         the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
         client connects anew by itself.
         """
+        if self.stage is Stage.MOVING:
+            return
+        self._socket.why = self._socket.why or EndReason.CLOSED_HERE
         self._socket.upper.end(self.namespace, ended)
         self._socket.shut()
 
@@ -180,8 +204,36 @@ class Application(Protocol):
     def disconnected(self, connection: Connection, ended: Ended) -> None:
         """The client is gone. Called once for each that was connected."""
 
+    def exhausted(self, connection: Connection) -> None:
+        """So many messages of the client were refused that it is closed after this call."""
+
     def pinged(self, connection: Connection) -> None:
         """A heartbeat is on its way to the client, after all that was sent before."""
 
     def ponged(self, connection: Connection) -> None:
         """It was answered: the client has all that was sent before it."""
+
+
+class Mover(Protocol):
+    """What the application does when a session moves from one gateway to another."""
+
+    def is_settled(self, connection: Connection) -> bool:
+        """Whether nothing is under way for the client that only this gateway could finish."""
+
+    def hand_over(self, connection: Connection) -> Mapping[str, Any]:
+        """What another gateway needs to go on. The client is told nothing here from now on."""
+
+    def moved(self, connection: Connection) -> None:
+        """The other gateway has the client; otherwise ``disconnected`` is called."""
+
+    async def take_over(self, connection: Connection, kept: Mapping[str, Any]) -> None:
+        """Prepare to go on with a client; raise :class:`ConnectUnavailable` if that cannot be.
+
+        Followed by one of ``taken_over`` and ``not_taken``, unless it raised.
+        """
+
+    def taken_over(self, connection: Connection) -> None:
+        """Go on with the client, which is connected here now."""
+
+    def not_taken(self, connection: Connection) -> None:
+        """The client is not here after all."""

@@ -1,6 +1,6 @@
 """Whether a client that is gone said that it goes."""
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 #: WebSocket close codes (RFC 6455, section 7.4.1): a page that is left, a normal end, no code.
 _GOING_AWAY, _NORMAL, _NONE = 1001, 1000, 1005
@@ -16,6 +16,36 @@ class Ended(Enum):
 
     GOODBYE = "goodbye"
     BROKEN = "broken"
+
+
+class EndReason(StrEnum):
+    """Why a connection ended, for operators."""
+
+    GOODBYE = "goodbye"
+    """the client said that it goes"""
+    TRANSPORT_LOST = "transport_lost"
+    """the client, or the network between, ended the transport without a word"""
+    PING_TIMEOUT = "ping_timeout"
+    """the client left a ping unanswered"""
+    OVERFLOW = "overflow"
+    """more waited for the client than may"""
+    STALLED = "stalled"
+    """the client read nothing of what waited for it"""
+    MALFORMED = "malformed"
+    """the client did not speak the protocol"""
+    REFUSALS = "refusals"
+    """the client's messages were refused again and again"""
+    CLOSED_HERE = "closed_here"
+    """the gateway closed it: its token ended, or its client has to begin anew or came back"""
+    DRAINING = "draining"
+    """the gateway stops"""
+
+
+def end_reason(known: EndReason | None, ended: Ended) -> EndReason:
+    """Why a connection ended: what is ``known``, else what its client said or did not."""
+    if known is not None:
+        return known
+    return EndReason.GOODBYE if ended is Ended.GOODBYE else EndReason.TRANSPORT_LOST
 
 
 def websocket_ended(code: int | None, *, answers: bool) -> Ended:

@@ -5,37 +5,49 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
-from engineio.packet import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
+from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.heartbeat import Heartbeat
-from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, Do, Input, State, step
+from harmonic_gateway.sockets.lateness import Expectation, LateClients
+from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
-    HANDSHAKE_TIMEOUT_S,
+    BYTE_COST_S,
     LINGER_S,
+    PACKET_COST_S,
     PROBED_POLL_S,
+    REQUEST_COST_S,
+    ReadingPace,
     SocketLimits,
 )
-from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import answer, read_packets
-from harmonic_gateway.sockets.websocket import WebSocket, close_code, turn_down
+from harmonic_gateway.sockets.outbox import Outbox
+from harmonic_gateway.sockets.polling import (
+    PollAnswer,
+    answer,
+    packets_of,
+)
+from harmonic_gateway.sockets.reports import Reports, Tally
+from harmonic_gateway.sockets.steps import Do, Input, State
+from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
 RESTART_CODE = 1012
 _PROTOCOL_ERROR_CODE = 1002
+POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
-_PROBE = "probe"
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
+_CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -43,9 +55,17 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    late: LateClients
 
-    async def said(self, socket: "EngineSocket", message: str | bytes) -> None:
-        """A client sent a message; raises ``ValueError`` for one that is malformed."""
+    @property
+    def tally(self) -> Tally:
+        """Who counts."""
+
+    async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
+        """A client sent a message; raises ``ValueError`` for one that is malformed.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
         """The session is over; called once."""
@@ -53,17 +73,11 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
+    def exhausted(self, socket: "EngineSocket") -> None:
+        """So many messages of a client were refused that it is closed."""
 
-    def overflowed(self) -> None:
-        """A client is closed: more waits for it than may."""
-
-    def stalled(self) -> None:
-        """A client is closed: it does not read."""
-
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+    def moved(self, socket: "EngineSocket") -> None:
+        """The session goes on at another gateway, and is over here; called once."""
 
     def pinged(self, socket: "EngineSocket") -> None:
         """A ping was sent, after all that was sent before."""
@@ -73,45 +87,54 @@ class EngineHost(Protocol):
 
 
 class EngineSocket:
-    """A session; to python-engineio's server it looks like one of its own sockets.
+    """A session.
 
-    ``upper`` belongs to the layer above.
+    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
+    and ``why`` is why the session ends, where that is known.
     """
 
     __slots__ = (
-        "_deadline",
+        "_expectation",
         "_host",
         "_state",
-        "headers",
+        "begun",
         "heartbeat",
         "outbox",
-        "query",
+        "pace",
         "sid",
+        "slow_until_s",
+        "transport",
         "upper",
+        "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request) -> None:
+    def __init__(
+        self,
+        host: EngineHost,
+        sid: str,
+        begun: Beginning,
+        pace: ReadingPace,
+    ) -> None:
         self._host = host
+        self.pace = pace
+        #: Until when the client is not read, or was not.
+        self.slow_until_s = float("-inf")
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = request.headers
-        self.query: Mapping[str, str] = request.query
+        self.begun = begun
+        self.transport = "polling"
         self.upper: Any = None
+        self.why: EndReason | None = None
         limits = host.limits
-        reports = _Reports(self, host)
+        reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._expectation = Expectation(host.late, begun.address, self.give_up)
         self.expect_use()
 
     @property
-    def connected(self) -> bool:
-        """Whether requests for the session are taken; python-engineio asks."""
-        return self._state is not State.OPENING
-
-    @property
     def upgraded(self) -> bool:
-        """Whether it is at a WebSocket; python-engineio asks."""
+        """Whether it is at a WebSocket."""
         return self._state in AT_WEBSOCKET
 
     @property
@@ -123,159 +146,7 @@ class EngineSocket:
         """What an input would lead to at this moment."""
         return step(self._state, event).do
 
-    def expect_use(self) -> None:
-        """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
-
-    def in_use(self) -> None:
-        """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def shut(self, code: int = RESTART_CODE) -> None:
-        """Close the session from this side, after all that was sent before."""
-        self._take(Input.SHUT, code)
-
-    def give_up(self) -> None:
-        """Give up a client that is not there, or does not listen."""
-        if self._state in AT_WEBSOCKET:
-            self._take(Input.GIVE_UP)
-        else:
-            # Whoever calls may be in the middle of a room's members.
-            asyncio.get_running_loop().call_soon(self._take, Input.GIVE_UP)
-
-    async def close(self, **_: object) -> None:
-        """End the session, as python-engineio does after a client's mistake."""
-        self._take(Input.MISTAKE)
-
-    async def handle_get_request(self, environ: Mapping[str, Any]) -> Any:
-        """A polling client asks for what there is, or wants to go on over a WebSocket."""
-        request: web.Request = environ["aiohttp.request"]
-        if "websocket" in request.headers.get("Upgrade", "").lower():
-            return await self.try_websocket(request)
-        return await self.poll()
-
-    async def handle_post_request(self, environ: Mapping[str, Any]) -> None:
-        """A polling client says something; raises ``EngineIOError`` for what it may not say."""
-        if self._take(Input.POST) is not Do.TAKE_POST:
-            raise EngineIOError("a request that does not fit")
-        try:
-            for kind, data in await read_packets(environ["aiohttp.request"]):
-                await self._packet(kind, data)
-        except (ValueError, RecursionError, EngineIOError) as error:
-            if self.closed:
-                # It went meanwhile; python-engineio has no answer for a session that is gone.
-                return
-            if isinstance(error, EngineIOError):
-                raise
-            self._host.malformed(error)
-            raise EngineIOError("a malformed packet") from error
-
-    async def poll(self, opening: Encoded | None = None) -> dict[str, Any]:
-        """Wait for something to send; the answer in python-engineio's form."""
-        do = self._take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
-        if do is Do.REFUSE_REQUEST:
-            raise EngineIOError("a poll that does not fit")
-        if opening is not None:
-            self.outbox.send(opening)
-        # Nothing comes any more for a client whose session was shut.
-        if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
-            try:
-                await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
-            except asyncio.CancelledError:
-                # The client did not wait for the answer: it is gone, unless it goes over.
-                self._take(Input.POLL_ABANDONED)
-                raise
-        do = self._take(Input.POLL_DUE)
-        entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
-        if not entries and do is Do.ANSWER_OR_CLOSE:
-            # Alone in its payload: some clients would handle what precedes it twice.
-            entries, do = [_CLOSE], self._take(Input.CLOSE_SENT)
-        if not entries:
-            entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
-
-    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
-        """Be a WebSocket from the beginning, until it is closed."""
-        websocket = WebSocket(request)
-        try:
-            writer = await websocket.accept(request)
-        except BaseException:
-            self._take(Input.WEBSOCKET_ENDED)
-            raise
-        if self._take(Input.WEBSOCKET) is not Do.SERVE:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        self.outbox.send(opening)
-        return await self._listen(websocket)
-
-    async def try_websocket(self, request: web.Request) -> web.StreamResponse:
-        """Go over from polling to a WebSocket, if the client carries it through in time."""
-        if self._take(Input.WEBSOCKET) is not Do.TRY:
-            return await turn_down(request)
-        websocket = WebSocket(request)
-        do = Do.NOTHING
-        try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                writer = await websocket.accept(request)
-                message = await websocket.receive()
-                if message.data == f"{PING}{_PROBE}":
-                    do = self._take(Input.PROBE)
-                if do is Do.ANSWER_PROBE:
-                    await websocket.send_str(f"{PONG}{_PROBE}")
-                    # The client waits for its poll to end before it goes over.
-                    self.outbox.release()
-                    message = await websocket.receive()
-                    wants = message.data == f"{UPGRADE}"
-                    do = self._take(Input.UPGRADE if wants else Input.TRY_FAILED)
-        except TimeoutError:
-            do = Do.NOTHING
-        finally:
-            if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
-                self._take(Input.TRY_FAILED)
-        if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        if do is Do.GO_OVER_AND_SHUT:
-            self.outbox.close(RESTART_CODE)
-        return await self._listen(websocket)
-
-    async def _listen(self, websocket: web.WebSocketResponse) -> web.StreamResponse:
-        code: int | None = None
-        try:
-            while self._state not in OVER:
-                message = await websocket.receive()
-                if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:])
-                elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data)
-                else:
-                    code = close_code(message)
-                    break
-        except (ValueError, RecursionError) as error:
-            self._host.malformed(error)
-            # What else it sends would be no better: official servers close as well.
-            self.shut(_PROTOCOL_ERROR_CODE)
-        finally:
-            self.outbox.linger()
-            self._take(Input.WEBSOCKET_ENDED, code)
-        return websocket
-
-    async def _packet(self, kind: int, data: str | bytes) -> None:
-        do = self._take(_PACKETS.get(kind, _OTHER))
-        if do is _DELIVER:
-            await self._host.said(self, data)
-        elif do is _COUNT_PONG:
-            self.heartbeat.pong()
-        elif do is Do.REFUSE_PACKET:
-            raise ValueError("unexpected packet")
-
-    def _take(self, event: Input, code: int | None = None) -> Do:
+    def take(self, event: Input, code: int | None = None) -> Do:
         """Take an input: go on to the state that it leads to, and do what is not the caller's."""
         self._state, do = TABLE[self._state][event]
         if do is _DELIVER or do is _COUNT_PONG:
@@ -288,6 +159,12 @@ class EngineSocket:
                 self.outbox.close(code or RESTART_CODE)
             case Do.RESET_WEBSOCKET:
                 self.outbox.reset()
+            case Do.FREEZE:
+                self.heartbeat.stop()
+                self.outbox.drop()
+                self.in_use()
+            case Do.FORGET:
+                self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()
@@ -296,37 +173,144 @@ class EngineSocket:
                 self._host.gone(self, _ENDED.get(do, ended))
         return do
 
+    def expect_use(self) -> None:
+        """Close the session unless it turns out in time that the client has a use for it."""
+        if self._state not in OVER:
+            self._expectation.begin()
 
-class _Reports:
-    """What a session's parts report: to the host, and to the session what ends it."""
+    def in_use(self) -> None:
+        """From now on, the client's heartbeat decides how long the session stays."""
+        self._expectation.met()
 
-    __slots__ = ("_host", "_socket")
+    def shut(self, code: int = RESTART_CODE) -> None:
+        """Close the session from this side, after all that was sent before."""
+        self.take(Input.SHUT, code)
 
-    def __init__(self, socket: EngineSocket, host: EngineHost) -> None:
-        self._socket = socket
-        self._host = host
+    def give_up(self) -> None:
+        """Give up a client that is not there, or does not listen."""
+        if self._state in AT_WEBSOCKET:
+            self.take(Input.GIVE_UP)
+        else:
+            # Whoever calls may be in the middle of a room's members.
+            asyncio.get_running_loop().call_soon(self.take, Input.GIVE_UP)
 
-    def ping(self) -> None:
-        self._socket.outbox.send(PING_FRAME)
-        self._host.pinged(self._socket)
+    async def post(self, read: Callable[[], Awaitable[str]]) -> None:
+        """A polling client says something; raises ``EngineIOError`` for what it may not say."""
+        if self.take(Input.POST) is not Do.TAKE_POST:
+            raise EngineIOError("a request that does not fit")
+        try:
+            self._charge(REQUEST_COST_S)
+            for kind, data in packets_of(await read()):
+                await self._packet(kind, data, len(data) * BYTE_COST_S)
+        except (ValueError, RecursionError, EngineIOError) as error:
+            if self.closed:
+                # It went meanwhile: there is nothing left to be ended for it.
+                return
+            if isinstance(error, EngineIOError):
+                raise
+            self.why = EndReason.MALFORMED
+            self._host.malformed(error)
+            raise EngineIOError("a malformed packet") from error
 
-    def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        return self._socket.outbox.ping_pending_until_s(timeout_s)
+    async def poll(self, opening: Encoded | None = None) -> PollAnswer:
+        """Wait for something to send; raises ``EngineIOError`` for a poll that does not fit."""
+        do = self.take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll that does not fit")
+        if opening is not None:
+            self.outbox.send(opening)
+        # Nothing comes any more for a client whose session was shut.
+        if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
+            try:
+                await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
+            except asyncio.CancelledError:
+                # The client did not wait for the answer: it is gone, unless it goes over.
+                self.take(Input.POLL_ABANDONED)
+                raise
+        do = self.take(Input.POLL_DUE)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll of a session that goes on elsewhere")
+        entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
+        if not entries and do is Do.ANSWER_OR_CLOSE:
+            # Alone in its payload: some clients would handle what precedes it twice.
+            entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
+        if not entries:
+            entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
+        return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
-    def answered(self) -> None:
-        self._host.ponged(self._socket)
+    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
+        """Be a WebSocket from the beginning, until it is closed."""
+        websocket = WebSocket(request)
+        try:
+            writer = await websocket.accept(request)
+        except BaseException:
+            self.take(Input.WEBSOCKET_ENDED)
+            raise
+        if self.take(Input.WEBSOCKET) is not Do.SERVE:
+            await websocket.close()
+            return websocket
+        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+        self.outbox.send(opening)
+        return await self.listen(websocket)
 
-    def unanswered(self) -> None:
-        self._host.heartbeat_missed()
-        self._socket.give_up()
+    async def listen(self, websocket: WebSocket) -> web.StreamResponse:
+        """Take what comes over the session's WebSocket, until that ends."""
+        self.transport = "websocket"
+        code: int | None = None
+        try:
+            while self._state not in OVER:
+                message = await websocket.receive()
+                cost_s = websocket.take_cost_s()
+                if message.type is WSMsgType.TEXT and message.data:
+                    await self._packet(int(message.data[0]), message.data[1:], cost_s)
+                elif message.type is WSMsgType.BINARY:
+                    await self._packet(MESSAGE, message.data, cost_s)
+                elif message.type in _CONTROL:
+                    if message.type is WSMsgType.PING:
+                        await websocket.pong(message.data)
+                    self._charge(cost_s + PACKET_COST_S)
+                    if self.pace.is_behind:
+                        await self._slow_down()
+                else:
+                    code = close_code(message)
+                    break
+        except (ValueError, RecursionError) as error:
+            self.why = EndReason.MALFORMED
+            self._host.malformed(error)
+            # What else it sends would be no better: official servers close as well.
+            self.shut(_PROTOCOL_ERROR_CODE)
+        finally:
+            self.outbox.linger()
+            self.take(Input.WEBSOCKET_ENDED, code)
+        return websocket
 
-    def spared(self, events: int, signals: int) -> None:
-        self._host.spared(events, signals)
+    async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
+        do = self.take(_PACKETS.get(kind, _OTHER))
+        if do is _DELIVER:
+            await self._host.said(self, data, cost_s)
+        elif do is _COUNT_PONG:
+            if not self.heartbeat.in_doubt:
+                self._charge(cost_s + PACKET_COST_S)
+            self.heartbeat.pong()
+        elif do is Do.REFUSE_PACKET:
+            raise ValueError("unexpected packet")
+        if self.pace.is_behind:
+            await self._slow_down()
 
-    def overflowed(self) -> None:
-        self._host.overflowed()
-        self._socket.give_up()
+    def _charge(self, cost_s: float) -> None:
+        """Charge the client for what no message of its comes of."""
+        self.pace.took(cost_s, asyncio.get_running_loop().time())
 
-    def stalled(self) -> None:
-        self._host.stalled()
-        self._socket.give_up()
+    async def _slow_down(self) -> None:
+        """Wait until the client's next message may be read, or close the client."""
+        if self.pace.is_spent:
+            # What it said before it was shut may still be refused.
+            if self.would(Input.SHUT) is not Do.NOTHING:
+                self._host.exhausted(self)
+            return
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self.pace.wait_s(now_s)
+        if wait_s:
+            self.slow_until_s = now_s + wait_s
+            self._host.tally.slowed(wait_s)
+            await asyncio.sleep(wait_s)

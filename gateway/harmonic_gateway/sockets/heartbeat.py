@@ -3,6 +3,8 @@
 import asyncio
 from typing import Protocol
 
+from harmonic_gateway.sockets.handed import HandedHeartbeat
+
 
 class Beating(Protocol):
     """What a heartbeat needs of its session."""
@@ -12,6 +14,9 @@ class Beating(Protocol):
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         """Until when a ping that has not left yet may wait; ``None`` where it has left."""
+
+    def answer_waits_until_s(self, timeout_s: float) -> float:
+        """Until when an answer may wait on this side, which reads its client slowly."""
 
     def answered(self) -> None:
         """The latest ping was answered, after ``round_trip_ms``."""
@@ -74,6 +79,28 @@ class Heartbeat:
             self.round_trip_ms = 1000 * (self._answered_at_s - self._pinged_at_s)
             self._beating.answered()
 
+    def hand_over(self) -> HandedHeartbeat:
+        """How it stands, for another gateway to go on with."""
+        now_s = self._loop.time()
+        return HandedHeartbeat(
+            answered_ago_s=now_s - self._answered_at_s,
+            pinged_ago_s=now_s - self._pinged_at_s,
+            is_due=self._is_due,
+            round_trip_ms=self.round_trip_ms,
+        )
+
+    def go_on(self, handed: HandedHeartbeat) -> None:
+        """Go on as it stood at another gateway: a ping that was sent there may be answered here."""
+        now_s = self._loop.time()
+        self._answered_at_s = now_s - handed.answered_ago_s
+        self._pinged_at_s = now_s - handed.pinged_ago_s
+        self._is_due, self.round_trip_ms = handed.is_due, handed.round_trip_ms
+        self._timer.cancel()
+        if handed.is_due:
+            self._timer = self._loop.call_at(self._pinged_at_s + self._timeout_s, self._check)
+        else:
+            self._timer = self._loop.call_at(self._pinged_at_s + self._interval_s, self._beat)
+
     def stop(self) -> None:
         """The session is over."""
         self._is_due = False
@@ -90,9 +117,10 @@ class Heartbeat:
             pause_s = max(self._interval_s - self._timeout_s, 0)
             self._timer = self._loop.call_later(pause_s, self._beat)
             return
-        # A client that is behind but reads on has yet to come to the ping.
-        until_s = self._beating.ping_pending_until_s(self._timeout_s)
-        if until_s is not None and until_s > self._loop.time():
+        # A client that is behind but reads on has yet to come to the ping; or its answer waits.
+        pending_until_s = self._beating.ping_pending_until_s(self._timeout_s) or 0.0
+        until_s = max(pending_until_s, self._beating.answer_waits_until_s(self._timeout_s))
+        if until_s > self._loop.time():
             self._timer = self._loop.call_at(until_s, self._check)
         else:
             self._beating.unanswered()

@@ -5,7 +5,9 @@ The driver of the table in ``stages``.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from engineio.packet import MESSAGE
 from socketio.packet import (
@@ -21,16 +23,19 @@ from harmonic_gateway.sockets.connection import (
     Connection,
     ConnectRefused,
     ConnectUnavailable,
+    Mover,
 )
-from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
+from harmonic_gateway.sockets.counters import SocketCounters
+from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
     CONNECT_COUNTS,
     MAX_TRANSPORT_BYTES,
     Guard,
+    SocketLimits,
 )
 from harmonic_gateway.sockets.packets import Incoming, Malformed
 from harmonic_gateway.sockets.stages import Effect, NamespaceEvent, Stage, follow
@@ -58,7 +63,7 @@ class Namespaces:
         "_counters",
         "_guard",
         "_has_asked",
-        "_max_message_bytes",
+        "_limits",
         "_partial",
         "_socket",
         "connections",
@@ -70,23 +75,30 @@ class Namespaces:
         application: Application,
         *,
         guard: Guard,
-        max_message_bytes: int,
-        counters: Counters,
+        limits: SocketLimits,
+        counters: SocketCounters,
     ) -> None:
         self._socket = socket
         self._application = application
         self._guard = guard
-        self._max_message_bytes = max_message_bytes
+        self._limits = limits
         self._counters = counters
         self._has_asked = False
         self._partial: Incoming | None = None
         self.connections: dict[str, Connection] = {}
 
-    async def said(self, message: str | bytes) -> None:
-        """Take what the client says; raise :class:`Malformed` if it makes no sense."""
+    async def said(self, message: str | bytes, cost_s: float) -> None:
+        """Take what the client says; raise :class:`Malformed` if it makes no sense.
+
+        To receive it took ``cost_s`` of CPU time.
+        """
+        began_s = time.thread_time()
         packet = self._read(message)
-        if packet is not None:
-            await self._follow(packet)
+        asks = packet is not None and self._follow(packet)
+        now_s = asyncio.get_running_loop().time()
+        self._socket.pace.took(cost_s + time.thread_time() - began_s, now_s)
+        if packet is not None and asks:
+            await self._connect(packet)
 
     def end(self, namespace: str, ended: Ended) -> None:
         """A connection is over, whatever its client says."""
@@ -97,6 +109,53 @@ class Namespaces:
         self._partial = None
         for namespace in list(self.connections):
             self.end(namespace, ended)
+
+    def is_settled(self, mover: Mover) -> bool:
+        """Whether nothing is under way that only this gateway could finish."""
+        return self._partial is None and all(
+            connection.stage is Stage.CONNECTED and mover.is_settled(connection)
+            for connection in self.connections.values()
+        )
+
+    def hand_over(self, session: HandedSession, mover: Mover) -> HandedSession:
+        """Add what is connected over a session to what is handed over of it."""
+        handed = []
+        for connection in tuple(self.connections.values()):
+            self._step(connection.namespace, NamespaceEvent.HANDED_OVER)
+            kept = mover.hand_over(connection)
+            known = (connection.id, connection.namespace, connection.pid, connection.elsewhere)
+            handed.append(HandedConnection(*known, kept))
+        now_s = asyncio.get_running_loop().time()
+        return replace(
+            session,
+            has_asked=self._has_asked,
+            busy_s=self._guard.busy_s(now_s),
+            cost_s=self._socket.pace.busy_s(now_s),
+            connections=handed,
+        )
+
+    def moved(self) -> None:
+        """Another gateway has all that is connected over the session."""
+        for namespace in list(self.connections):
+            self._step(namespace, NamespaceEvent.MOVED)
+
+    def take_over(self, session: HandedSession) -> list[tuple[Connection, HandedConnection]]:
+        """The connections of a session that is being taken over, each to be let in."""
+        self._has_asked = session.has_asked
+        now_s = asyncio.get_running_loop().time()
+        self._guard.go_on(now_s, session.busy_s)
+        self._socket.pace.go_on(now_s, session.cost_s)
+        taken = []
+        for handed in session.connections:
+            connection = Connection(handed.id, handed.namespace, self._socket, self._guard)
+            connection.pid, connection.elsewhere = handed.pid, handed.elsewhere
+            self.connections[handed.namespace] = connection
+            taken.append((connection, handed))
+        return taken
+
+    def let_in(self, connection: Connection) -> bool:
+        """A connection was taken over; whether its session is still there."""
+        return self._step(connection.namespace, NamespaceEvent.ACCEPTED) is Effect.ANSWER
 
     def tell(self, what: Callable[[Connection], None]) -> None:
         """Tell the application of each connection that it was told to be connected."""
@@ -110,7 +169,8 @@ class Namespaces:
         if isinstance(message, str):
             if partial is not None:
                 raise Malformed("an attachment is missing")
-            packet = Incoming(message, self._max_message_bytes)
+            limits = self._limits
+            packet = Incoming(message, limits.max_message_bytes, limits.larger_messages_bytes)
             if not packet.complete:
                 self._partial = packet
                 loop = asyncio.get_running_loop()
@@ -130,18 +190,21 @@ class Namespaces:
     def _give_up(self, packet: Incoming) -> None:
         if self._partial is packet:
             self._counters.malformed.inc()
+            self._socket.why = EndReason.MALFORMED
             self._socket.shut()
 
-    async def _follow(self, packet: Incoming) -> None:
+    def _follow(self, packet: Incoming) -> bool:
+        """Do what a packet asks for at once; whether the application has to be asked."""
         event = _EVENTS.get(packet.kind, NamespaceEvent.ACK)
         connection = self.connections.get(packet.namespace)
         match self._step(packet.namespace, event, Ended.GOODBYE):
             case Effect.ASK:
-                await self._connect(packet)
+                return True
             case Effect.RECEIVE if connection is not None:
                 self._application.receive(connection, packet.event())
             case Effect.MALFORMED:
                 raise Malformed("a packet that does not fit its namespace")
+        return False
 
     def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
         """Let a connection go on to its next stage, and report its end if that is one."""
@@ -154,6 +217,7 @@ class Namespaces:
             if not self.connections:
                 self._socket.expect_use()
         if effect is Effect.REPORT_END:
+            self._counters.disconnected(connection.end_reason(ended))
             self._application.disconnected(connection, ended)
         return effect
 
@@ -189,8 +253,9 @@ class Namespaces:
             known = {"pid": connection.pid} if connection.pid is not None else {}
             answer = {"sid": connection.id, **known}
             # What was missed follows only now: before, a client would not move its offset.
-            self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
-            self._application.connected(connection)
+            with self._socket.outbox.together():
+                self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
+                self._application.connected(connection)
 
     async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
         """The CONNECT_ERROR of a client that may not come in."""

@@ -5,13 +5,21 @@ Whatever is not a packet raises ``Malformed``; the connection has no use after t
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from socketio.packet import BINARY_ACK, BINARY_EVENT, CONNECT, EVENT, Packet
 
 from harmonic_gateway.sockets.connection import Received
-from harmonic_gateway.sockets.limits import MAX_ATTACHMENTS, MAX_CONTROL_BYTES
+from harmonic_gateway.sockets.limits import (
+    MAX_ATTACHMENTS,
+    MAX_BRACKETS,
+    MAX_COLONS,
+    MAX_COMMAS,
+    MAX_CONTROL_BYTES,
+    MAX_SURROGATES,
+)
 
 #: Type, attachments, namespace and ack id, as every packet begins.
 _HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
@@ -21,6 +29,8 @@ _NAME = re.compile(r'\s*\[\s*"([^"\\]{0,100})"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Longer numbers are beyond every range and would cost time to convert.
 _MAX_EXACT_CHARACTERS = 20
+#: No event may have more bytes than the others.
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Malformed(ValueError):
@@ -54,9 +64,23 @@ class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types
 class Incoming:
     """A packet that was read; an event with attachments is complete once they are all there."""
 
-    __slots__ = ("_attachments", "_awaited", "ack_id", "data", "kind", "namespace", "size_bytes")
+    __slots__ = (
+        "_attachments",
+        "_awaited",
+        "_is_event",
+        "_is_wide",
+        "ack_id",
+        "data",
+        "kind",
+        "namespace",
+        "size_bytes",
+    )
 
-    def __init__(self, text: str, max_bytes: int) -> None:
+    def __init__(self, text: str, max_bytes: int, larger_bytes: Mapping[str, int] = NONE) -> None:
+        """Read a packet. An event has at most ``max_bytes``, or what ``larger_bytes`` says of it.
+
+        Raise :class:`Malformed` if it is none.
+        """
         head = _HEAD.match(text)
         if head is None:
             raise Malformed("no packet")
@@ -64,21 +88,16 @@ class Incoming:
         self.namespace = (head[3] or "/").rstrip(",").partition("?")[0]
         self.ack_id = int(head[4]) if head[4] else None
         self.size_bytes = len(text) if text.isascii() else len(text.encode())
+        self._is_wide = False
         self._awaited = int(head[2] or 0)
         self._attachments: list[bytes] = []
-        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != self._is_binary:
+        self._is_event = self.kind in (EVENT, BINARY_EVENT)
+        is_binary = self.kind in (BINARY_EVENT, BINARY_ACK)
+        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != is_binary:
             raise Malformed("attachments")
-        self.data = self._read(text, head.end(), max_bytes)
+        self.data = self._read(text, head.end(), max_bytes, larger_bytes)
         if self._is_event and not isinstance(self.data, Received | list):
             raise Malformed("no event")
-
-    @property
-    def _is_binary(self) -> bool:
-        return self.kind in (BINARY_EVENT, BINARY_ACK)
-
-    @property
-    def _is_event(self) -> bool:
-        return self.kind in (EVENT, BINARY_EVENT)
 
     @property
     def complete(self) -> bool:
@@ -93,7 +112,7 @@ class Incoming:
     def event(self) -> Received:
         """The event that a complete packet holds."""
         if isinstance(self.data, Received):
-            return Received(self.data.name, None, self.ack_id, self.size_bytes)
+            return Received(self.data.name, None, self.ack_id, self.size_bytes, self._is_wide)
         name, *args = self.data
         if self._awaited:
             try:
@@ -102,8 +121,13 @@ class Incoming:
                 return Received(name, None, self.ack_id, self.size_bytes)
         return Received(name, tuple(args), self.ack_id, self.size_bytes)
 
-    def _read(self, text: str, start: int, max_bytes: int) -> Any:
+    def _read(self, text: str, start: int, max_bytes: int, larger_bytes: Mapping[str, int]) -> Any:
         if self._is_event and self.size_bytes > max_bytes:
+            unread = self._unread(text, start)
+            if self.size_bytes > larger_bytes.get(unread.name, max_bytes):
+                return unread
+        if self._is_event and _is_wide(text):
+            self._is_wide = True
             return self._unread(text, start)
         if not self._is_event and self.size_bytes > MAX_CONTROL_BYTES:
             raise Malformed("too large")
@@ -122,6 +146,19 @@ class Incoming:
     def _unread(self, text: str, start: int) -> Received:
         name = _NAME.match(text, start)
         return Received(name[1] if name else "", None, None, 0)
+
+
+def _is_wide(text: str) -> bool:
+    """Whether a text holds more values, objects or broken characters than any declared event."""
+    # So short a text cannot.
+    if len(text) <= MAX_SURROGATES:
+        return False
+    return (
+        text.count(",") > MAX_COMMAS
+        or text.count("[") + text.count("{") > MAX_BRACKETS
+        or text.count(":") > MAX_COLONS
+        or text.count("\\ud") + text.count("\\uD") > MAX_SURROGATES
+    )
 
 
 def _filled(value: Any, attachments: Sequence[bytes]) -> Any:

@@ -3,60 +3,90 @@
 import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from typing import Any
+from http import HTTPStatus
+from typing import NamedTuple
 
 from aiohttp import web
 from engineio.exceptions import ContentTooLongError, EngineIOError
-from engineio.packet import MESSAGE
+from engineio.packet import MESSAGE, NOOP
 
 from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, gzip
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.outbox import PING_FRAME
 
 _SEPARATOR = "\x1e"
 
 
-async def read_packets(request: web.Request) -> Iterator[tuple[int, str | bytes]]:
+class PollAnswer(NamedTuple):
+    """The answer to a request of HTTP polling: a text, compressed or not."""
+
+    status: int
+    body: bytes = b""
+    gzips: bool = False
+
+    def to_response(self) -> web.Response:
+        """As aiohttp sends it."""
+        headers = {"Content-Type": "text/plain; charset=UTF-8"}
+        if self.gzips:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=self.body, status=self.status, headers=headers)
+
+
+#: Spelt as official servers do.
+TAKEN = PollAnswer(HTTPStatus.OK, b"ok")
+BAD_REQUEST = PollAnswer(HTTPStatus.BAD_REQUEST)
+#: To the poll of a client that has left, or that is going over.
+LAST_ANSWER = PollAnswer(HTTPStatus.OK, f"{NOOP}".encode())
+
+
+def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:
     """What a client says in a POST: types of packets with their data, read one by one.
 
-    Raise ``EngineIOError`` for a body that may not be. Taking a malformed packet raises
-    ``ValueError``.
+    Raise ``EngineIOError`` for too many. Taking a malformed packet raises ``ValueError``.
     """
-    if request.headers.get("Content-Encoding"):
-        raise EngineIOError("a compressed body")
-    packets = (await _body(request)).split(_SEPARATOR)
+    packets = body.split(_SEPARATOR)
     if len(packets) > limits.MAX_PACKETS_PER_BODY:
         raise EngineIOError("too many packets")
     return (_packet(packet) for packet in packets)
 
 
-def answer(entries: Sequence[Encoded], accepted: str) -> dict[str, Any]:
-    """The answer to a poll, in python-engineio's form; ``accepted`` encodings are made use of."""
+def text_of(entries: Sequence[Encoded]) -> bytes:
+    """Packets in a row, as a poll is answered with them."""
+    return _SEPARATOR.join(
+        packet if isinstance(packet, str) else f"b{b64encode(packet).decode()}"
+        for entry in entries
+        for packet in entry.packets
+    ).encode()
+
+
+def encoded_packets(text: str) -> Iterator[Encoded]:
+    """The packets of :func:`text_of`, to be sent once more."""
+    for packet in text.split(_SEPARATOR) if text else ():
+        if packet == PING_FRAME.packets[0]:
+            yield PING_FRAME
+        elif packet.startswith("b"):
+            yield Encoded.of([b64decode(packet[1:])])
+        else:
+            yield Encoded.of([packet])
+
+
+def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:
+    """The answer to a poll; ``accepted`` encodings are made use of."""
     gzips = "gzip" in accepted
     body = entries[0].gzipped if gzips and len(entries) == 1 else None
     if body is None:
-        text = _SEPARATOR.join(
-            packet if isinstance(packet, str) else f"b{b64encode(packet).decode()}"
-            for entry in entries
-            for packet in entry.packets
-        )
-        body = text.encode()
+        body = text_of(entries)
         gzips = gzips and len(body) > COMPRESSED_ABOVE_BYTES
         if gzips:
             body = gzip(body)
-    headers = [("Content-Type", "text/plain; charset=UTF-8")]
-    if gzips:
-        headers.append(("Content-Encoding", "gzip"))
-    return {"status": "200 OK", "headers": headers, "response": body}
+    return PollAnswer(HTTPStatus.OK, body, gzips)
 
 
-def _packet(packet: str) -> tuple[int, str | bytes]:
-    if packet.startswith("b"):
-        return MESSAGE, b64decode(packet[1:], validate=True)
-    return int(packet[:1]), packet[1:]
-
-
-async def _body(request: web.Request) -> str:
+async def read_body(request: web.Request) -> str:
+    """What a client sends; raise ``EngineIOError`` for a body that may not be."""
+    if request.headers.get("Content-Encoding"):
+        raise EngineIOError("a compressed body")
     body = bytearray()
     try:
         async with asyncio.timeout(limits.BODY_TIMEOUT_S):
@@ -72,3 +102,9 @@ async def _body(request: web.Request) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise EngineIOError("not UTF-8") from error
+
+
+def _packet(packet: str) -> tuple[int, str | bytes]:
+    if packet.startswith("b"):
+        return MESSAGE, b64decode(packet[1:], validate=True)
+    return int(packet[:1]), packet[1:]

@@ -3,32 +3,43 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
+from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
-from harmonic_gateway.sockets.counters import Counters
-from harmonic_gateway.sockets.ended import Ended
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.counters import SocketCounters
+from harmonic_gateway.sockets.ended import Ended, EndReason
+from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
-from harmonic_gateway.sockets.lifecycle import Do, Input
-from harmonic_gateway.sockets.limits import LINGER_S, MAX_TRANSPORT_BYTES, Guard, SocketLimits
+from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.lateness import LateClients
+from harmonic_gateway.sockets.limits import (
+    LINGER_S,
+    MAX_TRANSPORT_BYTES,
+    Guard,
+    ReadingPace,
+    SocketLimits,
+)
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
-from harmonic_gateway.sockets.websocket import turn_down
+from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
+from harmonic_gateway.sockets.recent import RecentSessions
+from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
+from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
-METHODS = ("GET", "POST", "OPTIONS")
+Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
@@ -66,8 +77,9 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         request: web.Request = environ["aiohttp.request"]
+        headers.forget(environ)
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(sid, request)
+        socket = self.sockets[sid] = self._new_session(sid, headers.Beginning.of(request))
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -79,11 +91,12 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
         if transport == "websocket":
             return await socket.serve(request, opening)
-        return await socket.poll(opening)
+        return (await socket.poll(opening)).to_response()
 
-    def _ok(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """The answer to a POST, spelt as official servers do."""
-        return {"status": "200 OK", "headers": [("Content-Type", "text/html")], "response": b"ok"}
+
+def socket_routes(handle: Handle) -> list[web.RouteDef]:
+    """Where Engine.IO is served."""
+    return [web.route("*", path, handle) for path in PATHS]
 
 
 class SocketServer:
@@ -95,21 +108,26 @@ class SocketServer:
         *,
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
+        new_pace: Callable[[], ReadingPace],
         log: BoundLogger,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
         self._application = application
         self._new_guard = new_guard
+        self._new_pace = new_pace
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
+        self.recent = RecentSessions()
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, lambda: len(self._engine.sockets))
+        self.late = LateClients(limits.late_per_address)
+        self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Where Engine.IO is served."""
-        return [web.route("*", path, self._handle) for path in PATHS]
+    def find(self, sid: str) -> EngineSocket | None:
+        """The session here with an id."""
+        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        return socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.
@@ -124,58 +142,67 @@ class SocketServer:
         for index, socket in enumerate(sockets):
             turn_at_s = began_at_s + stagger_s * index / len(sockets)
             await asyncio.sleep(turn_at_s - loop.time())
+            socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
-        if sid is None and (reason := self._not_now()) is not None:
+        if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
-            self._counters.turned_away.inc()
+            self.tally.turned_away.inc()
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        if request.method not in METHODS or "transport" not in request.query:
-            # python-engineio would assume one, or answer with a status of its own.
-            return web.Response(status=HTTPStatus.BAD_REQUEST)
-        socket: EngineSocket | None = self._engine.sockets.get(sid)
-        if socket is not None:
-            # Neither is a mistake that python-engineio should end the session for.
-            if request.method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST:
-                return web.Response(status=HTTPStatus.BAD_REQUEST)
-            asks_websocket = request.query["transport"] == "websocket"
-            if asks_websocket and socket.would(Input.WEBSOCKET) is Do.TURN_DOWN:
-                return await turn_down(request)
-        response: web.StreamResponse = await self._engine.handle_request(request)
-        return response
+        if not is_fit(request):
+            return BAD_REQUEST.to_response()
+        if not sid:
+            response: web.StreamResponse = await self._engine.handle_request(request)
+            return response
+        socket = self.find(sid)
+        if socket is not None and is_websocket(request):
+            return await try_websocket(socket, request)
+        if socket is None or request.query["transport"] != POLLING:
+            return BAD_REQUEST.to_response()
+        answer = await answer_request(socket, request.method, lambda: read_body(request))
+        return answer.to_response()
 
-    def _not_now(self) -> str | None:
+    def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
+        """A session that is being taken over from another gateway; ``None`` while none is taken."""
+        if self._draining or sid in self._engine.sockets:
+            return None
+        socket = self._engine.sockets[sid] = self._new_session(sid, handed.begun)
+        return socket
+
+    def not_now(self) -> str | None:
+        """Why no session is taken at the moment, if none is."""
         return (
             "This server is about to stop"
             if self._draining
             else self._application.refuse_handshake()
         )
 
-    def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
-        socket = EngineSocket(self, sid, request)
+    def _new_session(self, sid: str, begun: headers.Beginning) -> EngineSocket:
+        socket = EngineSocket(self, sid, begun, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
             guard=self._new_guard(),
-            max_message_bytes=self.limits.max_message_bytes,
-            counters=self._counters,
+            limits=self.limits,
+            counters=self.tally,
         )
         return socket
 
-    async def said(self, socket: EngineSocket, message: str | bytes) -> None:
+    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await socket.upper.said(message)
+            await socket.upper.said(message, cost_s)
         except Malformed:
             raise
         except Exception as error:
@@ -184,33 +211,33 @@ class SocketServer:
 
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A session is over, and with it all connections that it carried."""
+        self._forget(socket)
+        if ended is Ended.GOODBYE and not socket.upgraded and not socket.outbox.is_polled:
+            self.recent.left(socket.sid)
+        socket.upper.end_all(ended)
+
+    def moved(self, socket: EngineSocket) -> None:
+        """A session goes on at another gateway."""
+        self._forget(socket)
+        self.recent.moved(socket.sid)
+        socket.upper.moved()
+
+    def _forget(self, socket: EngineSocket) -> None:
         self._engine.sockets.pop(socket.sid, None)
         if self._draining and not self._engine.sockets:
             self._emptied.set()
-        socket.upper.end_all(ended)
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
-        self._counters.malformed.inc()
+        self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-        self._counters.conflated.inc(events)
-        self._counters.dropped.inc(signals)
-
-    def overflowed(self) -> None:
-        """More waits for a client than may."""
-        self._counters.overflows.inc()
-
-    def stalled(self) -> None:
-        """A client that is behind does not read."""
-        self._counters.stalled.inc()
-
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
-        self._counters.missed.inc()
+    def exhausted(self, socket: EngineSocket) -> None:
+        """So many messages of a client were refused that it is closed."""
+        socket.why = EndReason.REFUSALS
+        socket.upper.tell(self._application.exhausted)
+        socket.shut(POLICY_CODE)
 
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
@@ -219,5 +246,5 @@ class SocketServer:
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
         if socket.heartbeat.round_trip_ms is not None:
-            self._counters.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
+            self.tally.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
         socket.upper.tell(self._application.ponged)

@@ -5,16 +5,24 @@ compressed once is good for every client, and no connection keeps a window betwe
 """
 
 import asyncio
+import time
 import zlib
+from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
-from aiohttp._websocket import reader_py
+from aiohttp._websocket import reader, reader_py
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
 
 from harmonic_gateway.sockets import kernel
-from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
+from harmonic_gateway.sockets.limits import (
+    BEHIND_BYTES,
+    MAX_TRANSPORT_BYTES,
+    MAX_UNPAID_S,
+    UNMEASURED_BYTE_COST_S,
+    UNMEASURED_BYTES,
+)
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
@@ -36,17 +44,52 @@ class _ForgetfulReader(reader_py.WebSocketReader):
         self._decompressobj = None
 
 
+class _Meter:
+    """Measures what it costs to read a WebSocket, and ends one of which no message comes."""
+
+    __slots__ = ("_parser", "_transport", "cost_s")
+
+    def __init__(self, parser: Any, transport: asyncio.Transport | None) -> None:
+        self._parser = parser
+        self._transport = transport
+        self.cost_s = 0.0
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Read what came, as aiohttp's own reader does."""
+        if len(data) <= UNMEASURED_BYTES:
+            self.cost_s += len(data) * UNMEASURED_BYTE_COST_S
+            result: tuple[bool, bytes] = self._parser.feed_data(data)
+        else:
+            began_s = time.thread_time()
+            result = self._parser.feed_data(data)
+            self.cost_s += time.thread_time() - began_s
+        if self.cost_s > MAX_UNPAID_S and self._transport is not None:
+            # Frames without end, of which none completes a message.
+            self._transport.abort()
+        return result
+
+    def feed_eof(self) -> None:
+        """Nothing more comes."""
+        self._parser.feed_eof()
+
+
 class WebSocket(web.WebSocketResponse):
     """A WebSocket; ``deflates`` if the client can be sent compressed messages."""
 
     def __init__(self, request: web.Request) -> None:
+        # Where a client asks for subprotocols, it expects one of them.
+        asked = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").partition(",")[0].strip()
         # Compression as aiohttp has it keeps a window for each connection.
         super().__init__(
             compress=False,
             max_msg_size=MAX_TRANSPORT_BYTES,
             # Else the answer to a close is awaited before the close is told, and may be cut short.
             autoclose=False,
+            # Pings of a client are answered by whoever counts what they cost.
+            autoping=False,
+            protocols=(asked,) if asked else (),
         )
+        self._meter: _Meter | None = None
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
         window_bits, _ = ws_ext_parse(offered, isserver=True)
         # What is compressed for all refers back as far as can be.
@@ -66,19 +109,28 @@ class WebSocket(web.WebSocketResponse):
     def _post_start(
         self, request: BaseRequest, protocol: str | None, writer: WebSocketWriter
     ) -> None:
-        if not self.deflates:
-            super()._post_start(request, protocol, writer)
-            return
         self._ws_protocol = protocol
         self._writer = writer
-        self._reader = reader_py.WebSocketDataQueue(
+        # Without compression, aiohttp's compiled reader does.
+        module = reader_py if self.deflates else reader
+        self._reader = module.WebSocketDataQueue(
             request.protocol, _QUEUED_BYTES, loop=asyncio.get_running_loop()
         )
-        self._parser = _ForgetfulReader(
-            self._reader, self._max_msg_size, compress=True, decode_text=True
+        kind = _ForgetfulReader if self.deflates else reader.WebSocketReader
+        self._parser = kind(
+            self._reader, self._max_msg_size, compress=self.deflates, decode_text=True
         )
-        request.protocol.set_parser(self._parser)
+        self._meter = _Meter(self._parser, request.transport)
+        request.protocol.set_parser(cast("reader.WebSocketReader", self._meter))
         request.protocol.keep_alive(False)
+
+    def take_cost_s(self) -> float:
+        """CPU seconds that it took to read what came since this was asked the last time."""
+        meter = self._meter
+        if meter is None:
+            return 0.0
+        cost_s, meter.cost_s = meter.cost_s, 0.0
+        return cost_s
 
 
 def close_code(message: WSMessage) -> int | None:

@@ -12,7 +12,7 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from harmonic_protocol.schema import ClientModel, WireModel
-from harmonic_protocol.values import Mode, OperationId, UniverseId
+from harmonic_protocol.values import Mode, OperationId, Traceparent, UniverseId
 
 D = TypeVar("D")
 
@@ -124,6 +124,17 @@ class Failure(StrEnum):
     ROOM_ERROR = "room_error"
 
 
+class Switch(StrEnum):
+    """What operators may switch off for a time, on all gateways."""
+
+    AUDIO = "audio"
+    """relaying what editors hear"""
+    MUSIC = "music"
+    """generating pieces"""
+    JOINS = "joins"
+    """entering rooms; clients that come back to their rooms may"""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
     """How a command is named, limited and refused; its base class says who carries it out."""
@@ -135,6 +146,8 @@ class CommandSpec:
     max_bytes: int = MAX_MESSAGE_BYTES
     repeatable: bool = False
     """whether carrying it out twice is as good as once; with an ``opId``, it always is"""
+    switch: Switch | None = None
+    """what an operator switches off to have it refused"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +205,7 @@ class Command(Request):
     handler: ClassVar[Handler]
 
     op_id: OperationId | None = None
+    traceparent: Traceparent | None = None
 
     @classmethod
     def operation(cls) -> str:
@@ -202,6 +216,10 @@ class Command(Request):
     def repeatable(self) -> bool:
         """As declared; or since its ``opId`` is remembered."""
         return self.spec.repeatable or self.op_id is not None
+
+
+#: The fields of every command that say nothing of what is asked for.
+ABOUT_COMMAND = frozenset(Command.model_fields)
 
 
 class GatewayCommand(Command):
@@ -248,7 +266,11 @@ class LiveSignal(RoomCommand):
 
     def relayed(self, *, user_id: str, timestamp: str) -> Event:
         """What the room is told."""
-        said = {name: getattr(self, name) for name in type(self).model_fields if name != "op_id"}
+        said = {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in ABOUT_COMMAND
+        }
         return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 

@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Callable
 from typing import TypeAlias
 
-from harmonic_runtime.bus.wire import STATUS, Message
+from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -14,7 +15,12 @@ NO_RESPONDERS_STATUS = "503"
 
 
 class BusUnavailable(Exception):
-    """The bus, or whoever was asked over it, cannot be reached at the moment."""
+    """The bus, or whoever was asked over it, cannot be reached at the moment.
+
+    ``replica`` is whoever was asked, where a replica was, and may have received it.
+    """
+
+    replica: str | None = None
 
 
 class NoResponders(BusUnavailable):
@@ -63,11 +69,11 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._tokens = itertools.count()
         self._calls: dict[str, _Call] = {}
-        requests = metrics.counter("bus_requests", "requests made, by outcome", ["outcome"])
-        self._outcome_answered = requests.labels("answered")
-        self._outcome_no_responders = requests.labels("no_responders")
-        self._outcome_timeout = requests.labels("timeout")
-        self._outcome_disconnected = requests.labels("disconnected")
+        requests = metrics.counters(table.BUS_REQUESTS)
+        self._outcome_answered = requests.of("answered")
+        self._outcome_no_responders = requests.of("no_responders")
+        self._outcome_timeout = requests.of("timeout")
+        self._outcome_disconnected = requests.of("disconnected")
 
     def new_token(self) -> str:
         """A token that no request had before."""
@@ -92,7 +98,10 @@ class Calls:
         call = self._calls.get(token)
         if call is None:
             return
-        nobody = not message.payload and message.headers.get(STATUS) == NO_RESPONDERS_STATUS
+        # A stored message may have any status line: it is no word of the broker's.
+        is_stored = STORED_SEQUENCE in message.headers
+        is_unheard = message.headers.get(STATUS) == NO_RESPONDERS_STATUS and not message.payload
+        nobody = is_unheard and not is_stored
         if nobody or not call.many:
             self.forget(token)
         if nobody:

@@ -6,6 +6,7 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
@@ -23,9 +24,12 @@ from harmonic_runtime.bus.calls import (
 from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
 from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
-from harmonic_runtime.bus.wire import Handler, Message, decode_headers, publication
+from harmonic_runtime.bus.wire import STORED_SUBJECT, Handler, Message, decode_headers, publication
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.settings import ServiceSettings
 
@@ -49,8 +53,10 @@ class Subscription(Interest):
 
     __slots__ = ("_bus",)
 
-    def __init__(self, bus: "Bus", sid: int, subject: str, queue: str, handler: Handler) -> None:
-        super().__init__(sid, subject, queue, handler)
+    def __init__(
+        self, bus: "Bus", subject: str, queue: str, handler: Handler, *, republished: bool
+    ) -> None:
+        super().__init__(next(bus.sids), subject, queue, handler, republished=republished)
         self._bus = bus
 
     async def close(self) -> None:
@@ -88,23 +94,24 @@ class Bus:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._on_reconnect: list[Callable[[], None]] = []
-        self._sids = itertools.count(1)
+        self.sids = itertools.count(1)
         self._calls = Calls(f"{settings.inbox_prefix}.{new_id()}.", log=log, metrics=metrics)
         self._round_trips: set[asyncio.Future[bool]] = set()
         inbox = f"{self._calls.inbox}*"
-        self._inbox_interest = Interest(next(self._sids), inbox, "", self._calls.answered)
+        self._inbox_interest = Interest(next(self.sids), inbox, "", self._calls.answered)
+        self._misdirected = metrics.counter(table.BUS_ANSWERS_MISDIRECTED)
+        self._misdirected_log = SampledLog(log, SystemClock())
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
         )
-        events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
+        events = LinkEvents(
+            read=self._dispatcher.handle, lost=self._lost, found=self._found, closed=on_closed
+        )
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
-        metrics.gauge("bus_connected", "1 while the bus is there").set_function(
-            lambda: float(self.connected)
-        )
-        metrics.gauge("bus_subscriptions", "subscriptions").set_function(
-            lambda: len(self.connection.interests)
-        )
+        metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
+        metrics.gauge_from(table.BUS_SUBSCRIPTIONS, lambda: len(self.connection.interests))
+        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self.connection.outbound_bytes)
 
     @property
     def connected(self) -> bool:
@@ -183,8 +190,9 @@ class Bus:
         token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
         try:
             return await future
-        finally:
+        except asyncio.CancelledError:
             self.forget(token)
+            raise
 
     def ask(
         self,
@@ -214,16 +222,20 @@ class Bus:
         """Want no more answers to a request."""
         self._calls.forget(token)
 
-    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
+    async def subscribe(
+        self, subject: str, handler: Handler, *, queue: str = "", republished: bool = False
+    ) -> Subscription:
         """Have ``handler`` called for each message, in order of arrival over all subscriptions.
 
+        The broker's answers to others are dropped, unless what it republishes of a stream is
+        subscribed to: then ``handler`` has to tell them apart.
         It must not block. What it raises is logged and counted, and costs that message only.
         The broker knows of the interest after the next :meth:`flush`; while there is no
         connection, once it is back.
         """
         if not subject or any(character.isspace() for character in subject + queue):
             raise ValueError("subject and queue must be without white space")
-        subscription = Subscription(self, next(self._sids), subject, queue, handler)
+        subscription = Subscription(self, subject, queue, handler, republished=republished)
         self.connection.add_interest(subscription)
         return subscription
 
@@ -254,10 +266,14 @@ class Bus:
     def _arrived(
         self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
     ) -> None:
-        message = Message(subject, payload, decode_headers(headers), reply)
+        message = Message(subject, payload, decode_headers(headers), reply, time.monotonic())
         if interest is self._inbox_interest:
             # Answers do not queue behind messages: whoever waits for one has a deadline.
             self._calls.answered(message)
+        elif STORED_SUBJECT in message.headers and not interest.republished:
+            # The broker answers wherever a request names: nobody said this here.
+            self._misdirected.inc()
+            self._misdirected_log.error("bus_answer_misdirected", kind=interest.subject)
         else:
             self._dispatcher.put(interest, message)
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -36,20 +37,18 @@ class Dispatcher:
         self._on_gap: list[Callable[[], None]] = []
         self._log = log
         self._messages = 0
-        metrics.counter_from("bus_messages", "messages received", lambda: self._messages)
-        self._dropped = metrics.counter("bus_dropped_messages", "messages dropped on overflow")
-        self._gaps = metrics.counter("bus_gaps", "times that messages were dropped on overflow")
-        self._errors = metrics.counter("bus_handler_errors", "messages whose handler failed")
-        metrics.gauge("bus_pending_bytes", "messages waiting to be handled").set_function(
-            lambda: self._pending_bytes
-        )
+        metrics.counter_from(table.BUS_MESSAGES, lambda: self._messages)
+        self._dropped = metrics.counter(table.BUS_DROPPED)
+        self._gaps = metrics.counter(table.BUS_GAPS)
+        self._errors = metrics.counter(table.BUS_HANDLER_ERRORS)
+        metrics.gauge_from(table.BUS_PENDING_BYTES, lambda: self._pending_bytes)
 
     def on_gap(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` where messages are missing."""
         self._on_gap.append(callback)
 
     def put(self, interest: Interest, message: Message) -> None:
-        """Take a message, to be handled soon."""
+        """Take a message, to be handled once :meth:`handle` is called."""
         self._messages += 1
         pending = self._pending_bytes + len(message.payload) + MESSAGE_OVERHEAD_BYTES
         if pending > self._bound_bytes:
@@ -57,7 +56,12 @@ class Dispatcher:
             return
         self._pending_bytes = pending
         self._gap_is_last = False
-        self._append((interest, message))
+        self._queue.append((interest, message))
+
+    def handle(self) -> None:
+        """Handle what came, for a slice of time; the rest soon."""
+        if self._queue and not self._running:
+            self._run()
 
     def call_in_order(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once everything that came before was handled."""

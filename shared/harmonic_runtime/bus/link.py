@@ -16,6 +16,7 @@ from harmonic_runtime.bus.connection import (
     BrokerConnection,
     tls_context,
 )
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
@@ -28,8 +29,9 @@ CLOSE_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LinkEvents:
-    """What a link tells its owner: that it was lost, found again, or closed for good."""
+    """What a link tells its owner: all of one read was handed over; it was lost, found, closed."""
 
+    read: Callable[[], None]
     lost: Callable[[], None]
     found: Callable[[], None]
     closed: Callable[[], None]
@@ -61,9 +63,9 @@ class Link:
         self._last_refusal = ""
         self._tls = tls_context(settings)
         self.ready = False
-        self.connection = BrokerConnection(arrived, self._abandoned)
-        self._reconnects = metrics.counter("bus_reconnects", "times the bus was found again")
-        self._errors = metrics.counter("bus_errors", "errors told by the broker or the network")
+        self.connection = BrokerConnection(arrived, events.read, self._abandoned)
+        self._reconnects = metrics.counter(table.BUS_RECONNECTS)
+        self._errors = metrics.counter(table.BUS_ERRORS)
 
     async def connect(self, name: str) -> None:
         """Connect, and go on trying until it succeeds; the caller bounds the time."""

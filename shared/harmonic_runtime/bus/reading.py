@@ -11,7 +11,14 @@ from typing import Any
 
 from harmonic_runtime.bus.client import Answer, Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.jetstream import API_PREFIX, ApiRefused, call
-from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, decode_headers
+from harmonic_runtime.bus.wire import (
+    DESCRIPTION,
+    REPEATED,
+    STATUS,
+    STORED_SEQUENCE,
+    STORED_SUBJECT,
+    decode_headers,
+)
 from harmonic_runtime.process.clock import milliseconds
 
 #: How long one reading may take, however many batches it needs.
@@ -23,8 +30,6 @@ NEWEST_PER_CALL = 500
 
 #: Says of an append which message of its subject it follows; stored with it.
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
-_SEQUENCE = "Nats-Sequence"
-_SUBJECT = "Nats-Subject"
 _PREVIOUS = "Nats-Last-Sequence"
 _PENDING = "Nats-Num-Pending"
 _END_OF_BATCH = "204"
@@ -48,7 +53,8 @@ class Stored:
 
     ``previous`` is the sequence of its subject's message before, where it was appended after it;
     ``stored_ms`` is the time of its storing by the leader's clock, in Unix time, if the leader
-    was asked.
+    was asked. ``is_answer`` says that nobody published it there: the broker answered a request
+    that named the stream's subject as where to go, with a message that is stored elsewhere.
     """
 
     sequence: int
@@ -56,6 +62,12 @@ class Stored:
     payload: bytes
     previous: int | None = None
     stored_ms: int = 0
+    is_answer: bool = False
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it was published by who may, after the message that it had to follow."""
+        return self.previous is not None and not self.is_answer
 
 
 async def read(
@@ -89,14 +101,13 @@ async def _read(bus: Bus, stream: str, subject: str, sequence: int, limit: int) 
     return found
 
 
-async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-    """The sequence of each subject's newest message, as one replica of the stream knows it."""
-    found: dict[str, int] = {}
+async def newest(bus: Bus, stream: str, subjects: Sequence[str]) -> list[Stored]:
+    """The newest message of each subject that has one, as one replica of the stream knows it."""
+    found: list[Stored] = []
     async with _in_time():
         for start in range(0, len(subjects), NEWEST_PER_CALL):
             part = list(subjects[start : start + NEWEST_PER_CALL])
-            messages = await _latest(bus, stream, part, len(part))
-            found.update((message.subject, message.sequence) for message in messages)
+            found.extend(await _latest(bus, stream, part, len(part)))
     return found
 
 
@@ -153,7 +164,8 @@ class _Batch:
             self.has_more.set_exception(answer)
             return
         headers = answer.headers
-        status = headers.get(STATUS)
+        # A stored message may have any status line: it is no word of the broker's.
+        status = headers.get(STATUS) if STORED_SEQUENCE not in headers else None
         if status == _NO_MESSAGE:
             self.has_more.set_result(False)
         elif status == _TOO_MANY:
@@ -165,8 +177,11 @@ class _Batch:
         elif status == _END_OF_BATCH:
             self.has_more.set_result(int(headers[_PENDING]) > 0)
         else:
-            sequence, subject = int(headers[_SEQUENCE]), headers[_SUBJECT]
-            self.found.append(Stored(sequence, subject, answer.payload, _previous(headers)))
+            sequence, subject = int(headers[STORED_SEQUENCE]), headers[STORED_SUBJECT]
+            is_answer = REPEATED in headers
+            previous = _previous(headers)
+            stored = Stored(sequence, subject, answer.payload, previous, is_answer=is_answer)
+            self.found.append(stored)
 
     def _fail(self, reason: str) -> None:
         self.has_more.set_exception(BusUnavailable(f"reading failed: {reason}"))
@@ -185,10 +200,29 @@ async def from_leader(bus: Bus, stream: str, request: Mapping[str, object]) -> S
     headers = decode_headers(base64.b64decode(message.get("hdrs", "")) or None)
     stored_ms = milliseconds(datetime.fromisoformat(str(message["time"])))
     return Stored(
-        int(message["seq"]), str(message["subject"]), payload, _previous(headers), stored_ms
+        int(message["seq"]),
+        str(message["subject"]),
+        payload,
+        _previous(headers),
+        stored_ms,
+        # The leader adds nothing: what says where it is stored was stored elsewhere before.
+        is_answer=STORED_SUBJECT in headers or REPEATED in headers,
+    )
+
+
+def is_republished(headers: Mapping[str, str], subject: str) -> bool:
+    """Whether a message was republished that somebody who may has appended under ``subject``.
+
+    Else the broker answered a request that named the subject as where to go, or had the answer
+    stored, and republished: its own headers come twice then.
+    """
+    return (
+        headers.get(STORED_SUBJECT) == subject
+        and EXPECTED_SEQUENCE in headers
+        and REPEATED not in headers
     )
 
 
 def _previous(headers: Mapping[str, str]) -> int | None:
-    expected = headers.get(EXPECTED_SEQUENCE)
-    return None if expected is None else int(expected)
+    expected = headers.get(EXPECTED_SEQUENCE, "")
+    return int(expected) if expected.isdecimal() else None

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from harmonic_runtime.bus.client import Bus, BusTimeout, NoResponders
+from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, NoResponders
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import Message
 
@@ -80,8 +80,10 @@ class OwnerClient:
                     )
                 except NoResponders:
                     continue
-                except BusTimeout:
-                    if not (repeatable and others) or loop.time() + RETRY_PAUSE_S > ends_at:
+                except (BusTimeout, AnswerLost) as error:
+                    error.replica = replica
+                    asks_next = isinstance(error, BusTimeout) and repeatable and others
+                    if not asks_next or loop.time() + RETRY_PAUSE_S > ends_at:
                         raise
             left_s = ends_at - loop.time()
             if left_s < RETRY_PAUSE_S:

@@ -18,6 +18,7 @@ from harmonic_runtime.bus.reading import (
     Stored,
     TooManySubjects,
 )
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
@@ -61,7 +62,7 @@ _STORE_FAILED = 10077
 _STORE_CLOSED = "closed"
 #: Too much waits before the stream: dropped.
 _TOO_MANY_REQUESTS = 10167
-_STREAM_NOT_FOUND = 10059
+STREAM_NOT_FOUND = 10059
 #: No peers, no leader, no resources, no such stream yet, its name just taken, offline: may be
 #: otherwise soon.
 _TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10058, 10059, 10118, 10194})
@@ -103,7 +104,7 @@ class Streams:
             try:
                 found = await self._set_up(f"STREAM.INFO.{name}", {})
             except ApiRefused as refused:
-                if refused.code != _STREAM_NOT_FOUND:
+                if refused.code != STREAM_NOT_FOUND:
                     raise
                 # One that another replica has created meanwhile is taken at the next attempt.
                 await self._set_up(f"STREAM.CREATE.{name}", versioned)
@@ -143,8 +144,9 @@ class Streams:
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> int:
-        """Store a message; its sequence.
+        """Store a message, with ``headers`` of its own; its sequence.
 
         Raise :class:`WrongSequence` and :class:`StreamFull` where it was not stored for good
         reason, :class:`AppendUnknown` where nobody can tell, and :class:`BusUnavailable` else:
@@ -152,9 +154,8 @@ class Streams:
         since the broker only says so of a message that it handed to nobody: a stream without
         a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
         """
-        headers = None
         if expected_last_subject_sequence is not None:
-            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
@@ -197,8 +198,8 @@ class Streams:
             self._bus, stream, subject, from_sequence=from_sequence, limit=limit
         )
 
-    async def newest(self, stream: str, subjects: Sequence[str]) -> dict[str, int]:
-        """The sequence of the newest message of each subject that has one.
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """The newest message of each subject that has one.
 
         Any replica may answer, and may be a little behind.
         """

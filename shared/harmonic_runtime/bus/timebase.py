@@ -7,13 +7,14 @@ round trips counts. Until there is an answer, the host's own clock is the base.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import Clock
@@ -43,6 +44,8 @@ class SharedClock:
 
     def __init__(self, own: Clock) -> None:
         self._own = own
+        #: Seconds since some moment, never running backwards.
+        self.monotonic: Callable[[], float] = own.monotonic
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._best: Sample | None = None
 
@@ -65,11 +68,7 @@ class SharedClock:
         """The time of day, in UTC, by the broker's clock."""
         if self._best is None:
             return self._own.now()
-        return datetime.fromtimestamp(self._own.monotonic() + self._best.offset_s, tz=UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never running backwards."""
-        return self._own.monotonic()
+        return datetime.fromtimestamp(self.monotonic() + self._best.offset_s, tz=UTC)
 
     def take(self, sample: Sample) -> None:
         """Take a measurement."""
@@ -97,16 +96,18 @@ async def shared_clock(
 ) -> AsyncIterator[SharedClock]:
     """The time base by the leader of ``stream``, measured again and again while the block runs."""
     clock = SharedClock(own)
-    metrics.gauge("clock_skew_seconds", "the host's clock minus the shared time").set_function(
-        lambda: clock.skew_s
-    )
-    failures = metrics.counter("clock_failures", "measurements of the shared time that failed")
+    metrics.gauge_from(table.CLOCK_SKEW, lambda: clock.skew_s)
+    failures = metrics.counter(table.CLOCK_FAILURES)
+    round_trips = metrics.histogram(table.BUS_ROUND_TRIP)
 
     async def take_one() -> None:
         try:
-            clock.take(await measure(bus, own, stream))
+            sample = await measure(bus, own, stream)
         except BusUnavailable:
             failures.inc()
+        else:
+            round_trips.observe(sample.round_trip_s)
+            clock.take(sample)
 
     async def keep_measuring() -> None:
         told_s = 0.0

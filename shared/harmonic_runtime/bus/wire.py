@@ -9,6 +9,11 @@ from typing import TypeAlias
 #: The status line of a reply made by a server, as a header.
 STATUS = "Status"
 DESCRIPTION = "Description"
+#: Holds the names of headers that came more than once, if any did.
+REPEATED = "Repeated"
+#: Where a message is stored: the broker says so of what it answers with, and republishes.
+STORED_SUBJECT = "Nats-Subject"
+STORED_SEQUENCE = "Nats-Sequence"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _VERSION = "NATS/1.0"
@@ -17,12 +22,16 @@ _SUBJECT = re.compile(r"[^\s\x00-\x20]+")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came in. ``reply`` is empty where no answer is expected."""
+    """What came in, at ``arrived_s`` of the monotonic clock if that is known.
+
+    ``reply`` is empty where no answer is expected.
+    """
 
     subject: str
     payload: bytes
     headers: Mapping[str, str]
     reply: str
+    arrived_s: float = 0.0
 
 
 #: Called for each message of a subscription, in order of arrival. It must not block.
@@ -44,7 +53,9 @@ def encode_headers(headers: Mapping[str, str]) -> bytes:
 def decode_headers(block: bytes | None) -> Mapping[str, str]:
     """The headers of a message; the server's own status line becomes ``Status``.
 
-    A name that comes more than once keeps its last value; what is no UTF-8 becomes U+FFFD.
+    A name that comes more than once keeps its last value, and is told in ``Repeated``: the broker
+    adds its own headers to those that a message was stored with, and looks at none of these. What
+    is no UTF-8 becomes U+FFFD.
     """
     if block is None:
         return NO_HEADERS
@@ -55,10 +66,15 @@ def decode_headers(block: bytes | None) -> Mapping[str, str]:
         headers[STATUS] = status
         if description:
             headers[DESCRIPTION] = description
+    repeated: list[str] = []
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
+            if name in headers:
+                repeated.append(name)
             headers[name] = value.strip()
+    if repeated:
+        headers[REPEATED] = " ".join(repeated)
     return headers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.jetstream import API_PREFIX
-from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, Message
+from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, STORED_SUBJECT, Message
 
 #: How long the broker may take to confirm that a job is done.
 ACK_TIMEOUT_S = 2.0
@@ -20,9 +20,12 @@ _NOTHING = frozenset({"404", "408"})
 class Job:
     """One job. Whoever does not say within the consumer's ``ack_wait`` that it goes on loses it."""
 
-    __slots__ = ("_bus", "_reply", "payload")
+    __slots__ = ("_bus", "_reply", "is_answer", "payload")
 
     def __init__(self, bus: Bus, message: Message) -> None:
+        #: Whether nobody published it: the broker answered a request with a message that is stored
+        #: elsewhere, and was told to send it here.
+        self.is_answer = STORED_SUBJECT in message.headers
         self._bus = bus
         self._reply = message.reply
         self.payload = message.payload
@@ -57,7 +60,8 @@ async def fetch(bus: Bus, stream: str, consumer: str, *, batch: int, expires_s: 
     def take(message: Message) -> None:
         if settled.done():
             return
-        status = message.headers.get(STATUS)
+        # A stored message may have any status line; what is to be acknowledged is a job.
+        status = None if message.reply else message.headers.get(STATUS, "")
         if status is None:
             jobs.append(Job(bus, message))
         if len(jobs) == batch or status in _NOTHING:

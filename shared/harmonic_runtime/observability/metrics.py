@@ -1,15 +1,14 @@
 """Metrics of one process, in a registry of its own, in Prometheus' text format."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
 )
@@ -17,19 +16,47 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from harmonic_runtime.observability import table
+from harmonic_runtime.observability.series import (
+    Counter,
+    CounterSeries,
+    Histogram,
+    Histograms,
+    Summaries,
+    Summary,
+)
+from harmonic_runtime.observability.specs import (
+    PREFIX,
+    CounterSpec,
+    GaugeSpec,
+    HistogramSpec,
+    SummarySpec,
+)
 from harmonic_runtime.process.ticker import every
 
-PREFIX = "harmonic_"
-#: From a local request to the longest command, in seconds.
-LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: How often the event loop's lag is measured.
 LAG_INTERVAL_S = 0.1
 #: The lag shown is the worst of this and the preceding window, so that no scrape misses it.
 LAG_WINDOW_S = 15.0
 
+M = TypeVar("M", Counter, Gauge, Histogram, Summary)
+
+
+class Family(Generic[M]):
+    """The series of a metric with labels: all that are declared, and no other."""
+
+    __slots__ = ("_series",)
+
+    def __init__(self, series: Mapping[tuple[str, ...], M]) -> None:
+        self._series: Mapping[tuple[str, ...], M] = series
+
+    def of(self, *values: str) -> M:
+        """The series with these values; raise ``KeyError`` where it is not declared."""
+        return self._series[values]
+
 
 class Metrics:
-    """The metrics of a process; every name begins with ``harmonic_``."""
+    """The metrics of a process. Each is declared in a table, and made once."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -37,29 +64,55 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def counter(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
-        """A number that only rises; Prometheus knows it as ``harmonic_<name>_total``."""
-        return Counter(PREFIX + name, description, labels, registry=self.registry)
+    def counter(self, spec: CounterSpec) -> Counter:
+        """A counter without labels."""
+        return self.counters(spec).of()
 
-    def counter_from(self, name: str, description: str, read: Callable[[], float]) -> None:
+    def counters(self, spec: CounterSpec) -> Family[Counter]:
+        """A counter with labels."""
+        series = {values: Counter() for values in spec.labels.series}
+        self.registry.register(CounterSeries(spec, series))
+        return Family(series)
+
+    def counter_from(self, spec: CounterSpec, read: Callable[[], float]) -> None:
         """A counter that is kept elsewhere as a plain number: it costs nothing until read."""
-        self.registry.register(_Sampled(PREFIX + name, description, read))
+        self.registry.register(_Sampled(PREFIX + spec.name, spec.help, read))
 
-    def gauge(self, name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
-        """A number that rises and falls."""
-        return Gauge(PREFIX + name, description, labels, registry=self.registry)
+    def gauge(self, spec: GaugeSpec) -> Gauge:
+        """A gauge without labels that is set."""
+        return Gauge(PREFIX + spec.name, spec.help, registry=self.registry)
 
-    def histogram(
-        self,
-        name: str,
-        description: str,
-        labels: Sequence[str] = (),
-        buckets: Sequence[float] = LATENCY_BUCKETS_S,
-    ) -> Histogram:
-        """A distribution: seconds, unless ``buckets`` say otherwise."""
-        return Histogram(
-            PREFIX + name, description, labels, buckets=buckets, registry=self.registry
-        )
+    def gauge_from(self, spec: GaugeSpec, read: Callable[[], float]) -> None:
+        """A gauge without labels that is read whenever somebody asks."""
+        self.gauge(spec).set_function(read)
+
+    def gauges(self, spec: GaugeSpec) -> Family[Gauge]:
+        """A gauge with labels."""
+        name, labels = PREFIX + spec.name, spec.labels.names
+        gauge = Gauge(name, spec.help, labels, registry=self.registry)
+        return Family({values: gauge.labels(*values) for values in spec.labels.series})
+
+    def histogram(self, spec: HistogramSpec) -> Histogram:
+        """A histogram without labels."""
+        return self.histograms(spec).of()
+
+    def histograms(self, spec: HistogramSpec) -> Family[Histogram]:
+        """A histogram with labels."""
+        series = {values: Histogram(spec.buckets) for values in spec.labels.series}
+        self.registry.register(Histograms(spec, series))
+        return Family(series)
+
+    def summaries(self, spec: SummarySpec) -> Family[Summary]:
+        """A summary with labels."""
+        series = {values: Summary() for values in spec.labels.series}
+        self.registry.register(Summaries(spec, series))
+        return Family(series)
+
+    def info(self, spec: GaugeSpec, **values: str) -> None:
+        """A gauge that is always 1, and tells by its labels what does not change."""
+        names = spec.labels.names
+        gauge = Gauge(PREFIX + spec.name, spec.help, names, registry=self.registry)
+        gauge.labels(**values).set(1)
 
     def render(self) -> tuple[bytes, str]:
         """All metrics as text, and its content type."""
@@ -95,11 +148,7 @@ def loop_lag(metrics: Metrics) -> Iterator[None]:
         worst_s = max(worst_s, now - expected_at)
         expected_at = now + LAG_INTERVAL_S
 
-    gauge = metrics.gauge(
-        "event_loop_lag_seconds", "worst delay of a callback in the last 15 to 30 seconds"
-    )
-    gauge.set_function(lambda: max(worst_s, before_s))
-    tasks = metrics.gauge("tasks", "tasks of the event loop that are not done")
-    tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
+    metrics.gauge_from(table.EVENT_LOOP_LAG, lambda: max(worst_s, before_s))
+    metrics.gauge_from(table.TASKS, lambda: len(asyncio.all_tasks(loop)))
     with every(LAG_INTERVAL_S, measure):
         yield

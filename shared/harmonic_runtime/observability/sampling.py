@@ -19,6 +19,11 @@ class SampledLog:
         self._written_at_s: dict[tuple[str, str], float] = {}
         self._left_out: dict[tuple[str, str], int] = {}
 
+    def info(self, event: str, *, kind: str = "", **fields: object) -> None:
+        """Write a line of information, as :meth:`warning`."""
+        if (repeated := self._due((event, kind))) is not None:
+            self._log.info(event, **fields, **repeated)
+
     def warning(self, event: str, *, kind: str = "", **fields: object) -> None:
         """Write a warning, unless one of its event and kind was written lately."""
         if (repeated := self._due((event, kind))) is not None:

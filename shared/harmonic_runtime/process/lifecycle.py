@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from importlib import metadata
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import uvloop
 
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger, configure_logs, get_log
 from harmonic_runtime.observability.metrics import Metrics, loop_lag
 from harmonic_runtime.observability.ops import Readiness
@@ -49,9 +51,20 @@ class Process(Generic[S]):
         self.failure: str | None = None
         self.cannot_start = False
         self._stop_asked = asyncio.Event()
-        self.metrics.gauge(
-            "waiting_to_start", "1 while the start waits for something"
-        ).set_function(lambda: self.readiness.waiting_for is not None)
+        self.metrics.gauge_from(
+            table.WAITING_TO_START, lambda: self.readiness.waiting_for is not None
+        )
+        self.metrics.gauge_from(table.READY, lambda: self.readiness.state == "ready")
+
+    def tell_build(self, contract: object) -> None:
+        """Show operators what runs, and the version of the ``contract`` that it serves."""
+        self.metrics.info(
+            table.BUILD_INFO,
+            service=self.service,
+            version=metadata.version(f"harmonic-{self.service}"),
+            commit=self.settings.commit,
+            contract=str(contract),
+        )
 
     @property
     def stopping(self) -> bool:

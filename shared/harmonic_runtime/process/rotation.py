@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -47,7 +48,7 @@ async def keep_rotating(
     files: Sequence[RotatedFiles], *, metrics: Metrics, log: BoundLogger
 ) -> None:
     """Take files into use when they were replaced, for ever."""
-    outcomes = metrics.counter("file_rotations", "files that were replaced", ["outcome"])
+    outcomes = metrics.counters(table.FILE_ROTATIONS)
     used = [each.state() for each in files]
     failed: list[_State | None] = [None] * len(files)
     while True:
@@ -61,10 +62,10 @@ async def keep_rotating(
             except (OSError, ValueError) as error:
                 if state != failed[index]:
                     failed[index] = state
-                    outcomes.labels("failed").inc()
+                    outcomes.of("failed").inc()
                     reason = type(error).__name__
                     log.warning("file_not_rotated", files=each.name, reason=reason)
                 continue
             used[index] = state
-            outcomes.labels("rotated").inc()
+            outcomes.of("rotated").inc()
             log.info("file_rotated", files=each.name)

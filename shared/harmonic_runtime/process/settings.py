@@ -72,6 +72,13 @@ class ServiceSettings(BaseSettings):
         description="what this replica is called in logs, metrics and at the broker, as a pod's"
         " name; unique among the replicas of a service",
     )
+    commit: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{1,64}$",
+            description="the commit that the running code is of, for metrics; images set it",
+        ),
+    ] = "unknown"
     nats_url: Annotated[
         str,
         AfterValidator(_servers),
@@ -126,6 +133,18 @@ class ServiceSettings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="the least level logged")
     ] = "info"
+    traces_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://\S+$",
+            description="where spans of traces are sent to, as OTLP over HTTP, for example"
+            " `http://collector:4318/v1/traces`; not set: none are recorded",
+        ),
+    ] = None
+    traces_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the traces that begin here which are recorded"),
+    ] = 0.01
     ops_host: Annotated[
         str, Field(description="address of `/healthz`, `/readyz` and `/metrics`")
     ] = "127.0.0.1"

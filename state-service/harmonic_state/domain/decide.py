@@ -9,8 +9,10 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    InspectUniverse,
     OwnRequest,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
@@ -27,7 +29,7 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import Refused
-from harmonic_state.domain import music, parameters, presence, registry
+from harmonic_state.domain import music, operating, parameters, presence, registry
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
@@ -41,6 +43,8 @@ UniverseRequest = (
     | ResumeRoom
     | CloseConnection
     | CompleteMusic
+    | InspectUniverse
+    | RemoveUser
     | OwnRequest
     | CreateUniverse
     | GetUniverse
@@ -50,6 +54,9 @@ UniverseRequest = (
     | RemoveMember
     | GetMusic
 )
+
+
+_WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def decide(
     An ``opId`` that was applied before decides nothing: the first answer is given again.
     Joining and leaving need none, since doing them twice is doing them once.
     """
-    if universe is not None and isinstance(request, ParameterCommand | GenerateMusic):
+    if universe is not None and isinstance(request, _WITH_OP_ID):
         seen = visible(universe, caller.user_id)
         if isinstance(seen, Refused):
             return seen
@@ -83,7 +90,7 @@ def decide(
     if isinstance(events, Refused):
         return events
     seq = _last_seq(universe, events)
-    if isinstance(request, ParameterCommand | GenerateMusic) and request.op_id and events:
+    if isinstance(request, _WITH_OP_ID) and request.op_id and events:
         applied = OperationApplied(
             user_id=caller.user_id,
             op_id=request.op_id,
@@ -133,6 +140,11 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return registry.set_member(universe, request, caller, moment)
         case RemoveMember():
             return registry.remove_member(universe, request, caller, moment)
+        case RemoveUser():
+            return operating.remove_user(universe, request, moment)
+        case InspectUniverse():
+            known = operating.existing(universe)
+            return known if isinstance(known, Refused) else []
         case GetUniverse() | GetMusic():
             seen = visible(universe, caller.user_id)
             return seen if isinstance(seen, Refused) else []

@@ -1,0 +1,277 @@
+"""The command line of ``harmonic``: its commands, their arguments and their examples."""
+
+import sys
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harmonic_operator import backups, explaining, gateways, rooms, steering
+from harmonic_operator import load as load_command
+from harmonic_operator import status as status_command
+from harmonic_operator.connection import finish, run
+from harmonic_operator.output import Json
+from harmonic_protocol.messages.declaration import Switch
+from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
+
+EPILOG = (
+    "Exit status: 0 done, and nothing is wrong; 1 not done, or something is wrong; 2 the command"
+    " line or the settings cannot be used; 3 the bus cannot be reached."
+)
+
+app = typer.Typer(
+    name="harmonic",
+    help="See and steer a running Harmonic Universe, over its bus, as the user `operator`.\n\n"
+    "Where the bus is, and its password, are told by HARMONIC_NATS_URL, HARMONIC_NATS_USER and"
+    " HARMONIC_NATS_PASSWORD, as to the services.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 -- typer calls it with the value
+    if wanted:
+        typer.echo(f"harmonic {metadata.version('harmonic-operator')}")
+        raise typer.Exit
+
+
+@app.callback()
+def harmonic(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """See and steer a running product."""
+
+
+@app.command(epilog="Example: harmonic status --json")
+def status(*, as_json: Json = False) -> None:
+    """Show replicas, streams and brokers; exit 1 and name what is wrong, if anything is."""
+    run(lambda bus: status_command.status(bus, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic top --number 20")
+def top(
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=MAX_BUSIEST, help="Universes to show.")
+    ] = 10,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show the universes with the most requests a second, the busiest first."""
+    run(lambda bus: status_command.top(bus, number, as_json=as_json))
+
+
+Universe = Annotated[str, typer.Argument(help="The universe's id.", show_default=False)]
+
+
+@app.command(epilog="Example: harmonic who sandbox")
+def who(universe: Universe, *, as_json: Json = False) -> None:
+    """Show who is in a universe's room, over which connections and at which gateways."""
+    run(lambda bus: rooms.who(bus, universe, as_json=as_json))
+
+
+@app.command(epilog="Examples: harmonic tail sandbox; harmonic tail sandbox --events 10 --json")
+def tail(
+    universe: Universe,
+    events: Annotated[
+        int | None, typer.Option("--events", "-n", min=1, help="End after so many events.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a universe's events live, as they are stored: each with time, position and name.
+
+    With --json, each is a document on a line of its own; the first says that it listens.
+    """
+    run(lambda bus: rooms.tail(bus, universe, events=events, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic kick sandbox alice")
+def kick(
+    universe: Universe,
+    user: Annotated[str, typer.Argument(help="The user's id.", show_default=False)],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have a user leave a room now, with all connections; the user may come again.
+
+    Clients are told PERMISSION_DENIED with the reason KICKED. To keep somebody out, have the
+    universe's owner remove the member, or revoke the user's tokens.
+    """
+    run(lambda bus: rooms.kick(bus, universe, user, as_json=as_json))
+
+
+@app.command(epilog="Examples: harmonic revoke --user alice; harmonic revoke --jti 8f3a")
+def revoke(
+    user: Annotated[
+        str | None, typer.Option(help="All tokens of this user that were issued until now.")
+    ] = None,
+    jti: Annotated[str | None, typer.Option(help="The token with this id.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have tokens refused from now on, on every gateway; their clients are disconnected."""
+    if (user is None) == (jti is None):
+        raise typer.BadParameter("give either --user or --jti")
+    run(lambda bus: steering.revoke(bus, user=user, jti=jti, as_json=as_json))
+
+
+class OnOff(StrEnum):
+    """What a switch is set to."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@app.command(epilog="Examples: harmonic switch audio off; harmonic switch joins on")
+def switch(
+    which: Annotated[Switch, typer.Argument(help="What to switch.")],
+    to: Annotated[OnOff, typer.Argument(help="Whether it is to be served.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Switch audio, music or joins off or on: everywhere within 2 s, and kept over restarts.
+
+    Clients are told PERMISSION_DENIED with the reason SWITCHED_OFF. With joins off, clients that
+    come back to their rooms are still let in.
+    """
+    run(lambda bus: steering.switch(bus, which, on=to is OnOff.ON, as_json=as_json))
+
+
+@app.command(epilog="Examples: harmonic drain gateway-2 --over 30; harmonic drain gateway-2 --undo")
+def drain(
+    gateway: Annotated[str, typer.Argument(help="The gateway's instance name, as in `status`.")],
+    over: Annotated[
+        float,
+        typer.Option(min=0, max=MAX_BOUND_S, help="Seconds over which its clients are closed."),
+    ] = 10.0,
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Have it take clients again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even if no other gateway is ready.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have a gateway give its clients to others and take no new ones; its process goes on.
+
+    Clients resume their sessions where they come back, as after any broken connection.
+    """
+    run(
+        lambda bus: gateways.drain(
+            bus, gateway, over_s=over, undo=undo, force=force, as_json=as_json
+        )
+    )
+
+
+@app.command(epilog="Example: harmonic rebalance --per-second 20")
+def rebalance(
+    per_second: Annotated[
+        float,
+        typer.Option(min=0.1, max=1000, help="Clients that each gateway closes a second."),
+    ] = 20.0,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have the fullest gateways give clients away, until all have about the same number.
+
+    For after a scale-up: new gateways stay empty by themselves. No client is moved twice.
+    """
+    run(lambda bus: gateways.rebalance(bus, per_s=per_second, as_json=as_json))
+
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the backup.", file_okay=False)]
+
+
+@app.command(epilog="Example: harmonic backup /var/backups/harmonic/2026-11-28")
+def backup(folder: Folder, *, as_json: Json = False) -> None:
+    """Save all that the product has stored into an empty folder, while it goes on.
+
+    Logs, snapshots, listings, quotas, notes, sessions, revocations and switches. The manifest, with
+    sizes and hashes, is written last: a folder without one is no backup.
+    """
+    run(lambda bus: backups.backup(bus, folder, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic restore /var/backups/harmonic/2026-11-28 --replicas 3")
+def restore(
+    folder: Folder,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=5, help="Copies of each stream, if not as many as saved."),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Put a backup into brokers that have none of its streams; then start the services.
+
+    The whole backup is verified before anything is changed. What was stored after it is lost: the
+    numbers of universes go on 1,000,000 later, and clients get the full state.
+    """
+    run(lambda bus: backups.restore(bus, folder, replicas=replicas, as_json=as_json))
+
+
+@app.command(epilog="Example: kubectl logs -l app=harmonic --prefix | harmonic explain qT3…")
+def explain(
+    error_id: Annotated[
+        str, typer.Argument(help="The `errorId` that a client was told.", show_default=False)
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what caused an error, from services' logs on standard input.
+
+    The cause and what it means, the universe, the replica of the state service that was asked, and
+    all lines of the same trace. Needs no bus.
+    """
+
+    async def explained() -> None:
+        explaining.explain(error_id, sys.stdin, as_json=as_json)
+
+    finish(explained())
+
+
+@app.command(epilog="Example: harmonic load --url https://live.example --clients 200 --rate 50")
+def load(
+    *,
+    url: Annotated[
+        list[str], typer.Option(help="A gateway or a balancer; several are used in turn.")
+    ],
+    clients: Annotated[int, typer.Option(min=1, max=5000, help="Clients, a user each.")] = 50,
+    rooms: Annotated[int, typer.Option(min=1, max=1000, help="Rooms that they are in.")] = 5,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=5000, help="Updates a second, of all together.")
+    ] = 10.0,
+    duration: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds of writing.")] = 30.0,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARMONIC_JWT_SECRET", help="The secret to sign tokens with.", show_envvar=True
+        ),
+    ] = None,
+    tokens: Annotated[
+        typer.FileText | None, typer.Option(help="Tokens instead, one a line, a user each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a load of real clients on gateways, and measure: to size one's own cluster.
+
+    Creates universes of its own and deletes them at the end. A user may make 60 updates a minute
+    unless the product is set otherwise, so `--rate` is at most the number of clients. Needs no bus.
+    """
+    if (secret is None) == (tokens is None):
+        raise typer.BadParameter("give either --tokens or a secret, by HARMONIC_JWT_SECRET")
+    known = tokens.read().split() if tokens is not None else []
+    used = known[:clients] if secret is None else load_command.make_tokens(secret, clients)
+    if not used:
+        raise typer.BadParameter("the file of --tokens holds none")
+    plan = load_command.LoadPlan(
+        [each.rstrip("/") for each in url], used, min(rooms, len(used)), rate, duration
+    )
+    finish(load_command.load(plan, as_json=as_json))

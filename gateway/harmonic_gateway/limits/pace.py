@@ -1,0 +1,159 @@
+"""How fast a client is read: by what its messages cost, and by how many are refused. Pure.
+
+Reading, validating and refusing a message costs CPU time, which is measured. A connection may
+cost a share of a core on average, and a user a larger share over all its connections here. A
+client that cost more is read on once its share has paid for it. A client whose messages are refused
+again and again is read more slowly, and closed if it goes on. Time is an argument.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+#: CPU seconds that a connection, or a user, may cost at once, for each percent of a core that it
+#: may cost on average.
+BURST_S_PER_PERCENT = 0.05
+#: No pause between two messages is longer: a garbage collection may have been charged.
+MAX_WAIT_S = 1.0
+#: Refusals of a connection that each have a line in the log: at once, and a second on average.
+LOGGED_REFUSALS, LOGGED_REFUSALS_PER_S = 20, 1.0
+#: Users whose budgets are kept: the latest.
+MAX_USERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PaceLimits:
+    """Percents of a core for a connection and for a user; refusals on average, and at once."""
+
+    connection_percent: float
+    user_percent: float
+    refusals_per_s: float
+    refusals_burst: int
+
+
+class Budget:
+    """Earns ``per_second``, saves up to ``burst``, and may be overdrawn.
+
+    What is spent is known only afterwards, so nothing is refused: :meth:`wait_s` tells for how
+    long nothing more should be spent.
+    """
+
+    __slots__ = ("_burst_s", "_even_at_s", "_per_second")
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second = per_second
+        self._burst_s = burst / per_second
+        #: When all that was spent is earned back.
+        self._even_at_s = 0.0
+
+    def spend(self, amount: float, now_s: float) -> None:
+        """Spend, whether there is enough or not."""
+        self._even_at_s = max(self._even_at_s, now_s) + amount / self._per_second
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until the budget is overdrawn no more; 0 if it is not."""
+        return max(self._even_at_s - now_s - self._burst_s, 0.0)
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what was spent is not earned back."""
+        return max(self._even_at_s - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what was spent at another gateway."""
+        self._even_at_s = now_s + busy_s
+
+    def has_half(self, now_s: float) -> bool:
+        """Whether half of a burst, or more, is saved."""
+        return self._even_at_s - now_s <= self._burst_s / 2
+
+
+def cpu_budget(percent: float) -> Budget:
+    """CPU seconds, of which so many percent of a core are earned."""
+    return Budget(percent / 100, percent * BURST_S_PER_PERCENT)
+
+
+class UserBudgets:
+    """The CPU seconds of each user, for the latest of them."""
+
+    def __init__(self, limits: PaceLimits) -> None:
+        self._limits = limits
+        self._budgets: OrderedDict[str, Budget] = OrderedDict()
+
+    def of(self, user_id: str) -> Budget:
+        """What all connections of a user spend from."""
+        budget = self._budgets.get(user_id)
+        if budget is None:
+            budget = self._budgets[user_id] = cpu_budget(self._limits.user_percent)
+            if len(self._budgets) > MAX_USERS:
+                self._budgets.popitem(last=False)
+        self._budgets.move_to_end(user_id)
+        return budget
+
+
+class Pace:
+    """The pace at which one client's session is read.
+
+    ``is_behind`` tells that the next message may have to wait. Then :meth:`wait_s` is asked, once.
+    """
+
+    __slots__ = ("_budgets", "_limits", "_logged", "_refusals", "_slowed", "is_behind")
+
+    def __init__(self, limits: PaceLimits) -> None:
+        self._limits = limits
+        self._budgets: tuple[Budget, ...] = (cpu_budget(limits.connection_percent),)
+        # Most clients are refused nothing.
+        self._refusals: Budget | None = None
+        self._logged: Budget | None = None
+        self._slowed = 0
+        self.is_behind = False
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it was slowed down as often as messages may be refused at once, and no better."""
+        return self._slowed > self._limits.refusals_burst
+
+    def charge_to(self, budget: Budget) -> None:
+        """From now on, charge a user's budget as well."""
+        if budget not in self._budgets:
+            self._budgets = (*self._budgets, budget)
+
+    def took(self, cost_s: float, now_s: float) -> None:
+        """Count a message that took so many CPU seconds."""
+        for budget in self._budgets:
+            budget.spend(cost_s, now_s)
+            if budget.wait_s(now_s):
+                self.is_behind = True
+
+    def refused(self, now_s: float) -> bool:
+        """Count a refusal; whether it is one of the few that have their own line in the log."""
+        if self._refusals is None or self._logged is None:
+            limits = self._limits
+            self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
+            self._logged = Budget(LOGGED_REFUSALS_PER_S, LOGGED_REFUSALS - 1)
+        self._refusals.spend(1, now_s)
+        if self._refusals.wait_s(now_s):
+            self.is_behind = True
+        elif self._refusals.has_half(now_s):
+            self._slowed = 0
+        is_logged = not self._logged.wait_s(now_s)
+        if is_logged:
+            self._logged.spend(1, now_s)
+        return is_logged
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what the client has cost is not earned back."""
+        return self._budgets[0].busy_s(now_s)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what the client has cost at another gateway."""
+        self._budgets[0].go_on(now_s, busy_s)
+        self.is_behind = self._budgets[0].wait_s(now_s) > 0
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until the next message may be read."""
+        waits = [budget.wait_s(now_s) for budget in self._budgets]
+        if self._refusals is not None:
+            waits.append(self._refusals.wait_s(now_s))
+            self._slowed += waits[-1] > 0
+        wait_s = min(max(waits), MAX_WAIT_S)
+        self.is_behind = wait_s > 0
+        return wait_s

@@ -1,0 +1,1 @@
+"""What gateways do for one another's clients: requests passed on, and sessions that move."""

@@ -1,0 +1,61 @@
+"""The parts of a gateway that know of the others, put together."""
+
+from harmonic_gateway.allowlists import ANY
+from harmonic_gateway.limits.pace import PaceLimits
+from harmonic_gateway.peers.exchange import Exchange, Listener
+from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
+from harmonic_gateway.peers.serving import Serving
+from harmonic_gateway.peers.taking import Takeovers
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.sockets import Mover, SocketLimits, SocketServer
+from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
+from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_runtime.observability.metrics import Metrics
+
+
+async def open_front(
+    sockets: SocketServer,
+    exchange: Exchange,
+    neighbours: Neighbours,
+    *,
+    mover: Mover,
+    doorkeeper: Doorkeeper,
+    metrics: Metrics,
+) -> Front:
+    """Answer other gateways about the sessions here; what clients are to be answered by."""
+    serving = Serving(sockets, mover)
+    await exchange.listen(Listener(serving.answer, serving.hear, serving.lost))
+    return Front(
+        sockets=sockets,
+        exchange=exchange,
+        neighbours=neighbours,
+        takeovers=Takeovers(sockets, exchange, mover, metrics),
+        doorkeeper=doorkeeper,
+        metrics=metrics,
+    )
+
+
+def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
+    """The bounds of the sockets. Session ids begin with the gateway's name, and its own id."""
+    return SocketLimits(
+        ping_interval_s=settings.ping_interval_s,
+        ping_timeout_s=settings.ping_timeout_s,
+        max_buffer_bytes=settings.send_buffer_bytes,
+        max_message_bytes=MAX_MESSAGE_BYTES,
+        late_per_address=settings.late_clients_per_address,
+        larger_messages_bytes=LARGER_MESSAGES_BYTES,
+        # Others were refused before: python-engineio knows no patterns.
+        allowed_origins=(ANY,),
+        # For balancers, which route on it; and for gateways, which pass requests on by it.
+        name=f"{settings.session_prefix}.{gateway_id}",
+    )
+
+
+def pace_limits(settings: GatewaySettings) -> PaceLimits:
+    """What a client's messages may cost, and how many of them may be refused."""
+    return PaceLimits(
+        settings.connection_cpu_percent,
+        settings.user_cpu_percent,
+        settings.refusals_per_s,
+        settings.refusals_burst,
+    )

@@ -1,0 +1,48 @@
+"""Going over from polling to a WebSocket: what the client says on it decides whether it does."""
+
+import asyncio
+
+from aiohttp import web
+from engineio.packet import PING, PONG, UPGRADE
+
+from harmonic_gateway.sockets import limits
+from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
+from harmonic_gateway.sockets.steps import Do, Input
+from harmonic_gateway.sockets.websocket import WebSocket, turn_down
+
+_PROBE = "probe"
+#: What a client says to try a WebSocket, what it is answered, and what it says to go over.
+PROBE, PROBE_ANSWER, GOES_OVER = f"{PING}{_PROBE}", f"{PONG}{_PROBE}", f"{UPGRADE}"
+
+
+async def try_websocket(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
+    """Go over from polling to a WebSocket, if the client carries it through in time."""
+    if socket.take(Input.WEBSOCKET) is not Do.TRY:
+        return await turn_down(request)
+    websocket = WebSocket(request)
+    do = Do.NOTHING
+    try:
+        async with asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S):
+            writer = await websocket.accept(request)
+            message = await websocket.receive()
+            if message.data == PROBE:
+                do = socket.take(Input.PROBE)
+            if do is Do.ANSWER_PROBE:
+                await websocket.send_str(PROBE_ANSWER)
+                # The client waits for its poll to end before it goes over.
+                socket.outbox.release()
+                message = await websocket.receive()
+                wants = message.data == GOES_OVER
+                do = socket.take(Input.UPGRADE if wants else Input.TRY_FAILED)
+    except TimeoutError:
+        do = Do.NOTHING
+    finally:
+        if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
+            socket.take(Input.TRY_FAILED)
+    if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
+        await websocket.close()
+        return websocket
+    socket.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+    if do is Do.GO_OVER_AND_SHUT:
+        socket.outbox.close(RESTART_CODE)
+    return await socket.listen(websocket)

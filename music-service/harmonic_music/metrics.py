@@ -1,0 +1,31 @@
+"""The music service's metrics, each declared once."""
+
+from harmonic_runtime.observability.specs import (
+    CounterSpec,
+    GaugeSpec,
+    HistogramSpec,
+    OperatorQuestion,
+    labelled,
+)
+
+PIECES = CounterSpec(
+    "pieces",
+    "jobs by outcome; interrupted ones are given to a replica again. foreign: an answer of the"
+    " broker that a service which was taken over had stored in the queue",
+    OperatorQuestion.MUSIC,
+    labelled(outcome=("composed", "too_late", "interrupted", "failed", "unreadable", "foreign")),
+)
+COMPOSING_SECONDS = HistogramSpec(
+    "composing_seconds", "time to compose one piece", OperatorQuestion.MUSIC
+)
+PIECES_WAITING = GaugeSpec(
+    "pieces_waiting", "jobs that this replica holds and has not begun", OperatorQuestion.MUSIC
+)
+PIECES_COMPOSING = GaugeSpec(
+    "pieces_composing", "jobs that this replica works on", OperatorQuestion.MUSIC
+)
+PIECES_PENDING = GaugeSpec(
+    "pieces_pending",
+    "jobs of the queue that no replica has finished, as the queue's leader knows",
+    OperatorQuestion.MUSIC,
+)

@@ -1,0 +1,67 @@
+"""What the broker says of its streams: how full they are, and what waits in a work queue."""
+
+from dataclasses import dataclass
+
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
+
+_CONSUMER_NOT_FOUND = 10014
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """How much a stream holds; ``fill`` is the share of its nearest bound, 0 without bounds."""
+
+    bytes: int = 0
+    messages: int = 0
+    fill: float = 0.0
+
+
+class Inspection:
+    """Asks JetStream about streams, as their leaders know them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def stream(self, name: str) -> StreamState | None:
+        """How full a stream is; ``None`` if it does not exist.
+
+        Raise :class:`BusUnavailable` where nobody answers.
+        """
+        try:
+            info = await call(self._bus, f"STREAM.INFO.{name}", {})
+        except ApiRefused as refused:
+            if refused.code == STREAM_NOT_FOUND:
+                return None
+            raise
+        state, config = info["state"], info["config"]
+        held, messages = int(state["bytes"]), int(state["messages"])
+        shares = [
+            amount / bound
+            for amount, bound in (
+                (held, int(config.get("max_bytes", -1))),
+                (messages, int(config.get("max_msgs", -1))),
+            )
+            if bound > 0
+        ]
+        return StreamState(held, messages, max(shares, default=0.0))
+
+    async def store_fill(self) -> float:
+        """The share of the file storage that the account uses; 0 where it has no bound."""
+        account = await call(self._bus, "INFO", {})
+        bound = int(account["limits"]["max_storage"])
+        return int(account["storage"]) / bound if bound > 0 else 0.0
+
+    async def unfinished(self, stream: str, consumer: str) -> int:
+        """The messages that a consumer was not given, or did not acknowledge; 0 without it.
+
+        The consumer's leader answers: followers may be behind.
+        """
+        try:
+            info = await call(self._bus, f"CONSUMER.INFO.{stream}.{consumer}", {})
+        except ApiRefused as refused:
+            if refused.code in {STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND}:
+                return 0
+            raise
+        return int(info["num_pending"]) + int(info["num_ack_pending"])

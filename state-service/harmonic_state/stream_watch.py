@@ -1,0 +1,55 @@
+"""How full the streams are, and how many jobs wait: asked of their leaders, again and again.
+
+Every replica asks, so that the numbers are there whichever of them is scraped. It is the state
+service's to ask: it sets the streams up, and tells of jobs also while no music service runs.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.inspection import Inspection, StreamState
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state import metrics as table
+
+INTERVAL_S = 5.0
+_STORE = "store"
+
+
+class StreamWatch:
+    """Asks for all streams, and shows what it is told."""
+
+    def __init__(self, inspection: Inspection, metrics: Metrics) -> None:
+        self._inspection = inspection
+        sizes = metrics.gauges(table.STREAM_BYTES)
+        self._bytes = {name: sizes.of(name) for name in table.STREAMS}
+        fills = metrics.gauges(table.STREAM_FILL)
+        bounded = table.STREAM_FILL.labels.values_of("stream")
+        self._fills = {name: fills.of(name) for name in bounded}
+        self._missing = metrics.gauge(table.STREAMS_MISSING)
+        self._music_pending = metrics.gauge(table.MUSIC_PENDING)
+
+    async def keep_asking(self) -> None:
+        """Ask for ever; while nobody answers, what was told last is shown."""
+        while True:
+            with suppress(BusUnavailable):
+                await self._ask()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _ask(self) -> None:
+        missing = 0
+        for name in table.STREAMS:
+            state = await self._inspection.stream(name)
+            missing += state is None
+            self._show(name, state or StreamState())
+        self._missing.set(missing)
+        self._fills[_STORE].set(await self._inspection.store_fill())
+        self._music_pending.set(
+            await self._inspection.unfinished(subjects.JOBS_STREAM, subjects.JOBS_CONSUMER)
+        )
+
+    def _show(self, name: str, state: StreamState) -> None:
+        self._bytes[name].set(state.bytes)
+        if name in self._fills:
+            self._fills[name].set(state.fill)

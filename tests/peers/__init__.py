@@ -1,0 +1,1 @@
+"""Sessions whose requests come to gateways in turn."""
