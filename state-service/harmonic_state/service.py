@@ -33,6 +33,7 @@ from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
+from harmonic_state.restored import restored_ends
 from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
@@ -81,7 +82,13 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         sampled = SampledLog(log, clock)
         skipped = SkippedMessages(metrics, sampled)
-        journal = Journal(streams, settings, record_ids(settings.replica_id), skipped)
+        journal = Journal(
+            streams,
+            settings,
+            record_ids(settings.replica_id),
+            skipped,
+            await restored_ends(streams, skipped),
+        )
         listing = Listing(streams, skipped)
         quotas = Quotas(
             streams=streams,
