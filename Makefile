@@ -24,6 +24,8 @@ WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
+AGAINST ?=
+ROUNDS ?= 10
 HALF ?= seen
 FROM ?=
 RUNGS ?=
@@ -118,11 +120,15 @@ fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=1
 mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
-bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
+bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server, or AGAINST=checkout ROUNDS=10
+ifneq ($(AGAINST),)
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.against $(AGAINST) --rounds $(ROUNDS)
+else
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
+endif
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
