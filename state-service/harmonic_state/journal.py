@@ -14,6 +14,7 @@ from types import MappingProxyType
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.lineage import continued, cut_off, mended
 from harmonic_state.loaded import Coverage, Loaded
@@ -163,10 +164,11 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
-        ``after`` is the id of the record there, if it is known.
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record,
@@ -189,6 +191,7 @@ class Journal:
                     payload,
                     expected_last_subject_sequence=position,
                     timeout_s=self._settings.append_timeout_s,
+                    headers=headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:

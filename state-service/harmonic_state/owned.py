@@ -294,7 +294,12 @@ async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
         await means.effects.prepare(universe_id, work.events)
     began_s = means.clock.monotonic()
     record, was_unknown = await means.journal.append(
-        universe_id, work.at, work.events, work.position, after=work.after
+        universe_id,
+        work.at,
+        work.events,
+        work.position,
+        after=work.after,
+        headers=work.trace.of_record(),
     )
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
     return RecordStored(record, was_unknown)

@@ -13,8 +13,9 @@ from harmonic_gateway.peers.questions import GZIPPED, Asked
 from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.peers.whose import giver
 from harmonic_gateway.sockets import SocketServer
-from harmonic_gateway.sockets.polling import BAD_REQUEST, PollAnswer, read_body
+from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer, read_body
 from harmonic_gateway.sockets.requests import is_fit, is_websocket
+from harmonic_gateway.sockets.websocket import turn_down
 from harmonic_runtime.bus.client import BusUnavailable, NoResponders
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
@@ -78,7 +79,7 @@ class Front:
             return refusal
         owner = self._neighbours.owner(sid)
         if owner is None:
-            return self._unknown(request)
+            return await self._late(request, sid)
         if is_websocket(request):
             response = await self._takeovers.take_over(request, owner, sid)
             if response.status == HTTPStatus.BAD_REQUEST:
@@ -113,6 +114,15 @@ class Front:
         if not status.isdecimal():
             raise BusUnavailable("an answer of another version")
         return PollAnswer(int(status), answer.body, encoding == GZIPPED)
+
+    async def _late(self, request: web.Request, sid: str) -> web.StreamResponse:
+        """The answer to a request for a session that is nowhere, or not here any more."""
+        recent = self._sockets.recent
+        if is_websocket(request) and recent.is_moved(sid):
+            return await turn_down(request)
+        if request.method == "GET" and recent.is_overtaken(sid):
+            return LAST_ANSWER.to_response()
+        return self._unknown(request)
 
     def _unknown(self, request: web.Request) -> web.StreamResponse:
         self._outcomes.of("unknown").inc()

@@ -1,7 +1,6 @@
 """Answering other gateways about the sessions that are here, and handing sessions over to them."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from harmonic_gateway.peers.exchange import Said
@@ -11,7 +10,7 @@ from harmonic_gateway.sockets import Connection, Mover, SocketServer
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.handing import hand_over
 from harmonic_gateway.sockets.limits import HANDSHAKE_TIMEOUT_S
-from harmonic_gateway.sockets.polling import BAD_REQUEST, PollAnswer
+from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer
 from harmonic_gateway.sockets.requests import answer_request
 from harmonic_gateway.sockets.steps import Do, Input
 
@@ -22,8 +21,6 @@ TRY_TIMEOUT_S = HANDSHAKE_TIMEOUT_S + 2.0
 SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 6.0, 0.01
 #: How long the other gateway may take to take the seats.
 CONFIRM_TIMEOUT_S = 12.0
-#: Sessions that have moved are known for so long, as far as there are no more than so many of them.
-MAX_MOVED = 4096
 
 
 @dataclass(slots=True, eq=False)
@@ -44,14 +41,12 @@ class Serving:
         self._mover = mover
         self._loop = asyncio.get_running_loop()
         self._tries: dict[str, _Try] = {}
-        self._moved: OrderedDict[str, None] = OrderedDict()
 
     async def answer(self, asked: Said) -> Said:
         """The answer to a request about a session."""
         socket = self._sockets.find(asked.sid)
         if socket is None:
-            is_late = asked.kind == Asked.TRY and asked.sid in self._moved
-            return Said(REFUSED) if is_late else _said(BAD_REQUEST)
+            return self._late(asked)
         if asked.kind == Asked.TRY:
             return self._let_try(socket, asked)
         if asked.kind == Asked.HAND_OVER:
@@ -64,6 +59,14 @@ class Serving:
             return asked.body.decode()
 
         return _said(await answer_request(socket, asked.kind, read))
+
+    def _late(self, asked: Said) -> Said:
+        """The answer to a request for a session that is not here, or not any more."""
+        recent = self._sockets.recent
+        if asked.kind == Asked.TRY and recent.is_moved(asked.sid):
+            return Said(REFUSED)
+        is_overtaken = asked.kind == Asked.GET and recent.is_overtaken(asked.sid)
+        return _said(LAST_ANSWER if is_overtaken else BAD_REQUEST)
 
     def hear(self, said: Said) -> None:
         """Take another gateway's word of a try."""
@@ -134,9 +137,6 @@ class Serving:
         known.timer.cancel()
         del self._tries[known.socket.sid]
         if known.socket.take(event) is Do.FORGET:
-            self._moved[known.socket.sid] = None
-            if len(self._moved) > MAX_MOVED:
-                self._moved.popitem(last=False)
             for connection in known.connections:
                 self._mover.moved(connection)
 

@@ -9,7 +9,7 @@ from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_runtime.observability.metrics import Metrics
 
 
-class Counters:
+class SocketCounters:
     """The sockets' metrics; ``sockets`` are all sessions, of which some clients are ``late``."""
 
     def __init__(

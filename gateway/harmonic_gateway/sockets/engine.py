@@ -228,6 +228,8 @@ class EngineSocket:
                 self.take(Input.POLL_ABANDONED)
                 raise
         do = self.take(Input.POLL_DUE)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll of a session that goes on elsewhere")
         entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
         if not entries and do is Do.ANSWER_OR_CLOSE:
             # Alone in its payload: some clients would handle what precedes it twice.

@@ -231,7 +231,8 @@ def _over(state: State, last_poll: Do) -> Row:
 
 
 _MOVING: Row = {
-    **_over(State.MOVING, Do.ANSWER_NOOP),
+    # Clients end their polls before they go over.
+    **_over(State.MOVING, Do.REFUSE_REQUEST),
     Input.TAKEN_OVER: Step(State.MOVED, Do.FORGET),
     Input.NOT_TAKEN: _BROKEN,
 }
@@ -248,7 +249,7 @@ TABLE: Mapping[State, Row] = {
     State.SHUT_PROBED: _SHUT_PROBED,
     State.SHUT_WEBSOCKET: _SHUT_WEBSOCKET,
     State.MOVING: _MOVING,
-    State.MOVED: _over(State.MOVED, Do.ANSWER_NOOP),
+    State.MOVED: _over(State.MOVED, Do.REFUSE_REQUEST),
     State.LEFT: _over(State.LEFT, Do.ANSWER_NOOP),
     State.CLOSED: _over(State.CLOSED, Do.ANSWER_CLOSE),
 }

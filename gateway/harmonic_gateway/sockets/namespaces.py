@@ -25,7 +25,7 @@ from harmonic_gateway.sockets.connection import (
     ConnectUnavailable,
     Mover,
 )
-from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
@@ -76,7 +76,7 @@ class Namespaces:
         *,
         guard: Guard,
         limits: SocketLimits,
-        counters: Counters,
+        counters: SocketCounters,
     ) -> None:
         self._socket = socket
         self._application = application

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 from engineio.exceptions import ContentTooLongError, EngineIOError
-from engineio.packet import MESSAGE
+from engineio.packet import MESSAGE, NOOP
 
 from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, gzip
@@ -36,6 +36,8 @@ class PollAnswer(NamedTuple):
 #: Spelt as official servers do.
 TAKEN = PollAnswer(HTTPStatus.OK, b"ok")
 BAD_REQUEST = PollAnswer(HTTPStatus.BAD_REQUEST)
+#: To the poll of a client that has left, or that is going over.
+LAST_ANSWER = PollAnswer(HTTPStatus.OK, f"{NOOP}".encode())
 
 
 def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:

@@ -14,7 +14,7 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
-from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
@@ -30,6 +30,7 @@ from harmonic_gateway.sockets.limits import (
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
+from harmonic_gateway.sockets.recent import RecentSessions
 from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
@@ -118,9 +119,10 @@ class SocketServer:
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
+        self.recent = RecentSessions()
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
-        self.tally = Counters(metrics, self._engine.sockets, self.late)
+        self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
@@ -210,11 +212,14 @@ class SocketServer:
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A session is over, and with it all connections that it carried."""
         self._forget(socket)
+        if ended is Ended.GOODBYE and not socket.upgraded and not socket.outbox.is_polled:
+            self.recent.left(socket.sid)
         socket.upper.end_all(ended)
 
     def moved(self, socket: EngineSocket) -> None:
         """A session goes on at another gateway."""
         self._forget(socket)
+        self.recent.moved(socket.sid)
         socket.upper.moved()
 
     def _forget(self, socket: EngineSocket) -> None:
