@@ -259,13 +259,13 @@ async def test_a_universe_with_hundreds_of_requests_a_second(product: Stack) -> 
     async with viewed(product) as world, connected_as("gateway", product) as bus:
         universe = await world.universe()
         owner = replica_id(product, owner_of(product, universe))
-        request = GetUniverse(universe_id=universe)
+        request = GetUniverse.model_validate({"universeId": universe})
         await is_not_named(product, universe)
 
         async def keep_asking() -> None:
             """500 requests a second, as a gateway asks them; nobody waits for the answers."""
             while True:
-                headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+                headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS).to_headers()
                 for _ in range(50):
                     bus.post(
                         f"hu.state.{owner}.{request.operation()}",
