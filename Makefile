@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
+OPERATOR_READY := $(VENV)/.operator-ready
 DEV_READY := $(VENV)/.dev-ready
 PACKAGES := shared gateway state-service music-service
-SOURCES := $(PACKAGES) deploy/local tests
+SOURCES := $(PACKAGES) deploy/local deploy/operator tests
 # In place of the shell, so that a signal to make reaches it.
 LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -45,7 +46,13 @@ $(RUN_READY): requirements-run.txt $(PACKAGES:%=%/pyproject.toml) | $(VENV)/bin/
 	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
-$(DEV_READY): requirements-dev.txt $(RUN_READY)
+$(OPERATOR_READY): requirements-operator.txt deploy/operator/pyproject.toml $(RUN_READY)
+	@echo "Installing what the operator's command needs …" >&2
+	@$(PIP) install --require-hashes -r requirements-operator.txt
+	@$(PIP) install --no-deps --no-build-isolation -e ./deploy/operator
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt $(OPERATOR_READY)
 	@echo "Installing what the tests and checks need …" >&2
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
@@ -56,7 +63,7 @@ run: $(RUN_READY) ## Run it all here: PORT=8000 GATEWAYS=1 STATES=1 MUSICS=1
 demo: $(RUN_READY) ## Watch two official clients collaborate in the running instance
 	@$(LOCAL) demo
 
-harmonic: $(RUN_READY) ## Run an operator's command: ARGS="revoke --user alice"
+harmonic: $(OPERATOR_READY) ## Run an operator's command: ARGS="status"
 	@$(LOCAL) harmonic $(ARGS)
 
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = ("requirements-run.in", "requirements-dev.in")
+SOURCES = ("requirements-run.in", "requirements-operator.in", "requirements-dev.in")
 _COMPILE = (
     *(sys.executable, "-m", "uv", "pip", "compile", "--universal"),
     *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),

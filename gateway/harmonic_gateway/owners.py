@@ -5,8 +5,7 @@ from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
-from harmonic_protocol.reasons import Reason
-from harmonic_protocol.refusals import Code, refused
+from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
 from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
@@ -14,27 +13,6 @@ from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The universe cannot be reached at the moment",
-    cause=Cause.NO_OWNER,
-    retryAfterMs=1000,
-)
-OVERDUE = refused(
-    Code.INTERNAL_ERROR,
-    "The request could not be begun within its time",
-    reason=Reason.OVERDUE,
-    cause=Cause.OVERDUE,
-    retryAfterMs=1000,
-)
-_OUTCOME_UNKNOWN = refused(
-    Code.INTERNAL_ERROR,
-    "Whether the request was carried out is not known",
-    reason=Reason.OUTCOME_UNKNOWN,
-    cause=Cause.NO_ANSWER,
-    retryAfterMs=1000,
-)
 
 
 class Owners:
@@ -80,12 +58,12 @@ class Owners:
                 repeatable=request.repeatable,
             )
         except (BusTimeout, AnswerLost) as error:
-            refusal = _OUTCOME_UNKNOWN if _changes_something(request) else _UNAVAILABLE
+            refusal = OUTCOME_UNKNOWN if _changes_something(request) else UNAVAILABLE
             return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))
         except NoResponders:
-            return Reply(error=_UNAVAILABLE)
+            return Reply(error=UNAVAILABLE.caused_by(Cause.NO_OWNER))
         except BusUnavailable:
-            return Reply(error=_UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE))
+            return Reply(error=UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE))
         reply = Reply.model_validate_json(message.payload)
         return reply if reply.error is None else reply.with_cause()
 

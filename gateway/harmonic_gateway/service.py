@@ -13,6 +13,7 @@ from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
+from harmonic_gateway.admission.unloading import Unloading
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
@@ -35,6 +36,7 @@ from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
 from harmonic_gateway.limits.pace import Pace, UserBudgets
+from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
 from harmonic_gateway.membership.joining import Joining
@@ -57,6 +59,7 @@ from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.recovery.returning import RoomReturns
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
@@ -83,12 +86,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     process: Process[GatewaySettings],
 ) -> AsyncIterator[None]:
     """Everything that a replica of the gateway consists of."""
-    settings, log, metrics, clock = (
-        process.settings,
-        process.log,
-        process.metrics,
-        process.clock,
-    )
+    settings, log = process.settings, process.log
+    metrics, clock = process.metrics, process.clock
     gateway_id = settings.replica_id
     process.tell_build(PROTOCOL_VERSION)
     async with (
@@ -112,22 +111,18 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             farewell=False,
         ),
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
         pids = Pids(*settings.recovery_secrets)
-        keys = Keys(
-            secrets=settings.secrets,
-            jwks_url=settings.jwks_url,
-            jwks_file=settings.jwks_file,
-            metrics=metrics,
-            log=log,
-        )
+        keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, streams, metrics=metrics, log=log)
+        revocations = Revocations(bus, metrics=metrics, log=log)
+        switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
         failures = Failures(log, SampledLog(log, clock), metrics)
         answers = Answers(failures, metrics)
@@ -254,7 +249,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             worker=Worker(
                 commands=commands,
                 refresh=tokens.refresh,
-                standing=standing,
+                permission=lambda session, command: (
+                    standing.refusal(session.identity) or switches.refusal(command)
+                ),
                 allowances=allowances,
                 answers=answers,
                 tasks=tasks,
@@ -288,19 +285,20 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
+        unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
+        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
         application = GatewayApplication(
             sessions=sessions,
-            bus=bus,
             arrivals=arrivals,
             greeting=Greeting(settings, allowances, clock),
             tokens=tokens,
             intake=intake,
             recovery=recovery,
             departures=departures,
+            refuses=unloading.refusal,
         )
-        await revocations.start()
-        tasks.start(revocations.keep_reading(), name="revocations")
-        await revocations.loaded()
+        await revocations.follower.follow(tasks.start, name="revocations")
+        await switches.follower.follow(tasks.start, name="switches")
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = SocketServer(

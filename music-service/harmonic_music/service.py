@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from harmonic_music.jobs import CONSUMER_CONFIG, Composers, watch_queue
 from harmonic_music.settings import MusicSettings
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
@@ -60,6 +61,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             )
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
+            await at_the_end.enter_async_context(operated(process, bus, tasks))
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")

@@ -171,6 +171,10 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
+  /** An operator removed the user from the room, who may join again. */
+  | "KICKED"
+  /** The operators have switched this off for the time being. */
+  | "SWITCHED_OFF"
   /** Pages of this origin may not use the server. */
   | "ORIGIN"
   /** The message or the body has more bytes than `details.limitBytes`. */

@@ -10,6 +10,7 @@ from pydantic import Field
 from harmonic_protocol.log import Record
 from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
+from harmonic_protocol.messages.universes import UniverseView
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
 
@@ -120,15 +121,48 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
+class InspectUniverse(InternalUniverseRequest):
+    """How a universe is, and over which connections people are in its room; for operators."""
+
+    name: ClassVar = "inspect_universe"
+
+
+class RemoveUser(InternalUniverseRequest):
+    """An operator has a user leave the room, with all connections, absent ones too.
+
+    The user may come again, and is sent nothing of the time between.
+    """
+
+    name: ClassVar = "remove_user"
+
+    user_id: str
+
+
 #: What arrives over the bus.
-BusRequest = CloseConnection | CompareHeads | ReadLog | ResumeRoom | CompleteMusic
+BusRequest = (
+    CloseConnection
+    | CompareHeads
+    | ReadLog
+    | ResumeRoom
+    | CompleteMusic
+    | InspectUniverse
+    | RemoveUser
+)
 #: What an owner asks of itself.
 OwnRequest = ReleaseGateway | ExpireMusic
 
 INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {
         request.name: request
-        for request in (CloseConnection, CompareHeads, ReadLog, ResumeRoom, CompleteMusic)
+        for request in (
+            CloseConnection,
+            CompareHeads,
+            ReadLog,
+            ResumeRoom,
+            CompleteMusic,
+            InspectUniverse,
+            RemoveUser,
+        )
     }
 )
 
@@ -177,6 +211,33 @@ class JoinResult(ServiceModel):
     missed: LogPart | None = None
     continued: bool | None = None
     record: str | None = None
+
+
+class OccupiedSeat(ServiceModel):
+    """A connection in a room: whose it is, and at which gateway."""
+
+    connection_id: str
+    gateway_id: str
+    user_id: str
+    username: str
+    mode: Mode
+
+
+class UniverseInspected(ServiceModel):
+    """The answer to :class:`InspectUniverse`.
+
+    ``away`` are the users of connections that are gone and whose sessions may be continued.
+    """
+
+    universe: UniverseView
+    seats: tuple[OccupiedSeat, ...]
+    away: tuple[str, ...]
+
+
+class UserRemoved(ServiceModel):
+    """The answer to :class:`RemoveUser`: how many connections the user had in the room."""
+
+    connections: int
 
 
 class SavedRoom(ServiceModel):

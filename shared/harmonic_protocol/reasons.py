@@ -56,6 +56,8 @@ class Reason(Explained):
     VIEW_ONLY = "VIEW_ONLY", "The connection may only view."
     NOT_OWNER = "NOT_OWNER", "Only the universe's owner may do this."
     REMOVED = "REMOVED", "The user was removed from the universe."
+    KICKED = "KICKED", "An operator removed the user from the room, who may join again."
+    SWITCHED_OFF = "SWITCHED_OFF", "The operators have switched this off for the time being."
     ORIGIN = "ORIGIN", "Pages of this origin may not use the server."
 
     # Requests

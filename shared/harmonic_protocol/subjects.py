@@ -17,6 +17,10 @@
 ``hu.revoked.<kind>.<digest>``    tokens that are not good any more
 ``hu.heads``                      owners' word of where the logs that changed end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
+``hu.operate.<service>.<request>``  an operator's requests to the replicas of a service
+``hu.replica.<service>.<instance>``  which replicas there should be, by digests of their names
+``hu.switch.<name>``              what operators have switched off, or on again
+``hu.restored``                   where streams ended that were restored from a backup
 ================================  ==========================================================
 """
 
@@ -37,6 +41,8 @@ JOBS_STREAM = "HU_JOBS"
 JOBS_CONSUMER = "composers"
 SESSIONS_STREAM = "HU_SESSIONS"
 REVOCATIONS_STREAM = "HU_REVOCATIONS"
+REPLICAS_STREAM = "HU_REPLICAS"
+OPERATOR_STREAM = "HU_OPERATOR"
 
 HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
@@ -48,6 +54,9 @@ OWNED_SUBJECTS = "hu.owned.*"
 JOBS_SUBJECT = "hu.jobs.music"
 SESSION_SUBJECTS = "hu.session.*.*"
 REVOCATION_SUBJECTS = "hu.revoked.*.*"
+REPLICA_SUBJECTS = "hu.replica.*.*"
+SWITCH_SUBJECTS = "hu.switch.*"
+RESTORED_SUBJECT = "hu.restored"
 
 PUBLIC_AUDIENCE = "public"
 #: No audience: where it is noted that a universe's entries may not be what its log says.
@@ -201,3 +210,18 @@ def index_of(audience: str) -> str:
 def owned(user_id: str) -> str:
     """The subject of the list of a user's universes."""
     return f"hu.owned.{audience_of(user_id)}"
+
+
+def operate(service: str, request: str) -> str:
+    """Where all replicas of a service hear an operator's requests of one name; ``*``: of any."""
+    return f"hu.operate.{service}.{request}"
+
+
+def replica(service: str, instance: str) -> str:
+    """The subject of what is stored of a replica: instances may have dots in their names."""
+    return f"hu.replica.{service}.{_digest(instance)}"
+
+
+def switch(name: str) -> str:
+    """The subject of a switch."""
+    return f"hu.switch.{name}"

@@ -11,6 +11,7 @@ from harmonic_protocol.internal import (
     JoinResult,
     LogPart,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -70,6 +71,7 @@ _SHRINKING = (
     CloseConnection,
     ReleaseGateway,
     RemoveMember,
+    RemoveUser,
     DeleteUniverse,
     CompleteMusic,
     ExpireMusic,

@@ -20,6 +20,7 @@ from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_state.batches import (
     Batch,
     Conditions,
@@ -37,7 +38,6 @@ from harmonic_state.refusals import (
     DAMAGED,
     FULL,
     OUTCOME_UNKNOWN,
-    OVERDUE,
     UNAVAILABLE,
 )
 from harmonic_state.ring import RecentRecord, Ring

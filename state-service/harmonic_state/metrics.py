@@ -19,7 +19,7 @@ STREAMS = (
     *(subjects.limit_stream(rate) for rate in GLOBAL_RATES),
     *(subjects.REVOCATIONS_STREAM, subjects.SNAPSHOT_STREAM, subjects.INDEX_STREAM),
     *(subjects.OWNED_STREAM, subjects.NOTES_STREAM, subjects.SESSIONS_STREAM),
-    subjects.JOBS_STREAM,
+    *(subjects.JOBS_STREAM, subjects.REPLICAS_STREAM, subjects.OPERATOR_STREAM),
 )
 
 # Requests.

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.operating import BusyUniverse
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
 from harmonic_state.means import Means
@@ -81,6 +82,17 @@ class OwnedUniverses:
         """Gateways were sent records of a log that it does not hold any more."""
         self._at_hand(universe_id).witness_loss()
 
+    def busy(self, most: int) -> list[BusyUniverse]:
+        """The universes with the most requests, at most so many, the busiest first."""
+        return [
+            BusyUniverse(
+                universe_id=universe_id,
+                requests_per_s=rate,
+                connections=self._connections(universe_id),
+            )
+            for universe_id, rate in self.rates.busiest(most)
+        ]
+
     def adopt(self, universe_ids: Iterable[str]) -> None:
         """Members of these are watching: load them by and by, and see who is still there."""
         for universe_id in universe_ids:
@@ -137,6 +149,11 @@ class OwnedUniverses:
     def _position(self, universe_id: str) -> int | None:
         owned = self._universes.get(universe_id)
         return owned.position if owned is not None else None
+
+    def _connections(self, universe_id: str) -> int:
+        owned = self._universes.get(universe_id)
+        universe = owned.universe if owned is not None else None
+        return len(universe.connections) if universe is not None else 0
 
     def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
         cost = owned.cost_bytes

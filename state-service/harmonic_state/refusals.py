@@ -1,15 +1,12 @@
 """The refusals that every request of a universe may meet, whatever it asks for."""
 
+from harmonic_protocol import transient
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
-UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The universe cannot be reached at the moment",
-    cause=Cause.STORE_UNAVAILABLE,
-    retryAfterMs=1000,
-)
+UNAVAILABLE = transient.UNAVAILABLE.caused_by(Cause.STORE_UNAVAILABLE)
+OUTCOME_UNKNOWN = transient.OUTCOME_UNKNOWN.caused_by(Cause.OUTCOME_UNKNOWN)
 BROKEN = refused(Code.INTERNAL_ERROR, "The server failed to carry this out", cause=Cause.FAULT)
 UNKNOWN = refused(Code.INTERNAL_ERROR, "Unknown request", cause=Cause.UNREADABLE)
 MALFORMED = refused(Code.INTERNAL_ERROR, "Malformed request", cause=Cause.UNREADABLE)
@@ -19,20 +16,6 @@ FULL = refused(
     reason=Reason.STORAGE_FULL,
     cause=Cause.STORE_FULL,
     retryAfterMs=5000,
-)
-OVERDUE = refused(
-    Code.INTERNAL_ERROR,
-    "The request could not be begun within its time",
-    reason=Reason.OVERDUE,
-    cause=Cause.OVERDUE,
-    retryAfterMs=1000,
-)
-OUTCOME_UNKNOWN = refused(
-    Code.INTERNAL_ERROR,
-    "Whether the request was carried out is not known yet",
-    reason=Reason.OUTCOME_UNKNOWN,
-    cause=Cause.OUTCOME_UNKNOWN,
-    retryAfterMs=1000,
 )
 BUSY = refused(
     Code.RATE_LIMITED,

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import BusUnavailable, open_bus
@@ -65,6 +66,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
         Tasks(process) as tasks,
+        operated(process, bus, tasks) as operators,
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
@@ -114,6 +116,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             universes = OwnedUniverses(means, metrics)
             jobs.on_overdue(universes.expire)
+            operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})
             creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
                 bus=bus,

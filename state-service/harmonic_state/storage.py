@@ -18,6 +18,8 @@ JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
 #: A session that nothing was saved of for so long is not gone on with.
 SESSIONS_KEPT_S = 24 * 3600
+#: A replica that neither said that it lives nor that it stops is missed for so long.
+REPLICAS_KEPT_S = 900
 _NANOSECONDS = 10**9
 #: The settings of what streams reserve of the brokers' disks, whether they use it or not.
 RESERVATIONS = {
@@ -95,6 +97,15 @@ def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
             "subjects": [subjects.SNAPSHOT_SUBJECTS],
             "discard": "new",
             "max_bytes": settings.snapshot_stream_bytes,
+        },
+        {
+            "name": subjects.REPLICAS_STREAM,
+            "subjects": [subjects.REPLICA_SUBJECTS],
+            "max_age": REPLICAS_KEPT_S * _NANOSECONDS,
+        },
+        {
+            "name": subjects.OPERATOR_STREAM,
+            "subjects": [subjects.SWITCH_SUBJECTS, subjects.RESTORED_SUBJECT],
         },
         {"name": subjects.INDEX_STREAM, "subjects": [subjects.INDEX_SUBJECTS]},
         {"name": subjects.OWNED_STREAM, "subjects": [subjects.OWNED_SUBJECTS]},

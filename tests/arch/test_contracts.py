@@ -15,9 +15,11 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = {
     "harmonic_protocol": "shared",
     "harmonic_runtime": "shared",
+    "harmonic_operated": "shared",
     "harmonic_gateway": "gateway",
     "harmonic_state": "state-service",
     "harmonic_music": "music-service",
+    "harmonic_operator": "deploy/operator",
 }
 
 SERVICES = "Services stand on the protocol and the runtime, and know nothing of one another"

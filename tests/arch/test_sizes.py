@@ -9,11 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    *("shared/harmonic_protocol", "shared/harmonic_runtime", "gateway/harmonic_gateway"),
+    *("shared/harmonic_protocol", "shared/harmonic_runtime", "shared/harmonic_operated"),
+    "gateway/harmonic_gateway",
     *(
         "state-service/harmonic_state",
         "music-service/harmonic_music",
         "deploy/local/harmonic_local",
+        "deploy/operator/harmonic_operator",
     ),
 )
 

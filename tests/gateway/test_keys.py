@@ -1,17 +1,16 @@
 """Public keys: read from where they are published, rotated, and kept while that is away."""
 
-import asyncio
 import base64
 import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -22,6 +21,7 @@ from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import SystemClock
+from harness.identity_provider import Publisher, publishing
 
 PRIVATE: dict[str, Any] = {
     "RS256": rsa.generate_private_key(65537, 2048),
@@ -65,40 +65,11 @@ def verifier(
     )
 
 
-class Publisher:
-    """A server that publishes keys, and can fail."""
-
-    def __init__(self) -> None:
-        self.text = ALL
-        self.status = 200
-        self.asked = 0
-        self.url = ""
-        self.piece_bytes = 0
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked += 1
-        if not self.piece_bytes:
-            return web.Response(text=self.text, status=self.status)
-        response = web.StreamResponse()
-        await response.prepare(request)
-        body = self.text.encode()
-        for start in range(0, len(body), self.piece_bytes):
-            await response.write(body[start : start + self.piece_bytes])
-            await asyncio.sleep(0)
-        return response
-
-
 @pytest.fixture
 async def publisher() -> AsyncIterator[Publisher]:
-    found = Publisher()
-    app = web.Application()
-    app.add_routes([web.get("/keys", found.answer)])
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/keys"
-    yield found
-    await runner.cleanup()
+    async with publishing() as found:
+        found.text = ALL
+        yield found
 
 
 @pytest.fixture
@@ -200,7 +171,7 @@ async def test_known_keys_are_kept_while_their_source_fails(
     checks = verifier(metrics, url=publisher.url)
     good = token("RS256", PRIVATE["RS256"], "RS256")
     assert isinstance(await checks.verify(good), Identity)
-    publisher.status, publisher.text = status, text
+    publisher.status, publisher.text = HTTPStatus(status), text
     assert is_transient(await checks.verify(token("RS256", ANOTHER, "unknown")))
     assert isinstance(await checks.verify(good), Identity)
     assert metrics.registry.get_sample_value("harmonic_jwks_failures_total") == 1
@@ -209,18 +180,18 @@ async def test_known_keys_are_kept_while_their_source_fails(
 async def test_a_token_that_comes_before_the_first_keys_is_not_refused_for_good(
     publisher: Publisher, metrics: Metrics, eager: None
 ) -> None:
-    publisher.status = 503
+    publisher.status = HTTPStatus.SERVICE_UNAVAILABLE
     checks = verifier(metrics, url=publisher.url)
     good = token("RS256", PRIVATE["RS256"], "RS256")
     assert is_transient(await checks.verify(good))
-    publisher.status = 200
+    publisher.status = HTTPStatus.OK
     assert isinstance(await checks.verify(good), Identity)
 
 
 async def test_a_set_that_arrives_in_pieces_is_read_to_its_end(
     publisher: Publisher, metrics: Metrics
 ) -> None:
-    publisher.piece_bytes = 7
+    publisher.pieces = len(ALL) // 7
     good = token("EdDSA", PRIVATE["EdDSA"], "EdDSA")
     assert isinstance(await verifier(metrics, url=publisher.url).verify(good), Identity)
 

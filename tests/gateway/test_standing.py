@@ -94,7 +94,7 @@ def carried_out(world: World) -> Any:
     worker = Worker(
         commands=some,
         refresh=some,
-        standing=world.standing,
+        permission=lambda session, _command: world.standing.refusal(session.identity),
         allowances=some,
         answers=some,
         tasks=cast("Any", starts),

@@ -83,14 +83,18 @@ SHAPES: Sequence[Shape] = (keycloak, entra_id, auth0, okta, cognito)
 
 @dataclass
 class Publisher:
-    """Where a set of keys is read; ``fails`` answers 503, and ``pieces`` come one by one."""
+    """Where a set of keys is read: its ``text`` comes in ``pieces``, one by one."""
 
+    text: str = ""
     url: str = ""
-    entries: Sequence[Entry] = ()
-    fails: bool = False
+    status: HTTPStatus = HTTPStatus.OK
     pieces: int = 1
     asked: int = 0
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def publishes(self, entries: Sequence[Entry]) -> None:
+        """Publish these keys from now on."""
+        self.text = json.dumps({"keys": list(entries)})
 
     async def was_asked(self, times: int) -> None:
         """Return once it was asked so often in all."""
@@ -102,12 +106,10 @@ class Publisher:
         async with self._news:
             self.asked += 1
             self._news.notify_all()
-        if self.fails:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-        body = json.dumps({"keys": list(self.entries)}).encode()
-        response = web.StreamResponse()
+        body = self.text.encode()
+        response = web.StreamResponse(status=self.status)
         await response.prepare(request)
-        size = -(-len(body) // self.pieces)
+        size = -(-len(body) // self.pieces) or 1
         for start in range(0, len(body), size):
             await response.write(body[start : start + size])
             # A turn of the loop, so that each piece is a segment of its own.
@@ -118,7 +120,8 @@ class Publisher:
 @asynccontextmanager
 async def publishing(entries: Sequence[Entry] = ()) -> AsyncIterator[Publisher]:
     """A publisher on a port of its own."""
-    publisher = Publisher(entries=entries)
+    publisher = Publisher()
+    publisher.publishes(entries)
     app = web.Application()
     app.add_routes([web.get("/keys", publisher.answer)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False)

@@ -13,8 +13,8 @@ import jwt
 import pytest
 import socketio
 
-from harmonic_gateway.identity.revocations import revoke
 from harmonic_local.stack import Stack
+from harmonic_operator.steering import store_revocation
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
@@ -71,7 +71,7 @@ def token(user: str) -> str:
 
 
 async def revoked(streams: Streams, user: str) -> None:
-    await revoke(streams, subjects.revoked_user(user), time.time(), 5.0)
+    await store_revocation(streams, subjects.revoked_user(user), time.time())
 
 
 async def opened(world: World) -> Any:

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
-from harmonic_gateway.identity.revocations import revoke
 from harmonic_local.stack import Stack
+from harmonic_operator.steering import store_revocation
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
@@ -160,7 +160,7 @@ async def test_a_client_that_waits_for_a_place_is_refused_once_its_token_is_revo
     while await silents[0].receive_str() != "2":
         pass
     async with connected_as("operator", world.stack) as bus:
-        await revoke(Streams(bus), subjects.revoked_user(user), time.time(), 5.0)
+        await store_revocation(Streams(bus), subjects.revoked_user(user), time.time())
     assert (await waiting)["data"]["details"]["reason"] == "REVOKED"
     for websocket in silents:
         await closed(websocket)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -58,7 +59,8 @@ async def test_a_token_of_a_provider_gets_in_and_a_forged_one_does_not(
     gate: World, publisher: Publisher, shape: Shape, pieces: int
 ) -> None:
     key = Key(f"{shape.__name__}-{pieces}")
-    publisher.entries, publisher.pieces = shape(key), pieces
+    publisher.publishes(shape(key))
+    publisher.pieces = pieces
 
     assert await gets_in(gate, key.token("ann"))
     assert not await gets_in(gate, Key(key.key_id).token("ann"))
@@ -68,7 +70,8 @@ async def test_a_token_of_a_provider_gets_in_and_a_forged_one_does_not(
 
 async def test_keys_are_rotated_while_clients_come(gate: World, publisher: Publisher) -> None:
     current = Key("rotation-0")
-    publisher.entries, publisher.pieces = okta(current), 7
+    publisher.publishes(okta(current))
+    publisher.pieces = 7
     stranger = Key("stranger")
     outcomes: list[tuple[bool, bool]] = []
     stopped = False
@@ -85,7 +88,7 @@ async def test_keys_are_rotated_while_clients_come(gate: World, publisher: Publi
         for rotation in range(1, ROTATIONS + 1):
             before, current = current, Key(f"rotation-{rotation}")
             # As providers do: a key is published before it signs, and for a while after.
-            publisher.entries = [*okta(before), *okta(current)]
+            publisher.publishes([*okta(before), *okta(current)])
             assert await gets_in(gate, current.token("ann"))
         stopped = True
 
@@ -97,21 +100,22 @@ async def test_a_provider_that_fails_keeps_nobody_out_whose_key_is_known(
     gate: World, publisher: Publisher
 ) -> None:
     known, unknown = Key("known"), Key("not-yet-known")
-    publisher.entries = okta(known)
+    publisher.publishes(okta(known))
     assert await gets_in(gate, known.token("ann"))
-    publisher.fails = True
+    publisher.status = HTTPStatus.SERVICE_UNAVAILABLE
     waiting = asyncio.create_task(gets_in(gate, unknown.token("bob")))
     await publisher.was_asked(publisher.asked + 1)
 
     assert await gets_in(gate, known.token("ann"))
     assert not waiting.done()
-    publisher.entries, publisher.fails = [*okta(known), *okta(unknown)], False
+    publisher.publishes([*okta(known), *okta(unknown)])
+    publisher.status = HTTPStatus.OK
     assert await waiting
 
 
 async def test_a_gateway_is_not_ready_before_it_has_keys(logs: Path) -> None:
     async with publishing() as publisher, aiohttp.ClientSession() as http:
-        publisher.fails = True
+        publisher.status = HTTPStatus.SERVICE_UNAVAILABLE
         plan = StackPlan(
             data=logs, jwt_secret=SECRET, musics=0, settings={"HARMONIC_JWKS_URL": publisher.url}
         )
@@ -128,7 +132,8 @@ async def test_a_gateway_is_not_ready_before_it_has_keys(logs: Path) -> None:
             assert told["status"] == "starting"
             assert not starting.done()
 
-            publisher.entries, publisher.fails = okta(Key("late")), False
+            publisher.publishes(okta(Key("late")))
+            publisher.status = HTTPStatus.OK
             await starting
         finally:
             for process in reversed(stack.processes):

@@ -8,8 +8,8 @@ import aiohttp
 import jwt
 import pytest
 
-from harmonic_gateway.identity.revocations import revoke
 from harmonic_local.stack import Stack
+from harmonic_operator.steering import store_revocation
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
@@ -77,7 +77,7 @@ async def joins(client: JavascriptClient, universe: str) -> None:
 
 async def revoked(world: World, user: str) -> None:
     async with connected_as("operator", world.stack) as bus:
-        await revoke(Streams(bus), subjects.revoked_user(user), time.time(), 5.0)
+        await store_revocation(Streams(bus), subjects.revoked_user(user), time.time())
 
 
 @pytest.mark.parametrize("version", VERSIONS)

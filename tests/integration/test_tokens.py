@@ -54,7 +54,7 @@ async def refused_at_last(client: Client) -> dict[str, Any]:
 async def revoke(world: World, *which: str) -> None:
     """Do it as an operator does."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "harmonic_gateway.cli", "revoke", *which),
+        *(sys.executable, "-m", "harmonic_operator", "revoke", *which),
         env={**os.environ, **world.stack.bus_user("operator")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

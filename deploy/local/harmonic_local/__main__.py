@@ -29,7 +29,7 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 1
     if options.command == "harmonic":
-        command = (sys.executable, "-m", "harmonic_gateway.cli", *options.arguments)
+        command = (sys.executable, "-m", "harmonic_operator", *options.arguments)
         os.execve(sys.executable, command, {**os.environ, **instance.operator})
     print(make_token(instance.jwt_secret, options.user, name=options.name, lifetime_s=options.ttl))
     return 0

@@ -1,5 +1,7 @@
 """The application behind the sockets: from a client's CONNECT to the end of its connection."""
 
+from collections.abc import Callable
+
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -8,46 +10,44 @@ from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
 from harmonic_gateway.sockets import Connection, Ended, Received
-from harmonic_runtime.bus.client import Bus
 
 
 class GatewayApplication:
     """Passes what the sockets report to the part that is responsible.
 
     ``sessions`` are those whose clients are connected here: it alone adds and removes them.
+    ``refuses`` says why no new client can be taken at the moment, if so.
     """
 
     def __init__(
         self,
         *,
         sessions: dict[str, Session],
-        bus: Bus,
         arrivals: Arrivals,
         greeting: Greeting,
         tokens: TokenWatch,
         intake: Intake,
         recovery: Recovery,
         departures: Departures,
+        refuses: Callable[[], str | None],
     ) -> None:
         self._sessions = sessions
-        self._bus = bus
         self._arrivals = arrivals
         self._greeting = greeting
         self._tokens = tokens
         self._intake = intake
         self._recovery = recovery
         self._departures = departures
+        self._refuses = refuses
         self._draining = False
 
     def refuse_handshake(self) -> str | None:
         """Why no new connection is taken at the moment, if none is."""
         if self._draining:
             return "This server is about to stop"
-        if not self._bus.connected:
-            return "The server cannot reach its bus"
         if self._recovery.is_busy:
             return "Too many clients come at once"
-        return None
+        return self._refuses()
 
     async def connect(self, connection: Connection, auth: object) -> None:
         """Accept a client whose token is good."""

@@ -13,22 +13,14 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.owners import Owners
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import StateCommand
-from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.declaration import LiveSignal, OwnerCommand
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.process.clock import Clock, timestamp
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The server cannot do this at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
-
 
 #: Called before a client joins or leaves a room: it is given none of an earlier session any more.
 CancelReturn: TypeAlias = Callable[[Session], Awaitable[None]]
@@ -106,5 +98,5 @@ class Commands:
         try:
             await self._bus.publish(subjects.signal(universe_id), payload, headers=headers)
         except BusUnavailable:
-            return _UNAVAILABLE
+            return NO_BUS
         return Reply()

@@ -5,19 +5,21 @@ from collections.abc import Awaitable, Callable
 from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.mailbox import Mailbox, Queued
 from harmonic_gateway.delivery.answers import Answers
-from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.owners import OVERDUE
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
+from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
 
 #: Gives a session a newer token, or says why not.
 Refresh = Callable[[Session, RefreshToken], Awaitable[Refused | None]]
+#: Says why a command of a kind is not to be carried out for a session at this moment, if so.
+Permission = Callable[[Session, type[Command]], Refused | None]
 
 
 class Worker:
@@ -28,7 +30,7 @@ class Worker:
         *,
         commands: Commands,
         refresh: Refresh,
-        standing: Standing,
+        permission: Permission,
         allowances: Allowances,
         answers: Answers,
         tasks: Tasks,
@@ -37,7 +39,7 @@ class Worker:
     ) -> None:
         self._commands = commands
         self._refresh = refresh
-        self._standing = standing
+        self._permission = permission
         self._allowances = allowances
         self._answers = answers
         self._tasks = tasks
@@ -91,8 +93,8 @@ class Worker:
         # Counting may have taken all the time that was left.
         if self._is_overdue(queued):
             return OVERDUE
-        # The token was good when the command came; it has waited since.
-        return self._standing.refusal(session.identity) or await self._commands.carry_out(
+        # It was allowed when it came; it has waited since.
+        return self._permission(session, type(command)) or await self._commands.carry_out(
             session, command, queued
         )
 

@@ -8,12 +8,13 @@ refused. While it cannot be read, nobody can tell, and the refusal is transient.
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS, KeySet, read_key_set
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -68,6 +69,17 @@ class Keys:
         metrics.gauge_from(table.JWKS_KEYS, lambda: len(self._public.keys))
         metrics.gauge_from(table.JWKS_KEYS_SKIPPED, lambda: len(self._public.skipped))
         metrics.gauge_from(table.JWKS_AGE, self._age_s)
+
+    @classmethod
+    def configured(cls, settings: GatewaySettings, *, metrics: Metrics, log: BoundLogger) -> Self:
+        """The keys that the settings name."""
+        return cls(
+            secrets=settings.secrets,
+            jwks_url=settings.jwks_url,
+            jwks_file=settings.jwks_file,
+            metrics=metrics,
+            log=log,
+        )
 
     def replace_secrets(self, secrets: Sequence[str]) -> None:
         """Believe these shared secrets from now on, and no others."""

@@ -16,7 +16,6 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
@@ -28,17 +27,11 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import BusUnavailable
 
 #: Snapshots that are asked for at most, where the records after the one before are not at hand.
 MAX_SNAPSHOTS = 3
-
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The server cannot do this at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
 
 
 class Joining:
@@ -82,7 +75,7 @@ class Joining:
             # It has had a seat, and is to have it in whatever mode is allowed by now.
             own = session.connection.id
             request = ResumeRoom(universe_id=join.universe_id, mode=join.mode, replaces=own)
-        return _UNAVAILABLE
+        return NO_BUS
 
     async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
         """Give the seat up; ``until_s`` is the deadline."""
@@ -112,7 +105,7 @@ class Joining:
             try:
                 await self._rooms.follow(request.universe_id)
             except BusUnavailable:
-                return _UNAVAILABLE
+                return NO_BUS
             self._memberships.ask(membership)
             reply = await self._owners.ask(
                 request.universe_id, request.operation(), request, session.caller, until_s=until_s
@@ -158,7 +151,7 @@ class Joining:
             case Entry.GONE:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
-                return _UNAVAILABLE
+                return NO_BUS
             case Entry.STALE | Entry.OVERTAKEN:
                 return Entry.STALE
 

@@ -12,6 +12,7 @@ from harmonic_protocol.messages.declaration import (
     EventSpec,
     LiveSignal,
     RateClass,
+    Switch,
 )
 from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import Timestamp, UniverseId, UserId
@@ -68,6 +69,7 @@ class AudioAnalysis(LiveSignal):
         RateClass.SIGNALS,
         answers=("audio_analyzed",),
         max_bytes=MAX_AUDIO_MESSAGE_BYTES,
+        switch=Switch.AUDIO,
     )
     event: ClassVar = AudioAnalyzed
 

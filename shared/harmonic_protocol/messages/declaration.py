@@ -124,6 +124,17 @@ class Failure(StrEnum):
     ROOM_ERROR = "room_error"
 
 
+class Switch(StrEnum):
+    """What operators may switch off for a time, on all gateways."""
+
+    AUDIO = "audio"
+    """relaying what editors hear"""
+    MUSIC = "music"
+    """generating pieces"""
+    JOINS = "joins"
+    """entering rooms; clients that come back to their rooms may"""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
     """How a command is named, limited and refused; its base class says who carries it out."""
@@ -135,6 +146,8 @@ class CommandSpec:
     max_bytes: int = MAX_MESSAGE_BYTES
     repeatable: bool = False
     """whether carrying it out twice is as good as once; with an ``opId``, it always is"""
+    switch: Switch | None = None
+    """what an operator switches off to have it refused"""
 
 
 @dataclass(frozen=True, slots=True)

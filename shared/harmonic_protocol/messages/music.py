@@ -11,6 +11,7 @@ from harmonic_protocol.messages.declaration import (
     EventSpec,
     OwnerCommand,
     RateClass,
+    Switch,
 )
 from harmonic_protocol.values import (
     Key,
@@ -44,7 +45,9 @@ EarlierRequest = Annotated[
 class GenerateMusic(OwnerCommand):
     """Ask for a piece from the universe's parameters as they are now."""
 
-    spec: ClassVar = CommandSpec("generate_music", RateClass.GENERATIONS, ("music_generated",))
+    spec: ClassVar = CommandSpec(
+        "generate_music", RateClass.GENERATIONS, ("music_generated",), switch=Switch.MUSIC
+    )
 
     duration: Duration
     seed: Seed | None = None

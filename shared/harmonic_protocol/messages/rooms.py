@@ -13,6 +13,7 @@ from harmonic_protocol.messages.declaration import (
     Failure,
     OwnerCommand,
     RateClass,
+    Switch,
 )
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.refusals import Code, Details
@@ -28,6 +29,7 @@ class JoinRoom(OwnerCommand):
         answers=("room_joined", "participant_joined"),
         failure=Failure.ROOM_ERROR,
         repeatable=True,
+        switch=Switch.JOINS,
     )
 
     mode: Mode

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
 
-_STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
 
 
@@ -32,7 +32,7 @@ class Inspection:
         try:
             info = await call(self._bus, f"STREAM.INFO.{name}", {})
         except ApiRefused as refused:
-            if refused.code == _STREAM_NOT_FOUND:
+            if refused.code == STREAM_NOT_FOUND:
                 return None
             raise
         state, config = info["state"], info["config"]
@@ -61,7 +61,7 @@ class Inspection:
         try:
             info = await call(self._bus, f"CONSUMER.INFO.{stream}.{consumer}", {})
         except ApiRefused as refused:
-            if refused.code in {_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND}:
+            if refused.code in {STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND}:
                 return 0
             raise
         return int(info["num_pending"]) + int(info["num_ack_pending"])

@@ -61,7 +61,7 @@ _STORE_FAILED = 10077
 _STORE_CLOSED = "closed"
 #: Too much waits before the stream: dropped.
 _TOO_MANY_REQUESTS = 10167
-_STREAM_NOT_FOUND = 10059
+STREAM_NOT_FOUND = 10059
 #: No peers, no leader, no resources, no such stream yet, its name just taken, offline: may be
 #: otherwise soon.
 _TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10058, 10059, 10118, 10194})
@@ -103,7 +103,7 @@ class Streams:
             try:
                 found = await self._set_up(f"STREAM.INFO.{name}", {})
             except ApiRefused as refused:
-                if refused.code != _STREAM_NOT_FOUND:
+                if refused.code != STREAM_NOT_FOUND:
                     raise
                 # One that another replica has created meanwhile is taken at the next attempt.
                 await self._set_up(f"STREAM.CREATE.{name}", versioned)

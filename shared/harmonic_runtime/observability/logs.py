@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -63,8 +63,12 @@ def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure_logs(service: str, settings: ServiceSettings) -> None:
-    """Set up logging of this process, to standard output. Call it once, before the first line."""
+def configure_logs(service: str, settings: ServiceSettings, output: TextIO | None = None) -> None:
+    """Set up logging of this process, to standard output unless ``output`` says otherwise.
+
+    Call it once, before the first line.
+    """
+    output = sys.stdout if output is None else output
 
     def origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
@@ -85,16 +89,16 @@ def configure_logs(service: str, settings: ServiceSettings) -> None:
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stdout.isatty(), timestamp_key="time", pad_event_to=0
+            colors=output.isatty(), timestamp_key="time", pad_event_to=0
         )
     level = logging.getLevelName(settings.log_level.upper())
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -37,8 +37,13 @@ class Readiness:
             self.state = "ready"
 
     def drain(self) -> None:
-        """The process is about to stop: work goes elsewhere from now on."""
+        """The process is about to stop, or to be idle: work goes elsewhere from now on."""
         self.state = "draining"
+
+    def resume(self) -> None:
+        """The process wants new work again, if it was draining."""
+        if self.state == "draining":
+            self.state = "ready"
 
 
 def health_routes(readiness: Readiness) -> list[web.RouteDef]:

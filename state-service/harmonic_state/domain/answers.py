@@ -8,8 +8,10 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    InspectUniverse,
     JoinResult,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.log import MusicRequested
@@ -36,11 +38,12 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.operating import inspected, removed
 from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
-def answer(
+def answer(  # noqa: PLR0911 -- the one table of answers
     request: UniverseRequest,
     caller: Caller,
     moment: DecisionInputs,
@@ -62,6 +65,10 @@ def answer(
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
             return after.public_view(viewer=caller.user_id)
+        case InspectUniverse():
+            return inspected(after)
+        case RemoveUser():
+            return removed(events)
         case SetMember():
             return MemberRole(user_id=request.user_id, role=request.role)
         case (

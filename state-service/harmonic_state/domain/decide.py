@@ -9,8 +9,10 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    InspectUniverse,
     OwnRequest,
     ReleaseGateway,
+    RemoveUser,
     ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
@@ -27,7 +29,7 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import Refused
-from harmonic_state.domain import music, parameters, presence, registry
+from harmonic_state.domain import music, operating, parameters, presence, registry
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
@@ -41,6 +43,8 @@ UniverseRequest = (
     | ResumeRoom
     | CloseConnection
     | CompleteMusic
+    | InspectUniverse
+    | RemoveUser
     | OwnRequest
     | CreateUniverse
     | GetUniverse
@@ -133,6 +137,11 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return registry.set_member(universe, request, caller, moment)
         case RemoveMember():
             return registry.remove_member(universe, request, caller, moment)
+        case RemoveUser():
+            return operating.remove_user(universe, request, moment)
+        case InspectUniverse():
+            known = operating.existing(universe)
+            return known if isinstance(known, Refused) else []
         case GetUniverse() | GetMusic():
             seen = visible(universe, caller.user_id)
             return seen if isinstance(seen, Refused) else []

@@ -1,0 +1,1 @@
+"""``harmonic``: how operators see and steer a running product, over its bus."""

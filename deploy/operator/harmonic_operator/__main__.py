@@ -1,0 +1,12 @@
+"""``python -m harmonic_operator``: the same as ``harmonic``."""
+
+from harmonic_operator.cli import app
+
+
+def main() -> None:
+    """Carry out one command, and end with its exit status."""
+    app(prog_name="harmonic")
+
+
+if __name__ == "__main__":
+    main()

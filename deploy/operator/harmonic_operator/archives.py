@@ -1,0 +1,133 @@
+"""A stream as a file: taken from a broker, and put into one where it is not.
+
+The broker's own format, with every message at its sequence, with its headers and its time. See
+ADR-8 of NATS's architecture for how chunks are passed.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harmonic_operator.connection import NotDone
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, Message
+
+CHUNK_BYTES = 128 * 1024
+#: How long the broker may take to begin, between two chunks, and to take one.
+CHUNK_TIMEOUT_S = 30.0
+#: The broker's word that there is no more.
+_END = "204"
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What was written of a stream."""
+
+    config: Mapping[str, Any]
+    state: Mapping[str, Any]
+    bytes: int
+    sha256: str
+
+
+async def archive(bus: Bus, stream: str, path: Path, advance: Callable[[int], None]) -> Archived:
+    """Write a stream, as it is at one moment, to a file; ``advance`` is told of written bytes.
+
+    Raise :class:`NotDone` if the broker ends it before it is whole.
+    """
+    inbox = bus.new_inbox()
+    with path.open("wb") as file:
+        written = _Written(bus, file.write, advance)
+        subscription = await bus.subscribe(inbox, written.take)
+        try:
+            asked = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES}
+            answer = await call(bus, f"STREAM.SNAPSHOT.{stream}", asked, timeout_s=CHUNK_TIMEOUT_S)
+            await written.whole()
+        finally:
+            await subscription.close()
+    return Archived(answer["config"], answer["state"], written.bytes, written.digest.hexdigest())
+
+
+class _Written:
+    """Takes chunks as they come, and asks for more."""
+
+    def __init__(
+        self, bus: Bus, write: Callable[[bytes], object], advance: Callable[[int], None]
+    ) -> None:
+        self._bus = bus
+        self._write = write
+        self._advance = advance
+        self._news = asyncio.Event()
+        self._ended: str | None = None
+        self.bytes = 0
+        self.digest = hashlib.sha256()
+
+    def take(self, message: Message) -> None:
+        if not message.payload:
+            status = message.headers.get(STATUS, _END)
+            self._ended = f"{status} {message.headers.get(DESCRIPTION, '')}".strip()
+        else:
+            self._write(message.payload)
+            self.digest.update(message.payload)
+            self.bytes += len(message.payload)
+            self._advance(len(message.payload))
+            if message.reply:
+                self._bus.post(message.reply, b"")
+        self._news.set()
+
+    async def whole(self) -> None:
+        """Return once all has come."""
+        while self._ended is None:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                    await self._news.wait()
+            except TimeoutError:
+                raise NotDone("The broker sends no more of the stream.") from None
+        if not self._ended.startswith(_END):
+            raise NotDone(f"The broker ended the stream early: {self._ended}.")
+
+
+async def unarchive(
+    bus: Bus,
+    stream: str,
+    path: Path,
+    *,
+    config: Mapping[str, Any],
+    state: Mapping[str, Any],
+    advance: Callable[[int], None],
+) -> None:
+    """Make a stream of a file; raise :class:`NotDone` if the broker ends up with another one."""
+    begun = await call(
+        bus,
+        f"STREAM.RESTORE.{stream}",
+        {"config": config, "state": state},
+        timeout_s=CHUNK_TIMEOUT_S,
+    )
+    place = str(begun["deliver_subject"])
+    with path.open("rb") as file:
+        for chunk in _chunks(file.read):
+            await bus.request(place, chunk, timeout_s=CHUNK_TIMEOUT_S)
+            advance(len(chunk))
+    ended = await bus.request(place, b"", timeout_s=CHUNK_TIMEOUT_S)
+    check_restored(stream, ended.payload, state)
+
+
+def check_restored(stream: str, answer: bytes, state: Mapping[str, Any]) -> None:
+    """Raise :class:`NotDone` unless the broker's last word says that all is there."""
+    said = json.loads(answer)
+    error = said.get("error")
+    if error is not None:
+        raise NotDone(f"{stream} could not be restored: {error.get('description')}.")
+    found = said["state"]
+    if any(found[name] != state[name] for name in ("messages", "last_seq")):
+        raise NotDone(f"{stream} was restored with other messages than it was saved with.")
+
+
+def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while chunk := read(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,227 @@
+"""``harmonic backup`` and ``harmonic restore``: all that a product has stored, in a folder.
+
+The manifest, written last, names every file with its size and its hash: a folder without it, or
+with a file that is not as it says, is no backup.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from harmonic_operator.archives import Archived, archive, unarchive
+from harmonic_operator.connection import NotDone
+from harmonic_operator.output import console, errors, size, write_json
+from harmonic_operator.streams import LOGS, stream_states
+from harmonic_protocol import subjects
+from harmonic_protocol.operating import Restored
+from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.values import Timestamp
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.process.clock import SystemClock, timestamp
+
+MANIFEST = "manifest.json"
+#: The format of the folder; raised when an earlier `restore` could not read it.
+FORMAT = 1
+READ_BYTES = 1024 * 1024
+STORE_TIMEOUT_S = 5.0
+#: In this order: a log must not end before what the others say of it. A snapshot is of a position
+#: that its log has reached; listings, quotas, notes and sessions are mended where they are ahead.
+SAVED = (
+    subjects.OPERATOR_STREAM,
+    subjects.SNAPSHOT_STREAM,
+    *LOGS,
+    subjects.INDEX_STREAM,
+    subjects.OWNED_STREAM,
+    subjects.NOTES_STREAM,
+    subjects.SESSIONS_STREAM,
+    subjects.REVOCATIONS_STREAM,
+)
+
+
+class SavedStream(ServiceModel):
+    """A stream's file: its name in the folder, and what it must be like."""
+
+    stream: str
+    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    bytes: int
+    sha256: str
+    config: dict[str, Any]
+    state: dict[str, Any]
+
+
+class Manifest(ServiceModel):
+    """What a backup holds."""
+
+    format: int
+    at: Timestamp
+    streams: tuple[SavedStream, ...]
+
+
+async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
+    """Save all streams into an empty folder, while the product goes on."""
+    _prepare(folder)
+    expected = {each.name: each for each in await stream_states(bus)}
+    missing = [name for name in SAVED if expected[name].problem is not None]
+    if missing:
+        raise NotDone(f"There is nothing to save, or not all of it: {', '.join(missing)}.")
+    saved: list[SavedStream] = []
+    with _progress("Saving", sum(expected[name].bytes for name in SAVED)) as advance:
+        for name in SAVED:
+            file = f"{name}.stream"
+            archived = await archive(bus, name, folder / file, advance)
+            saved.append(_entry(name, file, archived))
+    manifest = Manifest(format=FORMAT, at=timestamp(SystemClock().now()), streams=tuple(saved))
+    await asyncio.to_thread(_write_whole, folder / MANIFEST, manifest.to_json())
+    _report("Saved", folder, manifest, as_json=as_json)
+
+
+async def restore(bus: Bus, folder: Path, *, replicas: int | None, as_json: bool) -> None:
+    """Put a backup into brokers that have none of its streams.
+
+    The whole backup is verified first. Universes go on at what was saved; since more may have been
+    stored and seen after that, nobody is sent the one as the continuation of the other.
+    """
+    manifest = await asyncio.to_thread(verified, folder)
+    present = [
+        each.name
+        for each in await stream_states(bus)
+        if each.problem is None and each.name in SAVED
+    ]
+    if present:
+        raise NotDone(
+            f"The brokers have {', '.join(present)} already; nothing was changed. Restore into"
+            " brokers without data, before any service of the product runs."
+        )
+    with _progress("Restoring", sum(each.bytes for each in manifest.streams)) as advance:
+        for each in manifest.streams:
+            copies = {} if replicas is None else {"num_replicas": replicas}
+            await unarchive(
+                bus,
+                each.stream,
+                folder / each.file,
+                config={**each.config, **copies},
+                state=each.state,
+                advance=advance,
+            )
+            if each.stream == subjects.OPERATOR_STREAM:
+                # Before there is any log that could be taken for one that has lost nothing.
+                await _mark(bus, manifest)
+    _report("Restored", folder, manifest, as_json=as_json)
+    if not as_json:
+        console.print("Start the services now.")
+
+
+async def _mark(bus: Bus, manifest: Manifest) -> None:
+    ends = {
+        each.stream: int(each.state["last_seq"]) for each in manifest.streams if each.stream in LOGS
+    }
+    restored = Restored(ends=ends, at=timestamp(SystemClock().now()))
+    await Streams(bus).append(
+        subjects.RESTORED_SUBJECT, restored.to_json(), timeout_s=STORE_TIMEOUT_S
+    )
+
+
+def verified(folder: Path) -> Manifest:
+    """A backup's manifest, once every file was found to be as it says.
+
+    Raise :class:`NotDone` for a folder that is no whole backup.
+    """
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise NotDone(
+            f"{folder} holds no whole backup: {MANIFEST} cannot be read ({error.strerror})."
+        ) from error
+    except ValidationError as error:
+        raise NotDone(f"{folder / MANIFEST} is no manifest of a backup.") from error
+    if manifest.format != FORMAT:
+        raise NotDone(f"{folder} has format {manifest.format}; this version reads {FORMAT}.")
+    absent = set(SAVED) - {each.stream for each in manifest.streams}
+    if absent:
+        raise NotDone(f"{folder} lacks {', '.join(sorted(absent))}.")
+    for each in manifest.streams:
+        _verify(folder / each.file, each)
+    return manifest
+
+
+def _verify(path: Path, saved: SavedStream) -> None:
+    digest = hashlib.sha256()
+    try:
+        found = path.stat().st_size
+        if found != saved.bytes:
+            raise NotDone(f"{path} has {found} bytes instead of {saved.bytes}.")
+        with path.open("rb") as file:
+            while part := file.read(READ_BYTES):
+                digest.update(part)
+    except OSError as error:
+        raise NotDone(f"{path} cannot be read ({error.strerror}).") from error
+    if digest.hexdigest() != saved.sha256:
+        raise NotDone(f"{path} is not what was saved: its hash is another one.")
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_used = any(folder.iterdir())
+    except OSError as error:
+        raise NotDone(f"{folder} cannot be used ({error.strerror}).") from error
+    if is_used:
+        raise NotDone(f"{folder} is not empty; nothing was saved.")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole, or not at all."""
+    new = path.with_suffix(".new")
+    new.write_bytes(content)
+    new.rename(path)
+
+
+def _entry(name: str, file: str, archived: Archived) -> SavedStream:
+    return SavedStream(
+        stream=name,
+        file=file,
+        bytes=archived.bytes,
+        sha256=archived.sha256,
+        config=dict(archived.config),
+        state=dict(archived.state),
+    )
+
+
+def _report(what: str, folder: Path, manifest: Manifest, *, as_json: bool) -> None:
+    total = sum(each.bytes for each in manifest.streams)
+    if as_json:
+        counts = {each.stream: each.state["messages"] for each in manifest.streams}
+        write_json({"folder": str(folder), "at": manifest.at, "bytes": total, "messages": counts})
+        return
+    console.print(
+        f"{what} {len(manifest.streams)} streams, {size(total)}, as of {manifest.at}: {folder}"
+    )
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes on standard error, where it is a terminal."""
+    columns: Sequence[Any] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

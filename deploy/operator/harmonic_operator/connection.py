@@ -1,0 +1,65 @@
+"""A command's life: the bus is opened, the command runs, and its exit status says what came of it.
+
+======  ============================================================
+``0``   done, and nothing is wrong
+``1``   not done, or something is wrong
+``2``   the command line or the settings cannot be used
+``3``   the bus cannot be reached
+======  ============================================================
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from harmonic_operator.settings import OperatorSettings
+from harmonic_runtime.bus.client import Bus, BusUnavailable, open_bus
+from harmonic_runtime.bus.streams import StreamFull
+from harmonic_runtime.observability.logs import configure_logs, get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import load_settings
+
+DONE, FAILED, UNREACHABLE = 0, 1, 3
+
+
+class NotDone(Exception):
+    """What was asked for was not done, or something is wrong; the text says what."""
+
+
+def run(work: Callable[[Bus], Awaitable[None]]) -> None:
+    """Carry a command out over the bus, and end with its exit status."""
+    settings = load_settings(OperatorSettings)
+    quiet = settings.model_copy(update={"log_level": "error"})
+    configure_logs("operator", quiet, sys.stderr)
+    finish(_connected(settings, work))
+
+
+def finish(work: Awaitable[None]) -> None:
+    """Carry a command out, and end with its exit status."""
+    try:
+        asyncio.run(_awaited(work))
+    except NotDone as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(FAILED) from error
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(UNREACHABLE) from error
+    except (BusUnavailable, StreamFull) as error:
+        sys.stderr.write(f"The bus did not do it: {error}.\n")
+        raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(130) from error
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _connected(settings: OperatorSettings, work: Callable[[Bus], Awaitable[None]]) -> None:
+    async with open_bus(
+        settings, name="operator", log=get_log(), metrics=Metrics(), on_closed=lambda: None
+    ) as bus:
+        await work(bus)

@@ -1,0 +1,155 @@
+"""``harmonic drain`` and ``harmonic rebalance``: clients that go on at other gateways."""
+
+import asyncio
+from collections.abc import Mapping
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from harmonic_operator.balancing import Share, imbalance, shares
+from harmonic_operator.connection import NotDone
+from harmonic_operator.judging import total
+from harmonic_operator.output import console, errors, table, write_json
+from harmonic_operator.replicas import ask_one, describe
+from harmonic_protocol.operating import MAX_BOUND_S, Description, Done, Drain, MoveClients
+from harmonic_runtime.bus.client import Bus
+
+POLL_S = 0.25
+#: After the last client was closed: how long all may take to be back elsewhere. Official clients
+#: wait up to five seconds between two tries.
+RETURN_S = 30.0
+#: Clients that close by themselves meanwhile are not waited for.
+BACK = 0.98
+
+
+def connections(described: Description) -> int:
+    """How many clients a gateway has."""
+    return int(total(described.values, "harmonic_connections"))
+
+
+async def drain(
+    bus: Bus, gateway: str, *, over_s: float, undo: bool, force: bool, as_json: bool
+) -> None:
+    """Have a gateway give all of its clients away and take no new one, or take them again."""
+    known = {each.instance: each for each in (await describe(bus, "gateway")).of("gateway")}
+    if gateway not in known:
+        raise NotDone(f"No gateway {gateway} answers; there are: {', '.join(known) or 'none'}.")
+    others = [each for each in known.values() if each.instance != gateway]
+    if not undo and not force and not any(each.state == "ready" for each in others):
+        raise NotDone("No other gateway is ready to take its clients; --force drains it anyway.")
+    done = await ask_one(bus, "gateway", gateway, Drain(over_s=over_s, undo=undo), Done)
+    if done is None:
+        raise NotDone(f"{gateway} did not answer.")
+    left = 0 if undo else await _until_empty(bus, gateway, done.connections, over_s)
+    if as_json:
+        write_json({"gateway": gateway, "undone": undo, "clients": done.connections, "left": left})
+    elif undo:
+        console.print(f"{gateway} takes clients again.")
+    elif not left:
+        console.print(
+            f"{gateway} has no client any more, and takes none until it is restarted, or until"
+            f" `harmonic drain {gateway} --undo`. It had {done.connections}."
+        )
+    if left:
+        raise NotDone(f"{gateway} still has {left} clients.")
+
+
+async def _until_empty(bus: Bus, gateway: str, before: int, over_s: float) -> int:
+    """Watch a gateway until it has no client; how many are left when that takes too long."""
+    left = before
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + over_s + RETURN_S
+    with _progress() as progress:
+        task = progress.add_task(f"Draining {gateway}", total=before)
+        while True:
+            described = {each.instance: each for each in (await describe(bus, "gateway")).described}
+            left = connections(described[gateway]) if gateway in described else left
+            progress.update(task, completed=max(0, before - left))
+            if not left or loop.time() > ends_at:
+                return left
+            await asyncio.sleep(POLL_S)
+
+
+async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
+    """Have the fullest gateways give clients away, each client once at most."""
+    before = await _counts(bus)
+    plan = shares(before)
+    moved = sum(share.clients for share in plan.values())
+    after = before
+    if plan:
+        over_s = min(max(share.clients for share in plan.values()) / per_s, MAX_BOUND_S)
+        await _move(bus, plan, over_s)
+        try:
+            after = await _until_back(bus, sum(before.values()), moved, over_s)
+        finally:
+            await _lift(bus, plan)
+    if as_json:
+        write_json(
+            {
+                "moved": moved,
+                "before": before,
+                "after": after,
+                "imbalance": {"before": imbalance(before), "after": imbalance(after)},
+            }
+        )
+        return
+    rows = [(name, before[name], after.get(name)) for name in sorted(before)]
+    console.print(table("", ("Gateway", "Before ", "After "), rows))
+    console.print(
+        f"{moved} clients moved. The fullest gateway has {imbalance(after):.2f} times the mean,"
+        f" before {imbalance(before):.2f}."
+    )
+
+
+async def _counts(bus: Bus) -> dict[str, int]:
+    """The clients of each gateway that takes some; raise :class:`NotDone` if there is none."""
+    ready = [
+        each for each in (await describe(bus, "gateway")).of("gateway") if each.state == "ready"
+    ]
+    if not ready:
+        raise NotDone("No gateway is ready.")
+    return {each.instance: connections(each) for each in ready}
+
+
+async def _move(bus: Bus, plan: Mapping[str, Share], over_s: float) -> None:
+    for_s = min(over_s + RETURN_S, MAX_BOUND_S)
+    # Those that only take clients first: the others' clients come at once.
+    for gateway, share in sorted(plan.items(), key=lambda each: each[1].clients):
+        asked = MoveClients(clients=share.clients, over_s=over_s, most=share.most, for_s=for_s)
+        if await ask_one(bus, "gateway", gateway, asked, Done) is None:
+            raise NotDone(f"{gateway} did not answer; what was begun goes on.")
+
+
+async def _lift(bus: Bus, plan: Mapping[str, Share]) -> None:
+    for gateway in plan:
+        nothing = MoveClients(clients=0, over_s=0, most=0, for_s=0)
+        await ask_one(bus, "gateway", gateway, nothing, Done)
+
+
+async def _until_back(bus: Bus, before: int, moved: int, over_s: float) -> dict[str, int]:
+    """Watch the clients until as many as before are connected, or that takes too long."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    with _progress() as progress:
+        task = progress.add_task("Moving clients", total=moved)
+        while True:
+            counts = await _counts(bus)
+            passed_s = loop.time() - began_at
+            closed = moved if passed_s >= over_s else int(moved * passed_s / over_s)
+            missing = max(0, before - sum(counts.values()))
+            progress.update(task, completed=max(0, closed - missing))
+            is_back = closed == moved and sum(counts.values()) >= BACK * before
+            if is_back or passed_s > over_s + RETURN_S:
+                return counts
+            await asyncio.sleep(POLL_S)
+
+
+def _progress() -> Progress:
+    """A bar on standard error, where it is a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        transient=True,
+    )

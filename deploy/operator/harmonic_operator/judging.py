@@ -1,0 +1,216 @@
+"""What is wrong with a product, from what its replicas and its streams say. Pure.
+
+Each rule is a line of a table, or a function for what no single number tells; an operator reads
+the sentence that it makes, which names what is concerned.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from harmonic_operator.replicas import Replicas
+from harmonic_operator.streams import LIMITS, StoreReport, StreamReport
+from harmonic_protocol.messages.declaration import Switch
+from harmonic_protocol.operating import SERVICES, Description
+
+#: A stream, or the whole store, is nearly full from this share of its bytes on.
+NEARLY_FULL = 0.85
+#: A universe with so many requests a second is busier than people make one.
+BUSY_REQUESTS_PER_S = 200.0
+#: For so long after its start, a process may be busy with itself.
+SETTLING_S = 60.0
+#: A copy of a stream may be so many messages behind its leader for a moment.
+TOLERATED_LAG = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A product at one moment."""
+
+    replicas: Replicas
+    streams: tuple[StreamReport, ...]
+    store: StoreReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A metric that should be below a bound; ``sentence`` is formatted with ``value``.
+
+    Where ``recent``, the metric is a counter, and what counts is its increase in the last minute.
+    All series of the metric that have ``labels`` are added up. A replica is judged by it from
+    ``after_s`` seconds after its start on.
+    """
+
+    metric: str
+    at_least: float
+    sentence: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    recent: bool = True
+    after_s: float = 0.0
+
+
+RULES = (
+    Rule(
+        "harmonic_jwks_failures_total",
+        1,
+        "could not read the identity provider's keys, {value:.0f} times in the last minute",
+    ),
+    Rule(
+        "harmonic_connects_total",
+        3,
+        "refused {value:.0f} tokens in the last minute that no key of the identity provider"
+        " proves: its keys have expired or were replaced, or somebody guesses",
+        {"outcome": "refused", "reason": "INVALID"},
+    ),
+    Rule(
+        "harmonic_connects_total",
+        1,
+        "turned {value:.0f} clients away in the last minute: the keys of tokens cannot be read",
+        {"outcome": "turned_away", "reason": "KEYS_UNAVAILABLE"},
+    ),
+    Rule(
+        "harmonic_recoveries_total",
+        1,
+        "could not give {value:.0f} clients in the last minute what they had missed:"
+        " the log was trimmed below them",
+        {"reason": "TRIMMED"},
+    ),
+    Rule(
+        "harmonic_rooms_lost_total",
+        1,
+        "began {value:.0f} rooms anew in the last minute: records that it needed were trimmed",
+    ),
+    Rule(
+        "harmonic_allowances_counted_alone_total",
+        1,
+        "granted {value:.0f} requests in the last minute by its own count: the limiter is away",
+    ),
+    Rule(
+        "harmonic_snapshots_total",
+        1,
+        "could not store {value:.0f} snapshots in the last minute: logs grow",
+        {"outcome": "failed"},
+    ),
+    Rule(
+        "harmonic_histories_lost_total",
+        1,
+        "found {value:.0f} logs in the last minute that had lost records",
+    ),
+    Rule(
+        "harmonic_music_overdue_total",
+        1,
+        "got {value:.0f} pieces in the last minute too late or never: music lags",
+    ),
+    Rule(
+        "harmonic_requests_given_up_total",
+        10,
+        "gave up {value:.0f} requests in the last minute: see their causes in its log",
+    ),
+    Rule(
+        "harmonic_internal_errors_total",
+        10,
+        "answered {value:.0f} clients INTERNAL_ERROR in the last minute: `harmonic explain`"
+        " tells the cause",
+    ),
+    Rule("harmonic_bus_errors_total", 1, "met {value:.0f} errors at the broker: see its log"),
+    Rule(
+        "harmonic_bus_dropped_messages_total",
+        1,
+        "dropped {value:.0f} messages in the last minute: it cannot keep up",
+    ),
+    Rule(
+        "harmonic_event_loop_lag_seconds",
+        2.0,
+        "is overloaded: its event loop was {value:.1f} s late",
+        recent=False,
+        after_s=SETTLING_S,
+    ),
+    Rule(
+        "harmonic_clock_skew_seconds",
+        1.0,
+        "has a clock that is {value:.1f} s ahead of the time base",
+        recent=False,
+    ),
+)
+
+
+def problems(overview: Overview) -> list[str]:
+    """What is wrong, a sentence each."""
+    return [
+        *_of_replicas(overview.replicas),
+        *_of_streams(overview.streams),
+        *_of_store(overview.store),
+        *(each for described in overview.replicas.described for each in _of_replica(described)),
+    ]
+
+
+def notes(overview: Overview) -> list[str]:
+    """What an operator should know and has probably brought about, a sentence each."""
+    described = overview.replicas.described
+    found = [
+        f"{switch.value} is switched off."
+        for switch in Switch
+        if any(switch in each.switched_off for each in described)
+    ]
+    versions = sorted({each.version for each in described})
+    if len(versions) > 1:
+        found.append(f"Replicas of several versions run: {', '.join(versions)}.")
+    return found
+
+
+def _of_replicas(replicas: Replicas) -> Iterator[str]:
+    for silent in replicas.silent:
+        yield (
+            f"{silent.service} {silent.instance} does not answer:"
+            f" it said for the last time that it lives at {silent.at}."
+        )
+    for service in SERVICES:
+        if not replicas.of(service):
+            yield f"No replica of the {service} service answers."
+
+
+def _of_replica(described: Description) -> Iterator[str]:
+    name = f"{described.service} {described.instance}"
+    if described.state != "ready":
+        waits = f", waiting for {described.waiting_for}" if described.waiting_for else ""
+        yield f"{name} is {described.state}{waits}."
+    for rule in RULES:
+        samples = described.increases if rule.recent else described.values
+        value = total(samples, rule.metric, rule.labels)
+        if value >= rule.at_least and described.uptime_s >= rule.after_s:
+            yield f"{name} {rule.sentence.format(value=value)}."
+    for busy in described.busiest:
+        if busy.requests_per_s >= BUSY_REQUESTS_PER_S:
+            yield f"Universe {busy.universe_id} has {busy.requests_per_s:.0f} requests a second."
+
+
+def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
+    for stream in streams:
+        if stream.problem is not None:
+            what = "The limiter's stream" if stream.name in LIMITS else "The stream"
+            yield f"{what} {stream.name} {stream.problem}."
+        # Where the oldest messages are let go of, full is how it is meant to be.
+        if stream.fill is not None and stream.fill >= NEARLY_FULL and not stream.drops:
+            yield f"The stream {stream.name} is {stream.fill:.0%} full."
+        for copy in stream.copies:
+            if not copy.current or copy.behind > TOLERATED_LAG:
+                behind = f"{copy.behind} messages behind" if copy.behind else "not current"
+                yield f"The copy of {stream.name} at broker {copy.broker} is {behind}."
+
+
+def _of_store(store: StoreReport | None) -> Iterator[str]:
+    if store is None:
+        yield "The broker does not tell how much is stored."
+    elif store.max_bytes is not None and store.bytes >= NEARLY_FULL * store.max_bytes:
+        yield f"The brokers' store is {store.bytes / store.max_bytes:.0%} full."
+
+
+def total(
+    samples: Mapping[str, float], metric: str, labels: Mapping[str, str] | None = None
+) -> float:
+    """A metric's value, over all of its series that have these labels."""
+    wanted = [f'{name}="{value}"' for name, value in (labels or {}).items()]
+    return sum(
+        value
+        for key, value in samples.items()
+        if key.partition("{")[0] == metric and all(each in key for each in wanted)
+    )

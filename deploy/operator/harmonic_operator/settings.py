@@ -1,0 +1,17 @@
+"""How the operator's command finds the bus: by the same variables as a service."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from harmonic_runtime.process.settings import ServiceSettings
+
+
+class OperatorSettings(ServiceSettings):
+    """A service's settings of the bus, for somebody who does not wait for minutes."""
+
+    service: ClassVar[str] = "operator"
+
+    bus_start_timeout_s: Annotated[
+        float, Field(ge=0.1, le=86_400, description="time to wait for the bus")
+    ] = 5.0

@@ -1,0 +1,69 @@
+"""``harmonic revoke`` and ``harmonic switch``: what is stored, and in force on every gateway."""
+
+import asyncio
+
+from harmonic_operator.connection import NotDone
+from harmonic_operator.output import console, write_json
+from harmonic_operator.replicas import Replicas, describe
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import Switch
+from harmonic_protocol.operating import Revoked, SwitchSet
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.process.clock import SystemClock, timestamp
+
+STORE_TIMEOUT_S = 5.0
+#: A switch is in force everywhere within so long; who has not said so by then is named.
+IN_FORCE_S = 2.0
+POLL_S = 0.1
+
+
+async def revoke(bus: Bus, *, user: str | None, jti: str | None, as_json: bool) -> None:
+    """Have all tokens of a user that were issued until now refused, or the token with that id."""
+    subject = subjects.revoked_user(user) if user else subjects.revoked_token(str(jti))
+    await store_revocation(Streams(bus), subject, SystemClock().now().timestamp())
+    if as_json:
+        write_json({"revoked": {"user": user} if user else {"jti": jti}})
+        return
+    what = f"All tokens of {user}" if user else f"The token {jti}"
+    console.print(f"{what} issued until now: revoked, on every gateway.")
+
+
+async def store_revocation(streams: Streams, subject: str, at_s: float) -> None:
+    """Store a revocation, which all gateways hear."""
+    await streams.append(subject, Revoked(at=at_s).to_json(), timeout_s=STORE_TIMEOUT_S)
+
+
+async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
+    """Set a switch, and wait until all gateways act by it.
+
+    Raise :class:`NotDone` if one does not: it will, once it reaches the bus again.
+    """
+    said = SwitchSet(on=on, at=timestamp(SystemClock().now()))
+    await Streams(bus).append(
+        subjects.switch(which.value), said.to_json(), timeout_s=STORE_TIMEOUT_S
+    )
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    gateways = await describe(bus, "gateway")
+    while _others(gateways, which, on=on) and loop.time() < began_at + IN_FORCE_S:
+        await asyncio.sleep(POLL_S)
+        gateways = await describe(bus, "gateway")
+    late = _others(gateways, which, on=on)
+    if as_json:
+        in_force = [each.instance for each in gateways.of("gateway") if each.instance not in late]
+        write_json({"switch": which.value, "on": on, "inForce": in_force, "late": late})
+    if late:
+        raise NotDone(f"Stored, but not known to be in force yet at: {', '.join(late)}.")
+    if not as_json:
+        word = "on" if on else "off"
+        console.print(f"{which.value} is {word}, on {len(gateways.described)} gateways.")
+
+
+def _others(gateways: Replicas, which: Switch, *, on: bool) -> list[str]:
+    """The gateways that do not act by a switch, or do not say."""
+    silent = [each.instance for each in gateways.silent]
+    return [
+        *silent,
+        *(each.instance for each in gateways.of("gateway") if (which in each.switched_off) is on),
+    ]

@@ -1,0 +1,119 @@
+"""The product's streams and their brokers, as the broker's API tells of them."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
+
+INFO_TIMEOUT_S = 3.0
+LOGS = tuple(subjects.log_stream(number) for number in range(subjects.LOG_STREAMS))
+LIMITS = tuple(subjects.limit_stream(rate) for rate in GLOBAL_RATES)
+STREAMS = (
+    *LOGS,
+    subjects.SNAPSHOT_STREAM,
+    subjects.INDEX_STREAM,
+    subjects.OWNED_STREAM,
+    subjects.NOTES_STREAM,
+    subjects.JOBS_STREAM,
+    subjects.SESSIONS_STREAM,
+    subjects.REVOCATIONS_STREAM,
+    subjects.REPLICAS_STREAM,
+    subjects.OPERATOR_STREAM,
+    *LIMITS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerCopy:
+    """A broker's copy of a stream: how far it is behind the leader, in messages."""
+
+    broker: str
+    current: bool
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """A stream as it is; ``problem`` says why nothing is known of it, if so.
+
+    ``drops`` says that the broker lets go of the oldest messages where there would be too many.
+    """
+
+    name: str
+    problem: str | None = None
+    messages: int = 0
+    bytes: int = 0
+    max_bytes: int | None = None
+    drops: bool = False
+    last_sequence: int = 0
+    leader: str = ""
+    copies: tuple[BrokerCopy, ...] = ()
+
+    @property
+    def fill(self) -> float | None:
+        """How full it is, from 0 to 1, where it has a bound in bytes."""
+        return self.bytes / self.max_bytes if self.max_bytes else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What all streams take on the brokers' disks, and may take, in bytes."""
+
+    bytes: int
+    max_bytes: int | None
+
+
+async def stream_states(bus: Bus) -> list[StreamReport]:
+    """All streams that the product stands on, also those that are not there."""
+    return list(await asyncio.gather(*(_state(bus, name) for name in STREAMS)))
+
+
+async def store_state(bus: Bus) -> StoreReport | None:
+    """The account's share of the store; ``None`` if the broker does not tell."""
+    try:
+        info = await call(bus, "INFO", {}, timeout_s=INFO_TIMEOUT_S)
+    except BusUnavailable:
+        return None
+    most = int(info.get("limits", {}).get("max_storage", -1))
+    return StoreReport(int(info["storage"]), most if most > 0 else None)
+
+
+async def _state(bus: Bus, name: str) -> StreamReport:
+    try:
+        info = await call(bus, f"STREAM.INFO.{name}", {}, timeout_s=INFO_TIMEOUT_S)
+    except ApiRefused as refused:
+        absent = refused.code == STREAM_NOT_FOUND
+        return StreamReport(name, "is missing" if absent else f"cannot be asked: {refused}")
+    except BusUnavailable as error:
+        return StreamReport(name, f"has no leader that answers: {error}")
+    return read_state(name, info)
+
+
+def read_state(name: str, info: Mapping[str, Any]) -> StreamReport:
+    """A stream's state from the broker's answer."""
+    config, state = info["config"], info["state"]
+    cluster = info.get("cluster") or {}
+    most = int(config.get("max_bytes", -1))
+    return StreamReport(
+        name,
+        messages=int(state["messages"]),
+        bytes=int(state["bytes"]),
+        max_bytes=most if most > 0 else None,
+        drops=config.get("discard") == "old",
+        last_sequence=int(state["last_seq"]),
+        leader=str(cluster.get("leader", "")),
+        copies=tuple(
+            BrokerCopy(
+                str(each["name"]),
+                bool(each.get("current")) and not each.get("offline", False),
+                int(each.get("lag", 0)),
+            )
+            for each in cluster.get("replicas") or ()
+        ),
+    )

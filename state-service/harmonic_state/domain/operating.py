@@ -1,0 +1,71 @@
+"""What operators ask of a universe: who is in its room, and that somebody leaves it."""
+
+from collections.abc import Sequence
+
+from harmonic_protocol.internal import (
+    OccupiedSeat,
+    RemoveUser,
+    UniverseInspected,
+    UserRemoved,
+)
+from harmonic_protocol.log import ConnectionLeft
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.presence import DecisionInputs, with_frames
+from harmonic_state.domain.universe import Universe
+
+KICKED = refused(
+    Code.PERMISSION_DENIED, "An operator removed you from the room", reason=Reason.KICKED
+)
+NOT_THERE = refused(Code.NOT_FOUND, "The user is not in the room")
+_NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
+
+
+def existing(universe: Universe | None) -> Universe | Refused:
+    """The universe, whoever may see it; ``NOT_FOUND`` where there is none, or none any more."""
+    return _NO_UNIVERSE if universe is None or universe.deleted else universe
+
+
+def remove_user(
+    universe: Universe | None, request: RemoveUser, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """All of a user's connections leave the room, and none of its sessions is continued there."""
+    known = existing(universe)
+    if isinstance(known, Refused):
+        return known
+    hidden: list[LogEvent] = [
+        ConnectionLeft(connection_id=connection_id, refusal=KICKED)
+        for connection_id, seat in known.connections.items()
+        if seat.user_id == request.user_id
+    ]
+    hidden += [
+        ConnectionLeft(connection_id=connection_id)
+        for connection_id, absence in known.absences.items()
+        if absence.user_id == request.user_id
+    ]
+    return with_frames(known, hidden, moment) if hidden else NOT_THERE
+
+
+def removed(events: Sequence[LogEvent]) -> UserRemoved:
+    """What an operator is told of a removal."""
+    left = [event for event in events if isinstance(event, ConnectionLeft) and event.refusal]
+    return UserRemoved(connections=len(left))
+
+
+def inspected(universe: Universe) -> UniverseInspected:
+    """A universe as an operator may see it: as its owner does, with the connections."""
+    return UniverseInspected(
+        universe=universe.public_view(viewer=universe.owner),
+        seats=tuple(
+            OccupiedSeat(
+                connection_id=connection_id,
+                gateway_id=seat.gateway_id,
+                user_id=seat.user_id,
+                username=seat.username,
+                mode=seat.mode,
+            )
+            for connection_id, seat in universe.connections.items()
+        ),
+        away=tuple(sorted({absence.user_id for absence in universe.absences.values()})),
+    )
