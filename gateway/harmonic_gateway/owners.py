@@ -1,5 +1,7 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
+from collections.abc import Callable
+
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import InternalRequest
@@ -16,10 +18,20 @@ LEAST_TIME_S = 0.05
 
 
 class Owners:
-    """The state service as the gateway sees it: any request gets a reply, in bounded time."""
+    """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    def __init__(self, client: OwnerClient, clock: SharedClock, timeout_s: float) -> None:
+    ``position_of`` says how far the log of a universe was delivered here, 0 if it is not followed.
+    """
+
+    def __init__(
+        self,
+        client: OwnerClient,
+        clock: SharedClock,
+        timeout_s: float,
+        position_of: Callable[[str], int],
+    ) -> None:
         self._client = client
+        self._position_of = position_of
         self._clock = clock
         self._timeout_s = timeout_s
 
@@ -46,7 +58,8 @@ class Owners:
         left_ms = int(left_s * 1000)
         deadline_ms = milliseconds(self._clock.now()) + left_ms
         is_shared = self._clock.is_shared
-        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared)
+        position = self._position_of(key)
+        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared, position)
         body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
         try:
             message = await self._client.request(

@@ -113,7 +113,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         Tasks(process) as tasks,
         operated(process, bus, tasks) as operators,
     ):
-        owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
+        memberships = Memberships()
+        owner_client = OwnerClient(bus, replicas, "state")
+        timeout_s, position_of = settings.request_timeout_s, memberships.position_of
+        owners = Owners(owner_client, shared, timeout_s, position_of)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
@@ -140,7 +143,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
-        memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(owners, pieces, gateway_id)

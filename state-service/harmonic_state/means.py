@@ -42,12 +42,12 @@ class Means:
         *,
         within_s: float,
         reply: Callable[[Reply], None],
+        seen_position: int = 0,
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
-        if isinstance(request, GenerateMusic):
-            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
-        return PendingRequest(request, caller, deadline_s, reply)
+        drawn = (new_id(), new_seed()) if isinstance(request, GenerateMusic) else ("", 0)
+        return PendingRequest(request, caller, deadline_s, reply, *drawn, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:
         """Whether a record is known to be one that another replica has appended."""

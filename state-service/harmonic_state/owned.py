@@ -7,6 +7,7 @@ import asyncio
 from typing import assert_never
 
 from harmonic_protocol.internal import ReleaseGateway
+from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.commit_cycle import CommitCycle
@@ -251,10 +252,10 @@ class OwnedUniverse:
                 if means.is_of_other_replica(loaded.record_id):
                     means.meters.owners_changed.inc()
                 await means.effects.settle_listing(self.universe_id, loaded.universe)
-                return _read(self.universe_id, means, loaded, records)
+                return Read(loaded, records)
             case ReadOn(known):
                 loaded, records = await journal.advance(self.universe_id, known)
-                return _read(self.universe_id, means, loaded, records)
+                return Read(loaded, records)
             case Append():
                 return await _append(self.universe_id, means, work)
             case Confirm(position):
@@ -276,13 +277,6 @@ class OwnedUniverse:
             self._tell(SnapshotSaved(coverage))
 
 
-def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:
-    if loaded.is_damaged:
-        means.meters.losses.inc()
-        means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
-    return Read(loaded, records)
-
-
 async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
     await means.effects.prepare(universe_id, work.events)
     began_s = means.clock.monotonic()
@@ -290,6 +284,9 @@ async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
         universe_id, work.at, work.events, work.position, after=work.after
     )
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    if any(isinstance(event, HistoryLost) for event in work.events):
+        means.meters.losses.inc()
+        means.log.error("history_lost", universe=universe_id, log_ended_at=work.position)
     return RecordStored(record, was_unknown)
 
 

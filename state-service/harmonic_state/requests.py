@@ -99,7 +99,9 @@ class Requests:
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply)
         elif isinstance(request, UniverseRequest):
-            pending = self._means.pending(request, caller, within_s=within_s, reply=reply)
+            pending = self._means.pending(
+                request, caller, within_s=within_s, reply=reply, seen_position=envelope.position
+            )
             self._universes.submit(request.universe_id, pending)
         else:
             assert_never(request)

@@ -59,6 +59,11 @@ class MembershipIndex:
             if room.position is not None
         }
 
+    def position_of(self, universe_id: str) -> int:
+        """How far the log of a universe was delivered here; 0 if it is not followed."""
+        room = self._rooms.get(universe_id)
+        return (room.position or 0) if room is not None else 0
+
     def __len__(self) -> int:
         return len(self._rooms)
 
