@@ -24,11 +24,14 @@ WORKERS ?= 2
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
+AGAINST ?=
+ROUNDS ?= 10
 HALF ?= seen
 FROM ?=
+RUNGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate ladder lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -117,15 +120,22 @@ fuzz: $(DEV_READY) ## Send a product of its own 100,000 hostile inputs: INPUTS=1
 mutate: $(DEV_READY) ## Change the cores in every small way, and see unit tests notice: PARTS="domain limits"
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(PARTS)
 
-bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server in the same run
+bench: $(DEV_READY) ## Measure, beside a plain Socket.IO server, or AGAINST=checkout ROUNDS=10
+ifneq ($(AGAINST),)
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.against $(AGAINST) --rounds $(ROUNDS)
+else
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.bench
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
+endif
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
 	@$(if $(PARTS),,PYTHONPATH=deploy/local:tests $(BIN)/python -m recovery.campaign $(SEED:%=--seed %))
+
+ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and repaired: RUNGS="1 2"
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m ladder $(RUNGS)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

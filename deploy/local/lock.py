@@ -9,7 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = ("requirements-run.in", "requirements-operator.in", "requirements-dev.in")
+SOURCES = (
+    "requirements-run.in",
+    "requirements-operator.in",
+    "requirements-dev.in",
+    "requirements-ladder.in",
+)
+#: What each image holds, and what builds the wheels in it: of the versions pinned for development.
+IMAGES = {
+    "gateway": ("-e ./shared", "-e ./gateway"),
+    "state": ("-e ./shared", "-e ./state-service"),
+    "music": ("-e ./shared", "-e ./music-service"),
+    "build": ("hatchling",),
+}
+IMAGES_FOLDER = Path("deploy/images")
 _COMPILE = (
     *(sys.executable, "-m", "uv", "pip", "compile", "--universal"),
     *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),
@@ -22,17 +35,28 @@ _OWN = re.compile(r"^(-e|--(extra-)?index-url|--find-links) .*\n", re.MULTILINE)
 def main() -> int:
     """Write ``requirements-*.txt`` anew; the exit status."""
     for source in SOURCES:
-        target = Path(source).with_suffix(".txt")
-        # Local wheels that a machine happens to have are not what others would get.
-        environment = {
-            name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"
-        }
-        command = (*_COMPILE, source, "--output-file", str(target))
-        status = subprocess.run(command, env=environment, check=False).returncode
-        if status:
+        if status := _compile(Path(source).with_suffix(".txt"), source):
             return status
-        target.write_text(_OWN.sub("", target.read_text()))
+    for name, requirements in IMAGES.items():
+        target = IMAGES_FOLDER / f"requirements-{name}.txt"
+        if status := _compile(
+            target, "-", "--constraint", "requirements-run.txt", given="\n".join(requirements)
+        ):
+            return status
     return 0
+
+
+def _compile(target: Path, *sources: str, given: str | None = None) -> int:
+    """Pin what ``sources`` ask for in ``target``; the resolver's exit status."""
+    # Local wheels that a machine happens to have are not what others would get.
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+    command = (*_COMPILE, *sources, "--output-file", str(target))
+    status = subprocess.run(
+        command, env=environment, input=given, text=True, check=False
+    ).returncode
+    if status == 0:
+        target.write_text(_OWN.sub("", target.read_text()))
+    return status
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import Caller, Envelope, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
@@ -15,12 +16,20 @@ from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
+#: What owners are told beside a request, and not in it.
+_IN_HEADERS = {"traceparent"}
+
+
+class FollowedLog(Protocol):
+    """A log that is followed, delivered up to ``position``."""
+
+    position: int | None
 
 
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    ``position_of`` says how far the log of a universe was delivered here, 0 if it is not followed.
+    ``room_of`` is what is known here of a universe whose log is followed.
     """
 
     def __init__(
@@ -28,10 +37,10 @@ class Owners:
         client: OwnerClient,
         clock: SharedClock,
         timeout_s: float,
-        position_of: Callable[[str], int],
+        room_of: Callable[[str], FollowedLog | None],
     ) -> None:
         self._client = client
-        self._position_of = position_of
+        self._room_of = room_of
         self._clock = clock
         self._timeout_s = timeout_s
 
@@ -41,7 +50,7 @@ class Owners:
         operation: str,
         request: Request | InternalRequest,
         caller: Caller,
-        trace_id: str = "",
+        trace: RequestTrace = NO_TRACE,
         *,
         until_s: float | None = None,
     ) -> Reply:
@@ -58,9 +67,12 @@ class Owners:
         left_ms = int(left_s * 1000)
         deadline_ms = milliseconds(self._clock.now()) + left_ms
         is_shared = self._clock.is_shared
-        position = self._position_of(key)
-        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared, position)
-        body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        room = self._room_of(key)
+        position = (room.position or 0) if room is not None else 0
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared, position)
+        body = request.model_dump_json(
+            by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
+        ).encode()
         try:
             message = await self._client.request(
                 key,

@@ -10,6 +10,7 @@ from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.admission.moving import ClientMover
 from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
@@ -20,8 +21,9 @@ from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.delivery.signals import Signals
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
@@ -35,6 +37,7 @@ from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
@@ -44,21 +47,18 @@ from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
 from harmonic_gateway.membership.rejoining import Rejoining
-from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.rooms import Rooms, relay_to
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
-from harmonic_gateway.recovery.finding import Finder
-from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.missed import MissedReader
-from harmonic_gateway.recovery.pending import PendingReturns
-from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.recovery.returning import RoomReturns
+from harmonic_gateway.recovery.moving import RoomMoves
+from harmonic_gateway.recovery.opening import open_recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, broadcast
+from harmonic_gateway.sockets import SocketServer, socket_routes
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
@@ -68,9 +68,9 @@ from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
-from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -112,11 +112,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ),
         Tasks(process) as tasks,
         operated(process, bus, tasks) as operators,
+        open_tracer(settings, "gateway") as tracer,
     ):
         memberships = Memberships()
-        owner_client = OwnerClient(bus, replicas, "state")
-        timeout_s, position_of = settings.request_timeout_s, memberships.position_of
-        owners = Owners(owner_client, shared, timeout_s, position_of)
+        asking = OwnerClient(bus, replicas, "state")
+        owners = Owners(asking, shared, settings.request_timeout_s, memberships.room)
         streams = Streams(bus)
         pieces = Pieces(streams)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
@@ -128,7 +128,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
         failures = Failures(log, SampledLog(log, clock), metrics)
-        answers = Answers(failures, metrics)
+        meter = DeliveryMeter(shared, tracer, metrics)
+        answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
@@ -145,13 +146,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await allowances.learn()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
-        history = History(owners, pieces, gateway_id)
+        history = History(bus, owners, pieces, gateway_id)
 
-        def relay(universe_id: str, message: Message) -> None:
-            frame = unpack(message)
-            if frame is not None:
-                broadcast([frame], memberships.present(universe_id))
-
+        relay = relay_to(memberships)
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
         notices = Notices(
             memberships=memberships,
@@ -167,9 +164,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             on_notice=notices.act_upon,
             on_signal=signals.take,
             tasks=tasks,
-            metrics=metrics,
+            meter=meter,
             log=log,
         )
+        meter.watch(memberships.__len__)
         heads = HeadWatch(
             rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
         )
@@ -195,35 +193,22 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
-        finder = Finder(
-            sessions=saved_sessions,
+        reader = MissedReader(history, metrics)
+        pending, recovery = await open_recovery(
+            bus,
+            settings,
+            gateways,
+            gateway_id,
+            sessions=sessions,
+            saved=saved_sessions,
             pids=pids,
-            gateways=gateways,
-            gateway_id=gateway_id,
-            window_s=settings.recovery_window_s,
-            clock=clock,
-        )
-        returns = RoomReturns(
             owners=owners,
             memberships=memberships,
             rooms=rooms,
             departures=departures,
-            sessions=saved_sessions,
-            reader=MissedReader(history, metrics),
+            reader=reader,
             answers=answers,
             tasks=tasks,
-        )
-        checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
-        await bus.subscribe(subjects.ping(gateway_id), checks.hear)
-        pending = PendingReturns(
-            finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
-        )
-        recovery = Recovery(
-            finder=finder,
-            returns=returns,
-            pending=pending,
-            checks=checks,
-            memberships=memberships,
             clock=clock,
             metrics=metrics,
         )
@@ -263,27 +248,27 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             answers=answers,
             clock=shared,
+            tracer=tracer,
             metrics=metrics,
-            limits=MailboxLimits(
-                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
-            ),
-            flood=new_guard().allowance,
+            limits=MailboxLimits.configured(settings, new_guard().allowance),
             budgets=UserBudgets(pace),
         )
+        crowding = Crowding(
+            connections_per_user=settings.connections_per_user,
+            ping_timeout_s=settings.ping_timeout_s,
+            metrics=metrics,
+        )
+        dead = DeadTokens()
         arrivals = Arrivals(
             standing=standing,
-            crowding=Crowding(
-                connections_per_user=settings.connections_per_user,
-                ping_timeout_s=settings.ping_timeout_s,
-                metrics=metrics,
-            ),
+            crowding=crowding,
             recovery=recovery,
             pids=pids,
             fingerprints=Fingerprints(settings.recovery_secrets[0]),
             departures=departures,
             gateway_id=gateway_id,
             records=ConnectionRecords(
-                settings.recovery_secrets[0], failures, clock, metrics=metrics, log=log
+                settings.recovery_secrets[0], failures, clock, dead=dead, metrics=metrics, log=log
             ),
         )
         revocations.on_news(arrivals.look_at_tokens)
@@ -317,17 +302,34 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
+            tracer=tracer,
             failures=failures,
         )
-        addresses = AddressGuard(settings, metrics, clock)
-        front = await open_front(
-            sockets,
-            Exchange(bus, gateway_id, tasks),
-            Neighbours(gateways, gateway_id),
-            addresses,
-            metrics,
+        moves = RoomMoves(
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
+            reader=reader,
+            pending=pending,
+            answers=answers,
+            recovery=recovery,
         )
-        routes = [*front.routes(), *api.routes(), *health_routes(process.readiness)]
+        mover = ClientMover(
+            sessions=sessions,
+            crowding=crowding,
+            tokens=tokens,
+            intake=intake,
+            moves=moves,
+            departures=departures,
+            gateway_id=gateway_id,
+            clock=clock,
+        )
+        addresses = AddressGuard(settings, dead, metrics, clock)
+        exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
+        front = await open_front(
+            sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
+        )
+        routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]
         app = web_application(settings, routes, addresses, failures=failures, log=log)
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),

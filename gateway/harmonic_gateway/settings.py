@@ -120,6 +120,15 @@ class GatewaySettings(ServiceSettings):
     connects_burst: Annotated[
         int, Field(ge=1, le=1_000_000, description="connects of one address at once")
     ] = 1_000
+    late_clients_per_address: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="clients of one address that may take longer than 10 s, up to 45 s, from"
+            " opening a session to their CONNECT, as those do that fetch a token meanwhile",
+        ),
+    ] = 100
     failed_calls_per_s: Annotated[
         float,
         Field(

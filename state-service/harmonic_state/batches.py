@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
@@ -32,7 +32,7 @@ from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, BROKEN, FULL
 from harmonic_state.ring import RecentRecord, Ring
-from harmonic_state.steps import Instant
+from harmonic_state.steps import Append, Instant
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,6 +63,19 @@ class Batch:
     errors: Sequence[Exception]
 
     at: str
+
+    def append_after(self, known: Loaded) -> Append:
+        """Storing the events after what is known."""
+        trace = NO_TRACE
+        for each in self.decided:
+            if not each.has_events:
+                continue
+            if trace is NO_TRACE:
+                trace = each.pending.trace
+            if each.pending.trace.is_sampled:
+                trace = trace._replace(traceparent=each.pending.trace.traceparent)
+                break
+        return Append(self.at, self.events, known.position, known.record_id, trace)
 
 
 #: What is still taken where a log is almost full: nothing of it lets a universe grow.
@@ -134,6 +147,9 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
+_COMING = (JoinRoom, ResumeRoom)
+
+
 def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
     """Whether the position that a returning client names is one of this log, as far as is known.
 
@@ -160,9 +176,10 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
-    ended = _ended_in_its_record(decided.pending, known.universe)
-    if ended is not None:
-        return Reply(error=ended)
+    if isinstance(pending.request, _COMING):
+        ended = _ended_in_its_record(pending, known.universe)
+        if ended is not None:
+            return Reply(error=ended)
     result = None
     if known.universe is not None:
         result = answer(
@@ -185,7 +202,7 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
 
     Its gateway cannot tell: a reply stands for the whole record at its position.
     """
-    if universe is None or not isinstance(pending.request, JoinRoom | ResumeRoom):
+    if universe is None:
         return None
     seen = visible(universe, pending.caller.user_id)
     if isinstance(seen, Refused):

@@ -43,7 +43,6 @@ from harmonic_state.steps import (
     REFUSALS,
     AnnounceHead,
     Answer,
-    Append,
     CarryOutEffects,
     Command,
     Confirm,
@@ -190,7 +189,7 @@ class CommitCycle:
         """Go on after lost records with one that says so."""
         self._batch, self._unanswered = mending_batch(universe, now), []
         self._phase = _Phase.APPENDING
-        return [Append(self._batch.at, self._batch.events, known.position, known.record_id)]
+        return [self._batch.append_after(known)]
 
     def _witnessed(self, now: Instant) -> list[Command]:
         # Gateways tell of what they know from before the loss until they have heard of it.
@@ -206,14 +205,16 @@ class CommitCycle:
         )
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
-        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        commands: list[Command] = []
+        if batch.errors:
+            commands.extend(ReportFailure(error) for error in batch.errors)
         if almost_full:
             commands.extend(self.snapshots.due(known, now))
         if not batch.events:
             self._phase = _Phase.CONFIRMING
             return [*commands, Confirm(known.position)]
         self._phase = _Phase.APPENDING
-        return [*commands, Append(batch.at, batch.events, known.position, known.record_id)]
+        return [*commands, batch.append_after(known)]
 
     def _read(self, loaded: Loaded, records: Sequence[RecentRecord], now: Instant) -> list[Command]:
         begins = self.known is None
@@ -343,4 +344,5 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
 
 
 def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    return [Answer.refusing(pending, OVERDUE) for pending in line.take_overdue(now.s)]
+    overdue = line.take_overdue(now.s)
+    return [Answer.refusing(pending, OVERDUE) for pending in overdue] if overdue else []

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol.log import UniverseDeleted
+from harmonic_protocol.log import MusicRequested, UniverseDeleted
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
@@ -24,6 +24,8 @@ LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
 #: How often it is looked for what others left undone; it is done once it was seen twice.
 SETTLING_INTERVAL_S = 5.0
+#: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
+_ASKING = (*CHANGES_LISTING, MusicRequested, UniverseDeleted)
 
 
 class Effects:
@@ -56,6 +58,13 @@ class Effects:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
+
+    def concern(self, events: Sequence[LogEvent]) -> bool:
+        """Whether any of the events asks for something: most records have none that does."""
+        for event in events:  # noqa: SIM110 -- any() takes a generator for each record
+            if isinstance(event, _ASKING):
+                return True
+        return False
 
     async def prepare(self, universe_id: str, events: Sequence[LogEvent]) -> None:
         """Note what has to be done after the events are stored, whoever is left to do it."""

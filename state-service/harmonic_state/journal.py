@@ -6,15 +6,17 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
-from harmonic_state.lineage import continued, mended
+from harmonic_state.lineage import continued, cut_off, mended
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
@@ -45,6 +47,7 @@ class Journal:
     """Loading universes and appending to their logs; each record has an id of its own.
 
     A message that no state service has stored stands for a record without events.
+    ``restored_ends`` are where streams ended in the backup that they were restored from.
     """
 
     def __init__(
@@ -53,18 +56,24 @@ class Journal:
         settings: StateSettings,
         next_record_id: Callable[[], str],
         skipped: SkippedMessages,
+        restored_ends: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._streams = streams
         self._settings = settings
         self._next_record_id = next_record_id
         self._skipped = skipped
+        self._restored_ends = restored_ends
 
     async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
         """The universe from its latest snapshot, and the records of the log after that.
 
         Raise as :meth:`advance`.
         """
-        return await self.advance(universe_id, await self._snapshot(universe_id))
+        loaded, records = await self.advance(universe_id, await self._snapshot(universe_id))
+        end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
+        if cut_off(loaded, end):
+            return replace(loaded, is_damaged=True), []
+        return loaded, records
 
     async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
@@ -155,10 +164,11 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``; and whether its fate was unknown for a time.
 
-        ``after`` is the id of the record there, if it is known.
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
 
         Raise :class:`RecordTooLarge` before anything is sent,
         :class:`Conflict` if the log goes on after ``position`` with another record,
@@ -181,6 +191,7 @@ class Journal:
                     payload,
                     expected_last_subject_sequence=position,
                     timeout_s=self._settings.append_timeout_s,
+                    headers=headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:

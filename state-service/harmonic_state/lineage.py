@@ -106,6 +106,16 @@ def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
     return Loaded(universe, end, coverage, record_id, is_damaged=True)
 
 
+def cut_off(loaded: Loaded, end: int) -> bool:
+    """Whether a log was restored from a backup and nothing was stored since.
+
+    Its stream ended at ``end`` there, 0 if it was not restored. Records that followed may have
+    been seen, and are lost.
+    """
+    universe = loaded.universe
+    return 0 < loaded.position <= end and universe is not None and not universe.deleted
+
+
 def _decoded(record: RecentRecord) -> DecodedRecord | None:
     try:
         return read_record(record.payload)

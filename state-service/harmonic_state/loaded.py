@@ -1,6 +1,6 @@
 """A universe as an owner has it in memory, and what of it is stored besides its log."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harmonic_state.domain.universe import Universe
 
@@ -33,6 +33,4 @@ class Loaded:
 
     def then(self, universe: Universe | None, position: int, record_id: str = "") -> "Loaded":
         """The same universe, later."""
-        return replace(
-            self, universe=universe, position=position, record_id=record_id, is_damaged=False
-        )
+        return Loaded(universe, position, self.coverage, record_id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import OwnRequest
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_runtime.bus.timebase import SharedClock
@@ -43,11 +43,12 @@ class Means:
         within_s: float,
         reply: Callable[[Reply], None],
         seen_position: int = 0,
+        trace: RequestTrace = NO_TRACE,
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
         drawn = (new_id(), new_seed()) if isinstance(request, GenerateMusic) else ("", 0)
-        return PendingRequest(request, caller, deadline_s, reply, *drawn, seen_position)
+        return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:
         """Whether a record is known to be one that another replica has appended."""

@@ -86,7 +86,7 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
-        #: What came while nothing was being done, until the end of the turn of the loop.
+        #: What came while nothing was being done, until the task that was started for it runs.
         self._arrived: list[PendingRequest] = []
         self._work: Work | None = None
         self._working = False
@@ -96,7 +96,7 @@ class OwnedUniverse:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return self._cycle.idle and not self._working and not self._arrived
+        return self._cycle.idle and not self._working
 
     @property
     def universe(self) -> Universe | None:
@@ -130,10 +130,9 @@ class OwnedUniverse:
             self._tell(Submitted((pending,)))
             return
         # What comes in one read of the bus is decided together: one record for all of it.
-        if not self._arrived:
-            self._finished.clear()
-            asyncio.get_running_loop().call_soon(self._submit_arrived)
         self._arrived.append(pending)
+        if not self._working:
+            self._start_working()
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -159,27 +158,32 @@ class OwnedUniverse:
             if isinstance(command, SaveSnapshot):
                 await self._save(command.loaded)
 
-    def _submit_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        self._tell(Submitted(arrived))
-        if not self._working:
-            self._finished.set()
-
     def _tell(self, event: Event) -> None:
-        now = Instant(self._means.clock.now(), self._means.clock.monotonic())
+        clock = self._means.clock
+        now = Instant(clock.now(), clock.monotonic())
+        for command in self._commands(event, now):
+            self._do(command)
+        work = self._work
+        if isinstance(work, CarryOutEffects) and not self._means.effects.concern(work.events):
+            # Nothing to wait for: most records have no effects.
+            self._work = None
+            for command in self._commands(EffectsDone(), now):
+                self._do(command)
+
+    def _commands(self, event: Event, now: Instant) -> list[Command]:
         try:
-            commands = self._cycle.handle(event, now)
+            return self._cycle.handle(event, now)
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
-            commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
-        for command in commands:
-            self._do(command)
+            return self._cycle.handle(Failed(StepFailure.BROKEN), now)
 
-    def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
+    def _do(self, command: Command) -> None:  # noqa: C901, PLR0912 -- the one table of what is done
         means = self._means
         match command:
             case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
-                self._begin(command)
+                self._work = command
+                if not self._working:
+                    self._start_working()
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
                 pending.reply(reply)
@@ -208,15 +212,16 @@ class OwnedUniverse:
             case _:
                 assert_never(command)
 
-    def _begin(self, work: Work) -> None:
-        self._work = work
-        if not self._working:
-            self._working = True
-            self._finished.clear()
-            self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
+    def _start_working(self) -> None:
+        self._working = True
+        self._finished.clear()
+        self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
 
     async def _keep_working(self) -> None:
         try:
+            if self._arrived:
+                arrived, self._arrived = self._arrived, []
+                self._tell(Submitted(arrived))
             while (work := self._work) is not None:
                 self._work = None
                 self._tell(await self._outcome(work))
@@ -226,7 +231,7 @@ class OwnedUniverse:
 
     async def _outcome(self, work: Work) -> Event:
         try:
-            return await self._carried_out(work)
+            return await _carried_out(self.universe_id, self._means, work)
         except Conflict:
             if isinstance(work, Append):
                 self._means.meters.conflicted()
@@ -244,31 +249,6 @@ class OwnedUniverse:
             sent = isinstance(work, Append)
             return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
 
-    async def _carried_out(self, work: Work) -> Event:
-        means, journal = self._means, self._means.journal
-        match work:
-            case Load():
-                loaded, records = await journal.load(self.universe_id)
-                if means.is_of_other_replica(loaded.record_id):
-                    means.meters.owners_changed.inc()
-                await means.effects.settle_listing(self.universe_id, loaded.universe)
-                return Read(loaded, records)
-            case ReadOn(known):
-                loaded, records = await journal.advance(self.universe_id, known)
-                return Read(loaded, records)
-            case Append():
-                return await _append(self.universe_id, means, work)
-            case Confirm(position):
-                await journal.confirm(self.universe_id, position)
-                return Confirmed()
-            case MakeRoom(loaded):
-                return RoomMade(await means.effects.make_room(self.universe_id, loaded))
-            case CarryOutEffects(after_events, events):
-                await means.effects.carry_out(self.universe_id, after_events, events)
-                return EffectsDone()
-            case _:
-                assert_never(work)
-
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
         try:
@@ -277,11 +257,43 @@ class OwnedUniverse:
             self._tell(SnapshotSaved(coverage))
 
 
+async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
+    journal, effects = means.journal, means.effects
+    match work:
+        case Append():
+            return await _append(universe_id, means, work)
+        case CarryOutEffects(after_events, events):
+            await effects.carry_out(universe_id, after_events, events)
+            return EffectsDone()
+        case Confirm(position):
+            await journal.confirm(universe_id, position)
+            return Confirmed()
+        case Load():
+            loaded, records = await journal.load(universe_id)
+            if means.is_of_other_replica(loaded.record_id):
+                means.meters.owners_changed.inc()
+            await effects.settle_listing(universe_id, loaded.universe)
+            return Read(loaded, records)
+        case ReadOn(known):
+            loaded, records = await journal.advance(universe_id, known)
+            return Read(loaded, records)
+        case MakeRoom(loaded):
+            return RoomMade(await effects.make_room(universe_id, loaded))
+        case _:
+            assert_never(work)
+
+
 async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
-    await means.effects.prepare(universe_id, work.events)
+    if means.effects.concern(work.events):
+        await means.effects.prepare(universe_id, work.events)
     began_s = means.clock.monotonic()
     record, was_unknown = await means.journal.append(
-        universe_id, work.at, work.events, work.position, after=work.after
+        universe_id,
+        work.at,
+        work.events,
+        work.position,
+        after=work.after,
+        headers=work.trace.of_record(),
     )
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
     if any(isinstance(event, HistoryLost) for event in work.events):

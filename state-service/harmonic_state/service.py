@@ -17,6 +17,7 @@ from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
@@ -33,6 +34,7 @@ from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
+from harmonic_state.restored import restored_ends
 from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
@@ -70,6 +72,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
+        tracer = await measured.enter_async_context(open_tracer(settings, "state"))
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings, log)
@@ -81,7 +84,13 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         tasks.start(_keep_up(streams, settings, lost, log), name="streams")
         sampled = SampledLog(log, clock)
         skipped = SkippedMessages(metrics, sampled)
-        journal = Journal(streams, settings, record_ids(settings.replica_id), skipped)
+        journal = Journal(
+            streams,
+            settings,
+            record_ids(settings.replica_id),
+            skipped,
+            await restored_ends(streams, skipped),
+        )
         listing = Listing(streams, skipped)
         quotas = Quotas(
             streams=streams,
@@ -129,6 +138,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                     replica_id=settings.replica_id,
                 ),
                 means=means,
+                tracer=tracer,
                 metrics=metrics,
                 log=sampled,
             )

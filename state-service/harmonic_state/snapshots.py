@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from harmonic_state.domain.bounds import seats_bytes
 from harmonic_state.domain.operations import operation_key, stored_bytes
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
@@ -56,7 +57,7 @@ _LISTED = TypeAdapter(_Listed)
 def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
     """A snapshot's bytes, in one of the forms."""
     universe = snapshot.universe
-    bare = replace(universe, operations={}, operations_bytes=0)
+    bare = replace(universe, operations={}, operations_bytes=0, seats_bytes=0)
     stored: dict[str, Any] = {
         "position": snapshot.position,
         "marks": snapshot.marks,
@@ -89,6 +90,7 @@ def decode_snapshot(payload: bytes) -> Snapshot:
             universe,
             operations=operations,
             operations_bytes=sum(map(stored_bytes, operations.values())),
+            seats_bytes=seats_bytes(universe.connections),
         ),
         tuple(stored.get("marks", ())),
         str(stored.get("record", "")),

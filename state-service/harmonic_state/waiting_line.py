@@ -56,6 +56,8 @@ class WaitingLine:
 
     def take_overdue(self, now_s: float) -> list[PendingRequest]:
         """The requests whose deadline is over."""
+        if not self._requests:
+            return []
         overdue = [pending for pending in self._requests if pending.deadline_s <= now_s]
         if overdue:
             self._requests = deque(each for each in self._requests if each.deadline_s > now_s)

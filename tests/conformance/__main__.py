@@ -1,15 +1,18 @@
 """``python -m conformance FOLDER``: run the official suites that lie there."""
 
 import asyncio
+import itertools
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
+from conformance.pair import echoing_in_turn
 from conformance.server import SETTINGS, EngineIoEcho, behave_as_the_suites_expect, echoing
 from harmonic_gateway.sockets import SocketServer
 from harmonic_local.node import InstallError, install
@@ -40,6 +43,13 @@ SUITES = (
 )
 
 
+Served = Callable[[type[SocketServer]], AbstractAsyncContextManager[str]]
+SERVED: dict[str, Served] = {
+    "one gateway": echoing,
+    "two gateways in turn": echoing_in_turn,
+}
+
+
 class CannotRun(Exception):
     """A suite is not what it is known to be, or came to no result."""
 
@@ -50,9 +60,9 @@ async def main(folder: Path) -> int:
     status = 0
     try:
         await prepare()
-        for suite in SUITES:
-            passed, failures = await run(suite, folder)
-            print(f"{suite.name}: {passed} of {suite.tests}", flush=True)
+        for suite, (what, served) in itertools.product(SUITES, SERVED.items()):
+            passed, failures = await run(suite, folder, served)
+            print(f"{suite.name}, {what}: {passed} of {suite.tests}", flush=True)
             for failure in failures:
                 print(f"- {failure}", flush=True)
             status |= passed != suite.tests or bool(failures)
@@ -70,9 +80,9 @@ async def prepare() -> None:
     await install(COPIES)
 
 
-async def run(suite: Suite, folder: Path) -> tuple[int, list[str]]:
+async def run(suite: Suite, folder: Path, served: Served) -> tuple[int, list[str]]:
     """How many tests passed, and what is to be said of the others."""
-    async with echoing(suite.sockets) as url:
+    async with served(suite.sockets) as url:
         tests = copied(suite, folder, url)
         report = tests.with_name("report.json")
         report.unlink(missing_ok=True)

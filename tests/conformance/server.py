@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -20,12 +21,14 @@ from harmonic_gateway.sockets import (
     Received,
     SocketLimits,
     SocketServer,
-    engine,
+    limits,
     namespaces,
     server,
+    socket_routes,
 )
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.server import Handle
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -54,7 +57,7 @@ def behave_as_the_suites_expect() -> None:
     server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
     namespaces._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
-    engine.HANDSHAKE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S  # type: ignore[attr-defined]  # same
+    limits.HANDSHAKE_TIMEOUT_S = limits.LATE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S
 
 
 class SocketIoEcho:
@@ -105,24 +108,36 @@ class EngineIoEcho(SocketServer):
         socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 
 
-@asynccontextmanager
-async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
-    """Serve on a port of its own; the block is given the address."""
-    served = sockets(
+def new_sockets(sockets: type[SocketServer], name: str = LIMITS.name) -> SocketServer:
+    """Sockets with echoes behind them; session ids begin with ``name``."""
+    return sockets(
         SocketIoEcho(),
-        limits=LIMITS,
+        limits=replace(LIMITS, name=name),
         new_guard=lambda: FloodGuard(1000, 1000),
         new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=get_log(),
         metrics=Metrics(),
     )
+
+
+@asynccontextmanager
+async def serving(served: SocketServer, handle: Handle) -> AsyncIterator[int]:
+    """Have requests handled on a port of its own, which the block is given."""
     app = web.Application()
-    app.add_routes(served.routes())
+    app.add_routes(socket_routes(handle))
     async with listening(app, SETTINGS, None) as port:
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield port
         finally:
             await served.close()
+
+
+@asynccontextmanager
+async def echoing(sockets: type[SocketServer]) -> AsyncIterator[str]:
+    """One gateway's sockets; the block is given the address."""
+    served = new_sockets(sockets)
+    async with serving(served, served.handle) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def _json(value: object) -> bytes:

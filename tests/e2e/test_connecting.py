@@ -57,6 +57,29 @@ async def test_a_token_is_taken_from_wherever_clients_can_put_it(
     await ann.hears("connect_success", userId="ann")
 
 
+async def test_a_subprotocol_that_a_client_asks_for_is_answered(visitors: Visitors) -> None:
+    token, url = visitors.world.token("ann"), visitors.world.stack.urls[0]
+    options = (
+        f"transports: ['websocket'], protocols: ['harmonic', 'other'], auth: {{ token: '{token}' }}"
+    )
+    ann = await visitors.opens("ann", opening(url, options))
+    await ann.hears("connect_success", userId="ann")
+    assert await ann.runs("return socket.io.engine.transport.ws.protocol;") == "harmonic"
+
+
+async def test_a_slow_auth_function_is_waited_for(visitors: Visitors) -> None:
+    """Longer than most clients take: its application has a token fetched first."""
+    token, url = visitors.world.token("ann"), visitors.world.stack.urls[0]
+    slowly = f"auth: callback => setTimeout(() => callback({{ token: '{token}' }}), 12000)"
+    ann = await visitors.opens("ann", opening(url, slowly))
+    # The engine opened once, and was not closed meanwhile.
+    await ann.runs("socket.closed = 0; socket.io.on('close', () => socket.closed++);")
+    await ann.hears("connect_success", userId="ann")
+    assert await ann.runs("return socket.closed;") == 0
+    await visitors.says(ann, "join_room")
+    await ann.hears("room_joined")
+
+
 @pytest.mark.parametrize(
     ("token", "message", "reason"),
     [

@@ -22,6 +22,7 @@ from harmonic_gateway.sockets import (
     Received,
     SocketLimits,
     SocketServer,
+    socket_routes,
 )
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
@@ -127,7 +128,7 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         metrics=door.metrics,
     )
     app = web.Application()
-    app.add_routes(door.server.routes())
+    app.add_routes(socket_routes(door.server.handle))
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
     async with listening(app, settings, None) as port:
         door.url = f"http://127.0.0.1:{port}"

@@ -15,6 +15,7 @@ from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.recovery.recovery import Prepared
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
@@ -112,6 +113,7 @@ def arrivals(parts: Parts) -> Arrivals:
             "secret",
             Failures(get_log(), SampledLog(get_log(), SystemClock()), metrics),
             SystemClock(),
+            dead=DeadTokens(),
             metrics=metrics,
             log=get_log(),
         ),

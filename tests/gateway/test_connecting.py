@@ -9,7 +9,8 @@ import pytest
 from aiohttp import WSMsgType
 
 from gateway.door import PATIENCE_S, Door, opened
-from harmonic_gateway.sockets import Connection, Ended, engine
+from harmonic_gateway.sockets import Connection, Ended
+from harmonic_gateway.sockets import limits as socket_limits
 from harmonic_gateway.sockets.limits import CONNECT_COUNTS
 
 SOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -133,7 +134,8 @@ async def test_a_session_whose_last_namespace_ended_is_closed(
     monkeypatch: pytest.MonkeyPatch,
     namespaces: list[str],
 ) -> None:
-    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(socket_limits, "HANDSHAKE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(socket_limits, "LATE_TIMEOUT_S", 0.2)
     websocket = await raw(door, http)
     if "/" in namespaces:
         await websocket.send_str("40")
@@ -153,7 +155,8 @@ async def test_a_session_whose_last_namespace_ended_is_closed(
 async def test_a_session_that_is_used_again_in_time_stays(
     door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(socket_limits, "HANDSHAKE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(socket_limits, "LATE_TIMEOUT_S", 0.5)
     websocket = await raw(door, http)
     await websocket.send_str("41/ws,")
     await websocket.send_str("40/ws,")

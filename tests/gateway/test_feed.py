@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory
-from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed
+from gateway.drivers import NOW, Background, ShortHistory, meter
+from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed, FeedEvents
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.places import Position
 from harmonic_protocol import subjects
@@ -65,10 +65,9 @@ class Reader:
         self.feed = Feed(
             "u",
             sink=self._take,
-            on_lost=self._lose,
-            on_doubt=self._doubt,
-            on_foreign=self._skip,
+            tell=FeedEvents(self._lose, self._doubt, self._skip),
             history=cast("Any", self.history),
+            meter=meter(),
             tasks=cast("Any", self.tasks),
             log=get_log(),
         )
@@ -145,6 +144,28 @@ async def test_a_record_that_an_owner_spoke_of_and_that_does_not_come_is_read(
     reader: Reader,
 ) -> None:
     reader.feed.begin(5)
+    reader.history.parts = [part(6)]
+    reader.feed.expect(6)
+    await reader.has(6)
+
+
+async def test_a_record_that_lies_in_the_queue_is_not_read(reader: Reader) -> None:
+    reader.feed.begin(5)
+    reader.history.waits = [lambda: reader.feed.hear(republished(6, 5))]
+    reader.feed.expect(6)
+    await reader.has(6)
+    await reader.tasks.done()
+    assert reader.history.asked == []
+
+
+async def test_a_record_is_read_that_does_not_come_while_the_broker_is_silent(
+    reader: Reader,
+) -> None:
+    def silent() -> None:
+        raise BusUnavailable("the broker does not answer")
+
+    reader.feed.begin(5)
+    reader.history.waits = [silent]
     reader.history.parts = [part(6)]
     reader.feed.expect(6)
     await reader.has(6)

@@ -216,3 +216,18 @@ async def test_a_token_without_a_key_id_is_verified_by_the_only_key_of_its_type(
     )
     assert isinstance(await checks.verify(token("RS256", ANOTHER, "another")), Identity)
     assert await checks.verify(good) == INVALID
+
+
+async def test_a_certificate_is_no_shared_secret(metrics: Metrics) -> None:
+    """Whoever knows a public key could sign with it as if it were the secret."""
+    certificate = ANOTHER.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    secret = "a secret of the tests, long enough"
+    both = verifier(metrics, secrets=[certificate.decode(), secret])
+    signed = jwt.encode({"sub": "ann", "exp": int(time.time()) + 600}, secret, "HS256")
+    assert isinstance(await both.verify(signed), Identity)
+    head, _, claims = signed.rpartition(".")[0].partition(".")
+    forged = hmac.digest(certificate, f"{head}.{claims}".encode(), "sha256")
+    text = base64.urlsafe_b64encode(forged).rstrip(b"=").decode()
+    assert await both.verify(f"{head}.{claims}.{text}") is INVALID

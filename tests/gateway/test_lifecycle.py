@@ -23,18 +23,21 @@ SHUT = {State.SHUT_POLLING, State.SHUT_PROBING, State.SHUT_PROBED, State.SHUT_WE
 #: What is not listed changes nothing and does nothing.
 EXPECTED = {
     State.OPENING: """
+        HAND_OVER REFUSE_REQUEST,
         MESSAGE REFUSE_PACKET, PONG REFUSE_PACKET, CLOSE REFUSE_PACKET, OTHER REFUSE_PACKET,
         POST REFUSE_REQUEST, SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER, POLL POLLING WAIT,
         WEBSOCKET WEBSOCKET SERVE, POLL_ABANDONED CLOSED END_BROKEN, SHUT CLOSED END_BROKEN,
         GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN, WEBSOCKET_ENDED CLOSED END_BROKEN
     """,
     State.POLLING: """
+        HAND_OVER REFUSE_REQUEST,
         MESSAGE DELIVER, PONG COUNT_PONG, CLOSE LEFT END_GOODBYE, OTHER REFUSE_PACKET,
         POST TAKE_POST, POLL WAIT, SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER,
         POLL_ABANDONED CLOSED END_BROKEN, WEBSOCKET PROBING TRY, SHUT SHUT_POLLING DRAIN,
         GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN
     """,
     State.PROBING: """
+        HAND_OVER REFUSE_REQUEST,
         MESSAGE DELIVER, PONG COUNT_PONG, CLOSE LEFT END_GOODBYE, OTHER REFUSE_PACKET,
         PROBE PROBED ANSWER_PROBE, UPGRADE POLLING NOTHING, TRY_FAILED POLLING NOTHING,
         POST TAKE_POST, POLL WAIT, SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER,
@@ -42,6 +45,7 @@ EXPECTED = {
         GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN
     """,
     State.PROBED: """
+        HAND_OVER MOVING FREEZE, NOT_TAKEN CLOSED END_BROKEN,
         MESSAGE DELIVER, PONG COUNT_PONG, CLOSE LEFT END_GOODBYE, OTHER REFUSE_PACKET,
         PROBE POLLING NOTHING, UPGRADE WEBSOCKET GO_OVER, TRY_FAILED POLLING NOTHING,
         POST TAKE_POST, POLL WAIT_SHORTLY, SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER,
@@ -49,6 +53,7 @@ EXPECTED = {
         GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN
     """,
     State.WEBSOCKET: """
+        HAND_OVER REFUSE_REQUEST,
         MESSAGE DELIVER, PONG COUNT_PONG, CLOSE LEFT END_GOODBYE, OTHER REFUSE_PACKET,
         POST REFUSE_REQUEST, POLL REFUSE_REQUEST, SECOND_POLL REFUSE_REQUEST,
         POLL_DUE ANSWER_NOOP, WEBSOCKET TURN_DOWN, SHUT SHUT_WEBSOCKET CLOSE_WEBSOCKET,
@@ -56,17 +61,20 @@ EXPECTED = {
         WEBSOCKET_ENDED CLOSED END_BY_CODE
     """,
     State.SHUT_POLLING: """
+        HAND_OVER REFUSE_REQUEST,
         CLOSE LEFT END_GOODBYE, POST REFUSE_REQUEST, POLL WAIT, SECOND_POLL REFUSE_REQUEST,
         POLL_DUE ANSWER_OR_CLOSE, POLL_ABANDONED CLOSED END_BROKEN, WEBSOCKET SHUT_PROBING TRY,
         CLOSE_SENT CLOSED END_BROKEN, GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN
     """,
     State.SHUT_PROBING: """
+        HAND_OVER REFUSE_REQUEST,
         CLOSE LEFT END_GOODBYE, PROBE SHUT_PROBED ANSWER_PROBE, UPGRADE SHUT_POLLING NOTHING,
         TRY_FAILED SHUT_POLLING NOTHING, POST REFUSE_REQUEST, POLL WAIT,
         SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER_OR_CLOSE, WEBSOCKET TURN_DOWN,
         CLOSE_SENT CLOSED END_BROKEN, GIVE_UP CLOSED END_BROKEN, MISTAKE CLOSED END_BROKEN
     """,
     State.SHUT_PROBED: """
+        HAND_OVER CLOSED END_BROKEN, NOT_TAKEN CLOSED END_BROKEN,
         CLOSE LEFT END_GOODBYE, PROBE SHUT_POLLING NOTHING,
         UPGRADE SHUT_WEBSOCKET GO_OVER_AND_SHUT, TRY_FAILED SHUT_POLLING NOTHING,
         POST REFUSE_REQUEST, POLL WAIT, SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER_OR_CLOSE,
@@ -74,15 +82,27 @@ EXPECTED = {
         MISTAKE CLOSED END_BROKEN
     """,
     State.SHUT_WEBSOCKET: """
+        HAND_OVER REFUSE_REQUEST,
         CLOSE LEFT END_GOODBYE, POST REFUSE_REQUEST, POLL REFUSE_REQUEST,
         SECOND_POLL REFUSE_REQUEST, POLL_DUE ANSWER_NOOP, WEBSOCKET TURN_DOWN,
         GIVE_UP RESET_WEBSOCKET, WEBSOCKET_ENDED CLOSED END_BROKEN
     """,
+    State.MOVING: """
+        HAND_OVER REFUSE_REQUEST, POST REFUSE_REQUEST, POLL REFUSE_REQUEST,
+        SECOND_POLL REFUSE_REQUEST, POLL_DUE REFUSE_REQUEST, WEBSOCKET TURN_DOWN,
+        TAKEN_OVER MOVED FORGET, NOT_TAKEN CLOSED END_BROKEN
+    """,
+    State.MOVED: """
+        HAND_OVER REFUSE_REQUEST, POST REFUSE_REQUEST, POLL REFUSE_REQUEST,
+        SECOND_POLL REFUSE_REQUEST, POLL_DUE REFUSE_REQUEST, WEBSOCKET TURN_DOWN
+    """,
     State.LEFT: """
+        HAND_OVER REFUSE_REQUEST,
         POST REFUSE_REQUEST, POLL REFUSE_REQUEST, SECOND_POLL REFUSE_REQUEST,
         POLL_DUE ANSWER_NOOP, WEBSOCKET TURN_DOWN
     """,
     State.CLOSED: """
+        HAND_OVER REFUSE_REQUEST,
         POST REFUSE_REQUEST, POLL REFUSE_REQUEST, SECOND_POLL REFUSE_REQUEST,
         POLL_DUE ANSWER_CLOSE, WEBSOCKET TURN_DOWN
     """,
@@ -111,13 +131,16 @@ def test_a_session_that_is_over_stays_over() -> None:
 def test_exactly_the_steps_that_end_a_session_report_its_end() -> None:
     for state, event in itertools.product(set(State) - OVER, Input):
         after, do = step(state, event)
-        assert (after in OVER) == (do in ENDS), (state, event)
+        assert (after in OVER) == (do in {*ENDS, Do.FORGET}), (state, event)
+        # Where it goes on at another gateway, that one will report its end.
+        assert (after is State.MOVED) == (do is Do.FORGET)
 
 
 def test_a_goodbye_is_what_the_client_said_and_nothing_else() -> None:
     for state, event in itertools.product(State, Input):
         after, do = step(state, event)
-        said = event is Input.CLOSE and state not in OVER and state is not State.OPENING
+        speechless = {*OVER, State.OPENING, State.MOVING}
+        said = event is Input.CLOSE and state not in speechless
         assert (do is Do.END_GOODBYE) == said
         assert (after is State.LEFT) == (said or state is State.LEFT)
 
@@ -131,6 +154,19 @@ def test_a_client_goes_over_once_and_not_back() -> None:
         if step(state, event).state in AT_WEBSOCKET
     }
     assert goes == {(State.PROBED, Input.UPGRADE), (State.SHUT_PROBED, Input.UPGRADE)}
+
+
+def test_a_session_that_was_handed_over_waits_for_the_other_gateways_word_and_no_other() -> None:
+    leads_there = {
+        (state, event)
+        for state, event in itertools.product(set(State) - {State.MOVING}, Input)
+        if step(state, event).state is State.MOVING
+    }
+    assert leads_there == {(State.PROBED, Input.HAND_OVER)}
+    for event in set(Input) - {Input.TAKEN_OVER, Input.NOT_TAKEN}:
+        after, do = step(State.MOVING, event)
+        assert after is State.MOVING
+        assert do in {Do.NOTHING, Do.REFUSE_REQUEST, Do.ANSWER_NOOP, Do.TURN_DOWN}
 
 
 def test_what_a_client_says_is_not_taken_once_the_session_was_shut() -> None:

@@ -24,8 +24,10 @@ from harmonic_gateway.recovery.planning import (
     places_by_heartbeat,
     read_claim,
     said_places,
+    with_acknowledged,
 )
-from harmonic_protocol.internal import SavedRoom, SavedSession
+from harmonic_protocol.internal import ConnectionChecked, Liveness, SavedRoom, SavedSession
+from harmonic_protocol.log import FIRST_MARK
 from harmonic_protocol.reasons import RecoveryReason
 
 NOW_MS, WINDOW_MS = 1_000_000, 120_000
@@ -179,6 +181,43 @@ def test_a_start_within_a_record_counts_until_something_after_it_is_acknowledged
     start = SavedRoom(mode="edit", position=5, frames=1)
     saved = session(rooms={"u": start}, acknowledged={"u": 5}).saved
     assert places_by_heartbeat(saved) == {"u": Place(5, 1)}
+
+
+#: Of a record: any number that no frame's place in a record reaches.
+MARK = FIRST_MARK + 7
+
+
+def test_places_carry_the_marks_of_the_records_that_stand_there() -> None:
+    start = SavedRoom(mode="edit", position=5, frames=1, mark=MARK)
+    saved = session(
+        rooms={"u": start, "v": SavedRoom(mode="edit", position=3, mark=MARK + 1)},
+        acknowledged={"v": 8},
+        marks={"v": MARK + 2, "u": MARK + 3},
+    ).saved
+    # Where a client began, the mark is that of the beginning.
+    assert places_by_heartbeat(saved) == {"u": Place(5, 1, MARK), "v": Place(8, mark=MARK + 2)}
+    assert places_by_claim(saved, {}) == {"u": Place(5, 1, MARK), "v": Place(3, mark=MARK + 1)}
+
+
+def test_a_gateway_of_the_version_before_saves_marks_in_the_place_of_frames() -> None:
+    saved = session(rooms={"u": SavedRoom(mode="edit", position=5, frames=MARK)}).saved
+    assert places_by_heartbeat(saved) == {"u": Place(5, mark=MARK)}
+
+
+def test_what_its_gateway_knows_of_a_session_is_newer_than_what_is_saved() -> None:
+    saved = session(
+        acknowledged={"u": 5, "v": 6}, marks={"u": MARK, "v": MARK + 1, "w": MARK + 2}
+    ).saved
+    checked = ConnectionChecked(
+        liveness=Liveness.BROKEN, acknowledged={"u": 9, "w": 4}, marks={"w": MARK + 3}
+    )
+    known = with_acknowledged(saved, checked)
+    assert known.acknowledged == {"u": 9, "v": 6, "w": 4}
+    # A mark that is not known is none, rather than that of an earlier place.
+    assert known.marks == {"v": MARK + 1, "w": MARK + 3}
+    assert known.model_copy(update={"acknowledged": {}, "marks": {}}) == saved.model_copy(
+        update={"acknowledged": {}, "marks": {}}
+    )
 
 
 def test_what_was_missed_is_sent_again_within_the_window_and_while_a_session_lives() -> None:

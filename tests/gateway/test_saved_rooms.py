@@ -2,7 +2,8 @@
 
 from gateway.members import connection
 from harmonic_gateway.delivery.places import Place
-from harmonic_gateway.membership.memberships import Memberships, saved_rooms
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.summaries import saved_rooms
 
 
 def test_a_client_that_goes_while_it_enters_is_saved_with_the_rooms_of_its_session() -> None:

@@ -17,7 +17,8 @@ from yarl import URL
 
 from gateway.door import PATIENCE_S, Door, opened
 from harmonic_gateway.limits.pace import PaceLimits
-from harmonic_gateway.sockets import Frame, broadcast, engine
+from harmonic_gateway.sockets import Frame, broadcast
+from harmonic_gateway.sockets import limits as socket_limits
 from harmonic_gateway.sockets import websocket as websockets
 from harmonic_runtime.process.entropy import new_id
 
@@ -359,7 +360,8 @@ async def test_a_polling_client_that_is_silent_is_let_go(http: aiohttp.ClientSes
 async def test_a_client_without_a_namespace_is_let_go(
     door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket_limits, "HANDSHAKE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket_limits, "LATE_TIMEOUT_S", 0.1)
     websocket = await http.ws_connect(door.url + SOCKET)
     await websocket.receive_str()
     assert (await websocket.receive(PATIENCE_S)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}

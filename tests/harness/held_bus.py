@@ -18,8 +18,17 @@ class Held:
     """Messages that wait; ``arrived`` is set once there is one."""
 
     is_held: Callable[[str], bool]
+    #: Of those subjects' messages, the ones that are meant.
+    means: Callable[[bytes], bool]
     waiting: list[tuple[asyncio.StreamWriter, bytes]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def release(self) -> None:
+        """Let those go on that wait, and hold no more."""
+        self.is_held = lambda _subject: False
+        waiting, self.waiting = self.waiting, []
+        for writer, message in waiting:
+            writer.write(message)
 
 
 class HeldBus:
@@ -32,15 +41,18 @@ class HeldBus:
         self.url = ""
 
     @contextmanager
-    def hold(self, is_held: Callable[[str], bool]) -> Iterator[Held]:
-        """Hold the messages of some subjects until the block ends."""
-        self._held = held = Held(is_held)
+    def hold(
+        self,
+        is_held: Callable[[str], bool],
+        means: Callable[[bytes], bool] = lambda _message: True,
+    ) -> Iterator[Held]:
+        """Hold the messages of some subjects until the block ends, or those that are meant."""
+        self._held = held = Held(is_held, means)
         try:
             yield held
         finally:
             self._held = None
-            for writer, message in held.waiting:
-                writer.write(message)
+            held.release()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what is said over one connection, until either side closes it."""
@@ -70,7 +82,8 @@ class HeldBus:
                     message += await reader.readexactly(int(words[-1]) + 2)
                     subject = words[1].decode()
                 held = self._held
-                if held is not None and subject and held.is_held(subject):
+                is_held = held is not None and subject and held.is_held(subject)
+                if held is not None and is_held and held.means(message):
                     held.waiting.append((writer, message))
                     held.arrived.set()
                 else:

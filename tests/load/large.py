@@ -18,6 +18,7 @@ from harmonic_gateway.sockets import (
     SocketLimits,
     SocketServer,
     broadcast,
+    socket_routes,
 )
 from harmonic_music.composing.piece import CompositionRequest
 from harmonic_music.performing import perform
@@ -111,7 +112,7 @@ async def serve(port: int) -> None:
         metrics=Metrics(),
     )
     app = web.Application()
-    app.add_routes(server.routes())
+    app.add_routes(socket_routes(server.handle))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()

@@ -132,12 +132,13 @@ def cpu_s(server: Server) -> dict[str, float]:
 
 def process_cpu_s(process: Managed) -> float:
     """The CPU time that a process has used so far, to the nanosecond."""
-    return time.clock_gettime(_cpu_clock(process.pid))
+    return cpu_clock_s(process.pid)
 
 
-def _cpu_clock(pid: int) -> int:
+def cpu_clock_s(pid: int) -> float:
+    """The same, of the process with this id."""
     # What clock_getcpuclockid(3) makes of a process's id on Linux.
-    return ~pid << 3 | 2
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_bytes(server: Server) -> int:

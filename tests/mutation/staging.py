@@ -24,6 +24,8 @@ LIMIT_CPU_S = 5
 PATIENCE_S = 300
 #: mutmut's own bound for all tests of a mutant, by the clock: more than any takes.
 TIMEOUT_S = 3600.0
+#: Property tests try one in so many of their usual examples.
+FEWER_EXAMPLES = 4
 #: Of no use here, and what takes longest where a test takes a millisecond.
 _WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")
 #: Packages that mutants which import the product anew need not import anew, too.
@@ -32,35 +34,56 @@ _FOREIGN_FILE = "foreign.txt"
 
 _CONFTEST = f'''"""The same examples in each run, none made smaller; and what is quick, first."""
 
+import gc
 import math
 import resource
 import time
 
 from hypothesis import Phase, settings
+from mutmut.mutation import trampoline
 from mutmut.state import state
 
 settings.register_profile(
     "mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
-
-
 _called_by_import = set()
+
+
+def runs_mutant():
+    # Only a process that runs one mutant has a limit.
+    return resource.getrlimit(resource.RLIMIT_CPU)[1] != resource.RLIM_INFINITY
 
 
 def pytest_collection_modifyitems(items):
     usual_s = state().duration_by_test
     items.sort(key=lambda item: usual_s.get(item.nodeid, 0))
+    for item in items:
+        reduce_examples(item.obj)
     # What makes a module's tables is called before any test: each may depend on it.
     _called_by_import.update(state()._stats)
+    if runs_mutant():
+        # What was imported is no garbage, and need not be looked at each time.
+        gc.freeze()
+        # It stays the same, and every call of a function that is mutated asks for it.
+        mutant = trampoline.get_mutant_under_test()
+        trampoline.get_mutant_under_test = lambda: mutant
+
+
+def reduce_examples(test):
+    # A change that is noticed at all is noticed early.
+    known = getattr(test, "_hypothesis_internal_use_settings", None)
+    if known is not None and not hasattr(test, "has_fewer_examples"):
+        fewer = max(known.max_examples // {FEWER_EXAMPLES}, 10)
+        test._hypothesis_internal_use_settings = settings(known, max_examples=fewer)
+        test.has_fewer_examples = True
 
 
 def pytest_runtest_setup(item):
     state()._stats.update(_called_by_import)
-    # Only a process that runs one mutant has a limit.
-    hard_s = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    if hard_s != resource.RLIM_INFINITY:
+    if runs_mutant():
         usual_s = state().duration_by_test.get(item.nodeid, 0)
         limit_s = math.ceil(time.process_time() + 2 * usual_s + {LIMIT_CPU_S})
+        hard_s = resource.getrlimit(resource.RLIMIT_CPU)[1]
         resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard_s))
 '''
 

@@ -14,7 +14,10 @@ from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic, running
 from harness.world import World, started
 
-COMMANDS = ("status", "top", "who", "tail", "kick", "revoke", "switch", "drain", "rebalance")
+COMMANDS = (
+    *("status", "top", "who", "tail", "explain", "kick", "revoke", "drain", "rebalance", "switch"),
+    *("backup", "restore", "load"),
+)
 SWITCHED_OFF = "SWITCHED_OFF"
 
 

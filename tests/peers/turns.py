@@ -19,6 +19,8 @@ class TurnTaker:
 
     def __init__(self, http: aiohttp.ClientSession, urls: Sequence[str]) -> None:
         self.heard: list[str] = []
+        #: How answers to polls were compressed.
+        self.encodings: set[str] = set()
         self.sid = ""
         self._http = http
         self._urls = itertools.cycle(urls)
@@ -45,6 +47,7 @@ class TurnTaker:
     async def polls(self) -> tuple[int, list[str]]:
         """Poll once; the packets of the answer."""
         async with self._http.get(self.next_url()) as answer:
+            self.encodings.add(answer.headers.get("Content-Encoding", ""))
             packets = (await answer.text()).split("\x1e") if answer.status == 200 else []
         self.heard += packets
         if "2" in packets:

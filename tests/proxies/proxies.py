@@ -50,16 +50,41 @@ def configuration(proxy: Proxy, port: int, gateway_ports: Sequence[int]) -> str:
     return text
 
 
+def plain_configuration(proxy: Proxy, port: int, gateway_ports: Sequence[int]) -> str:
+    """The shipped configuration without what routes by session id, for any number of gateways."""
+    text = _LISTENING.sub(lambda found: found[0].replace("8080", str(port)), _text(proxy))
+    if proxy is HAPROXY:
+        text = re.sub(r"^ +(use-server|server) .*\n", "", text, flags=re.MULTILINE)
+        return text + "".join(
+            f"    server gateway-{n} 127.0.0.1:{at}\n"
+            for n, at in enumerate(gateway_ports, start=1)
+        )
+    text = re.sub(r"    # The value is a group.*?\n    }\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"^ +upstream gateway_.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^ +server 127.*\n", "", text, flags=re.MULTILINE)
+    servers = "".join(
+        f"        server 127.0.0.1:{at} max_fails=1 fail_timeout=2s;\n" for at in gateway_ports
+    )
+    text = text.replace("upstream gateways {\n", f"upstream gateways {{\n{servers}")
+    return text.replace("http://$group", "http://gateways")
+
+
 def _text(proxy: Proxy) -> str:
     return (SHIPPED / proxy.file).read_text()
 
 
 @asynccontextmanager
-async def in_front_of(stack: Stack, proxy: Proxy, folder: Path) -> AsyncIterator[int]:
-    """The proxy in front of a running product; the block is given its port."""
+async def in_front_of(
+    stack: Stack, proxy: Proxy, folder: Path, *, plain: bool = False
+) -> AsyncIterator[int]:
+    """The proxy in front of a running product; the block is given its port.
+
+    A ``plain`` one sends every request to the next gateway.
+    """
     port = free_port()
     config = folder / proxy.file
-    config.write_text(configuration(proxy, port, stack.gateway_ports))
+    written = plain_configuration if plain else configuration
+    config.write_text(written(proxy, port, stack.gateway_ports))
     process = Managed(
         name=proxy.name,
         command=proxy.command(config, folder),

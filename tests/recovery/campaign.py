@@ -39,11 +39,23 @@ LEFT_ALONE_ROOMS, LEFT_ALONE_ROOM_SIZE = 100, 50
 async def clients_are_cut_off(options: Options) -> AsyncIterator[Row]:
     """Thousands of cuts at random bytes."""
     cast = Cast(options=QUICK, seed=options.seed)
-    async with scene(options.logs / "cuts", cast) as playing:
+    async for row in _cut_off(options, "cuts", cast):
+        yield row
+
+
+async def clients_of_round_robin_are_cut_off(options: Options) -> AsyncIterator[Row]:
+    """The same where every request goes to the next gateway."""
+    cast = Cast(options=QUICK, seed=options.seed, plain=True)
+    async for row in _cut_off(options, "plain-cuts", cast):
+        yield row
+
+
+async def _cut_off(options: Options, name: str, cast: Cast) -> AsyncIterator[Row]:
+    async with scene(options.logs / name, cast) as playing:
         cutter = Cutter(playing.proxy, playing.chance, CUTS_PER_S, CUTS)
         await cutter.work()
         outcome = await playing.end()
-    _keep(options, "cuts", outcome)
+    _keep(options, name, outcome)
     kinds = ", ".join(f"{cutter.counts[kind]} {kind}" for kind in Kind)
     what = f"{cutter.cuts} cuts ({kinds})"
     for row in _nothing_lost(what, outcome):
@@ -92,6 +104,18 @@ async def all_is_replaced(options: Options) -> AsyncIterator[Row]:
         outcome = await playing.end()
     _keep(options, "rolling", outcome)
     for row in _nothing_lost("a rolling restart of all gateways, states and musics", outcome):
+        yield row
+    yield _way_back(outcome, TERMINATED_BACK_S)
+
+
+async def all_is_replaced_behind_round_robin(options: Options) -> AsyncIterator[Row]:
+    """All gateways twice, where every request goes to the next one."""
+    async with scene(options.logs / "plain", Cast(seed=options.seed, plain=True)) as playing:
+        for _ in range(2):
+            await rolled(playing.stack.gateways)
+        outcome = await playing.end()
+    _keep(options, "plain", outcome)
+    for row in _nothing_lost("a rolling restart of all gateways, twice, in round robin", outcome):
         yield row
     yield _way_back(outcome, TERMINATED_BACK_S)
 
@@ -148,6 +172,8 @@ PARTS: Mapping[str, Part] = {
     "kill": gateways_are_killed,
     "term": gateways_are_stopped,
     "rolling": all_is_replaced,
+    "plain-cuts": clients_of_round_robin_are_cut_off,
+    "plain-rolling": all_is_replaced_behind_round_robin,
     "jitter": a_crowd_jitters,
     "alone": a_crowd_is_left_alone,
 }

@@ -1,7 +1,8 @@
 """A balancer in front of the gateways whose connections can be cut at any byte.
 
 Who comes without a session id goes to the gateways in turn, and on to the next one where one
-cannot be reached or takes nobody in; who has one goes to the gateway whose name it begins with.
+cannot be reached or takes nobody in; who has one goes to the gateway whose name it begins with,
+or in plain round robin to the next one as well.
 A connection carries one WebSocket or one request of HTTP polling, as a balancer's that closes
 after each.
 """
@@ -105,7 +106,9 @@ class Proxy:
     ``takes_in`` anybody, new connections end at once. It ``is_used`` while there are links.
     """
 
-    def __init__(self, ports: Sequence[int], names: Sequence[str], linger_s: float) -> None:
+    def __init__(
+        self, ports: Sequence[int], names: Sequence[str], linger_s: float, *, plain: bool = False
+    ) -> None:
         self.links: set[Link] = set()
         self.on_link: Callable[[Link], None] = lambda _link: None
         self.takes_in = True
@@ -114,6 +117,7 @@ class Proxy:
         self._ports = ports
         self._names = [name.encode() for name in names]
         self._linger_s = linger_s
+        self._plain = plain
         self._turns = itertools.count()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,7 +156,7 @@ class Proxy:
             self.is_used.clear()
 
     def _candidates(self, name: bytes | None) -> list[int]:
-        if name is not None:
+        if name is not None and not self._plain:
             return [self._names.index(name)] if name in self._names else []
         count = len(self._ports)
         first = next(self._turns)
@@ -260,10 +264,10 @@ def _closing(head: bytes) -> bytes:
 
 @asynccontextmanager
 async def proxy(
-    ports: Sequence[int], names: Sequence[str], *, linger_s: float
+    ports: Sequence[int], names: Sequence[str], *, linger_s: float, plain: bool = False
 ) -> AsyncIterator[Proxy]:
-    """A balancer that listens while the block runs."""
-    balancer = Proxy(ports, names, linger_s)
+    """A balancer that listens while the block runs; a ``plain`` one knows of no sessions."""
+    balancer = Proxy(ports, names, linger_s, plain=plain)
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -64,6 +64,8 @@ class Cast:
     writers_at: tuple[int, ...] = ()
     #: A connection that hangs or is half open ends after so long.
     linger_s: float = 4.0
+    #: Whether requests go to gateways in turn, whatever session they are of.
+    plain: bool = False
     seed: int = 1
 
 
@@ -238,6 +240,7 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
             stack.gateway_ports,
             [f"gateway-{number}" for number in range(1, cast.gateways + 1)],
             linger_s=cast.linger_s,
+            plain=cast.plain,
         ) as balancer,
     ):
         playing = Scene(

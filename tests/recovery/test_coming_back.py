@@ -62,6 +62,16 @@ async def test_random_cuts_lose_and_double_nothing(tmp_path: Path) -> None:
     assert {Kind.WEBSOCKET, Kind.UPGRADE, Kind.POLL, *Loss, *Direction} <= cutter.counts.keys()
 
 
+async def test_cuts_behind_plain_round_robin_lose_and_double_nothing(tmp_path: Path) -> None:
+    cast = Cast(rooms=3, members=24, updates_per_s=30, options=QUICK, linger_s=1.0, plain=True)
+    async with scene(tmp_path, cast) as playing:
+        cutter = Cutter(playing.proxy, playing.chance, cuts_per_s=40, limit=100)
+        await cutter.work()
+        outcome = await playing.end()
+    assert_good(outcome)
+    assert all(back.recovered for back in outcome.returns), str(outcome)
+
+
 async def test_gateways_and_owners_that_go_lose_nobody_anything(tmp_path: Path) -> None:
     cast = Cast(rooms=3, members=18, updates_per_s=30, states=2, musics=0)
     async with scene(tmp_path, cast) as playing:

@@ -41,6 +41,14 @@ def line() -> Line:
     return Line()
 
 
+async def test_messages_are_handled_at_once_when_all_that_was_read_is_there(line: Line) -> None:
+    line.put("1")
+    line.put("2")
+    assert line.handled == []
+    line.dispatcher.handle()
+    assert line.handled == ["1", "2"]
+
+
 async def test_messages_and_callbacks_keep_their_order(line: Line) -> None:
     line.put("1")
     line.dispatcher.call_in_order(lambda: line.handled.append("between"))
@@ -86,5 +94,7 @@ async def test_a_long_queue_lets_others_have_their_turn(line: Line) -> None:
     line.put("1")
     line.put("2")
     asyncio.get_running_loop().call_soon(line.handled.append, "another's turn")
+    line.dispatcher.handle()
+    assert line.handled == ["1"]
     await line.done()
     assert line.handled == ["1", "another's turn", "2"]

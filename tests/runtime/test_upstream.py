@@ -4,6 +4,7 @@ Whoever upgrades nats-py and sees one of these fail compares the part that is na
 what that module makes of it, mends the module if need be, and then the expectation here.
 """
 
+import asyncio
 import hashlib
 import inspect
 import re
@@ -91,3 +92,37 @@ def test_an_interest_has_what_is_looked_at_of_a_subscription() -> None:
     # How many messages were received matters only where their number is limited.
     assert interest._max_msgs == 0
     assert {name for name in looked_at if not hasattr(interest, name)} == {"_received"}
+
+
+async def test_messages_are_parsed_by_the_turn_of_the_loop_that_reads_them(bus: Bus) -> None:
+    """What was put in place of the reader's method is still called for what is read."""
+    reader = vars(bus.connection)["_transport"]._io_reader
+    heard = asyncio.Event()
+    subscription = await bus.subscribe("read.directly", lambda _message: heard.set())
+    await bus.flush()
+    # The answer to the flush is no message: reading goes on directly once that is parsed.
+    assert "feed_data" in vars(reader)
+    waker = reader._waiter
+    await bus.publish("read.directly", b"here")
+    await heard.wait()
+    assert reader._waiter is waker
+    assert not waker.done()
+    await subscription.close()
+
+
+async def test_what_follows_another_line_is_handled_in_its_order(bus: Bus) -> None:
+    heard: list[str] = []
+    reader = vars(bus.connection)["_transport"]._io_reader
+    subscription = await bus.subscribe("after.>", lambda each: heard.append(each.subject))
+    await bus.flush()
+    sid = subscription.sid
+    lines = [f"MSG after.{number} {sid} 0\r\n\r\n".encode() for number in range(4)]
+    # A ping between them leaves the direct way, and all that follows it waits its turn.
+    reader.feed_data(lines[0] + b"PING\r\n" + lines[1] + lines[2][:9])
+    reader.feed_data(lines[2][9:] + lines[3])
+    assert heard == ["after.0"]
+    await bus.flush()
+    await bus.handled()
+    assert heard == [f"after.{number}" for number in range(4)]
+    assert "feed_data" in vars(reader)
+    await subscription.close()

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from aiohttp import WSMsgType, web
 from fuzz.packets import frame
 from gateway.door import PATIENCE_S, Door, opened
 from harmonic_gateway.http import api, listening
+from harmonic_gateway.limits.dead_tokens import ANSWERED_REFUSALS
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import engine, namespaces
+from harmonic_gateway.sockets import limits as socket_limits
+from harmonic_gateway.sockets import namespaces
+from harmonic_local.tokens import make_token
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Refused
 from harness.world import SECRET, World, started
@@ -246,7 +250,8 @@ async def test_a_body_that_does_not_end_is_not_waited_for(patient: int) -> None:
 async def test_a_thousand_upgrades_that_are_not_carried_through_are_let_go(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "HANDSHAKE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(socket_limits, "HANDSHAKE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(socket_limits, "LATE_TIMEOUT_S", 2.0)
     count = 1000
     before = psutil.Process().memory_info().rss
     port = port_of(door.url)
@@ -428,3 +433,79 @@ async def test_a_namespace_is_connected_once_and_those_there_are_not_never(
 
     assert (await websocket.receive(PATIENCE_S)).type is WSMsgType.CLOSE
     assert len(door.connections) == len(door.left) == 1
+
+
+async def test_so_many_clients_of_an_address_may_be_late_to_connect(logs: Path) -> None:
+    """They have fetched no token yet; those beyond are let go as clients are that never connect."""
+    async with (
+        started(logs, gateways=1, musics=0, HARMONIC_LATE_CLIENTS_PER_ADDRESS="1") as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        url = f"{stack.urls[0]}{SOCKET}"
+        late = [await http.ws_connect(url) for _ in range(2)]
+
+        async with asyncio.timeout(PATIENCE_S):
+            ended = [asyncio.create_task(_until_closed(each)) for each in late]
+            done, waiting = await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+
+        assert (len(done), len(waiting)) == (1, 1)
+        assert await world.metric("late_clients") == 1
+        assert await world.metric("handshakes_given_up_total") == 1
+        # The other one has its time.
+        for each in waiting:
+            each.cancel()
+            with suppress(asyncio.CancelledError):
+                await each
+        (patient,) = [each for each in late if not each.closed]
+        await patient.send_str(f'40/ws,{{"token":"{world.token("ann")}"}}')
+        await _until_said(patient, "connect_success")
+        assert await world.metric("late_clients") == 0
+
+
+async def _until_closed(websocket: aiohttp.ClientWebSocketResponse) -> None:
+    async for message in websocket:
+        if message.data == "2":
+            await websocket.send_str("3")
+
+
+async def _until_said(websocket: aiohttp.ClientWebSocketResponse, word: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while word not in await websocket.receive_str():
+            pass
+
+
+@pytest.mark.parametrize("place", ["query", "header"])
+async def test_a_token_that_is_refused_on_and_on_is_refused_before_a_session_is_opened(
+    logs: Path, place: str
+) -> None:
+    async with (
+        started(logs, gateways=1, musics=0) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        dead = make_token(SECRET, "ann", lifetime_s=-3600)
+
+        async def tries(token: str) -> str:
+            """What a client is told that tries once."""
+            url = f"{stack.urls[0]}{SOCKET}"
+            shows: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}}
+            if place == "query":
+                url, shows = f"{url}&token={token}", {}
+            try:
+                async with http.ws_connect(url, **shows) as websocket:
+                    await websocket.receive_str()
+                    await websocket.send_str("40/ws,")
+                    return str(await websocket.receive_str(timeout=PATIENCE_S))
+            except aiohttp.WSServerHandshakeError as error:
+                return str(error.status)
+
+        told = [await tries(dead) for _ in range(ANSWERED_REFUSALS + 3)]
+
+        assert all("EXPIRED" in each for each in told[:ANSWERED_REFUSALS])
+        assert told[ANSWERED_REFUSALS:] == ["401"] * 3
+        assert await world.metric("dead_token_refusals_total") == 3
+        # Others are not concerned, and the log has a sample.
+        assert (await tries(world.token("ann"))).startswith("40/ws,")
+        refusals = [line for line in world.logs().splitlines() if "connection_refused" in line]
+        assert len(refusals) == 1

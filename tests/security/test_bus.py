@@ -62,7 +62,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.limit.parameters.user": GATEWAY,
     "hu.revoked.user.digest": OPERATOR,
     "hu.switch.audio": OPERATOR,
-    "hu.restored": NOBODY,
+    "hu.restored": OPERATOR,
     "hu.replica.gateway.digest": GATEWAY,
     "hu.replica.state.digest": STATE,
     "hu.replica.music.digest": MUSIC,
@@ -84,11 +84,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "_INBOX.state.id.1": NOBODY,
     "_INBOX.operator.id.1": GATEWAY | STATE | MUSIC,
     **{f"$JS.API.STREAM.{verb}.{name}": STATE for verb in ("CREATE", "UPDATE") for name in STREAMS},
-    **{
-        f"$JS.API.STREAM.{verb}.{name}": NOBODY
-        for verb in ("DELETE", "RESTORE")
-        for name in STREAMS
-    },
+    **{f"$JS.API.STREAM.{verb}.{name}": NOBODY for verb in ("DELETE",) for name in STREAMS},
     **_read(
         "STREAM.INFO",
         {
@@ -103,7 +99,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         "STREAM.MSG.GET",
         {
             **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX", "HU_OWNED"], STATE),
-            **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS", "HU_OPERATOR"], GATEWAY),
+            **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
         },
@@ -117,7 +114,10 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         },
     ),
     **_read("STREAM.MSG.DELETE", {}),
-    **_read("STREAM.SNAPSHOT", {}),
+    **_read("STREAM.SNAPSHOT", dict.fromkeys(STREAMS, OPERATOR)),
+    **_read("STREAM.RESTORE", dict.fromkeys(STREAMS, OPERATOR)),
+    "$JS.SNAPSHOT.ACK.HU_LOG_0.id": OPERATOR,
+    "$JS.SNAPSHOT.RESTORE.HU_LOG_0.id": OPERATOR,
     **{f"$JS.API.CONSUMER.CREATE.{name}": NOBODY for name in STREAMS},
     **{f"$JS.API.CONSUMER.CREATE.{name}.spy": NOBODY for name in STREAMS},
     **{f"$JS.API.CONSUMER.CREATE.{name}.spy.hu.log": NOBODY for name in STREAMS},
@@ -272,7 +272,7 @@ async def test_who_cannot_say_who_they_are_is_not_let_in(
 async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, place: str) -> None:
     replica = replica_id(world.stack, world.stack.states[0])
     reply = f"{place}.{world.name('forged')}"
-    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS).to_headers()
     async with connected_as("gateway", world.stack) as bus:
         await bus.publish(
             f"hu.state.{replica}.get_universe", b'{"universeId":"x"}', headers=headers, reply=reply

@@ -137,7 +137,7 @@ def test_a_universe_filled_to_the_brim_can_be_stored_left_and_deleted(*, hashed:
     reasons = {refusal.details.get("reason") for refusal in crowd.refusals}
     assert reasons == {"NO_SPACE", "BUSY", "TOO_MANY_OPERATIONS"}
     assert crowd.stored_bytes() < MESSAGE_BYTES
-    assert bounds.seat_bytes(crowd.universe.connections) <= bounds.MAX_SEAT_BYTES
+    assert crowd.universe.seats_bytes <= bounds.MAX_SEAT_BYTES
     assert bounds.member_bytes(crowd.universe.members) <= bounds.MAX_MEMBER_BYTES
 
     connection, seat = next(iter(crowd.universe.connections.items()))

@@ -29,6 +29,7 @@ from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.answers import answer
+from harmonic_state.domain.bounds import seats_bytes
 from harmonic_state.domain.decide import Decision, UniverseRequest
 from harmonic_state.domain.events import (
     LogEvent,
@@ -133,6 +134,17 @@ def test_a_universe_is_what_its_log_adds_up_to(steps: Steps) -> None:
     record_id, events = decode_record(payload)
     assert record_id == "r"
     assert fold(None, events) == history.now
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_what_seats_take_is_known_without_counting_them(steps: Steps) -> None:
+    history = open_universe()
+    for request, by in steps:
+        history.ask(request, by)
+        assert history.now.seats_bytes == seats_bytes(history.now.connections)
+    stored = encode_snapshot(Snapshot(1, history.now), packed=True)
+    assert decode_snapshot(stored).universe.seats_bytes == history.now.seats_bytes
 
 
 @settings(max_examples=100, deadline=None)

@@ -25,7 +25,7 @@ from harmonic_state.domain.bounds import (
     member_bytes,
     overflow,
     pending_bytes,
-    seat_bytes,
+    seats_bytes,
 )
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import stored_bytes
@@ -72,8 +72,8 @@ def seated(size: int) -> Universe:
     """A universe whose only seat takes so many bytes."""
     seat = Seat("u", "n" * (size - 114), "edit", "g")
     seats = {"c1": seat}
-    assert seat_bytes(seats) == size
-    return replace(EMPTY, connections=seats)
+    assert seats_bytes(seats) == size
+    return replace(EMPTY, connections=seats, seats_bytes=size)
 
 
 def operations(number: int, at: str) -> dict[str, AppliedOperation]:
@@ -82,9 +82,9 @@ def operations(number: int, at: str) -> dict[str, AppliedOperation]:
 
 def test_what_seats_members_absences_and_pieces_take() -> None:
     seat = Seat("ann", "Ann", "edit", "g1")
-    assert seat_bytes({}) == 0
-    assert seat_bytes({"c1": seat}) == 120
-    assert seat_bytes({"c1": seat, "c2": replace(seat, replaces="c1")}) == 242
+    assert seats_bytes({}) == 0
+    assert seats_bytes({"c1": seat}) == 120
+    assert seats_bytes({"c1": seat, "c2": replace(seat, replaces="c1")}) == 242
     assert member_bytes(["ann", "robert"]) == 33
     assert absence_bytes("c1", Absence("ann", NOW)) == 65
     assert pending_bytes(pieces(requested("ann", "c1", None)).values()) == 811

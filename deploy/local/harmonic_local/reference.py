@@ -1,4 +1,4 @@
-"""The references of all services' settings and metrics, and the list of variables, from the code.
+"""What is made of the code for operators: references, dashboards, and the list of variables.
 
 ``python -m harmonic_local.reference`` writes them; with ``--check`` it says whether they are stale.
 """
@@ -12,6 +12,7 @@ import harmonic_gateway.sockets.metrics
 import harmonic_music.metrics
 import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_local.dashboards import dashboards
 from harmonic_music.settings import MusicSettings
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.reference import describe_metrics
@@ -23,6 +24,7 @@ from harmonic_state.settings import StateSettings
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "deploy" / "docs" / "settings.md"
 METRICS_PAGE = ROOT / "deploy" / "docs" / "metrics.md"
+DASHBOARDS = ROOT / "deploy" / "watch" / "dashboards"
 VARIABLES = ROOT / "shared" / "harmonic_runtime" / "process" / "variables.txt"
 SERVICES: tuple[type[ServiceSettings], ...] = (GatewaySettings, StateSettings, MusicSettings)
 
@@ -70,7 +72,8 @@ def documents() -> Mapping[Path, str]:
         for title, tables in METRICS.items()
     )
     metrics = _METRICS_HEAD + "\n".join(chapters)
-    return {PAGE: "".join(parts), METRICS_PAGE: metrics, VARIABLES: names}
+    boards = {DASHBOARDS / name: text for name, text in dashboards().items()}
+    return {PAGE: "".join(parts), METRICS_PAGE: metrics, VARIABLES: names, **boards}
 
 
 def main(arguments: list[str]) -> int:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from harmonic_operator.connection import NotDone
-from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.client import Bus, NoResponders
 from harmonic_runtime.bus.jetstream import call
 from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, Message
 
 CHUNK_BYTES = 128 * 1024
 #: How long the broker may take to begin, between two chunks, and to take one.
 CHUNK_TIMEOUT_S = 30.0
+#: Between brokers, word of who listens takes moments.
+HAND_OVER_ATTEMPTS, HAND_OVER_PAUSE_S = 40, 0.1
 #: The broker's word that there is no more.
 _END = "204"
 
@@ -111,10 +113,23 @@ async def unarchive(
     place = str(begun["deliver_subject"])
     with path.open("rb") as file:
         for chunk in _chunks(file.read):
-            await bus.request(place, chunk, timeout_s=CHUNK_TIMEOUT_S)
+            await _hand_over(bus, place, chunk)
             advance(len(chunk))
-    ended = await bus.request(place, b"", timeout_s=CHUNK_TIMEOUT_S)
+    ended = await _hand_over(bus, place, b"")
     check_restored(stream, ended.payload, state)
+
+
+async def _hand_over(bus: Bus, place: str, chunk: bytes) -> Message:
+    """Have the broker take a chunk; its answer.
+
+    Another broker may lead the stream, and this one may not have heard yet that it listens there.
+    """
+    for _ in range(HAND_OVER_ATTEMPTS):
+        try:
+            return await bus.request(place, chunk, timeout_s=CHUNK_TIMEOUT_S)
+        except NoResponders:
+            await asyncio.sleep(HAND_OVER_PAUSE_S)
+    raise NotDone("The broker does not listen for the stream that it is to be given.")
 
 
 def check_restored(stream: str, answer: bytes, state: Mapping[str, Any]) -> None:

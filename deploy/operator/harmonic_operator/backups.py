@@ -29,7 +29,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.operating import Restored
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Timestamp
-from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.process.clock import SystemClock, timestamp
 
@@ -38,6 +38,9 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 READ_BYTES = 1024 * 1024
 STORE_TIMEOUT_S = 5.0
+#: How long brokers that have just started may take to agree on who leads.
+READY_TIMEOUT_S = 20.0
+READY_PAUSE_S = 0.25
 #: In this order: a log must not end before what the others say of it. A snapshot is of a position
 #: that its log has reached; listings, quotas, notes and sessions are mended where they are ahead.
 SAVED = (
@@ -96,16 +99,7 @@ async def restore(bus: Bus, folder: Path, *, replicas: int | None, as_json: bool
     stored and seen after that, nobody is sent the one as the continuation of the other.
     """
     manifest = await asyncio.to_thread(verified, folder)
-    present = [
-        each.name
-        for each in await stream_states(bus)
-        if each.problem is None and each.name in SAVED
-    ]
-    if present:
-        raise NotDone(
-            f"The brokers have {', '.join(present)} already; nothing was changed. Restore into"
-            " brokers without data, before any service of the product runs."
-        )
+    await _until_empty(bus)
     with _progress("Restoring", sum(each.bytes for each in manifest.streams)) as advance:
         for each in manifest.streams:
             copies = {} if replicas is None else {"num_replicas": replicas}
@@ -125,14 +119,48 @@ async def restore(bus: Bus, folder: Path, *, replicas: int | None, as_json: bool
         console.print("Start the services now.")
 
 
+async def _until_empty(bus: Bus) -> None:
+    """Return once the brokers say that they have none of the streams.
+
+    Raise :class:`NotDone` where they have some, or do not say it in time.
+    """
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + READY_TIMEOUT_S
+    while True:
+        found = [each for each in await stream_states(bus) if each.name in SAVED]
+        if all(each.is_absent for each in found):
+            return
+        present = [each.name for each in found if each.problem is None]
+        if present:
+            raise NotDone(
+                f"The brokers have {', '.join(present)} already; nothing was changed. Restore into"
+                " brokers without data, before any service of the product runs."
+            )
+        if loop.time() > ends_at:
+            unclear = next(each for each in found if not each.is_absent)
+            raise NotDone(f"The stream {unclear.name} {unclear.problem}; nothing was changed.")
+        await asyncio.sleep(READY_PAUSE_S)
+
+
 async def _mark(bus: Bus, manifest: Manifest) -> None:
     ends = {
         each.stream: int(each.state["last_seq"]) for each in manifest.streams if each.stream in LOGS
     }
     restored = Restored(ends=ends, at=timestamp(SystemClock().now()))
-    await Streams(bus).append(
-        subjects.RESTORED_SUBJECT, restored.to_json(), timeout_s=STORE_TIMEOUT_S
-    )
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + READY_TIMEOUT_S
+    while True:
+        try:
+            await Streams(bus).append(
+                subjects.RESTORED_SUBJECT, restored.to_json(), timeout_s=STORE_TIMEOUT_S
+            )
+        except BusUnavailable:
+            # The copies of the stream have not agreed on their leader yet.
+            if loop.time() > ends_at:
+                raise
+            await asyncio.sleep(READY_PAUSE_S)
+        else:
+            return
 
 
 def verified(folder: Path) -> Manifest:

@@ -1,14 +1,17 @@
 """The command line of ``harmonic``: its commands, their arguments and their examples."""
 
+import sys
 from enum import StrEnum
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harmonic_operator import gateways, rooms, steering
+from harmonic_operator import backups, explaining, gateways, rooms, steering
+from harmonic_operator import load as load_command
 from harmonic_operator import status as status_command
-from harmonic_operator.connection import run
+from harmonic_operator.connection import finish, run
 from harmonic_operator.output import Json
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
@@ -181,3 +184,94 @@ def rebalance(
     For after a scale-up: new gateways stay empty by themselves. No client is moved twice.
     """
     run(lambda bus: gateways.rebalance(bus, per_s=per_second, as_json=as_json))
+
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the backup.", file_okay=False)]
+
+
+@app.command(epilog="Example: harmonic backup /var/backups/harmonic/2026-11-28")
+def backup(folder: Folder, *, as_json: Json = False) -> None:
+    """Save all that the product has stored into an empty folder, while it goes on.
+
+    Logs, snapshots, listings, quotas, notes, sessions, revocations and switches. The manifest, with
+    sizes and hashes, is written last: a folder without one is no backup.
+    """
+    run(lambda bus: backups.backup(bus, folder, as_json=as_json))
+
+
+@app.command(epilog="Example: harmonic restore /var/backups/harmonic/2026-11-28 --replicas 3")
+def restore(
+    folder: Folder,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=5, help="Copies of each stream, if not as many as saved."),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Put a backup into brokers that have none of its streams; then start the services.
+
+    The whole backup is verified before anything is changed. What was stored after it is lost: the
+    numbers of universes go on 1,000,000 later, and clients get the full state.
+    """
+    run(lambda bus: backups.restore(bus, folder, replicas=replicas, as_json=as_json))
+
+
+@app.command(epilog="Example: kubectl logs -l app=harmonic --prefix | harmonic explain qT3…")
+def explain(
+    error_id: Annotated[
+        str, typer.Argument(help="The `errorId` that a client was told.", show_default=False)
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what caused an error, from services' logs on standard input.
+
+    The cause and what it means, the universe, the replica of the state service that was asked, and
+    all lines of the same trace. Needs no bus.
+    """
+
+    async def explained() -> None:
+        explaining.explain(error_id, sys.stdin, as_json=as_json)
+
+    finish(explained())
+
+
+@app.command(epilog="Example: harmonic load --url https://live.example --clients 200 --rate 50")
+def load(
+    *,
+    url: Annotated[
+        list[str], typer.Option(help="A gateway or a balancer; several are used in turn.")
+    ],
+    clients: Annotated[int, typer.Option(min=1, max=5000, help="Clients, a user each.")] = 50,
+    rooms: Annotated[int, typer.Option(min=1, max=1000, help="Rooms that they are in.")] = 5,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=5000, help="Updates a second, of all together.")
+    ] = 10.0,
+    duration: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds of writing.")] = 30.0,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARMONIC_JWT_SECRET", help="The secret to sign tokens with.", show_envvar=True
+        ),
+    ] = None,
+    tokens: Annotated[
+        typer.FileText | None, typer.Option(help="Tokens instead, one a line, a user each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a load of real clients on gateways, and measure: to size one's own cluster.
+
+    Creates universes of its own and deletes them at the end. A user may make 60 updates a minute
+    unless the product is set otherwise, so `--rate` is at most the number of clients. Needs no bus.
+    """
+    if (secret is None) == (tokens is None):
+        raise typer.BadParameter("give either --tokens or a secret, by HARMONIC_JWT_SECRET")
+    known = tokens.read().split() if tokens is not None else []
+    used = known[:clients] if secret is None else load_command.make_tokens(secret, clients)
+    if not used:
+        raise typer.BadParameter("the file of --tokens holds none")
+    plan = load_command.LoadPlan(
+        [each.rstrip("/") for each in url], used, min(rooms, len(used)), rate, duration
+    )
+    finish(load_command.load(plan, as_json=as_json))

@@ -42,11 +42,13 @@ class BrokerCopy:
 class StreamReport:
     """A stream as it is; ``problem`` says why nothing is known of it, if so.
 
-    ``drops`` says that the broker lets go of the oldest messages where there would be too many.
+    One that ``is_absent`` does not exist, by the word of the brokers' leader. ``drops`` says that
+    the broker lets go of the oldest messages where there would be too many.
     """
 
     name: str
     problem: str | None = None
+    is_absent: bool = False
     messages: int = 0
     bytes: int = 0
     max_bytes: int | None = None
@@ -88,8 +90,9 @@ async def _state(bus: Bus, name: str) -> StreamReport:
     try:
         info = await call(bus, f"STREAM.INFO.{name}", {}, timeout_s=INFO_TIMEOUT_S)
     except ApiRefused as refused:
-        absent = refused.code == STREAM_NOT_FOUND
-        return StreamReport(name, "is missing" if absent else f"cannot be asked: {refused}")
+        if refused.code == STREAM_NOT_FOUND:
+            return StreamReport(name, "is missing", is_absent=True)
+        return StreamReport(name, f"cannot be asked: {refused}")
     except BusUnavailable as error:
         return StreamReport(name, f"has no leader that answers: {error}")
     return read_state(name, info)

@@ -83,9 +83,7 @@ class Arrivals:
             connection, auth, asyncio.get_running_loop().time()
         )
         try:
-            step: Awaitable[News] | None = self._identify(arrival)
-            while step is not None:
-                step = self._take(arrival, await self._cut_short(arrival, step))
+            await self._go_on(arrival)
         finally:
             if arrival.progress is not Progress.ADMITTED:
                 del self._arriving[connection]
@@ -96,7 +94,9 @@ class Arrivals:
             raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             refused = arrival.refusal
-            self._records.refused(connection, refused)
+            handshake = connection.handshake
+            token = find_token(auth, handshake.headers, handshake.query)
+            self._records.refused(connection, refused, token)
             told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
             raise ConnectRefused(refused.message, told.to_wire())
 
@@ -175,16 +175,17 @@ class Arrivals:
             self._departures.depart(session, ended)
             self._recovery.abandon(arrival.prepared)
 
-    async def _cut_short(self, arrival: _Arrival, step: Awaitable[News]) -> News:
-        """Await a step, unless the client's token ends meanwhile."""
+    async def _go_on(self, arrival: _Arrival) -> None:
+        """Take step after step, unless the client's token ends meanwhile."""
         try:
             async with asyncio.timeout(None) as arrival.waits:
-                return await step
+                step: Awaitable[News] | None = self._identify(arrival)
+                while step is not None:
+                    step = self._take(arrival, await step)
         except BaseException as error:
-            if isinstance(error, TimeoutError) and arrival.refusal is not None:
-                return News.FAILED
             self._take(arrival, News.FAILED)
-            raise
+            if not isinstance(error, TimeoutError) or arrival.refusal is None:
+                raise
         finally:
             arrival.waits = None
 

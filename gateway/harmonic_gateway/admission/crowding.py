@@ -59,6 +59,12 @@ class Crowding:
         self._users.setdefault(user_id, user).here[session.connection.id] = session
         return None
 
+    def take_in(self, session: Session) -> bool:
+        """Count a connection that goes on here; whether its user may have it here."""
+        user = self._users.setdefault(session.identity.user_id, _User())
+        user.here[session.connection.id] = session
+        return len(user.here) <= self._most
+
     def left(self, session: Session) -> None:
         """A connection is not here any more; may be said again."""
         user_id = session.identity.user_id

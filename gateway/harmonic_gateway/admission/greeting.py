@@ -23,6 +23,7 @@ class Greeting:
         self._settings = settings
         self._allowances = allowances
         self._clock = clock
+        self._told: Limits | None = None
 
     def send(self, session: Session, recovery: RecoveryReport) -> None:
         """Greet a client whose CONNECT was answered."""
@@ -42,6 +43,12 @@ class Greeting:
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
 
     def _limits(self) -> Limits:
+        """The same for every client: what is allowed was read when the gateway started."""
+        if self._told is None:
+            self._told = self._limits_now()
+        return self._told
+
+    def _limits_now(self) -> Limits:
         def per_minute(rate: RateClass) -> int:
             known = self._allowances.allowances.get(rate)
             return known.limit if known else rate.allowance

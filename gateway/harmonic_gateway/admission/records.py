@@ -4,12 +4,14 @@ import hashlib
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.metrics import CONNECT_OUTCOMES, NONE, OTHER
 from harmonic_gateway.sockets import Connection, Ended
-from harmonic_protocol.refusals import Refused
+from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock
 
 _KEY_CONTEXT = b"harmonic user"
@@ -24,8 +26,17 @@ class ConnectionRecords:
     """
 
     def __init__(
-        self, secret: str, failures: Failures, clock: Clock, *, metrics: Metrics, log: BoundLogger
+        self,
+        secret: str,
+        failures: Failures,
+        clock: Clock,
+        *,
+        dead: DeadTokens,
+        metrics: Metrics,
+        log: BoundLogger,
     ) -> None:
+        self._dead = dead
+        self._sampled = SampledLog(log, clock)
         self._key = hashlib.blake2b(secret.encode(), person=_KEY_CONTEXT, digest_size=32).digest()
         self._failures = failures
         self._clock = clock
@@ -58,12 +69,15 @@ class ConnectionRecords:
             reason=connection.end_reason(ended).value,
         )
 
-    def refused(self, connection: Connection, refusal: Refused) -> None:
-        """A client may not come in."""
+    def refused(self, connection: Connection, refusal: Refused, token: str | None) -> None:
+        """A client may not come in with its token."""
+        if refusal.code is Code.AUTH_ERROR:
+            self._dead.note(token, refusal, self._clock.monotonic())
         self._count("refused", refusal, connection)
         self._failures.count(refusal)
-        self._log.info(
+        self._sampled.info(
             "connection_refused",
+            kind=f"{refusal.code.value} {refusal.details.get('reason')}",
             connection=connection.id,
             code=refusal.code.value,
             reason=refusal.details.get("reason"),

@@ -51,8 +51,18 @@ class TokenWatch:
         """Close every client whose token was revoked."""
         for session in list(self._sessions.values()):
             if self._standing.is_revoked(session.identity):
-                self._answers.refused(session.connection, None, REVOKED)
-                session.connection.close(Ended.GOODBYE)
+                self._end(session)
+
+    def _end(self, session: Session) -> None:
+        self._answers.refused(session.connection, None, REVOKED)
+        session.connection.close(Ended.GOODBYE)
+
+    def go_on(self, session: Session) -> None:
+        """A client goes on here: its token may have been revoked on its way."""
+        if self._standing.is_revoked(session.identity):
+            self._end(session)
+        else:
+            self.begin(session)
 
     def begin(self, session: Session) -> None:
         """A token is new here: it may not live until all are looked at the next time."""

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.frames import RecordDelivery
 
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
@@ -29,11 +30,15 @@ MAX_WAITING_RECORDS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A record at its position; ``previous`` is the position of the one before it."""
+    """A record at its position; ``previous`` is the position of the one before it.
+
+    ``arrival`` is there if it was republished, and not fetched.
+    """
 
     position: int
     previous: int
     delivery: RecordDelivery
+    arrival: RecordArrival | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +120,23 @@ class Chain:
             # Beyond that, the next one will show that it is missing.
             self._heard.append(heard)
 
-    def expect(self, position: int) -> None:
-        """An owner spoke of ``position``."""
+    def expect(self, position: int) -> bool:
+        """An owner spoke of ``position``; whether it is one that was not delivered."""
         self._expected = max(self._expected, position)
+        return self.position is not None and position > self.position
+
+    @property
+    def awaits_record(self) -> bool:
+        """Whether a record that was spoken of was not heard of."""
+        return self.position is not None and self._expected > self.position
 
     def timed_out(self) -> bool:
-        """The timer has run out; whether a record is overdue."""
+        """The timer has run out, and all that had come by then was heard; what is now is overdue.
+
+        Whether a record is.
+        """
         self._is_timed = False
-        is_overdue = self.position is not None and self._expected > self.position
+        is_overdue = self.awaits_record
         self._is_behind = self._is_behind or is_overdue
         return is_overdue
 

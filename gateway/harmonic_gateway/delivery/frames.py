@@ -32,7 +32,7 @@ class RecordDelivery:
     @property
     def loses_history(self) -> bool:
         """Whether the record says that it does not continue what is before it."""
-        return any(isinstance(notice, HistoryLost) for notice in self.notices)
+        return bool(self.notices) and any(isinstance(each, HistoryLost) for each in self.notices)
 
     def pieces(self) -> list[MusicStored]:
         """The pieces whose notes must be fetched before the frames can be sent."""

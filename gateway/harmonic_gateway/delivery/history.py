@@ -8,7 +8,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_protocol.log import MusicStored
 from harmonic_protocol.refusals import Code
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 
 #: Logs that are read at the same time.
 LOGS_READ_AT_ONCE = 32
@@ -21,11 +21,20 @@ class LogTrimmed(Exception):
 class History:
     """The stored records of universes, for those who missed some of them."""
 
-    def __init__(self, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
+    def __init__(self, bus: Bus, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
+        self._bus = bus
         self._owners = owners
         self._pieces = pieces
         self._caller = Caller("", "", gateway_id=gateway_id)
         self._turns = asyncio.Semaphore(LOGS_READ_AT_ONCE)
+
+    async def caught_up(self) -> None:
+        """Return when all that the broker has sent up to now was handled here.
+
+        Raise :class:`BusUnavailable` where the broker does not answer.
+        """
+        await self._bus.flush()
+        await self._bus.handled()
 
     async def read(
         self,

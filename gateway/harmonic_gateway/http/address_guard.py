@@ -10,9 +10,11 @@ from harmonic_gateway import metrics as table
 from harmonic_gateway.allowlists import networks
 from harmonic_gateway.http.addresses import client_address, counted_as
 from harmonic_gateway.http.api import error_response
+from harmonic_gateway.identity.verification import find_token
 from harmonic_gateway.limits.allowances import Guards
+from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import PATHS
+from harmonic_gateway.sockets import ADDRESS, PATHS
 from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.observability.metrics import Metrics
@@ -25,10 +27,15 @@ class AddressGuard:
     Connects are requests that open a session. Requests for a session that there is not may have
     cost another gateway a look: they are counted apart, by the same measure. Failures are calls of
     the API that were refused for their token: further ones are refused before their token is
-    looked at, since verifying one costs a hundred times as much as refusing it.
+    looked at, since verifying one costs a hundred times as much as refusing it. A connect with a
+    token that was refused on and on is refused at once.
     """
 
-    def __init__(self, settings: GatewaySettings, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, settings: GatewaySettings, dead: DeadTokens, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._dead = dead
+        self._dead_refusals = metrics.counter(table.DEAD_TOKEN_REFUSALS)
         self._proxies = networks(settings.trusted_proxies)
         self._clock = clock
         self._connects = Guards(
@@ -65,6 +72,9 @@ class AddressGuard:
             wait_s = guards.take(address, now_s) if opens else guards.look(address, now_s)
             if wait_s:
                 return _too_many(wait_s)
+            if opens and (dead := self._of_dead_token(request, now_s)) is not None:
+                return dead
+            request[ADDRESS] = address
             response = await handler(request)
             if calls and response.status == HTTPStatus.UNAUTHORIZED:
                 guards.take(address, self._clock.monotonic())
@@ -80,6 +90,14 @@ class AddressGuard:
     def blame(self, request: web.Request) -> None:
         """Count a request for a session that there is not."""
         self._unknown.take(self._address(request), self._clock.monotonic())
+
+    def _of_dead_token(self, request: web.Request, now_s: float) -> web.Response | None:
+        """The refusal of a request whose token was refused on and on, if it was."""
+        refusal = self._dead.refusal(find_token(None, request.headers, request.query), now_s)
+        if refusal is None:
+            return None
+        self._dead_refusals.inc()
+        return error_response(refusal)
 
     def _address(self, request: web.Request) -> str:
         return counted_as(client_address(request, self._proxies))

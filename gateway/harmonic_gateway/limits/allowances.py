@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client import Counter
-
 from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
@@ -24,6 +22,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.series import Counter
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 K = TypeVar("K")
@@ -147,13 +146,18 @@ class FloodGuard:
     See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
     """
 
-    __slots__ = ("_burst_s", "_due", "_interval_s", "allowance")
+    __slots__ = ("_burst", "_burst_s", "_due", "_interval_s")
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval_s = 1 / per_second
         self._burst_s = self._interval_s * burst
+        self._burst = burst
         self._due = 0.0
-        self.allowance = Allowance(burst, int(self._burst_s * 1000))
+
+    @property
+    def allowance(self) -> Allowance:
+        """The burst, and the time in which it is earned."""
+        return Allowance(self._burst, int(self._burst_s * 1000))
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
         """0 if one may pass now, else the seconds until it may.
@@ -170,6 +174,14 @@ class FloodGuard:
     def look(self, now_s: float, *, counts: int = 1) -> float:
         """What :meth:`take` would return now; takes nothing."""
         return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what has passed still counts."""
+        return max(self._due - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Have what passed at another gateway count for so long."""
+        self._due = now_s + min(busy_s, self._burst_s)
 
     def _due_after(self, now_s: float, counts: int) -> float:
         return max(self._due, now_s) + min(counts * self._interval_s, self._burst_s)

@@ -5,8 +5,10 @@ counts all other events.
 """
 
 import math
+from collections.abc import Mapping
 
 from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import (
     KIB,
     SIGNAL_BURST_BYTES,
@@ -17,6 +19,9 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
+
+#: What stands for the bytes of all signals among the kinds of commands.
+_SIGNAL_BYTES = ""
 
 
 class ConnectionRates:
@@ -35,6 +40,8 @@ class ConnectionRates:
         """Grant one command, or say when to send the next."""
         kind = self._kind(command)
         signals = self._signals() if issubclass(command, LiveSignal) else None
+        if kind is None and signals is None:
+            return None
         kib = math.ceil(size_bytes / KIB)
         wait_s = kind.look(now_s) if kind is not None else 0.0
         bytes_wait_s = signals.look(now_s, counts=kib) if signals is not None else 0.0
@@ -48,6 +55,24 @@ class ConnectionRates:
         if signals is not None:
             signals.take(now_s, counts=kib)
         return None
+
+    def hand_over(self, now_s: float) -> dict[str, float]:
+        """For how long what has been sent still counts, by the kind of command."""
+        return {
+            name: guard.busy_s(now_s)
+            for name, guard in (*self._kinds.items(), (_SIGNAL_BYTES, self._bytes))
+            if guard is not None
+        }
+
+    def go_on(self, now_s: float, busy_s: Mapping[str, float]) -> None:
+        """Have what was sent to another gateway count for so long."""
+        for name, seconds in busy_s.items():
+            command = COMMANDS.get(name)
+            guard = self._kind(command) if command is not None else None
+            if name == _SIGNAL_BYTES:
+                guard = self._signals()
+            if guard is not None:
+                guard.go_on(now_s, seconds)
 
     def _kind(self, command: type[Command]) -> FloodGuard | None:
         name, rate = command.spec.name, command.spec.rate

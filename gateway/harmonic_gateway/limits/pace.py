@@ -12,6 +12,8 @@ from dataclasses import dataclass
 #: CPU seconds that a connection, or a user, may cost at once, for each percent of a core that it
 #: may cost on average.
 BURST_S_PER_PERCENT = 0.05
+#: What a refusal costs besides its message: an answer, an ack, a count, at times a line in the log.
+REFUSAL_COST_S = 150e-6
 #: No pause between two messages is longer: a garbage collection may have been charged.
 MAX_WAIT_S = 1.0
 #: Refusals of a connection that each have a line in the log: at once, and a second on average.
@@ -52,6 +54,14 @@ class Budget:
     def wait_s(self, now_s: float) -> float:
         """Seconds until the budget is overdrawn no more; 0 if it is not."""
         return max(self._even_at_s - now_s - self._burst_s, 0.0)
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what was spent is not earned back."""
+        return max(self._even_at_s - now_s, 0.0)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what was spent at another gateway."""
+        self._even_at_s = now_s + busy_s
 
     def has_half(self, now_s: float) -> bool:
         """Whether half of a burst, or more, is saved."""
@@ -122,6 +132,7 @@ class Pace:
             self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
             self._logged = Budget(LOGGED_REFUSALS_PER_S, LOGGED_REFUSALS - 1)
         self._refusals.spend(1, now_s)
+        self.took(REFUSAL_COST_S, now_s)
         if self._refusals.wait_s(now_s):
             self.is_behind = True
         elif self._refusals.has_half(now_s):
@@ -130,6 +141,15 @@ class Pace:
         if is_logged:
             self._logged.spend(1, now_s)
         return is_logged
+
+    def busy_s(self, now_s: float) -> float:
+        """For how long what the client has cost is not earned back."""
+        return self._budgets[0].busy_s(now_s)
+
+    def go_on(self, now_s: float, busy_s: float) -> None:
+        """Count on with what the client has cost at another gateway."""
+        self._budgets[0].go_on(now_s, busy_s)
+        self.is_behind = self._budgets[0].wait_s(now_s) > 0
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read."""

@@ -63,6 +63,20 @@ class Departures:
         departure.saved()
         self._begin(_Departed(session, [membership], Ended.GOODBYE, departure))
 
+    def moved(self, session: Session) -> None:
+        """A connection goes on at another gateway, and its seats with it."""
+        self._memberships.forget(session.connection)
+
+    def give_back(self, session: Session) -> None:
+        """A connection could not be taken over from another gateway, which reports its end.
+
+        Seats that were taken for it are kept for the grace: its client will take them over.
+        """
+        memberships = self._rooms.depart(session.connection)
+        departure = Departure(memberships, grace_s=self._grace_s)
+        departure.saved()
+        self._begin(_Departed(session, memberships, Ended.BROKEN, departure))
+
     async def close(self, present: Iterable[Session]) -> None:
         """Save the sessions of those present, and of those just departed, for other gateways.
 

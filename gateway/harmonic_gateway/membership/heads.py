@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.places import Position
-from harmonic_gateway.membership.memberships import marks
 from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.summaries import marks
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompareHeads, Heads

@@ -126,6 +126,10 @@ class LocalRoom:
         self.awaited = [waiting for waiting in self.awaited if waiting[0] > reached]
         return [(member, frames) for member, frames in due if member.stage is Presence.PRESENT]
 
+    def awaits(self, membership: Membership) -> bool:
+        """Whether a member is still to be sent how the room is, in its place among the records."""
+        return any(waiting is membership for _, waiting, _ in self.awaited)
+
     def reached(self, membership: Membership) -> int:
         """The position up to which a member was sent everything."""
         return max(self.position or 0, membership.cursor)

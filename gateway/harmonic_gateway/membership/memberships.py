@@ -11,11 +11,10 @@ This is the only writer of them; everything else asks. Invariants, besides those
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harmonic_gateway.delivery.places import Place, Position, elsewhere, mark_of, place
+from harmonic_gateway.delivery.places import Place, Position, elsewhere, place
 from harmonic_gateway.membership.local_room import LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
-from harmonic_protocol.internal import SavedRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
@@ -51,6 +50,22 @@ class MembershipIndex:
         room = self._rooms.get(universe_id)
         return room.present.values() if room is not None else ()
 
+    def sent_up_to(self, membership: Membership) -> int:
+        """The position up to which a member was sent everything."""
+        room = self._room_of(membership)
+        if room is None or membership.stage is not Presence.PRESENT:
+            return membership.cursor
+        return room.reached(membership)
+
+    def is_settled(self, connection: Connection) -> bool:
+        """Whether each of its memberships is one, with all that is due sent."""
+        return all(
+            not membership.requests
+            and membership.is_member
+            and ((room := self._room_of(membership)) is None or not room.awaits(membership))
+            for membership in self.of(connection).values()
+        )
+
     def positions(self) -> dict[str, int]:
         """How far the log of each universe was delivered here."""
         return {
@@ -58,11 +73,6 @@ class MembershipIndex:
             for universe_id, room in self._rooms.items()
             if room.position is not None
         }
-
-    def position_of(self, universe_id: str) -> int:
-        """How far the log of a universe was delivered here; 0 if it is not followed."""
-        room = self._rooms.get(universe_id)
-        return (room.position or 0) if room is not None else 0
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -95,15 +105,18 @@ class MembershipIndex:
     def _aim(self, connection: Connection) -> None:
         """Have the offsets of a connection's events tell of all of its rooms."""
         placed = list(self._placed(connection))
+        is_several = len(placed) > 1
         for membership in placed:
             room = self._room_of(membership)
             if room is None or membership.stage is not Presence.PRESENT:
                 continue
-            if len(placed) > 1:
+            if is_several:
                 room.several.add(membership)
+                membership.elsewhere = self._elsewhere(membership)
             else:
                 room.several.discard(membership)
-            membership.elsewhere = self._elsewhere(membership)
+                # There is no other room to tell of.
+                membership.elsewhere = None if connection.elsewhere is None else ""
 
     def _placed(self, connection: Connection) -> Iterator[Membership]:
         for membership in self.of(connection).values():
@@ -265,6 +278,10 @@ class Memberships(LoggedMemberships):
         self._settle(membership)
         return entry, due
 
+    def restore(self, membership: Membership, sent: int | None, acknowledged: int | None) -> None:
+        """What was known at another gateway of what the client has received."""
+        membership.sent, membership.acknowledged = sent, acknowledged
+
     # On the way out.
 
     def depart(self, connection: Connection) -> list[Membership]:
@@ -316,30 +333,3 @@ class Memberships(LoggedMemberships):
         """The ping was answered."""
         for membership in self.of(connection).values():
             membership.acknowledged = membership.sent
-
-
-def saved_rooms(memberships: Iterable[Membership]) -> dict[str, SavedRoom]:
-    """What is kept of memberships, so that any gateway can resume them."""
-    return {
-        each.universe_id: SavedRoom(
-            mode=each.mode,
-            position=each.start.position,
-            frames=each.start.frames,
-            mark=each.start.mark,
-        )
-        for each in memberships
-        if each.mode is not None and each.start is not None
-    }
-
-
-def acknowledged(memberships: Iterable[Membership]) -> dict[str, int]:
-    """The positions up to which a client has certainly received everything, by universe."""
-    return {
-        each.universe_id: each.acknowledged for each in memberships if each.acknowledged is not None
-    }
-
-
-def marks(places: Mapping[str, int]) -> dict[str, int]:
-    """The marks of the records at positions, by universe, as far as they are known."""
-    known = {universe_id: mark_of(position) for universe_id, position in places.items()}
-    return {universe_id: mark for universe_id, mark in known.items() if mark is not None}

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.membership.membership import Membership
-from harmonic_gateway.membership.memberships import acknowledged, marks, saved_rooms
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import acknowledged, marks, saved_rooms
 from harmonic_protocol import subjects
 from harmonic_protocol.internal import GatewaySign, SavedSession
 from harmonic_runtime.bus.client import BusUnavailable

@@ -23,6 +23,8 @@ PART_BYTES = 256 * 1024
 MAX_EXCHANGED_BYTES = 8 * 1024 * 1024
 #: Requests whose last part has not come yet: of more, the oldest are dropped.
 MAX_UNFINISHED = 64
+#: What is told of a request that is abandoned: ids are shorter.
+_KNOWN_BYTES = 64
 
 KIND, SESSION, _ID, _PART, _MORE, _ABANDONED = (
     *("Hu-Kind", "Hu-Session", "Hu-Id", "Hu-Part", "Hu-More", "Hu-Abandoned"),
@@ -111,7 +113,10 @@ class Exchange:
             return await future
         except BaseException:
             with suppress(BusUnavailable):
-                self._bus.post(subject, b"", headers={**named, _ABANDONED: "yes"})
+                # With how it begins, by which it may be known.
+                self._bus.post(
+                    subject, said.body[:_KNOWN_BYTES], headers={**named, _ABANDONED: "yes"}
+                )
             raise
         finally:
             self._bus.forget(token)
@@ -129,11 +134,8 @@ class Exchange:
         if exchange is None:
             listener.hear(_said(message.headers, message.payload))
         elif _ABANDONED in message.headers:
-            answering = self._answering.get(exchange)
-            if answering is not None:
-                answering.cancel()
-            else:
-                listener.lost(_said(message.headers, b""))
+            # Not before the answering has begun: what is never begun ends nothing.
+            self._loop.call_soon(self._abandon, listener, exchange, message)
         elif not message.reply:
             self._keep(exchange, message)
         else:
@@ -143,6 +145,14 @@ class Exchange:
                 task = self._tasks.start(self._answer(listener, asked, message.reply), name="peer")
                 self._answering[exchange] = task
                 task.add_done_callback(lambda _: self._answering.pop(exchange, None))
+
+    def _abandon(self, listener: Listener, exchange: str, message: Message) -> None:
+        """Whoever asked does not wait any more."""
+        answering = self._answering.get(exchange)
+        if answering is None or answering.done():
+            listener.lost(_said(message.headers, message.payload))
+        else:
+            answering.cancel()
 
     def _keep(self, exchange: str, message: Message) -> None:
         parts = self._unfinished.setdefault(exchange, _Parts())

@@ -1,6 +1,5 @@
 """Where clients' requests of Engine.IO come in: answered here, or passed on to whose they are."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -10,11 +9,13 @@ from engineio.exceptions import EngineIOError
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.peers.exchange import Exchange, Said
-from harmonic_gateway.peers.questions import GZIPPED, MISTAKE
+from harmonic_gateway.peers.questions import GZIPPED, Asked
+from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.peers.whose import giver
-from harmonic_gateway.sockets import PATHS, SocketServer
-from harmonic_gateway.sockets.polling import BAD_REQUEST, PollAnswer, read_body
+from harmonic_gateway.sockets import SocketServer
+from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer, read_body
 from harmonic_gateway.sockets.requests import is_fit, is_websocket
+from harmonic_gateway.sockets.websocket import turn_down
 from harmonic_runtime.bus.client import BusUnavailable, NoResponders
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
@@ -54,21 +55,19 @@ class Front:
         sockets: SocketServer,
         exchange: Exchange,
         neighbours: Neighbours,
+        takeovers: Takeovers,
         doorkeeper: Doorkeeper,
         metrics: Metrics,
     ) -> None:
         self._sockets = sockets
         self._exchange = exchange
         self._neighbours = neighbours
+        self._takeovers = takeovers
         self._doorkeeper = doorkeeper
         limits = sockets.limits
         #: A poll ends with the next ping at the latest; some more for all that is on its way.
         self._patience_s = limits.ping_interval_s + limits.ping_timeout_s + 5.0
         self._outcomes = metrics.counters(table.REQUESTS_PASSED_ON)
-
-    def routes(self) -> Iterable[web.RouteDef]:
-        """Where Engine.IO is served."""
-        return [web.route("*", path, self.handle) for path in PATHS]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
@@ -80,10 +79,12 @@ class Front:
             return refusal
         owner = self._neighbours.owner(sid)
         if owner is None:
-            return self._unknown(request)
+            return await self._late(request, sid)
         if is_websocket(request):
-            # Its client stays with polling.
-            return BAD_REQUEST.to_response()
+            response = await self._takeovers.take_over(request, owner, sid)
+            if response.status == HTTPStatus.BAD_REQUEST:
+                self._doorkeeper.blame(request)
+            return response
         return await self._passed_on(request, owner, sid)
 
     async def _passed_on(self, request: web.Request, owner: str, sid: str) -> web.StreamResponse:
@@ -101,18 +102,27 @@ class Front:
         return answer.to_response()
 
     async def _pass_on(self, request: web.Request, owner: str, sid: str) -> PollAnswer:
-        kind, body = request.method, b""
+        kind, body = Asked(request.method), b""
         if request.method == "POST":
             try:
                 body = (await read_body(request)).encode()
             except EngineIOError:
-                kind = MISTAKE
+                kind = Asked.MISTAKE
         asked = Said(kind, sid, body)
         answer = await self._exchange.ask(owner, asked, timeout_s=self._patience_s)
         status, _, encoding = answer.kind.partition(" ")
         if not status.isdecimal():
             raise BusUnavailable("an answer of another version")
         return PollAnswer(int(status), answer.body, encoding == GZIPPED)
+
+    async def _late(self, request: web.Request, sid: str) -> web.StreamResponse:
+        """The answer to a request for a session that is nowhere, or not here any more."""
+        recent = self._sockets.recent
+        if is_websocket(request) and recent.is_moved(sid):
+            return await turn_down(request)
+        if request.method == "GET" and recent.is_overtaken(sid):
+            return LAST_ANSWER.to_response()
+        return self._unknown(request)
 
     def _unknown(self, request: web.Request) -> web.StreamResponse:
         self._outcomes.of("unknown").inc()

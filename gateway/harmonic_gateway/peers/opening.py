@@ -5,8 +5,9 @@ from harmonic_gateway.limits.pace import PaceLimits
 from harmonic_gateway.peers.exchange import Exchange, Listener
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
 from harmonic_gateway.peers.serving import Serving
+from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketLimits, SocketServer
+from harmonic_gateway.sockets import Mover, SocketLimits, SocketServer
 from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.observability.metrics import Metrics
@@ -16,16 +17,19 @@ async def open_front(
     sockets: SocketServer,
     exchange: Exchange,
     neighbours: Neighbours,
+    *,
+    mover: Mover,
     doorkeeper: Doorkeeper,
     metrics: Metrics,
 ) -> Front:
     """Answer other gateways about the sessions here; what clients are to be answered by."""
-    serving = Serving(sockets)
+    serving = Serving(sockets, mover)
     await exchange.listen(Listener(serving.answer, serving.hear, serving.lost))
     return Front(
         sockets=sockets,
         exchange=exchange,
         neighbours=neighbours,
+        takeovers=Takeovers(sockets, exchange, mover, metrics),
         doorkeeper=doorkeeper,
         metrics=metrics,
     )
@@ -38,6 +42,7 @@ def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
         max_message_bytes=MAX_MESSAGE_BYTES,
+        late_per_address=settings.late_clients_per_address,
         larger_messages_bytes=LARGER_MESSAGES_BYTES,
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),

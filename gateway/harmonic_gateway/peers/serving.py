@@ -1,25 +1,57 @@
-"""Answering other gateways about the sessions that are here."""
+"""Answering other gateways about the sessions that are here, and handing sessions over to them."""
+
+import asyncio
+from dataclasses import dataclass
 
 from harmonic_gateway.peers.exchange import Said
-from harmonic_gateway.peers.questions import GZIPPED, MISTAKE
-from harmonic_gateway.sockets import SocketServer
-from harmonic_gateway.sockets.polling import BAD_REQUEST, PollAnswer
+from harmonic_gateway.peers.questions import ALLOWED, GZIPPED, REFUSED, Asked, Told
+from harmonic_gateway.peers.taking import HANDED
+from harmonic_gateway.sockets import Connection, Mover, SocketServer
+from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.handing import hand_over
+from harmonic_gateway.sockets.limits import HANDSHAKE_TIMEOUT_S
+from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer
 from harmonic_gateway.sockets.requests import answer_request
-from harmonic_gateway.sockets.steps import Input
+from harmonic_gateway.sockets.steps import Do, Input
+
+#: How long a client may take to go over, and that gateway to say what came of it.
+TRY_TIMEOUT_S = HANDSHAKE_TIMEOUT_S + 2.0
+#: How long a session that is to be handed over may be busy with its client's commands, and how
+#: often it is looked whether it still is.
+SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 6.0, 0.01
+#: How long the other gateway may take to take the seats.
+CONFIRM_TIMEOUT_S = 12.0
+
+
+@dataclass(slots=True, eq=False)
+class _Try:
+    """A client tries a WebSocket at another gateway; the try's ``id`` is that one's."""
+
+    id: bytes
+    socket: EngineSocket
+    timer: asyncio.TimerHandle
+    connections: tuple[Connection, ...] = ()
 
 
 class Serving:
     """What is done here for clients that came by another gateway."""
 
-    def __init__(self, sockets: SocketServer) -> None:
+    def __init__(self, sockets: SocketServer, mover: Mover) -> None:
         self._sockets = sockets
+        self._mover = mover
+        self._loop = asyncio.get_running_loop()
+        self._tries: dict[str, _Try] = {}
 
     async def answer(self, asked: Said) -> Said:
-        """The answer to a request of a client."""
+        """The answer to a request about a session."""
         socket = self._sockets.find(asked.sid)
         if socket is None:
-            return _said(BAD_REQUEST)
-        if asked.kind == MISTAKE:
+            return self._late(asked)
+        if asked.kind == Asked.TRY:
+            return self._let_try(socket, asked)
+        if asked.kind == Asked.HAND_OVER:
+            return await self._hand_over(socket, asked)
+        if asked.kind == Asked.MISTAKE:
             socket.take(Input.MISTAKE)
             return _said(BAD_REQUEST)
 
@@ -28,14 +60,85 @@ class Serving:
 
         return _said(await answer_request(socket, asked.kind, read))
 
+    def _late(self, asked: Said) -> Said:
+        """The answer to a request for a session that is not here, or not any more."""
+        recent = self._sockets.recent
+        if asked.kind == Asked.TRY and recent.is_moved(asked.sid):
+            return Said(REFUSED)
+        is_overtaken = asked.kind == Asked.GET and recent.is_overtaken(asked.sid)
+        return _said(LAST_ANSWER if is_overtaken else BAD_REQUEST)
+
     def hear(self, said: Said) -> None:
-        """Take another gateway's word."""
+        """Take another gateway's word of a try."""
+        known = self._tries.get(said.sid)
+        if known is None or known.id != said.body:
+            return
+        if said.kind == Told.PROBED:
+            if known.socket.take(Input.PROBE) is Do.ANSWER_PROBE:
+                # The client waits for its poll to end before it goes over.
+                known.socket.outbox.release()
+        elif said.kind == Told.TRY_FAILED:
+            self._end(known, Input.TRY_FAILED)
+        elif said.kind == Told.NOT_TAKEN:
+            self._end(known, Input.NOT_TAKEN)
+        elif said.kind == Told.TAKEN_OVER:
+            self._end(known, Input.TAKEN_OVER)
 
     def lost(self, asked: Said) -> None:
-        """An answer did not reach its client: what it held is lost, and the session with it."""
+        """An answer did not arrive: what it held is lost, and the session with it."""
         socket = self._sockets.find(asked.sid)
-        if socket is not None and asked.kind == "GET":
+        if socket is not None and asked.kind == Asked.GET:
             socket.give_up()
+        known = self._tries.get(asked.sid)
+        if known is not None and asked.kind == Asked.HAND_OVER and known.id == asked.body:
+            self._end(known, Input.NOT_TAKEN)
+
+    def _let_try(self, socket: EngineSocket, asked: Said) -> Said:
+        if socket.take(Input.WEBSOCKET) is not Do.TRY:
+            return Said(REFUSED)
+        begun = _Try(asked.body, socket, self._loop.call_later(TRY_TIMEOUT_S, self._give_up, asked))
+        self._tries[socket.sid] = begun
+        return Said(ALLOWED)
+
+    async def _hand_over(self, socket: EngineSocket, asked: Said) -> Said:
+        known = self._tries.get(asked.sid)
+        if known is None or known.id != asked.body:
+            return _said(BAD_REQUEST)
+        until_s = self._loop.time() + SETTLE_TIMEOUT_S
+        # A session that was shut has its last words only, which need not wait.
+        while socket.would(Input.HAND_OVER) is Do.FREEZE and not self._is_settled(socket):
+            if self._loop.time() > until_s:
+                socket.give_up()
+                return _said(BAD_REQUEST)
+            await asyncio.sleep(SETTLE_PAUSE_S)
+        handed = hand_over(socket)
+        if handed is None:
+            return _said(BAD_REQUEST)
+        if not handed.shut:
+            known.connections = tuple(socket.upper.connections.values())
+            handed = socket.upper.hand_over(handed, self._mover)
+            known.timer.cancel()
+            known.timer = self._loop.call_later(CONFIRM_TIMEOUT_S, self._give_up, asked)
+        return Said(ALLOWED, body=HANDED.dump_json(handed))
+
+    def _is_settled(self, socket: EngineSocket) -> bool:
+        settled: bool = socket.upper.is_settled(self._mover)
+        return settled
+
+    def _give_up(self, asked: Said) -> None:
+        """The other gateway has not said in time what came of the try."""
+        known = self._tries.get(asked.sid)
+        if known is not None and known.id == asked.body:
+            has_handed = known.socket.would(Input.TAKEN_OVER) is Do.FORGET
+            self._end(known, Input.NOT_TAKEN if has_handed else Input.TRY_FAILED)
+
+    def _end(self, known: _Try, event: Input) -> None:
+        """The try is over, with what came of it."""
+        known.timer.cancel()
+        del self._tries[known.socket.sid]
+        if known.socket.take(event) is Do.FORGET:
+            for connection in known.connections:
+                self._mover.moved(connection)
 
 
 def _said(answer: PollAnswer) -> Said:

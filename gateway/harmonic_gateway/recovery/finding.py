@@ -23,7 +23,7 @@ from harmonic_gateway.recovery.planning import (
     said_places,
     with_acknowledged,
 )
-from harmonic_protocol.internal import ConnectionChecked, Liveness
+from harmonic_protocol.internal import ConnectionChecked
 from harmonic_protocol.reasons import RecoveryReason
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.process.clock import Clock, milliseconds
@@ -105,13 +105,23 @@ class Finder:
                 return
             await asyncio.sleep(END_PAUSE_S)
 
+    async def moved(self, asked: Found) -> Found | None:
+        """A session that its gateway does not know any more, if it goes on at another one.
+
+        Returns once its end is saved otherwise, or never will be; raise ``BusUnavailable``.
+        """
+        await self._ended(asked)
+        now = await self._sessions.read(asked.subject)
+        if now is None or now.saved.connection_id != asked.saved.connection_id:
+            return None
+        is_elsewhere = now.saved.gateway_id != asked.saved.gateway_id
+        return now if is_elsewhere and now.saved.ended_ms is None else None
+
     async def take_broken(self, asked: Found, checked: ConnectionChecked) -> Known | None:
         """Take a session over whose connection turned out to be broken.
 
         Its gateway may save it at the same time, or its client come back with its ``pid``.
         """
-        if checked.liveness is Liveness.UNKNOWN:
-            await self._ended(asked)
         for _ in range(TAKE_ATTEMPTS):
             now = await self._sessions.read(asked.subject)
             if now is None or now.saved.connection_id != asked.saved.connection_id:

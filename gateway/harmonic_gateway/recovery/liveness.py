@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from harmonic_gateway.membership.memberships import marks
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import marks
 from harmonic_gateway.recovery.questions import Questions
 from harmonic_gateway.sockets import Connection, Ended
 from harmonic_protocol import subjects
@@ -62,6 +62,10 @@ class LivenessChecks:
             liveness=liveness, acknowledged=acknowledged, marks=marks(acknowledged)
         )
         self._questions.ended(connection_id, checked)
+
+    def moved(self, connection_id: str) -> None:
+        """A connection goes on at another gateway: whoever asks finds it there."""
+        self._questions.ended(connection_id, ConnectionChecked(liveness=Liveness.UNKNOWN))
 
     async def ask(self, gateway_id: str, connection_id: str) -> ConnectionChecked:
         """What a gateway knows of its connection; raise :class:`BusUnavailable` without answer."""

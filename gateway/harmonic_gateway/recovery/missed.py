@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.delivery.frames import encode, with_notes
+from harmonic_gateway.delivery.feed import frames_of
+from harmonic_gateway.delivery.frames import deliver, encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
-from harmonic_protocol.log import MusicStored, record_mark
+from harmonic_protocol.log import MusicStored, Notice, record_mark
 from harmonic_runtime.observability.metrics import Metrics
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
@@ -26,6 +27,14 @@ class RoomFrames:
 
     frames: list[Frame]
     is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What a member has not been sent yet, and what its gateway is to act upon."""
+
+    frames: list[Frame]
+    notices: list[Notice]
 
 
 class MissedReader:
@@ -59,6 +68,31 @@ class MissedReader:
         self._sent_again.inc(len(again))
         frames = frames_of_return(result, position, again, missed.from_seq, recovered=True)
         return RoomFrames(frames, is_complete=True)
+
+    async def unsent(self, result: JoinResult, at: Place, position: int) -> Unsent | None:
+        """What members are sent after a place and up to a position, as they are sent it.
+
+        ``None`` where that is not to be had.
+        """
+        universe_id = result.room.universe_id
+        records = await self._records(universe_id, at, position, result.missed)
+        if records is None:
+            return None
+        frames: list[Frame] = []
+        notices: list[Notice] = []
+        for logged in records:
+            if logged.position == at.position:
+                continue
+            events = [event.model_dump() for event in logged.record.events]
+            delivery = deliver(events, logged.record.id)
+            notes = {
+                piece.request_id: await self._history.notes(piece) for piece in delivery.pieces()
+            }
+            known = {request: each for request, each in notes.items() if each is not None}
+            where = Position.of_record(logged.position, logged.record.id)
+            frames += frames_of(universe_id, where, delivery, known)
+            notices += delivery.notices
+        return Unsent(frames, notices)
 
     async def _records(
         self, universe_id: str, at: Place, position: int, part: LogPart | None

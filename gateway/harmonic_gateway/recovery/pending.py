@@ -6,12 +6,13 @@ session of a connection that turned out to be broken.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.finding import Finder, Known
-from harmonic_gateway.recovery.half_open import PendingReturn
+from harmonic_gateway.recovery.half_open import PendingReturn, ReturnStage
 from harmonic_gateway.recovery.liveness import LivenessChecks
 from harmonic_gateway.recovery.returning import OffsetRefused, Return, RoomReturns
 from harmonic_protocol.internal import ConnectionChecked, Liveness
@@ -33,6 +34,7 @@ TAKE_ATTEMPTS, TAKE_PAUSE_S = 3, 0.5
 @dataclass(slots=True, eq=False)
 class _Pending:
     core: PendingReturn
+    asked: Mapping[str, Found]
     #: What is known of broken connections, by their ids.
     checked: dict[str, ConnectionChecked] = field(default_factory=dict)
     #: Set while nothing is being taken over for the client.
@@ -61,7 +63,7 @@ class PendingReturns:
     def begin(self, session: Session, asked: tuple[Found, ...]) -> None:
         """Ask for the connections of these sessions, for a client that was just accepted."""
         newest = {found.saved.connection_id: found for found in asked[-MAX_ASKED:]}
-        pending = _Pending(PendingReturn(newest))
+        pending = _Pending(PendingReturn(newest), newest)
         pending.idle.set()
         self._pending[session.connection.id] = pending
         self._tasks.start(self._resolve(session, pending, newest), name="pending return")
@@ -82,6 +84,19 @@ class PendingReturns:
         if pending is not None:
             pending.core.cancel()
 
+    def is_idle(self, session: Session) -> bool:
+        """Whether nothing is being taken over for a client."""
+        pending = self._pending.get(session.connection.id)
+        return pending is None or pending.idle.is_set()
+
+    def hand_over(self, session: Session) -> tuple[Found, ...]:
+        """The sessions that are asked for, for another gateway to ask again."""
+        pending = self._pending.get(session.connection.id)
+        if pending is None or pending.core.stage is not ReturnStage.ASKING:
+            return ()
+        pending.core.cancel()
+        return tuple(pending.asked.values())
+
     async def _resolve(
         self, session: Session, pending: _Pending, asked: Mapping[str, Found]
     ) -> None:
@@ -98,6 +113,10 @@ class PendingReturns:
     ) -> None:
         connection_id = found.saved.connection_id
         checked = await self._check(found)
+        if checked.liveness is Liveness.UNKNOWN:
+            with suppress(BusUnavailable):
+                moved = await self._finder.moved(found)
+                checked = await self._check(moved) if moved is not None else checked
         if checked.liveness in {Liveness.ALIVE, Liveness.GOODBYE}:
             pending.core.alive(connection_id)
             return

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.limits.allowances import Guards
-from harmonic_gateway.membership.memberships import Memberships, acknowledged
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.summaries import acknowledged
 from harmonic_gateway.metrics import NONE
 from harmonic_gateway.recovery.finding import Finder, Known
 from harmonic_gateway.recovery.keeping import PlacesToKeep
@@ -158,6 +159,15 @@ class Recovery:
         places = acknowledged(self._memberships.of(connection).values())
         if self._places.is_due(connection.id, places, self._clock.monotonic()):
             self._returns.keep(connection.session)
+
+    def handed_over(self, session: Session) -> None:
+        """The client goes on at another gateway, which is asked about it from now on."""
+        self._checks.moved(session.connection.id)
+        self._places.forget(session.connection.id)
+
+    def taken_over(self, session: Session) -> None:
+        """The client goes on here: whoever looks for its session is to find that."""
+        self._returns.keep(session)
 
     def ended(self, session: Session, ended: Ended) -> None:
         """The client's connection is over; its memberships are as they were."""

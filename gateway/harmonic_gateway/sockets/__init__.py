@@ -10,14 +10,16 @@ from harmonic_gateway.sockets.connection import (
     ConnectRefused,
     ConnectUnavailable,
     Handshake,
+    Mover,
     Received,
 )
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.frames import Frame, broadcast
-from harmonic_gateway.sockets.limits import SocketLimits
-from harmonic_gateway.sockets.server import PATHS, SocketServer
+from harmonic_gateway.sockets.limits import ADDRESS, SocketLimits
+from harmonic_gateway.sockets.server import PATHS, SocketServer, socket_routes
 
 __all__ = [
+    "ADDRESS",
     "PATHS",
     "Application",
     "ConnectRefused",
@@ -27,8 +29,10 @@ __all__ = [
     "Ended",
     "Frame",
     "Handshake",
+    "Mover",
     "Received",
     "SocketLimits",
     "SocketServer",
     "broadcast",
+    "socket_routes",
 ]

@@ -17,6 +17,7 @@ from harmonic_gateway.sockets.stages import Stage
 
 #: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
 _CONNECTED = Stage.CONNECTED
+_GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Connection:
     @property
     def handshake(self) -> Handshake:
         """The request that the client began with."""
-        return Handshake(self._socket.headers, self._socket.query)
+        return Handshake(self._socket.begun.headers, self._socket.begun.query)
 
     @property
     def transport(self) -> str:
@@ -108,7 +109,7 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Whether the client is gone by now: for after an await, where type checkers doubt it."""
-        return self.stage is Stage.ABSENT or self.stage is Stage.ABANDONED
+        return self.stage in _GONE
 
     @property
     def round_trip_ms(self) -> float | None:
@@ -158,8 +159,9 @@ class Connection:
         How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
-            for frame in frames:
-                self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
+            with self._outbox.together():
+                for frame in frames:
+                    self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Answer an event whose sender asked for an answer."""
@@ -174,6 +176,8 @@ class Connection:
         the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
         client connects anew by itself.
         """
+        if self.stage is Stage.MOVING:
+            return
         self._socket.why = self._socket.why or EndReason.CLOSED_HERE
         self._socket.upper.end(self.namespace, ended)
         self._socket.shut()
@@ -208,3 +212,28 @@ class Application(Protocol):
 
     def ponged(self, connection: Connection) -> None:
         """It was answered: the client has all that was sent before it."""
+
+
+class Mover(Protocol):
+    """What the application does when a session moves from one gateway to another."""
+
+    def is_settled(self, connection: Connection) -> bool:
+        """Whether nothing is under way for the client that only this gateway could finish."""
+
+    def hand_over(self, connection: Connection) -> Mapping[str, Any]:
+        """What another gateway needs to go on. The client is told nothing here from now on."""
+
+    def moved(self, connection: Connection) -> None:
+        """The other gateway has the client; otherwise ``disconnected`` is called."""
+
+    async def take_over(self, connection: Connection, kept: Mapping[str, Any]) -> None:
+        """Prepare to go on with a client; raise :class:`ConnectUnavailable` if that cannot be.
+
+        Followed by one of ``taken_over`` and ``not_taken``, unless it raised.
+        """
+
+    def taken_over(self, connection: Connection) -> None:
+        """Go on with the client, which is connected here now."""
+
+    def not_taken(self, connection: Connection) -> None:
+        """The client is not here after all."""

@@ -5,25 +5,30 @@ from collections.abc import Mapping
 from harmonic_gateway.sockets import metrics as table
 from harmonic_gateway.sockets.ended import EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_runtime.observability.metrics import Metrics
 
 
-class Counters:
-    """The sockets' metrics; ``sockets`` are all sessions."""
+class SocketCounters:
+    """The sockets' metrics; ``sockets`` are all sessions, of which some clients are ``late``."""
 
-    def __init__(self, metrics: Metrics, sockets: Mapping[str, EngineSocket]) -> None:
+    def __init__(
+        self, metrics: Metrics, sockets: Mapping[str, EngineSocket], late: LateClients
+    ) -> None:
         ends = metrics.counters(table.DISCONNECTS)
         self._ends = {reason: ends.of(reason.value) for reason in EndReason}
         self.conflated = metrics.counter(table.CONFLATED_EVENTS)
         self.dropped = metrics.counter(table.DROPPED_SIGNALS)
         self.overflows = metrics.counter(table.SEND_BUFFER_OVERFLOWS)
-        self.stalled = metrics.counter(table.STALLED_READERS)
+        self.stalled_readers = metrics.counter(table.STALLED_READERS)
         self.round_trips = metrics.histogram(table.HEARTBEAT_ROUND_TRIP)
         self.missed = metrics.counter(table.HEARTBEATS_MISSED)
         self.malformed = metrics.counter(table.MALFORMED_PACKETS)
         self.turned_away = metrics.counter(table.HANDSHAKES_TURNED_AWAY)
         self.slowed_s = 0.0
         metrics.counter_from(table.READING_SLOWED, lambda: self.slowed_s)
+        metrics.counter_from(table.HANDSHAKES_GIVEN_UP, lambda: late.given_up)
+        metrics.gauge_from(table.LATE_CLIENTS, lambda: len(late))
         metrics.gauge_from(table.SOCKETS, lambda: len(sockets))
         metrics.gauge_from(
             table.SEND_QUEUE_BYTES,
@@ -33,3 +38,24 @@ class Counters:
     def disconnected(self, why: EndReason) -> None:
         """A client that was connected is gone."""
         self._ends[why].inc()
+
+    def spared(self, events: int, signals: int) -> None:
+        """A client that is behind is not sent superseded events and live signals."""
+        self.conflated.inc(events)
+        self.dropped.inc(signals)
+
+    def overflowed(self) -> None:
+        """More waits for a client than may."""
+        self.overflows.inc()
+
+    def stalled(self) -> None:
+        """A client that is behind does not read."""
+        self.stalled_readers.inc()
+
+    def slowed(self, seconds: float) -> None:
+        """A client's next message is read so much later."""
+        self.slowed_s += seconds
+
+    def heartbeat_missed(self) -> None:
+        """A client did not answer a ping in time."""
+        self.missed.inc()

@@ -5,30 +5,36 @@ is sent goes through the session's outbox.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
-from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_gateway.sockets.lateness import Expectation, LateClients
 from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
     BYTE_COST_S,
-    HANDSHAKE_TIMEOUT_S,
     LINGER_S,
+    MESSAGE_COST_S,
     PACKET_COST_S,
     PROBED_POLL_S,
     REQUEST_COST_S,
     ReadingPace,
     SocketLimits,
 )
-from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
-from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
+from harmonic_gateway.sockets.outbox import Outbox
+from harmonic_gateway.sockets.polling import (
+    PollAnswer,
+    answer,
+    packets_of,
+)
+from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
@@ -50,6 +56,11 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    late: LateClients
+
+    @property
+    def tally(self) -> Tally:
+        """Who counts."""
 
     async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
         """A client sent a message; raises ``ValueError`` for one that is malformed.
@@ -63,23 +74,11 @@ class EngineHost(Protocol):
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
 
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-
-    def overflowed(self) -> None:
-        """A client is closed: more waits for it than may."""
-
-    def stalled(self) -> None:
-        """A client is closed: it does not read."""
-
-    def slowed(self, seconds: float) -> None:
-        """A client's next message is read so much later."""
-
     def exhausted(self, socket: "EngineSocket") -> None:
         """So many messages of a client were refused that it is closed."""
 
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+    def moved(self, socket: "EngineSocket") -> None:
+        """The session goes on at another gateway, and is over here; called once."""
 
     def pinged(self, socket: "EngineSocket") -> None:
         """A ping was sent, after all that was sent before."""
@@ -96,14 +95,13 @@ class EngineSocket:
     """
 
     __slots__ = (
-        "_deadline",
+        "_expectation",
         "_host",
         "_state",
-        "headers",
+        "begun",
         "heartbeat",
         "outbox",
         "pace",
-        "query",
         "sid",
         "slow_until_s",
         "transport",
@@ -111,23 +109,27 @@ class EngineSocket:
         "why",
     )
 
-    def __init__(self, host: EngineHost, sid: str, request: web.Request, pace: ReadingPace) -> None:
+    def __init__(
+        self,
+        host: EngineHost,
+        sid: str,
+        begun: Beginning,
+        pace: ReadingPace,
+    ) -> None:
         self._host = host
         self.pace = pace
-        #: Until when the client is not read, or was not.
-        self.slow_until_s = float("-inf")
+        self.slow_until_s = float("-inf")  # the client is not read before
         self._state = State.OPENING
         self.sid = sid
-        self.headers: Mapping[str, str] = headers.kept(request.headers)
-        self.query: Mapping[str, str] = request.query
+        self.begun = begun
         self.transport = "polling"
         self.upper: Any = None
         self.why: EndReason | None = None
         limits = host.limits
-        reports = _Reports(self, host)
+        reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
         self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._expectation = Expectation(host.late, begun.address, self.give_up)
         self.expect_use()
 
     @property
@@ -157,6 +159,12 @@ class EngineSocket:
                 self.outbox.close(code or RESTART_CODE)
             case Do.RESET_WEBSOCKET:
                 self.outbox.reset()
+            case Do.FREEZE:
+                self.heartbeat.stop()
+                self.outbox.drop()
+                self.in_use()
+            case Do.FORGET:
+                self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()
@@ -167,15 +175,12 @@ class EngineSocket:
 
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""
-        if self._deadline is None and self._state not in OVER:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self.give_up)
+        if self._state not in OVER:
+            self._expectation.begin()
 
     def in_use(self) -> None:
         """From now on, the client's heartbeat decides how long the session stays."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._expectation.met()
 
     def shut(self, code: int = RESTART_CODE) -> None:
         """Close the session from this side, after all that was sent before."""
@@ -196,7 +201,7 @@ class EngineSocket:
         try:
             self._charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data, len(data) * BYTE_COST_S)
+                await self._packet(kind, data, 0.0)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -223,13 +228,15 @@ class EngineSocket:
                 self.take(Input.POLL_ABANDONED)
                 raise
         do = self.take(Input.POLL_DUE)
+        if do is Do.REFUSE_REQUEST:
+            raise EngineIOError("a poll of a session that goes on elsewhere")
         entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
         if not entries and do is Do.ANSWER_OR_CLOSE:
             # Alone in its payload: some clients would handle what precedes it twice.
             entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
         if not entries:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
-        return answer(entries, self.headers.get("Accept-Encoding", ""))
+        return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
     async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
         """Be a WebSocket from the beginning, until it is closed."""
@@ -280,7 +287,7 @@ class EngineSocket:
     async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data, cost_s)
+            await self._host.said(self, data, cost_s + MESSAGE_COST_S + len(data) * BYTE_COST_S)
         elif do is _COUNT_PONG:
             if not self.heartbeat.in_doubt:
                 self._charge(cost_s + PACKET_COST_S)
@@ -305,46 +312,5 @@ class EngineSocket:
         wait_s = self.pace.wait_s(now_s)
         if wait_s:
             self.slow_until_s = now_s + wait_s
-            self._host.slowed(wait_s)
+            self._host.tally.slowed(wait_s)
             await asyncio.sleep(wait_s)
-
-
-class _Reports:
-    """What a session's parts report: to the host, and to the session what ends it."""
-
-    __slots__ = ("_host", "_socket")
-
-    def __init__(self, socket: EngineSocket, host: EngineHost) -> None:
-        self._socket = socket
-        self._host = host
-
-    def ping(self) -> None:
-        self._socket.outbox.send(PING_FRAME)
-        self._host.pinged(self._socket)
-
-    def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        return self._socket.outbox.ping_pending_until_s(timeout_s)
-
-    def answer_waits_until_s(self, timeout_s: float) -> float:
-        return self._socket.slow_until_s + timeout_s
-
-    def answered(self) -> None:
-        self._host.ponged(self._socket)
-
-    def unanswered(self) -> None:
-        self._host.heartbeat_missed()
-        self._socket.why = EndReason.PING_TIMEOUT
-        self._socket.give_up()
-
-    def spared(self, events: int, signals: int) -> None:
-        self._host.spared(events, signals)
-
-    def overflowed(self) -> None:
-        self._host.overflowed()
-        self._socket.why = EndReason.OVERFLOW
-        self._socket.give_up()
-
-    def stalled(self) -> None:
-        self._host.stalled()
-        self._socket.why = EndReason.STALLED
-        self._socket.give_up()

@@ -1,7 +1,12 @@
 """What is kept of a request's headers while its client is connected, and what is not."""
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiohttp import web
+
+from harmonic_gateway.sockets.limits import ADDRESS
 
 #: Who a client is, and what it can read.
 KEPT = (
@@ -19,3 +24,18 @@ def forget(environ: MutableMapping[str, Any]) -> None:
     """Let python-engineio keep no headers of a request, which may last as long as a WebSocket."""
     for name in [name for name in environ if name.startswith("HTTP_")]:
         del environ[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is kept of the request that a session began with; ``address`` is its client's."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    address: str
+
+    @classmethod
+    def of(cls, request: web.Request) -> Self:
+        """What is kept of a request."""
+        address = request.get(ADDRESS) or request.remote or ""
+        return cls(kept(request.headers), request.query, address)

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Protocol
 
+from harmonic_gateway.sockets.handed import HandedHeartbeat
+
 
 class Beating(Protocol):
     """What a heartbeat needs of its session."""
@@ -76,6 +78,28 @@ class Heartbeat:
             self._answered_at_s = self._loop.time()
             self.round_trip_ms = 1000 * (self._answered_at_s - self._pinged_at_s)
             self._beating.answered()
+
+    def hand_over(self) -> HandedHeartbeat:
+        """How it stands, for another gateway to go on with."""
+        now_s = self._loop.time()
+        return HandedHeartbeat(
+            answered_ago_s=now_s - self._answered_at_s,
+            pinged_ago_s=now_s - self._pinged_at_s,
+            is_due=self._is_due,
+            round_trip_ms=self.round_trip_ms,
+        )
+
+    def go_on(self, handed: HandedHeartbeat) -> None:
+        """Go on as it stood at another gateway: a ping that was sent there may be answered here."""
+        now_s = self._loop.time()
+        self._answered_at_s = now_s - handed.answered_ago_s
+        self._pinged_at_s = now_s - handed.pinged_ago_s
+        self._is_due, self.round_trip_ms = handed.is_due, handed.round_trip_ms
+        self._timer.cancel()
+        if handed.is_due:
+            self._timer = self._loop.call_at(self._pinged_at_s + self._timeout_s, self._check)
+        else:
+            self._timer = self._loop.call_at(self._pinged_at_s + self._interval_s, self._beat)
 
     def stop(self) -> None:
         """The session is over."""

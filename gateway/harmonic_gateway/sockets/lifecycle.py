@@ -8,11 +8,15 @@ A session begins ``OPENING``. After that it is at a transport:
 - ``SHUT_…`` is the same after the server shut the session: what the client says is not taken any
   more, and what waits for it is still sent.
 
-It ends ``LEFT`` if the client said so, else ``CLOSED``.
+- ``MOVING`` from when another gateway, at which the client went over to a WebSocket, was handed
+  the session, until that says whether it goes on there.
+
+It ends ``LEFT`` if the client said so, ``MOVED`` if it goes on at another gateway, else ``CLOSED``.
 
 What holds: what does not fit is refused or ignored, and changes nothing; no step leads out of
-``LEFT`` or ``CLOSED``; each step that leads there reports the session's end, and no other step
-does, so that an end is reported exactly once.
+``LEFT``, ``CLOSED`` or ``MOVED``; each step that leads to one of the first two reports the
+session's end, and no other step does, so that an end is reported exactly once; a session that was
+handed over is sent nothing here, and takes nothing.
 """
 
 from collections.abc import Mapping
@@ -23,6 +27,10 @@ Row = Mapping[Input, Step]
 
 _GOODBYE = Step(State.LEFT, Do.END_GOODBYE)
 _BROKEN = Step(State.CLOSED, Do.END_BROKEN)
+
+
+#: Of what another gateway says of a session that it was not handed.
+_NOT_HANDED = {"HAND_OVER": Do.REFUSE_REQUEST, "TAKEN_OVER": Do.NOTHING, "NOT_TAKEN": Do.NOTHING}
 
 
 def _stays(state: State, **does: Do) -> dict[Input, Step]:
@@ -46,6 +54,7 @@ def _polls(state: State, shut: State) -> dict[Input, Step]:
             POLL_DUE=Do.ANSWER,
             CLOSE_SENT=Do.NOTHING,
             WEBSOCKET_ENDED=Do.NOTHING,
+            **_NOT_HANDED,
         ),
         Input.CLOSE: _GOODBYE,
         Input.POLL_ABANDONED: _BROKEN,
@@ -104,6 +113,7 @@ _OPENING: Row = {
         SECOND_POLL=Do.REFUSE_REQUEST,
         POLL_DUE=Do.ANSWER,
         CLOSE_SENT=Do.NOTHING,
+        **_NOT_HANDED,
     ),
     # The request that opens a session is its first poll, or becomes its WebSocket.
     Input.POLL: Step(State.POLLING, Do.WAIT),
@@ -128,6 +138,9 @@ _PROBED: Row = {
     # to its probe yet must not poll as fast as it can.
     Input.POLL: Step(State.PROBED, Do.WAIT_SHORTLY),
     Input.UPGRADE: Step(State.WEBSOCKET, Do.GO_OVER),
+    Input.HAND_OVER: Step(State.MOVING, Do.FREEZE),
+    # The client went over all the same.
+    Input.NOT_TAKEN: _BROKEN,
 }
 
 _WEBSOCKET: Row = {
@@ -147,6 +160,7 @@ _WEBSOCKET: Row = {
         POLL_ABANDONED=Do.NOTHING,
         WEBSOCKET=Do.TURN_DOWN,
         CLOSE_SENT=Do.NOTHING,
+        **_NOT_HANDED,
     ),
     Input.CLOSE: _GOODBYE,
     Input.SHUT: Step(State.SHUT_WEBSOCKET, Do.CLOSE_WEBSOCKET),
@@ -168,6 +182,9 @@ _SHUT_PROBING: Row = {
 _SHUT_PROBED: Row = {
     **_shut(State.SHUT_PROBED, _tries(State.SHUT_PROBED, State.SHUT_PROBED)),
     Input.UPGRADE: Step(State.SHUT_WEBSOCKET, Do.GO_OVER_AND_SHUT),
+    # What waits is all that the other gateway has to send.
+    Input.HAND_OVER: _BROKEN,
+    Input.NOT_TAKEN: _BROKEN,
 }
 
 _SHUT_WEBSOCKET: Row = {
@@ -189,6 +206,7 @@ _SHUT_WEBSOCKET: Row = {
         MISTAKE=Do.NOTHING,
         GIVE_UP=Do.RESET_WEBSOCKET,
         CLOSE_SENT=Do.NOTHING,
+        **_NOT_HANDED,
     ),
     Input.CLOSE: _GOODBYE,
     # The echo of our own close says nothing about what the client wants.
@@ -207,8 +225,17 @@ def _over(state: State, last_poll: Do) -> Row:
             SECOND_POLL=Do.REFUSE_REQUEST,
             POLL_DUE=last_poll,
             WEBSOCKET=Do.TURN_DOWN,
+            HAND_OVER=Do.REFUSE_REQUEST,
         ),
     }
+
+
+_MOVING: Row = {
+    # Clients end their polls before they go over.
+    **_over(State.MOVING, Do.REFUSE_REQUEST),
+    Input.TAKEN_OVER: Step(State.MOVED, Do.FORGET),
+    Input.NOT_TAKEN: _BROKEN,
+}
 
 
 TABLE: Mapping[State, Row] = {
@@ -221,12 +248,14 @@ TABLE: Mapping[State, Row] = {
     State.SHUT_PROBING: _SHUT_PROBING,
     State.SHUT_PROBED: _SHUT_PROBED,
     State.SHUT_WEBSOCKET: _SHUT_WEBSOCKET,
+    State.MOVING: _MOVING,
+    State.MOVED: _over(State.MOVED, Do.REFUSE_REQUEST),
     State.LEFT: _over(State.LEFT, Do.ANSWER_NOOP),
     State.CLOSED: _over(State.CLOSED, Do.ANSWER_CLOSE),
 }
 
 #: The states of a session that is over, and of one that is at a WebSocket.
-OVER = frozenset({State.LEFT, State.CLOSED})
+OVER = frozenset({State.LEFT, State.CLOSED, State.MOVED})
 AT_WEBSOCKET = frozenset({State.WEBSOCKET, State.SHUT_WEBSOCKET})
 
 

@@ -16,6 +16,16 @@ SOCKETS = GaugeSpec("sockets", "Engine.IO sessions", OperatorQuestion.CONNECT)
 HANDSHAKES_TURNED_AWAY = CounterSpec(
     "handshakes_turned_away", "clients asked to come later", OperatorQuestion.CONNECT
 )
+HANDSHAKES_GIVEN_UP = CounterSpec(
+    "handshakes_given_up",
+    "clients closed: they connected to no namespace in time",
+    OperatorQuestion.CONNECT,
+)
+LATE_CLIENTS = GaugeSpec(
+    "late_clients",
+    "clients that take long to connect to a namespace",
+    OperatorQuestion.CONNECT,
+)
 DISCONNECTS = CounterSpec(
     "disconnects",
     "connections that ended, by why they ended",

@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from engineio.packet import MESSAGE
 from socketio.packet import (
@@ -22,11 +23,13 @@ from harmonic_gateway.sockets.connection import (
     Connection,
     ConnectRefused,
     ConnectUnavailable,
+    Mover,
 )
-from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
     CONNECT_COUNTS,
@@ -73,7 +76,7 @@ class Namespaces:
         *,
         guard: Guard,
         limits: SocketLimits,
-        counters: Counters,
+        counters: SocketCounters,
     ) -> None:
         self._socket = socket
         self._application = application
@@ -106,6 +109,53 @@ class Namespaces:
         self._partial = None
         for namespace in list(self.connections):
             self.end(namespace, ended)
+
+    def is_settled(self, mover: Mover) -> bool:
+        """Whether nothing is under way that only this gateway could finish."""
+        return self._partial is None and all(
+            connection.stage is Stage.CONNECTED and mover.is_settled(connection)
+            for connection in self.connections.values()
+        )
+
+    def hand_over(self, session: HandedSession, mover: Mover) -> HandedSession:
+        """Add what is connected over a session to what is handed over of it."""
+        handed = []
+        for connection in tuple(self.connections.values()):
+            self._step(connection.namespace, NamespaceEvent.HANDED_OVER)
+            kept = mover.hand_over(connection)
+            known = (connection.id, connection.namespace, connection.pid, connection.elsewhere)
+            handed.append(HandedConnection(*known, kept))
+        now_s = asyncio.get_running_loop().time()
+        return replace(
+            session,
+            has_asked=self._has_asked,
+            busy_s=self._guard.busy_s(now_s),
+            cost_s=self._socket.pace.busy_s(now_s),
+            connections=handed,
+        )
+
+    def moved(self) -> None:
+        """Another gateway has all that is connected over the session."""
+        for namespace in list(self.connections):
+            self._step(namespace, NamespaceEvent.MOVED)
+
+    def take_over(self, session: HandedSession) -> list[tuple[Connection, HandedConnection]]:
+        """The connections of a session that is being taken over, each to be let in."""
+        self._has_asked = session.has_asked
+        now_s = asyncio.get_running_loop().time()
+        self._guard.go_on(now_s, session.busy_s)
+        self._socket.pace.go_on(now_s, session.cost_s)
+        taken = []
+        for handed in session.connections:
+            connection = Connection(handed.id, handed.namespace, self._socket, self._guard)
+            connection.pid, connection.elsewhere = handed.pid, handed.elsewhere
+            self.connections[handed.namespace] = connection
+            taken.append((connection, handed))
+        return taken
+
+    def let_in(self, connection: Connection) -> bool:
+        """A connection was taken over; whether its session is still there."""
+        return self._step(connection.namespace, NamespaceEvent.ACCEPTED) is Effect.ANSWER
 
     def tell(self, what: Callable[[Connection], None]) -> None:
         """Tell the application of each connection that it was told to be connected."""
@@ -203,8 +253,9 @@ class Namespaces:
             known = {"pid": connection.pid} if connection.pid is not None else {}
             answer = {"sid": connection.id, **known}
             # What was missed follows only now: before, a client would not move its offset.
-            self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
-            self._application.connected(connection)
+            with self._socket.outbox.together():
+                self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
+                self._application.connected(connection)
 
     async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
         """The CONNECT_ERROR of a client that may not come in."""

@@ -6,7 +6,8 @@ the client polls, is about to go over or does not keep up, waits in a backlog.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from aiohttp.abc import AbstractStreamWriter
@@ -26,6 +27,8 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 
+#: What is written together is at most about this: more would hide how far a client is behind.
+HELD_BYTES = 16 * 1024
 PING_FRAME = Encoded.of([f"{PING}"])
 
 
@@ -48,6 +51,7 @@ class Outbox:
     __slots__ = (
         "_backlog",
         "_deflates",
+        "_held",
         "_is_open",
         "_limits",
         "_ping_waits",
@@ -64,6 +68,7 @@ class Outbox:
         self._limits = limits
         self._is_open = True
         self._deflates = False
+        self._held: bytearray | None = None
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
@@ -107,10 +112,37 @@ class Outbox:
                 self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
             if behind_bytes > BEHIND_BYTES:
                 self._keep(encoded, owed=owed)
-            elif encoded.compressible and self._deflates:
-                transport.write(encoded.compressed)
             else:
-                transport.write(encoded.raw)
+                compresses = encoded.compressible and self._deflates
+                wire = encoded.compressed if compresses else encoded.raw
+                if self._held is None:
+                    transport.write(wire)
+                else:
+                    self._held += wire
+                    if len(self._held) > HELD_BYTES:
+                        self._write_held()
+                        self._held = bytearray()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is sent within the block at once: each write is a system call.
+
+        Nothing may be awaited within it.
+        """
+        if self._held is not None:
+            yield
+            return
+        self._held = bytearray()
+        try:
+            yield
+        finally:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, None
+        transport = self._transport
+        if held and transport is not None and not transport.is_closing():
+            transport.write(bytes(held))
 
     def go_over(
         self, transport: asyncio.Transport | None, writer: AbstractStreamWriter, *, deflates: bool
@@ -126,16 +158,19 @@ class Outbox:
         for encoded in waiting or ():
             self.send(encoded, owed=True)
 
-    def take(self) -> list[Encoded]:
-        """What one poll is answered with: several small packets, or a large one alone."""
+    def take(self, *, whole: bool = False) -> list[Encoded]:
+        """What one poll is answered with: several small packets, or a large one alone.
+
+        The ``whole`` is all that waits.
+        """
         entries: list[Encoded] = []
         packets = 0
         while (first := self._backlog.first() if self._backlog else None) is not None:
             packets += len(first.packets)
-            if entries and (packets > MAX_PACKETS_PER_POLL or first.compressible):
+            if entries and not whole and (packets > MAX_PACKETS_PER_POLL or first.compressible):
                 break
             entries.append(self._pop())
-            if first.compressible:
+            if first.compressible and not whole:
                 break
         return entries
 
@@ -173,6 +208,7 @@ class Outbox:
     def close(self, code: int) -> None:
         """Close the WebSocket, after all that was sent before."""
         transport = self._transport
+        self._write_held()
         if transport is not None and not transport.is_closing():
             while self._backlog:
                 transport.write(_wire(self._pop(), deflates=self._deflates))

@@ -67,6 +67,7 @@ class Incoming:
     __slots__ = (
         "_attachments",
         "_awaited",
+        "_is_event",
         "_is_wide",
         "ack_id",
         "data",
@@ -90,19 +91,13 @@ class Incoming:
         self._is_wide = False
         self._awaited = int(head[2] or 0)
         self._attachments: list[bytes] = []
-        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != self._is_binary:
+        self._is_event = self.kind in (EVENT, BINARY_EVENT)
+        is_binary = self.kind in (BINARY_EVENT, BINARY_ACK)
+        if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != is_binary:
             raise Malformed("attachments")
         self.data = self._read(text, head.end(), max_bytes, larger_bytes)
         if self._is_event and not isinstance(self.data, Received | list):
             raise Malformed("no event")
-
-    @property
-    def _is_binary(self) -> bool:
-        return self.kind in (BINARY_EVENT, BINARY_ACK)
-
-    @property
-    def _is_event(self) -> bool:
-        return self.kind in (EVENT, BINARY_EVENT)
 
     @property
     def complete(self) -> bool:

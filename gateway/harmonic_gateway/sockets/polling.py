@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from aiohttp import web
 from engineio.exceptions import ContentTooLongError, EngineIOError
-from engineio.packet import MESSAGE
+from engineio.packet import MESSAGE, NOOP
 
 from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, gzip
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.outbox import PING_FRAME
 
 _SEPARATOR = "\x1e"
 
@@ -35,6 +36,8 @@ class PollAnswer(NamedTuple):
 #: Spelt as official servers do.
 TAKEN = PollAnswer(HTTPStatus.OK, b"ok")
 BAD_REQUEST = PollAnswer(HTTPStatus.BAD_REQUEST)
+#: To the poll of a client that has left, or that is going over.
+LAST_ANSWER = PollAnswer(HTTPStatus.OK, f"{NOOP}".encode())
 
 
 def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:
@@ -55,6 +58,17 @@ def text_of(entries: Sequence[Encoded]) -> bytes:
         for entry in entries
         for packet in entry.packets
     ).encode()
+
+
+def encoded_packets(text: str) -> Iterator[Encoded]:
+    """The packets of :func:`text_of`, to be sent once more."""
+    for packet in text.split(_SEPARATOR) if text else ():
+        if packet == PING_FRAME.packets[0]:
+            yield PING_FRAME
+        elif packet.startswith("b"):
+            yield Encoded.of([b64decode(packet[1:])])
+        else:
+            yield Encoded.of([packet])
 
 
 def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import engineio
 from aiohttp import web
@@ -14,10 +14,12 @@ from engineio.packet import OPEN
 
 from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
-from harmonic_gateway.sockets.counters import Counters
+from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
+from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
     MAX_TRANSPORT_BYTES,
@@ -28,6 +30,7 @@ from harmonic_gateway.sockets.limits import (
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
+from harmonic_gateway.sockets.recent import RecentSessions
 from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.logs import BoundLogger
@@ -36,6 +39,7 @@ from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
 PATHS = ("/socket.io/", "/ws/")
+Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
 
@@ -75,7 +79,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         request: web.Request = environ["aiohttp.request"]
         headers.forget(environ)
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(sid, request)
+        socket = self.sockets[sid] = self._new_session(sid, headers.Beginning.of(request))
         handshake = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
@@ -88,6 +92,11 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         if transport == "websocket":
             return await socket.serve(request, opening)
         return (await socket.poll(opening)).to_response()
+
+
+def socket_routes(handle: Handle) -> list[web.RouteDef]:
+    """Where Engine.IO is served."""
+    return [web.route("*", path, handle) for path in PATHS]
 
 
 class SocketServer:
@@ -110,12 +119,10 @@ class SocketServer:
         self._log = log
         self._engine = _EngineServer(limits, self._new_session)
         self._draining = False
+        self.recent = RecentSessions()
         self._emptied = asyncio.Event()
-        self._counters = Counters(metrics, self._engine.sockets)
-
-    def routes(self) -> list[web.RouteDef]:
-        """Where Engine.IO is served."""
-        return [web.route("*", path, self.handle) for path in PATHS]
+        self.late = LateClients(limits.late_per_address)
+        self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id."""
@@ -145,9 +152,9 @@ class SocketServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of a client whose session is here, or begins."""
         sid = request.query.get("sid")
-        if not sid and (reason := self._not_now()) is not None:
+        if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
-            self._counters.turned_away.inc()
+            self.tally.turned_away.inc()
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
@@ -166,21 +173,29 @@ class SocketServer:
         answer = await answer_request(socket, request.method, lambda: read_body(request))
         return answer.to_response()
 
-    def _not_now(self) -> str | None:
+    def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
+        """A session that is being taken over from another gateway; ``None`` while none is taken."""
+        if self._draining or sid in self._engine.sockets:
+            return None
+        socket = self._engine.sockets[sid] = self._new_session(sid, handed.begun)
+        return socket
+
+    def not_now(self) -> str | None:
+        """Why no session is taken at the moment, if none is."""
         return (
             "This server is about to stop"
             if self._draining
             else self._application.refuse_handshake()
         )
 
-    def _new_session(self, sid: str, request: web.Request) -> EngineSocket:
-        socket = EngineSocket(self, sid, request, self._new_pace())
+    def _new_session(self, sid: str, begun: headers.Beginning) -> EngineSocket:
+        socket = EngineSocket(self, sid, begun, self._new_pace())
         socket.upper = Namespaces(
             socket,
             self._application,
             guard=self._new_guard(),
             limits=self.limits,
-            counters=self._counters,
+            counters=self.tally,
         )
         return socket
 
@@ -196,43 +211,33 @@ class SocketServer:
 
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A session is over, and with it all connections that it carried."""
+        self._forget(socket)
+        if ended is Ended.GOODBYE and not socket.upgraded and not socket.outbox.is_polled:
+            self.recent.left(socket.sid)
+        socket.upper.end_all(ended)
+
+    def moved(self, socket: EngineSocket) -> None:
+        """A session goes on at another gateway."""
+        self._forget(socket)
+        self.recent.moved(socket.sid)
+        socket.upper.moved()
+
+    def _forget(self, socket: EngineSocket) -> None:
         self._engine.sockets.pop(socket.sid, None)
         if self._draining and not self._engine.sockets:
             self._emptied.set()
-        socket.upper.end_all(ended)
 
     def malformed(self, error: Exception) -> None:
         """A client does not speak the protocol, and is closed."""
-        self._counters.malformed.inc()
+        self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", reason=reason)
-
-    def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
-        self._counters.conflated.inc(events)
-        self._counters.dropped.inc(signals)
-
-    def overflowed(self) -> None:
-        """More waits for a client than may."""
-        self._counters.overflows.inc()
-
-    def stalled(self) -> None:
-        """A client that is behind does not read."""
-        self._counters.stalled.inc()
-
-    def slowed(self, seconds: float) -> None:
-        """A client's next message is read so much later."""
-        self._counters.slowed_s += seconds
 
     def exhausted(self, socket: EngineSocket) -> None:
         """So many messages of a client were refused that it is closed."""
         socket.why = EndReason.REFUSALS
         socket.upper.tell(self._application.exhausted)
         socket.shut(POLICY_CODE)
-
-    def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
-        self._counters.missed.inc()
 
     def pinged(self, socket: EngineSocket) -> None:
         """A heartbeat is on its way."""
@@ -241,5 +246,5 @@ class SocketServer:
     def ponged(self, socket: EngineSocket) -> None:
         """A heartbeat was answered."""
         if socket.heartbeat.round_trip_ms is not None:
-            self._counters.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
+            self.tally.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
         socket.upper.tell(self._application.ponged)

@@ -3,6 +3,7 @@
 A namespace of a session is ``ABSENT`` until the client asks for it. It is ``CONNECTING`` while the
 application decides, and ``CONNECTED`` from the turn in which CONNECT is answered. A client that
 goes while the application decides leaves an ``ABANDONED`` connection, until the decision is there.
+One that was handed over with its session is ``MOVING``, until another gateway has it, or it ends.
 
 What holds: at most one decision is under way for a namespace, so a CONNECT packet that comes twice
 admits one client; the application hears of the end of exactly those connections that it was told
@@ -24,6 +25,7 @@ class Stage(Enum):
     CONNECTING = auto()
     ABANDONED = auto()
     CONNECTED = auto()
+    MOVING = auto()
 
 
 class NamespaceEvent(Enum):
@@ -41,6 +43,9 @@ class NamespaceEvent(Enum):
     REFUSED = auto()
     # The session is over, or the application closes the connection.
     ENDED = auto()
+    # It is handed over to another gateway; that has it.
+    HANDED_OVER = auto()
+    MOVED = auto()
 
 
 class Effect(Enum):
@@ -75,10 +80,9 @@ def _row(stage: Stage, **others: Next) -> dict[NamespaceEvent, Next]:
         ),
         malformed,
     )
-    decisions = dict.fromkeys(
-        (NamespaceEvent.ACCEPTED, NamespaceEvent.REFUSED, NamespaceEvent.ENDED), nothing
-    )
-    return {**packets, **decisions, **{NamespaceEvent[name]: then for name, then in others.items()}}
+    others_than_packets = dict.fromkeys(set(NamespaceEvent) - packets.keys(), nothing)
+    named = {NamespaceEvent[name]: then for name, then in others.items()}
+    return {**packets, **others_than_packets, **named}
 
 
 TABLE: Mapping[Stage, Mapping[NamespaceEvent, Next]] = {
@@ -101,6 +105,12 @@ TABLE: Mapping[Stage, Mapping[NamespaceEvent, Next]] = {
         EVENT=Next(Stage.CONNECTED, Effect.RECEIVE),
         ACK=Next(Stage.CONNECTED, Effect.NOTHING),
         ENDED=Next(Stage.ABSENT, Effect.REPORT_END),
+        HANDED_OVER=Next(Stage.MOVING, Effect.NOTHING),
+    ),
+    Stage.MOVING: _row(
+        Stage.MOVING,
+        ENDED=Next(Stage.ABSENT, Effect.REPORT_END),
+        MOVED=Next(Stage.ABSENT, Effect.NOTHING),
     ),
 }
 

@@ -22,8 +22,10 @@ class State(Enum):
     SHUT_PROBING = auto()
     SHUT_PROBED = auto()
     SHUT_WEBSOCKET = auto()
+    MOVING = auto()
     LEFT = auto()
     CLOSED = auto()
+    MOVED = auto()
 
 
 class Input(Enum):
@@ -54,6 +56,10 @@ class Input(Enum):
     CLOSE_SENT = auto()
     # The session's WebSocket, or the request that was to become one, has ended.
     WEBSOCKET_ENDED = auto()
+    # The client went over at another gateway, which asks for the session; whether that has it.
+    HAND_OVER = auto()
+    TAKEN_OVER = auto()
+    NOT_TAKEN = auto()
 
 
 class Do(Enum):
@@ -84,6 +90,9 @@ class Do(Enum):
     DRAIN = auto()
     CLOSE_WEBSOCKET = auto()
     RESET_WEBSOCKET = auto()
+    # To let another gateway go on with it: nothing happens here any more; it is forgotten.
+    FREEZE = auto()
+    FORGET = auto()
     # The end, and how it is reported.
     END_BROKEN = auto()
     END_GOODBYE = auto()

@@ -5,8 +5,8 @@ import asyncio
 from aiohttp import web
 from engineio.packet import PING, PONG, UPGRADE
 
+from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
-from harmonic_gateway.sockets.limits import HANDSHAKE_TIMEOUT_S
 from harmonic_gateway.sockets.steps import Do, Input
 from harmonic_gateway.sockets.websocket import WebSocket, turn_down
 
@@ -22,7 +22,7 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     websocket = WebSocket(request)
     do = Do.NOTHING
     try:
-        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+        async with asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S):
             writer = await websocket.accept(request)
             message = await websocket.receive()
             if message.data == PROBE:

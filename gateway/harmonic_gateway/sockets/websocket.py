@@ -20,6 +20,7 @@ from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     MAX_TRANSPORT_BYTES,
     MAX_UNPAID_S,
+    RECEIVING_COST_S,
     UNMEASURED_BYTE_COST_S,
     UNMEASURED_BYTES,
 )
@@ -62,7 +63,7 @@ class _Meter:
         else:
             began_s = time.thread_time()
             result = self._parser.feed_data(data)
-            self.cost_s += time.thread_time() - began_s
+            self.cost_s += RECEIVING_COST_S + time.thread_time() - began_s
         if self.cost_s > MAX_UNPAID_S and self._transport is not None:
             # Frames without end, of which none completes a message.
             self._transport.abort()
@@ -77,6 +78,8 @@ class WebSocket(web.WebSocketResponse):
     """A WebSocket; ``deflates`` if the client can be sent compressed messages."""
 
     def __init__(self, request: web.Request) -> None:
+        # Where a client asks for subprotocols, it expects one of them.
+        asked = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").partition(",")[0].strip()
         # Compression as aiohttp has it keeps a window for each connection.
         super().__init__(
             compress=False,
@@ -85,6 +88,7 @@ class WebSocket(web.WebSocketResponse):
             autoclose=False,
             # Pings of a client are answered by whoever counts what they cost.
             autoping=False,
+            protocols=(asked,) if asked else (),
         )
         self._meter: _Meter | None = None
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)

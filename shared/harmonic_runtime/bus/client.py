@@ -6,6 +6,7 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
@@ -103,7 +104,9 @@ class Bus:
         self._dispatcher = Dispatcher(
             bound_bytes=settings.bus_pending_bytes, log=log, metrics=metrics
         )
-        events = LinkEvents(lost=self._lost, found=self._found, closed=on_closed)
+        events = LinkEvents(
+            read=self._dispatcher.handle, lost=self._lost, found=self._found, closed=on_closed
+        )
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
         metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
@@ -187,8 +190,9 @@ class Bus:
         token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
         try:
             return await future
-        finally:
+        except asyncio.CancelledError:
             self.forget(token)
+            raise
 
     def ask(
         self,
@@ -262,7 +266,7 @@ class Bus:
     def _arrived(
         self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
     ) -> None:
-        message = Message(subject, payload, decode_headers(headers), reply)
+        message = Message(subject, payload, decode_headers(headers), reply, time.monotonic())
         if interest is self._inbox_interest:
             # Answers do not queue behind messages: whoever waits for one has a deadline.
             self._calls.answered(message)

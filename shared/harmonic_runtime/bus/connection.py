@@ -2,15 +2,17 @@
 
 nats-py keeps what is hard to get right: connecting, TLS, authentication, pings, reconnecting to
 one of several servers, subscribing anew. Replaced is what runs for every message, where nats-py
-spends a queue and a task a subscription, a future a flush, and five regular expressions a
-message. This module is the only one that uses private parts of nats-py; a canary test compares
-them with what is expected here, and names this module when an upgrade changes them.
+spends a queue and a task a subscription, a future a flush, a turn of the loop a read, and five
+regular expressions a message. This module is the only one that uses private parts of nats-py; a
+canary test compares them with what is expected here, and names this module when an upgrade
+changes them.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from nats.aio.client import Client
@@ -74,6 +76,7 @@ class _FastParser(Parser):
     """Reads messages itself, and leaves every other line of the protocol to nats-py."""
 
     def __init__(self, connection: "BrokerConnection", arrived: Arrived) -> None:
+        self._connection = connection
         self._interests: dict[int, Interest] = connection.interests
         self._arrived = arrived
         self._resets = 0
@@ -87,34 +90,52 @@ class _FastParser(Parser):
         self._needed_bytes = 0
 
     async def parse(self, data: bytes = b"") -> None:
+        try:
+            rest = self.feed(data)
+            resets = self._resets
+            while rest:
+                line_end = rest.find(_CRLF)
+                if line_end < 0:
+                    raise ProtocolError("line too long")
+                if rest[0] in (_M, _H):
+                    raise ProtocolError("malformed message line")
+                await super().parse(rest[: line_end + 2])
+                if self._resets != resets:
+                    return
+                rest = self.feed(rest[line_end + 2 :])
+        finally:
+            self._connection.on_read()
+        self._connection.read_directly()
+
+    def feed(self, data: bytes) -> bytes:
+        """Hand over the messages that data begin with; the rest, from where it is no message on.
+
+        The rest is empty, or begins with another line, or with one that is malformed.
+        """
         if self._kept:
             # A large message comes in many pieces: joined once, when it is complete.
             self._kept.append(data)
             self._kept_bytes += len(data)
             if self._kept_bytes < self._needed_bytes:
-                return
+                return b""
             data = b"".join(self._kept)
             self._kept = []
-        resets = self._resets
-        position = 0
-        while position < len(data):
+        position, size = 0, len(data)
+        while position < size:
             line_end = data.find(_CRLF, position)
-            if line_end < 0:
-                if len(data) - position > MAX_LINE_BYTES:
-                    raise ProtocolError("line too long")
+            if line_end < 0 and size - position <= MAX_LINE_BYTES:
                 self._keep(data[position:], 0)
-                return
-            if data[position] in (_M, _H):
-                end = self._message(data, position, line_end)
-                if end > len(data):
-                    self._keep(data[position:], end - position)
-                    return
-                position = end
-            else:
-                await super().parse(data[position : line_end + 2])
-                if self._resets != resets:
-                    return
-                position = line_end + 2
+                return b""
+            if line_end < 0 or data[position] not in (_M, _H):
+                return data[position:]
+            end = self._message(data, position, line_end)
+            if end < 0:
+                return data[position:]
+            if end > size:
+                self._keep(data[position:], end - position)
+                return b""
+            position = end
+        return b""
 
     def _keep(self, data: bytes, needed_bytes: int) -> None:
         self._kept = [data]
@@ -122,7 +143,7 @@ class _FastParser(Parser):
         self._needed_bytes = needed_bytes
 
     def _message(self, data: bytes, position: int, line_end: int) -> int:
-        """Hand over the message that begins here, if it is complete; where it ends."""
+        """Hand over the message that begins here, if it is complete; where it ends, or -1."""
         words = data[position:line_end].split()
         start = line_end + 2
         try:
@@ -133,8 +154,8 @@ class _FastParser(Parser):
             headers_end = start + int(words[-2]) if data[position] == _H else start
             reply_words = 5 if data[position] == _M else 6
             reply = words[3].decode() if len(words) == reply_words else ""
-        except (ValueError, IndexError) as error:
-            raise ProtocolError("malformed message line") from error
+        except (ValueError, IndexError):
+            return -1
         if interest is not None:
             headers = data[start:headers_end] if headers_end > start else None
             payload = data[headers_end:end]
@@ -146,17 +167,25 @@ class BrokerConnection(Client):
     """A connection that is written to directly, and hands messages over as they are read.
 
     Nothing is ever buffered for a later connection: what is sent while there is none is lost.
-    ``on_abandoned`` is called if reconnecting has failed for good.
+    ``on_read`` is called once all messages of one read have been handed over, and ``on_abandoned``
+    if reconnecting has failed for good.
     """
 
-    def __init__(self, arrived: Arrived, on_abandoned: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        arrived: Arrived,
+        on_read: Callable[[], None],
+        on_abandoned: Callable[[Exception], None],
+    ) -> None:
         super().__init__()
+        self.on_read = on_read
         self.interests: dict[int, Interest] = {}
         self._subs: Any = self.interests
         self._on_abandoned = on_abandoned
-        self._ps = _FastParser(self, arrived)
+        self._parser = self._ps = _FastParser(self, arrived)
         self._collected: list[bytes] = []
         self._collected_bytes = 0
+        self._loop = asyncio.get_running_loop()
 
     @property
     def outbound_bytes(self) -> int:
@@ -173,7 +202,7 @@ class BrokerConnection(Client):
         if self._transport is None or not self.is_connected:
             return
         if not self._collected:
-            asyncio.get_running_loop().call_soon(self._write_collected)
+            self._loop.call_soon(self._write_collected)
         self._collected.append(command)
         self._collected_bytes += len(command)
 
@@ -186,6 +215,33 @@ class BrokerConnection(Client):
         # with it, and the reader is about to find out.
         with suppress(RuntimeError):
             self._transport.write(b"".join(collected))
+
+    async def _read_loop(self) -> None:
+        self.read_directly()
+        await super()._read_loop()
+
+    def read_directly(self) -> None:
+        """Parse messages in the turn in which they come, unless others wait to be parsed.
+
+        nats-py's own loop wakes a task for each read. It is left with what is no message.
+        """
+        reader = self._reader()
+        if reader is not None and not reader._buffer:  # noqa: SLF001 -- asyncio's
+            reader.feed_data = partial(self._fed, reader)
+
+    def _reader(self) -> Any:
+        """What nats-py reads from, if it is connected."""
+        return getattr(self._transport, "_io_reader", None)
+
+    def _fed(self, reader: Any, data: bytes) -> None:
+        if reader is not self._reader():
+            # It comes from a connection that was given up.
+            return
+        rest = self._parser.feed(data)
+        self.on_read()
+        if rest:
+            del reader.feed_data
+            reader.feed_data(rest)
 
     def add_interest(self, interest: Interest) -> None:
         """Subscribe, at the latest when the connection is there again."""

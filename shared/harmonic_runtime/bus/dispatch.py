@@ -48,7 +48,7 @@ class Dispatcher:
         self._on_gap.append(callback)
 
     def put(self, interest: Interest, message: Message) -> None:
-        """Take a message, to be handled soon."""
+        """Take a message, to be handled once :meth:`handle` is called."""
         self._messages += 1
         pending = self._pending_bytes + len(message.payload) + MESSAGE_OVERHEAD_BYTES
         if pending > self._bound_bytes:
@@ -56,7 +56,12 @@ class Dispatcher:
             return
         self._pending_bytes = pending
         self._gap_is_last = False
-        self._append((interest, message))
+        self._queue.append((interest, message))
+
+    def handle(self) -> None:
+        """Handle what came, for a slice of time; the rest soon."""
+        if self._queue and not self._running:
+            self._run()
 
     def call_in_order(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once everything that came before was handled."""

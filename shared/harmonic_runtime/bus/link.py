@@ -29,8 +29,9 @@ CLOSE_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LinkEvents:
-    """What a link tells its owner: that it was lost, found again, or closed for good."""
+    """What a link tells its owner: all of one read was handed over; it was lost, found, closed."""
 
+    read: Callable[[], None]
     lost: Callable[[], None]
     found: Callable[[], None]
     closed: Callable[[], None]
@@ -62,7 +63,7 @@ class Link:
         self._last_refusal = ""
         self._tls = tls_context(settings)
         self.ready = False
-        self.connection = BrokerConnection(arrived, self._abandoned)
+        self.connection = BrokerConnection(arrived, events.read, self._abandoned)
         self._reconnects = metrics.counter(table.BUS_RECONNECTS)
         self._errors = metrics.counter(table.BUS_ERRORS)
 

@@ -18,6 +18,7 @@ from harmonic_runtime.bus.reading import (
     Stored,
     TooManySubjects,
 )
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
@@ -143,8 +144,9 @@ class Streams:
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> int:
-        """Store a message; its sequence.
+        """Store a message, with ``headers`` of its own; its sequence.
 
         Raise :class:`WrongSequence` and :class:`StreamFull` where it was not stored for good
         reason, :class:`AppendUnknown` where nobody can tell, and :class:`BusUnavailable` else:
@@ -152,9 +154,8 @@ class Streams:
         since the broker only says so of a message that it handed to nobody: a stream without
         a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
         """
-        headers = None
         if expected_last_subject_sequence is not None:
-            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:

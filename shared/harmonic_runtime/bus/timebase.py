@@ -7,7 +7,7 @@ round trips counts. Until there is an answer, the host's own clock is the base.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +44,8 @@ class SharedClock:
 
     def __init__(self, own: Clock) -> None:
         self._own = own
+        #: Seconds since some moment, never running backwards.
+        self.monotonic: Callable[[], float] = own.monotonic
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._best: Sample | None = None
 
@@ -66,11 +68,7 @@ class SharedClock:
         """The time of day, in UTC, by the broker's clock."""
         if self._best is None:
             return self._own.now()
-        return datetime.fromtimestamp(self._own.monotonic() + self._best.offset_s, tz=UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never running backwards."""
-        return self._own.monotonic()
+        return datetime.fromtimestamp(self.monotonic() + self._best.offset_s, tz=UTC)
 
     def take(self, sample: Sample) -> None:
         """Take a measurement."""

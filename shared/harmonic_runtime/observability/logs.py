@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TextIO, TypeAlias
 
 import structlog
@@ -20,6 +21,7 @@ BoundLogger: TypeAlias = FilteringBoundLogger
 MASK = "***"
 #: Values nested deeper than this are not looked through for secrets, but left out.
 MAX_DEPTH = 6
+_JWT_BEGINS, _QUOTE_BEGINS = "eyJ", "input_value="
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?")
 #: Validation errors quote what they were given, which is a client's payload.
 _QUOTED_INPUT = re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL)
@@ -32,7 +34,7 @@ def masked(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 -- a table of ki
         case None | bool() | int() | float():
             return value
         case str():
-            return _QUOTED_INPUT.sub(f"input_value={MASK}", _JWT.sub(MASK, value))
+            return _masked_text(value)
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case _ if depth >= MAX_DEPTH:
@@ -48,6 +50,16 @@ def masked(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 -- a table of ki
             return masked(str(value))
 
 
+def _masked_text(text: str) -> str:
+    # Nearly all texts have neither; to look for that takes a tenth of the time.
+    if _JWT_BEGINS in text:
+        text = _JWT.sub(MASK, text)
+    if _QUOTE_BEGINS in text:
+        text = _QUOTED_INPUT.sub(f"{_QUOTE_BEGINS}{MASK}", text)
+    return text
+
+
+@lru_cache(maxsize=1024)
 def _is_secret(key: str) -> bool:
     lowered = key.lower()
     return any(word in lowered for word in _SECRET_KEYS)
@@ -69,11 +81,10 @@ def configure_logs(service: str, settings: ServiceSettings, output: TextIO | Non
     Call it once, before the first line.
     """
     output = sys.stdout if output is None else output
+    named = {"service": service, "instance": settings.instance, "replica": settings.replica_id}
 
     def origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        event["service"] = service
-        event["instance"] = settings.instance
-        event["replica"] = settings.replica_id
+        event.update(named)
         return event
 
     shared: list[Processor] = [

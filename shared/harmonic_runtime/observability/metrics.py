@@ -7,26 +7,29 @@ from typing import Generic, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
-    Summary,
-    disable_created_metrics,
 )
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from harmonic_runtime.observability import table
+from harmonic_runtime.observability.series import (
+    Counter,
+    CounterSeries,
+    Histogram,
+    Histograms,
+    Summaries,
+    Summary,
+)
 from harmonic_runtime.observability.specs import (
     PREFIX,
     CounterSpec,
     GaugeSpec,
     HistogramSpec,
-    MetricSpec,
     SummarySpec,
 )
 from harmonic_runtime.process.ticker import every
@@ -44,10 +47,8 @@ class Family(Generic[M]):
 
     __slots__ = ("_series",)
 
-    def __init__(self, metric: M, spec: MetricSpec) -> None:
-        self._series: Mapping[tuple[str, ...], M] = {
-            values: metric.labels(*values) for values in spec.labels.series
-        }
+    def __init__(self, series: Mapping[tuple[str, ...], M]) -> None:
+        self._series: Mapping[tuple[str, ...], M] = series
 
     def of(self, *values: str) -> M:
         """The series with these values; raise ``KeyError`` where it is not declared."""
@@ -58,8 +59,6 @@ class Metrics:
     """The metrics of a process. Each is declared in a table, and made once."""
 
     def __init__(self) -> None:
-        # The time at which a series began is a series of its own otherwise, and says nothing here.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -67,12 +66,13 @@ class Metrics:
 
     def counter(self, spec: CounterSpec) -> Counter:
         """A counter without labels."""
-        return Counter(PREFIX + spec.name, spec.help, registry=self.registry)
+        return self.counters(spec).of()
 
     def counters(self, spec: CounterSpec) -> Family[Counter]:
         """A counter with labels."""
-        name, labels = PREFIX + spec.name, spec.labels.names
-        return Family(Counter(name, spec.help, labels, registry=self.registry), spec)
+        series = {values: Counter() for values in spec.labels.series}
+        self.registry.register(CounterSeries(spec, series))
+        return Family(series)
 
     def counter_from(self, spec: CounterSpec, read: Callable[[], float]) -> None:
         """A counter that is kept elsewhere as a plain number: it costs nothing until read."""
@@ -89,23 +89,24 @@ class Metrics:
     def gauges(self, spec: GaugeSpec) -> Family[Gauge]:
         """A gauge with labels."""
         name, labels = PREFIX + spec.name, spec.labels.names
-        return Family(Gauge(name, spec.help, labels, registry=self.registry), spec)
+        gauge = Gauge(name, spec.help, labels, registry=self.registry)
+        return Family({values: gauge.labels(*values) for values in spec.labels.series})
 
     def histogram(self, spec: HistogramSpec) -> Histogram:
         """A histogram without labels."""
-        name, buckets = PREFIX + spec.name, spec.buckets
-        return Histogram(name, spec.help, buckets=buckets, registry=self.registry)
+        return self.histograms(spec).of()
 
     def histograms(self, spec: HistogramSpec) -> Family[Histogram]:
         """A histogram with labels."""
-        name, labels, buckets = PREFIX + spec.name, spec.labels.names, spec.buckets
-        histogram = Histogram(name, spec.help, labels, buckets=buckets, registry=self.registry)
-        return Family(histogram, spec)
+        series = {values: Histogram(spec.buckets) for values in spec.labels.series}
+        self.registry.register(Histograms(spec, series))
+        return Family(series)
 
     def summaries(self, spec: SummarySpec) -> Family[Summary]:
         """A summary with labels."""
-        name, labels = PREFIX + spec.name, spec.labels.names
-        return Family(Summary(name, spec.help, labels, registry=self.registry), spec)
+        series = {values: Summary() for values in spec.labels.series}
+        self.registry.register(Summaries(spec, series))
+        return Family(series)
 
     def info(self, spec: GaugeSpec, **values: str) -> None:
         """A gauge that is always 1, and tells by its labels what does not change."""

@@ -25,9 +25,8 @@ class SystemClock:
         """The time of day, in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Seconds since some moment, never running backwards."""
-        return time.monotonic()
+    #: Seconds since some moment, never running backwards.
+    monotonic = staticmethod(time.monotonic)
 
 
 def timestamp(at: datetime) -> str:

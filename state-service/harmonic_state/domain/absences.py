@@ -29,6 +29,8 @@ def absences_after(
     if isinstance(event, ConnectionModeChanged):
         return universe.absences
     known = event.connection_id
+    if isinstance(event, ConnectionJoined) and known not in universe.absences:
+        return universe.absences
     was = universe.connections.get(known) or universe.absences.get(known)
     kept = {name: one for name, one in universe.absences.items() if name != known}
     if isinstance(event, ConnectionLeft) and event.away_since is not None and was is not None:

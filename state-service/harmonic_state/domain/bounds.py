@@ -101,13 +101,16 @@ def overflow(
     return None
 
 
-def seat_bytes(seats: Mapping[str, Seat]) -> int:
-    """What seats take."""
-    return sum(
-        _SEAT_OVERHEAD_BYTES
-        + text_bytes(name, seat.user_id, seat.username, seat.gateway_id, seat.replaces or "")
-        for name, seat in seats.items()
+def seat_bytes(name: str, seat: Seat) -> int:
+    """What one seat takes."""
+    return _SEAT_OVERHEAD_BYTES + text_bytes(
+        name, seat.user_id, seat.username, seat.gateway_id, seat.replaces or ""
     )
+
+
+def seats_bytes(seats: Mapping[str, Seat]) -> int:
+    """What seats take."""
+    return sum(seat_bytes(name, seat) for name, seat in seats.items())
 
 
 def member_bytes(members: Iterable[str]) -> int:
@@ -133,7 +136,7 @@ def _seats_overflow(universe: Universe, event: ConnectionJoined) -> Refused | No
     if event.connection_id in universe.connections:
         return None
     joined = Seat(event.user_id, event.username, event.mode, event.gateway_id, event.replaces)
-    if seat_bytes({**universe.connections, event.connection_id: joined}) <= MAX_SEAT_BYTES:
+    if universe.seats_bytes + seat_bytes(event.connection_id, joined) <= MAX_SEAT_BYTES:
         return None
     return refused(
         Code.ROOM_FULL,
@@ -194,5 +197,5 @@ def _other_bytes(universe: Universe) -> int:
     """What all but the operations takes."""
     absences = sum(absence_bytes(name, each) for name, each in universe.absences.items())
     pending = pending_bytes(universe.pending_music.values())
-    seats = seat_bytes(universe.connections)
-    return _FIXED_BYTES + member_bytes(universe.members) + seats + absences + pending
+    members = member_bytes(universe.members)
+    return _FIXED_BYTES + members + universe.seats_bytes + absences + pending

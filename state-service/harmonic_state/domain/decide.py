@@ -56,6 +56,9 @@ UniverseRequest = (
 )
 
 
+_WITH_OP_ID = (ParameterCommand, GenerateMusic)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is to be stored, and the number of the last frame of it."""
@@ -72,7 +75,7 @@ def decide(
     An ``opId`` that was applied before decides nothing: the first answer is given again.
     Joining and leaving need none, since doing them twice is doing them once.
     """
-    if universe is not None and isinstance(request, ParameterCommand | GenerateMusic):
+    if universe is not None and isinstance(request, _WITH_OP_ID):
         seen = visible(universe, caller.user_id)
         if isinstance(seen, Refused):
             return seen
@@ -87,7 +90,7 @@ def decide(
     if isinstance(events, Refused):
         return events
     seq = _last_seq(universe, events)
-    if isinstance(request, ParameterCommand | GenerateMusic) and request.op_id and events:
+    if isinstance(request, _WITH_OP_ID) and request.op_id and events:
         applied = OperationApplied(
             user_id=caller.user_id,
             op_id=request.op_id,

@@ -1,8 +1,8 @@
 """The events of the log, by name: typed here, and as bytes in a record."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -103,12 +103,14 @@ class DecodedRecord:
 def encode_record(record_id: str, at: str, events: Iterable[LogEvent], *, after: str = "") -> bytes:
     """A record's bytes: what :class:`harmonic_protocol.log.Record` reads."""
     body = b",".join(
-        b'{"name":"%s","data":%s}' % (event_name(event).encode(), event.to_json())
-        for event in events
+        [
+            b'{"name":"%s","data":%s}' % (event_name(event).encode(), event.to_json())
+            for event in events
+        ]
     )
-    named = b'"after":%s,' % json.dumps(after).encode() if after else b""
+    named = b'"after":%s,' % encode_basestring_ascii(after).encode() if after else b""
     return b'{"id":%s,%b"at":"%s","events":[%s]}' % (
-        json.dumps(record_id).encode(),
+        encode_basestring_ascii(record_id).encode(),
         named,
         at.encode(),
         body,

@@ -1,6 +1,6 @@
 """How an event changes a universe. Total: every event of the log applies to what precedes it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -22,6 +22,7 @@ from harmonic_protocol.log import (
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_state.domain.absences import absences_after, allowed_absences
+from harmonic_state.domain.bounds import seat_bytes
 from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
@@ -46,11 +47,7 @@ def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
         case ParticipantJoined() | ParticipantLeft() | HistoryLost():
             return replace(universe, seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
-            return replace(
-                universe,
-                connections=_seats(universe.connections, event),
-                absences=absences_after(universe, event),
-            )
+            return _seats(universe, event)
         case MusicRequested() | MusicFailed() | MusicStored():
             return _music(universe, event)
         case OperationApplied():
@@ -127,21 +124,24 @@ def _unknown(universe: Universe, event: UnknownEvent) -> Universe:
 
 
 def _seats(
-    seats: Mapping[str, Seat], event: ConnectionJoined | ConnectionLeft | ConnectionModeChanged
-) -> Mapping[str, Seat]:
-    changed = dict(seats)
+    universe: Universe, event: ConnectionJoined | ConnectionLeft | ConnectionModeChanged
+) -> Universe:
+    name = event.connection_id
+    changed, size = dict(universe.connections), universe.seats_bytes
+    seat = changed.get(name)
     match event:
         case ConnectionJoined():
-            changed[event.connection_id] = Seat(
+            taken = changed[name] = Seat(
                 event.user_id, event.username, event.mode, event.gateway_id, event.replaces
             )
-        case ConnectionLeft():
-            changed.pop(event.connection_id, None)
-        case ConnectionModeChanged():
-            seat = changed.get(event.connection_id)
-            if seat is not None:
-                changed[event.connection_id] = replace(seat, mode=event.mode)
-    return changed
+            size += seat_bytes(name, taken) - (seat_bytes(name, seat) if seat else 0)
+        case ConnectionLeft() if seat is not None:
+            del changed[name]
+            size -= seat_bytes(name, seat)
+        case ConnectionModeChanged() if seat is not None:
+            changed[name] = replace(seat, mode=event.mode)
+    absences = absences_after(universe, event)
+    return replace(universe, connections=changed, seats_bytes=size, absences=absences)
 
 
 def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored) -> Universe:

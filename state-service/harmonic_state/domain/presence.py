@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
-from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
+from harmonic_protocol.log import ConnectionJoined, ConnectionLeft, ConnectionModeChanged
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -14,6 +14,8 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, visible
 from harmonic_state.domain.universe import Seat, Universe
+
+_SEAT_EVENTS = (ConnectionJoined, ConnectionLeft, ConnectionModeChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,12 @@ def leave(
 def close_connection(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent]:
-    """The connection is gone, whether it had a seat or not; its session may be continued."""
-    if universe is None or caller.connection_id not in universe.connections:
+    """The connection is gone, whether it had a seat or not; its session may be continued.
+
+    A connection that goes on at another gateway is not its earlier gateway's to close.
+    """
+    seat = universe.connections.get(caller.connection_id) if universe is not None else None
+    if universe is None or seat is None or seat.gateway_id != caller.gateway_id:
         return []
     left = ConnectionLeft(connection_id=caller.connection_id, away_since=moment.timestamp)
     return with_frames(universe, [left], moment)
@@ -159,7 +165,15 @@ def with_frames(
     after = fold(universe, events)
     if after is None or after.deleted:
         return events
-    before, now = universe.participants(), after.participants()
+    # Nobody else's presence changes by these, and a room may be large.
+    changed = [event.connection_id for event in hidden if isinstance(event, _SEAT_EVENTS)]
+    users = {
+        seat.user_id
+        for seats in (universe.connections, after.connections)
+        for name in changed
+        if (seat := seats.get(name)) is not None
+    }
+    before, now = universe.participants(users), after.participants(users)
     seq = after.seq
     for user_id in before:
         if user_id not in now:

@@ -1,6 +1,6 @@
 """The state of a universe: what its log adds up to."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from harmonic_protocol.log import MusicRequested
@@ -65,7 +65,8 @@ class Universe:
     have no seat any more. One ends when its user may not see the universe, even for a moment.
 
     ``operations`` are in the order in which they were applied, by ``operation_key``;
-    ``operations_bytes`` is what they take where they are stored with their texts.
+    ``operations_bytes`` is what they take where they are stored with their texts, and
+    ``seats_bytes`` what ``connections`` take.
     """
 
     id: str
@@ -82,15 +83,21 @@ class Universe:
     parameters: StoredParameters = field(default_factory=StoredParameters)
     last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
+    seats_bytes: int = 0
     absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
     operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
     operations_bytes: int = 0
 
-    def participants(self) -> dict[str, Participant]:
-        """Those in the room by user id, in the order of their coming, in their highest mode."""
+    def participants(self, of: Collection[str] | None = None) -> dict[str, Participant]:
+        """Those in the room by user id, in the order of their coming, in their highest mode.
+
+        With ``of``, only these users.
+        """
         present: dict[str, Participant] = {}
         for seat in self.connections.values():
+            if of is not None and seat.user_id not in of:
+                continue
             known = present.get(seat.user_id)
             if known is None or (known.mode == "view" and seat.mode == "edit"):
                 present[seat.user_id] = Participant(

@@ -1,0 +1,75 @@
+"""Latencies as they come in, and what is told of them. Pure."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+#: So many of the latest are kept of each kind.
+MAX_KEPT = 1_000_000
+#: What is shown while it goes on is of the latest so many.
+SHOWN = 500
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value that this share of the others does not exceed; 0 of none."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+@dataclass
+class Latencies:
+    """Seconds from a cause to its effect."""
+
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
+    count: int = 0
+
+    def add(self, seconds: float) -> None:
+        """One more was seen."""
+        self.seconds.append(seconds)
+        self.count += 1
+
+    def summary(self) -> dict[str, float]:
+        """Median, 95th and 99th percentile and the most, in milliseconds, and the number."""
+        ordered = sorted(self.seconds)
+        found = {f"p{int(q * 100)}Ms": 1000 * quantile(ordered, q) for q in (0.5, 0.95, 0.99)}
+        most = 1000 * ordered[-1] if ordered else 0.0
+        rounded = {name: round(value, 2) for name, value in {**found, "maxMs": most}.items()}
+        return {**rounded, "count": self.count}
+
+    def lately(self, share: float) -> float:
+        """A quantile of the latest, in milliseconds."""
+        latest = sorted(list(self.seconds)[-SHOWN:])
+        return 1000 * quantile(latest, share)
+
+
+@dataclass
+class Measured:
+    """What a load came to."""
+
+    connects: Latencies = field(default_factory=Latencies)
+    acks: Latencies = field(default_factory=Latencies)
+    deliveries: Latencies = field(default_factory=Latencies)
+    expected_deliveries: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    disconnects: int = 0
+    not_connected: int = 0
+    took_s: float = 0.0
+
+    @property
+    def missing(self) -> int:
+        """Deliveries that never came."""
+        return max(0, self.expected_deliveries - self.deliveries.count)
+
+    def summary(self) -> dict[str, object]:
+        """All of it, by plain names."""
+        rate = self.acks.count / self.took_s if self.took_s else 0.0
+        return {
+            "connects": self.connects.summary(),
+            "acks": self.acks.summary(),
+            "deliveries": self.deliveries.summary(),
+            "missingDeliveries": self.missing,
+            "refusals": dict(self.refusals),
+            "disconnects": self.disconnects,
+            "notConnected": self.not_connected,
+            "updatesPerS": round(rate, 1),
+            "seconds": round(self.took_s, 1),
+        }

@@ -1,0 +1,61 @@
+"""Tokens that clients bring again and again after they were refused. Pure.
+
+Some clients try for ever. One that carries its token in the request which opens its session is
+refused there, at a fraction of what it takes to open a session, read CONNECT and refuse that. The
+first refusals are given as an answer to CONNECT, which newer clients take for a reason to stop.
+"""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from harmonic_protocol.refusals import Refused
+
+#: Refusals of one token that are given as an answer to CONNECT, within ``FORGOTTEN_AFTER_S``.
+ANSWERED_REFUSALS = 5
+#: A token is asked for anew so long after it was refused as an answer to CONNECT: what it was
+#: refused for may have passed.
+FORGOTTEN_AFTER_S = 60.0
+#: Tokens that are remembered, by a digest: the latest.
+MAX_TOKENS = 10_000
+_DIGEST_BYTES = 16
+
+
+@dataclass(slots=True)
+class _Known:
+    refusal: Refused
+    times: int
+    at_s: float
+
+
+class DeadTokens:
+    """Remembers which tokens were refused, and how often."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def note(self, token: str | None, refusal: Refused, now_s: float) -> None:
+        """A client was refused for its token."""
+        if not token:
+            return
+        key = _digest(token)
+        known = self._known.get(key)
+        if known is None or now_s - known.at_s > FORGOTTEN_AFTER_S:
+            known = self._known[key] = _Known(refusal, 0, now_s)
+        known.times, known.at_s = known.times + 1, now_s
+        self._known.move_to_end(key)
+        if len(self._known) > MAX_TOKENS:
+            self._known.popitem(last=False)
+
+    def refusal(self, token: str | None, now_s: float) -> Refused | None:
+        """Why a token is refused before anything is done for its client, if it is."""
+        if not token or not self._known:
+            return None
+        known = self._known.get(_digest(token))
+        if known is None or known.times < ANSWERED_REFUSALS:
+            return None
+        return known.refusal if now_s - known.at_s <= FORGOTTEN_AFTER_S else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.blake2b(token.encode(errors="replace"), digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,125 @@
+"""How a gateway takes a session over whose client tries a WebSocket here: a table, without I/O.
+
+The session's own gateway is ``ASKED`` whether there is such a session. If so, the handshake is
+answered (``OPEN``), and the client's probe, too (``PROBED``). When it says that it goes over, the
+session is ``REQUESTED`` from its gateway, which freezes it. Then its seats are taken (``SEATING``),
+and in the turn in which the last one is there, it is ``MOVED``.
+
+What holds: until then the session is its own gateway's, which ends it as broken unless it hears
+that it was taken over; from then on it is this gateway's. So wherever a client, a gateway or the
+bus goes away, exactly one of the two reports the session's end. The client is sent nothing of it
+here before, and nothing by its own gateway after it was frozen. Where a step fails after its
+upgrade, its WebSocket is closed, so that it comes back; before, it stays with polling.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Takeover(Enum):
+    """How far it has come; ``MOVED`` and ``FAILED`` are ends."""
+
+    ASKED = auto()
+    OPEN = auto()
+    PROBED = auto()
+    REQUESTED = auto()
+    SEATING = auto()
+    MOVED = auto()
+    FAILED = auto()
+
+
+class TakeoverNews(Enum):
+    """What happens."""
+
+    # Of the session's own gateway: it allows the try, has no such session, or its client may not
+    # try now; the session, or all that is left of one that was shut.
+    ALLOWED = auto()
+    UNKNOWN = auto()
+    REFUSED = auto()
+    HANDED = auto()
+    LAST_WORDS = auto()
+    # Of the client: its probe, its wish to go over, anything else.
+    PROBE = auto()
+    UPGRADE = auto()
+    OTHER = auto()
+    # All seats are taken.
+    SEATED = auto()
+    # At any time: the other gateway or an owner is not reached, the client takes too long, it went.
+    LOST = auto()
+    LATE = auto()
+    GONE = auto()
+
+
+class TakeoverDuty(Enum):
+    """What is to be done."""
+
+    # With the client.
+    ACCEPT = auto()
+    ANSWER_PROBE = auto()
+    TURN_DOWN = auto()
+    BAD_REQUEST = auto()
+    SEND_LAST_WORDS = auto()
+    CLOSE = auto()
+    # With the session's own gateway.
+    TELL_PROBED = auto()
+    TELL_TRY_FAILED = auto()
+    TELL_NOT_TAKEN = auto()
+    TELL_TAKEN_OVER = auto()
+    # With the session.
+    GIVE_SEATS_BACK = auto()
+    GO_ON = auto()
+
+
+class TakeoverStep(NamedTuple):
+    """Where it stands after some news, and what is to be done, in order."""
+
+    then: Takeover
+    duties: tuple[TakeoverDuty, ...] = ()
+
+
+def _fails(*duties: TakeoverDuty) -> dict[TakeoverNews, TakeoverStep]:
+    """What anything leads to that is not listed."""
+    return dict.fromkeys(TakeoverNews, TakeoverStep(Takeover.FAILED, duties))
+
+
+def _end(state: Takeover) -> dict[TakeoverNews, TakeoverStep]:
+    return dict.fromkeys(TakeoverNews, TakeoverStep(state))
+
+
+_D = TakeoverDuty
+
+TABLE: Mapping[Takeover, Mapping[TakeoverNews, TakeoverStep]] = {
+    Takeover.ASKED: {
+        **_fails(_D.TELL_TRY_FAILED, _D.BAD_REQUEST),
+        TakeoverNews.ALLOWED: TakeoverStep(Takeover.OPEN, (_D.ACCEPT,)),
+        TakeoverNews.UNKNOWN: TakeoverStep(Takeover.FAILED, (_D.BAD_REQUEST,)),
+        TakeoverNews.REFUSED: TakeoverStep(Takeover.FAILED, (_D.TURN_DOWN,)),
+    },
+    Takeover.OPEN: {
+        **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
+        TakeoverNews.PROBE: TakeoverStep(Takeover.PROBED, (_D.TELL_PROBED, _D.ANSWER_PROBE)),
+    },
+    Takeover.PROBED: {
+        **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
+        TakeoverNews.UPGRADE: TakeoverStep(Takeover.REQUESTED),
+    },
+    Takeover.REQUESTED: {
+        **_fails(_D.TELL_NOT_TAKEN, _D.CLOSE),
+        TakeoverNews.HANDED: TakeoverStep(Takeover.SEATING),
+        # Its own gateway has reported the end already.
+        TakeoverNews.LAST_WORDS: TakeoverStep(Takeover.FAILED, (_D.SEND_LAST_WORDS, _D.CLOSE)),
+        TakeoverNews.UNKNOWN: TakeoverStep(Takeover.FAILED, (_D.CLOSE,)),
+    },
+    Takeover.SEATING: {
+        **_fails(_D.GIVE_SEATS_BACK, _D.TELL_NOT_TAKEN, _D.CLOSE),
+        TakeoverNews.SEATED: TakeoverStep(Takeover.MOVED, (_D.GO_ON, _D.TELL_TAKEN_OVER)),
+    },
+    Takeover.MOVED: _end(Takeover.MOVED),
+    Takeover.FAILED: _end(Takeover.FAILED),
+}
+
+
+def proceed(state: Takeover, news: TakeoverNews) -> TakeoverStep:
+    """Where some news leads."""
+    return TABLE[state][news]

@@ -1,0 +1,51 @@
+"""What a gateway hands over of a client that goes on at another one."""
+
+from pydantic import Field
+
+from harmonic_protocol.internal import SavedRoom, SavedSession
+from harmonic_protocol.schema import ServiceModel
+
+
+class HandedRoom(ServiceModel):
+    """A room of a client that goes on at another gateway: where it ``began`` in it.
+
+    It was ``sent`` all up to that position, at which stands the record of ``sent_mark`` if that is
+    known. It has received all up to ``acknowledged`` for certain, and up to ``pinged`` once it
+    answers the ping that it was sent.
+    """
+
+    began: SavedRoom
+    sent: int
+    sent_mark: int | None = None
+    pinged: int | None = None
+    acknowledged: int | None = None
+
+
+class HandedSearch(ServiceModel):
+    """A session that may turn out to be the client's own, as it was found in the store."""
+
+    subject: str
+    sequence: int
+    saved: SavedSession
+
+
+class HandedClient(ServiceModel):
+    """A client that goes on at another gateway: whose token was verified, and where it is.
+
+    ``rates`` say for how many seconds what it sent still counts, by the kind of command.
+    """
+
+    user_id: str
+    username: str
+    expires_at_s: int
+    issued_at_s: float = 0.0
+    jti: str | None = None
+    fingerprint: str
+    pid: str | None = None
+    warned: bool = False
+    connected_ago_s: float = 0.0
+    saved_at: int | None = None
+    is_saved: bool = False
+    rates: dict[str, float] = Field(default_factory=dict)
+    rooms: dict[str, HandedRoom] = Field(default_factory=dict)
+    asked: list[HandedSearch] = Field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Whether the product can be installed, watched, upgraded and repaired: ``make ladder``."""

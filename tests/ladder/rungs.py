@@ -1,0 +1,42 @@
+"""What a rung of the ladder comes to."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["held", "failed", "skipped"]
+
+
+@dataclass
+class Findings:
+    """What a rung found: counts of what was looked at, and what is wrong or was not to be had."""
+
+    looked_at: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Note that ``number`` more of something were looked at."""
+        self.looked_at[what] = self.looked_at.get(what, 0) + number
+
+    @property
+    def state(self) -> State:
+        """A rung with anything missing is not held: nobody looked."""
+        if self.faults:
+            return "failed"
+        return "skipped" if self.missing else "held"
+
+    def lines(self) -> Iterator[str]:
+        """What was counted, then each fault and each missing thing."""
+        yield ", ".join(f"{number} {what}" for what, number in self.looked_at.items())
+        yield from self.faults
+        yield from self.missing
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One question, and what answers it."""
+
+    number: int
+    name: str
+    run: Callable[[], Findings]

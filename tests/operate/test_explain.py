@@ -1,0 +1,60 @@
+"""From an error's id to its cause, by the logs of real services."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from harmonic_protocol.causes import Cause
+from harness.client import PATIENCE_S
+from harness.faults import down
+from harness.operator import harmonic
+from harness.world import World, started
+
+
+async def explained(world: World, error_id: str, text: str) -> dict[str, object]:
+    """What the logs say of an error, once its line is there, with what a tool puts before each."""
+    await world.logged(error_id)
+    logs = "".join(f"[pod/harmonic] {line}\n" for line in world.logs().splitlines())
+    ran = await harmonic(None, "explain", error_id, typed=logs)
+    assert ran.status == 0, ran.errors
+    assert text in ran.output
+    ran = await harmonic(None, "explain", error_id, "--json", typed=logs)
+    found: dict[str, object] = ran.json
+    return found
+
+
+async def test_an_error_leads_to_its_cause_universe_and_gateway(tmp_path: Path) -> None:
+    async with (
+        started(tmp_path / "stack", gateways=1, musics=0) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe, (ann,) = await world.together("ann")
+        async with down(*stack.states):
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await ann.asks(
+                    "update_physics", universeId=universe, parameters={"gravity": 1}
+                )
+            error_id = answer["error"]["details"]["errorId"]
+            found = await explained(world, error_id, f"{universe}\n")
+        assert found["code"] == "INTERNAL_ERROR"
+        assert found["cause"] in {Cause.NO_OWNER.value, Cause.NO_ANSWER.value}
+        assert found["meaning"] == Cause(found["cause"]).meaning  # type: ignore[call-arg]
+        assert (found["universe"], found["gateway"]) == (universe, "gateway-1")
+        await world.close()
+
+
+async def test_a_refusal_that_is_the_clients_own_fault_is_explained_too(world: World) -> None:
+    universe, (ann,) = await world.together(world.name("ann"))
+    answer = await ann.asks("update_physics", universeId=universe, parameters={"gravity": 99})
+    found = await explained(world, answer["error"]["details"]["errorId"], "INVALID_PARAMETERS\n")
+    assert found["code"] == "INVALID_PARAMETERS"
+    assert "cause" not in found
+
+
+async def test_logs_that_say_nothing_of_it_end_with_1() -> None:
+    typed = '{"event": "ready"}\nno JSON at all {\n[]\n'
+    ran = await harmonic(None, "explain", "unknown", typed=typed)
+    assert (ran.status, ran.output) == (1, "")
+    assert "say nothing of unknown" in ran.errors

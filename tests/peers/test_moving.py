@@ -1,0 +1,98 @@
+"""An upgrade moves a session to the gateway that holds its WebSocket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from harness.world import World
+from peers.turns import PATIENCE_S, TurnTaker, turn_taker
+
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+
+
+class Upgraded:
+    """A session's WebSocket at one gateway."""
+
+    def __init__(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        self.websocket = websocket
+        self.heard: list[str] = []
+
+    async def until(self, text: str) -> str:
+        """Read until a packet holds a text; that packet. Pings are answered."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                packet = await self.websocket.receive_str()
+                self.heard.append(packet)
+                if packet == "2":
+                    await self.websocket.send_str("3")
+                if text in packet:
+                    return packet
+
+
+@asynccontextmanager
+async def upgraded(taker: TurnTaker, url: str) -> AsyncIterator[Upgraded]:
+    """Go over to a WebSocket at a gateway."""
+    async with aiohttp.ClientSession() as http:
+        websocket = await http.ws_connect(f"{url}{WEBSOCKET}&sid={taker.sid}")
+        await websocket.send_str("2probe")
+        assert await websocket.receive_str() == "3probe"
+        await websocket.send_str("5")
+        yield Upgraded(websocket)
+        await websocket.close()
+
+
+def sequences(packets: list[str]) -> list[int]:
+    """The numbers of a room's frames, in the order in which they came."""
+    events = [json.loads(each[len("42/ws,") :]) for each in packets if each.startswith("42/ws,")]
+    return [data["seq"] for name, data, *_ in events if name == "physics_updated"]
+
+
+async def test_a_client_that_has_just_connected_goes_over_at_another_gateway(world: World) -> None:
+    universe = await world.universe()
+    async with turn_taker(world.stack.urls) as ann:
+        await ann.connects(world.token(world.name("ann")))
+        async with upgraded(ann, world.stack.urls[1]) as after:
+            join = json.dumps(["join_room", {"universeId": universe, "mode": "edit"}])
+            await after.websocket.send_str(f"42/ws,1{join}")
+            await after.until("43/ws,1")
+            update = {"universeId": universe, "parameters": {"gravity": 3}}
+            await after.websocket.send_str("42/ws,2" + json.dumps(["update_physics", update]))
+            await after.until("43/ws,2")
+            # Whoever still comes with its id is turned away, at every gateway.
+            for _ in world.stack.urls:
+                assert (await ann.polls())[0] == 400
+
+
+async def test_a_member_goes_over_and_misses_nothing_and_hears_nothing_twice(world: World) -> None:
+    universe = await world.universe()
+    bob = await world.client("bob")
+    await bob.joins(universe, mode="edit")
+    async with turn_taker(world.stack.urls) as ann:
+        await ann.connects(world.token(world.name("ann")))
+        await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
+        await ann.until("43/ws,1")
+        writing = asyncio.ensure_future(writes(bob, universe, 200))
+        await ann.until("physics_updated")
+        async with upgraded(ann, world.stack.urls[1]) as after:
+            last = await writing
+            await after.until(f'"seq":{last}')
+            numbers = sequences(ann.heard + after.heard)
+            assert numbers == list(range(numbers[0], last + 1))
+            update = {"universeId": universe, "parameters": {"gravity": 3}}
+            await after.websocket.send_str("42/ws,2" + json.dumps(["update_physics", update]))
+            assert '"ok":true' in await after.until("43/ws,2")
+    await bob.hears("participant_left")
+
+
+async def writes(client: object, universe: str, times: int) -> int:
+    """Change a parameter so often; the number of the last frame."""
+    seq = 0
+    for number in range(times):
+        answer = await client.asks(  # type: ignore[attr-defined]
+            "update_physics", universeId=universe, parameters={"gravity": number % 20}
+        )
+        seq = answer["seq"]
+    return seq
