@@ -211,7 +211,7 @@ class Stage:
 @asynccontextmanager
 async def stage(folder: Path, seed: int = 1) -> AsyncIterator[Stage]:
     """A product whose clients begin at one gateway and go over at another; somebody writes."""
-    cast = Cast(rooms=1, members=0, updates_per_s=UPDATES_PER_S, musics=0, writers_at=(1,))
+    cast = Cast(rooms=2, members=0, updates_per_s=UPDATES_PER_S, musics=0, writers_at=(1,))
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(
             started(folder, gateways=2, musics=0, HARMONIC_DEPARTURE_GRACE_S="10")
