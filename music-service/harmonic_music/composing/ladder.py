@@ -128,25 +128,27 @@ class Ladder:
     def _moving(self, move: Motion) -> Transitions:
         rows: Transitions = [[]] * (self.pitches[-1] + 1)
         for one in self.pitches:
-            rows[one] = [self._fits(move, one, by - one) for by in range(self.pitches[-1] + 1)]
+            rows[one] = row = self._row(move, one)
             if move in _ARRIVING:
                 usual = self.transitions[one]
-                rows[one] = [fits * weight for fits, weight in zip(rows[one], usual, strict=True)]
+                rows[one] = [fits * weight for fits, weight in zip(row, usual, strict=True)]
         return rows
 
-    def _fits(self, move: Motion, pitch: int, by: int) -> int:
-        """How well a movement by so many semitones from a pitch is one of a kind."""
-        upwards = move in _UPWARDS
-        along = by if upwards else -by
+    def _row(self, move: Motion, pitch: int) -> list[int]:
+        """How well each movement from a pitch is one of a kind."""
+        top = self.pitches[-1]
+        upwards, arriving = move in _UPWARDS, move in _ARRIVING
         ways = _WAYS.get(move) or range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
-        if move in _ARRIVING:
-            return _GOES_ON if along in ways else 1
-        if along in ways:
-            return _FITTING
-        if move in _BREAKING and along in _CHORD_LEAPS:
-            return _WIDE
+        sign = 1 if upwards else -1
+        row = [int(arriving)] * (top + 1)
         # At the end of the span, there is no other way than back.
-        return int(-along in ways)
+        weights = [] if arriving else [(-along, 1) for along in ways]
+        weights += [(along, _WIDE) for along in _CHORD_LEAPS if move in _BREAKING]
+        weights += [(along, _GOES_ON if arriving else _FITTING) for along in ways]
+        for along, weight in weights:
+            if 0 <= pitch + sign * along <= top:
+                row[pitch + sign * along] = weight
+        return row
 
     def _step_from(self, pitch: int, *, upwards: bool) -> int:
         """The semitones to the next tone of the scale, if that is within the span."""
