@@ -6,6 +6,7 @@ The task lives only while there is work.
 import asyncio
 from typing import assert_never
 
+from harmonic_protocol import subjects
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
@@ -239,7 +240,8 @@ class OwnedUniverse:
         except tuple(_FAILURES) as error:
             kind = next(kind for kind in _FAILURES if isinstance(error, kind))
             if isinstance(work, Append):
-                self._means.meters.not_stored(_FAILURES[kind])
+                stream = subjects.log_stream_of(self.universe_id)
+                self._means.meters.not_stored(_FAILURES[kind], stream, error)
             return Failed(_FAILURES[kind])
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
