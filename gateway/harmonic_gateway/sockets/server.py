@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -33,12 +33,13 @@ from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
 from harmonic_gateway.sockets.recent import RecentSessions
 from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
-from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
 
-#: Where Engine.IO is found, and the alias for those who take the URL's path for it.
-PATHS = ("/socket.io/", "/ws/")
+#: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
+#: and proxies, leave the last slash out.
+PATHS: Sequence[str] = ("/socket.io/", "/socket.io", "/ws/", "/ws")
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
@@ -109,7 +110,7 @@ class SocketServer:
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
         new_pace: Callable[[], ReadingPace],
-        log: BoundLogger,
+        log: SampledLog,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
@@ -125,9 +126,9 @@ class SocketServer:
         self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
-        """The session here with an id."""
+        """The session here with an id, once it has begun."""
         socket: EngineSocket | None = self._engine.sockets.get(sid)
-        return socket
+        return None if socket is None or socket.opening else socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.
@@ -155,6 +156,7 @@ class SocketServer:
         if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
             self.tally.turned_away.inc()
+            self._log.info("handshake_turned_away", kind=reason, reason=reason)
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
@@ -231,7 +233,7 @@ class SocketServer:
         """A client does not speak the protocol, and is closed."""
         self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
-        self._log.info("packet_malformed", reason=reason)
+        self._log.info("packet_malformed", kind=reason, reason=reason)
 
     def exhausted(self, socket: EngineSocket) -> None:
         """So many messages of a client were refused that it is closed."""

@@ -18,7 +18,7 @@ from harmonic_music.composing.variation import Begun, Derived, derived
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.figures import ENDINGS, FIGURES, Figure, Manner
-from harmonic_music.theory.gestures import GESTURES, Move
+from harmonic_music.theory.gestures import GESTURES, Motion
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
@@ -52,10 +52,12 @@ _RUNS_ON = 550
 #: Of the runs that lead over to the next phrase, those that go up.
 _LEADS_UP = 650
 #: A piece's liking for a gesture: it leaves a few that come again and again.
-_FONDNESSES = (0, 0, 1, 1, 4, 16)
+_FONDNESSES = (0, 1, 1, 2, 4, 8)
+#: In a phrase, a gesture that it has had is so much rarer.
+_AGAIN = 5
 
 
-class Pace(Enum):
+class BarPace(Enum):
     """How fast a bar of a phrase goes beside the others."""
 
     SLOW = 0
@@ -64,10 +66,10 @@ class Pace(Enum):
 
 
 #: The notes of a bar, in percent of the usual.
-_PACES = {Pace.SLOW: 50, Pace.USUAL: 100, Pace.FAST: 135}
+_PACES = {BarPace.SLOW: 50, BarPace.USUAL: 100, BarPace.FAST: 135}
 #: How the paces of a movement's phrase follow one another; a song has one pace.
 _PLANS = tuple(
-    tuple(Pace("SUF".index(it)) for it in plan)
+    tuple(BarPace("SUF".index(it)) for it in plan)
     for plan in ("SUFU", "USFU", "SSFU", "UUFU", "SFSF", "USUF", "FSUU", "SUUF", "UFSU")
 )
 _PLANNED = 850
@@ -116,6 +118,8 @@ class Rhythmist:
             (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
             for gesture in self._gestures
         ]
+        #: The same in a phrase, with what it has had already.
+        self._fresh = self._fondnesses
         self._breadth = breadth
         self._palettes = {
             (home, pace): [
@@ -126,7 +130,7 @@ class Rhythmist:
                 (True, self._likings, _widened(character.flow, breadth)),
                 (False, self._others, _widened(character.other_flow, breadth)),
             )
-            for pace in Pace
+            for pace in BarPace
         }
 
     def _weight(self, figure: Figure, liking: int, percent: int) -> int:
@@ -139,6 +143,7 @@ class Rhythmist:
         """A phrase's onsets bar by bar; ``known`` are those of its theme."""
         found: list[Derived] = []
         early, gestured = dice.quota(), dice.quota()
+        self._fresh = list(self._fondnesses)
         planned, plan = dice.chance(_PLANNED * self._breadth // WHOLE), dice.choice(_PLANS)
         for bar in phrase.bars:
             if bar.source is not None and bar.treatment is not Treatment.NEW:
@@ -146,7 +151,7 @@ class Rhythmist:
                 if bar.source < len(rows):
                     found.append(derived(rows[bar.source], bar.treatment, bar.length, dice))
                     continue
-            pace = plan[bar.place % len(plan)] if planned else Pace.USUAL
+            pace = plan[bar.place % len(plan)] if planned else BarPace.USUAL
             row = self._bar(phrase, bar, pace, gestured.takes, dice)
             if not phrase.is_last(bar) or phrase.elided:
                 row = self._anticipate(row, bar, found[-1] if found else [], early.takes)
@@ -157,7 +162,7 @@ class Rhythmist:
         self,
         phrase: Phrase,
         bar: Bar,
-        pace: Pace,
+        pace: BarPace,
         gestured: Callable[[int], bool],
         dice: Dice,
     ) -> Derived:
@@ -178,7 +183,10 @@ class Rhythmist:
             if self._runs_on(found, start) and dice.chance(_RUNS_ON):
                 found += self._going_on(found, start)
             elif gestured(share):
-                gesture = dice.weighted(self._gestures, self._fondnesses)
+                gesture = dice.weighted(self._gestures, self._fresh)
+                place = self._gestures.index(gesture)
+                # The same again at once would be heard as a habit.
+                self._fresh[place] = max(1, self._fresh[place] // _AGAIN)
                 row = zip(gesture.onsets, gesture.moves, strict=True)
                 found += [Begun(UNIT * (start + onset), None, move) for onset, move in row]
             else:
@@ -188,7 +196,7 @@ class Rhythmist:
 
     def _runs_on(self, row: Derived, start: int) -> bool:
         """Whether a run reaches up to here."""
-        runs = {Move.STEP_UP, Move.STEP_DOWN, Move.CHORD_UP, Move.CHORD_DOWN}
+        runs = {Motion.STEP_UP, Motion.STEP_DOWN, Motion.CHORD_UP, Motion.CHORD_DOWN}
         return (
             len(row) > 1
             and row[-1].move is row[-2].move in runs
@@ -220,7 +228,7 @@ class Rhythmist:
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
             # Where it is heaviest, the beat is kept more often.
             share = self._anticipated * 2 // (3 if onset % (self._meter.group * UNIT) == 0 else 2)
-            gestures = any(beside.move is not Move.FREE for beside in row[place : place + 2])
+            gestures = any(beside.move is not Motion.FREE for beside in row[place : place + 2])
             if gestures or not on_beat or last == onset - pulse == 0 or not takes(share):
                 found.append(it)
             elif onset and onset - early > last:
@@ -257,7 +265,7 @@ class Rhythmist:
         found = [Begun(UNIT * place) for place in places]
         start = self._meter.bar - self._meter.group // 2
         if leads and places[-1] < start - UNITS_PER_BEAT // 2:
-            move = Move.STEP_UP if dice.chance(_LEADS_UP) else Move.STEP_DOWN
+            move = Motion.STEP_UP if dice.chance(_LEADS_UP) else Motion.STEP_DOWN
             found.append(Begun(UNIT * start))
             sixteenth = UNITS_PER_BEAT // 4
             onsets = range(start + sixteenth, self._meter.bar, sixteenth)

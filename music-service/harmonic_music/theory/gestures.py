@@ -14,7 +14,7 @@ from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR
 _SIXTEENTH = 3
 
 
-class Move(Enum):
+class Motion(Enum):
     """Where a note lies from the one before it: free, or so many tones of the scale or the chord.
 
     Where a movement arrives, the note after it rather lies a step on, or comes back by one.
@@ -39,24 +39,24 @@ class Move(Enum):
     @property
     def breaks_chord(self) -> bool:
         """Whether it goes through the chord's own tones."""
-        return self in {Move.CHORD_UP, Move.CHORD_DOWN}
+        return self in {Motion.CHORD_UP, Motion.CHORD_DOWN}
 
     @property
-    def arrival(self) -> "Move":
+    def arrival(self) -> "Motion":
         """How the note after a movement that ends with this one lies."""
-        return _ARRIVALS.get(self, Move.FREE)
+        return _ARRIVALS.get(self, Motion.FREE)
 
 
 _ARRIVALS = {
-    Move.STEP_UP: Move.ON_UP,
-    Move.STEP_DOWN: Move.ON_DOWN,
-    Move.SKIP_UP: Move.ON_DOWN,
-    Move.SKIP_DOWN: Move.ON_UP,
-    Move.CHORD_UP: Move.ON_DOWN,
-    Move.CHORD_DOWN: Move.ON_UP,
+    Motion.STEP_UP: Motion.ON_UP,
+    Motion.STEP_DOWN: Motion.ON_DOWN,
+    Motion.SKIP_UP: Motion.ON_DOWN,
+    Motion.SKIP_DOWN: Motion.ON_UP,
+    Motion.CHORD_UP: Motion.ON_DOWN,
+    Motion.CHORD_DOWN: Motion.ON_UP,
 }
 
-_UNBOUND = frozenset({Move.FREE, Move.ON_UP, Move.ON_DOWN})
+_UNBOUND = frozenset({Motion.FREE, Motion.ON_UP, Motion.ON_DOWN})
 
 
 class Kind(Enum):
@@ -73,26 +73,26 @@ class Gesture:
     """Onsets in units, and the move to each; ``usual`` is how usual it is among its kind."""
 
     onsets: tuple[int, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[Motion, ...]
     usual: int
     kind: Kind
 
 
 def _gesture(sixteenths: str, moves: str, usual: int, kind: Kind) -> Gesture:
     onsets = tuple(_SIXTEENTH * place for place, mark in enumerate(sixteenths) if mark == "x")
-    return Gesture(onsets, tuple(map(Move, moves)), usual, kind)
+    return Gesture(onsets, tuple(map(Motion, moves)), usual, kind)
 
 
 def _triplets(length: int, moves: str, usual: int, kind: Kind) -> Gesture:
     """Eighths of triplets from the beginning on, then a note that is held."""
-    return Gesture(tuple(range(0, 4 * length, 4)), tuple(map(Move, moves)), usual, kind)
+    return Gesture(tuple(range(0, 4 * length, 4)), tuple(map(Motion, moves)), usual, kind)
 
 
 _RUN, _CHORD, _TURN, _REPEAT = Kind.RUN, Kind.CHORD, Kind.TURN, Kind.REPEAT
 
 _IN_FOUR = (
-    _gesture("x...xxxx", ".uuuu", 8, _RUN),
-    _gesture("x...xxxx", ".dddd", 10, _RUN),
+    _gesture("x...xxxx", ".uuuu", 4, _RUN),
+    _gesture("x...xxxx", ".dddd", 6, _RUN),
     _gesture("x.x.xxxx", "..dddd", 5, _RUN),
     _gesture("x.x.xxxx", "..uuuu", 5, _RUN),
     _gesture("xxxxxxxx", ".uuuuuuu", 5, _RUN),
@@ -113,7 +113,7 @@ _IN_FOUR = (
     _gesture("x...x.x.", ".DD", 6, _CHORD),
     _gesture("xxxxxxxx", ".UUUUDDD", 5, _CHORD),
     _gesture("xxxxxxxx", ".DDDUUUU", 3, _CHORD),
-    _gesture("x...xxxx", ".UUUU", 6, _CHORD),
+    _gesture("x...xxxx", ".UUUU", 3, _CHORD),
     _gesture("x...xxxx", ".DDDD", 4, _CHORD),
     _gesture("xxxxx...", ".UUUU", 5, _CHORD),
     _gesture("x..xx..x", ".U.U", 3, _CHORD),
@@ -126,6 +126,11 @@ _IN_FOUR = (
     _gesture("x..xx...", ".ud", 6, _TURN),
     _gesture("xxxxxxxx", ".uduuduu", 4, _TURN),
     _gesture("xxxxxxxx", ".dudddud", 4, _TURN),
+    _gesture("x...xxxx", ".uudd", 6, _TURN),
+    _gesture("x...xxxx", ".ddud", 6, _TURN),
+    _gesture("x.x.xxxx", "..uddu", 5, _TURN),
+    _gesture("xxxxxxxx", ".uuuuddd", 5, _TURN),
+    _gesture("xxxxxxxx", ".ddudddu", 6, _TURN),
     _gesture("xxxxxxxx", ".kdkdkdk", 4, _TURN),
     _gesture("xxxxxxxx", ".KuKuKuK", 4, _TURN),
     _gesture("x.x.x.x.", ".KuK", 6, _TURN),
@@ -139,8 +144,8 @@ _IN_FOUR = (
     _triplets(6, ".UUUDD", 2, _CHORD),
 )
 _IN_THREE = (
-    _gesture("x.......xxxx", ".uuuu", 8, _RUN),
-    _gesture("x.......xxxx", ".dddd", 8, _RUN),
+    _gesture("x.......xxxx", ".uuuu", 4, _RUN),
+    _gesture("x.......xxxx", ".dddd", 5, _RUN),
     _gesture("x...xxxxx...", ".uuuu.", 5, _RUN),
     _gesture("x.xxxxxxx...", ".dddddd.", 4, _RUN),
     _gesture("xxxxx...x...", ".uuuu.", 5, _RUN),
@@ -162,13 +167,16 @@ _IN_THREE = (
     _gesture("x...xxxxx...", ".uddu.", 5, _TURN),
     _gesture("x..xx...x...", ".ud.", 6, _TURN),
     _gesture("x.xxx...x...", ".udd.", 6, _TURN),
+    _gesture("x.......xxxx", ".uddu", 5, _TURN),
+    _gesture("x...xxxxxxxx", ".uuuudddd", 4, _TURN),
+    _gesture("x...xxxxxxxx", ".ddudddud", 5, _TURN),
     _gesture("x.x.x.x.x.x.", ".KuKuK", 5, _TURN),
     _gesture("x.x.x.x.x.x.", ".kdkdk", 4, _TURN),
     _gesture("x...x.xxx.xx", "..==.==", 4, _REPEAT),
     _gesture("x...x...x...", ".==", 5, _REPEAT),
     _gesture("x.xxx.x.x...", ".==...", 4, _REPEAT),
-    Gesture((0, 12, 24, 28, 32), tuple(map(Move, "..ddd")), 3, _RUN),
-    Gesture((0, 4, 8, 12, 24), tuple(map(Move, ".ud..")), 3, _TURN),
+    Gesture((0, 12, 24, 28, 32), tuple(map(Motion, "..ddd")), 3, _RUN),
+    Gesture((0, 4, 8, 12, 24), tuple(map(Motion, ".ud..")), 3, _TURN),
 )
 _IN_SIX = (
     _gesture("x...xx", ".uu", 7, _RUN),
@@ -187,6 +195,8 @@ _IN_SIX = (
     _gesture("xxxxx.", ".uddu", 5, _TURN),
     _gesture("x.xxx.", ".udd", 6, _TURN),
     _gesture("x..xx.", ".ud", 7, _TURN),
+    _gesture("xxxxxx", ".uuudd", 5, _TURN),
+    _gesture("xxxxxx", ".ddudd", 5, _TURN),
     _gesture("xxxxxx", ".kdkdk", 3, _TURN),
     _gesture("x.x.x.", ".Ku", 5, _TURN),
     _gesture("x.x.x.", ".==", 5, _REPEAT),
