@@ -149,7 +149,7 @@ def test_a_digest_stays_the_same_over_versions() -> None:
 def test_a_command_whose_operation_has_no_space_is_refused() -> None:
     history = open_universe()
     history.does(command("join_room", mode="edit"), caller("ann"))
-    asked = command("update_physics", parameters={"gravity": 1}, opId="op-1")
+    asked = command("update_physics", parameters={"gravity": 1}, opId="another")
     some = replace(history.now, operations=remembered(applied(1)))
     history.universe = replace(some, operations_bytes=2 * MAX_STATE_BYTES)
     assert isinstance(history.ask(asked, caller("ann")), Refused)
