@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import resource
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -20,7 +21,7 @@ from load.crowd import Crowd, gathered
 PAIRS = 20
 ROOMS, ROOM_SIZE = 20, 5
 #: Updates in each room at a turn; the first turn is not counted.
-UPDATES = 25
+UPDATES = 50
 #: The 97.5 % quantile of Student's t with 19 degrees of freedom: the upper end of a 95 % interval.
 T_19 = 2.093
 
@@ -28,22 +29,25 @@ T_19 = 2.093
 async def measure(other: Path, pairs: int) -> dict[str, list[float]]:
     """The ratios of this checkout's CPU time to the other's, by process, pair by pair."""
     ratios: dict[str, list[float]] = {}
-    async with running("other", other) as theirs, running("this", HERE) as mine:
-        async with (
-            gathered(theirs.port, await theirs.universes(ROOMS), ROOM_SIZE) as one,
-            gathered(mine.port, await mine.universes(ROOMS), ROOM_SIZE) as another,
-        ):
-            sides = {"other": (theirs, one), "this": (mine, another)}
-            for number in range(pairs + 1):
-                used: dict[str, dict[str, float]] = {"other": {}, "this": {}}
-                for name in ("other", "this", "this", "other"):
-                    for process, seconds in (await _turn(*sides[name])).items():
-                        used[name][process] = used[name].get(process, 0.0) + seconds
-                if number == 0:
-                    continue
-                for process, theirs_s in used["other"].items():
-                    ratios.setdefault(process, []).append(used["this"][process] / theirs_s)
-                sys.stderr.write(f"pair {number} of {pairs}: {ratios['all'][-1]:.3f}\n")
+    async with AsyncExitStack() as stack:
+        theirs = await stack.enter_async_context(running("other", other))
+        mine = await stack.enter_async_context(running("this", HERE))
+        one = gathered(theirs.port, await theirs.universes(ROOMS), ROOM_SIZE)
+        another = gathered(mine.port, await mine.universes(ROOMS), ROOM_SIZE)
+        sides = {
+            "other": (theirs, await stack.enter_async_context(one)),
+            "this": (mine, await stack.enter_async_context(another)),
+        }
+        for number in range(pairs + 1):
+            used: dict[str, dict[str, float]] = {"other": {}, "this": {}}
+            for name in ("other", "this", "this", "other"):
+                for process, seconds in (await _turn(*sides[name])).items():
+                    used[name][process] = used[name].get(process, 0.0) + seconds
+            if number == 0:
+                continue
+            for process, theirs_s in used["other"].items():
+                ratios.setdefault(process, []).append(used["this"][process] / theirs_s)
+            sys.stderr.write(f"pair {number} of {pairs}: {ratios['all'][-1]:.3f}\n")
     return ratios
 
 
