@@ -112,12 +112,10 @@ class CommitCycle:
         self._batch_limit = MAX_BATCH
         self._conflicts = 0
         self._unresolved = False
-        self._mends = False
-        self._mended_until_s = 0.0
+        self._mends, self._mended_until_s = False, 0.0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
-        self.ring = ring
-        self.snapshots = snapshots
+        self.ring, self.snapshots = ring, snapshots
 
     @property
     def idle(self) -> bool:
