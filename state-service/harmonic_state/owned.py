@@ -6,7 +6,9 @@ The task lives only while there is work.
 import asyncio
 from typing import assert_never
 
+from harmonic_protocol import subjects
 from harmonic_protocol.internal import ReleaseGateway
+from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.commit_cycle import CommitCycle
@@ -238,7 +240,8 @@ class OwnedUniverse:
         except tuple(_FAILURES) as error:
             kind = next(kind for kind in _FAILURES if isinstance(error, kind))
             if isinstance(work, Append):
-                self._means.meters.not_stored(_FAILURES[kind])
+                stream = subjects.log_stream_of(self.universe_id)
+                self._means.meters.not_stored(_FAILURES[kind], stream, error)
             return Failed(_FAILURES[kind])
         except Exception:
             self._means.log.exception("universe_failed", universe=self.universe_id)
@@ -272,21 +275,14 @@ async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
-            return _read(universe_id, means, loaded, records)
+            return Read(loaded, records)
         case ReadOn(known):
             loaded, records = await journal.advance(universe_id, known)
-            return _read(universe_id, means, loaded, records)
+            return Read(loaded, records)
         case MakeRoom(loaded):
             return RoomMade(await effects.make_room(universe_id, loaded))
         case _:
             assert_never(work)
-
-
-def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:
-    if loaded.is_damaged:
-        means.meters.losses.inc()
-        means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
-    return Read(loaded, records)
 
 
 async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
@@ -302,6 +298,9 @@ async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
         headers=work.trace.of_record(),
     )
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    if any(isinstance(event, HistoryLost) for event in work.events):
+        means.meters.losses.inc()
+        means.log.error("history_lost", universe=universe_id, log_ended_at=work.position)
     return RecordStored(record, was_unknown)
 
 
