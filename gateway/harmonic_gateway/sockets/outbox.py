@@ -208,15 +208,14 @@ class Outbox:
             transport.write(close_frame(code))
             _part(transport)
 
-    def linger(self) -> None:
-        """The WebSocket has ended: what was sent before may still be read."""
-        if self._transport is not None and self._transport.get_write_buffer_size():
-            _part(self._transport)
-
-    def reset(self) -> None:
-        """End the WebSocket's transport now, with nothing left behind."""
-        if self._transport is not None:
+    def end(self, *, at_once: bool) -> None:
+        """End the WebSocket's transport: now, or once what was sent before is read."""
+        if self._transport is None:
+            return
+        if at_once:
             reset(self._transport)
+        elif self._transport.get_write_buffer_size():
+            _part(self._transport)
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
         """Let it wait, within bounds."""
