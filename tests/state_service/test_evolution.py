@@ -247,8 +247,12 @@ def test_a_later_universe_is_the_same_but_for_what_has_changed() -> None:
 
 def test_revised_values_are_a_copy_that_says_what_was_set() -> None:
     newer = StoredParameters.model_validate({"physics": {"gravity": 3}, "ocean": {"depth": 2}})
-    for values in (StoredParameters(), newer, PhysicsParameters(gravity=1)):
-        changes = {next(iter(type(values).model_fields)): 5}
+    physics = PhysicsParameters(gravity=1)
+    for values, changes in (
+        (StoredParameters(), {"physics": physics}),
+        (newer, {"physics": physics}),
+        (physics, {"gravity": 5.0, "friction": 0.25}),
+    ):
         revised, copied = values.revised(changes), values.model_copy(update=changes)
         assert revised == copied
         assert revised.model_fields_set == copied.model_fields_set
