@@ -63,6 +63,7 @@ class Failures:
             cause=refusal.cause.value,
             universe=universe_id,
             owner=refusal.replica,
+            trace_id=error_id,
             reason=reason,
             **context,
         )

@@ -17,6 +17,7 @@ from harmonic_runtime.observability.specs import (
     HistogramSpec,
     Labels,
     OperatorQuestion,
+    SummarySpec,
     labelled,
 )
 
@@ -154,7 +155,27 @@ COMMANDS_DONE = CounterSpec(
     OperatorQuestion.UPDATES,
     labelled(command=(*COMMANDS, OTHER), outcome=("ok", "refused")),
 )
+COMMAND_SECONDS = SummarySpec(
+    "command_seconds",
+    "from a command's arrival to its acknowledgement, waiting for earlier ones included",
+    OperatorQuestion.UPDATES,
+    labelled(command=tuple(COMMANDS)),
+)
+DELIVERY_SECONDS = HistogramSpec(
+    "delivery_seconds",
+    "an update's way. appended: from its arrival at this gateway to its owner's word that it is"
+    " stored; written: from its record's arrival at this gateway to the last write to a member;"
+    " total: from its arrival at any gateway to that write, by the time base that all share",
+    OperatorQuestion.UPDATES,
+    labelled(stage=("appended", "written", "total")),
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
 DELIVERIES = CounterSpec("deliveries", "frames sent to members", OperatorQuestion.UPDATES)
+LOG_LAG = GaugeSpec(
+    "log_lag_seconds",
+    "for how long the room that is furthest behind its log has waited for its next record",
+    OperatorQuestion.UPDATES,
+)
 HEAD_QUESTIONS = CounterSpec(
     "head_questions", "questions to owners for the ends of logs", OperatorQuestion.UPDATES
 )

@@ -1,7 +1,7 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import Caller, Envelope, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
@@ -13,6 +13,8 @@ from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
+#: What owners are told beside a request, and not in it.
+_IN_HEADERS = {"traceparent"}
 
 
 class Owners:
@@ -29,7 +31,7 @@ class Owners:
         operation: str,
         request: Request | InternalRequest,
         caller: Caller,
-        trace_id: str = "",
+        trace: RequestTrace = NO_TRACE,
         *,
         until_s: float | None = None,
     ) -> Reply:
@@ -46,8 +48,10 @@ class Owners:
         left_ms = int(left_s * 1000)
         deadline_ms = milliseconds(self._clock.now()) + left_ms
         is_shared = self._clock.is_shared
-        envelope = Envelope(caller, deadline_ms, trace_id, left_ms, is_shared)
-        body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared)
+        body = request.model_dump_json(
+            by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
+        ).encode()
         try:
             message = await self._client.request(
                 key,

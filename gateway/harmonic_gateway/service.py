@@ -21,8 +21,9 @@ from harmonic_gateway.commands.mailbox import MailboxLimits
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.delivery.signals import Signals, unpack
+from harmonic_gateway.delivery.signals import Signals
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
@@ -46,7 +47,7 @@ from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
 from harmonic_gateway.membership.rejoining import Rejoining
-from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.membership.rooms import Rooms, relay_to
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
@@ -57,7 +58,7 @@ from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
 from harmonic_gateway.recovery.opening import open_recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, broadcast, socket_routes
+from harmonic_gateway.sockets import SocketServer, socket_routes
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
@@ -67,9 +68,9 @@ from harmonic_runtime.bus.directory import announce, watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
-from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.ops import health_routes, ops_server
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
@@ -111,6 +112,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ),
         Tasks(process) as tasks,
         operated(process, bus, tasks) as operators,
+        open_tracer(settings, "gateway") as tracer,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
@@ -124,7 +126,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
         failures = Failures(log, SampledLog(log, clock), metrics)
-        answers = Answers(failures, metrics)
+        meter = DeliveryMeter(shared, tracer, metrics)
+        answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
@@ -144,11 +147,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)
 
-        def relay(universe_id: str, message: Message) -> None:
-            frame = unpack(message)
-            if frame is not None:
-                broadcast([frame], memberships.present(universe_id))
-
+        relay = relay_to(memberships)
         signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
         notices = Notices(
             memberships=memberships,
@@ -164,9 +163,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             on_notice=notices.act_upon,
             on_signal=signals.take,
             tasks=tasks,
-            metrics=metrics,
+            meter=meter,
             log=log,
         )
+        meter.watch(memberships.__len__)
         heads = HeadWatch(
             rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
         )
@@ -247,11 +247,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             answers=answers,
             clock=shared,
+            tracer=tracer,
             metrics=metrics,
-            limits=MailboxLimits(
-                settings.queued_commands, settings.queued_bytes, settings.request_timeout_s
-            ),
-            flood=new_guard().allowance,
+            limits=MailboxLimits.configured(settings, new_guard().allowance),
             budgets=UserBudgets(pace),
         )
         crowding = Crowding(
@@ -303,6 +301,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             owners=owners,
             pieces=pieces,
             gateway_id=gateway_id,
+            tracer=tracer,
             failures=failures,
         )
         moves = RoomMoves(

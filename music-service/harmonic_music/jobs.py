@@ -214,7 +214,7 @@ class Composers:
             composer_version=COMPOSER_VERSION,
         )
         left_ms = int(HAND_OVER_TIMEOUT_S * _MS_PER_S)
-        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, "", left_ms)
+        envelope = Envelope(Caller(asked.user_id, ""), asked.deadline_ms, left_ms=left_ms)
         message = await self._owners.request(
             asked.universe_id,
             result.operation(),

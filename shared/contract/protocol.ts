@@ -26,6 +26,8 @@ export interface Analysis {
 /** Show the room what one hears. */
 export interface AudioAnalysis {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   /** What is heard. */
   analysis: Analysis;
@@ -246,6 +248,8 @@ export interface ErrorReported {
 /** Ask for a piece from the universe's parameters as they are now. */
 export interface GenerateMusic {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   duration: Duration;
   /** Makes the piece repeatable; without it one is drawn. */
@@ -277,6 +281,8 @@ export interface InvalidField {
 /** Enter a universe's room, or change one's mode in it. */
 export interface JoinRoom {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   /** The mode that one wants; editing may be refused, with `details.allowedMode`. */
   mode: Mode;
@@ -288,6 +294,8 @@ export type Key = "C" | "C#" | "Db" | "D" | "D#" | "Eb" | "E" | "Fb" | "E#" | "F
 /** Leave a universe's room. */
 export interface LeaveRoom {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
 }
 
@@ -580,6 +588,8 @@ export interface RecoveryReport {
 /** Go on with a newer token of the same user. */
 export interface RefreshToken {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   /** The JSON Web Token. 1 to 8192 characters. */
   token: string;
 }
@@ -693,6 +703,8 @@ export interface Stroke {
  */
 export interface TimeSync {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   /** The client's clock when it asked, in milliseconds. */
   t0: number;
 }
@@ -795,6 +807,8 @@ export interface UniverseView {
 /** Change music parameters. */
 export interface UpdateMusic {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: MusicChanges;
@@ -803,6 +817,8 @@ export interface UpdateMusic {
 /** Change several parameter sets at once: all of it happens, or nothing. */
 export interface UpdateParameters {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   physics?: PhysicsChanges;
   music?: MusicChanges;
@@ -812,6 +828,8 @@ export interface UpdateParameters {
 /** Change physics parameters. */
 export interface UpdatePhysics {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: PhysicsChanges;
@@ -830,6 +848,8 @@ export interface UpdateUniverse {
 /** Change visualization parameters. */
 export interface UpdateVisualization {
   opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
   universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: VisualizationChanges;

@@ -5,7 +5,7 @@ Identity is stamped by the gateway from the verified token; nothing here comes f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 from harmonic_protocol.causes import Cause
@@ -21,7 +21,56 @@ DEADLINE = "Hu-Deadline"
 TIME_LEFT = "Hu-Left"
 #: Says that the deadline is by the time base that all processes share.
 SHARED = "Hu-Shared"
-TRACE = "Hu-Trace"
+#: When the request arrived at a gateway: Unix time in milliseconds, by the shared time base.
+RECEIVED = "Hu-Received"
+#: The W3C's name.
+TRACEPARENT = "traceparent"
+_TRACEPARENT_LENGTH = 55
+_ODD = frozenset("13579bdf")
+
+
+class RequestTrace(NamedTuple):
+    """What a request is followed by on its way: when it arrived at a gateway, and its trace.
+
+    ``received_ms`` is Unix time by the base that all processes share, where that is known;
+    ``traceparent`` the W3C context. Both go on with the record that the request leads to.
+    """
+
+    received_ms: int | None = None
+    traceparent: str = ""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace, if there is one."""
+        return self.traceparent[3:35] or None
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether spans of the trace are recorded: the lowest bit of its flags."""
+        return self.traceparent[-1:] in _ODD
+
+    def to_headers(self) -> dict[str, str]:
+        """As NATS headers."""
+        received = {} if self.received_ms is None else {RECEIVED: str(self.received_ms)}
+        return {**received, TRACEPARENT: self.traceparent} if self.traceparent else received
+
+    def of_record(self) -> dict[str, str]:
+        """As headers of a stored record: the trace only if it is recorded."""
+        if self.is_sampled:
+            return self.to_headers()
+        return {} if self.received_ms is None else {RECEIVED: str(self.received_ms)}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Self:
+        """What headers say; what they say wrongly counts as not said."""
+        received, traceparent = headers.get(RECEIVED, ""), headers.get(TRACEPARENT, "")
+        return cls(
+            int(received) if received.isdecimal() else None,
+            traceparent if len(traceparent) == _TRACEPARENT_LENGTH else "",
+        )
+
+
+NO_TRACE = RequestTrace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +94,7 @@ class Envelope:
 
     caller: Caller
     deadline_ms: int
-    trace_id: str
+    trace: RequestTrace = NO_TRACE
     left_ms: int | None = None
     is_shared: bool = False
 
@@ -62,7 +111,7 @@ class Envelope:
             CONNECTION: caller.connection_id,
             GATEWAY: caller.gateway_id,
             DEADLINE: str(self.deadline_ms),
-            TRACE: self.trace_id,
+            **self.trace.to_headers(),
         }
 
     @classmethod
@@ -80,7 +129,8 @@ class Envelope:
             headers.get(CONNECTION, ""),
             headers.get(GATEWAY, ""),
         )
-        return cls(caller, deadline_ms, headers.get(TRACE, ""), left_ms, SHARED in headers)
+        trace = RequestTrace.from_headers(headers)
+        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers)
 
     def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
         """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.

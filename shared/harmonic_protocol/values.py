@@ -28,6 +28,11 @@ OperationId = Annotated[
     StringConstraints(min_length=1, max_length=64),
     Field(description="the client's own id of this command: sent twice, applied once"),
 ]
+Traceparent = Annotated[
+    str,
+    StringConstraints(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
+    Field(description="the W3C trace context that the command belongs to, version 00"),
+]
 Timestamp = Annotated[
     str,
     StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),

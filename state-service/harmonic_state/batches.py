@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
@@ -32,7 +32,7 @@ from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, BROKEN, FULL
 from harmonic_state.ring import RecentRecord, Ring
-from harmonic_state.steps import Instant
+from harmonic_state.steps import Append, Instant
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,6 +63,19 @@ class Batch:
     errors: Sequence[Exception]
 
     at: str
+
+    def append_after(self, known: Loaded) -> Append:
+        """Storing the events after what is known."""
+        trace = NO_TRACE
+        for each in self.decided:
+            if not each.has_events:
+                continue
+            if trace is NO_TRACE:
+                trace = each.pending.trace
+            if each.pending.trace.is_sampled:
+                trace = trace._replace(traceparent=each.pending.trace.traceparent)
+                break
+        return Append(self.at, self.events, known.position, known.record_id, trace)
 
 
 #: What is still taken where a log is almost full: nothing of it lets a universe grow.

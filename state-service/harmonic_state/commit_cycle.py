@@ -45,7 +45,6 @@ from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
     Answer,
-    Append,
     CarryOutEffects,
     Command,
     Confirm,
@@ -193,7 +192,7 @@ class CommitCycle:
         """Go on after lost records with one that says so."""
         self._batch, self._unanswered = mending_batch(universe, now), []
         self._phase = _Phase.APPENDING
-        return [Append(self._batch.at, self._batch.events, known.position, known.record_id)]
+        return [self._batch.append_after(known)]
 
     def _witnessed(self, now: Instant) -> list[Command]:
         # Gateways tell of what they know from before the loss until they have heard of it.
@@ -216,7 +215,7 @@ class CommitCycle:
             self._phase = _Phase.CONFIRMING
             return [*commands, Confirm(known.position)]
         self._phase = _Phase.APPENDING
-        return [*commands, Append(batch.at, batch.events, known.position, known.record_id)]
+        return [*commands, batch.append_after(known)]
 
     def _read(self, loaded: Loaded, records: Sequence[RecentRecord]) -> list[Command]:
         begins = self.known is None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import Caller, Reply, RequestTrace
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.bus.client import BusUnavailable
@@ -35,11 +35,12 @@ class Creations:
         *,
         within_s: float,
         reply: Callable[[Reply], None],
+        trace: RequestTrace,
     ) -> None:
         """Create a universe, and reply."""
         deadline_s = self._clock.monotonic() + within_s
         task = self._tasks.start(
-            self._create(request, caller, deadline_s, reply), name="create universe"
+            self._create(request, caller, deadline_s, reply, trace), name="create universe"
         )
         self._counting.add(task)
         task.add_done_callback(self._counting.discard)
@@ -54,6 +55,7 @@ class Creations:
         caller: Caller,
         deadline_s: float,
         reply: Callable[[Reply], None],
+        trace: RequestTrace,
     ) -> None:
         universe_id, user_id = request.id or "", caller.user_id
         try:
@@ -75,7 +77,7 @@ class Creations:
                 reply(answer)
 
         within_s = deadline_s - self._clock.monotonic()
-        pending = self._means.pending(request, caller, within_s=within_s, reply=answer)
+        pending = self._means.pending(request, caller, within_s=within_s, reply=answer, trace=trace)
         self._universes.submit(universe_id, pending)
 
     async def _release(

@@ -21,6 +21,7 @@ from harmonic_runtime.bus.streams import (
     Streams,
     WrongSequence,
 )
+from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.lineage import continued, cut_off, mended
 from harmonic_state.loaded import Coverage, Loaded
@@ -57,6 +58,7 @@ class Draft:
     record_id: str
     position: int
     payload: bytes
+    headers: Mapping[str, str] = NO_HEADERS
 
     def stored(self, position: int) -> RecentRecord:
         """The same, stored at a position."""
@@ -184,16 +186,17 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Draft:
         """The record that is to follow ``position``; raise :class:`RecordTooLarge`.
 
-        ``after`` is the id of the record there, if it is known.
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
         """
         record_id = self._next_record_id()
         payload = encode_record(record_id, at, events, after=after)
         if len(payload) > MAX_RECORD_BYTES:
             raise RecordTooLarge
-        return Draft(universe_id, record_id, position, payload)
+        return Draft(universe_id, record_id, position, payload, headers)
 
     def begin_append(self, draft: Draft, on_outcome: Callable[[int | Exception], None]) -> None:
         """Store a record in one attempt, for callers without a task.
@@ -205,6 +208,7 @@ class Journal:
             draft.payload,
             expected_last_subject_sequence=draft.position,
             timeout_s=self._settings.append_timeout_s,
+            headers=draft.headers,
             on_outcome=on_outcome,
         )
 
@@ -216,9 +220,11 @@ class Journal:
         position: int,
         *,
         after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
         """Store one record right after ``position``: as :meth:`draft` and :meth:`complete`."""
-        return await self.complete(self.draft(universe_id, at, events, position, after=after))
+        draft = self.draft(universe_id, at, events, position, after=after, headers=headers)
+        return await self.complete(draft)
 
     async def complete(
         self, draft: Draft, begun: Exception | None = None
@@ -244,6 +250,7 @@ class Journal:
                     draft.payload,
                     expected_last_subject_sequence=draft.position,
                     timeout_s=self._settings.append_timeout_s,
+                    headers=draft.headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import OwnRequest
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_runtime.bus.timebase import SharedClock
@@ -42,12 +42,13 @@ class Means:
         *,
         within_s: float,
         reply: Callable[[Reply], None],
+        trace: RequestTrace = NO_TRACE,
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
         if isinstance(request, GenerateMusic):
-            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed())
-        return PendingRequest(request, caller, deadline_s, reply)
+            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed(), trace)
+        return PendingRequest(request, caller, deadline_s, reply, trace=trace)
 
     def is_of_other_replica(self, record_id: str) -> bool:
         """Whether a record is known to be one that another replica has appended."""

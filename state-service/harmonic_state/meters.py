@@ -83,6 +83,7 @@ class Meters:
                 cause=error.cause.value,
                 request=pending.request.operation(),
                 universe=_universe_of(pending),
+                trace_id=pending.trace.trace_id,
             )
 
 

@@ -105,7 +105,14 @@ def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRe
 
 def draft_of(universe_id: str, means: Means, work: Append) -> Draft:
     """The record that an append stores; raise :class:`RecordTooLarge`."""
-    return means.journal.draft(universe_id, work.at, work.events, work.position, after=work.after)
+    return means.journal.draft(
+        universe_id,
+        work.at,
+        work.events,
+        work.position,
+        after=work.after,
+        headers=work.trace.of_record(),
+    )
 
 
 async def _append(

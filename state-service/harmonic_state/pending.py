@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_state.domain.decide import UniverseRequest
 
 
@@ -21,3 +21,4 @@ class PendingRequest:
     reply: Callable[[Reply], None]
     fresh_id: str = ""
     fresh_seed: int = 0
+    trace: RequestTrace = NO_TRACE

@@ -1,6 +1,7 @@
 """Requests as they come over the bus: read, put into the universe's queue, answered."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -16,6 +17,7 @@ from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import RequestSpan, Tracer
 from harmonic_runtime.process.clock import milliseconds
 from harmonic_state import metrics as table
 from harmonic_state.creation import Creations
@@ -48,6 +50,7 @@ class Requests:
         creations: Creations,
         reads: Reads,
         means: Means,
+        tracer: Tracer,
         metrics: Metrics,
         log: SampledLog,
     ) -> None:
@@ -56,6 +59,7 @@ class Requests:
         self._creations = creations
         self._reads = reads
         self._means = means
+        self._tracer = tracer
         self._log = log
         received = metrics.counters(table.REQUESTS)
         self._received = {name: received.of(name) for name in REQUESTS}
@@ -86,20 +90,26 @@ class Requests:
         self._dispatch(request, envelope, message)
 
     def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
-        def reply(answer: Reply) -> None:
-            self._answer(message, answer)
-
+        trace = envelope.trace
+        reply: Callable[[Reply], None] = partial(self._answer, message)
+        if self._tracer.records and trace.is_sampled:
+            span = self._tracer.begin(
+                f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
+            )
+            trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
         caller, within_s = envelope.caller, self._time_left_s(envelope)
         if isinstance(request, ListUniverses):
-            self._read(self._reads.list_universes(request, caller), message)
+            self._read(self._reads.list_universes(request, caller), message, reply)
         elif isinstance(request, CompareHeads):
-            self._read(self._reads.compare_heads(request), message)
+            self._read(self._reads.compare_heads(request), message, reply)
         elif isinstance(request, ReadLog):
-            self._read(self._reads.read_log(request), message)
+            self._read(self._reads.read_log(request), message, reply)
         elif isinstance(request, CreateUniverse):
-            self._creations.begin(request, caller, within_s=within_s, reply=reply)
+            self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif isinstance(request, UniverseRequest):
-            pending = self._means.pending(request, caller, within_s=within_s, reply=reply)
+            pending = self._means.pending(
+                request, caller, within_s=within_s, reply=reply, trace=trace
+            )
             self._universes.submit(request.universe_id, pending)
         else:
             assert_never(request)
@@ -111,14 +121,19 @@ class Requests:
         left_s = left_ms / _MS_PER_S
         return left_s - min(REPLY_MARGIN_S, left_s / 4)
 
-    def _read(self, reading: Coroutine[Any, Any, Reply], message: Message) -> None:
+    def _read(
+        self,
+        reading: Coroutine[Any, Any, Reply],
+        message: Message,
+        reply: Callable[[Reply], None],
+    ) -> None:
         async def read() -> None:
             try:
-                reply = await reading
+                answer = await reading
             except Exception:
                 self._means.log.exception("read_failed", subject=message.subject)
-                reply = Reply(error=BROKEN)
-            self._answer(message, reply)
+                answer = Reply(error=BROKEN)
+            reply(answer)
 
         self._means.tasks.start(read(), name="read")
 
@@ -137,3 +152,13 @@ class Requests:
         except BusUnavailable:
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
+
+
+def _ending(span: RequestSpan, reply: Callable[[Reply], None]) -> Callable[[Reply], None]:
+    """Replies, and ends the span of the request."""
+
+    def end(answer: Reply) -> None:
+        reply(answer)
+        span.end(None if answer.error is None else answer.error.code.value)
+
+    return end

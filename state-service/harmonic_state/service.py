@@ -17,6 +17,7 @@ from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.ops import ops_server
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.observability.tracing import open_tracer
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
@@ -71,6 +72,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         AsyncExitStack() as measured,
     ):
         streams = Streams(bus)
+        tracer = await measured.enter_async_context(open_tracer(settings, "state"))
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
         await _set_up(streams, settings, log)
@@ -136,6 +138,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                     replica_id=settings.replica_id,
                 ),
                 means=means,
+                tracer=tracer,
                 metrics=metrics,
                 log=sampled,
             )

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TypeAlias
 
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
@@ -143,12 +143,16 @@ class ReadOn:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``."""
+    """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``.
+
+    ``trace`` is of the request that has waited longest, with a trace that is recorded.
+    """
 
     at: str
     events: Sequence[LogEvent]
     position: int
     after: str
+    trace: RequestTrace = NO_TRACE
 
 
 @dataclass(frozen=True, slots=True)

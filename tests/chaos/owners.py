@@ -36,7 +36,7 @@ async def ask(bus: Bus, replica: str, request: Request, caller: Caller) -> Reply
     message = await bus.request(
         f"hu.state.{replica}.{request.operation()}",
         request.model_dump_json(by_alias=True, exclude_unset=True).encode(),
-        headers=Envelope(caller, deadline_ms, "").to_headers(),
+        headers=Envelope(caller, deadline_ms).to_headers(),
         timeout_s=TIMEOUT_S,
     )
     return Reply.model_validate_json(message.payload)

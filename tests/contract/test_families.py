@@ -23,6 +23,7 @@ from harmonic_protocol.catalogue import (
     StateCommand,
 )
 from harmonic_protocol.messages.declaration import (
+    ABOUT_COMMAND,
     Audience,
     Command,
     Delivery,
@@ -146,7 +147,7 @@ def test_every_command_says_by_its_base_who_carries_it_out(command: type[Command
 def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
     signal: type[LiveSignal],
 ) -> None:
-    own = signal.model_fields.keys() - {"op_id"}
+    own = signal.model_fields.keys() - ABOUT_COMMAND
 
     assert signal.rate().scope is Scope.CONNECTION
     assert signal.event.spec.delivery is Delivery.LIVE

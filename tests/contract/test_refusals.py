@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import (
     MAX_FIELD_NAME_CHARACTERS,
@@ -185,3 +186,15 @@ def test_a_reason_is_known_or_of_a_newer_version() -> None:
     assert refused(Code.NOT_FOUND, "gone").reason is None
     newer = Refused(code=Code.NOT_FOUND, message="gone", details={"reason": "OF_A_NEWER_VERSION"})
     assert newer.reason is None
+
+
+def test_a_refusal_knows_its_cause_for_operators_alone() -> None:
+    plain = refused(Code.INTERNAL_ERROR, "failed")
+    assert (plain.cause, plain.replica) == (Cause.FAULT, None)
+    away = refused(Code.INTERNAL_ERROR, "failed", cause=Cause.NO_OWNER)
+    assert (away.cause, away.replica) == (Cause.NO_OWNER, None)
+    silent = away.caused_by(Cause.NO_ANSWER, "state-1")
+    assert (silent.cause, silent.replica) == (Cause.NO_ANSWER, "state-1")
+    # The one that it is made of stays as it was.
+    assert (away.cause, away.replica) == (Cause.NO_OWNER, None)
+    assert plain.model_dump_json() == silent.model_dump_json()

@@ -8,10 +8,16 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from fuzz.campaign import Report, campaign
+import aiohttp
+
+from fuzz.campaign import SETTINGS, Report, campaign
+from fuzz.costs import Costs, costs
 from fuzz.vitals import MIB
+from harness.world import World, started
 
 SHOWN_FAULTS = 40
+#: By so much longer than in peace may neighbours wait, in the 99th of a hundred cases.
+MAX_RATIO = 1.5
 
 
 def main() -> int:
@@ -35,8 +41,32 @@ def main() -> int:
             least_updates=chosen.updates,
         )
     )
+    if report.ratio > MAX_RATIO:
+        report.faults.append(f"neighbours waited {report.ratio:.2f} times as long as in peace")
     show(report)
-    return 1 if report.faults else 0
+    apart = folder / "costs"
+    apart.mkdir()
+    measured = asyncio.run(_costs(apart))
+    show_costs(measured)
+    return 1 if report.faults or measured.faults else 0
+
+
+async def _costs(folder: Path) -> Costs:
+    """Measure single inputs on a product of their own, where nothing else goes on."""
+    async with (
+        started(folder, gateways=1, musics=0, **SETTINGS) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        return await costs(World(stack, http))
+
+
+def show_costs(measured: Costs) -> None:
+    for name, each_s in measured.inputs_s.items():
+        print(f"{each_s * 1000:8.3f} ms of CPU for {name}")
+    for name, share in measured.shares.items():
+        print(f"{share:8.3f} {name}")
+    for fault in measured.faults:
+        print(f"- {fault}")
 
 
 def show(report: Report) -> None:
@@ -53,6 +83,8 @@ def show(report: Report) -> None:
         rounds = " ".join(f"{value * 1000:.1f}" for value in values)
         print(f"p99 {name}: {median(values) * 1000:.1f} ms ({rounds})")
     print(f"ratio: {report.ratio:.2f}")
+    each = " ".join(f"{cpu_s * 1000:.2f}" for cpu_s in report.cpu_s)
+    print(f"the gateway's CPU for an input: {median(report.cpu_s) * 1000:.2f} ms ({each})")
     for name in report.rounds[0].memory_bytes:
         rounds = " ".join(f"{seen.memory_bytes[name] / MIB:.0f}" for seen in report.rounds)
         print(f"memory of {name}: {rounds} MiB after each round")

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from fuzz.attack import Plan, Tally, attack, be_nice
+from fuzz.costs import MAX_MESSAGE_S, Meter
 from fuzz.neighbour import Neighbours
 from fuzz.vitals import Vitals, complaints, growth, leaks, settled, vitals
 from harness.world import World, started
@@ -25,6 +26,8 @@ PEACE_SHARE = 2
 SETTINGS: dict[str, Any] = {
     "HARMONIC_CONNECTS_PER_S": "1000000",
     "HARMONIC_CONNECTS_BURST": "1000000",
+    "HARMONIC_FAILED_CALLS_PER_S": "1000000",
+    "HARMONIC_FAILED_CALLS_BURST": "1000000",
 }
 
 
@@ -32,10 +35,12 @@ SETTINGS: dict[str, Any] = {
 class Report:
     """What a campaign saw. It went well if there are no ``faults``.
 
-    Neighbours' waits are a value a round: of peace, of attack, and of the last attack, in which
-    clients come back, and are sent all that they missed.
+    ``cpu_s`` are the gateway's CPU seconds for an input, without what its neighbours take: a value
+    a round of attack. Neighbours' waits are a value a round: of peace, of attack, and of the last
+    attack, in which clients come back, and are sent all that they missed.
     """
 
+    cpu_s: list[float] = field(default_factory=list)
     peace_p99_s: list[float] = field(default_factory=list)
     attack_p99_s: list[float] = field(default_factory=list)
     returns_p99_s: list[float] = field(default_factory=list)
@@ -74,20 +79,31 @@ async def campaign(
         with ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), initializer=be_nice
         ) as attacker:
+            meter = Meter(world)
             for plan, waits in _rounds(attacked, rounds, report):
+                began = meter.begin()
                 over = asyncio.Event()
                 attacking = asyncio.get_running_loop().run_in_executor(attacker, attack, plan)
                 attacking.add_done_callback(partial(_tell, over))
                 waits.append(p99(await neighbours.talk(over, least_updates)))
-                report.tally.add(await attacking)
+                tally = await attacking
+                report.tally.add(tally)
                 neighbours.check()
-                if not plan.peace:
+                if plan.peace:
+                    meter.rests(began)
+                else:
+                    report.cpu_s.append(meter.since(began) / tally.inputs.total())
                     report.rounds.append(await vitals(stack, http))
         report.held = await settled(stack, http, before)
         neighbours.check()
         await neighbours.go()
         report.seen = neighbours.seen
         report.faults += report.tally.findings + neighbours.malformed
+        report.faults += [
+            f"inputs cost {cpu_s * 1000:.2f} ms of the gateway's CPU each"
+            for cpu_s in report.cpu_s
+            if cpu_s > MAX_MESSAGE_S
+        ]
         report.faults += leaks(before, report.held) + growth(report.rounds[0], report.held)
     report.faults += complaints(folder)
     return report

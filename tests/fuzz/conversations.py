@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzz.expensive import EVENTS, FLOODS, REQUESTS
 from fuzz.packets import MAX_FRAMES, auths, frames, packets, proper_frames
 from fuzz.payloads import encoded
 from fuzz.requests import raw_bytes, requests
@@ -16,6 +17,8 @@ Kind: TypeAlias = Literal["websocket", "polling", "request", "bytes"]
 #: What a conversation's data is made from; what needs more is left out.
 _ENTROPY_BYTES = 6_000
 _SEPARATOR = b"\x1e"
+#: Inputs of a client that does not stop by itself.
+ENDLESS = 60
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,18 @@ def _conversations(
     polling = st.tuples(
         st.lists(st.lists(packets, min_size=1, max_size=3), min_size=2, max_size=6), *manner
     )
+    dear = st.lists(st.sampled_from((*EVENTS.values(), *FLOODS.values())), min_size=3, max_size=8)
+    endless = st.sampled_from(tuple(EVENTS)).map(lambda name: [EVENTS[name]] * ENDLESS)
+    expensive = st.tuples(st.one_of(dear, dear, dear, endless), *manner)
+    demanding = st.sampled_from(tuple(REQUESTS.values()))
     request = requests(tokens).map(lambda step: Conversation("request", (step,)))
     nothing = raw_bytes.map(lambda step: Conversation("bytes", (step,)))
     return (
         *[tame.map(_websocket)] * 6,
         *[wild.map(_websocket)] * 4,
         polling.map(_polling),
+        expensive.map(_websocket),
+        demanding.map(lambda step: Conversation("request", (step,))),
         *[request] * 8,
         *[nothing] * 3,
     )

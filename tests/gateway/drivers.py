@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gateway.members import Silent
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.owners import Owners
@@ -18,6 +19,10 @@ from harmonic_protocol.internal import LogPart
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.messages.rooms import RoomJoined
 from harmonic_protocol.values import Mode
+from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.tracing import NoTracer
+from harmonic_runtime.process.clock import SystemClock
 
 NOW = "2024-03-21T10:30:00.000Z"
 
@@ -38,7 +43,7 @@ class ScriptedOwners:
         self._news = asyncio.Event()
 
     async def ask(
-        self, _key: str, _operation: str, request: Any, _caller: Caller, **_: object
+        self, _key: str, _operation: str, request: Any, _caller: Caller, *_: object, **__: object
     ) -> Reply:
         question = Question(request, asyncio.get_running_loop().create_future())
         self.questions.append(question)
@@ -210,3 +215,8 @@ def joined(position: int, *, mode: Mode = "edit", continued: bool | None = None)
     if continued is not None:
         result["continued"] = continued
     return Reply(seq=1, position=position, result=result)
+
+
+def meter() -> DeliveryMeter:
+    """A meter that nobody reads."""
+    return DeliveryMeter(SharedClock(SystemClock()), NoTracer(), Metrics())

@@ -224,3 +224,16 @@ def test_looking_at_an_address_keeps_no_guard_and_counts_what_is_refused() -> No
     assert [guards.look("a", 1.0), guards.look("a", 1.25), guards.look("b", 1.0)] == [0.5, 0.25, 0]
     assert guards.take("a", 1.5) == 0.0
     assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 2
+
+
+def test_what_passed_at_another_gateway_counts_on() -> None:
+    here, there = FloodGuard(per_second=2, burst=2), FloodGuard(per_second=2, burst=2)
+    here.take(10.0, counts=2)
+    assert [here.busy_s(10.0), here.busy_s(10.25), here.busy_s(50.0)] == [1.0, 0.75, 0.0]
+
+    there.go_on(3.0, here.busy_s(10.25))
+    assert [there.busy_s(3.0), there.look(3.0), there.look(3.25)] == [0.75, 0.25, 0.0]
+
+    # Not more than a burst, whatever the other one says.
+    there.go_on(3.0, 60.0)
+    assert there.busy_s(3.0) == 1.0

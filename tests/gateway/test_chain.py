@@ -280,6 +280,13 @@ def test_a_log_that_was_trimmed_is_lost_once() -> None:
     assert chain.next() is None
 
 
+def test_a_log_that_goes_on_from_before_what_was_delivered_is_lost() -> None:
+    chain = begun(5)
+    chain.hear(heard(8, 4))
+    assert steps(chain) == [Lose()]
+    assert chain.is_closed
+
+
 def test_a_closed_chain_does_nothing_more() -> None:
     chain = begun(0)
     chain.hear(heard(1, 0))

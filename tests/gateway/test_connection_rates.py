@@ -18,6 +18,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
 )
 from harmonic_protocol.messages.rooms import LeaveRoom
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 
 NOW_S = 1000.0
@@ -129,3 +130,40 @@ def test_what_is_counted_elsewhere_is_not_counted_here(declared: type[Command]) 
 def test_a_signal_has_a_rate_that_is_counted_on_its_connection(rate: RateClass | None) -> None:
     with pytest.raises(TypeError, match="needs a rate class"):
         signal("odd", rate).rate()
+
+
+def test_what_was_sent_to_another_gateway_counts_on() -> None:
+    here, there = ConnectionRates(), ConnectionRates()
+    assert here.hand_over(NOW_S) == {}
+    burst(here, FIRST, 60, 16 * KIB)
+    later_s = NOW_S + 0.25
+    handed = here.hand_over(later_s)
+    # Thirty a second: sixty count for two seconds.
+    assert handed.pop("audio_analysis") == pytest.approx(1.75)
+    assert list(handed.values()) == [pytest.approx(60 * 16 * KIB / SIGNAL_BYTES_PER_S - 0.25)]
+
+    there.go_on(later_s, here.hand_over(later_s))
+
+    for guard in (here, there):
+        taken = [guard.take(FIRST, 100, later_s) for _ in range(38)]
+        assert taken[:37] == [None] * 37
+        assert taken[37] is not None
+
+
+def test_bytes_that_were_sent_to_another_gateway_count_on() -> None:
+    here, there = ConnectionRates(), ConnectionRates()
+    most = SIGNAL_BURST_BYTES // (128 * KIB)
+    burst(here, FIRST, most, 128 * KIB)
+
+    there.go_on(NOW_S, here.hand_over(NOW_S))
+
+    refusal = there.take(SECOND, 128 * KIB, NOW_S)
+    assert refusal is not None
+    assert refusal.reason is Reason.SIGNAL_BYTES
+    assert there.take(SECOND, 100, NOW_S + 2) is None
+
+
+def test_what_is_not_counted_here_is_not_handed_over() -> None:
+    there = ConnectionRates()
+    there.go_on(NOW_S, {"a signal of a newer version": 3.0, "leave_room": 3.0, "audio_analysis": 3})
+    assert list(there.hand_over(NOW_S)) == ["audio_analysis"]

@@ -10,7 +10,7 @@ from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_protocol import subjects
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.messages.audio import AudioAnalysis
 from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -48,11 +48,15 @@ class Ways:
         self.outcome: Reply | Refused = Reply(seq=3)
         self.cancelled = 0
 
-    async def join(self, _session: object, _join: object, until_s: float) -> Reply | Refused:
+    async def join(
+        self, _session: object, _join: object, until_s: float, *_: object
+    ) -> Reply | Refused:
         self.taken.append(("join", until_s))
         return self.outcome
 
-    async def leave(self, _session: object, _leave: object, until_s: float) -> Reply | Refused:
+    async def leave(
+        self, _session: object, _leave: object, until_s: float, *_: object
+    ) -> Reply | Refused:
         self.taken.append(("leave", until_s))
         return self.outcome
 
@@ -94,7 +98,7 @@ class Counter:
 
 
 class _Queued:
-    name, ack_id, deadline_s = "command", 1, 7.0
+    name, ack_id, deadline_s, trace = "command", 1, 7.0, NO_TRACE
 
 
 @pytest.fixture

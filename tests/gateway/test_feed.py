@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory
-from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed
+from gateway.drivers import NOW, Background, ShortHistory, meter
+from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed, FeedEvents
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.places import Position
 from harmonic_protocol import subjects
@@ -65,10 +65,9 @@ class Reader:
         self.feed = Feed(
             "u",
             sink=self._take,
-            on_lost=self._lose,
-            on_doubt=self._doubt,
-            on_foreign=self._skip,
+            tell=FeedEvents(self._lose, self._doubt, self._skip),
             history=cast("Any", self.history),
+            meter=meter(),
             tasks=cast("Any", self.tasks),
             log=get_log(),
         )

@@ -15,6 +15,7 @@ from gateway.drivers import (
     Spoken,
     as_owners,
     joined,
+    meter,
 )
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.joining import Joining
@@ -32,7 +33,6 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.observability.logs import get_log
-from harmonic_runtime.observability.metrics import Metrics
 
 REMOVED = refused(Code.PERMISSION_DENIED, "You were removed", reason=Reason.REMOVED)
 HIDDEN = refused(Code.NOT_FOUND, "Universe not found")
@@ -63,7 +63,7 @@ class Desk:
             on_notice=self.notices.act_upon,
             on_signal=lambda *_: None,
             tasks=cast("Any", self.tasks),
-            metrics=Metrics(),
+            meter=meter(),
             log=get_log(),
         )
         owners = as_owners(self.owners)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from gateway.members import connection
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, Position
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
+from harmonic_protocol.log import FIRST_MARK
 from harmonic_protocol.refusals import Code, refused
 
 ENTERING, PRESENT, GONE = Presence.ENTERING, Presence.PRESENT, Presence.GONE
@@ -75,6 +76,12 @@ def test_a_return_begins_where_the_client_had_come_to() -> None:
     membership = entering()
     membership.answered(5, "edit", Place(3, 1))
     assert (membership.start, membership.cursor) == (Place(3, 1), 5)
+
+
+def test_one_begins_at_the_record_that_the_answer_names() -> None:
+    membership = entering()
+    membership.answered(Position(5, FIRST_MARK), "edit")
+    assert membership.start == Place(5, mark=FIRST_MARK)
 
 
 def test_an_older_answer_says_nothing_and_one_of_the_same_position_counts() -> None:

@@ -11,9 +11,12 @@ from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.summaries import acknowledged, saved_rooms
 from harmonic_gateway.sockets import Connection, Frame
+from harmonic_protocol.log import FIRST_MARK
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import Mode
 
+#: Of a record: any number that no frame's place in a record reaches.
+MARK = FIRST_MARK + 7
 REMOVED = refused(Code.PERMISSION_DENIED, "You were removed")
 DELETED = refused(Code.NOT_FOUND, "Universe not found")
 
@@ -583,3 +586,67 @@ def test_a_room_that_one_is_not_in_yet_does_not_hide_those_that_one_is_in(
     assert bare.start is None
     memberships.answered(coming, 7, "edit")
     assert offsets(member) == ",u:7"
+
+
+def test_a_client_without_offsets_is_told_none_in_its_only_room_either(
+    memberships: Memberships,
+) -> None:
+    assert offsets(join(memberships, connection("ann", offsets=False))) is None
+
+
+def test_an_offset_tells_of_the_record_that_one_begins_at(memberships: Memberships) -> None:
+    ann = connection("ann")
+    one = join(memberships, ann, "u", at=5)
+    memberships.answered(ask(memberships, ann, "v"), 9, "edit", Place(3, 2, MARK))
+    assert offsets(one) == f",v:3:{MARK}:2"
+
+
+def test_a_session_is_continued_if_the_owner_says_so_and_only_then(
+    memberships: Memberships,
+) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    memberships.answered(member, 6, "edit")
+    assert member.continued_until == 0
+    memberships.answered(member, 7, "edit", continued=True)
+    assert member.continued_until == 7
+
+
+def test_a_connection_is_settled_once_it_was_sent_all_that_it_is_due(
+    memberships: Memberships,
+) -> None:
+    ann, bob = connection("ann"), connection("bob")
+    assert memberships.is_settled(ann)
+    member = join(memberships, ann, "u", at=5)
+    join(memberships, ann, "v", at=5)
+    ask(memberships, bob, "u")
+    assert (memberships.is_settled(ann), memberships.is_settled(bob)) == (True, False)
+    memberships.enter(ann, "u")
+    assert not memberships.is_settled(ann)
+    memberships.answered(member, 7, "edit")
+    assert memberships.admit(member, 7, [frame("joined")]) == (Entry.ADMITTED, [])
+    # How the room is comes after the records up to there.
+    assert not memberships.is_settled(ann)
+    memberships.deliver("u", 7, [])
+    memberships.due("u")
+    assert memberships.is_settled(ann)
+    memberships.depart(ann)
+    assert not memberships.is_settled(ann)
+
+
+def test_a_member_was_sent_what_was_delivered_unless_it_asks_again(
+    memberships: Memberships,
+) -> None:
+    ann = connection("ann")
+    member = join(memberships, ann, at=5)
+    join(memberships, connection("bob"), at=5)
+    memberships.deliver("u", 6, [frame("six")])
+    assert memberships.sent_up_to(member) == 6
+    memberships.enter(ann, "u")
+    memberships.deliver("u", 7, [frame("seven")])
+    assert memberships.sent_up_to(member) == 6
+
+
+def test_what_another_gateway_knew_is_restored(memberships: Memberships) -> None:
+    member = join(memberships, connection("ann"), at=5)
+    memberships.restore(member, 9, 7)
+    assert (member.sent, member.acknowledged) == (9, 7)

@@ -192,3 +192,30 @@ def test_the_first_refusals_are_logged_and_one_a_second_after_them() -> None:
     )
     assert pace.refused(1.0)
     assert not pace.refused(1.0)
+
+
+def test_what_was_spent_at_another_gateway_counts_on() -> None:
+    here, there = Budget(per_second=0.5, burst=2), Budget(per_second=0.5, burst=2)
+    here.spend(3, 100)
+    assert here.busy_s(101) == 5
+
+    there.go_on(10, here.busy_s(101))
+
+    assert (there.busy_s(10), there.wait_s(10)) == (5, 1)
+    assert here.busy_s(1000) == 0
+
+
+@pytest.mark.parametrize(("cost_s", "is_behind"), [(BURST_S, False), (BURST_S + 0.01, True)])
+def test_a_client_that_goes_over_to_another_gateway_pays_there(
+    cost_s: float, *, is_behind: bool
+) -> None:
+    here, there = Pace(LIMITS), Pace(LIMITS)
+    here.charge_to(UserBudgets(LIMITS).of("ann"))
+    here.took(cost_s, 0)
+    assert here.busy_s(0) == pytest.approx(cost_s / 0.05)
+
+    there.go_on(7, here.busy_s(0))
+
+    assert there.busy_s(7) == pytest.approx(cost_s / 0.05)
+    assert there.is_behind is is_behind
+    assert bool(there.wait_s(7)) is is_behind

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory, Spoken
+from gateway.drivers import NOW, Background, ShortHistory, Spoken, meter
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
@@ -19,7 +19,6 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE
 from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import get_log
-from harmonic_runtime.observability.metrics import Metrics
 
 
 class House:
@@ -37,7 +36,7 @@ class House:
             on_notice=lambda _, position, notice: self.notices.append((position, notice)),
             on_signal=self._signal,
             tasks=cast("Any", self.tasks),
-            metrics=Metrics(),
+            meter=meter(),
             log=get_log(),
         )
         self.heard = asyncio.Event()

@@ -8,9 +8,12 @@ from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import EXPIRED, LEEWAY_S, REVOKED, Identity
+from harmonic_gateway.limits.allowances import Allowance
+from harmonic_protocol.envelope import NO_TRACE
 from harmonic_protocol.messages.rooms import LeaveRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.tracing import NoTracer
 from harness import virtual_time
 
 ANN = Identity("ann", "Ann", expires_at_s=1000)
@@ -111,8 +114,11 @@ def carried_out(world: World) -> Any:
         size_bytes=1,
         universe_id="u",
         op_id=None,
+        received_s=0.0,
+        trace=NO_TRACE,
+        span=NoTracer().begin("leave_room"),
     )
-    assert mailbox.put(queued, MailboxLimits(1, 100, 60.0))
+    assert mailbox.put(queued, MailboxLimits(1, 100, 60.0, Allowance(1)))
     done = asyncio.Event()
     session = SimpleNamespace(identity=ANN, connection=None)
     worker.start(cast("Any", session), mailbox, done.set)

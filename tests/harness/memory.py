@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harmonic_runtime.bus.streams import Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.wire import NO_HEADERS
 
 
 class SetClock:
@@ -68,6 +69,7 @@ class MemoryStreams(Streams):
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG002 -- nobody reads them here
     ) -> int:
         assert any(_matches(one, subject) for some in self.patterns.values() for one in some)
         self.appends.append((subject, timeout_s))

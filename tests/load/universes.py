@@ -62,7 +62,7 @@ class Asker:
         declared = COMMANDS.get(operation) or OPERATIONS[operation]
         key = "id" if operation == "create_universe" else "universeId"
         request = declared.model_validate({key: universe, **fields})
-        envelope = Envelope(by, int((time.time() + 20) * 1000), "")
+        envelope = Envelope(by, int((time.time() + 20) * 1000))
         message = await self._owners.request(
             universe,
             operation,

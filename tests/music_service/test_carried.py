@@ -6,7 +6,7 @@ import pytest
 
 from harmonic_music.composing.carried import Carried, read_carried
 from harmonic_music.composing.character import character_of
-from harmonic_music.composing.dice import Layer, dice_of
+from harmonic_music.composing.dice import WHOLE, Layer, dice_of
 from harmonic_music.composing.ensemble import Ensemble
 from harmonic_music.composing.form import Field, Form
 from harmonic_music.composing.memory import MOST_TEXT, MOST_THEMES, Theme, read_theme
@@ -33,7 +33,9 @@ def planned(seed: int, scale: str) -> tuple[Form, Field]:
 def ensemble(seed: int, home: Field) -> Ensemble:
     dice = dice_of(seed, 0)
     character = character_of(dice[Layer.CHARACTER])
-    return Ensemble(STYLES["strings"], LIVELY, character, home, room=(999, 99), dice=dice)
+    return Ensemble(
+        STYLES["strings"], LIVELY, character, home, room=(999, 99), breadth=WHOLE, dice=dice
+    )
 
 
 @pytest.mark.parametrize("scale", ["major", "minor", "dorian", "blues", "chromatic"])

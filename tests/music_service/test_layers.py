@@ -7,15 +7,16 @@ import pytest
 
 from harmonic_music.composing.bassline import HIGHEST_BASS, LOWEST_BASS, Bassist
 from harmonic_music.composing.character import Character, character_of
-from harmonic_music.composing.dice import Dice, Layer, dice_of
+from harmonic_music.composing.dice import WHOLE, Dice, Layer, dice_of
 from harmonic_music.composing.form import FREE, Cadence, Field, Form, Role, Treatment
 from harmonic_music.composing.harmony import Colour, Harmonist, Span
 from harmonic_music.composing.ladder import CENTRE, Ladder
 from harmonic_music.composing.lattice import walk
+from harmonic_music.composing.moments import moments_of
 from harmonic_music.composing.planning import lay_out, phrase_lengths
 from harmonic_music.composing.rhythm import Rhythmist
 from harmonic_music.composing.shape import Shape
-from harmonic_music.composing.variation import derived
+from harmonic_music.composing.variation import Begun, derived
 from harmonic_music.composing.voicing import FIRST_VOICING, nearest_voicing
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES, Style
@@ -54,11 +55,14 @@ def chords(planned: Form, seed: int, *, chromatic: int = 0) -> list[list[list[Sp
     return found
 
 
-def rhythms(planned: Form, seed: int, liveliness: int, style: Style = CLASSICAL) -> list[list[int]]:
+def rhythms(
+    planned: Form, seed: int, liveliness: int, style: Style = CLASSICAL, breadth: int = WHOLE
+) -> list[list[int]]:
     """The onsets of all bars of phrases whose theme is new."""
-    rhythmist = Rhythmist(style, liveliness, 9999, character(seed), Dice(seed, Layer.RHYTHM))
+    dice, measure = Dice(seed, Layer.RHYTHM), (9999, breadth)
+    rhythmist = Rhythmist(style, liveliness, measure, character(seed), dice)
     return [
-        [onset for onset, _ in row]
+        [begun.onset for begun in row]
         for phrase in planned.phrases
         for row in rhythmist.bars(phrase, (), dice_of(seed, phrase.number + 1)[Layer.RHYTHM])
     ]
@@ -208,6 +212,44 @@ def test_phrases_that_stop_end_on_a_long_note(seed: int) -> None:
                 assert max(lengths) >= TICKS_PER_BEAT
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_phrases_that_stop_breathe(seed: int) -> None:
+    planned = form(40, seed)
+    rhythmist = Rhythmist(CLASSICAL, 500, (9999, WHOLE), character(seed), Dice(seed, Layer.RHYTHM))
+    for phrase, spans in zip(planned.phrases, chords(planned, seed), strict=True):
+        rows = rhythmist.bars(phrase, (), dice_of(seed, phrase.number + 1)[Layer.RHYTHM])
+        moments = moments_of(phrase, spans, rows, (), meter=CLASSICAL.meter, goal=None)
+        nexts = [moment.onset for moment in moments[1:]] + [phrase.end]
+        rests = [
+            following - moment.onset - moment.length
+            for moment, following in zip(moments, nexts, strict=True)
+        ]
+        if phrase.elided or phrase.closing:
+            assert not any(rests)
+        else:
+            assert [rest > 0 for rest in rests].count(True) == 1
+            rest = max(rests)
+            assert rest >= TICKS_PER_BEAT // 4
+            assert moments[rests.index(rest)].onset >= phrase.bars[-1].onset
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_returns_within_a_phrase_has_its_rhythm_again(seed: int) -> None:
+    planned = form(40, seed)
+    same = set(Treatment) - {
+        Treatment.NEW,
+        Treatment.FRAGMENT,
+        Treatment.AUGMENTED,
+        Treatment.ORNAMENTED,
+    }
+    rows = iter(rhythms(planned, seed, 600))
+    for phrase in planned.phrases:
+        found = [next(rows) for _ in phrase.bars]
+        for bar, onsets in zip(phrase.bars, found, strict=True):
+            if bar.own and bar.source is not None and bar.treatment in same:
+                assert onsets == found[bar.source]
+
+
 def test_a_livelier_rhythm_leaves_more_beats_empty() -> None:
     empty = [0, 0]
     for seed in SEEDS:
@@ -222,11 +264,16 @@ def test_a_livelier_rhythm_leaves_more_beats_empty() -> None:
 
 def test_treatments_derive_a_bars_rhythm() -> None:
     onsets = [0, 480, 960, 1440]
+    known = [Begun(onset) for onset in onsets]
     dice = Dice(1, Layer.RHYTHM)
-    assert derived(onsets, Treatment.LITERAL, BAR, dice) == [(n, p) for p, n in enumerate(onsets)]
-    assert derived(onsets, Treatment.FRAGMENT, BAR, dice) == [(0, 0), (480, 1), (960, 0), (1440, 1)]
-    assert derived(onsets, Treatment.AUGMENTED, BAR, dice) == [(0, 0), (960, 1)]
-    ornamented = derived(onsets, Treatment.ORNAMENTED, BAR, dice)
+
+    def after(treatment: Treatment) -> list[tuple[int, int | None]]:
+        return [(begun.onset, begun.origin) for begun in derived(known, treatment, BAR, dice)]
+
+    assert after(Treatment.LITERAL) == [(n, p) for p, n in enumerate(onsets)]
+    assert after(Treatment.FRAGMENT) == [(0, 0), (480, 1), (960, 0), (1440, 1)]
+    assert after(Treatment.AUGMENTED) == [(0, 0), (960, 1)]
+    ornamented = after(Treatment.ORNAMENTED)
     assert [place for _, place in ornamented if place is not None] == [0, 1, 2, 3]
     assert len(ornamented) > len(onsets)
     assert Treatment.FRAGMENT not in FREE
@@ -237,14 +284,15 @@ def test_the_melodys_register_is_the_same_in_every_key(width: int) -> None:
     for seed in SEEDS:
         centres = []
         for tonic in range(12):
-            ladder = Ladder(Field(SCALES["major"], tonic), width, character(seed))
+            ladder = Ladder(Field(SCALES["major"], tonic), (width, WHOLE), character(seed))
             centres.append((ladder.pitches[0] + ladder.pitches[-1]) / 2)
         assert all(abs(centre - CENTRE) <= 7 for centre in centres)
 
 
 def test_a_degree_is_found_again_in_another_key() -> None:
-    home = Ladder(Field(SCALES["major"], 0), 500, character(1))
-    other = Ladder(Field(SCALES["minor"], 9), 500, character(1))
+    home = Ladder(Field(SCALES["major"], 0), (500, WHOLE), character(1))
+    other = home.in_key(Field(SCALES["minor"], 9), character(1))
+    assert home.pitches[0] <= other.pitches[0] < other.pitches[-1] <= home.pitches[-1]
     for pitch in home.rungs:
         assert home.pitch(home.degree(pitch)) == pitch
         assert other.pitch(home.degree(pitch)) in other.pitches
@@ -255,7 +303,9 @@ def test_a_walk_arrives_where_it_has_to() -> None:
     anywhere = dict.fromkeys(range(9), 1)
     moments = [{0: 1}, *[anywhere] * 7, {8: 1}]
     for seed in SEEDS:
-        assert walk(moments, line, None, Dice(seed, Layer.MELODY).place) == list(range(9))
+        assert walk(moments, [line] * len(moments), None, Dice(seed, Layer.MELODY).place) == list(
+            range(9)
+        )
 
 
 def test_voices_take_the_shortest_way() -> None:
@@ -263,6 +313,18 @@ def test_voices_take_the_shortest_way() -> None:
     assert sorted(pitch % 12 for pitch in c_major) == [0, 4, 7]
     a_minor = nearest_voicing(c_major, (9, 0, 4), 45, 71)
     assert sum(abs(a - b) for a, b in zip(c_major, a_minor, strict=True)) <= 4
+
+
+def test_voices_that_keep_their_room_move_little() -> None:
+    moves = []
+    for seed in SEEDS:
+        voicing, bass = FIRST_VOICING, 47
+        for span in (s for phrase in chords(form(16, seed), seed) for bar in phrase for s in bar):
+            after = nearest_voicing(voicing, span.voices, bass, 71)
+            if after != voicing:
+                moves.append(sum(abs(a - b) for a, b in zip(voicing, after, strict=True)))
+            voicing = after
+    assert 2 < sum(moves) / len(moves) < 6
 
 
 @pytest.mark.parametrize("ceiling", range(64, 77))

@@ -14,6 +14,7 @@ from harmonic_music.composing.memory import read_theme
 from harmonic_music.performing import perform
 from harmonic_music.score import TICKS_PER_BEAT, Voice
 from harmonic_music.styles.catalogue import STYLES
+from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.messages.music import MAX_DURATION_S
 from harmonic_protocol.values import Scale, StyleName
 from music_service import golden
@@ -89,8 +90,10 @@ def test_the_longest_and_busiest_piece_stays_small(
 
 @pytest.mark.parametrize("scale", sorted(set(SCALE_NAMES) - {"blues"}))
 def test_harmony_purifies_every_scale(scale: Scale) -> None:
+    # Five tones leave little room for roughness: there, more pieces are heard.
+    seeds = range(8 if len(SCALES[scale].steps) > 5 else 24)
     rough, middle, pure = (
-        sum(consonance(piece(30, seed, scale=scale, harmony=harmony)) for seed in range(24))
+        sum(consonance(piece(30, seed, scale=scale, harmony=harmony)) for seed in seeds)
         for harmony in (0, 0.5, 1)
     )
     assert rough < middle < pure

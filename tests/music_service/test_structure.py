@@ -14,18 +14,18 @@ from music_service.tunes import tune_of
 SEEDS = range(40)
 
 
-def test_a_detector_that_knows_nothing_finds_the_phrases() -> None:
+def test_a_detector_that_knows_nothing_finds_the_phrases_of_songs() -> None:
     found = composed = heard = 0
     for seed in SEEDS:
-        score = piece(64, seed)
+        score = piece(32, seed)
         ends = boundaries(melody(score))
         starts = score.phrases[1:]
         found += sum(any(abs(end - start) <= TICKS_PER_BEAT for end in ends) for start in starts)
         composed += len(starts)
         heard += len(ends)
-    # Some phrases end on the first note of the next, and others are answered where they end.
-    assert found / composed >= 0.58
-    assert found / heard >= 0.58
+    assert found / composed >= 0.7
+    # Within phrases, the detector takes some long notes and leaps for ends.
+    assert found / heard >= 0.6
 
 
 @pytest.mark.parametrize("harmony", [0.5, 0.75, 1])

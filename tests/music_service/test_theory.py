@@ -19,6 +19,7 @@ from harmonic_music.theory.chords import (
     flattened,
 )
 from harmonic_music.theory.figures import ENDINGS, FIGURES
+from harmonic_music.theory.gestures import GESTURES, Move
 from harmonic_music.theory.intervals import agreement
 from harmonic_music.theory.keys import fifths_above_c, pitch_class, signature, spelled
 from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
@@ -174,3 +175,21 @@ def test_borrowed_chords_are_those_of_the_parallel_key(scale: str) -> None:
         assert m21chord.Chord(list(lowered.triad)).isMajorTriad()
         assert lowered.root == (chord.root - 1) % 12
         assert set(lowered.triad) <= lowered.tones
+
+
+@pytest.mark.parametrize("meter", [FOUR_FOUR, THREE_FOUR, SIX_EIGHT])
+def test_figures_and_gestures_fill_their_part_of_a_bar_and_are_all_different(meter: Meter) -> None:
+    figures, gestures = FIGURES[meter], GESTURES[meter]
+    assert len({figure.onsets for figure in figures}) == len(figures)
+    assert len({(gesture.onsets, gesture.moves) for gesture in gestures}) == len(gestures)
+    onsets = [figure.onsets for figure in figures] + [gesture.onsets for gesture in gestures]
+    assert all(0 <= place < meter.group for row in onsets for place in row)
+    assert all(list(row) == sorted(set(row)) for row in onsets)
+
+
+@pytest.mark.parametrize("meter", [FOUR_FOUR, THREE_FOUR, SIX_EIGHT])
+def test_a_gesture_begins_where_it_likes_and_goes_somewhere(meter: Meter) -> None:
+    for gesture in GESTURES[meter]:
+        assert len(gesture.moves) == len(gesture.onsets)
+        assert gesture.moves[0] is Move.FREE
+        assert any(move.binds for move in gesture.moves)

@@ -272,7 +272,7 @@ async def test_who_cannot_say_who_they_are_is_not_let_in(
 async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, place: str) -> None:
     replica = replica_id(world.stack, world.stack.states[0])
     reply = f"{place}.{world.name('forged')}"
-    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS, "").to_headers()
+    headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS).to_headers()
     async with connected_as("gateway", world.stack) as bus:
         await bus.publish(
             f"hu.state.{replica}.get_universe", b'{"universeId":"x"}', headers=headers, reply=reply

@@ -40,7 +40,7 @@ async def ask_owner(bus: Bus, request: InternalUniverseRequest) -> dict[str, Any
             request.universe_id,
             request.operation(),
             request.to_json(),
-            headers=Envelope(_OPERATOR, deadline_ms, "", left_ms).to_headers(),
+            headers=Envelope(_OPERATOR, deadline_ms, left_ms=left_ms).to_headers(),
             deadline_s=OWNER_TIMEOUT_S,
             repeatable=request.repeatable,
         )

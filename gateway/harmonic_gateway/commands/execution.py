@@ -58,13 +58,17 @@ class Commands:
             await self._cancel_return(session)
         match command:
             case JoinRoom():
-                outcome = await self._joining.join(session, command, queued.deadline_s)
+                outcome = await self._joining.join(
+                    session, command, queued.deadline_s, queued.trace
+                )
             case LeaveRoom():
-                outcome = await self._joining.leave(session, command, queued.deadline_s)
+                outcome = await self._joining.leave(
+                    session, command, queued.deadline_s, queued.trace
+                )
             case LiveSignal():
                 outcome = await self._relay(session, command)
             case OwnerCommand():
-                outcome = await self._ask(session, command, queued.deadline_s)
+                outcome = await self._ask(session, command, queued)
             case unreachable:
                 assert_never(unreachable)
         if isinstance(outcome, Refused):
@@ -73,11 +77,16 @@ class Commands:
         return None
 
     async def _ask(
-        self, session: Session, command: OwnerCommand, until_s: float
+        self, session: Session, command: OwnerCommand, queued: Queued
     ) -> Reply | Refused:
         universe_id = command.universe_id
         reply = await self._owners.ask(
-            universe_id, command.operation(), command, session.caller, until_s=until_s
+            universe_id,
+            command.operation(),
+            command,
+            session.caller,
+            queued.trace,
+            until_s=queued.deadline_s,
         )
         self._rooms.expect(universe_id, reply.position)
         return reply.error or reply

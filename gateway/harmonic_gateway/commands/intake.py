@@ -8,17 +8,19 @@ from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued, Qu
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
-from harmonic_gateway.limits.allowances import Allowance, limited
+from harmonic_gateway.limits.allowances import limited
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
 from harmonic_protocol.catalogue import COMMANDS, SIGNALS
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSynced
-from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES
+from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES, Command
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.process.clock import Clock
+from harmonic_runtime.observability.tracing import Tracer
 
 _MAX_ECHOED_CHARACTERS = 64
 _REFUSED_ON_AND_ON = refused(
@@ -41,18 +43,18 @@ class Intake:
         worker: Worker,
         standing: Standing,
         answers: Answers,
-        clock: Clock,
+        clock: SharedClock,
+        tracer: Tracer,
         metrics: Metrics,
         limits: MailboxLimits,
-        flood: Allowance,
         budgets: UserBudgets,
     ) -> None:
         self._budgets = budgets
-        self._flood = flood
         self._worker = worker
         self._standing = standing
         self._answers = answers
         self._clock = clock
+        self._tracer = tracer
         self._limits = limits
         self._mailboxes: dict[Connection, Mailbox] = {}
         self._large = metrics.counter(table.LARGE_MESSAGES)
@@ -86,14 +88,14 @@ class Intake:
             # At once: waiting behind other commands would count as the way here.
             self._tell_time(connection, command, event.ack_id, arrived_at_s)
         else:
-            self._queue(session, event, command)
+            self._queue(session, event, command, int(arrived_at_s * 1000))
 
     def _count(self, session: Session, event: Received, now_s: float) -> Refused | None:
         """Count an event, before it is read; live signals have a guard of their own."""
         if event.name not in SIGNALS:
             wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
             if wait_s:
-                return limited(self._flood, int(wait_s * 1000) + 1)
+                return limited(self._limits.flood, int(wait_s * 1000) + 1)
         declared = COMMANDS.get(event.name)
         if declared is None:
             return None
@@ -117,16 +119,25 @@ class Intake:
         if mailbox is not None:
             mailbox.clear()
 
-    def _queue(self, session: Session, event: Received, command: QueuedCommand) -> None:
+    def _queue(
+        self, session: Session, event: Received, command: QueuedCommand, received_ms: int
+    ) -> None:
         connection = session.connection
+        now_s = self._clock.monotonic()
+        declared = command if isinstance(command, Command) else None
+        span = self._tracer.begin(event.name, (declared and declared.traceparent) or "")
+        trace = RequestTrace(received_ms, span.traceparent)
         queued = Queued(
             event.name,
             command,
-            self._clock.monotonic() + self._limits.time_s,
+            now_s + self._limits.time_s,
             event.ack_id,
             event.size_bytes,
             text_field(event.args, "universeId", _MAX_ECHOED_CHARACTERS),
             text_field(event.args, "opId", _MAX_ECHOED_CHARACTERS),
+            now_s,
+            trace,
+            span,
         )
         working = self._mailboxes.get(connection)
         mailbox = working or Mailbox()

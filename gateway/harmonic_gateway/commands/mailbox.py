@@ -2,11 +2,16 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Self
 
+from harmonic_gateway.limits.allowances import Allowance
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.messages.connection import RefreshToken
 from harmonic_protocol.messages.declaration import LiveSignal
 from harmonic_protocol.refusals import Refused
+from harmonic_runtime.observability.tracing import RequestSpan
 
 #: What may wait, or why there is no command.
 QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
@@ -16,8 +21,9 @@ QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 class Queued:
     """A command, or why there is none, in the order of its coming.
 
-    It is carried out or refused until ``deadline_s``, by the monotonic clock: its time began when
-    it was read. ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
+    It arrived at ``received_s``, and is carried out or refused until ``deadline_s``, both by the
+    monotonic clock. It is followed by its ``trace``; ``span`` is the part of that at this gateway.
+    ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
     as it said.
     """
 
@@ -28,15 +34,28 @@ class Queued:
     size_bytes: int
     universe_id: str | None
     op_id: str | None
+    received_s: float
+    trace: RequestTrace
+    span: RequestSpan
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """How many commands may wait on one connection, of how many bytes in sum, and how long each."""
+    """How many commands may wait on one connection, of how many bytes in sum, and how long each.
+
+    ``flood`` is how many events it may send at all.
+    """
 
     commands: int
     bytes: int
     time_s: float
+    flood: Allowance
+
+    @classmethod
+    def configured(cls, settings: GatewaySettings, flood: Allowance) -> Self:
+        """As the settings say."""
+        waiting, waiting_bytes = settings.queued_commands, settings.queued_bytes
+        return cls(waiting, waiting_bytes, settings.request_timeout_s, flood)
 
 
 class Mailbox:

@@ -9,7 +9,7 @@ from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.messages.declaration import Command, OwnerCommand
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.transient import OVERDUE
 from harmonic_runtime.observability.logs import BoundLogger
@@ -56,7 +56,9 @@ class Worker:
                 declared = COMMANDS.get(queued.name)
                 try:
                     refusal = await self._carry_out(session, queued)
-                    if refusal is not None:
+                    if refusal is None:
+                        self._done(queued)
+                    else:
                         self._answers.refused(
                             session.connection,
                             declared,
@@ -64,14 +66,27 @@ class Worker:
                             queued.ack_id,
                             universe_id=queued.universe_id,
                             op_id=queued.op_id,
+                            trace=queued.trace,
                         )
+                        queued.span.end(refusal.code.value)
                 except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
-                    self._log.exception("command_failed", command=queued.name)
+                    self._log.exception(
+                        "command_failed", command=queued.name, trace_id=queued.trace.trace_id
+                    )
                     failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
                     # With nothing in it that the client said, which may be what fails.
-                    self._answers.refused(session.connection, declared, failed, queued.ack_id)
+                    self._answers.refused(
+                        session.connection, declared, failed, queued.ack_id, trace=queued.trace
+                    )
+                    queued.span.end(failed.code.value)
         finally:
             done()
+
+    def _done(self, queued: Queued) -> None:
+        is_stored = isinstance(queued.command, OwnerCommand)
+        took_s = self._clock.monotonic() - queued.received_s
+        self._answers.took(queued.name, took_s, is_stored=is_stored)
+        queued.span.end()
 
     async def _carry_out(self, session: Session, queued: Queued) -> Refused | None:
         if self._is_overdue(queued):

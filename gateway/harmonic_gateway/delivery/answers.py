@@ -2,24 +2,30 @@
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.metrics import OTHER
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.envelope import NO_TRACE, RequestTrace
 from harmonic_protocol.messages.connection import ErrorReported
 from harmonic_protocol.messages.declaration import Command, Failure
 from harmonic_protocol.messages.rooms import RoomRefused
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.process.entropy import new_id
+from harmonic_runtime.observability.tracing import trace_id_of
+from harmonic_runtime.process.entropy import new_trace
 
 
 class Answers:
     """Tells clients how their commands fared."""
 
-    def __init__(self, failures: Failures, metrics: Metrics) -> None:
+    def __init__(self, failures: Failures, meter: DeliveryMeter, metrics: Metrics) -> None:
         self._failures = failures
+        self._meter = meter
+        seconds = metrics.summaries(table.COMMAND_SECONDS)
+        self._seconds = {name: seconds.of(name) for name in COMMANDS}
         done = metrics.counters(table.COMMANDS_DONE)
         self._accepted = {name: done.of(name, "ok") for name in COMMANDS}
         self._refused = {name: done.of(name, "refused") for name in (*COMMANDS, OTHER)}
@@ -33,6 +39,12 @@ class Answers:
             known = {key: value for key, value in details.items() if value is not None}
             connection.acknowledge(ack_id, {"ok": True, **known})
 
+    def took(self, name: str, took_s: float, *, is_stored: bool) -> None:
+        """A command was carried out so long after its arrival; if ``is_stored``, by its owner."""
+        self._seconds[name].observe(took_s)
+        if is_stored:
+            self._meter.appended(took_s)
+
     def refused(
         self,
         connection: Connection,
@@ -42,10 +54,14 @@ class Answers:
         *,
         universe_id: str | None = None,
         op_id: str | None = None,
+        trace: RequestTrace = NO_TRACE,
     ) -> None:
-        """The command was refused: one event, and an ack if the client wanted one."""
+        """The command was refused: one event, and an ack if the client wanted one.
+
+        The client is told the id of its trace, by which operators find what happened.
+        """
         name = declared.spec.name if declared else None
-        error_id = new_id()
+        error_id = trace.trace_id or trace_id_of(new_trace())
         refusal = refusal.about(event=name, universeId=universe_id, opId=op_id, errorId=error_id)
         self._refused[name or OTHER].inc()
         self._failures.report(
@@ -68,7 +84,7 @@ class Answers:
 
     def evicted(self, connection: Connection, refusal: Refused, universe_id: str) -> None:
         """The connection was removed from a room: a ``room_error`` that answers no command."""
-        error_id = new_id()
+        error_id = trace_id_of(new_trace())
         self._failures.report(
             "evicted",
             refusal,

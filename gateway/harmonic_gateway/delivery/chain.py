@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.frames import RecordDelivery
 
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
@@ -29,11 +30,15 @@ MAX_WAITING_RECORDS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A record at its position; ``previous`` is the position of the one before it."""
+    """A record at its position; ``previous`` is the position of the one before it.
+
+    ``arrival`` is there if it was republished, and not fetched.
+    """
 
     position: int
     previous: int
     delivery: RecordDelivery
+    arrival: RecordArrival | None = None
 
 
 @dataclass(frozen=True, slots=True)

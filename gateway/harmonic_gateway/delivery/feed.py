@@ -6,8 +6,10 @@ The decisions are the chain's (:mod:`harmonic_gateway.delivery.chain`).
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, assert_never
 
+from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.chain import (
     Chain,
     Deliver,
@@ -21,9 +23,11 @@ from harmonic_gateway.delivery.chain import (
 )
 from harmonic_gateway.delivery.frames import RecordDelivery, deliver, read_record, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
+from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
+from harmonic_protocol.envelope import RequestTrace
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.reading import is_republished
@@ -41,14 +45,25 @@ PREVIOUS_SEQUENCE = "Nats-Last-Sequence"
 Sink = Callable[[int, list[Frame], list[Notice]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class FeedEvents:
+    """What a feed tells of besides its records.
+
+    ``lost``: what is missing is not kept anywhere, and nothing comes any more. ``doubtful``: a
+    record was heard at a position that is passed: it came late, or the log was turned back, which
+    its owner knows. ``foreign``: a message came that no owner has stored; it counts for nothing
+    but its position.
+    """
+
+    lost: Callable[[], None]
+    doubtful: Callable[[], None]
+    foreign: Callable[[], None]
+
+
 class Feed:
     """The records of one universe from some position on.
 
     ``sink`` gets each record's position, frames and notices, synchronously and in order.
-    ``on_lost`` is called, and nothing comes any more, where what is missing is not kept anywhere,
-    and ``on_doubt`` where a record was heard at a position that is passed: it came late, or the
-    log was turned back, which its owner knows. ``on_foreign`` is called for each message that no
-    owner has stored: it counts for nothing but its position.
     """
 
     def __init__(
@@ -56,18 +71,16 @@ class Feed:
         universe_id: str,
         *,
         sink: Sink,
-        on_lost: Callable[[], None],
-        on_doubt: Callable[[], None],
-        on_foreign: Callable[[], None],
+        tell: FeedEvents,
         history: History,
+        meter: DeliveryMeter,
         tasks: Tasks,
         log: BoundLogger,
     ) -> None:
+        self._meter = meter
         self.universe_id = universe_id
         self._sink = sink
-        self._on_lost = on_lost
-        self._on_doubt = on_doubt
-        self._on_foreign = on_foreign
+        self._tell = tell
         self._log_subject = subjects.log(universe_id)
         self._history = history
         self._tasks = tasks
@@ -91,6 +104,7 @@ class Feed:
     def close(self) -> None:
         """Deliver nothing more."""
         self._chain.close()
+        self._meter.caught_up(self.universe_id)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -100,12 +114,17 @@ class Feed:
         if is_republished(headers, self._log_subject):
             delivery = read_record(message.payload)
         else:
-            self._on_foreign()
+            self._tell.foreign()
             if headers.get(STORED_SUBJECT) != self._log_subject:
                 # It is in no log.
                 return
             delivery = RecordDelivery([], [])
-        heard = Heard(int(headers[STORED_SEQUENCE]), int(headers[PREVIOUS_SEQUENCE]), delivery)
+        heard = Heard(
+            int(headers[STORED_SEQUENCE]),
+            int(headers[PREVIOUS_SEQUENCE]),
+            delivery,
+            RecordArrival(message.arrived_s, RequestTrace.from_headers(headers)),
+        )
         if self._chain.position is not None and heard.position <= self._last[0]:
             self._hear_again(heard)
         elif self._chain.position is not None and heard.delivery.loses_history:
@@ -120,7 +139,7 @@ class Feed:
         if heard.delivery.loses_history:
             self.turned_back()
         elif heard.position < position:
-            self._on_doubt()
+            self._tell.doubtful()
         elif record_id not in {"", heard.delivery.record_id}:
             self.turned_back()
 
@@ -148,21 +167,27 @@ class Feed:
                 position = Position.of_record(heard.position, record_id)
                 frames = frames_of(self.universe_id, position, heard.delivery, notes)
                 self._last = position, record_id
+                self._meter.caught_up(self.universe_id)
                 self._sink(position, frames, heard.delivery.notices)
+                if frames and heard.arrival is not None:
+                    self._meter.written(heard.arrival)
             case FetchNotes(heard=heard):
+                self._meter.behind(self.universe_id)
                 self._start(self._fetch_notes(heard.delivery))
             case FetchRecords(after_position=after):
+                self._meter.behind(self.universe_id)
                 self._log.info("log_read", universe=self.universe_id, after=after)
                 self._start(self._read_log(after))
             case Pause():
                 self._start(self._pause())
             case StartTimer():
+                self._meter.behind(self.universe_id)
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(OVERDUE_S, self._time_out)
             case Lose():
                 self._log.error("log_trimmed", universe=self.universe_id)
                 self.close()
-                self._on_lost()
+                self._tell.lost()
             case _:
                 assert_never(step)
 

@@ -18,7 +18,7 @@ from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import TRACEPARENT, Caller, Reply, RequestTrace
 from harmonic_protocol.export import openapi
 from harmonic_protocol.messages.declaration import (
     API_PREFIX,
@@ -36,6 +36,7 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.observability.tracing import Tracer, is_traceparent, trace_id_of
 from harmonic_runtime.process.entropy import new_id
 
 _STATUS_BY_CODE = {
@@ -78,6 +79,7 @@ class Api:
         owners: Owners,
         pieces: Pieces,
         gateway_id: str,
+        tracer: Tracer,
         failures: Failures,
     ) -> None:
         self._standing = standing
@@ -85,6 +87,7 @@ class Api:
         self._owners = owners
         self._pieces = pieces
         self._gateway_id = gateway_id
+        self._tracer = tracer
         self._failures = failures
         self._openapi = json.dumps(openapi.document()).encode()
 
@@ -109,15 +112,19 @@ class Api:
         self, operation: type[ApiOperation]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            answer = await self._answer(operation, request)
+            said = request.headers.get(TRACEPARENT, "")
+            span = self._tracer.begin(operation.spec.name, said if is_traceparent(said) else "")
+            answer = await self._answer(operation, request, RequestTrace(None, span.traceparent))
             if isinstance(answer, Refused):
-                return self._error(answer, operation, request.match_info.get("universeId"))
+                span.end(answer.code.value)
+                return self._error(answer, operation, request, trace_id_of(span.traceparent))
+            span.end()
             return answer
 
         return handle
 
     async def _answer(
-        self, operation: type[ApiOperation], request: web.Request
+        self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
         identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
@@ -130,15 +137,17 @@ class Api:
             return asked
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
-        return unfit or await self._carry_out(asked, identity)
+        return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(
-        self, asked: ApiOperation, identity: Identity
+        self, asked: ApiOperation, identity: Identity, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
         caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
-        reply = await self._owners.ask(_key(asked, identity), asked.operation(), asked, caller)
+        reply = await self._owners.ask(
+            _key(asked, identity), asked.operation(), asked, caller, trace
+        )
         if reply.error is not None:
             return reply.error
         if isinstance(asked, GetMusic):
@@ -155,14 +164,17 @@ class Api:
         return web.Response(body=midi, content_type=asked.spec.media_type)
 
     def _error(
-        self, refusal: Refused, operation: type[ApiOperation], universe_id: str | None
+        self,
+        refusal: Refused,
+        operation: type[ApiOperation],
+        request: web.Request,
+        error_id: str,
     ) -> web.Response:
-        error_id = new_id()
         self._failures.report(
             "operation_refused",
             refusal,
             error_id=error_id,
-            universe_id=universe_id,
+            universe_id=request.match_info.get("universeId"),
             operation=operation.spec.name,
         )
         return error_response(refusal.about(errorId=error_id))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 #: CPU seconds that a connection, or a user, may cost at once, for each percent of a core that it
 #: may cost on average.
 BURST_S_PER_PERCENT = 0.05
+#: What a refusal costs besides its message: an answer, an ack, a count, at times a line in the log.
+REFUSAL_COST_S = 150e-6
 #: No pause between two messages is longer: a garbage collection may have been charged.
 MAX_WAIT_S = 1.0
 #: Refusals of a connection that each have a line in the log: at once, and a second on average.
@@ -130,6 +132,7 @@ class Pace:
             self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
             self._logged = Budget(LOGGED_REFUSALS_PER_S, LOGGED_REFUSALS - 1)
         self._refusals.spend(1, now_s)
+        self.took(REFUSAL_COST_S, now_s)
         if self._refusals.wait_s(now_s):
             self.is_behind = True
         elif self._refusals.has_half(now_s):

@@ -16,7 +16,7 @@ from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.envelope import Reply
+from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_protocol.internal import JoinResult, ResumeRoom
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
@@ -54,7 +54,9 @@ class Joining:
         self._departures = departures
         self._rooms_per_connection = rooms_per_connection
 
-    async def join(self, session: Session, join: JoinRoom, until_s: float) -> Reply | Refused:
+    async def join(
+        self, session: Session, join: JoinRoom, until_s: float, trace: RequestTrace = NO_TRACE
+    ) -> Reply | Refused:
         """Become a member, or change one's mode as a member; ``until_s`` is the deadline."""
         known = self._memberships.of(session.connection)
         if join.universe_id not in known and len(known) >= self._rooms_per_connection:
@@ -69,7 +71,7 @@ class Joining:
             if session.connection.is_closed():
                 break
             membership = self._memberships.enter(session.connection, join.universe_id)
-            outcome = await self._enter(session, membership, request, until_s)
+            outcome = await self._enter(session, membership, request, until_s, trace)
             if outcome is not Entry.STALE:
                 return outcome
             # It has had a seat, and is to have it in whatever mode is allowed by now.
@@ -77,11 +79,13 @@ class Joining:
             request = ResumeRoom(universe_id=join.universe_id, mode=join.mode, replaces=own)
         return NO_BUS
 
-    async def leave(self, session: Session, leave: LeaveRoom, until_s: float) -> Reply | Refused:
+    async def leave(
+        self, session: Session, leave: LeaveRoom, until_s: float, trace: RequestTrace = NO_TRACE
+    ) -> Reply | Refused:
         """Give the seat up; ``until_s`` is the deadline."""
         universe_id = leave.universe_id
         reply = await self._owners.ask(
-            universe_id, leave.operation(), leave, session.caller, until_s=until_s
+            universe_id, leave.operation(), leave, session.caller, trace, until_s=until_s
         )
         if reply.error is not None or reply.position is None:
             return reply.error or reply
@@ -97,6 +101,7 @@ class Joining:
         membership: Membership,
         request: JoinRoom | ResumeRoom,
         until_s: float,
+        trace: RequestTrace,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Ask for a seat, and enter with what the owner says: Entry.STALE, to be tried again."""
         frees_seat = not membership.may_hold_seat
@@ -108,7 +113,12 @@ class Joining:
                 return NO_BUS
             self._memberships.ask(membership)
             reply = await self._owners.ask(
-                request.universe_id, request.operation(), request, session.caller, until_s=until_s
+                request.universe_id,
+                request.operation(),
+                request,
+                session.caller,
+                trace,
+                until_s=until_s,
             )
             frees_seat = frees_seat and _is_certain(reply)
             if reply.error is not None or reply.position is None:

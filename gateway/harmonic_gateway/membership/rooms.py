@@ -7,9 +7,10 @@ and left. Whatever ends a membership goes through here, so that no log is follow
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from harmonic_gateway import metrics as table
-from harmonic_gateway.delivery.feed import Feed
+from harmonic_gateway.delivery.feed import Feed, FeedEvents
 from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.signals import unpack
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -18,7 +19,6 @@ from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import Bus, Subscription
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
 
 
@@ -43,7 +43,7 @@ class Rooms:
         on_notice: Callable[[str, int, Notice], None],
         on_signal: Callable[[str, Message], None],
         tasks: Tasks,
-        metrics: Metrics,
+        meter: DeliveryMeter,
         log: BoundLogger,
     ) -> None:
         self._memberships = memberships
@@ -55,11 +55,8 @@ class Rooms:
         self._log = log
         self._followed: dict[str, Following] = {}
         self._doubtful: set[str] = set()
+        self._meter = meter
         self._told_foreign: set[str] = set()
-        self._delivered = metrics.counter(table.DELIVERIES)
-        self._lost = metrics.counter(table.ROOMS_LOST)
-        self._foreign = metrics.counter(table.FOREIGN_RECORDS)
-        metrics.gauge_from(table.ROOMS, lambda: len(memberships))
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -145,16 +142,19 @@ class Rooms:
         return Feed(
             universe_id,
             sink=sink,
-            on_lost=lambda: self._lose(universe_id),
-            on_doubt=lambda: self._doubtful.add(universe_id),
-            on_foreign=lambda: self._skip_foreign(universe_id),
+            tell=FeedEvents(
+                lost=lambda: self._lose(universe_id),
+                doubtful=lambda: self._doubtful.add(universe_id),
+                foreign=lambda: self._skip_foreign(universe_id),
+            ),
             history=self._history,
+            meter=self._meter,
             tasks=self._tasks,
             log=self._log,
         )
 
     def _skip_foreign(self, universe_id: str) -> None:
-        self._foreign.inc()
+        self._meter.foreign.inc()
         if universe_id in self._followed and universe_id not in self._told_foreign:
             self._told_foreign.add(universe_id)
             self._log.error("record_foreign", universe=universe_id)
@@ -190,7 +190,7 @@ class Rooms:
             self._on_notice(universe_id, position, notice)
         recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
-            self._delivered.inc(broadcast(frames, recipients))
+            self._meter.delivered.inc(broadcast(frames, recipients))
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
         if notices:
@@ -198,7 +198,7 @@ class Rooms:
 
     def _lose(self, universe_id: str) -> None:
         """What was missed is not to be had any more: members begin anew."""
-        self._lost.inc()
+        self._meter.lost.inc()
         lost = self._memberships.lose(universe_id)
         self._leave(universe_id)
         for membership in lost:
@@ -219,3 +219,14 @@ class Rooms:
 async def _unsubscribe(followed: Following) -> None:
     for subscription in followed.subscriptions:
         await subscription.close()
+
+
+def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
+    """Sends live signals of a universe to its members here."""
+
+    def relay(universe_id: str, message: Message) -> None:
+        frame = unpack(message)
+        if frame is not None:
+            broadcast([frame], memberships.present(universe_id))
+
+    return relay

@@ -21,6 +21,7 @@ from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
     BYTE_COST_S,
     LINGER_S,
+    MESSAGE_COST_S,
     PACKET_COST_S,
     PROBED_POLL_S,
     REQUEST_COST_S,
@@ -117,8 +118,7 @@ class EngineSocket:
     ) -> None:
         self._host = host
         self.pace = pace
-        #: Until when the client is not read, or was not.
-        self.slow_until_s = float("-inf")
+        self.slow_until_s = float("-inf")  # the client is not read before
         self._state = State.OPENING
         self.sid = sid
         self.begun = begun
@@ -201,7 +201,7 @@ class EngineSocket:
         try:
             self._charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data, len(data) * BYTE_COST_S)
+                await self._packet(kind, data, 0.0)
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -287,7 +287,7 @@ class EngineSocket:
     async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data, cost_s)
+            await self._host.said(self, data, cost_s + MESSAGE_COST_S + len(data) * BYTE_COST_S)
         elif do is _COUNT_PONG:
             if not self.heartbeat.in_doubt:
                 self._charge(cost_s + PACKET_COST_S)

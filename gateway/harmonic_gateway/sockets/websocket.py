@@ -20,6 +20,7 @@ from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     MAX_TRANSPORT_BYTES,
     MAX_UNPAID_S,
+    RECEIVING_COST_S,
     UNMEASURED_BYTE_COST_S,
     UNMEASURED_BYTES,
 )
@@ -62,7 +63,7 @@ class _Meter:
         else:
             began_s = time.thread_time()
             result = self._parser.feed_data(data)
-            self.cost_s += time.thread_time() - began_s
+            self.cost_s += RECEIVING_COST_S + time.thread_time() - began_s
         if self.cost_s > MAX_UNPAID_S and self._transport is not None:
             # Frames without end, of which none completes a message.
             self._transport.abort()

@@ -7,10 +7,11 @@ the bass's manner fills what lies between with chord tones and steps that lead o
 from collections.abc import Sequence
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.basses import BASSES
 from harmonic_music.theory.intervals import OCTAVE
@@ -19,12 +20,14 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 LOWEST_BASS, HIGHEST_BASS = 36, 57
 _CENTRE = 47
 #: How far a movement is felt to be, by semitones; further is as far as the last.
-_FAR = (3, 1, 1, 2, 3, 2, 7, 3, 6, 7, 8, 9, 7)
+_FAR = (3, 2, 2, 2, 3, 1, 7, 2, 6, 7, 8, 9, 5)
 #: How much worse another tone of the chord is than its usual one.
 _INVERTED = 1
-#: So often does the bass play its usual way in a bar, in thousandths.
-_USUAL = 480
+#: So often does the bass play its usual way in a phrase, and another in a bar, in thousandths.
+_USUAL, _STRAYS = 800, 150
 _STRONG_WEIGHT = 3
+#: A line that has gone so many steps leaps, before it goes on.
+_MOST_STEPS, _STEP = 2, 2
 #: How far above its register the bass may pass.
 _OVER = 2
 
@@ -36,6 +39,7 @@ class Bassist:
         self._meter, self._room = meter, room
         self._pure = shape.consonance
         self._rungs: dict[Field, list[int]] = {}
+        self._variant = 0
 
     def tones(
         self, spans: Sequence[Span], goal: Span | None, before: int | None, dice: Dice
@@ -70,24 +74,43 @@ class Bassist:
         return found
 
     def line(
-        self, phrase: Phrase, rows: Sequence[Sequence[Span]], tones: Sequence[int], dice: Dice
+        self,
+        phrase: Phrase,
+        rows: Sequence[Sequence[Span]],
+        tones: Sequence[int],
+        rhythm: Sequence[Derived],
+        dice: Dice,
     ) -> list[Tone]:
-        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's."""
-        manner = BASSES[phrase.bass]
+        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's.
+
+        ``rhythm`` is the melody's, which it has in some scenes.
+        """
         marks: list[tuple[int, str, int]] = []
         number = 0
-        for bar, spans in zip(phrase.bars, rows, strict=True):
-            if bar.place >= phrase.players.alone:
-                pattern = self._pattern(phrase, bar, manner.variants, dice)
+        self._variant = 0 if dice.chance(_USUAL) else dice.below(64)
+        for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
+            stage = phrase.stages[bar.place]
+            pattern = self._pattern(phrase, bar, BASSES[stage.bass].variants, dice)
+            if stage.scene is Scene.CHORDS:
+                marks += _along(bar, spans, struck_along(sung), number)
+            elif stage.scene.has_bass:
                 marks += _marks(bar, spans, pattern, number)
             number += len(spans)
         flat = [span for spans in rows for span in spans]
         pitches = self._pitches(phrase, marks, flat, tones, dice)
         ends = ([onset for onset, _, _ in marks] + [phrase.end])[1:]
         return [
-            Tone(onset, end - onset, pitch)
+            Tone(onset, min(end - onset, self._longest(phrase, onset)), pitch)
             for (onset, _, _), end, pitch in zip(marks, ends, pitches, strict=True)
         ]
+
+    def _longest(self, phrase: Phrase, onset: int) -> int:
+        """How long a note is held at most: to the end of its bar, or for a beat before a break."""
+        bar = phrase.bars[0].length
+        into = (onset - phrase.onset) % bar
+        last = onset - phrase.onset >= bar * (phrase.whole - 1)
+        longest = BASSES[phrase.stage_at(onset).bass].beats * TICKS_PER_BEAT
+        return TICKS_PER_BEAT if last and phrase.breaks else min(bar - into, longest)
 
     def _pattern(
         self,
@@ -96,10 +119,10 @@ class Bassist:
         variants: dict[Meter, tuple[tuple[str, ...], ...]],
         dice: Dice,
     ) -> tuple[str, ...]:
-        thrown, place = dice.chance(_USUAL), dice.below(64)
+        strays, place = dice.chance(_STRAYS), dice.below(64)
         if bar.length != self._meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT:
             return ("r",)
-        if phrase.players.breaks and bar.place == phrase.whole - 1:
+        if phrase.breaks and bar.place == phrase.whole - 1:
             return ("r", "-")
         row = [
             pattern
@@ -107,7 +130,7 @@ class Bassist:
             if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
         ]
         row = row or [("r",)]
-        return row[0] if thrown else row[place % len(row)]
+        return row[(place if strays else self._variant) % len(row)]
 
     def _pitches(
         self,
@@ -137,7 +160,12 @@ class Bassist:
                     left += 1
                 ahead = marks[place + left][2] if place + left < len(marks) else number + 1
                 target = tones[min(ahead, len(tones) - 1)]
-                found.append(_towards(target, left, last, rungs, upwards=dice.chance(500)))
+                if _steps(found) + left > _MOST_STEPS:
+                    leap = chord.third if last % OCTAVE != chord.third else chord.fifth
+                    found.append(_nearest(leap, last))
+                else:
+                    upwards = dice.chance(500)
+                    found.append(_towards(target, left, last, rungs, upwards=upwards))
             elif mark == "p":
                 found.append(_nearest(chord.third if last != tone else chord.fifth, last))
             else:
@@ -156,6 +184,16 @@ class Bassist:
         return self._rungs[key]
 
 
+def _steps(line: Sequence[int]) -> int:
+    """How many steps a line has just gone."""
+    found = 0
+    for later, earlier in zip(line[::-1], line[-2::-1], strict=False):
+        if not 1 <= abs(later - earlier) <= _STEP:
+            break
+        found += 1
+    return found
+
+
 def _marks(
     bar: Bar, spans: Sequence[Span], pattern: Sequence[str], number: int
 ) -> list[tuple[int, str, int]]:
@@ -170,6 +208,21 @@ def _marks(
         elif own[0][1] != "r":
             own[0] = (span.onset, "r")
         found += [(onset, mark, number + place) for onset, mark in own]
+    return found
+
+
+def _along(
+    bar: Bar, spans: Sequence[Span], onsets: Sequence[int], number: int
+) -> list[tuple[int, str, int]]:
+    """What is played along with the melody: the chord's tone, others of it, and steps that lead."""
+    found = []
+    for place, span in enumerate(spans):
+        own = [bar.onset + onset for onset in onsets if span.onset <= bar.onset + onset < span.end]
+        if not own or own[0] > span.onset:
+            own.insert(0, span.onset)
+        for at, onset in enumerate(own):
+            mark = "p" if at == len(own) - 1 else "tof"[at % 3]
+            found.append((onset, mark if at else "r", number + place))
     return found
 
 

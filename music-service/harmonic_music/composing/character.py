@@ -13,6 +13,8 @@ from harmonic_music.composing.dice import Dice
 _FACTORS = (30, 55, 80, 100, 130, 170, 230)
 _FACTOR_WEIGHTS = (2, 4, 5, 6, 5, 4, 2)
 
+_FLOWS = (70, 90, 100, 125, 160, 190)
+
 
 @dataclass(frozen=True, slots=True)
 class Character:
@@ -37,6 +39,9 @@ class Character:
     inverted: int
     #: How far the rhythm strays from the parameters, in thousandths up or down.
     density: int
+    #: How many notes a movement's melody has at home and elsewhere, in percent of what is asked.
+    flow: int
+    other_flow: int
     #: What is added to the melody's span, in semitones, and how much of it lies below the tonic.
     span: int
     below_percent: int
@@ -44,6 +49,8 @@ class Character:
     dotted: int
     syncopated: int
     triplets: int
+    #: How much of gestures, in percent of what is usual.
+    brilliance: int
     #: How many notes lead over into the next phrase.
     upbeat: int
     #: What is added to the style's energy, in percent, and how far it goes up and down.
@@ -51,7 +58,7 @@ class Character:
     contrast: int
     #: What is added to the percentage of its time that a melody's note sounds.
     touch: int
-    #: How strongly the last notes of phrases are drawn to where they usually end, in percent.
+    #: How strongly last notes of phrases are drawn to where they usually end, in thousandths.
     finality: int
     #: What is added to the share of strong notes that are bound to the chord.
     bound: int
@@ -70,21 +77,24 @@ def character_of(dice: Dice) -> Character:
         leaps=factor(),
         climax=dice.choice((150, 350, 500, 667, 667, 667)),
         inertia=dice.choice((170, 250, 340, 450)),
-        contour=dice.choice((2, 3, 4, 6)),
+        contour=dice.choice((1, 2, 2, 3)),
         literal=dice.choice((200, 450, 700, 850, 950, 1000)),
         economy=dice.between(0, 850),
         moving=dice.between(0, 1000),
         inverted=dice.between(50, 450),
         density=dice.choice((-210, -190, -160, -110, -50, 30, 110, 180)),
-        span=dice.between(-3, 3),
+        flow=dice.choice(_FLOWS),
+        other_flow=dice.choice(_FLOWS),
+        span=dice.between(-2, 3),
         below_percent=dice.choice((3, 15, 30, 40, 42)),
         dotted=dice.choice((1, 1, 2, 5, 20, 100, 300)),
         syncopated=dice.choice((1, 3, 10, 40, 100)),
         triplets=dice.choice((0, 0, 0, 0, 0, 0, 20, 300)),
+        brilliance=dice.choice((40, 70, 100, 130, 170)),
         upbeat=dice.choice((0, 0, 0, 0, 1, 1, 1, 2)),
         energy=dice.between(-8, 8),
         contrast=dice.between(70, 130),
         touch=dice.between(-9, 2),
-        finality=dice.choice((8, 100, 600)),
+        finality=dice.choice((1, 4, 100, 6000, 6000)),
         bound=dice.between(-200, 200),
     )

@@ -1,9 +1,9 @@
-"""A second voice: it answers in the melody's pauses, echoes its rhythm, or doubles it below."""
+"""A second voice: it answers in the melody's pauses, goes along with it, or has it."""
 
 from collections.abc import Sequence
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Phrase
+from harmonic_music.composing.form import Phrase, Scene
 from harmonic_music.composing.moments import Moment
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.shape import Shape
@@ -17,6 +17,11 @@ _BELOW, _LOWEST = 5, 53
 _ROOM, _LONG = 3 * TICKS_PER_BEAT // 2, 2 * TICKS_PER_BEAT
 _EIGHTH = TICKS_PER_BEAT // 2
 _MOST_NOTES = 8
+#: The deepest that the upper voices play.
+_DEEPEST = 46
+_SILENT = frozenset({Scene.SOLO, Scene.CHORDS, Scene.PLAYED})
+_OCTAVE_BELOW = frozenset({Scene.OCTAVES, Scene.UNISON, Scene.HANDED})
+_ALONG = frozenset({Scene.DUO, Scene.THIRDS})
 _ECHOED, _QUARTERS_ENERGY = 450, 42
 #: A third and a sixth, in steps of the scale.
 _THIRD, _SIXTH = 2, 5
@@ -40,20 +45,29 @@ class SecondVoice:
         dice: Dice,
     ) -> list[Tone]:
         """What it has in a phrase: ``until`` is where the melody goes on after it."""
-        if not phrase.players.counter or not moments:
-            return []
         tones = {(phrase.key.tonic + step) % OCTAVE for step in phrase.key.scale.steps}
         rungs = [p for p in range(_LOWEST - 4, 100) if p % OCTAVE in tones]
-        start = phrase.bars[0].length * phrase.players.alone + phrase.onset
         found: list[Tone] = []
         passing = dice.quota()
         for place, (moment, pitch) in enumerate(zip(moments, pitches, strict=False)):
             following = moments[place + 1].onset if place + 1 < len(moments) else until
             answers, echoes = dice.chance(self._answers), dice.chance(_ECHOED)
-            if moment.onset < start:
+            scene = phrase.stage_at(moment.onset).scene
+            held = following - moment.onset
+            if scene in _SILENT:
                 continue
-            if answers and following - moment.onset >= _ROOM:
-                wait = TICKS_PER_BEAT if following - moment.onset >= _LONG else _EIGHTH
+            if scene in _OCTAVE_BELOW:
+                low = pitch - OCTAVE if pitch - OCTAVE >= _LOWEST - 2 else pitch
+                if low != pitch or scene is Scene.HANDED:
+                    found.append(Tone(moment.onset, moment.length, low))
+                continue
+            if scene in _ALONG:
+                found += _doubled(moment, pitch, following, rungs)
+                if scene is Scene.DUO and held >= _LONG:
+                    found += self._led(found, moment, following, rungs)
+                continue
+            if answers and held >= _ROOM:
+                wait = TICKS_PER_BEAT if held >= _LONG else _EIGHTH
                 begin = moment.onset + wait
                 begin -= (begin - phrase.onset) % _EIGHTH
                 onsets = _echoed(moments, place, begin, following) if echoes else []
@@ -71,9 +85,38 @@ class SecondVoice:
                     else _settled(tone, moment)
                     for tone in line
                 ]
-            elif phrase.players.doubles:
-                found += _doubled(moment, pitch, following, rungs)
         return found
+
+    @staticmethod
+    def _led(found: list[Tone], moment: Moment, following: int, rungs: Sequence[int]) -> list[Tone]:
+        """While the melody holds: the note that goes along gives way to tones that lead on."""
+        if not found or found[-1].onset != moment.onset:
+            return []
+        last = found.pop()
+        chord = moment.span.chord.triad
+        below = [p for p in rungs if p < last.pitch and p % OCTAVE in chord and p >= _LOWEST]
+        if not below:
+            return [last]
+        start = moment.onset + TICKS_PER_BEAT
+        line = [p for p in rungs if below[-1] <= p <= last.pitch][::-1][1:]
+        onsets = range(start, following, TICKS_PER_BEAT if following - start > _LONG else _EIGHTH)
+        led = [Tone(last.onset, TICKS_PER_BEAT, last.pitch)]
+        pitches = [*line, *line[-2::-1], last.pitch] if line else []
+        ends = [*list(onsets)[1:], following]
+        led += [
+            Tone(onset, end - onset, pitch)
+            for onset, end, pitch in zip(onsets, ends, pitches, strict=False)
+        ]
+        return led
+
+
+def low_octave(phrase: Phrase, moments: Sequence[Moment], pitches: Sequence[int]) -> list[Tone]:
+    """What the upper voices play where all are in unison: the melody two octaves below."""
+    return [
+        Tone(moment.onset, moment.length, pitch - 2 * OCTAVE)
+        for moment, pitch in zip(moments, pitches, strict=False)
+        if phrase.stage_at(moment.onset).scene is Scene.UNISON and pitch - 2 * OCTAVE >= _DEEPEST
+    ]
 
 
 def _echoed(moments: Sequence[Moment], place: int, begin: int, end: int) -> list[int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import Bar, Phrase
+from harmonic_music.composing.form import Bar, Phrase, Scene
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.styles.grooves import CRASH, GROOVES
 from harmonic_music.styles.grooves import Bar as DrumBar
@@ -11,6 +11,8 @@ from harmonic_music.styles.grooves import Bar as DrumBar
 #: How loud marks are, above the phrase's energy.
 _MARKS = {"X": 22, "x": 6, "o": -14}
 _CALM, _FULL = 36, 82
+#: Scenes in which drums are silent.
+_UNDRUMMED = frozenset({Scene.SOLO, Scene.UNISON})
 _FILLED, _CRASHED, _OTHER = 620, 700, 220
 
 
@@ -32,7 +34,7 @@ class Drummer:
 
     def strokes(self, phrase: Phrase, *, begins: bool, dice: Dice) -> list[DrumStroke]:
         """The strokes of a phrase; ``begins`` says that a section begins with it."""
-        if self._groove is None or not phrase.players.drums:
+        if self._groove is None or not phrase.drums:
             return []
         bars, fills = self._groove.bars[self._meter], self._groove.fills[self._meter]
         level = WHOLE * (phrase.energy - _CALM) // (_FULL - _CALM)
@@ -40,18 +42,32 @@ class Drummer:
         crashes = begins and phrase.number > 0 and dice.chance(_CRASHED)
         found: list[DrumStroke] = []
         for bar in phrase.bars:
-            if bar.place < phrase.players.alone:
+            if phrase.stages[bar.place].scene in _UNDRUMMED:
                 continue
             other, filled, place = dice.chance(_OTHER), dice.chance(_FILLED), dice.below(64)
             pattern = bars[max(usual - 1, 0) if other else usual]
             if filled and bar.place == phrase.whole - 1:
                 pattern = fills[place % len(fills)]
-            if sum(len(line.replace(".", "")) for _, line in pattern) > self._room:
-                pattern = bars[0][: max(1, self._room // 4)]
+            pattern = _thinned(pattern, self._room)
             found += _played(pattern, bar, phrase.energy)
             if crashes and bar.place == 0:
                 found.append(DrumStroke(bar.onset, CRASH, min(120, phrase.energy + 24)))
         return found
+
+
+def _thinned(pattern: DrumBar, room: int) -> DrumBar:
+    """The lines of a bar that there is room for; of the first, every other mark if need be."""
+    kept: list[tuple[int, str]] = []
+    for key, line in pattern:
+        marks = line
+        while not kept and sum(mark in _MARKS for mark in marks) > max(1, room):
+            places = [place for place, mark in enumerate(marks) if mark in _MARKS][1::2]
+            marks = "".join("." if n in places else mark for n, mark in enumerate(marks))
+        room -= sum(mark in _MARKS for mark in marks)
+        if room < 0 and kept:
+            break
+        kept.append((key, marks))
+    return tuple(kept)
 
 
 def _played(pattern: DrumBar, bar: Bar, energy: int) -> list[DrumStroke]:

@@ -11,10 +11,10 @@ from harmonic_music.composing.bassline import Bassist
 from harmonic_music.composing.carried import Carried
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.colouring import Colourist
-from harmonic_music.composing.counter import SecondVoice
+from harmonic_music.composing.counter import SecondVoice, low_octave
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.drumming import Drummer, DrumStroke
-from harmonic_music.composing.form import Field, Phrase
+from harmonic_music.composing.form import Field, Phrase, Role
 from harmonic_music.composing.harmony import Colour, Harmonist, Progression, Span, last_span
 from harmonic_music.composing.melody import Melodist
 from harmonic_music.composing.memory import Theme
@@ -24,7 +24,7 @@ from harmonic_music.composing.playing import Dynamics
 from harmonic_music.composing.rhythm import Rhythmist
 from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.texture import Texture
-from harmonic_music.composing.variation import Derived
+from harmonic_music.composing.variation import Derived, known_bar
 from harmonic_music.composing.voicing import (
     HIGHEST_CEILING,
     LOWEST_CEILING,
@@ -36,8 +36,8 @@ from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
 _NO_THEME = Theme((), ())
-#: Of the room for notes, the melody's share in percent, and the bass's.
-_MELODY_PERCENT, _BASS_PERCENT = 62, 13
+#: Of the room for notes, the melody's share in percent, the bass's and the second voice's.
+_MELODY_PERCENT, _BASS_PERCENT, _SECOND_PERCENT = 52, 10, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,11 @@ class _Song:
 
 
 class Ensemble:
-    """The players of one piece; ``room`` is for hundredths of notes a beat, and strokes a bar."""
+    """The players of one piece.
+
+    ``room`` is for hundredths of notes a beat, and strokes a bar; ``breadth`` says how broadly it
+    may be written, in thousandths.
+    """
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class Ensemble:
         home: Field,
         *,
         room: tuple[int, int],
+        breadth: int,
         dice: list[Dice],
     ) -> None:
         notes, strokes = room
@@ -91,11 +96,11 @@ class Ensemble:
         )
         melody_room = notes * _MELODY_PERCENT // 100
         self._rhythmist = Rhythmist(
-            style, shape.liveliness, 2 * melody_room, character, dice[Layer.RHYTHM]
+            style, shape.liveliness, (2 * melody_room, breadth), character, dice[Layer.RHYTHM]
         )
-        self._melodist = Melodist(shape, character)
+        self._melodist = Melodist(shape, character, home, breadth)
         self._bassist = Bassist(style.meter, notes * _BASS_PERCENT // 100 * bar_beats // 100, shape)
-        rest = 100 - _MELODY_PERCENT - _BASS_PERCENT
+        rest = 100 - _MELODY_PERCENT - _BASS_PERCENT - _SECOND_PERCENT
         self._texture = Texture(style.meter, notes * rest // 100 * bar_beats // 100, shape)
         self._second = SecondVoice(style, shape)
         self._drummer = Drummer(style, strokes)
@@ -134,9 +139,6 @@ class Ensemble:
             phrase, begins=carried.section != phrase.section, dice=dice[Layer.DRUMS]
         )
         pitches = song.pitches
-        if phrase.players.melody:
-            altered = [tone.pitch for tone in parts[Voice.MELODY]]
-            pitches = altered + pitches[len(altered) :]
         after = replace(
             carried,
             degree=chords.degree,
@@ -147,7 +149,7 @@ class Ensemble:
             section=phrase.section,
             chorus=carried.chorus + 1 if phrase.section != "intro" else 0,
         )
-        if phrase.theme not in carried.themes and phrase.players.melody:
+        if phrase.theme not in carried.themes and phrase.role is not Role.INTRO:
             after = after.remembering(phrase.theme, self._theme(phrase, chords, song, pitches))
         return PhraseNotes(notes, strokes), after
 
@@ -181,11 +183,11 @@ class Ensemble:
         self, phrase: Phrase, carried: Carried, theme: Theme, chords: _Chords, dice: list[Dice]
     ) -> _Song:
         """A phrase's outer voices: the bass first, then the melody above it."""
-        known = [[onset for onset, _ in bar] for bar in theme.melody]
+        known = [known_bar(bar) for bar in theme.melody]
         rhythm = self._rhythmist.bars(phrase, known, dice[Layer.RHYTHM])
         low = dice[Layer.BASS]
         tones = self._bassist.tones(chords.spans, chords.final, carried.bass, low)
-        bass = self._bassist.line(phrase, chords.rows, tones, low)
+        bass = self._bassist.line(phrase, chords.rows, tones, rhythm, low)
         struck = [(tone.onset, tone.pitch) for tone in bass]
         moments = moments_of(
             phrase, chords.rows, rhythm, struck, meter=self._meter, goal=chords.final
@@ -209,24 +211,21 @@ class Ensemble:
         dice: list[Dice],
     ) -> dict[Voice, list[Tone]]:
         """What each voice plays; the last chord is written by itself."""
-        players, final = phrase.players, chords.final
+        final = chords.final
         moments = song.moments[: len(song.moments) - (final is not None)]
+        until = final.onset if final else phrase.end
         parts: dict[Voice, list[Tone]] = {voice: [] for voice in Voice}
-        if players.melody:
-            parts[Voice.MELODY] = [
-                Tone(moment.onset, moment.length, pitch)
-                for moment, pitch in zip(moments, song.pitches, strict=False)
-            ]
-            until = final.onset if final else phrase.end
-            parts[Voice.COUNTER] = self._second.tones(
-                phrase, moments, song.pitches, until, dice[Layer.COUNTER]
-            )
-        if players.pads:
-            parts[Voice.PADS] = self._texture.tones(
-                phrase, chords.rows, voicings, dice[Layer.ACCOMPANIMENT]
-            )
-        if players.bass:
-            parts[Voice.BASS] = song.bass
+        for moment, pitch in zip(moments, song.pitches, strict=False):
+            if phrase.stage_at(moment.onset).scene.has_melody:
+                parts[Voice.MELODY].append(Tone(moment.onset, moment.length, pitch))
+        parts[Voice.COUNTER] = self._second.tones(
+            phrase, moments, song.pitches, until, dice[Layer.COUNTER]
+        )
+        parts[Voice.PADS] = self._texture.tones(
+            phrase, chords.rows, voicings, song.rhythm, dice[Layer.ACCOMPANIMENT]
+        )
+        parts[Voice.PADS] += low_octave(phrase, moments, song.pitches)
+        parts[Voice.BASS] = song.bass
         return parts
 
     @staticmethod
@@ -235,7 +234,7 @@ class Ensemble:
         spans = chords.spans
         lows = [HIGHEST_CEILING] * len(spans)
         place = 0
-        moments = song.moments if phrase.players.melody else []
+        moments = song.moments if phrase.role is not Role.INTRO else []
         for moment, pitch in zip(moments, song.pitches, strict=False):
             while place < len(spans) - 1 and moment.onset >= spans[place].end:
                 place += 1
@@ -251,7 +250,7 @@ class Ensemble:
         ladder = self._melodist.ladder(phrase.key)
         sung = iter(pitches)
         melody = tuple(
-            tuple((onset, ladder.degree(next(sung))) for onset, _ in row) for row in song.rhythm
+            tuple((begun.onset, ladder.degree(next(sung))) for begun in row) for row in song.rhythm
         )
         bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
         return Theme(chords.slots, melody, bar, tones)

@@ -7,7 +7,12 @@ which theme its bars come from. So it can be composed from what is carried over 
 from dataclasses import dataclass
 from enum import Enum
 
+from harmonic_music.composing.dice import WHOLE
 from harmonic_music.theory.scales import ScaleShape
+
+#: A piece of so many phrases is a song: plain, in one register, all playing. One of so many more
+#: has the runs, the wide ways and the changing scenes of a movement.
+SONG_PHRASES, _BROADENING = 4, 2
 
 
 class Cadence(Enum):
@@ -81,18 +86,55 @@ class Bar:
         return self.treatment in _SAME_CHORDS
 
 
-@dataclass(frozen=True, slots=True)
-class Players:
-    """Who plays in a phrase; ``alone`` counts the bars that the melody begins alone."""
+class Scene(Enum):
+    """Who has what in a bar: the melody, the second voice, the upper voices and the bass."""
 
-    melody: bool = True
-    pads: bool = True
-    bass: bool = True
-    counter: bool = False
-    doubles: bool = False
-    drums: bool = False
-    alone: int = 0
-    breaks: bool = False
+    #: The melody over figure and bass, answered in its pauses.
+    TUNE = 0
+    #: The melody alone.
+    SOLO = 1
+    #: The melody, a second voice along with it, and the bass.
+    DUO = 2
+    #: As TUNE, with the melody doubled a third or a sixth below, and fewer upper voices.
+    THIRDS = 3
+    #: As TUNE, with the melody doubled an octave below.
+    OCTAVES = 4
+    #: All in the melody's rhythm.
+    CHORDS = 5
+    #: All in octaves.
+    UNISON = 6
+    #: The second voice has the melody, an octave below; the melody rests.
+    HANDED = 7
+    #: Figure and bass alone.
+    PLAYED = 8
+
+    @property
+    def has_pads(self) -> bool:
+        """Whether the upper voices play chords."""
+        return self not in {Scene.SOLO, Scene.DUO, Scene.UNISON}
+
+    @property
+    def has_bass(self) -> bool:
+        """Whether the bass plays."""
+        return self not in {Scene.SOLO, Scene.UNISON}
+
+    @property
+    def has_melody(self) -> bool:
+        """Whether the melody sings."""
+        return self not in {Scene.HANDED, Scene.PLAYED}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How a bar is played: its scene, the figure of the upper voices and the way of the bass.
+
+    ``thin`` leaves out the highest of the upper voices.
+    """
+
+    scene: Scene
+    figure: str
+    bass: str
+    thin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +143,8 @@ class Phrase:
 
     ``energy`` is in percent. ``leads_to`` is the key of the next phrase where that is another one.
     A phrase that is ``elided`` ends on the first note of the next. ``climbs`` and ``sinks`` say
-    that the melody has its highest or its lowest note here.
+    that the melody has its highest or its lowest note here. Where it ``breaks``, all are silent
+    before the next phrase.
     """
 
     number: int
@@ -113,9 +156,10 @@ class Phrase:
     cadence: Cadence
     key: Field
     energy: int
-    figure: str
-    bass: str
-    players: Players
+    #: How each bar is played, the last chord's included.
+    stages: tuple[Stage, ...]
+    drums: bool = False
+    breaks: bool = False
     leads_to: Field | None = None
     elided: bool = False
     closing: bool = False
@@ -132,6 +176,11 @@ class Phrase:
         """The first tick after its bars."""
         return self.bars[-1].onset + self.bars[-1].length
 
+    def stage_at(self, tick: int) -> Stage:
+        """How it is played at a tick."""
+        place = (tick - self.onset) // self.bars[0].length
+        return self.stages[min(place, len(self.stages) - 1)]
+
     def is_last(self, bar: Bar) -> bool:
         """Whether the phrase ends with this bar."""
         return bar.place == self.whole - 1
@@ -144,6 +193,12 @@ class Form:
     phrases: tuple[Phrase, ...]
     goal: int
     end: int
+
+    @property
+    def breadth(self) -> int:
+        """How broadly it may be written, in thousandths: a piece of few phrases is a song."""
+        over = len(self.phrases) - SONG_PHRASES
+        return min(max(over, 0) * WHOLE // _BROADENING, WHOLE)
 
     @property
     def sections(self) -> list[tuple[int, str]]:

@@ -12,6 +12,7 @@ from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import Bar, Cadence, Field, Phrase, Treatment
 from harmonic_music.composing.lattice import walk
+from harmonic_music.composing.shape import between
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.chords import (
@@ -46,8 +47,8 @@ _WANDERING, _ONE_FOR_ALL = 700, 8
 #: By so much of the way from full harmony a dominant in minor, one within, and a chord of the
 #: parallel key borrows its tones, in percent.
 _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
-#: How rough chords are without any consonance, in thousandths of a step from mild to harsh.
-_ROUGHEST = 3450
+#: How rough chords are from no consonance to full, in thousandths of a step from mild to harsh.
+_ROUGHNESS = (4700, 3800, 2850, 2000, 1130, 420, 0)
 _DIATONIC = 7
 _MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 
@@ -122,7 +123,7 @@ class Harmonist:
         self._bind(phrase, rows, moments, usual)
         if phrase.onset == 0 and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
-        degrees = iter(walk(moments, moves, before, dice.place))
+        degrees = iter(walk(moments, [moves] * len(moments), before, dice.place))
         return [[replace(slot, degree=next(degrees)) for slot in row] for row in rows]
 
     def _weights(self, key: Field) -> tuple[list[int], list[list[int]]]:
@@ -332,7 +333,7 @@ class Colour:
 
     def roughness(self, *, settled: bool) -> int:
         """How rough the next chord sounds."""
-        whole, rest = divmod(_ROUGHEST * (WHOLE - self._consonance) // WHOLE, WHOLE)
+        whole, rest = divmod(between(self._consonance, _ROUGHNESS), WHOLE)
         roughness = min(whole + self._rough.takes(rest), MAX_ROUGHNESS)
         return max(0, roughness - 1) if settled else roughness
 

@@ -3,20 +3,38 @@
 from itertools import pairwise
 
 from harmonic_music.composing.character import Character
+from harmonic_music.composing.dice import WHOLE
 from harmonic_music.composing.form import Field
 from harmonic_music.composing.shape import between
+from harmonic_music.theory.gestures import Move
 from harmonic_music.theory.intervals import OCTAVE
 
 #: Around this pitch lies every melody's range, whatever its key: C above middle C.
 CENTRE = 72
-#: A melody's span from narrow to wide, in semitones.
+#: A song's span from narrow to wide, in semitones, and a movement's.
 _SPANS = (4, 5, 7, 9, 11, 13, 16, 20, 26)
+_BROAD_SPANS = (4, 6, 8, 11, 14, 17, 20, 23, 26)
 _SMALLEST_SPAN = 4
 _FEW_RUNGS = 4
 #: How usual a movement by so many semitones is, 0 to 12, each way; further is as rare as the last.
 _BY_INTERVAL = (138, 400, 300, 132, 110, 80, 10, 52, 18, 18, 5, 2, 16)
 _STEP, _THIRD = 2, 4
 
+#: Moves that go up, or arrive from below; and how well what is meant fits, a chord's wide step, and
+#: how much likelier what arrives goes on by a step.
+_UPWARDS = frozenset({Move.STEP_UP, Move.SKIP_UP, Move.CHORD_UP, Move.ON_UP})
+_FITTING, _WIDE, _GOES_ON = 4096, 512, 5
+_ARRIVING = frozenset({Move.ON_UP, Move.ON_DOWN})
+_BREAKING = frozenset({Move.CHORD_UP, Move.CHORD_DOWN})
+#: Semitones along: those of moves that are no steps of the scale, and of a chord's wide ones.
+_WAYS = {
+    Move.SKIP_UP: range(3, 5),
+    Move.SKIP_DOWN: range(3, 5),
+    Move.CHORD_UP: range(3, 6),
+    Move.CHORD_DOWN: range(3, 6),
+    Move.SAME: range(1),
+}
+_CHORD_LEAPS = range(6, 8)
 
 #: Rows by pitch: how usual it is to go from it to each other.
 Transitions = list[list[int]]
@@ -27,26 +45,48 @@ Degree = tuple[int, int]
 class Ladder:
     """A key's pitches around its tonic, within a span."""
 
-    def __init__(self, key: Field, width: int, character: Character) -> None:
-        span = max(_SMALLEST_SPAN, between(width, _SPANS) + character.span)
+    def __init__(self, key: Field, width: tuple[int, int], character: Character) -> None:
+        wide, breadth = width
+        span = between(wide, _SPANS)
+        span += (between(wide, _BROAD_SPANS) - span) * breadth // WHOLE
+        span = max(_SMALLEST_SPAN, span + character.span)
         below = span * character.below_percent // 100
         # The octave whose range's centre is nearest to where melodies lie.
-        self.tonic = CENTRE - span // 2 + below
-        self.tonic += (key.tonic - self.tonic + OCTAVE // 2) % OCTAVE - OCTAVE // 2
+        tonic = CENTRE - span // 2 + below
+        tonic += (key.tonic - tonic + OCTAVE // 2) % OCTAVE - OCTAVE // 2
         tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
-        low = self.tonic - below
+        low = tonic - below
         while low % OCTAVE not in tones:
             low += 1
         high = low + span
         while high % OCTAVE not in tones:
             high -= 1
+        self._lay(key, tonic, (low, high), character)
+
+    def in_key(self, key: Field, character: Character) -> "Ladder":
+        """The same register in another key."""
+        tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+        rungs = [pitch for pitch in self.pitches if pitch % OCTAVE in tones]
+        if len(rungs) < 2:  # noqa: PLR2004
+            return self
+        other = object.__new__(Ladder)
+        middle = (rungs[0] + rungs[-1]) // 2
+        tonic = middle + (key.tonic - middle + OCTAVE // 2) % OCTAVE - OCTAVE // 2
+        tonic = self.tonic if key.tonic == self.tonic % OCTAVE else tonic
+        other._lay(key, tonic, (rungs[0], rungs[-1]), character)
+        return other
+
+    def _lay(self, key: Field, tonic: int, ends: tuple[int, int], character: Character) -> None:
+        tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
+        self.tonic = tonic
         #: All semitones: where a chord borrows a tone, the melody may.
-        self.pitches = list(range(low, high + 1))
+        self.pitches = list(range(ends[0], ends[1] + 1))
         self.rungs = [pitch for pitch in self.pitches if pitch % OCTAVE in tones]
         self._steps = key.scale.steps
         #: Without the highest, which is kept for the climax, if it can be spared.
         self.inner = self.pitches[:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
         self.transitions = self._transitions(character)
+        self._moves: dict[Move, Transitions] = {Move.FREE: self.transitions}
 
     @property
     def width(self) -> int:
@@ -78,6 +118,41 @@ class Ladder:
         octave, place = divmod(degree[0], len(self._steps))
         pitch = self.tonic + OCTAVE * octave + self._steps[place] + degree[1]
         return self.pitches[0] <= pitch <= self.pitches[-1]
+
+    def movement(self, move: Move) -> Transitions:
+        """How usual each movement is where a note lies like this from the one before."""
+        if move not in self._moves:
+            self._moves[move] = self._moving(move)
+        return self._moves[move]
+
+    def _moving(self, move: Move) -> Transitions:
+        rows: Transitions = [[]] * (self.pitches[-1] + 1)
+        for one in self.pitches:
+            rows[one] = [self._fits(move, one, by - one) for by in range(self.pitches[-1] + 1)]
+            if move in _ARRIVING:
+                usual = self.transitions[one]
+                rows[one] = [fits * weight for fits, weight in zip(rows[one], usual, strict=True)]
+        return rows
+
+    def _fits(self, move: Move, pitch: int, by: int) -> int:
+        """How well a movement by so many semitones from a pitch is one of a kind."""
+        upwards = move in _UPWARDS
+        along = by if upwards else -by
+        ways = _WAYS.get(move) or range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
+        if move in _ARRIVING:
+            return _GOES_ON if along in ways else 1
+        if along in ways:
+            return _FITTING
+        if move in _BREAKING and along in _CHORD_LEAPS:
+            return _WIDE
+        # At the end of the span, there is no other way than back.
+        return int(-along in ways)
+
+    def _step_from(self, pitch: int, *, upwards: bool) -> int:
+        """The semitones to the next tone of the scale, if that is within the span."""
+        if upwards:
+            return next((rung - pitch for rung in self.rungs if rung > pitch), 0)
+        return next((pitch - rung for rung in reversed(self.rungs) if rung < pitch), 0)
 
     def _transitions(self, character: Character) -> Transitions:
         """How usual each movement is in this piece; a row for every pitch up to the highest."""

@@ -15,7 +15,9 @@ Weights = Mapping[int, int]
 Transitions = Sequence[Sequence[int]]
 
 
-def prospects(moments: Sequence[Weights], transitions: Transitions) -> list[dict[int, int]]:
+def prospects(
+    moments: Sequence[Weights], transitions: Sequence[Transitions]
+) -> list[dict[int, int]]:
     """For each moment, how good what may follow each of its places is: above zero, if only just."""
     found = [dict.fromkeys(moments[-1], _CEILING)]
     for following in reversed(range(1, len(moments))):
@@ -23,7 +25,7 @@ def prospects(moments: Sequence[Weights], transitions: Transitions) -> list[dict
         worth = [(place, weight * after[place]) for place, weight in moments[following].items()]
         sums = {}
         for place in moments[following - 1]:
-            row = transitions[place]
+            row = transitions[following][place]
             sums[place] = sum([row[other] * value for other, value in worth])
         divisor = max(1, max(sums.values()) // _CEILING)
         found.append({place: value // divisor + 1 for place, value in sums.items()})
@@ -32,12 +34,14 @@ def prospects(moments: Sequence[Weights], transitions: Transitions) -> list[dict
 
 def walk(
     moments: Sequence[Weights],
-    transitions: Transitions,
+    transitions: Sequence[Transitions],
     start: int | None,
     place_of: Callable[[Sequence[int]], int],
     adjusted: Callable[[list[int], Sequence[int], list[int], int], list[int]] | None = None,
 ) -> list[int]:
     """One place for each moment; ``start`` is where the walk comes from.
+
+    ``transitions`` are those that lead to each moment.
 
     ``adjusted`` may change the weights, given the walk so far, the places and the moment.
     """
@@ -53,7 +57,7 @@ def walk(
         if last is None:
             values = [weights[place] * prospect[place] for place in places]
         else:
-            row = transitions[last]
+            row = transitions[number][last]
             values = [weights[place] * prospect[place] * row[place] for place in places]
         if adjusted is not None:
             values = adjusted(values, places, went, number)

@@ -4,6 +4,7 @@ What comes back of earlier bars stands fixed in it, and the rest is sung around 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import assert_never
 
 from harmonic_music.composing.character import Character
@@ -14,15 +15,24 @@ from harmonic_music.composing.lattice import walk
 from harmonic_music.composing.moments import Moment, last_note
 from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.singing import Options, Singer
-from harmonic_music.composing.variation import Derived
+from harmonic_music.composing.variation import FAST_TICKS, Derived, Sung
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.intervals import OCTAVE
 
-#: Contours from the phrase's beginning over its middle to its end, in percent of the span.
-_CONTOURS = ((35, 80, 25), (85, 55, 10), (10, 50, 85), (70, 20, 50), (50, 55, 45))
-_CONTOUR_WEIGHTS = (8, 4, 3, 2, 3)
+#: Contours of phrases, in percent of the span at even distances: arches, falls, rises, waves.
+_CONTOURS = (
+    (25, 60, 92, 40, 15),
+    (92, 70, 50, 30, 8),
+    (8, 30, 55, 80, 92),
+    (75, 15, 45, 85, 40),
+    (45, 85, 20, 70, 25),
+    (20, 85, 60, 90, 20),
+    (60, 25, 8, 45, 70),
+    (50, 75, 55, 30, 50),
+)
+_CONTOUR_WEIGHTS = (6, 4, 3, 3, 3, 4, 2, 3)
 #: The contours of the phrases that hold the melody's highest and its lowest note.
-_CLIMBING, _SINKING = (40, 95, 25), (45, 10, 45)
+_CLIMBING, _SINKING = (30, 70, 98, 60, 20), (55, 25, 4, 30, 50)
 #: How much higher a phrase of each role lies, in percent of the span.
 _REGISTERS = {Role.CONTRAST: 12, Role.DEVELOPMENT: -8, Role.CLIMAX: 10, Role.CODA: -8}
 #: A piece of a single phrase need not reach the ends of its span; no short phrase reaches them.
@@ -35,15 +45,14 @@ _FIRST_KEPT = 667
 #: The notes of a movement; and how many notes back melody and bass may have been struck together.
 _MOVEMENT, _TOGETHER = 2, 5
 
-#: The notes of a bar: onset in the bar, and degree.
-Sung = tuple[tuple[int, Degree], ...]
-
 
 class Melodist:
     """Writes the melody of a piece phrase by phrase."""
 
-    def __init__(self, shape: Shape, character: Character) -> None:
+    def __init__(self, shape: Shape, character: Character, home: Field, breadth: int) -> None:
         self._shape, self._character = shape, character
+        self._breadth = breadth
+        self._home = Ladder(home, (shape.width, breadth), character)
         self._singers: dict[Field, tuple[Ladder, Singer]] = {}
 
     def ladder(self, key: Field) -> Ladder:
@@ -52,8 +61,10 @@ class Melodist:
 
     def _of(self, key: Field) -> tuple[Ladder, Singer]:
         if key not in self._singers:
-            ladder = Ladder(key, self._shape.width, self._character)
-            self._singers[key] = ladder, Singer(ladder, key, self._shape, self._character)
+            ladder = self._home.in_key(key, self._character)
+            singer = Singer(ladder, key, self._shape, self._character)
+            singer.strive(self._breadth)
+            self._singers[key] = ladder, singer
         return self._singers[key]
 
     def sing(
@@ -114,7 +125,7 @@ class _Song:
         self._walk()
         return self._pitches
 
-    def _free(self, moment: Moment, contour: tuple[int, int, int]) -> Options:
+    def _free(self, moment: Moment, contour: tuple[int, ...]) -> Options:
         """The options of a moment at which nothing stands fixed."""
         phrase = self._phrase
         way = WHOLE * (moment.onset - phrase.onset) // (phrase.bars[0].length * phrase.whole)
@@ -137,7 +148,7 @@ class _Song:
         source = self._source(bar)
         notes = {
             place: source[origin]
-            for place, (_, origin) in enumerate(row)
+            for place, (_, origin, _) in enumerate(row)
             if origin is not None and origin < len(source)
         }
         if not notes:
@@ -151,11 +162,15 @@ class _Song:
                 notes = {place: (2 * axis - step, 0) for place, (step, _) in notes.items()}
                 notes = notes if all(map(ladder.reaches, notes.values())) else {}
             case Treatment.FRAGMENT:
-                later = {p: d for p, d in notes.items() if row[p][0] >= bar.length // 2}
+                later = {p: d for p, d in notes.items() if row[p].onset >= bar.length // 2}
                 notes |= _moved(later, moments, ladder, dice)
             case Treatment.VARIED:
                 until, first = dice.choice(_KEPT_UNTIL), dice.chance(_FIRST_KEPT)
-                notes = {p: d for p, d in notes.items() if (row[p][0] < until) is first}
+                notes = {
+                    p: d
+                    for p, d in notes.items()
+                    if (row[p].onset < until) is first or _is_fast(row, p)
+                }
             case (
                 Treatment.LITERAL
                 | Treatment.AUGMENTED
@@ -179,7 +194,7 @@ class _Song:
             options[-1:] = [singer.approaching(one) for one in options[-1:]]
             options.append(singer.landing())
         elif self._rows[-1] and not phrase.elided and phrase.is_last(last):
-            onsets = [onset for onset, _ in self._rows[-1]]
+            onsets = [begun.onset for begun in self._rows[-1]]
             ending = len(options) - len(onsets) + onsets.index(last_note(onsets, last.length))
             options[ending] = singer.closing(options[ending], phrase.cadence)
             for upbeat in range(ending + 1, len(options)):
@@ -200,7 +215,7 @@ class _Song:
         ) -> list[int]:
             last = [*tail, *went[-_MOVEMENT:]][-_MOVEMENT:]
             place = start + number
-            if len(last) < _MOVEMENT or place == 0:
+            if len(last) < _MOVEMENT or place == 0 or moments[place].move.binds:
                 return values
             together = None
             for back in range(place - 1, max(-1, place - _TOGETHER), -1):
@@ -214,8 +229,18 @@ class _Song:
         low, high = self._ladder.pitches[0], self._ladder.pitches[-1]
         last = min(max(tail[-1], low), high) if tail else None
         sung += walk(
-            self._options[start:], self._ladder.transitions, last, self._dice.place, adjusted
+            self._options[start:],
+            [self._ladder.movement(moment.move) for moment in moments[start:]],
+            last,
+            self._dice.place,
+            adjusted,
         )
+
+
+def _is_fast(row: Derived, place: int) -> bool:
+    """Whether a note is one of a gesture: what is left of one is none."""
+    near = row[max(0, place - 1) : place + 2]
+    return any(b.onset - a.onset <= FAST_TICKS for a, b in pairwise(near))
 
 
 def _moved(
@@ -252,10 +277,9 @@ def _reach(pitch: int, options: list[Options], moments: Sequence[Moment]) -> Non
         options[places[len(places) // 2]] = {pitch: 1}
 
 
-def along(contour: tuple[int, int, int], way: int) -> int:
-    """Where a contour is, so far through the phrase, in percent of the span."""
-    begin, middle, end = contour
-    half = 2 * way
-    if half < WHOLE:
-        return begin + (middle - begin) * half // WHOLE
-    return middle + (end - middle) * (half - WHOLE) // WHOLE
+def along(contour: tuple[int, ...], way: int) -> int:
+    """Where a contour is, so far through the phrase in thousandths, in percent of the span."""
+    place, rest = divmod(way * (len(contour) - 1), WHOLE)
+    if place >= len(contour) - 1:
+        return contour[-1]
+    return contour[place] + (contour[place + 1] - contour[place]) * rest // WHOLE

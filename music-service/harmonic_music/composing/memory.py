@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harmonic_music.composing.harmony import ChordSlot, Progression
-from harmonic_music.composing.melody import Sung
+from harmonic_music.composing.variation import Sung
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 

@@ -7,10 +7,12 @@ from harmonic_music.composing.form import Phrase
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.variation import Derived
 from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.gestures import Move
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
 #: A place of the bar is strong from this weight on, and a note that is longer than this.
 _STRONG_WEIGHT = 3
+_GRID = 40
 _STRONG_TICKS = 2 * TICKS_PER_BEAT
 
 
@@ -25,6 +27,7 @@ class Moment:
     on_beat: bool
     bass: int
     struck: bool = False
+    move: Move = Move.FREE
 
 
 def moments_of(
@@ -41,33 +44,37 @@ def moments_of(
     ``bass`` are onsets and pitches in order.
     """
     places = [
-        (bar, bar.onset + onset, chords)
+        (bar, bar.onset + begun.onset, chords, begun.move)
         for bar, chords, row in zip(phrase.bars, spans, rows, strict=True)
-        for onset, _ in row
+        for begun in row
     ]
     last = phrase.bars[-1]
-    onsets = [onset for onset, _ in rows[-1]]
+    onsets = [begun.onset for begun in rows[-1]]
     ending = None
     if onsets and phrase.is_last(last) and not phrase.elided:
         ending = last.onset + last_note(onsets, last.length)
     unit, pulse = TICKS_PER_BEAT // UNITS_PER_BEAT, meter.pulse * TICKS_PER_BEAT // UNITS_PER_BEAT
-    nexts = [onset for _, onset, _ in places[1:]] + [phrase.end]
+    nexts = [onset for _, onset, _, _ in places[1:]] + [phrase.end]
     moments = []
     at = 0
-    for (bar, onset, chords), following in zip(places, nexts, strict=True):
+    before = Move.FREE
+    for (bar, onset, chords, move), following in zip(places, nexts, strict=True):
         span = next(chord for chord in chords if onset < chord.end)
         length = following - onset
         into = onset - bar.onset
         strong = into % unit == 0 and meter.weight(into // unit) >= _STRONG_WEIGHT
         if onset == ending:
             # A phrase's last note leaves time to breathe.
-            length -= TICKS_PER_BEAT if length > _STRONG_TICKS else length // 4
+            length -= length // 2 if length > _STRONG_TICKS else length * 3 // 8 // _GRID * _GRID
         while at + 1 < len(bass) and bass[at + 1][0] <= onset:
             at += 1
         low = bass[at][1] if bass and bass[at][0] <= onset else span.bass[0]
         strong = strong or following - onset > _STRONG_TICKS
         struck = bool(bass) and bass[at][0] == onset
-        moments.append(Moment(onset, length, span, strong, into % pulse == 0, low, struck))
+        going = before.arrival if move is Move.FREE else move
+        before = move
+        on_beat = into % pulse == 0
+        moments.append(Moment(onset, length, span, strong, on_beat, low, struck, going))
     if goal is not None:
         low = bass[-1][1] if bass else goal.bass[0]
         moments.append(Moment(goal.onset, goal.length, goal, strong=True, on_beat=True, bass=low))

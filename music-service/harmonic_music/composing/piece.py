@@ -20,7 +20,7 @@ from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 #: Another number stands for other notes from the same request: raised whenever they change.
-COMPOSER_VERSION = 3
+COMPOSER_VERSION = 4
 #: A piece has about so many notes at most, and so many strokes of the drums: a long and fast one
 #: is thinned to them.
 MOST_NOTES, MOST_STROKES = 4400, 1200
@@ -61,7 +61,7 @@ def compose(request: CompositionRequest) -> Score:
     form = lay_out(written, style, character, (home, shape.chromatic), dice=plan, answered=answered)
     beats = max(1, ticks // TICKS_PER_BEAT)
     room = MOST_NOTES * 100 // beats, MOST_STROKES * style.meter.bar // (UNITS_PER_BEAT * beats)
-    ensemble = Ensemble(style, shape, character, home, room=room, dice=dice)
+    ensemble = Ensemble(style, shape, character, home, room=room, breadth=form.breadth, dice=dice)
     carried = Carried().remembering(FIRST_THEME, theme) if theme else Carried()
     notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
     events = disentangled(notes)

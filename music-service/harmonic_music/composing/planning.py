@@ -9,8 +9,17 @@ short for that is one phrase, or less: an upbeat and its goal.
 from dataclasses import dataclass
 
 from harmonic_music.composing.character import Character
-from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Cadence, Field, Form, Phrase, Role, Treatment
+from harmonic_music.composing.dice import WHOLE, Dice
+from harmonic_music.composing.form import (
+    SONG_PHRASES,
+    Bar,
+    Cadence,
+    Field,
+    Form,
+    Phrase,
+    Role,
+    Treatment,
+)
 from harmonic_music.composing.keyplan import KeyPlan
 from harmonic_music.composing.staging import Staging
 from harmonic_music.score import TICKS_PER_BEAT
@@ -184,6 +193,7 @@ class _Planner:
     ) -> None:
         self._bar, self._character = bar, character
         self._staging, self._keys, self._dice = staging, keys, dice
+        self._economy = character.economy
         #: The bars of the theme of another piece.
         self.answered = 0
         #: By theme, its cadence and the number of its bars.
@@ -194,6 +204,9 @@ class _Planner:
     def phrases(self, slots: list[Slot]) -> list[Phrase]:
         """All of them."""
         self._staging.stage(slots)
+        if len(slots) > SONG_PHRASES:
+            # A movement makes more of less.
+            self._economy += (WHOLE - self._economy) // 2
         keys = self._keys.of(slots)
         found: list[Phrase] = []
         start = 0
@@ -253,7 +266,7 @@ class _Planner:
         self, bars: list[Bar], place: int, *, is_last: bool
     ) -> tuple[int | None, Treatment, bool]:
         """A bar that is new, or follows from one of its own phrase."""
-        dice, economy = self._dice, self._character.economy
+        dice, economy = self._dice, self._economy
         if place and not is_last:
             back = place % 2 if place > 1 else 0
             if bars[back].treatment is Treatment.NEW and dice.chance(economy * 3 // 4):

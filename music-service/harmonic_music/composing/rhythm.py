@@ -2,24 +2,28 @@
 
 Each half bar has a figure. How many notes figures have follows liveliness; which ones they are is
 the piece's own: a piece keeps to few of them, as tunes do. A known bar's rhythm may come back.
-Notes are then moved off the beat, the more the livelier the rhythm is, and none is added by that.
+In place of figures stand gestures, the more the livelier the rhythm is: runs, broken chords, turns,
+most of them on the way to the phrase's end. Elsewhere, notes are then moved off the beat, and none
+is added by that.
 """
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import Bar, Phrase, Treatment
 from harmonic_music.composing.shape import between
-from harmonic_music.composing.variation import Derived, derived
+from harmonic_music.composing.variation import Begun, Derived, derived
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.figures import ENDINGS, FIGURES, Figure, Manner
+from harmonic_music.theory.gestures import GESTURES, Move
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of two beats, in hundredths, from calm to lively.
-_NOTES = (45, 110, 200, 305, 405, 520, 650)
+_NOTES = (40, 100, 197, 305, 415, 540, 690)
 #: How much less usual a figure is that has so many quarters of a note too many or too few.
 _NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
@@ -27,20 +31,63 @@ _QUARTER_NOTE = 25
 _LIKINGS = (1, 1, 2, 4, 12, 24)
 #: In this share of figures, another section likes them more or less.
 _OTHER_LIKINGS = 400
+#: In a song, a last note of all but a beat is so much likelier than it would be.
+_RESTING = 4
 #: Where notes lead over to the next phrase, this share of phrases ends early enough for them.
 _EARLY_ENDINGS = 850
 #: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
 #: that a style makes of that, in percent.
-_ANTICIPATED = (0, 30, 80, 170, 340, 620, 1000)
+_ANTICIPATED = (0, 10, 60, 180, 400, 770, 1000)
 _STYLED_PERCENT = (90, 110)
+#: Of the groups of bars, those that are gestures, by liveliness; and how much of that there is in
+#: a phrase's first bars, in the bar before its last, and in between, in percent.
+_GESTURED = (0, 40, 130, 260, 380, 480, 560)
+_FIRST_PERCENT, _DRIVING_PERCENT, _AMID_PERCENT = 55, 170, 110
+#: What a song has of them, and a movement, in percent.
+_BROADER = (18, 100)
+#: The least factor of dotted figures in a song, and in a movement, in percent.
+_DOTTED = (1, 40)
+#: So often does a run go on beyond its part of the bar.
+_RUNS_ON = 550
+#: Of the runs that lead over to the next phrase, those that go up.
+_LEADS_UP = 650
+#: A piece's liking for a gesture: it leaves a few that come again and again.
+_FONDNESSES = (0, 0, 1, 1, 4, 16)
+
+
+class Pace(Enum):
+    """How fast a bar of a phrase goes beside the others."""
+
+    SLOW = 0
+    USUAL = 1
+    FAST = 2
+
+
+#: The notes of a bar, in percent of the usual.
+_PACES = {Pace.SLOW: 50, Pace.USUAL: 100, Pace.FAST: 135}
+#: How the paces of a movement's phrase follow one another; a song has one pace.
+_PLANS = tuple(
+    tuple(Pace("SUF".index(it)) for it in plan)
+    for plan in ("SUFU", "USFU", "SSFU", "UUFU", "SFSF", "USUF", "FSUU", "SUUF", "UFSU")
+)
+_PLANNED = 850
 
 
 class Rhythmist:
-    """Knows the rhythms of one piece; ``room`` is how many notes a beat it has place for."""
+    """Knows the rhythms of one piece.
+
+    ``measure`` is how many notes a beat it has place for, in hundredths, and its breadth.
+    """
 
     def __init__(
-        self, style: Style, liveliness: int, room: int, character: Character, dice: Dice
+        self,
+        style: Style,
+        liveliness: int,
+        measure: tuple[int, int],
+        character: Character,
+        dice: Dice,
     ) -> None:
+        room, breadth = measure
         self._meter, self._character = style.meter, character
         self._figures = FIGURES[style.meter]
         wanted = between(liveliness, _NOTES) * (WHOLE + character.density) // WHOLE
@@ -51,7 +98,7 @@ class Rhythmist:
         self._anticipated = between(liveliness, _ANTICIPATED) * styled // 100
         self._factors = {
             Manner.EVEN: 100,
-            Manner.DOTTED: character.dotted * style.dotted // 100,
+            Manner.DOTTED: max(character.dotted, between(breadth, _DOTTED)) * style.dotted // 100,
             Manner.TRIPLET: character.triplets + style.triplets,
             Manner.SYNCOPATED: character.syncopated,
         }
@@ -60,75 +107,142 @@ class Rhythmist:
             dice.choice(_LIKINGS) if dice.chance(_OTHER_LIKINGS) else liking
             for liking in self._likings
         ]
+        self._gestures = GESTURES[style.meter]
+        self._gestured = between(liveliness, _GESTURED) * style.gestures // 100
+        self._gestured = self._gestured * character.brilliance // 100
+        self._gestured = self._gestured * between(breadth, _BROADER) // 100
+        self._gestured = self._gestured * min(room, _NOTES[-1]) // _NOTES[-1]
+        self._fondnesses = [
+            (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
+            for gesture in self._gestures
+        ]
+        self._breadth = breadth
         self._palettes = {
-            home: [self._weight(*it) for it in zip(self._figures, likings, strict=True)]
-            for home, likings in ((True, self._likings), (False, self._others))
+            (home, pace): [
+                self._weight(*it, _PACES[pace] * flow // 100)
+                for it in zip(self._figures, likings, strict=True)
+            ]
+            for home, likings, flow in (
+                (True, self._likings, _widened(character.flow, breadth)),
+                (False, self._others, _widened(character.other_flow, breadth)),
+            )
+            for pace in Pace
         }
 
-    def _weight(self, figure: Figure, liking: int) -> int:
-        off = abs(100 * len(figure.onsets) - self._notes) // _QUARTER_NOTE
+    def _weight(self, figure: Figure, liking: int, percent: int) -> int:
+        wanted = self._notes * percent // 100
+        off = abs(100 * len(figure.onsets) - wanted) // _QUARTER_NOTE
         nearness = _NEARNESS[min(off, len(_NEARNESS) - 1)]
         return 1 + figure.usual * nearness * liking * self._factors[figure.manner] // 100
 
-    def bars(self, phrase: Phrase, known: Sequence[Sequence[int]], dice: Dice) -> list[Derived]:
+    def bars(self, phrase: Phrase, known: Sequence[Derived], dice: Dice) -> list[Derived]:
         """A phrase's onsets bar by bar; ``known`` are those of its theme."""
         found: list[Derived] = []
-        early = dice.quota()
+        early, gestured = dice.quota(), dice.quota()
+        planned, plan = dice.chance(_PLANNED * self._breadth // WHOLE), dice.choice(_PLANS)
         for bar in phrase.bars:
             if bar.source is not None and bar.treatment is not Treatment.NEW:
-                rows = [[onset for onset, _ in row] for row in found] if bar.own else known
+                rows = found if bar.own else known
                 if bar.source < len(rows):
                     found.append(derived(rows[bar.source], bar.treatment, bar.length, dice))
                     continue
-            onsets = self._bar(phrase, bar, dice)
+            pace = plan[bar.place % len(plan)] if planned else Pace.USUAL
+            row = self._bar(phrase, bar, pace, gestured.takes, dice)
             if not phrase.is_last(bar) or phrase.elided:
-                before = [onset for onset, _ in found[-1]] if found else []
-                onsets = self._anticipate(onsets, bar, before, early.takes)
-            found.append([(onset, None) for onset in onsets])
+                row = self._anticipate(row, bar, found[-1] if found else [], early.takes)
+            found.append(row)
         return found
 
-    def _bar(self, phrase: Phrase, bar: Bar, dice: Dice) -> list[int]:
+    def _bar(
+        self,
+        phrase: Phrase,
+        bar: Bar,
+        pace: Pace,
+        gestured: Callable[[int], bool],
+        dice: Dice,
+    ) -> Derived:
         if phrase.is_last(bar) and not phrase.elided and bar.length == self._meter.bar * UNIT:
-            return [UNIT * place for place in self._ending(dice)]
-        weights = self._palettes[phrase.section[:1] in {"A", "i", "c"}]
+            return self._ending(dice, leads=gestured(self._gestured))
+        weights = self._palettes[phrase.section[:1] in {"A", "i", "c"}, pace]
         beginning = [
             weight * figure.dwells if figure.begins else 0
             for figure, weight in zip(self._figures, weights, strict=True)
         ]
-        places: list[int] = []
+        share = self._gestured * self._percent(phrase, bar) // 100
+        if phrase.climbs and bar.place == max(0, phrase.whole - 3):
+            share = 2 * share
+        found: Derived = []
         for group in range(self._meter.groups):
-            figure = self._figures[dice.place(weights if group else beginning)]
-            places += [group * self._meter.group + place for place in figure.onsets]
-        return [UNIT * place for place in places if UNIT * place < bar.length]
+            start = group * self._meter.group
+            place = dice.place(weights if group else beginning)
+            if self._runs_on(found, start) and dice.chance(_RUNS_ON):
+                found += self._going_on(found, start)
+            elif gestured(share):
+                gesture = dice.weighted(self._gestures, self._fondnesses)
+                row = zip(gesture.onsets, gesture.moves, strict=True)
+                found += [Begun(UNIT * (start + onset), None, move) for onset, move in row]
+            else:
+                onsets = self._figures[place].onsets
+                found += [Begun(UNIT * (start + onset)) for onset in onsets]
+        return [it for it in found if it.onset < bar.length]
+
+    def _runs_on(self, row: Derived, start: int) -> bool:
+        """Whether a run reaches up to here."""
+        runs = {Move.STEP_UP, Move.STEP_DOWN, Move.CHORD_UP, Move.CHORD_DOWN}
+        return (
+            len(row) > 1
+            and row[-1].move is row[-2].move in runs
+            and UNIT * start - row[-1].onset == row[-1].onset - row[-2].onset
+        )
+
+    def _going_on(self, row: Derived, start: int) -> Derived:
+        """A run that is gone on with: its last third comes to rest."""
+        step, until = (row[-1].onset - row[-2].onset) // UNIT, start + self._meter.group * 2 // 3
+        return [Begun(UNIT * at, None, row[-1].move) for at in range(start, until, step)]
+
+    @staticmethod
+    def _percent(phrase: Phrase, bar: Bar) -> int:
+        """How much of the gestures a bar has."""
+        if bar.place == phrase.whole - 2:
+            return _DRIVING_PERCENT
+        return _AMID_PERCENT if bar.place else _FIRST_PERCENT
 
     def _anticipate(
-        self, onsets: list[int], bar: Bar, before: Sequence[int], takes: Callable[[int], bool]
-    ) -> list[int]:
+        self, row: Derived, bar: Bar, before: Derived, takes: Callable[[int], bool]
+    ) -> Derived:
         """Have notes on the beat come half a beat early, or be held over from before it."""
         early = TICKS_PER_BEAT // 2
         pulse = self._meter.pulse * UNIT
-        found: list[int] = []
-        for onset in onsets:
-            last = found[-1] if found else (before[-1] - bar.length if before else -bar.length)
+        found: Derived = []
+        for place, it in enumerate(row):
+            onset = it.onset
+            last = found[-1].onset if found else (before[-1].onset if before else 0) - bar.length
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
             # Where it is heaviest, the beat is kept more often.
             share = self._anticipated * 2 // (3 if onset % (self._meter.group * UNIT) == 0 else 2)
-            if not on_beat or last == onset - pulse == 0 or not takes(share):
-                found.append(onset)
+            gestures = any(beside.move is not Move.FREE for beside in row[place : place + 2])
+            if gestures or not on_beat or last == onset - pulse == 0 or not takes(share):
+                found.append(it)
             elif onset and onset - early > last:
-                found.append(onset - early)
+                found.append(it._replace(onset=onset - early))
             elif last % pulse == 0:
-                found.append(onset)
+                found.append(it)
         return found
 
-    def _ending(self, dice: Dice) -> tuple[int, ...]:
-        """A bar that comes to rest on a long note, and may lead over from there."""
+    def _ending(self, dice: Dice, *, leads: bool) -> Derived:
+        """A bar that comes to rest on a long note, and may lead over from there, or run."""
         groups, rows = self._meter.groups, ENDINGS[self._meter]
         endings = [places for places, _ in rows]
         weights = [
             usual * _NEARNESS[min(abs(100 * len(places) - groups * self._notes) // 50, 8)] + 1
             for places, usual in rows
         ]
+        # Where little else tells where a phrase ends, it rests for long.
+        if not self._breadth:
+            weights = [
+                weight * (_RESTING if places[-1] <= UNITS_PER_BEAT else 1)
+                for places, weight in zip(endings, weights, strict=True)
+            ]
         upbeat = self._character.upbeat
         if upbeat and dice.chance(_EARLY_ENDINGS):
             weights = [
@@ -140,4 +254,17 @@ class Rhythmist:
             step = UNITS_PER_BEAT // upbeat
             last = self._meter.bar - UNITS_PER_BEAT
             places = (*places, *range(last, self._meter.bar, step))
-        return places
+        found = [Begun(UNIT * place) for place in places]
+        start = self._meter.bar - self._meter.group // 2
+        if leads and places[-1] < start - UNITS_PER_BEAT // 2:
+            move = Move.STEP_UP if dice.chance(_LEADS_UP) else Move.STEP_DOWN
+            found.append(Begun(UNIT * start))
+            sixteenth = UNITS_PER_BEAT // 4
+            onsets = range(start + sixteenth, self._meter.bar, sixteenth)
+            found += [Begun(UNIT * onset, None, move) for onset in onsets]
+        return found
+
+
+def _widened(percent: int, breadth: int) -> int:
+    """What a percentage is in a piece of some breadth: a song has none of it."""
+    return 100 + (percent - 100) * breadth // WHOLE

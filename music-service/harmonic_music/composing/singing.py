@@ -36,6 +36,8 @@ _LEAPT_DIVISOR = 6
 _STEP_SEMITONES, _LEAP_SEMITONES = 2, 5
 #: After a leap: a step back, another way back, and on in the same direction, in percent.
 _STEP_BACK, _LEAP_BACK, _ON = 330, 220, 30
+#: After a tone that came again, to come once more.
+_AGAIN = 20
 #: How far the contour may be missed at half the weight: so many twelfths of the span, by character.
 _SPAN_PARTS = 12
 #: What a phrase's last note is above the tonic, by cadence.
@@ -79,9 +81,15 @@ class Singer:
         }
         self._suiting: dict[tuple[Chord, tuple[int, ...], int, bool], list[tuple[int, int]]] = {}
 
+    def strive(self, breadth: int) -> None:
+        """Go on in one direction, the more the broader a piece is."""
+        self._inertia += self._inertia * breadth // (2 * WHOLE)
+
     def options(self, moment: Moment, height_percent: int, dice: Dice) -> Options:
         """How well each pitch suits this moment, whatever is around it."""
         bound = moment.strong and dice.chance(self._bound)
+        if moment.move.binds:
+            return self._along(moment)
         liked = _BOUND_PERCENT if bound else _LIKED_PERCENT[moment.on_beat + moment.strong]
         span = moment.span
         kind = (span.chord, span.voices, liked, moment.on_beat)
@@ -90,6 +98,12 @@ class Singer:
             suiting = self._suiting[kind] = self._suit(span, liked, on_beat=moment.on_beat)
         target, by = self._ladder.height(height_percent), self._by_distance
         return {pitch: by[abs(pitch - target)] * weight // 10_000 + 1 for pitch, weight in suiting}
+
+    def _along(self, moment: Moment) -> Options:
+        """All pitches that a gesture may go through: how it moves decides."""
+        chord, pitches = moment.span.chord, self._ladder.inner
+        tones = chord.triad if moment.move.breaks_chord else chord.tones
+        return dict.fromkeys([p for p in pitches if p % OCTAVE in tones] or pitches, 1)
 
     def _suit(self, span: Span, liked: int, *, on_beat: bool) -> list[tuple[int, int]]:
         """How well each pitch suits a chord, wherever the melody is."""
@@ -109,7 +123,11 @@ class Singer:
                 weight = weight * self._foreign_percent // 100
             found.append((pitch, weight))
         # A narrow span may leave nothing between its ends.
-        return found or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
+        return (
+            found
+            or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
+            or [(p, 1) for p in ladder.rungs]
+        )
 
     def opening(self, options: Options) -> Options:
         """The same, for a note that begins the piece: rather the tonic."""
@@ -129,8 +147,11 @@ class Singer:
     def closing(self, options: Options, cadence: Cadence) -> Options:
         """The same, for a note that ends a phrase."""
         finals, tonic = _FINALS[cadence], self._ladder.tonic
+        if self._finality > WHOLE:
+            # What is usual is nearly all that is left.
+            finals = {degree: usual * usual for degree, usual in finals.items()}
         return {
-            pitch: weight * finals[degree] * self._finality // 100 + 1
+            pitch: weight * finals[degree] * self._finality // WHOLE + 1
             if (degree := (pitch - tonic) % OCTAVE) in finals
             else max(1, weight // _OTHER_FINAL_DIVISOR)
             for pitch, weight in options.items()
@@ -187,6 +208,8 @@ class Singer:
 
     def _turn(self, before: int, move: int) -> int:
         """How much likelier a movement is after another, in percent."""
+        if move == before == 0:
+            return _AGAIN
         onward = move * before > 0
         if abs(before) >= _LEAP_SEMITONES and move:
             if onward:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
-from harmonic_music.composing.form import Bar, Cadence, Field, Phrase, Players, Role, Treatment
+from harmonic_music.composing.form import (
+    SONG_PHRASES,
+    Bar,
+    Cadence,
+    Field,
+    Phrase,
+    Role,
+    Scene,
+    Stage,
+    Treatment,
+)
 from harmonic_music.styles.catalogue import Style
 
 if TYPE_CHECKING:
@@ -27,14 +37,29 @@ _RISE = 14
 #: Energies between which the figures of a style are spread, from calm to full.
 _CALM, _FULL = 6, 54
 _MIDDLE_ENERGY = 54
-#: So often has a phrase another figure than its section, and so often the next one on the way.
-_OTHER_FIGURE, _STRAY = 300, 260
-_ALONE, _ALONE_LATER, _BREAK = 260, 170, 200
-_BASS_RESTS, _PADS_REST = 130, 110
-_SOLO_INTRO, _PLAYED_INTRO, _DOUBLED = 350, 700, 500
+#: So often has a phrase another figure than its section, and its second part another than its
+#: first; and so far does one stray from what the energy asks for.
+_OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 220, 300, 260
+#: Where a phrase of four bars may change, and how usual that is; the bars of a longer one are over.
+_TURNS = ((2, 10), (1, 2), (3, 4), (4, 9))
+#: How usual scenes are where it is calm, between, and full: in the order of their declaration.
+_SCENES = (
+    (10, 2, 4, 3, 0, 3, 0, 3, 0),
+    (11, 1, 3, 4, 2, 4, 1, 3, 0),
+    (9, 0, 1, 4, 5, 5, 2, 1, 0),
+)
+_CALMER, _FULLER = 46, 60
+#: At the beginning and at the end of a piece, and in a short one, hardly anything happens yet.
+_OPENING = (12, 2, 3, 1, 0, 2, 0, 0, 0)
+_CLOSING = (9, 0, 0, 2, 3, 4, 0, 0, 0)
+_SONG = (16, 0, 1, 2, 0, 1, 0, 0, 0)
+_THIN, _BREAK = 300, 260
+_SOLO_INTRO = 300
+#: What the upper voices do while the second voice has the melody.
+_HANDING = ("pad", "offbeat", "riff")
 #: A piece of fewer phrases has everybody play throughout.
 _STAGED_PHRASES = 3
-_SECOND_VOICE_ENERGY, _DOUBLED_ENERGY, _DRUMS_ENERGY = 34, 62, 38
+_DRUMS_ENERGY = 38
 
 
 class Staging:
@@ -46,6 +71,7 @@ class Staging:
         #: The figure and the bass of each section that was begun.
         self._sections: dict[str, tuple[str, str]] = {}
         self._climax = self._depth = -1
+        self._first = 0
 
     def stage(self, slots: "Sequence[Slot]") -> None:
         """Lay out the whole piece's energy, and where its melody is highest and lowest."""
@@ -59,6 +85,7 @@ class Staging:
             wanted += self._character.energy + self._style.loudness
             self._energies.append(min(max(wanted, 22), 92))
         sung = [n for n, slot in enumerate(slots) if slot.role is not Role.INTRO] or [0]
+        self._first = sung[0]
         self._climax = min(sung, key=lambda number: (-self._energies[number], number))
         others = [number for number in sung if number != self._climax]
         self._depth = min(others, key=lambda n: (self._energies[n], n)) if others else -1
@@ -76,7 +103,7 @@ class Staging:
         """The phrase of a slot; ``keys`` are its own and the next one's where that is another."""
         closing = number == count - 1
         energy = self._energies[number] if self._energies else _MIDDLE_ENERGY
-        figure, bass = self._manner(slot, energy)
+        stages = self._stages(number, slot, energy, count)
         elided = (
             not closing
             and slot.role is not Role.INTRO
@@ -93,9 +120,9 @@ class Staging:
             cadence=cadence,
             key=keys[0],
             energy=energy,
-            figure=figure,
-            bass=bass,
-            players=self._players(number, slot, energy, count),
+            stages=stages,
+            drums=self._drums(number, energy, count),
+            breaks=not closing and number > 0 and self._dice.chance(_BREAK),
             leads_to=keys[1],
             elided=elided and bars[-1].treatment is Treatment.NEW,
             closing=closing,
@@ -120,30 +147,50 @@ class Staging:
             place = (place + 1) % len(row)
         return row[place]
 
-    def _players(self, number: int, slot: "Slot", energy: int, count: int) -> Players:
-        dice, style = self._dice, self._style
-        closing = number == count - 1
-        thrown = [dice.below(WHOLE) for _ in range(5)]
+    def _drums(self, number: int, energy: int, count: int) -> bool:
         if count < _STAGED_PHRASES:
-            return Players(counter=number > 0, drums=style.groove is not None)
-        if slot.role is Role.INTRO:
-            if thrown[0] < _SOLO_INTRO:
-                return Players(pads=False, bass=False, alone=slot.length)
-            return Players(melody=False, pads=thrown[1] < _PLAYED_INTRO, bass=True)
-        first = number == 0
-        alone = 0
-        if not closing and slot.role is not Role.CLIMAX:
-            if first:
-                alone = thrown[0] < _ALONE
-            elif slot.within == 0 or slot.role is Role.CODA:
-                alone = 2 * (thrown[0] < _ALONE_LATER)
-        drummed = style.groove is not None and energy >= _DRUMS_ENERGY and number > count // 9
-        return Players(
-            pads=closing or first or slot.role is Role.CLIMAX or thrown[1] >= _PADS_REST,
-            bass=closing or slot.role is Role.CLIMAX or thrown[2] >= _BASS_RESTS,
-            counter=not first and energy >= _SECOND_VOICE_ENERGY,
-            doubles=energy >= _DOUBLED_ENERGY and thrown[3] < _DOUBLED,
-            drums=drummed,
-            alone=alone,
-            breaks=not closing and number > 0 and thrown[4] < _BREAK,
+            return self._style.groove is not None
+        return self._style.groove is not None and energy >= _DRUMS_ENERGY and number > count // 9
+
+    def _stages(self, number: int, slot: "Slot", energy: int, count: int) -> tuple[Stage, ...]:
+        """How each bar of a phrase is played: it changes once on the way, or not at all."""
+        dice = self._dice
+        first = self._manner(slot, energy)
+        second = self._drawn(energy, first) if dice.chance(_CHANGED_FIGURE) else first
+        turn = dice.weighted(*zip(*_TURNS, strict=True))
+        before, after = (
+            self._scene(number, slot, energy, count),
+            self._scene(number, slot, energy, count, later=True),
         )
+        handing = dice.choice(_HANDING)
+        found = []
+        for place in range(slot.length):
+            scene = before if place < turn else after
+            if scene is Scene.SOLO and place and slot.role is not Role.INTRO:
+                scene = Scene.DUO if place == 1 else Scene.TUNE
+            figure, bass = first if place < turn else second
+            if scene is Scene.HANDED:
+                figure = handing
+            found.append(Stage(scene, figure, bass, dice.chance(_THIN)))
+        return tuple(found)
+
+    def _scene(
+        self, number: int, slot: "Slot", energy: int, count: int, *, later: bool = False
+    ) -> Scene:
+        dice = self._dice
+        thrown = dice.below(WHOLE)
+        if count < _STAGED_PHRASES:
+            return Scene.TUNE
+        if slot.role is Role.INTRO:
+            return Scene.SOLO if thrown < _SOLO_INTRO and not later else Scene.PLAYED
+        row = _SCENES[(energy >= _CALMER) + (energy >= _FULLER)]
+        if count <= SONG_PHRASES:
+            row = _SONG
+        elif number == count - 1:
+            row = _CLOSING
+        elif number == self._first and not later:
+            row = _OPENING
+        weights = [
+            usual * percent // 10 for usual, percent in zip(row, self._style.scenes, strict=True)
+        ]
+        return dice.weighted(tuple(Scene), weights)

@@ -4,24 +4,34 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from harmonic_music.composing.dice import Dice
-from harmonic_music.composing.form import Bar, Field, Phrase
+from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
-from harmonic_music.composing.shape import Shape
+from harmonic_music.composing.shape import Shape, between
+from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.composing.voicing import Voicing
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import Meter
 
-#: So often does a bar have the figure's usual variant; a phrase's last bar a chord that is held.
-_USUAL, _HELD_END = 450, 300
+#: So often does a phrase have the figure's usual variant, a bar another than its phrase, and a
+#: phrase's last bar a chord that is held.
+_USUAL, _STRAYS, _HELD_END = 800, 120, 220
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
+#: Of the strikes beside a chord's tone that a figure has, those that are struck there.
+_TURNS = (1000, 1000, 950, 820, 600, 320, 60)
 #: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
 #: chromatic.
 _CHROMATIC_PERCENT = 70
+#: So often do voices that were silent enter a beat after the bar's first.
+_LATE = 600
+#: Of chords that are struck again on weak places, those in which voices turn, and which do.
+_ALIVE = 1150
+_LIVELY = ((1, 2), (2,), (0, 2), (0, 1, 2), (1, 2))
+_STRONG_WEIGHT, _FEW_VOICES = 3, 2
 _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
@@ -39,46 +49,84 @@ class Texture:
     def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
         self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
+        self._turned = self._variant = 0
         #: The purer the harmony, the less its voices leave it.
         self._leaves = 1100 - shape.consonance * 6 // 10
-        self._turns = 950 - shape.consonance * 4 // 5
+        self._turns = between(shape.consonance, _TURNS)
 
     def tones(
         self,
         phrase: Phrase,
         rows: Sequence[Sequence[Span]],
         voicings: Sequence[Voicing],
+        rhythm: Sequence[Derived],
         dice: Dice,
     ) -> list[Tone]:
-        """The upper voices of a phrase; ``voicings`` are its chords'."""
-        figure = FIGURES[phrase.figure]
+        """The upper voices of a phrase; ``voicings`` are its chords', ``rhythm`` the melody's."""
         width = max(map(len, voicings), default=0)
         strikes: list[list[tuple[int, int, int]]] = [[] for _ in range(width)]
-        self._turning = dice.quota()
+        self._turning, self._alive = dice.quota(), dice.quota()
+        self._turned = dice.below(64)
+        self._variant = 0 if dice.chance(_USUAL) else dice.below(64)
         number = 0
-        for bar, spans in zip(phrase.bars, rows, strict=True):
-            if bar.place >= phrase.players.alone:
-                pattern, held = self._pattern(phrase, bar, figure, dice)
+        #: Whether voices sing in each chord.
+        moving: list[bool] = []
+        for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
+            stage = phrase.stages[bar.place]
+            figure = FIGURES[stage.figure]
+            pattern, held = self._pattern(phrase, bar, figure, dice)
+            late = dice.chance(_LATE)
+            along = struck_along(sung)
+            if stage.scene is Scene.CHORDS and width * len(along) <= self._room:
+                chords = list(zip(spans, voicings[number:], strict=False))
+                begun = [bar.onset + onset for onset in along]
+                self._along(phrase.key, strikes, chords, begun)
+            elif stage.scene.has_pads:
+                first = [len(row) for row in strikes]
                 self._strike(
                     phrase, strikes, bar, spans, voicings[number:], way=(pattern, held, figure)
                 )
+                if late and bar.place and not phrase.stages[bar.place - 1].scene.has_pads:
+                    _enter_late(strikes, first, bar.onset + TICKS_PER_BEAT)
+            moving += [stage.scene.has_pads and figure.moves and not stage.thin] * len(spans)
             number += len(spans)
         flat = [span for spans in rows for span in spans]
-        if figure.moves:
+        if any(moving):
             lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
-            strikes = [lead.moved(voice, row) for voice, row in enumerate(strikes)]
+            strikes = [lead.moved(voice, row, moving) for voice, row in enumerate(strikes)]
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
             key=lambda tone: (tone.onset, tone.pitch),
         )
 
+    def _along(
+        self,
+        key: Field,
+        strikes: list[list[tuple[int, int, int]]],
+        chords: Sequence[tuple[Span, Voicing]],
+        begun: Sequence[int],
+    ) -> None:
+        """Strike all voices where the melody has begun a note."""
+        for span, voicing in chords:
+            own = [onset for onset in begun if span.onset <= onset < span.end]
+            if not own or own[0] > span.onset:
+                own.insert(0, span.onset)
+            for place, onset in enumerate(own):
+                struck = dict.fromkeys(range(len(voicing)), 0)
+                if place and place < len(own) - 1:
+                    self._enliven(struck)
+                for voice, pitch in enumerate(voicing):
+                    by = struck[voice]
+                    sung = self._beside(key, pitch, by) if by else pitch
+                    strikes[voice].append((onset, sung, span.end))
+
     def _pattern(
         self, phrase: Phrase, bar: Bar, figure: AccompanimentFigure, dice: Dice
     ) -> tuple[Pattern, bool]:
         """A bar's pattern, and whether its chords are simply held."""
-        usual, place, held = dice.chance(_USUAL), dice.below(64), dice.chance(_HELD_END)
-        if phrase.is_last(bar) and (held or phrase.players.breaks):
-            return _HELD, not phrase.players.breaks
+        strays, place, held = dice.chance(_STRAYS), dice.below(64), dice.chance(_HELD_END)
+        if phrase.is_last(bar) and (held or phrase.breaks):
+            return _HELD, not phrase.breaks
         if bar.length != self._meter.bar * TICKS_PER_BEAT // 12:
             return _HELD, True
         row = [
@@ -88,7 +136,7 @@ class Texture:
         ]
         if not row:
             return _HELD, True
-        return (row[0] if usual else row[place % len(row)]), False
+        return row[place % len(row) if strays else self._variant % len(row)], False
 
     def _strike(
         self,
@@ -102,6 +150,8 @@ class Texture:
     ) -> None:
         """Strike a bar's voices: onset, pitch and end of each."""
         pattern, held, figure = way
+        stage = phrase.stages[bar.place]
+        thin = stage.thin or stage.scene is Scene.THIRDS
         step = bar.length // len(pattern)
         marks = [(bar.onset + place * step, mark) for place, mark in enumerate(pattern) if mark]
         limit = figure.hold * step if figure.hold and not held else bar.length
@@ -112,8 +162,15 @@ class Texture:
             late = not own or own[0][0] > span.onset
             if late and (figure.strikes or held or (span is not spans[0] and not own)):
                 own.insert(0, (span.onset, tuple((voice, 0) for voice in range(len(voicing)))))
-            for onset, mark in own:
-                struck = {min(voice, len(voicing) - 1): by for voice, by in reversed(mark)}
+            top = len(voicing) - 1
+            for place, (onset, mark) in enumerate(own):
+                struck = {min(voice, top): by for voice, by in reversed(mark)}
+                if place and place < len(own) - 1 and self._is_weak(bar, onset):
+                    self._enliven(struck)
+                if stage.scene is Scene.HANDED:
+                    struck = {top: 0} if struck else {}
+                elif thin and len(struck) > 1:
+                    struck.pop(top, None)
                 for voice, by in struck.items():
                     pitch = (
                         self._beside(phrase.key, voicing[voice], by)
@@ -122,11 +179,37 @@ class Texture:
                     )
                     strikes[voice].append((onset, pitch, min(span.end, onset + limit)))
 
+    def _is_weak(self, bar: Bar, onset: int) -> bool:
+        units, rest = divmod(onset - bar.onset, TICKS_PER_BEAT // 12)
+        return rest > 0 or self._meter.weight(units) < _STRONG_WEIGHT
+
+    def _enliven(self, struck: dict[int, int]) -> None:
+        """Have one or two voices of a chord that is struck again sing its neighbours."""
+        if len(struck) < _FEW_VOICES or not self._alive.takes(self._turns * _ALIVE // 1000):
+            return
+        self._turned += 1
+        for voice in _LIVELY[self._turned % len(_LIVELY)]:
+            if voice in struck:
+                struck[voice] = -1 if self._turned // 2 % 2 else 1
+
     @staticmethod
     def _beside(key: Field, pitch: int, by: int) -> int:
         """The tone of the scale next to a pitch, above or below."""
         tones = scale_tones(key)
         return next(p for p in range(pitch + by, pitch + 5 * by, by) if p % OCTAVE in tones)
+
+
+def _enter_late(
+    strikes: list[list[tuple[int, int, int]]], begun: Sequence[int], start: int
+) -> None:
+    """Leave out what is struck before the voices enter; what goes on until then begins there."""
+    for row, first in zip(strikes, begun, strict=True):
+        later = [
+            (max(onset, start), pitch, end)
+            for onset, pitch, end in row[first:]
+            if onset >= start or end > start
+        ]
+        row[first:] = later[len(later) - len({onset for onset, _, _ in later}) :]
 
 
 def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
@@ -165,9 +248,9 @@ class _Leading:
         self._taken: set[int] = set()
 
     def moved(
-        self, voice: int, strikes: Sequence[tuple[int, int, int]]
+        self, voice: int, strikes: Sequence[tuple[int, int, int]], moving: Sequence[bool]
     ) -> list[tuple[int, int, int]]:
-        """A voice's strikes with what it sings between them."""
+        """A voice's strikes with what it sings between them, in the chords where voices do."""
         found = list(strikes)
         for number, span in enumerate(self._spans[:-1]):
             rows = self._voicings[number], self._voicings[number + 1]
@@ -175,7 +258,7 @@ class _Leading:
                 continue
             one, other = rows[0][voice], rows[1][voice]
             thrown = self._dice.below(1000) * 1000 // self._leaves
-            if number in self._taken:
+            if number in self._taken or not moving[number]:
                 continue
             if abs(other - one) in _SKIP and thrown < _PASSING:
                 middle = next(
@@ -196,11 +279,16 @@ class _Leading:
             elif one - other in _STEP and thrown < _SUSPENDED:
                 self._suspend(found, number, one)
             elif one == other and thrown < _NEIGHBOURING:
-                neighbour = one + 1 if (one + 1) % OCTAVE in self._tones else one + 2
-                if neighbour % OCTAVE in self._tones:
-                    found.append((span.end - TICKS_PER_BEAT, neighbour, span.end))
-                    self._taken.add(number)
+                self._turn(found, number, one)
         return sorted(found)
+
+    def _turn(self, found: list[tuple[int, int, int]], number: int, pitch: int) -> None:
+        """Have a tone that stays turn to the one above it."""
+        neighbour = pitch + 1 if (pitch + 1) % OCTAVE in self._tones else pitch + 2
+        if neighbour % OCTAVE in self._tones:
+            end = self._spans[number].end
+            found.append((end - TICKS_PER_BEAT, neighbour, end))
+            self._taken.add(number)
 
     def _late(self) -> int:
         """How long before the next chord a voice moves on: a beat, or half of one."""

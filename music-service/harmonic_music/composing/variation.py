@@ -4,44 +4,83 @@ A derived bar is told by onset, with the place of the note that it comes from, i
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Treatment
+from harmonic_music.composing.ladder import Degree
 from harmonic_music.score import TICKS_PER_BEAT
+from harmonic_music.theory.gestures import Move
 
-#: Onsets in ticks from the bar's beginning, and the place of the note that each comes from.
-Derived = list[tuple[int, int | None]]
+
+class Begun(NamedTuple):
+    """A note's onset in ticks from the bar's beginning.
+
+    ``origin`` is the place of the note that it comes from, ``move`` how it lies from the one
+    before it, where its pitch does not come from anywhere.
+    """
+
+    onset: int
+    origin: int | None = None
+    move: Move = Move.FREE
+
+
+Derived = list[Begun]
+#: The notes of a bar: onset in the bar, and degree.
+Sung = tuple[tuple[int, Degree], ...]
 
 _EIGHTH = TICKS_PER_BEAT // 2
+#: Notes that follow one another as fast as this belong to a gesture.
+FAST_TICKS = TICKS_PER_BEAT // 3
 #: A note at least so long may be ornamented, and this share of them is.
 _ORNAMENTED_TICKS = TICKS_PER_BEAT
 _ORNAMENTED = 500
 
 
-def derived(onsets: Sequence[int], treatment: Treatment, bar: int, dice: Dice) -> Derived:
+def known_bar(sung: Sung) -> Derived:
+    """The rhythm of a bar of a theme, with the moves of its gestures."""
+    found = [Begun(onset) for onset, _ in sung[:1]]
+    for (onset, (step, _)), (following, (other, _)) in pairwise(sung):
+        move = Move.FREE
+        if following - onset <= FAST_TICKS and abs(other - step) <= 1:
+            move = (Move.STEP_DOWN, Move.SAME, Move.STEP_UP)[other - step + 1]
+        found.append(Begun(following, None, move))
+    return found
+
+
+def struck_along(row: Derived) -> list[int]:
+    """The onsets of a bar's melody at which others may join it: not all of a run."""
+    found: list[int] = []
+    for it in row:
+        if not found or it.onset - found[-1] >= _EIGHTH:
+            found.append(it.onset)
+    return found
+
+
+def derived(known: Sequence[Begun], treatment: Treatment, bar: int, dice: Dice) -> Derived:
     """The bar that a treatment makes of a known one of ``bar`` ticks."""
+    places = [Begun(it.onset, place, it.move) for place, it in enumerate(known)]
     if treatment is Treatment.FRAGMENT:
         half = bar // 2
-        first: Derived = [(onset, place) for place, onset in enumerate(onsets) if onset < half]
+        first = [it for it in places if it.onset < half]
         if half % _EIGHTH == 0 and first:
-            return [*first, *((onset + half, place) for onset, place in first)]
+            return [*first, *(it._replace(onset=it.onset + half) for it in first)]
     elif treatment is Treatment.AUGMENTED:
-        wide: Derived = [
-            (2 * onset, place) for place, onset in enumerate(onsets) if 2 * onset < bar
-        ]
+        wide = [it._replace(onset=2 * it.onset) for it in places if 2 * it.onset < bar]
         if wide:
             return wide
     elif treatment is Treatment.ORNAMENTED:
-        return _ornamented(onsets, bar, dice)
-    return [(onset, place) for place, onset in enumerate(onsets)]
+        return _ornamented(places, bar, dice)
+    return places
 
 
-def _ornamented(onsets: Sequence[int], bar: int, dice: Dice) -> Derived:
+def _ornamented(places: Sequence[Begun], bar: int, dice: Dice) -> Derived:
     """Between two notes that lie a beat apart or more, another leads over."""
     found: Derived = []
-    for place, onset in enumerate(onsets):
-        found.append((onset, place))
-        following = onsets[place + 1] if place + 1 < len(onsets) else bar
-        if following - onset >= _ORNAMENTED_TICKS and dice.chance(_ORNAMENTED):
-            found.append((following - _EIGHTH, None))
+    ends = [it.onset for it in places[1:]] + [bar]
+    for it, following in zip(places, ends, strict=True):
+        found.append(it)
+        if following - it.onset >= _ORNAMENTED_TICKS and dice.chance(_ORNAMENTED):
+            found.append(Begun(following - _EIGHTH))
     return found

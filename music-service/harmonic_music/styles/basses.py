@@ -13,20 +13,20 @@ from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
 
 @dataclass(frozen=True, slots=True)
 class BassManner:
-    """A way of the bass; it sounds ``percent`` of its time."""
+    """A way of the bass; a note sounds for ``beats`` at most."""
 
     variants: dict[Meter, tuple[tuple[str, ...], ...]]
-    percent: int = 90
+    beats: int
 
 
 def _manner(
-    four: tuple[str, ...], three: tuple[str, ...], six: tuple[str, ...], percent: int = 90
+    four: tuple[str, ...], three: tuple[str, ...], six: tuple[str, ...], beats: int = 4
 ) -> BassManner:
     variants = {
         meter: tuple(tuple(text.split()) for text in texts)
         for meter, texts in ((FOUR_FOUR, four), (THREE_FOUR, three), (SIX_EIGHT, six))
     }
-    return BassManner(variants, percent)
+    return BassManner(variants, beats)
 
 
 BASSES = MappingProxyType(
@@ -35,31 +35,31 @@ BASSES = MappingProxyType(
             ("r - p -", "r - - p", "r - - -", "r - - - - - p p"),
             ("r - -", "r - p", "r - - - p p"),
             ("r - - p - -", "r - - - - p", "r - - - - -"),
-            96,
+            4,
         ),
         "line": _manner(
             ("r t f p", "r - f p", "r f r p", "r - p p", "r - t - r - f p", "r f t p"),
             ("r - p", "r t p", "r f p", "r - f r - p", "r - -"),
             ("r - p r - f", "r - f t - p", "r - t f - p"),
-            95,
+            4,
         ),
         "two": _manner(
             ("r - f r", "r f r p", "r - f p", "r - - r f - - p"),
             ("r - f", "r - p", "r - -", "r - - - p p"),
             ("r - - f - -", "r - - f - p", "r - p f - p"),
-            86,
+            1,
         ),
         "walking": _manner(
             ("r t f p", "r p t p", "r f t p", "r r t p", "r t p - p - - -"),
             ("r t p", "r f p", "r p p"),
             ("r - t f - p", "r - t p - p"),
-            88,
+            4,
         ),
         "pickup": _manner(
             ("r - - r f - - p", "r - - r - - f p", "r - - r f - t p", "r - r - f - t p"),
             ("r - - - - p", "r - - - p p", "r - - - f -"),
             ("r - - r - p", "r - - f - p"),
-            84,
+            4,
         ),
         "riff": _manner(
             (
@@ -70,37 +70,37 @@ BASSES = MappingProxyType(
             ),
             ("r - - r f -", "r - o - f p"),
             ("r - r f - o", "r - r r - p"),
-            80,
+            4,
         ),
         "eighths": _manner(
             ("r r r r r r r r", "r r r r r r t p", "r r o r r r o r", "r r r r f f p p"),
             ("r r r r r r", "r r r r p p"),
             ("r r r r r r", "r r r r r p"),
-            82,
+            4,
         ),
         "boogie": _manner(
             ("r t f o f t r p", "r r t t f f o p", "r t f t o f t p"),
             ("r t f o f p", "r t f t f p"),
             ("r t f o f p", "r t f f t p"),
-            84,
+            4,
         ),
         "tango": _manner(
             ("r - - f r - f -", "r - - f o - f p", "r - - r f - f -"),
             ("r - - r f -", "r - - f - p"),
             ("r - r f - f", "r - r f - p"),
-            84,
+            4,
         ),
         "running": _manner(
             ("r p p p r - f f", "r - f - r f t p", "r p r f f - t p", "r - o - r f p p"),
             ("r p p p f p", "r - f p p p", "r p r - f p"),
             ("r t f t p p", "r - p p f p", "r p p r - p"),
-            92,
+            4,
         ),
         "pedal": _manner(
             ("r - - -", "r - - - r - - -", "r - r -"),
             ("r - -", "r - r"),
             ("r - - - - -", "r - - r - -"),
-            96,
+            4,
         ),
     }
 )

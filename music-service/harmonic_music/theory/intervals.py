@@ -17,7 +17,7 @@ _CONSONANCE = (1240, -1428, -582, 594, 386, 1240, -453)
 #: How readily the tones above a tonic are sung, in percent, all else being equal: the fifth and the
 #: tonic most, the leading tone least of a scale's tones, in the order of Carol Krumhansl's profiles
 #: (*Cognitive Foundations of Musical Pitch*, 1990) but for the fifth, which songs turn around.
-TONAL_PROFILE = (135, 60, 95, 110, 110, 100, 60, 190, 80, 95, 80, 50)
+TONAL_PROFILE = (172, 60, 104, 112, 122, 96, 60, 192, 58, 84, 78, 35)
 
 
 def interval_class(one: int, other: int) -> int:

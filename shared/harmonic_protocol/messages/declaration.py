@@ -12,7 +12,7 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from harmonic_protocol.schema import ClientModel, WireModel
-from harmonic_protocol.values import Mode, OperationId, UniverseId
+from harmonic_protocol.values import Mode, OperationId, Traceparent, UniverseId
 
 D = TypeVar("D")
 
@@ -205,6 +205,7 @@ class Command(Request):
     handler: ClassVar[Handler]
 
     op_id: OperationId | None = None
+    traceparent: Traceparent | None = None
 
     @classmethod
     def operation(cls) -> str:
@@ -215,6 +216,10 @@ class Command(Request):
     def repeatable(self) -> bool:
         """As declared; or since its ``opId`` is remembered."""
         return self.spec.repeatable or self.op_id is not None
+
+
+#: The fields of every command that say nothing of what is asked for.
+ABOUT_COMMAND = frozenset(Command.model_fields)
 
 
 class GatewayCommand(Command):
@@ -261,7 +266,11 @@ class LiveSignal(RoomCommand):
 
     def relayed(self, *, user_id: str, timestamp: str) -> Event:
         """What the room is told."""
-        said = {name: getattr(self, name) for name in type(self).model_fields if name != "op_id"}
+        said = {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in ABOUT_COMMAND
+        }
         return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 

@@ -6,6 +6,7 @@ never delivered late. Everything that waits has a bound, in time or in bytes.
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
@@ -265,7 +266,7 @@ class Bus:
     def _arrived(
         self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
     ) -> None:
-        message = Message(subject, payload, decode_headers(headers), reply)
+        message = Message(subject, payload, decode_headers(headers), reply, time.monotonic())
         if interest is self._inbox_interest:
             # Answers do not queue behind messages: whoever waits for one has a deadline.
             self._calls.answered(message)

@@ -18,7 +18,7 @@ from harmonic_runtime.bus.reading import (
     Stored,
     TooManySubjects,
 )
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
@@ -148,8 +148,9 @@ class Streams:
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> int:
-        """Store a message; its sequence.
+        """Store a message, with ``headers`` of its own; its sequence.
 
         Raise :class:`WrongSequence` and :class:`StreamFull` where it was not stored for good
         reason, :class:`AppendUnknown` where nobody can tell, and :class:`BusUnavailable` else:
@@ -157,9 +158,8 @@ class Streams:
         since the broker only says so of a message that it handed to nobody: a stream without
         a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
         """
-        headers = None
         if expected_last_subject_sequence is not None:
-            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
@@ -186,6 +186,7 @@ class Streams:
         *,
         timeout_s: float,
         expected_last_subject_sequence: int,
+        headers: Mapping[str, str] = NO_HEADERS,
         on_outcome: Callable[[int | Exception], None],
     ) -> None:
         """Store a message in one attempt, for callers without a task.
@@ -202,7 +203,7 @@ class Streams:
             else:
                 on_outcome(_outcome_of(answer))
 
-        headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence)}
+        headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         self._bus.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=take)
 
     async def last(self, stream: str, subject: str) -> Stored | None:

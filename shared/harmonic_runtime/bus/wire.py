@@ -22,12 +22,16 @@ _SUBJECT = re.compile(r"[^\s\x00-\x20]+")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came in. ``reply`` is empty where no answer is expected."""
+    """What came in, at ``arrived_s`` of the monotonic clock if that is known.
+
+    ``reply`` is empty where no answer is expected.
+    """
 
     subject: str
     payload: bytes
     headers: Mapping[str, str]
     reply: str
+    arrived_s: float = 0.0
 
 
 #: Called for each message of a subscription, in order of arrival. It must not block.

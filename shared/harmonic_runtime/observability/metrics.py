@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.series import (
     Counter,
-    Counters,
+    CounterSeries,
     Histogram,
     Histograms,
     Summaries,
@@ -71,7 +71,7 @@ class Metrics:
     def counters(self, spec: CounterSpec) -> Family[Counter]:
         """A counter with labels."""
         series = {values: Counter() for values in spec.labels.series}
-        self.registry.register(Counters(spec, series))
+        self.registry.register(CounterSeries(spec, series))
         return Family(series)
 
     def counter_from(self, spec: CounterSpec, read: Callable[[], float]) -> None:

@@ -82,7 +82,7 @@ def _spelt(bound: float) -> str:
     return spelt
 
 
-class Counters(Collector):
+class CounterSeries(Collector):
     """The series of a declared counter."""
 
     def __init__(self, spec: CounterSpec, series: Mapping[tuple[str, ...], Counter]) -> None:

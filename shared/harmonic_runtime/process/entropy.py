@@ -15,3 +15,9 @@ def new_id() -> str:
 def new_seed() -> int:
     """A fresh seed from 0 up to, and excluding, 2**53."""
     return secrets.randbits(SEED_BITS)
+
+
+def new_trace() -> str:
+    """A new W3C trace context that is not sampled, in its ``traceparent`` form."""
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-00"

@@ -133,6 +133,18 @@ class ServiceSettings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="the least level logged")
     ] = "info"
+    traces_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://\S+$",
+            description="where spans of traces are sent to, as OTLP over HTTP, for example"
+            " `http://collector:4318/v1/traces`; not set: none are recorded",
+        ),
+    ] = None
+    traces_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the traces that begin here which are recorded"),
+    ] = 0.01
     ops_host: Annotated[
         str, Field(description="address of `/healthz`, `/readyz` and `/metrics`")
     ] = "127.0.0.1"

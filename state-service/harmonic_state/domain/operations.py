@@ -20,6 +20,8 @@ MAX_REMEMBERED_OPERATIONS = 32_768
 #: Bytes of an operation where it is stored with its texts, besides these.
 TEXT_OVERHEAD_BYTES = 130
 _KEY_BYTES = 12
+#: What a command sent twice need not say again.
+_ITS_OWN = {"traceparent"}
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -80,7 +82,7 @@ def _earlier(timestamp: str, by_s: int) -> str:
 def digest(command: Command) -> str:
     """What two commands share if, and only if, they ask for the same."""
     asked = command.model_copy(update={"op_id": None})
-    body = asked.model_dump_json(by_alias=True, exclude_unset=True)
+    body = asked.model_dump_json(by_alias=True, exclude_unset=True, exclude=_ITS_OWN)
     return hashlib.blake2b(f"{command.operation()}\n{body}".encode(), digest_size=16).hexdigest()
 
 

@@ -1,0 +1,112 @@
+"""Inputs that cost more to refuse than to make: each once brought a gateway to its knees."""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+
+from fuzz.packets import frame
+from fuzz.payloads import ROOM
+from harmonic_protocol.messages.declaration import API_PREFIX
+
+KIB = 1024
+_PING, _TEXT, _CONTINUED = 9, 1, 0
+
+
+def _event(name: str, payload: str) -> bytes:
+    return frame(f'42/ws,["{name}",{payload}]'.encode())
+
+
+def _keys(count: int) -> str:
+    """An object of so many unknown fields."""
+    return "{" + ",".join(f'"unknown{number}":1' for number in range(count)) + "}"
+
+
+def _update(parameters: str) -> str:
+    return f'{{"universeId":"{ROOM}","parameters":{parameters}}}'
+
+
+def _analysis(frequencies: str, waveform: str = "[]") -> str:
+    spectrum = f'{{"frequencies":{frequencies},"waveform":{waveform},"timestamp":"never"}}'
+    return f'{{"universeId":"{ROOM}","analysis":{spectrum}}}'
+
+
+def _list(entry: str, count: int) -> str:
+    return "[" + ",".join([entry] * count) + "]"
+
+
+def _nested(depth: int, breadth: int) -> str:
+    """Objects in objects, each with as many fields as are looked at."""
+    inner = "1"
+    for _ in range(depth):
+        fields = ",".join(f'"k{number}":0' for number in range(breadth - 1))
+        inner = f'{{{fields},"k":{inner}}}'
+    return inner
+
+
+#: Frames of one event each, by what they hold.
+EVENTS: Mapping[str, bytes] = {
+    "128 KiB of unknown fields": _event("update_physics", _update(_keys(7_800))),
+    "60 KiB of unknown fields": _event("update_physics", _update(_keys(3_600))),
+    "64 unknown fields": _event("update_physics", _update(_keys(64))),
+    "unknown fields in 14 levels": _event("update_physics", _update(_nested(14, 60))),
+    "4,096 wrong numbers": _event(
+        "audio_analysis", _analysis(_list('"x"', 2048), _list('"x"', 2048))
+    ),
+    "4,096 right numbers": _event(
+        "audio_analysis", _analysis(*[_list("-0.1234567890123456", 2048)] * 2)
+    ),
+    "8,000 numbers": _event("audio_analysis", _analysis(_list("0.5", 8_000))),
+    "40,000 empty lists": _event("audio_analysis", _list("[]", 40_000)),
+    "1,000 empty lists": _event("audio_analysis", _analysis(_list("[]", 1_000))),
+    "30,000 empty objects": _event("update_physics", _list("{}", 20_000)),
+    "10,000 halves of characters": _event("update_physics", _list('"\\ud800"', 6_000)),
+    "500 halves of characters": _event("update_physics", _update(_list('"\\ud800"', 500))),
+    "120 KiB of text": _event("audio_analysis", f'"{"x" * 120 * KIB}"'),
+    "60 KiB of escapes": _event("update_physics", '"' + "\\n" * 30_000 + '"'),
+    "a number of 60,000 digits": _event("update_physics", _update("9" * 60_000)),
+    "1 MiB of text": _event("update_physics", f'"{"x" * 1000 * KIB}"'),
+    "an unknown event": _event("nonsense", "{}"),
+    "an event without a room": _event("update_physics", '{"universeId":"nowhere"}'),
+}
+
+#: Frames without end that are no messages.
+FLOODS: Mapping[str, bytes] = {
+    "pings": frame(b"", _PING) * 200,
+    "unsolicited answers": frame(b"3") * 200,
+    "a message in 2,000 empty parts": (
+        frame(b"", _TEXT, first=0) + frame(b"", _CONTINUED, first=0) * 2_000
+    ),
+}
+
+
+def _request(target: str, headers: Sequence[str] = (), body: bytes = b"") -> bytes:
+    method = "POST" if body else "GET"
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        *("Host: localhost", "Connection: close", "Content-Type: application/json"),
+        *((f"Content-Length: {len(body)}",) if body else ()),
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+#: What inflates to a thousand times its size, and the same without saying that it does.
+BOMB = gzip.compress(b"0" * 64 * 1024 * KIB)
+ZIPPED, PLAIN = (
+    _request(f"{API_PREFIX}/universes", headers, BOMB)
+    for headers in (("Content-Encoding: gzip",), ())
+)
+
+#: Requests of one connection each.
+REQUESTS: Mapping[str, bytes] = {
+    "a compressed body": ZIPPED,
+    "the same without saying so": PLAIN,
+    "an empty session id": _request("/socket.io/?EIO=4&transport=polling&sid="),
+    "100 headers": _request("/healthz", [f"X-{number}: {'a' * 900}" for number in range(100)]),
+    "60 large headers": _request(
+        "/healthz", [f"X-{number}: {'a' * 8_000}" for number in range(60)]
+    ),
+    "a long query": _request("/socket.io/?" + "a=b&" * 1_900),
+    "a body in vain": _request(f"{API_PREFIX}/universes", body=json.dumps([0] * 20_000).encode()),
+    "a cursor beyond all": _request(f"{API_PREFIX}/universes?cursor=9223372036854775808"),
+}

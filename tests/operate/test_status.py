@@ -1,0 +1,337 @@
+"""What `harmonic status` says of a product in which something is wrong, and that it says so."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import aiohttp
+import pytest
+from socketio.exceptions import ConnectionError as ConnectionRefused
+
+import harmonic_gateway.metrics
+import harmonic_gateway.sockets.metrics
+import harmonic_music.metrics
+import harmonic_state.metrics
+from chaos.owners import owner_of, replica_id
+from harmonic_local.stack import Stack
+from harmonic_operator.judging import RULES, Overview, Rule, notes, problems
+from harmonic_operator.replicas import Replicas
+from harmonic_operator.streams import BrokerCopy, StoreReport, StreamReport
+from harmonic_protocol import subjects
+from harmonic_protocol.envelope import Caller, Envelope
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, Switch
+from harmonic_protocol.messages.universes import GetUniverse
+from harmonic_protocol.operating import BusyUniverse, Description, ReplicaEntry
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability import table
+from harmonic_runtime.observability.specs import declared_in
+from harness.broker import connected_as
+from harness.client import PATIENCE_S, Client
+from harness.faults import frozen
+from harness.identity_provider import Key, Publisher, okta, publishing
+from harness.operator import harmonic
+from harness.world import World, started
+
+MIB = 2**20
+STORE_BYTES = MIB
+FAR_FUTURE_MS = 10**13
+LONG_AGO = "2024-03-21T10:30:00.000Z"
+TABLES: tuple[ModuleType, ...] = (
+    table,
+    harmonic_gateway.metrics,
+    harmonic_gateway.sockets.metrics,
+    harmonic_state.metrics,
+    harmonic_music.metrics,
+)
+
+# The rules, without a product.
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.metric}{dict(rule.labels)}")
+def test_each_rule_is_of_a_metric_that_a_service_has(rule: Rule) -> None:
+    (spec,) = [each for each in declared_in(*TABLES) if each.full_name == rule.metric]
+    assert rule.recent == (spec.kind == "counter")
+    for name, value in rule.labels.items():
+        assert value in spec.labels.values_of(name)
+
+
+def described(service: str, **said: object) -> Description:
+    known = {
+        "service": service,
+        "instance": f"{service}-1",
+        "replica": "r",
+        "version": "0.1.0",
+        "state": "ready",
+        "uptime_s": 100.0,
+        "window_s": 60.0,
+    }
+    return Description.model_validate({**known, **said})
+
+
+HEALTHY = Overview(
+    Replicas(tuple(map(described, ("gateway", "state", "music"))), ()),
+    (StreamReport("HU_LOG_0"), StreamReport("HU_NOTES", bytes=100, max_bytes=100, drops=True)),
+    StoreReport(10, None),
+)
+
+
+def test_of_a_healthy_product_there_is_nothing_to_say() -> None:
+    assert problems(HEALTHY) == []
+    assert notes(HEALTHY) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.metric}{dict(rule.labels)}")
+def test_a_rule_speaks_from_its_bound_on(rule: Rule) -> None:
+    labels = ",".join(f'{name}="{value}"' for name, value in rule.labels.items())
+    key = f'{rule.metric}{{a="b",{labels}}}' if labels else rule.metric
+
+    def wrong(value: float) -> list[str]:
+        samples = {key: value, f"{rule.metric}_other": 1e9}
+        metrics = {"increases" if rule.recent else "values": samples}
+        gateway = described("gateway", **metrics)
+        replicas = Replicas((gateway, *HEALTHY.replicas.described[1:]), ())
+        return problems(replace(HEALTHY, replicas=replicas))
+
+    assert wrong(rule.at_least * 0.99) == []
+    (sentence,) = wrong(rule.at_least)
+    assert sentence.startswith("gateway gateway-1 ")
+
+
+def test_what_replicas_and_streams_say_is_judged() -> None:
+    silent = ReplicaEntry(
+        service="state",
+        instance="state-2",
+        replica="r",
+        version="0.1.0",
+        at=LONG_AGO,
+    )
+    busy = BusyUniverse(universe_id="hot", requests_per_s=500.0, connections=9)
+    wrong = problems(
+        Overview(
+            Replicas(
+                (
+                    described("gateway", state="starting", waiting_for="NATS"),
+                    described("state", busiest=(busy,)),
+                ),
+                (silent,),
+            ),
+            (
+                StreamReport("HU_LIMIT_ROOMS", "is missing", is_absent=True),
+                StreamReport("HU_SNAPSHOT", bytes=90, max_bytes=100),
+                StreamReport("HU_LOG_0", copies=(BrokerCopy("nats-2", False, 0),)),
+            ),
+            StoreReport(95, 100),
+        )
+    )
+    assert wrong == [
+        f"state state-2 does not answer: it said for the last time that it lives at {LONG_AGO}.",
+        "No replica of the music service answers.",
+        "The limiter's stream HU_LIMIT_ROOMS is missing.",
+        "The stream HU_SNAPSHOT is 90% full.",
+        "The copy of HU_LOG_0 at broker nats-2 is not current.",
+        "The brokers' store is 95% full.",
+        "gateway gateway-1 is starting, waiting for NATS.",
+        "Universe hot has 500 requests a second.",
+    ]
+
+
+def test_what_an_operator_has_brought_about_is_noted_and_is_nothing_wrong() -> None:
+    replicas = Replicas(
+        (
+            described("gateway", switched_off=(Switch.JOINS,)),
+            described("state", version="0.2.0"),
+            described("music"),
+        ),
+        (),
+    )
+    overview = replace(HEALTHY, replicas=replicas)
+    assert problems(overview) == []
+    assert notes(overview) == [
+        "joins is switched off.",
+        "Replicas of several versions run: 0.1.0, 0.2.0.",
+    ]
+
+
+# Faults, made for real.
+
+
+@pytest.fixture(scope="module")
+async def publisher() -> AsyncIterator[Publisher]:
+    async with publishing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def product(
+    publisher: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stack]:
+    publisher.publishes(okta(Key("first")))
+    async with started(
+        tmp_path_factory.mktemp("status"),
+        gateways=1,
+        states=2,
+        HARMONIC_JWKS_URL=publisher.url,
+        HARMONIC_SNAPSHOT_STREAM_BYTES=str(STORE_BYTES),
+        HARMONIC_RING_BYTES="1024",
+    ) as running:
+        yield running
+
+
+@asynccontextmanager
+async def viewed(stack: Stack) -> AsyncIterator[World]:
+    async with aiohttp.ClientSession() as http:
+        world = World(stack, http)
+        yield world
+        await world.close()
+
+
+async def sentences(stack: Stack) -> list[str]:
+    """What is wrong, as the command says it; its exit status agrees."""
+    ran = await harmonic(stack, "status", "--json")
+    wrong: list[str] = ran.json["problems"]
+    assert ran.status == (1 if wrong else 0)
+    assert ran.errors.strip().splitlines() == wrong
+    return wrong
+
+
+async def names(stack: Stack, *words: str) -> str:
+    """The sentence with these words, once the command says it: within 15 s."""
+    wrong: list[str] = []
+    async with asyncio.timeout(15):
+        while True:
+            wrong = await sentences(stack)
+            for sentence in wrong:
+                if all(word in sentence for word in words):
+                    return sentence
+
+
+async def is_not_named(stack: Stack, *words: str) -> None:
+    assert not [each for each in await sentences(stack) if all(word in each for word in words)]
+
+
+async def test_keys_that_have_expired_at_the_provider(product: Stack, publisher: Publisher) -> None:
+    said = ("gateway-1 refused", "no key of the identity provider proves")
+    await is_not_named(product, *said)
+    expired = Key("expired")
+    async with viewed(product) as world:
+        for number in range(3):
+            client = Client(f"user-{number}")
+            with pytest.raises(ConnectionRefused):
+                await client.connect(world.stack.urls[0], expired.token(f"user-{number}"))
+    await names(product, *said)
+
+
+async def test_a_replica_that_hangs(product: Stack) -> None:
+    said = ("state state-2 does not answer",)
+    await is_not_named(product, *said)
+    with frozen(product.states[1]):
+        await names(product, *said)
+    await is_not_named(product, *said)
+
+
+async def test_a_log_that_was_trimmed_below_a_client(product: Stack) -> None:
+    said = ("gateway-1", "trimmed")
+    await is_not_named(product, *said)
+    async with viewed(product) as world, connected_as("admin", product) as bus:
+        universe = await world.universe()
+        ann = await world.client("ann", comes_back=True)
+        ben = await world.client("ben")
+        for client in (ann, ben):
+            await client.joins(universe)
+        await ann.vanishes()
+        for gravity in range(20):
+            await ben.asks("update_physics", universeId=universe, parameters={"gravity": gravity})
+        stream, subject = subjects.log_stream_of(universe), subjects.log(universe)
+        end = await Streams(bus).last(stream, subject)
+        assert end is not None
+        await Streams(bus).purge(stream, subject, up_to=end.sequence - 1)
+        back = await world.client("ann", comes_back=True)
+        recovered = await back.hears("state_recovered", universeId=universe)
+        assert not recovered["recovered"]
+        await names(product, *said)
+
+
+async def test_a_universe_with_hundreds_of_requests_a_second(product: Stack) -> None:
+    async with viewed(product) as world, connected_as("gateway", product) as bus:
+        universe = await world.universe()
+        owner = replica_id(product, owner_of(product, universe))
+        request = GetUniverse.model_validate({"universeId": universe})
+        await is_not_named(product, universe)
+
+        async def keep_asking() -> None:
+            """500 requests a second, as a gateway asks them; nobody waits for the answers."""
+            while True:
+                headers = Envelope(Caller("ann", "ann"), FAR_FUTURE_MS).to_headers()
+                for _ in range(50):
+                    bus.post(
+                        f"hu.state.{owner}.{request.operation()}",
+                        request.to_json(),
+                        headers=headers,
+                    )
+                await asyncio.sleep(0.1)
+
+        asking = asyncio.create_task(keep_asking())
+        await names(product, f"Universe {universe} has", "requests a second")
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
+async def test_a_store_that_is_nearly_full(product: Stack) -> None:
+    said = ("The stream HU_SNAPSHOT is 9",)
+    await is_not_named(product, *said)
+    async with connected_as("admin", product) as bus, AsyncExitStack() as undone:
+        streams = Streams(bus)
+        for number in range(9):
+            subject = f"hu.snapshot.999.filler-{number}"
+            await streams.append(subject, bytes(STORE_BYTES // 10 + 3000), timeout_s=5)
+            undone.push_async_callback(streams.purge, subjects.SNAPSHOT_STREAM, subject)
+        await names(product, *said)
+    await is_not_named(product, *said)
+
+
+async def test_music_that_was_stopped(product: Stack) -> None:
+    said = ("No replica of the music service answers.",)
+    await is_not_named(product, *said)
+    (music,) = product.musics
+    await music.stop()
+    await names(product, *said)
+    await music.start()
+    await is_not_named(product, *said)
+
+
+async def test_music_that_died(product: Stack) -> None:
+    (music,) = product.musics
+    await music.crash()
+    await names(product, "music music-1 does not answer")
+    await music.start()
+    await is_not_named(product, "music-1")
+
+
+async def test_a_limiter_whose_streams_are_gone(product: Stack) -> None:
+    said = ("The limiter's stream", "is missing.")
+    await is_not_named(product, *said)
+    async with connected_as("admin", product) as bus:
+        for rate in GLOBAL_RATES:
+            answer = await bus.request(
+                f"$JS.API.STREAM.DELETE.{subjects.limit_stream(rate)}", b"", timeout_s=5
+            )
+            assert json.loads(answer.payload)["success"]
+    wrong = await sentences(product)
+    assert {each for each in wrong if "limiter" in each and "missing" in each} == {
+        f"The limiter's stream {subjects.limit_stream(rate)} is missing." for rate in GLOBAL_RATES
+    }
+    # A replica that starts sets them up again.
+    await product.states[1].stop()
+    await product.states[1].start()
+    async with asyncio.timeout(PATIENCE_S):
+        while [each for each in await sentences(product) if "is missing" in each]:
+            pass
+
+
+def test_each_rules_metric_stands_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "deploy" / "docs" / "metrics.md").read_text()
+    assert all(rule.metric in page for rule in RULES)
