@@ -88,6 +88,11 @@ CONNECTS = CounterSpec(
         ),
     ),
 )
+NAMESAKES = GaugeSpec(
+    "gateways_of_this_name",
+    "other gateways with this one's instance name: balancers cannot tell them apart",
+    OperatorQuestion.CONNECT,
+)
 CONNECT_SECONDS = HistogramSpec(
     "connect_seconds",
     "from a client's CONNECT to its acceptance",
@@ -182,6 +187,12 @@ HEAD_QUESTIONS = CounterSpec(
 SIGNALS_SUPERSEDED = CounterSpec(
     "signals_superseded", "live signals replaced by a newer one", OperatorQuestion.UPDATES
 )
+NOTES_MISSING = CounterSpec(
+    "notes_missing",
+    "pieces that members were not sent: their notes could not be had",
+    OperatorQuestion.MUSIC,
+    labelled(reason=("absent", "unreadable", "unavailable")),
+)
 ROOMS = GaugeSpec("rooms", "rooms with members here", OperatorQuestion.HOT)
 REFUSALS = CounterSpec(
     "refusals",
@@ -231,7 +242,7 @@ SESSION_SAVES = CounterSpec(
     "session_saves",
     "sessions saved, so that another gateway can continue them",
     OperatorQuestion.RECOVERY,
-    labelled(outcome=("saved", "replaced", "failed")),
+    labelled(outcome=("saved", "replaced", "failed", "lost", "unreadable", "sign_failed")),
 )
 
 # Limits.

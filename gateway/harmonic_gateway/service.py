@@ -53,6 +53,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
+from harmonic_gateway.peers.namesakes import LOOK_INTERVAL_S, Namesakes, announced
 from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
@@ -64,7 +65,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_runtime.bus.client import open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
-from harmonic_runtime.bus.directory import announce, watch
+from harmonic_runtime.bus.directory import watch
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
@@ -75,8 +76,6 @@ from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
 
-#: How often a gateway says that it lives; owners wait for several of these.
-ANNOUNCE_INTERVAL_S = 2.0
 #: Gateways of which nothing is heard for so long have left their clients alone.
 GATEWAY_TTL_S = 6.0
 
@@ -103,21 +102,16 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         shared_clock(bus, clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log) as shared,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
-        announce(
-            bus,
-            service="gateway",
-            replica_id=gateway_id,
-            interval_s=ANNOUNCE_INTERVAL_S,
-            farewell=False,
-        ),
+        announced(bus, settings, gateway_id),
         Tasks(process) as tasks,
         operated(process, bus, tasks) as operators,
         open_tracer(settings, "gateway") as tracer,
     ):
         owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
         streams = Streams(bus)
-        pieces = Pieces(streams)
-        saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=log)
+        sampled = SampledLog(log, clock)
+        pieces = Pieces(streams, metrics, sampled)
+        saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=sampled)
         pids = Pids(*settings.recovery_secrets)
         keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
@@ -125,7 +119,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         revocations = Revocations(bus, metrics=metrics, log=log)
         switches = Switches(bus, log)
         standing = Standing(verifier, revocations, clock)
-        failures = Failures(log, SampledLog(log, clock), metrics)
+        failures = Failures(log, sampled, metrics)
         meter = DeliveryMeter(shared, tracer, metrics)
         answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
@@ -207,6 +201,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             departures=departures,
             reader=reader,
             answers=answers,
+            log=sampled,
             tasks=tasks,
             clock=clock,
             metrics=metrics,
@@ -292,7 +287,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             limits=socket_limits(settings, gateway_id),
             new_guard=new_guard,
             new_pace=partial(Pace, pace),
-            log=log,
+            log=sampled,
             metrics=metrics,
         )
         api = Api(
@@ -323,7 +318,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             gateway_id=gateway_id,
             clock=clock,
         )
-        addresses = AddressGuard(settings, dead, metrics, clock)
+        addresses = AddressGuard(settings, dead, metrics, clock, sampled)
+        namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
         exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
         front = await open_front(
             sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
@@ -334,6 +330,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
             every(TOKENS_INTERVAL_S, arrivals.look_at_tokens),
+            every(LOOK_INTERVAL_S, namesakes.look),
         ):
             tls = tls_context(settings)
             rotated = [

@@ -31,6 +31,8 @@ from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.server import Handle
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 
 SETTINGS = GatewaySettings(
     jwt_secret=SecretStr("nobody shows a token here"),
@@ -115,7 +117,7 @@ def new_sockets(sockets: type[SocketServer], name: str = LIMITS.name) -> SocketS
         limits=replace(LIMITS, name=name),
         new_guard=lambda: FloodGuard(1000, 1000),
         new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
-        log=get_log(),
+        log=SampledLog(get_log(), SystemClock()),
         metrics=Metrics(),
     )
 

@@ -26,6 +26,8 @@ from harmonic_gateway.sockets import (
 )
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 
 PATIENCE_S = 20.0
 PACE_LIMITS = PaceLimits(
@@ -124,7 +126,7 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         limits=SocketLimits(**chosen),
         new_guard=lambda: FloodGuard(50, 100),
         new_pace=lambda: Pace(pace),
-        log=get_log(),
+        log=SampledLog(get_log(), SystemClock()),
         metrics=door.metrics,
     )
     app = web.Application()

@@ -26,6 +26,8 @@ from harmonic_protocol.messages.music import MAX_DURATION_S
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import SystemClock
 
 #: What it says once it listens.
 READY = "ready"
@@ -108,7 +110,7 @@ async def serve(port: int) -> None:
         ),
         new_guard=lambda: FloodGuard(1000, 1000),
         new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
-        log=get_log(),
+        log=SampledLog(get_log(), SystemClock()),
         metrics=Metrics(),
     )
     app = web.Application()

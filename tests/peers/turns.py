@@ -4,7 +4,7 @@ import asyncio
 import io
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,15 +15,15 @@ PATIENCE_S = 10.0
 
 
 class TurnTaker:
-    """A session, from its handshake at the first of ``urls`` on. ``heard`` are its packets."""
+    """A session, whose requests go where it is their turn. ``heard`` are its packets."""
 
-    def __init__(self, http: aiohttp.ClientSession, urls: Sequence[str]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, turns: Iterator[str]) -> None:
         self.heard: list[str] = []
         #: How answers to polls were compressed.
         self.encodings: set[str] = set()
         self.sid = ""
         self._http = http
-        self._urls = itertools.cycle(urls)
+        self._turns = turns
 
     def url_at(self, url: str) -> str:
         """Where the session's requests to one gateway go."""
@@ -31,11 +31,11 @@ class TurnTaker:
 
     def next_url(self) -> str:
         """Where the next request of the session goes."""
-        return self.url_at(next(self._urls))
+        return self.url_at(next(self._turns))
 
     async def open(self) -> None:
         """Begin a session."""
-        async with self._http.get(next(self._urls) + POLLING) as opened:
+        async with self._http.get(next(self._turns) + POLLING) as opened:
             self.sid = json.loads((await opened.text())[1:])["sid"]
 
     async def says(self, *packets: str) -> tuple[int, str]:
@@ -78,6 +78,6 @@ class TurnTaker:
 async def turn_taker(urls: Sequence[str]) -> AsyncIterator[TurnTaker]:
     """A session that begins at the first of ``urls``."""
     async with aiohttp.ClientSession() as http:
-        taker = TurnTaker(http, urls)
+        taker = TurnTaker(http, itertools.cycle(urls))
         await taker.open()
         yield taker

@@ -112,6 +112,8 @@ class Proxy:
         self.links: set[Link] = set()
         self.on_link: Callable[[Link], None] = lambda _link: None
         self.takes_in = True
+        #: In plain round robin, which gateway a kind of connection goes to if it can.
+        self.prefers: Callable[[Kind], int] | None = None
         self.is_used = asyncio.Event()
         self.url = ""
         self._ports = ports
@@ -133,7 +135,7 @@ class Proxy:
         self, kind: Kind, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         sid = _SID.search(head.partition(b"\r\n")[0])
-        for gateway in self._candidates(sid[1] if sid else None):
+        for gateway in self._candidates(kind, sid[1] if sid else None):
             try:
                 upstream = await asyncio.open_connection("127.0.0.1", self._ports[gateway])
             except OSError:
@@ -155,11 +157,11 @@ class Proxy:
         if not self.links:
             self.is_used.clear()
 
-    def _candidates(self, name: bytes | None) -> list[int]:
+    def _candidates(self, kind: Kind, name: bytes | None) -> list[int]:
         if name is not None and not self._plain:
             return [self._names.index(name)] if name in self._names else []
         count = len(self._ports)
-        first = next(self._turns)
+        first = next(self._turns) if self.prefers is None else self.prefers(kind)
         return [(first + offset) % count for offset in range(count)]
 
     async def _bridge(

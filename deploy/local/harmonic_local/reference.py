@@ -14,6 +14,7 @@ import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_local.dashboards import dashboards
 from harmonic_music.settings import MusicSettings
+from harmonic_operator.reference import describe_commands
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.reference import describe_metrics
 from harmonic_runtime.observability.specs import declared_in
@@ -24,6 +25,7 @@ from harmonic_state.settings import StateSettings
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "deploy" / "docs" / "settings.md"
 METRICS_PAGE = ROOT / "deploy" / "docs" / "metrics.md"
+COMMANDS_PAGE = ROOT / "deploy" / "docs" / "commands.md"
 DASHBOARDS = ROOT / "deploy" / "watch" / "dashboards"
 VARIABLES = ROOT / "shared" / "harmonic_runtime" / "process" / "variables.txt"
 SERVICES: tuple[type[ServiceSettings], ...] = (GatewaySettings, StateSettings, MusicSettings)
@@ -47,6 +49,15 @@ Every service serves its metrics at `/metrics` of its operations port, in Promet
 All series are there from the start, and none is added later: no label names a user, a universe or
 a connection. Times are in seconds. Beside these, each process has the usual `process_…` and
 `python_…` metrics. This page is made from the code by `make settings`.
+
+"""
+_COMMANDS_HEAD = """\
+# Commands
+
+`harmonic` sees and steers a running product, over its bus, as the user `operator`. Where the bus
+is, and the password, are told by the same variables as to the services; see
+[Operating](operating.md) for which command answers which question. This page is made from the code
+by `make settings`.
 
 """
 #: The tables of the metrics, by the titles of their chapters.
@@ -73,7 +84,13 @@ def documents() -> Mapping[Path, str]:
     )
     metrics = _METRICS_HEAD + "\n".join(chapters)
     boards = {DASHBOARDS / name: text for name, text in dashboards().items()}
-    return {PAGE: "".join(parts), METRICS_PAGE: metrics, VARIABLES: names, **boards}
+    return {
+        PAGE: "".join(parts),
+        METRICS_PAGE: metrics,
+        COMMANDS_PAGE: _COMMANDS_HEAD + describe_commands(),
+        VARIABLES: names,
+        **boards,
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -86,6 +86,8 @@ class ConnectionRecords:
     def turned_away(self, connection: Connection, refusal: Refused | None) -> None:
         """Whether a client may come in cannot be told now: it is closed, and tries again."""
         self._count("turned_away", refusal, connection)
+        reason = OTHER if refusal is None else refusal.details.get("reason", OTHER)
+        self._sampled.info("connection_turned_away", kind=reason, reason=reason)
 
     def abandoned(self, connection: Connection) -> None:
         """A client has gone before it was told that it is connected."""

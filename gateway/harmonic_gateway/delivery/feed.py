@@ -215,9 +215,7 @@ class Feed:
         found: dict[str, bytes] = {}
         for piece in delivery.pieces():
             notes = await self._history.notes(piece)
-            if notes is None:
-                self._log.warning("notes_missing", request=piece.request_id)
-            else:
+            if notes is not None:
                 found[piece.request_id] = notes
         self._chain.notes_fetched(found)
         self.go_on()

@@ -4,10 +4,13 @@ import asyncio
 
 from pydantic import ValidationError
 
+from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.log import MusicStored, StoredPiece
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 
 #: How often, and how long apart, notes are asked for that a record refers to.
 ATTEMPTS = 10
@@ -17,21 +20,31 @@ PAUSE_S = 0.3
 class Pieces:
     """Reads pieces; they are kept for an hour."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, metrics: Metrics, log: SampledLog) -> None:
         self._streams = streams
+        self._missing = metrics.counters(table.NOTES_MISSING)
+        self._log = log
 
     async def notes(self, piece: MusicStored) -> bytes | None:
         """A piece's notes and what goes with them, as members of a JSON object.
 
-        ``None`` if they are no longer kept, or are not what a music service writes.
+        ``None`` if they are no longer kept, are not what a music service writes, or cannot be read
+        now: their event is left out.
         """
+        reason = "unavailable"
         for _ in range(ATTEMPTS):
             try:
                 stored = await self._read(subjects.notes(piece.universe_id, piece.request_id))
             except BusUnavailable:
                 await asyncio.sleep(PAUSE_S)
             else:
-                return None if stored is None else read_piece(stored)
+                notes = None if stored is None else read_piece(stored)
+                if notes is not None:
+                    return notes
+                reason = "absent" if stored is None else "unreadable"
+                break
+        self._missing.of(reason).inc()
+        self._log.warning("notes_missing", kind=reason, reason=reason, request=piece.request_id)
         return None
 
     async def midi(self, universe_id: str, request_id: str) -> bytes | None:

@@ -18,6 +18,7 @@ from harmonic_gateway.sockets import ADDRESS, PATHS
 from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock
 
 
@@ -32,8 +33,14 @@ class AddressGuard:
     """
 
     def __init__(
-        self, settings: GatewaySettings, dead: DeadTokens, metrics: Metrics, clock: Clock
+        self,
+        settings: GatewaySettings,
+        dead: DeadTokens,
+        metrics: Metrics,
+        clock: Clock,
+        log: SampledLog,
     ) -> None:
+        self._log = log
         self._dead = dead
         self._dead_refusals = metrics.counter(table.DEAD_TOKEN_REFUSALS)
         self._proxies = networks(settings.trusted_proxies)
@@ -71,7 +78,7 @@ class AddressGuard:
             guards = self._connects if opens else self._failures
             wait_s = guards.take(address, now_s) if opens else guards.look(address, now_s)
             if wait_s:
-                return _too_many(wait_s)
+                return self._too_many("connects" if opens else "failed_calls", address, wait_s)
             if opens and (dead := self._of_dead_token(request, now_s)) is not None:
                 return dead
             request[ADDRESS] = address
@@ -84,8 +91,9 @@ class AddressGuard:
 
     def look(self, request: web.Request) -> web.Response | None:
         """The refusal of an address that asked for too many sessions, if it did."""
-        wait_s = self._unknown.look(self._address(request), self._clock.monotonic())
-        return _too_many(wait_s) if wait_s else None
+        address = self._address(request)
+        wait_s = self._unknown.look(address, self._clock.monotonic())
+        return self._too_many("unknown_sessions", address, wait_s) if wait_s else None
 
     def blame(self, request: web.Request) -> None:
         """Count a request for a session that there is not."""
@@ -102,12 +110,12 @@ class AddressGuard:
     def _address(self, request: web.Request) -> str:
         return counted_as(client_address(request, self._proxies))
 
-
-def _too_many(wait_s: float) -> web.Response:
-    return error_response(
-        refused(
-            Code.RATE_LIMITED,
-            "Too many requests from this address",
-            retryAfterMs=int(wait_s * 1000) + 1,
+    def _too_many(self, kind: str, address: str, wait_s: float) -> web.Response:
+        self._log.warning("address_refused", kind=kind, of=kind, address=address)
+        return error_response(
+            refused(
+                Code.RATE_LIMITED,
+                "Too many requests from this address",
+                retryAfterMs=int(wait_s * 1000) + 1,
+            )
         )
-    )

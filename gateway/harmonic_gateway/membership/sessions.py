@@ -6,7 +6,6 @@ gateway's word counts: one that was replaced notices that its last word is not t
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -26,8 +25,8 @@ from harmonic_runtime.bus.streams import (
     TooManySubjects,
     WrongSequence,
 )
-from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 SAVE_TIMEOUT_S = 2.0
@@ -40,7 +39,7 @@ class Sessions:
     """Saving and finding sessions."""
 
     def __init__(
-        self, streams: Streams, *, clock: Clock, metrics: Metrics, log: BoundLogger
+        self, streams: Streams, *, clock: Clock, metrics: Metrics, log: SampledLog
     ) -> None:
         self._streams = streams
         self._clock = clock
@@ -121,7 +120,7 @@ class Sessions:
 
     async def read(self, subject: str) -> Found | None:
         """The session as it is saved now."""
-        return _read(await self._streams.last(subjects.SESSIONS_STREAM, subject))
+        return self._read(await self._streams.last(subjects.SESSIONS_STREAM, subject))
 
     async def of_user(self, user_id: str) -> list[Found]:
         """A user's sessions, in the order in which they were saved.
@@ -135,7 +134,7 @@ class Sessions:
         except TooManySubjects:
             self._log.info("too_many_sessions", most=MAX_SUBJECTS)
             return []
-        return [found for found in map(_read, stored) if found is not None]
+        return [found for found in map(self._read, stored) if found is not None]
 
     async def keep_signing(self, gateway_id: str) -> None:
         """Store signs of life of a gateway until cancelled."""
@@ -146,10 +145,13 @@ class Sessions:
     async def sign(self, gateway_id: str) -> None:
         """Store that the gateway is alive now; not to be told is no more than a worse guess."""
         sign = GatewaySign(alive_ms=milliseconds(self._clock.now()))
-        with suppress(BusUnavailable, StreamFull):
+        try:
             await self._streams.append(
                 subjects.gateway_sign(gateway_id), sign.to_json(), timeout_s=SAVE_TIMEOUT_S
             )
+        except (BusUnavailable, StreamFull) as error:
+            self._saves.of("sign_failed").inc()
+            self._log.warning("sign_of_life_not_stored", reason=str(error))
 
     async def last_signs(self) -> dict[str, int]:
         """When gateways were alive for the last time, in Unix time, as far as that is stored."""
@@ -158,11 +160,15 @@ class Sessions:
                 subjects.SESSIONS_STREAM, subjects.gateway_signs(), limit=MAX_SUBJECTS
             )
         except TooManySubjects:
+            self._log.warning("too_many_signs_of_life", most=MAX_SUBJECTS)
             return {}
         signs: dict[str, int] = {}
         for each in stored:
-            with suppress(ValidationError):
+            try:
                 sign = GatewaySign.model_validate_json(each.payload)
+            except ValidationError:
+                self._skip(each)
+            else:
                 signs[each.subject.rpartition(".")[2]] = sign.alive_ms
         return signs
 
@@ -172,8 +178,13 @@ class Sessions:
 
     async def give_back(self, taken: Found) -> None:
         """The client that took the session could not be given its rooms."""
-        with suppress(BusUnavailable):
-            await self._replace(taken, taken_over=False)
+        try:
+            given_back = await self._replace(taken, taken_over=False)
+        except BusUnavailable:
+            given_back = None
+        if given_back is None:
+            self._saves.of("lost").inc()
+            self._log.warning("session_not_given_back", connection=taken.saved.connection_id)
 
     async def _replace(self, found: Found, *, taken_over: bool) -> Found | None:
         saved = found.saved.model_copy(update={"taken_over": taken_over})
@@ -188,12 +199,18 @@ class Sessions:
             return None
         return Found(saved, found.subject, sequence)
 
+    def _read(self, stored: Stored | None) -> Found | None:
+        if stored is None:
+            return None
+        try:
+            saved = SavedSession.model_validate_json(stored.payload)
+        except ValidationError:
+            self._skip(stored)
+            return None
+        return Found(saved, stored.subject, stored.sequence)
 
-def _read(stored: Stored | None) -> Found | None:
-    if stored is None:
-        return None
-    try:
-        saved = SavedSession.model_validate_json(stored.payload)
-    except ValidationError:
-        return None
-    return Found(saved, stored.subject, stored.sequence)
+    def _skip(self, stored: Stored) -> None:
+        """What cannot be read is passed over: its client begins anew."""
+        self._saves.of("unreadable").inc()
+        # The subject would name a user's secret.
+        self._log.error("session_unreadable", sequence=stored.sequence)

@@ -12,6 +12,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.internal import ConnectionCheck, ConnectionChecked, Liveness
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.sampling import SampledLog
 
 #: A client that does not answer is known to be gone so long after its ping's timeout.
 MARGIN_S = 1.0
@@ -20,18 +21,17 @@ MARGIN_S = 1.0
 class LivenessChecks:
     """Answers other gateways about ``sessions``, those connected here, and asks them."""
 
-    def __init__(self, bus: Bus, sessions: Mapping[str, Session], ping_timeout_s: float) -> None:
+    def __init__(
+        self, bus: Bus, sessions: Mapping[str, Session], ping_timeout_s: float, log: SampledLog
+    ) -> None:
         self._bus = bus
+        self._log = log
         self._sessions = sessions
         self._patience_s = ping_timeout_s + MARGIN_S
         self._questions = Questions()
 
     def hear(self, message: Message) -> None:
         """Take a question of a gateway."""
-        try:
-            asked = ConnectionCheck.model_validate_json(message.payload)
-        except ValidationError:
-            return
 
         def reply(checked: ConnectionChecked) -> None:
             try:
@@ -40,6 +40,13 @@ class LivenessChecks:
                 # Whoever asks waits for a bounded time.
                 return
 
+        try:
+            asked = ConnectionCheck.model_validate_json(message.payload)
+        except ValidationError:
+            self._log.warning("connection_check_unreadable")
+            # A connection that may be alive is taken from nobody.
+            reply(ConnectionChecked(liveness=Liveness.ALIVE))
+            return
         session = self._sessions.get(asked.connection_id)
         if session is None:
             reply(ConnectionChecked(liveness=Liveness.UNKNOWN))

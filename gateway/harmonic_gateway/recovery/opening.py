@@ -21,6 +21,7 @@ from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -43,6 +44,7 @@ async def open_recovery(
     tasks: Tasks,
     clock: Clock,
     metrics: Metrics,
+    log: SampledLog,
 ) -> tuple[PendingReturns, Recovery]:
     """What goes on with clients that come back, and what others need of it.
 
@@ -66,10 +68,10 @@ async def open_recovery(
         window_s=settings.recovery_window_s,
         clock=clock,
     )
-    checks = LivenessChecks(bus, sessions, settings.ping_timeout_s)
+    checks = LivenessChecks(bus, sessions, settings.ping_timeout_s, log)
     await bus.subscribe(subjects.ping(gateway_id), checks.hear)
     pending = PendingReturns(
-        finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks
+        finder=finder, checks=checks, returns=returns, gateways=gateways, tasks=tasks, log=log
     )
     recovery = Recovery(
         finder=finder,

@@ -18,6 +18,7 @@ from harmonic_gateway.recovery.returning import OffsetRefused, Return, RoomRetur
 from harmonic_protocol.internal import ConnectionChecked, Liveness
 from harmonic_runtime.bus.client import BusUnavailable, NoResponders
 from harmonic_runtime.bus.directory import Directory
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Tasks
 
 #: Earlier connections of one client that are asked for; of more, the newest.
@@ -52,7 +53,9 @@ class PendingReturns:
         returns: RoomReturns,
         gateways: Directory,
         tasks: Tasks,
+        log: SampledLog,
     ) -> None:
+        self._log = log
         self._finder = finder
         self._checks = checks
         self._returns = returns
@@ -175,6 +178,7 @@ class PendingReturns:
                 self._returns.complete(session, returning)
                 return
             break
+        self._log.warning("pending_return_given_up", connection=session.connection.id)
         pending.core.cancel()
         await self._returns.undo(session, known, returning)
         await self._finder.give_back(known)

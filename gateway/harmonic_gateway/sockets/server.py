@@ -33,8 +33,8 @@ from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
 from harmonic_gateway.sockets.recent import RecentSessions
 from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
 from harmonic_gateway.sockets.upgrading import try_websocket
-from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it.
@@ -109,7 +109,7 @@ class SocketServer:
         limits: SocketLimits,
         new_guard: Callable[[], Guard],
         new_pace: Callable[[], ReadingPace],
-        log: BoundLogger,
+        log: SampledLog,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
@@ -155,6 +155,7 @@ class SocketServer:
         if not sid and (reason := self.not_now()) is not None:
             # Not a CONNECT_ERROR, after which clients do not try again.
             self.tally.turned_away.inc()
+            self._log.info("handshake_turned_away", kind=reason, reason=reason)
             return web.Response(
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 text=reason,
@@ -231,7 +232,7 @@ class SocketServer:
         """A client does not speak the protocol, and is closed."""
         self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
-        self._log.info("packet_malformed", reason=reason)
+        self._log.info("packet_malformed", kind=reason, reason=reason)
 
     def exhausted(self, socket: EngineSocket) -> None:
         """So many messages of a client were refused that it is closed."""

@@ -10,8 +10,9 @@ It is for speed and for presence, never for safety: two processes may think diff
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 
 from harmonic_runtime.bus.client import Answer, Bus, BusUnavailable, NoResponders
 from harmonic_runtime.bus.wire import Message
@@ -29,6 +30,9 @@ FIRST_WORD_TIMEOUT_S = 0.5
 OTHERS_PAUSE_S = 0.05
 #: More replicas of a service than this are none that we know how to run.
 MAX_REPLICAS = 1000
+
+#: A replica says no more than that it lives.
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 _LEAVING = "Leaving"
 _REPLICA_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -50,10 +54,12 @@ async def announce(
     replica_id: str,
     interval_s: float = ANNOUNCE_INTERVAL_S,
     farewell: bool = True,
+    facts: Mapping[str, str] = NO_FACTS,
 ) -> AsyncIterator[None]:
     """Say that the replica lives while the block runs, and at its end that it leaves.
 
-    Without a ``farewell``, it is believed to live for its time to live after that.
+    Without a ``farewell``, it is believed to live for its time to live after that. ``facts`` are
+    said along with it, as headers.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.TimerHandle | None = None
@@ -65,7 +71,7 @@ async def announce(
             answer = None
         # Without the bus, it is said once that is back.
         with suppress(BusUnavailable):
-            bus.post(_alive(service), replica_id.encode())
+            bus.post(_alive(service), replica_id.encode(), headers=facts)
 
     def asked(_message: Message) -> None:
         nonlocal answer
@@ -104,6 +110,7 @@ class Directory:
         #: How often silence is counted.
         self.tick_s = ttl_s / ticks
         self._ticks_left: dict[str, int] = {}
+        self._facts: dict[str, Mapping[str, str]] = {}
         self._live: frozenset[str] = frozenset()
         self._heard = False
         self._tick_is_due = False
@@ -113,6 +120,10 @@ class Directory:
     def live(self) -> frozenset[str]:
         """The replicas that are alive: the same object until that changes."""
         return self._live
+
+    def fact(self, replica: str, name: str) -> str | None:
+        """What a replica that is alive said of itself by that name, if it did."""
+        return self._facts.get(replica, NO_FACTS).get(name)
 
     async def news(self, timeout_s: float) -> None:
         """Return at the next word of a replica, or after ``timeout_s``."""
@@ -137,6 +148,7 @@ class Directory:
             self._ticks_left.pop(replica, None)
         elif replica in self._ticks_left or len(self._ticks_left) < MAX_REPLICAS:
             self._ticks_left[replica] = self._ticks + 1
+            self._facts[replica] = message.headers
         else:
             raise ValueError(f"more than {MAX_REPLICAS} replicas of {self._service}")
         self._refresh()
@@ -193,6 +205,7 @@ class Directory:
     def _refresh(self) -> None:
         if self._ticks_left.keys() != self._live:
             self._live = frozenset(self._ticks_left)
+            self._facts = {each: self._facts[each] for each in self._live}
 
 
 @asynccontextmanager

@@ -34,6 +34,11 @@ class SampledLog:
         if (repeated := self._due((event, kind))) is not None:
             self._log.error(event, **fields, **repeated)
 
+    def exception(self, event: str, *, kind: str = "", **fields: object) -> None:
+        """Write an error with the exception that is being handled, as :meth:`warning`."""
+        if (repeated := self._due((event, kind))) is not None:
+            self._log.exception(event, **fields, **repeated)
+
     def _due(self, key: tuple[str, str]) -> dict[str, int] | None:
         """What a line that is due has to add; ``None`` if it is left out."""
         if key not in self._written_at_s and len(self._written_at_s) >= MAX_KINDS:
