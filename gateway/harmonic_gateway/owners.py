@@ -1,5 +1,8 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import InternalRequest
@@ -17,11 +20,27 @@ LEAST_TIME_S = 0.05
 _IN_HEADERS = {"traceparent"}
 
 
-class Owners:
-    """The state service as the gateway sees it: any request gets a reply, in bounded time."""
+class FollowedLog(Protocol):
+    """A log that is followed, delivered up to ``position``."""
 
-    def __init__(self, client: OwnerClient, clock: SharedClock, timeout_s: float) -> None:
+    position: int | None
+
+
+class Owners:
+    """The state service as the gateway sees it: any request gets a reply, in bounded time.
+
+    ``room_of`` is what is known here of a universe whose log is followed.
+    """
+
+    def __init__(
+        self,
+        client: OwnerClient,
+        clock: SharedClock,
+        timeout_s: float,
+        room_of: Callable[[str], FollowedLog | None],
+    ) -> None:
         self._client = client
+        self._room_of = room_of
         self._clock = clock
         self._timeout_s = timeout_s
 
@@ -48,7 +67,9 @@ class Owners:
         left_ms = int(left_s * 1000)
         deadline_ms = milliseconds(self._clock.now()) + left_ms
         is_shared = self._clock.is_shared
-        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared)
+        room = self._room_of(key)
+        position = (room.position or 0) if room is not None else 0
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared, position)
         body = request.model_dump_json(
             by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
         ).encode()

@@ -107,7 +107,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         operated(process, bus, tasks) as operators,
         open_tracer(settings, "gateway") as tracer,
     ):
-        owners = Owners(OwnerClient(bus, replicas, "state"), shared, settings.request_timeout_s)
+        memberships = Memberships()
+        asking = OwnerClient(bus, replicas, "state")
+        owners = Owners(asking, shared, settings.request_timeout_s, memberships.room)
         streams = Streams(bus)
         sampled = SampledLog(log, clock)
         pieces = Pieces(streams, metrics, sampled)
@@ -136,7 +138,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
-        memberships = Memberships()
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)

@@ -21,6 +21,8 @@ DEADLINE = "Hu-Deadline"
 TIME_LEFT = "Hu-Left"
 #: Says that the deadline is by the time base that all processes share.
 SHARED = "Hu-Shared"
+#: The position that the gateway was sent of the universe's log.
+POSITION = "Hu-Position"
 #: When the request arrived at a gateway: Unix time in milliseconds, by the shared time base.
 RECEIVED = "Hu-Received"
 #: The W3C's name.
@@ -89,7 +91,9 @@ class Envelope:
 
     ``left_ms`` is the same as the time that was left when the request was sent, which needs no
     clock; ``is_shared`` says that the deadline is by the time base that all processes share, and
-    so also tells how long the request was on its way. A version before says neither.
+    so also tells how long the request was on its way. ``position`` is where the gateway is in the
+    universe's log, 0 if it does not follow it: an owner that is behind it looks before it decides.
+    A version before says none of them.
     """
 
     caller: Caller
@@ -97,15 +101,18 @@ class Envelope:
     trace: RequestTrace = NO_TRACE
     left_ms: int | None = None
     is_shared: bool = False
+    position: int = 0
 
     def to_headers(self) -> dict[str, str]:
         """As NATS headers; text of any script is percent-encoded."""
         caller = self.caller
         left = {} if self.left_ms is None else {TIME_LEFT: str(self.left_ms)}
         shared = {SHARED: "yes"} if self.is_shared else {}
+        reached = {POSITION: str(int(self.position))} if self.position else {}
         return {
             **left,
             **shared,
+            **reached,
             USER: quote(caller.user_id, safe="|@:"),
             USERNAME: quote(caller.username, safe=" "),
             CONNECTION: caller.connection_id,
@@ -121,6 +128,7 @@ class Envelope:
             user_id = unquote(headers[USER])
             deadline_ms = int(headers[DEADLINE])
             left_ms = int(headers[TIME_LEFT]) if TIME_LEFT in headers else None
+            position = int(headers.get(POSITION, "0"))
         except KeyError as missing:
             raise ValueError(f"no header {missing.args[0]}") from missing
         caller = Caller(
@@ -130,7 +138,7 @@ class Envelope:
             headers.get(GATEWAY, ""),
         )
         trace = RequestTrace.from_headers(headers)
-        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers)
+        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers, position)
 
     def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
         """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.

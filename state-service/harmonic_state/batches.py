@@ -26,12 +26,12 @@ from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
-from harmonic_state.lineage import is_record
+from harmonic_state.lineage import is_named, is_record
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, BROKEN, FULL
-from harmonic_state.ring import RecentRecord, Ring
+from harmonic_state.ring import Ring
 from harmonic_state.steps import Append, Instant
 
 
@@ -159,10 +159,8 @@ def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bo
         return True
     position, record_id = request.after_position, request.after_record or ""
     if position >= known.position:
-        end = RecentRecord(known.position, 0, b"", known.record_id)
-        is_known = position == known.position and known.record_id
         return position == known.position and (
-            not is_known or is_record(end, record_id, request.after_mark)
+            not known.record_id or is_named(known.record_id, record_id, request.after_mark)
         )
     at = ring.at(position) if ring is not None else None
     if at is not None:

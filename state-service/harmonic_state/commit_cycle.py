@@ -9,7 +9,8 @@ append for many commands. Invariants:
 - A request is answered as carried out only after its record was stored, and as refused only if
   its events are in no record that was sent. Where neither is known in time, it is told so.
 - An answer that appends nothing follows a confirmation by the stream's leader.
-- A log that has lost records goes on with one that says so, before anything else is stored.
+- A log that has lost records goes on with one that says so, before anything else is stored. So does
+  one that ends before a position that the gateway of a request was sent.
 - After an outcome that stayed unknown, nothing is decided until the log was read again.
 """
 
@@ -19,7 +20,6 @@ from enum import Enum, auto
 from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
-from harmonic_protocol.refusals import Refused
 from harmonic_protocol.transient import OVERDUE
 from harmonic_state.batches import (
     Batch,
@@ -29,20 +29,18 @@ from harmonic_state.batches import (
     mending_batch,
     reply_to,
 )
+from harmonic_state.domain.events import loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import (
-    BROKEN,
     BUSY,
-    DAMAGED,
-    FULL,
     OUTCOME_UNKNOWN,
-    UNAVAILABLE,
 )
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
+    REFUSALS,
     AnnounceHead,
     Answer,
     CarryOutEffects,
@@ -80,15 +78,6 @@ MAX_CONFLICTS = 20
 #: How long gateways may take to hear that records were lost.
 MENDED_S = 60.0
 
-_REFUSALS = {
-    StepFailure.UNAVAILABLE: UNAVAILABLE,
-    StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
-    StepFailure.FULL: FULL,
-    StepFailure.TOO_LARGE: BROKEN,
-    StepFailure.LOST: DAMAGED,
-    StepFailure.BROKEN: BROKEN,
-}
-
 
 class _Phase(Enum):
     IDLE = auto()
@@ -114,6 +103,7 @@ class CommitCycle:
         self._unresolved = False
         self._mends = False
         self._mended_until_s = 0.0
+        self._looked_for = 0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -132,7 +122,7 @@ class CommitCycle:
             case Submitted(requests):
                 return self._submitted(requests, now)
             case Read(loaded, records):
-                return [*self._read(loaded, records), *self._next(now)]
+                return [*self._read(loaded, records, now), *self._next(now)]
             case RecordStored(record, was_unknown):
                 return self._stored(record, now, was_unknown=was_unknown)
             case Confirmed():
@@ -167,7 +157,7 @@ class CommitCycle:
         commands: list[Command] = []
         for each in requests:
             if not self._line.add(each):
-                commands.append(_refusal(each, BUSY))
+                commands.append(Answer.refusing(each, BUSY))
             elif self._wake_at_s is None or each.deadline_s < self._wake_at_s:
                 self._wake_at_s = each.deadline_s
                 commands.append(WakeAt(each.deadline_s))
@@ -183,6 +173,13 @@ class CommitCycle:
         if self.known is None:
             self._phase = _Phase.READING
             return [*commands, Load()]
+        seen = self._line.seen_position
+        if seen > self.known.position and now.s >= self._mended_until_s:
+            if seen > self._looked_for:
+                # Another owner may have stored that.
+                self._phase, self._looked_for = _Phase.READING, seen
+                return [*commands, ReadOn(self.known)]
+            self._mends = True
         if self._mends and self.known.universe is not None and not self.known.universe.deleted:
             return [*commands, *self._mend(self.known, self.known.universe, now)]
         self._mends = False
@@ -217,7 +214,7 @@ class CommitCycle:
         self._phase = _Phase.APPENDING
         return [*commands, batch.append_after(known)]
 
-    def _read(self, loaded: Loaded, records: Sequence[RecentRecord]) -> list[Command]:
+    def _read(self, loaded: Loaded, records: Sequence[RecentRecord], now: Instant) -> list[Command]:
         begins = self.known is None
         if begins:
             self.ring.clear()
@@ -225,6 +222,9 @@ class CommitCycle:
         for record in records:
             self.ring.add(record)
         self.known = loaded
+        if any(loses_history(record.payload) for record in records):
+            # Another owner has gone on with it already.
+            self._mends, self._mended_until_s = False, now.s + MENDED_S
         self._mends |= loaded.is_damaged
         if loaded.is_damaged:
             self.ring.clear()
@@ -301,7 +301,7 @@ class CommitCycle:
             waiting = self._line.take_all()
         self._batch, self._unanswered = None, []
         self._conflicts, self._batch_limit = 0, MAX_BATCH
-        commands: list[Command] = [_refusal(each, _REFUSALS[failure]) for each in waiting]
+        commands: list[Command] = [Answer.refusing(each, REFUSALS[failure]) for each in waiting]
         if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):
             return commands
         # What the log holds is not known any more: the next request begins by reading it.
@@ -342,8 +342,4 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
 
 
 def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    return [_refusal(pending, OVERDUE) for pending in line.take_overdue(now.s)]
-
-
-def _refusal(pending: PendingRequest, refusal: Refused) -> Answer:
-    return Answer(pending, Reply(error=refusal))
+    return [Answer.refusing(pending, OVERDUE) for pending in line.take_overdue(now.s)]

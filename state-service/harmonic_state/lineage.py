@@ -63,7 +63,7 @@ def after(
         # The record itself is trimmed; the one that follows it may name it.
         decoded = _decoded(first)
         named = decoded.after if decoded is not None else ""
-        is_same = not named or _is_named(named, record_id, mark)
+        is_same = not named or is_named(named, record_id, mark)
         return records if first.previous == position and is_same else None
     return records[1:] if is_record(first, record_id, mark) else None
 
@@ -76,10 +76,11 @@ def is_record(record: RecentRecord, record_id: str, mark: int | None = None) -> 
     if not own_id:
         decoded = _decoded(record)
         own_id = decoded.id if decoded is not None else ""
-    return _is_named(own_id, record_id, mark)
+    return is_named(own_id, record_id, mark)
 
 
-def _is_named(own_id: str, record_id: str, mark: int | None) -> bool:
+def is_named(own_id: str, record_id: str, mark: int | None) -> bool:
+    """Whether an id is this one and has this mark, as far as they are given."""
     return record_id in {"", own_id} and mark in {None, record_mark(own_id)}
 
 

@@ -25,6 +25,7 @@ from harmonic_protocol.messages.universes import MAX_MEMBERS, UniversePage, Univ
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Stored, Streams
 from harmonic_state.domain.universe import Universe
+from harmonic_state.lineage import UniverseLost
 from harmonic_state.skipping import SkippedMessages
 
 INDEX_TIMEOUT_S = 2.0
@@ -82,7 +83,9 @@ class Listing:
         """Make a universe's entries what it says; whether any were not.
 
         ``noted_at`` is where it was noted: one noted again is not settled by this. Raise
-        :class:`BusUnavailable` where a replica of the stream was asked that does not know of it.
+        :class:`BusUnavailable` where a replica of the stream was asked that does not know of it,
+        and :class:`UniverseLost` for a universe that is listed, and of which nothing else is left:
+        what is deleted leaves a tombstone.
         """
         found = await self._streams.latest(
             subjects.INDEX_STREAM, subjects.index("*", universe_id), limit=MAX_ENTRIES
@@ -92,6 +95,8 @@ class Listing:
         if noted_at is not None and max(noted, default=0) < noted_at:
             raise BusUnavailable("a replica of the index is behind")
         old = {each.subject: each.payload for each in found if each.subject != note}
+        if universe is None and old:
+            raise UniverseLost
         new = {subject: summary.to_json() for subject, summary in entries(universe).items()}
         # What nobody may see goes first.
         for subject in old.keys() - new.keys():

@@ -42,13 +42,13 @@ class Means:
         *,
         within_s: float,
         reply: Callable[[Reply], None],
+        seen_position: int = 0,
         trace: RequestTrace = NO_TRACE,
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
-        if isinstance(request, GenerateMusic):
-            return PendingRequest(request, caller, deadline_s, reply, new_id(), new_seed(), trace)
-        return PendingRequest(request, caller, deadline_s, reply, trace=trace)
+        drawn = (new_id(), new_seed()) if isinstance(request, GenerateMusic) else ("", 0)
+        return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:
         """Whether a record is known to be one that another replica has appended."""

@@ -2,13 +2,12 @@
 
 from typing import TypeAlias, assert_never
 
+from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.journal import Conflict, Draft, RecordTooLarge
 from harmonic_state.lineage import UniverseLost
-from harmonic_state.loaded import Loaded
 from harmonic_state.means import Means
-from harmonic_state.ring import RecentRecord
 from harmonic_state.steps import (
     Append,
     CarryOutEffects,
@@ -86,21 +85,14 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
-            return _read(universe_id, means, loaded, records)
+            return Read(loaded, records)
         case ReadOn(known):
             loaded, records = await journal.advance(universe_id, known)
-            return _read(universe_id, means, loaded, records)
+            return Read(loaded, records)
         case MakeRoom(loaded):
             return RoomMade(await effects.make_room(universe_id, loaded))
         case _:
             assert_never(work)
-
-
-def _read(universe_id: str, means: Means, loaded: Loaded, records: list[RecentRecord]) -> Read:
-    if loaded.is_damaged:
-        means.meters.losses.inc()
-        means.log.error("history_lost", universe=universe_id, log_ends_at=loaded.position)
-    return Read(loaded, records)
 
 
 def draft_of(universe_id: str, means: Means, work: Append) -> Draft:
@@ -123,5 +115,14 @@ async def _append(
     began_s = means.clock.monotonic()
     draft = draft or draft_of(universe_id, means, work)
     record, was_unknown = await means.journal.complete(draft, begun)
-    means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    report_stored(universe_id, means, work, began_s)
     return RecordStored(record, was_unknown)
+
+
+def report_stored(universe_id: str, means: Means, work: Append, began_s: float) -> None:
+    """Count an append that succeeded, and log the loss that its record tells of, if it does."""
+    means.meters.stored(work.events, means.clock.monotonic() - began_s)
+    for event in work.events:
+        if isinstance(event, HistoryLost):
+            means.meters.losses.inc()
+            means.log.error("history_lost", universe=universe_id, log_ended_at=work.position)

@@ -12,7 +12,7 @@ from harmonic_state.domain.universe import Universe
 from harmonic_state.journal import Draft
 from harmonic_state.loaded import Loaded
 from harmonic_state.means import Means
-from harmonic_state.outcomes import draft_of, outcome_of
+from harmonic_state.outcomes import draft_of, outcome_of, report_stored
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import SnapshotPlan
@@ -233,7 +233,7 @@ class OwnedUniverse:
 
         def ended(outcome: int | Exception) -> None:
             if isinstance(outcome, int):
-                means.meters.stored(work.events, means.clock.monotonic() - began_s)
+                report_stored(self.universe_id, means, work, began_s)
                 self._working = False
                 self._go_on(RecordStored(draft.stored(outcome), was_unknown=False))
             else:

@@ -12,7 +12,8 @@ class PendingRequest:
     """A request, and until when its caller waits for the reply.
 
     ``deadline_s`` is a time of this process's monotonic clock. ``fresh_id`` and ``fresh_seed`` are
-    for whatever the request makes: drawn once, however often it is decided.
+    for whatever the request makes: drawn once, however often it is decided. ``seen_position`` is
+    where its gateway is in the universe's log.
     """
 
     request: UniverseRequest
@@ -22,3 +23,4 @@ class PendingRequest:
     fresh_id: str = ""
     fresh_seed: int = 0
     trace: RequestTrace = NO_TRACE
+    seen_position: int = 0

@@ -55,8 +55,9 @@ class Reads:
         )
         if request.owner == self._replica_id:
             self._universes.adopt(unknown)
-            for universe_id in turned_back:
-                self._universes.witness_loss(universe_id)
+        for universe_id in turned_back:
+            # Whoever owns it: this gateway forgets what it knew as soon as it is told.
+            self._universes.witness_loss(universe_id)
         return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)).to_wire())
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
@@ -73,6 +74,9 @@ class Reads:
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
         after_record = request.after_record or ""
+        if records and _is_contradicted(records[0], request.after_position, after_record):
+            # Its gateway was sent that record: clients cannot name whole ids.
+            self._universes.witness_loss(request.universe_id)
         found = after(request.after_position, after_record, records, request.after_mark)
         if found is not None and request.inclusive:
             # Where the record itself is trimmed, the rest is of no use without it.
@@ -96,3 +100,8 @@ def _is_doubtful(end: RecentRecord | None, universe_id: str, request: CompareHea
     if end is None or end.position < position:
         return True
     return end.position == position and not is_record(end, "", request.marks.get(universe_id))
+
+
+def _is_contradicted(first: RecentRecord, position: int, record_id: str) -> bool:
+    """Whether another record stands at a position than the one that a gateway was sent there."""
+    return first.position == position and not is_record(first, record_id)

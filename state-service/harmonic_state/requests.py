@@ -108,7 +108,12 @@ class Requests:
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif isinstance(request, UniverseRequest):
             pending = self._means.pending(
-                request, caller, within_s=within_s, reply=reply, trace=trace
+                request,
+                caller,
+                within_s=within_s,
+                reply=reply,
+                seen_position=envelope.position,
+                trace=trace,
             )
             self._universes.submit(request.universe_id, pending)
         else:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
+from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
+from harmonic_state.refusals import BROKEN, DAMAGED, FULL, OUTCOME_UNKNOWN, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
 
 
@@ -37,6 +39,17 @@ class StepFailure(Enum):
     """what is left of the universe in the stores cannot be used alone"""
     BROKEN = auto()
     """a fault of this program"""
+
+
+#: What a request is told that the failure meets.
+REFUSALS = {
+    StepFailure.UNAVAILABLE: UNAVAILABLE,
+    StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
+    StepFailure.FULL: FULL,
+    StepFailure.TOO_LARGE: BROKEN,
+    StepFailure.LOST: DAMAGED,
+    StepFailure.BROKEN: BROKEN,
+}
 
 
 # What is told.
@@ -186,6 +199,11 @@ class Answer:
 
     pending: PendingRequest
     reply: Reply
+
+    @classmethod
+    def refusing(cls, pending: PendingRequest, refusal: Refused) -> Self:
+        """The answer that refuses a request."""
+        return cls(pending, Reply(error=refusal))
 
 
 @dataclass(frozen=True, slots=True)

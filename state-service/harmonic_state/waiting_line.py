@@ -20,6 +20,11 @@ class WaitingLine:
     def __iter__(self) -> Iterator[PendingRequest]:
         return iter(self._requests)
 
+    @property
+    def seen_position(self) -> int:
+        """The furthest position of the log that a gateway of these requests was sent."""
+        return max((pending.seen_position for pending in self._requests), default=0)
+
     def add(self, pending: PendingRequest) -> bool:
         """Put a request at the end; ``False`` if too many wait."""
         if len(self._requests) >= self._max_length:

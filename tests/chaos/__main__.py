@@ -15,6 +15,9 @@ from pathlib import Path
 import structlog
 
 from chaos.campaign import Campaign, run
+from chaos.cases import Outcome
+from chaos.damage import SETTINGS as DAMAGED
+from chaos.damage import damages
 from chaos.failover import failover
 from chaos.outage import outage
 from chaos.product import product
@@ -26,6 +29,8 @@ from chaos.silence import SETTINGS as ALL_ROOMS
 from chaos.silence import silences
 
 SILENCES = 20
+#: Restarts with damaged stores, of one broker and of three: four universes in each.
+DAMAGED_ROUNDS, DAMAGED_ROUNDS_OF_THREE = 42, 10
 #: Questions that a broker's restart may make a gateway ask: each is about up to 500 universes.
 MAX_QUESTIONS = 20
 #: Calls of JetStream's API that it may cause, of all services together.
@@ -187,6 +192,41 @@ async def a_gateway_dies(options: Options) -> AsyncIterator[Row]:
     )
 
 
+async def stores_are_damaged(options: Options) -> AsyncIterator[Row]:
+    for brokers, rounds in ((1, DAMAGED_ROUNDS), (3, DAMAGED_ROUNDS_OF_THREE)):
+        logs = options.logs / f"damage-{brokers}"
+        played: list[Outcome] = []
+        async with product(logs, brokers=brokers, settings=DAMAGED) as stack:
+            async for plan, outcome in damages(stack, options.seed, rounds):
+                played.append(outcome)
+                _tell([f"{case}: {each}; {plan}" for case in outcome.cases for each in case.faults])
+        cases = [case for outcome in played for case in outcome.cases]
+        faults = [fault for case in cases for fault in case.faults]
+        what = f"{len(cases)} damaged stores, copies: {brokers}"
+        yield Row(
+            f"{what}: what goes on answers, agrees, and gives nobody another history",
+            f"{len(faults)} faults; {sum(case.is_refused for case in cases)} of them refused"
+            f" as DAMAGED, {sum(case.lost for case in cases)} updates lost",
+            "0",
+            not faults,
+        )
+        died = [name for outcome in played for name in outcome.died]
+        failures = [line for file in logs.glob("*.log") for line in _failures(file)]
+        seen = f"{len(died)} died, {len(failures)} tracebacks"
+        yield Row("replicas that died, or failed", seen, "0", not died and not failures)
+        put_back = sum(outcome.put_back for outcome in played)
+        yield Row(
+            "times that the broker itself did not start with such a store",
+            str(put_back),
+            "any: it is the broker's",
+            True,
+        )
+
+
+def _failures(log: Path) -> list[str]:
+    return [line for line in log.read_text().splitlines() if "Traceback" in line]
+
+
 PARTS: Mapping[str, Part] = {
     "chaos": everything_is_killed,
     "faults": faults_are_found,
@@ -196,6 +236,7 @@ PARTS: Mapping[str, Part] = {
     "outage": the_broker_is_away,
     "rush": a_room_is_full,
     "departure": a_gateway_dies,
+    "damage": stores_are_damaged,
 }
 
 

@@ -167,3 +167,21 @@ def test_what_is_not_counted_here_is_not_handed_over() -> None:
     there = ConnectionRates()
     there.go_on(NOW_S, {"a signal of a newer version": 3.0, "leave_room": 3.0, "audio_analysis": 3})
     assert list(there.hand_over(NOW_S)) == ["audio_analysis"]
+
+
+def test_what_was_sent_at_one_gateway_counts_at_the_next() -> None:
+    before, after = ConnectionRates(), ConnectionRates()
+    assert burst(before, FIRST, 90) == [None] * 90
+
+    after.go_on(NOW_S + 500, before.hand_over(NOW_S))
+
+    refusal = after.take(FIRST, 100, NOW_S + 500)
+    assert refusal is not None
+    assert refusal.details == before.take(FIRST, 100, NOW_S).details  # type: ignore[union-attr]
+    assert after.take(FIRST, 100, NOW_S + 503) is None
+
+
+def test_a_kind_that_only_a_newer_gateway_knows_is_passed_over() -> None:
+    rates = ConnectionRates()
+    rates.go_on(NOW_S, {"never_heard_of": 10.0})
+    assert rates.take(FIRST, 100, NOW_S) is None

@@ -180,3 +180,38 @@ def test_a_client_that_is_read_slowly_has_a_timeout_after_that_to_answer() -> No
     session = talk(slow)
 
     assert session.given_up_at_s == [INTERVAL_S + 3 + TIMEOUT_S]
+
+
+def test_a_heartbeat_goes_on_elsewhere_as_it_stood() -> None:
+    async def says(session: Session) -> None:
+        await asyncio.sleep(2)
+        handed = session.heartbeat.hand_over()
+        session.heartbeat.stop()
+        other = Session()
+        other.heartbeat.go_on(handed)
+        # What the new one began with by itself is nothing any more.
+        await asyncio.sleep(3.5)
+        assert other.pinged_at_s == [5]
+        other.heartbeat.stop()
+
+    assert talk(says).pinged_at_s == []
+
+
+def test_a_ping_of_one_gateway_is_answered_at_another_or_missed_there_at_its_time() -> None:
+    async def says(session: Session) -> None:
+        await asyncio.sleep(6)
+        handed = session.heartbeat.hand_over()
+        session.heartbeat.stop()
+        answered, silent = Session(), Session()
+        for other in (answered, silent):
+            other.heartbeat.go_on(handed)
+        answered.heartbeat.pong()
+        await asyncio.sleep(5)
+        assert answered.answered_at_s == [6]
+        assert answered.heartbeat.round_trip_ms == 1000
+        assert answered.pinged_at_s == [10]
+        assert silent.pinged_at_s == []
+        assert silent.given_up_at_s == [9]
+        answered.heartbeat.stop()
+
+    assert talk(says).pinged_at_s == [5]

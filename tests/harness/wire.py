@@ -20,6 +20,7 @@ class Wire:
         self.recovered = False
         self.offset: str | None = None
         self.refusal: Any = None
+        self.user, self.agent = "", ""
 
     @classmethod
     async def open(
@@ -34,7 +35,7 @@ class Wire:
     ) -> "Wire":
         url = world.stack.urls[gateway] + PATH
         wire = cls(await world.http.ws_connect(url, headers={"User-Agent": agent}))
-        wire.offset = offset
+        wire.offset, wire.user, wire.agent = offset, user, agent
         await wire._websocket.receive_str(timeout=PATIENCE_S)
         auth: dict[str, Any] = {"token": world.token(user)}
         if pid is not None:
@@ -47,6 +48,17 @@ class Wire:
         said = json.loads(answer[5:])
         wire.pid, wire.recovered = said["pid"], said["pid"] == pid
         return wire
+
+    async def again(self, world: World, *, gateway: int = 0) -> "Wire":
+        """The same client over a new connection, with what it knows of the one before."""
+        return await Wire.open(
+            world,
+            self.user,
+            gateway=gateway,
+            pid=self.pid,
+            offset=self.offset,
+            agent=self.agent,
+        )
 
     async def hears(self) -> tuple[str, Any]:
         """The next event."""

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from harmonic_protocol import subjects
+from harness.broker import connected_as
 from harness.world import World
 from peers.turns import PATIENCE_S, TurnTaker, turn_taker
 
@@ -85,6 +87,38 @@ async def test_a_member_goes_over_and_misses_nothing_and_hears_nothing_twice(wor
             await after.websocket.send_str("42/ws,2" + json.dumps(["update_physics", update]))
             assert '"ok":true' in await after.until("43/ws,2")
     await bob.hears("participant_left")
+
+
+async def test_a_session_is_handed_to_nobody_but_whom_its_client_went_over_to(
+    world: World,
+) -> None:
+    async with (
+        turn_taker(world.stack.urls[:1]) as ann,
+        connected_as("gateway", world.stack) as bus,
+        aiohttp.ClientSession() as http,
+    ):
+        await ann.connects(world.token(world.name("ann")))
+        subject = subjects.peer(ann.sid.split(".")[1])
+        known = {"Hu-Session": ann.sid, "Hu-Id": "an exchange", "Hu-Part": "0"}
+
+        async def asks(kind: str, attempt: bytes) -> str:
+            headers = {**known, "Hu-Kind": kind}
+            answer = await bus.request(subject, attempt, headers=headers, timeout_s=PATIENCE_S)
+            assert not answer.payload
+            return answer.headers["Hu-Kind"]
+
+        # Nobody tries a WebSocket; then somebody does, and another one asks.
+        assert await asks("HAND_OVER", b"made up") == "400"
+        url = f"{world.stack.urls[1]}{WEBSOCKET}&sid={ann.sid}"
+        async with http.ws_connect(url) as websocket:
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            assert await asks("TRY", b"made up") == "409"
+            assert await asks("HAND_OVER", b"made up") == "400"
+            await websocket.send_str("5")
+            await websocket.send_str('42/ws,1["time_sync",{"t0":1}]')
+            assert await websocket.receive_str()
+            assert await asks("HAND_OVER", b"made up") == "400"
 
 
 async def writes(client: object, universe: str, times: int) -> int:

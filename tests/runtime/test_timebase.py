@@ -100,7 +100,7 @@ def test_a_deadline_travels_as_the_time_that_is_left(
     here: bool,
     expected: int,
 ) -> None:
-    envelope = Envelope(Caller("ann", "Ann"), 5000, "", **sent)  # type: ignore[arg-type]
+    envelope = Envelope(Caller("ann", "Ann"), 5000, **sent)  # type: ignore[arg-type]
     again = Envelope.from_headers(envelope.to_headers())
     assert again == envelope
     assert again.time_left_ms(3000, is_shared=here) == expected

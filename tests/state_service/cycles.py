@@ -94,6 +94,7 @@ class Cycle:
         by: Caller = ANN,
         *,
         within_s: float = 3.0,
+        seen_position: int = 0,
     ) -> int:
         """Submit a request; its number."""
         self.asked += 1
@@ -103,7 +104,9 @@ class Cycle:
             assert number not in self.replies, "answered twice"
             self.replies[number] = answer
 
-        pending = PendingRequest(request, by, self.now_s + within_s, reply)
+        pending = PendingRequest(
+            request, by, self.now_s + within_s, reply, seen_position=seen_position
+        )
         self.tell(Submitted((pending,)))
         return number
 

@@ -139,6 +139,28 @@ def test_a_position_where_another_record_stands_or_none_is_refused(
     assert (batch.decided[0].decision == AHEAD) is is_ahead
 
 
+@pytest.mark.parametrize(
+    ("record_id", "after", "is_ahead"), [("r9", "r9", False), ("r9", "r8", True), ("", "r8", False)]
+)
+def test_without_records_in_memory_the_last_one_is_known_by_its_id(
+    record_id: str, after: str, *, is_ahead: bool
+) -> None:
+    back = resume(POSITION).model_copy(update={"after_record": after})
+    batch = decide_batch(
+        [pending(back)], replace(known(ANN), record_id=record_id), Conditions(Instant(AT, 0.0))
+    )
+    assert (batch.decided[0].decision == AHEAD) is is_ahead
+
+
+def test_a_position_between_the_first_record_in_memory_and_the_one_before_it_is_refused() -> None:
+    ring = Ring(1000)
+    ring.add(RecentRecord(7, 5, encode_record("r7", STAMP, [])))
+    conditions = Conditions(Instant(AT, 0.0), ring=ring)
+    for after, is_ahead in ((5, False), (6, True)):
+        batch = decide_batch([pending(resume(after))], known(ANN), conditions)
+        assert (batch.decided[0].decision == AHEAD) is is_ahead
+
+
 def test_a_reply_to_a_join_names_the_record_at_its_position() -> None:
     before = replace(known(), record_id="r9")
     batch = decide_batch([pending(EDIT)], before, conditions())

@@ -11,7 +11,7 @@ from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S, Comm
 from harmonic_state.domain import presence
 from harmonic_state.domain.bounds import MAX_STATE_BYTES
 from harmonic_state.domain.events import encode_record
-from harmonic_state.domain.mending import SEQ_JUMP
+from harmonic_state.domain.mending import SEQ_JUMP, history_lost
 from harmonic_state.domain.universe import AppliedOperation
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord, Ring
@@ -551,3 +551,47 @@ def test_who_was_sent_another_record_at_its_position_is_not_continued() -> None:
     wrong = cycle.ask(resume.model_copy(update={"after_record": "other"}), caller("ann", tab=3))
     cycle.confirms()
     assert [cycle.outcome(number) for number in (right, wrong)] == ["ok", "OFFSET"]
+
+
+def test_a_request_whose_gateway_was_sent_more_has_the_log_read_and_then_mended() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(), seen_position=20)
+    # Another owner may have stored that.
+    assert cycle.does(ReadOn).known.position == 10
+    cycle.tell(Read(universe_with("ann"), []))
+    (lost,) = cycle.does(Append).events
+    assert isinstance(lost, HistoryLost)
+    cycle.stores(at=11)
+    assert cycle.does(Append).position == 11
+    cycle.stores(at=12)
+    assert cycle.outcome(number) == "ok"
+    # Gateways say it until they have heard of the loss.
+    later = cycle.ask(update(6), seen_position=20)
+    cycle.stores(at=13)
+    assert cycle.outcome(later) == "ok"
+
+
+def test_a_log_that_another_owner_went_on_with_is_not_mended() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(), seen_position=12)
+    cycle.does(ReadOn)
+    cycle.tell(Read(universe_with("ann", position=12), []))
+    assert cycle.does(Append).position == 12
+    cycle.stores(at=13)
+    assert cycle.outcome(number) == "ok"
+
+
+def test_a_loss_that_another_owner_has_told_of_is_not_told_again() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(), seen_position=20)
+    cycle.does(ReadOn)
+    known = universe_with("ann", position=12)
+    assert known.universe is not None
+    lost = history_lost(known.universe, known.universe.updated_at)
+    told = encode_record("r12", lost.timestamp, [lost])
+    cycle.tell(Witnessed())
+    cycle.tell(Read(known, [RecentRecord(12, 10, told)]))
+    events = cycle.does(Append).events
+    assert not any(isinstance(event, HistoryLost) for event in events)
+    cycle.stores(at=21)
+    assert cycle.outcome(number) == "ok"

@@ -1,6 +1,6 @@
 """Who is in the room, tab by tab and user by user."""
 
-from harmonic_protocol.internal import CloseConnection, ReleaseGateway
+from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_state.domain.events import LogEvent
 from state_service.builders import History, caller, command, created, open_universe
@@ -95,3 +95,14 @@ def test_a_lost_gateway_takes_its_connections_along_and_no_others() -> None:
     lost = ReleaseGateway(universe_id="u", gateway_id="g1")
     assert frames(history.does(lost, caller("owner"))) == [("left", "ann"), ("view", "bob")]
     assert shown(history) == {"bob": "view"}
+
+
+def test_a_connection_that_goes_on_at_another_gateway_is_not_its_earlier_ones_to_close() -> None:
+    history = open_universe()
+    here, there = caller("ann", 1, "old"), caller("ann", 1, "new")
+    history.does(EDIT, here)
+    own = ResumeRoom(universe_id="u", mode="edit", replaces=here.connection_id)
+    assert frames(history.does(own, there)) == []
+
+    assert history.does(GONE, here) == []
+    assert frames(history.does(GONE, there)) == [("left", "ann")]

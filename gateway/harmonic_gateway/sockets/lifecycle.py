@@ -84,14 +84,13 @@ def _shut(state: State, row: Row) -> dict[Input, Step]:
     back = {event: failed for event, step in row.items() if step.state is State.POLLING}
     return {
         **row,
-        **(back if state is not State.SHUT_POLLING else {}),
+        **back,
         **_stays(
             state,
             MESSAGE=Do.NOTHING,
             PONG=Do.NOTHING,
             OTHER=Do.NOTHING,
             POST=Do.REFUSE_REQUEST,
-            POLL=Do.WAIT,
             POLL_DUE=Do.ANSWER_OR_CLOSE,
             SHUT=Do.NOTHING,
         ),
