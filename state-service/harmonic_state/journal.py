@@ -58,7 +58,7 @@ class Draft:
     record_id: str
     position: int
     payload: bytes
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str]
 
     def stored(self, position: int) -> RecentRecord:
         """The same, stored at a position."""
