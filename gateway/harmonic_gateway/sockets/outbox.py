@@ -68,7 +68,7 @@ class Outbox:
         self._limits = limits
         self._is_open = True
         self._deflates = False
-        self._held: _Held | None = None
+        self._held: _Unwritten | None = None
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
@@ -129,7 +129,7 @@ class Outbox:
         if self._held is not None or self._transport is None:
             yield
             return
-        held = self._held = _Held(self._transport)
+        held = self._held = _Unwritten(self._transport)
         try:
             yield
         finally:
@@ -283,7 +283,7 @@ class Outbox:
         return True
 
 
-class _Held:
+class _Unwritten:
     """What is to be written at once, a part of it as soon as that is much."""
 
     __slots__ = ("_data", "_transport")
