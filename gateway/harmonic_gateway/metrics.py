@@ -238,6 +238,15 @@ FOREIGN_RECORDS = CounterSpec(
     "messages of logs that no state service has stored, but the broker for somebody else: skipped",
     OperatorQuestion.ERRORS,
 )
+OWED_BYTES = GaugeSpec(
+    "owed_bytes", "missed events that clients have not read yet", OperatorQuestion.RECOVERY
+)
+OWED_REFUSALS = CounterSpec(
+    "owed_refusals",
+    "returns put off, or begun anew, since their user's clients were owed too much",
+    OperatorQuestion.RECOVERY,
+    labelled(outcome=("later", "never")),
+)
 SESSION_SAVES = CounterSpec(
     "session_saves",
     "sessions saved, so that another gateway can continue them",

@@ -38,6 +38,7 @@ from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
 from harmonic_gateway.limits.allowances import Allowances, FloodGuard
 from harmonic_gateway.limits.dead_tokens import DeadTokens
+from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import Pace, UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
@@ -187,7 +188,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             tasks=tasks,
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
-        reader = MissedReader(history, metrics)
+        debts = Debts(settings.owed_bytes_per_user, settings.owed_frames_per_user)
+        reader = MissedReader(history, debts, metrics)
         pending, recovery = await open_recovery(
             bus,
             settings,
@@ -321,7 +323,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         addresses = AddressGuard(settings, dead, metrics, clock, sampled)
         namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
-        exchange, neighbours = Exchange(bus, gateway_id, tasks), Neighbours(gateways, gateway_id)
+        exchange, neighbours = (
+            Exchange(bus, gateway_id, tasks, log),
+            Neighbours(gateways, gateway_id),
+        )
         front = await open_front(
             sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
         )

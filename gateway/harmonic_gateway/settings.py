@@ -201,6 +201,18 @@ class GatewaySettings(ServiceSettings):
     rooms_per_connection: Annotated[
         int, Field(ge=1, le=100, description="rooms that one connection may be in")
     ] = 8
+    owed_bytes_per_user: Annotated[
+        int,
+        Field(
+            ge=KIB,
+            le=2**40,
+            description="bytes of missed events that a user's clients may be owed at once: until"
+            " they have read them, others connect later",
+        ),
+    ] = 32 * 1024 * KIB
+    owed_frames_per_user: Annotated[
+        int, Field(ge=1, le=100_000_000, description="the same in events")
+    ] = 100_000
     recovery_window_s: Annotated[
         float,
         Field(ge=0, le=86_400, description="seconds in which what was missed is sent again"),

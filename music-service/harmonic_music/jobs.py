@@ -30,6 +30,7 @@ from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Job, StreamFull, Streams, WrongSequence
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, milliseconds
 
 #: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
@@ -84,6 +85,7 @@ class Composers:
         self._executor = executor
         self._clock = clock
         self._log = log
+        self._sampled = SampledLog(log, clock)
         self._waiting: Waiting[_Held] = Waiting(MOST_WAITING)
         self._held: set[_Held] = set()
         self._outcomes = metrics.counters(table.PIECES)
@@ -105,7 +107,8 @@ class Composers:
                 )
                 for job in jobs:
                     await self._keep(job)
-            except BusUnavailable:
+            except BusUnavailable as error:
+                self._sampled.warning("jobs_not_fetched", reason=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(RETRY_PAUSE_S)
 
     async def work(self) -> None:
@@ -195,7 +198,11 @@ class Composers:
             return None
         subject = subjects.midi(asked.universe_id, asked.after)
         stored = await self._streams.last(subjects.NOTES_STREAM, subject)
-        return theme_of(stored.payload) if stored else None
+        # Another service may have had the broker store something else there.
+        theme = theme_of(stored.payload) if stored and not stored.is_answer else None
+        if stored is not None and theme is None:
+            self._sampled.warning("theme_unreadable", request=asked.after)
+        return theme
 
     async def _store(self, subject: str, payload: bytes) -> None:
         """Store a part of a piece, once: where it was stored before, that one stays."""

@@ -29,6 +29,15 @@ _NOT_STORED = {
 }
 
 
+#: What an operator may do about appends that do not succeed for long.
+_HINTS = {
+    StepFailure.OUTCOME_UNKNOWN: "the broker answers no append to this stream: look for its disk"
+    " and its leader. A broker whose disk was full stores nothing until it is restarted, also"
+    " when there is room again",
+    StepFailure.FULL: "the log, the stream or the broker's disk is full",
+}
+
+
 class Meters:
     """What is counted over all universes, and logged where it may repeat without end."""
 
@@ -61,9 +70,18 @@ class Meters:
         """An append found that another owner had stored a record first."""
         self._conflicts.inc()
 
-    def not_stored(self, failure: StepFailure) -> None:
-        """An append stored nothing, as far as is known."""
+    def not_stored(self, failure: StepFailure, stream: str, error: Exception) -> None:
+        """An append to a log's stream stored nothing, as far as is known."""
         self._not_stored[failure].inc()
+        hint = _HINTS.get(failure)
+        if hint is not None:
+            self._log.error(
+                "log_not_stored",
+                kind=f"{failure.name} {stream}",
+                stream=stream,
+                reason=f"{type(error).__name__}: {error}",
+                hint=hint,
+            )
 
     def answered(self, pending: PendingRequest, reply: Reply) -> None:
         """A request waits no more: count and log its reply, if it gives the request up."""

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias, assert_never
 
+from harmonic_protocol import subjects
 from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
@@ -60,7 +61,8 @@ async def outcome_of(
     except tuple(_FAILURES) as error:
         kind = next(kind for kind in _FAILURES if isinstance(error, kind))
         if isinstance(work, Append):
-            means.meters.not_stored(_FAILURES[kind])
+            stream = subjects.log_stream_of(universe_id)
+            means.meters.not_stored(_FAILURES[kind], stream, error)
         return Failed(_FAILURES[kind])
     except Exception:
         means.log.exception("universe_failed", universe=universe_id)

@@ -18,6 +18,7 @@ from chaos.campaign import Campaign, run
 from chaos.cases import Outcome
 from chaos.damage import SETTINGS as DAMAGED
 from chaos.damage import damages
+from chaos.disks import NoFileSystem, full_disk
 from chaos.failover import failover
 from chaos.outage import outage
 from chaos.product import product
@@ -221,6 +222,24 @@ async def stores_are_damaged(options: Options) -> AsyncIterator[Row]:
             "any: it is the broker's",
             True,
         )
+    async for row in a_disk_is_full(options):
+        yield row
+
+
+async def a_disk_is_full(options: Options) -> AsyncIterator[Row]:
+    try:
+        seen = await full_disk(options.logs / "disk")
+    except NoFileSystem as error:
+        yield Row("a disk fills up", f"not shown: {error}", "0", held=False)
+        return
+    _tell(seen.faults)
+    yield Row(
+        "a disk fills up, is freed, and is smaller after: acknowledged updates lost, or refusals"
+        " for good",
+        f"{len(seen.faults)}; refused meanwhile as {', '.join(sorted(seen.reasons))}",
+        "0",
+        not seen.faults,
+    )
 
 
 def _failures(log: Path) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.damage import LOGS, RESTORED, SETTINGS, Plan, damages
+from chaos.disks import NoFileSystem, full_disk
 from chaos.product import product
 
 #: One of each damage of a log, with owners that live and others that were killed.
@@ -40,6 +41,17 @@ async def test_nobody_is_given_another_history_and_what_is_intact_is_kept(
             assert [f"{case}: {case.faults}" for case in outcome.cases if case.faults] == []
             assert outcome.died == []
             assert not outcome.put_back
+    assert failures(logs) == []
+
+
+async def test_a_disk_that_was_full_costs_nothing_that_was_acknowledged(logs: Path) -> None:
+    """And one that is smaller than before is enough, if it holds what there is."""
+    try:
+        seen = await full_disk(logs)
+    except NoFileSystem as error:
+        pytest.skip(f"no file system of its own: {error}")
+    assert seen.faults == []
+    assert seen.reasons <= {"OUTCOME_UNKNOWN", "OVERDUE", "STORAGE_FULL", "INTERNAL_ERROR"}
     assert failures(logs) == []
 
 

@@ -14,6 +14,7 @@ from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.opening import open_front
 from harmonic_gateway.sockets import Connection, SocketServer
 from harmonic_runtime.bus.directory import announce, watch
+from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harness.broker import Broker, connected, running_broker
@@ -80,7 +81,7 @@ async def _gateway(broker: Broker, sockets: type[SocketServer], name: str) -> As
     ):
         front = await open_front(
             served,
-            Exchange(bus, name, tasks),
+            Exchange(bus, name, tasks, get_log()),
             Neighbours(gateways, name),
             mover=EchoMover(),
             doorkeeper=OpenDoor(),

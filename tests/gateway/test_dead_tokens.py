@@ -50,3 +50,24 @@ def test_so_many_tokens_are_remembered_and_no_more() -> None:
         tokens.note(f"token-{number}", EXPIRED, 0)
 
     assert tokens.refusal(DEAD, 0) is None
+
+
+def test_a_refusal_counts_as_long_as_it_is_remembered() -> None:
+    tokens = refused(ANSWERED_REFUSALS - 1)
+    tokens.note(DEAD, EXPIRED, FORGOTTEN_AFTER_S)
+    assert tokens.refusal(DEAD, FORGOTTEN_AFTER_S) == EXPIRED
+    assert tokens.refusal(None, FORGOTTEN_AFTER_S) is None
+
+
+def test_the_latest_tokens_are_remembered_up_to_the_bound() -> None:
+    tokens = refused(ANSWERED_REFUSALS)
+    for number in range(MAX_TOKENS - 1):
+        tokens.note(f"token-{number}", EXPIRED, 0)
+    assert tokens.refusal(DEAD, 0) == EXPIRED
+
+
+def test_a_token_that_is_no_unicode_is_one_as_well() -> None:
+    tokens = DeadTokens()
+    for _ in range(ANSWERED_REFUSALS):
+        tokens.note("\ud800", EXPIRED, 0)
+    assert tokens.refusal("\ud800", 0) == EXPIRED

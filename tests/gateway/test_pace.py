@@ -1,5 +1,7 @@
 """How fast a client is read, by what its messages cost and how many are refused."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -219,3 +221,39 @@ def test_a_client_that_goes_over_to_another_gateway_pays_there(
     assert there.busy_s(7) == pytest.approx(cost_s / 0.05)
     assert there.is_behind is is_behind
     assert bool(there.wait_s(7)) is is_behind
+
+
+def test_half_of_a_burst_is_saved_or_is_not() -> None:
+    budget = Budget(per_second=1, burst=2)
+    budget.spend(1, 0)
+    assert budget.has_half(0)
+    budget.spend(0.5, 0)
+    assert not budget.has_half(0)
+
+
+def test_the_latest_users_are_remembered_up_to_the_bound() -> None:
+    users = UserBudgets(LIMITS)
+    first = users.of("ann")
+    for number in range(MAX_USERS - 1):
+        users.of(f"user-{number}")
+    assert users.of("ann") is first
+
+
+def test_a_client_that_sent_nothing_is_not_spent_whatever_the_limits_are() -> None:
+    assert not Pace(replace(LIMITS, refusals_burst=0)).is_spent
+
+
+def test_a_client_stays_behind_as_long_as_it_has_to_wait() -> None:
+    pace = Pace(LIMITS)
+    pace.took(BURST_S + 0.002, 0)
+    assert 0 < pace.wait_s(0) < MAX_WAIT_S
+    assert pace.is_behind
+
+
+def test_refusals_end_a_connection_whatever_its_user_has_spent() -> None:
+    pace, now_s = Pace(LIMITS), 0.0
+    pace.charge_to(Budget(per_second=1, burst=1))
+    for _ in range(2 * LIMITS.refusals_burst + 1):
+        pace.refused(now_s)
+        now_s += pace.wait_s(now_s)
+    assert pace.is_spent

@@ -28,7 +28,9 @@ class Held:
         self.is_held = lambda _subject: False
         waiting, self.waiting = self.waiting, []
         for writer, message in waiting:
-            writer.write(message)
+            # Whoever it was for may be gone.
+            if not writer.is_closing():
+                writer.write(message)
 
 
 class HeldBus:

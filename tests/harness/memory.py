@@ -56,6 +56,7 @@ class MemoryStreams(Streams):
     unreadable: deque[Exception | None] = field(default_factory=deque)
     #: What was asked for: appends by subject, with their time limits.
     appends: list[tuple[str, float]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     stored: list[Stored] = field(default_factory=list)
     sequence: int = 0
 
@@ -69,10 +70,11 @@ class MemoryStreams(Streams):
         *,
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
-        headers: Mapping[str, str] = NO_HEADERS,  # noqa: ARG002 -- nobody reads them here
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> int:
         assert any(_matches(one, subject) for some in self.patterns.values() for one in some)
         self.appends.append((subject, timeout_s))
+        self.headers.append(headers)
         failure = self.failures.popleft() if self.failures else None
         if failure is not None and failure.overtaken_by is not None:
             payload = failure.overtaken_by

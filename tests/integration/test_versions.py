@@ -11,6 +11,7 @@ import pytest
 
 from harmonic_local.stack import Stack, program
 from harness.faults import down
+from harness.wire import Wire
 from harness.world import World, started
 from integration.test_damage import joined_anew, surely
 
@@ -92,4 +93,39 @@ async def test_two_versions_serve_the_same_universes(mixed: Stack) -> None:
                 await late.close()
             await ann.close()
             await bob.close()
+        await world.close()
+
+
+@pytest.mark.parametrize("way", [(0, 1), (1, 0)], ids=["to the earlier", "from the earlier"])
+async def test_offsets_of_either_version_are_understood_by_the_other(
+    earlier: Path, tmp_path: Path, way: tuple[int, int]
+) -> None:
+    command = run_by(earlier, "gateway-2")
+    async with (
+        started(tmp_path / "offsets", command=command) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe, (ann,) = await world.together("ann")
+        away = await Wire.open(world, "bob", gateway=way[0])
+        await away.joins(universe)
+        seq = await surely(ann, universe, 3)
+        while (await away.until("physics_updated"))[-1][1]["seq"] != seq:
+            pass
+        assert str(away.offset).count(":") == (2 if way[0] == 0 else 1)
+        away.cut()
+        missed = [await surely(ann, universe, gravity) for gravity in (4, 5)]
+        back = await away.again(world, gateway=way[1])
+        assert back.recovered
+        told = await back.until("state_recovered")
+        again = [data for name, data in told if name == "physics_updated" and data.get("replayed")]
+        assert [data["seq"] for data in again] == missed
+        # And once more, with what the other version has told it.
+        back.cut()
+        last = await surely(ann, universe, 6)
+        home = await back.again(world, gateway=way[0])
+        assert home.recovered
+        told = await home.until("state_recovered")
+        again = [data for name, data in told if name == "physics_updated" and data.get("replayed")]
+        assert [data["seq"] for data in again] == [last]
         await world.close()

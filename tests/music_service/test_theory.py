@@ -19,7 +19,7 @@ from harmonic_music.theory.chords import (
     flattened,
 )
 from harmonic_music.theory.figures import ENDINGS, FIGURES
-from harmonic_music.theory.gestures import GESTURES, Move
+from harmonic_music.theory.gestures import GESTURES, Motion
 from harmonic_music.theory.intervals import agreement
 from harmonic_music.theory.keys import fifths_above_c, pitch_class, signature, spelled
 from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
@@ -191,5 +191,5 @@ def test_figures_and_gestures_fill_their_part_of_a_bar_and_are_all_different(met
 def test_a_gesture_begins_where_it_likes_and_goes_somewhere(meter: Meter) -> None:
     for gesture in GESTURES[meter]:
         assert len(gesture.moves) == len(gesture.onsets)
-        assert gesture.moves[0] is Move.FREE
+        assert gesture.moves[0] is Motion.FREE
         assert any(move.binds for move in gesture.moves)

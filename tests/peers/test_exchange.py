@@ -11,6 +11,7 @@ import pytest
 from harmonic_gateway.peers.exchange import PART_BYTES, Exchange, Listener, Said
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable, NoResponders
+from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.settings import ServiceSettings
 from harness.broker import Broker, connected, running_broker
@@ -36,6 +37,8 @@ class Answerer:
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
+        if asked.kind == "FAIL":
+            raise RuntimeError
         return Said("200", body=asked.body * 2)
 
     def hear(self, said: Said) -> None:
@@ -63,10 +66,10 @@ async def pair(broker: Broker) -> AsyncIterator[tuple[Exchange, Answerer, Bus]]:
         connected(broker.url) as answering,
         Tasks(process) as tasks,
     ):
-        other = Exchange(answering, "other", tasks)
+        other = Exchange(answering, "other", tasks, get_log())
         await other.listen(Listener(answerer.answer, answerer.hear, answerer.lose))
         await answering.flush()
-        yield Exchange(asking, "one", tasks), answerer, asking
+        yield Exchange(asking, "one", tasks, get_log()), answerer, asking
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 7])
@@ -88,6 +91,13 @@ async def test_nobody_answers_for_a_gateway_that_is_not_there(broker: Broker) ->
     async with pair(broker) as (exchange, _, _):
         with pytest.raises(NoResponders):
             await exchange.ask("nobody", Said("GET", "sid"), timeout_s=PATIENCE_S)
+
+
+async def test_a_request_that_cannot_be_answered_fails_alone(broker: Broker) -> None:
+    async with pair(broker) as (exchange, _, _):
+        failed = await exchange.ask("other", Said("FAIL", "sid"), timeout_s=PATIENCE_S)
+        answered = await exchange.ask("other", Said("POST", "sid"), timeout_s=PATIENCE_S)
+    assert (failed.kind, answered.kind) == ("500", "200")
 
 
 async def test_who_does_not_wait_any_more_has_the_answering_end(broker: Broker) -> None:

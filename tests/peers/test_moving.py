@@ -89,6 +89,24 @@ async def test_a_member_goes_over_and_misses_nothing_and_hears_nothing_twice(wor
     await bob.hears("participant_left")
 
 
+async def test_who_comes_back_beside_a_moved_connection_finds_out_where_it_went(
+    world: World,
+) -> None:
+    universe = await world.universe()
+    token = world.token(world.name("ann"))
+    async with turn_taker(world.stack.urls) as ann, turn_taker(world.stack.urls[:1]) as again:
+        await ann.connects(token)
+        await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
+        await ann.until("43/ws,1")
+        async with upgraded(ann, world.stack.urls[1]) as after:
+            await after.websocket.send_str('42/ws,2["time_sync",{"t0":1}]')
+            await after.until("43/ws,2")
+            # It says nothing any more, and is not known to be gone yet.
+            await again.connects(token)
+            assert "PENDING" in await again.until("connect_success")
+            assert universe in await again.until("room_joined")
+
+
 async def test_a_session_is_handed_to_nobody_but_whom_its_client_went_over_to(
     world: World,
 ) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import signal
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from harness.world import World
+from harness.world import World, started
 from peers.turns import PATIENCE_S, POLLING, turn_taker
 
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 #: Requests that are in flight at the same time in one client's life take turns, too.
 PARTS = 16
 
@@ -121,3 +124,27 @@ async def test_options_are_answered_by_whose_session_it_is(world: World) -> None
         for _ in range(2):
             async with http.options(ann.next_url()) as answer:
                 assert answer.status == 200
+
+
+async def test_a_gateway_that_drains_still_passes_requests_on(tmp_path: Path) -> None:
+    async with (
+        started(tmp_path, musics=0, HARMONIC_DRAIN_STAGGER_S="60") as stack,
+        aiohttp.ClientSession() as http,
+        turn_taker(stack.urls) as ann,
+    ):
+        await ann.connects(World(stack, http).token("ann"))
+        draining = stack.gateways[1]
+        # The second of these is not closed for half a minute.
+        websockets = [await http.ws_connect(stack.urls[1] + WEBSOCKET) for _ in range(2)]
+        draining.send_signal(signal.SIGTERM)
+        assert (await websockets[0].receive()).type is not None
+        while not (await websockets[0].receive()).type.name.startswith("CLOS"):
+            pass
+        async with http.get(stack.urls[1] + POLLING) as refused:
+            assert refused.status == 503
+        elsewhere = ann.url_at(stack.urls[1])
+        async with http.post(elsewhere, data='42/ws,1["time_sync",{"t0":1}]') as answer:
+            assert (answer.status, await answer.text()) == (200, "ok")
+        async with http.get(elsewhere) as answer:
+            assert "43/ws,1" in await answer.text()
+        draining.kill()

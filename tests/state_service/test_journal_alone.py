@@ -437,6 +437,52 @@ async def test_a_snapshot_that_cannot_be_read_is_as_good_as_none(storing: Storin
     assert (await storing.journal.load(UNIVERSE))[0].coverage == Coverage(3)
 
 
+async def test_an_owners_own_snapshot_that_cannot_be_read_is_counted_as_such(
+    storing: Storing,
+) -> None:
+    await storing.store()
+    await storing.streams.append(SNAPSHOT, b"x", timeout_s=1, expected_last_subject_sequence=0)
+    loaded, _ = await storing.journal.load(UNIVERSE)
+    assert (loaded.universe, loaded.coverage) == (storing.history.now, Coverage(2))
+    labels = {"kind": "snapshot", "reason": "unreadable"}
+    name = "harmonic_stored_messages_skipped_total"
+    assert storing.metrics.registry.get_sample_value(name, labels) == 1
+
+
+@pytest.mark.parametrize(("end", "is_damaged"), [(0, False), (1, False), (2, True), (3, True)])
+async def test_a_log_that_ends_where_its_backup_did_may_have_lost_its_end(
+    storing: Storing, end: int, *, is_damaged: bool
+) -> None:
+    await storing.store()
+    await storing.store()
+    restored = Journal(
+        storing.streams,
+        StateSettings(),
+        lambda: "unused",
+        skipped_messages(),
+        {subjects.log_stream_of(UNIVERSE): end},
+    )
+    loaded, records = await restored.load(UNIVERSE)
+    assert loaded == replace(storing.loaded, is_damaged=is_damaged)
+    assert [record.position for record in records] == ([] if is_damaged else [1, 2])
+
+
+async def test_headers_are_stored_with_a_record(storing: Storing) -> None:
+    traced = {"traceparent": "00-1-2-01"}
+    await storing.journal.append(UNIVERSE, AT, storing.history.events, 0, headers=traced)
+    await storing.journal.append(UNIVERSE, AT, storing.changes(), 1)
+    assert storing.streams.headers == [traced, {}]
+
+
+async def test_what_no_owner_has_stored_follows_nothing_where_it_is_read_alone(
+    storing: Storing,
+) -> None:
+    foreign = await storing.streams.append(LOG, b"{}", timeout_s=1)
+    end = await storing.journal.end(UNIVERSE)
+    assert end is not None
+    assert (end.position, end.previous) == (foreign, 0)
+
+
 async def test_a_deleted_universe_leaves_its_tombstone_alone(storing: Storing) -> None:
     await storing.store()
     await storing.store()

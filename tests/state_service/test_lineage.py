@@ -8,7 +8,7 @@ import pytest
 from harmonic_protocol.log import record_mark
 from harmonic_state.domain.events import LogEvent, encode_record
 from harmonic_state.domain.evolve import fold
-from harmonic_state.lineage import UniverseLost, after, continued, mended
+from harmonic_state.lineage import UniverseLost, after, continued, cut_off, is_record, mended
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from state_service.builders import History, caller, command, open_universe
@@ -55,6 +55,40 @@ def test_a_whole_log_continues_every_state_that_it_had(known: int) -> None:
     assert continued(start, log.since(start)) == expected
     without_id = replace(start, record_id="")
     assert continued(without_id, log.since(start)) is not None
+
+
+def test_a_record_that_cannot_be_read_is_known_by_its_id_if_that_is_known() -> None:
+    unreadable = RecentRecord(6, 5, b"junk")
+    assert is_record(replace(unreadable, id="r6"), "r6")
+    assert is_record(unreadable, "")
+    for name in ("r6", "XXXX"):
+        assert not is_record(unreadable, name)
+    # It names none before it, so it may well follow the one that is known.
+    assert after(5, "r5", [unreadable]) == [unreadable]
+
+
+def test_a_log_that_does_not_begin_with_a_creation_is_not_whole() -> None:
+    log = Log().changes(1)
+    first, *_, last = log.records
+    headless = [
+        replace(last, position=2, previous=0),
+        RecentRecord(4, 2, encode_record("none", "2024-03-21T10:30:00.000Z", [])),
+    ]
+    assert continued(Loaded(None, 0), headless) is None
+    assert continued(Loaded(None, 0), [first]) is not None
+
+
+@pytest.mark.parametrize(
+    ("position", "end", "is_cut"), [(1, 1, True), (2, 3, True), (3, 3, True), (4, 3, False)]
+)
+def test_a_log_is_cut_off_where_nothing_follows_the_end_of_its_backup(
+    position: int, end: int, *, is_cut: bool
+) -> None:
+    universe = open_universe().now
+    assert cut_off(Loaded(universe, position), end) is is_cut
+    assert not cut_off(Loaded(None, position), end)
+    assert not cut_off(Loaded(replace(universe, deleted=True), position), end)
+    assert not cut_off(Loaded(universe, 0), 0)
 
 
 def test_what_follows_is_whole_and_of_the_same_coverage() -> None:

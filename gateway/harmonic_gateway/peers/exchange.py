@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Answer, Bus, BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.lifecycle import Tasks
 
@@ -25,6 +26,9 @@ MAX_EXCHANGED_BYTES = 8 * 1024 * 1024
 MAX_UNFINISHED = 64
 #: What is told of a request that is abandoned: ids are shorter.
 _KNOWN_BYTES = 64
+
+#: The answer to a request that could not be answered.
+FAILED = "500"
 
 KIND, SESSION, _ID, _PART, _MORE, _ABANDONED = (
     *("Hu-Kind", "Hu-Session", "Hu-Id", "Hu-Part", "Hu-More", "Hu-Abandoned"),
@@ -70,8 +74,9 @@ class _Parts:
 class Exchange:
     """One gateway's way to the others, and theirs to it."""
 
-    def __init__(self, bus: Bus, gateway_id: str, tasks: Tasks) -> None:
+    def __init__(self, bus: Bus, gateway_id: str, tasks: Tasks, log: BoundLogger) -> None:
         self._bus = bus
+        self._log = log
         self._gateway_id = gateway_id
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
@@ -162,7 +167,11 @@ class Exchange:
             self._unfinished.popitem(last=False)
 
     async def _answer(self, listener: Listener, asked: Said, reply: str) -> None:
-        answer = await listener.answer(asked)
+        try:
+            answer = await listener.answer(asked)
+        except Exception:  # noqa: BLE001 -- as of a request that comes over HTTP
+            self._log.exception("peer_request_failed", kind=asked.kind)
+            answer = Said(FAILED)
         *before, last = _split(answer.body)
         try:
             for index, part in enumerate(before):

@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import frames_of
 from harmonic_gateway.delivery.frames import deliver, encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position, mark_of
+from harmonic_gateway.limits.debts import Debts, Verdict
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
 from harmonic_protocol.log import MusicStored, Notice, record_mark
+from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.metrics import Metrics
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
@@ -40,14 +44,21 @@ class Unsent:
 class MissedReader:
     """Reads from logs what single clients missed."""
 
-    def __init__(self, history: History, metrics: Metrics) -> None:
+    def __init__(self, history: History, debts: Debts, metrics: Metrics) -> None:
         self._history = history
+        self.debts = debts
+        self._put_off = metrics.counters(table.OWED_REFUSALS)
+        metrics.gauge_from(table.OWED_BYTES, lambda: debts.size_bytes)
         self._sent_again = metrics.counter(table.MISSED_EVENTS)
 
-    async def read(self, result: JoinResult, at: Place | None, position: int) -> RoomFrames:
+    async def read(
+        self, session: Session, result: JoinResult, at: Place | None, position: int
+    ) -> RoomFrames:
         """All that a client is due that was at a place, and is a member as of ``position``.
 
-        Without a place, or where the log does not reach back to it, that is nothing of the past.
+        Without a place, or where the log does not reach back to it, that is nothing of the past;
+        so it is where that is too much for any client. Raise :class:`BusUnavailable` where it is
+        too much beside what the user's other clients are owed.
         """
         room = result.room
         records = None
@@ -65,9 +76,28 @@ class MissedReader:
             frame = await self._frame(event)
             if frame is not None:
                 again.append(frame)
+        if not self._may_owe(session, again):
+            return RoomFrames(
+                frames_of_return(result, position, (), room.seq, recovered=False), is_complete=False
+            )
         self._sent_again.inc(len(again))
         frames = frames_of_return(result, position, again, missed.from_seq, recovered=True)
         return RoomFrames(frames, is_complete=True)
+
+    def _may_owe(self, session: Session, frames: Sequence[Frame]) -> bool:
+        size_bytes = sum(frame.size_bytes for frame in frames)
+        user_id, connection = session.identity.user_id, session.connection
+        match self.debts.owe(user_id, connection, size_bytes, len(frames)):
+            case Verdict.OWED:
+                return True
+            case Verdict.NEVER:
+                self._put_off.of("never").inc()
+                return False
+            case Verdict.LATER:
+                self._put_off.of("later").inc()
+                raise BusUnavailable("the user's clients are owed too much")
+            case unreachable:
+                assert_never(unreachable)
 
     async def unsent(self, result: JoinResult, at: Place, position: int) -> Unsent | None:
         """What members are sent after a place and up to a position, as they are sent it.

@@ -174,6 +174,7 @@ class Recovery:
         places = acknowledged(self._memberships.of(session.connection).values())
         self._checks.ended(session.connection.id, ended, places)
         self._pending.give_up(session)
+        self._returns.ended(session)
         self._places.forget(session.connection.id)
 
     async def _carry_out(

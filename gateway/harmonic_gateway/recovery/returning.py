@@ -122,12 +122,17 @@ class RoomReturns:
                         assert_never(unreachable)
             if refusal is not None:
                 self._answers.evicted(connection, refusal, back.universe_id)
+        self._reader.debts.sent(session.identity.user_id, connection)
         # Not before the client has its rooms: it is back in them, whether that can be stored.
         self.keep(session)
 
     def keep(self, session: Session) -> None:
         """Save the session as it is now."""
         self._tasks.start(self._save(session), name="save session")
+
+    def ended(self, session: Session) -> None:
+        """The client is gone: it is owed nothing any more."""
+        self._reader.debts.forget(session.identity.user_id, session.connection)
 
     def abandon(self, returning: Return) -> None:
         """The client is not accepted in the end: its departure gives its seats up."""
@@ -196,7 +201,7 @@ class RoomReturns:
                 at = None
             position = Position.of_record(reply.position or 0, result.record)
             self._memberships.answered(membership, position, result.room.mode, at)
-            missed = await self._reader.read(result, at, position)
+            missed = await self._reader.read(session, result, at, position)
         except BaseException:
             self._rooms.refused(membership, frees_seat=False)
             raise

@@ -31,6 +31,11 @@ class Backlog:
         return iter(self._entries)
 
     @property
+    def is_owing(self) -> bool:
+        """Whether anything waits that is owed."""
+        return self._owed > 0
+
+    @property
     def counted_bytes(self) -> int:
         """The bytes that count towards the bound."""
         return self.bytes - self._owed_bytes

@@ -112,6 +112,11 @@ class Connection:
         return self.stage in _GONE
 
     @property
+    def is_owed(self) -> bool:
+        """Whether anything still waits that was sent to bring the client up to date."""
+        return self._outbox.is_owing
+
+    @property
     def round_trip_ms(self) -> float | None:
         """How long the latest heartbeat took to be answered, if any was."""
         return self._socket.heartbeat.round_trip_ms

@@ -154,6 +154,11 @@ class Frame:
         self.supersedes = supersedes
         self.droppable = droppable
 
+    @property
+    def size_bytes(self) -> int:
+        """What it holds, before it is encoded."""
+        return len(self._body.data) + sum(map(len, self._attachments))
+
     @classmethod
     def event(
         cls,

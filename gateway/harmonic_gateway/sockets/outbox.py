@@ -83,6 +83,11 @@ class Outbox:
         return 0 if self._backlog is None else self._backlog.bytes
 
     @property
+    def is_owing(self) -> bool:
+        """Whether anything waits that brings the client up to date."""
+        return self._backlog is not None and self._backlog.is_owing
+
+    @property
     def is_polled(self) -> bool:
         """Whether a poll waits for something to send."""
         return self._poll is not None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -37,8 +37,9 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
 
-#: Where Engine.IO is found, and the alias for those who take the URL's path for it.
-PATHS = ("/socket.io/", "/ws/")
+#: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
+#: and proxies, leave the last slash out.
+PATHS: Sequence[str] = ("/socket.io/", "/socket.io", "/ws/", "/ws")
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1

@@ -125,7 +125,7 @@ class Scene(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BarStage:
     """How a bar is played: its scene, the figure of the upper voices and the way of the bass.
 
     ``thin`` leaves out the highest of the upper voices.
@@ -157,7 +157,7 @@ class Phrase:
     key: Field
     energy: int
     #: How each bar is played, the last chord's included.
-    stages: tuple[Stage, ...]
+    stages: tuple[BarStage, ...]
     drums: bool = False
     breaks: bool = False
     leads_to: Field | None = None
@@ -176,7 +176,7 @@ class Phrase:
         """The first tick after its bars."""
         return self.bars[-1].onset + self.bars[-1].length
 
-    def stage_at(self, tick: int) -> Stage:
+    def stage_at(self, tick: int) -> BarStage:
         """How it is played at a tick."""
         place = (tick - self.onset) // self.bars[0].length
         return self.stages[min(place, len(self.stages) - 1)]

@@ -6,7 +6,7 @@ from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE
 from harmonic_music.composing.form import Field
 from harmonic_music.composing.shape import between
-from harmonic_music.theory.gestures import Move
+from harmonic_music.theory.gestures import Motion
 from harmonic_music.theory.intervals import OCTAVE
 
 #: Around this pitch lies every melody's range, whatever its key: C above middle C.
@@ -22,17 +22,17 @@ _STEP, _THIRD = 2, 4
 
 #: Moves that go up, or arrive from below; and how well what is meant fits, a chord's wide step, and
 #: how much likelier what arrives goes on by a step.
-_UPWARDS = frozenset({Move.STEP_UP, Move.SKIP_UP, Move.CHORD_UP, Move.ON_UP})
+_UPWARDS = frozenset({Motion.STEP_UP, Motion.SKIP_UP, Motion.CHORD_UP, Motion.ON_UP})
 _FITTING, _WIDE, _GOES_ON = 4096, 512, 5
-_ARRIVING = frozenset({Move.ON_UP, Move.ON_DOWN})
-_BREAKING = frozenset({Move.CHORD_UP, Move.CHORD_DOWN})
+_ARRIVING = frozenset({Motion.ON_UP, Motion.ON_DOWN})
+_BREAKING = frozenset({Motion.CHORD_UP, Motion.CHORD_DOWN})
 #: Semitones along: those of moves that are no steps of the scale, and of a chord's wide ones.
 _WAYS = {
-    Move.SKIP_UP: range(3, 5),
-    Move.SKIP_DOWN: range(3, 5),
-    Move.CHORD_UP: range(3, 6),
-    Move.CHORD_DOWN: range(3, 6),
-    Move.SAME: range(1),
+    Motion.SKIP_UP: range(3, 5),
+    Motion.SKIP_DOWN: range(3, 5),
+    Motion.CHORD_UP: range(3, 6),
+    Motion.CHORD_DOWN: range(3, 6),
+    Motion.SAME: range(1),
 }
 _CHORD_LEAPS = range(6, 8)
 
@@ -86,7 +86,7 @@ class Ladder:
         #: Without the highest, which is kept for the climax, if it can be spared.
         self.inner = self.pitches[:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
         self.transitions = self._transitions(character)
-        self._moves: dict[Move, Transitions] = {Move.FREE: self.transitions}
+        self._moves: dict[Motion, Transitions] = {Motion.FREE: self.transitions}
 
     @property
     def width(self) -> int:
@@ -119,34 +119,36 @@ class Ladder:
         pitch = self.tonic + OCTAVE * octave + self._steps[place] + degree[1]
         return self.pitches[0] <= pitch <= self.pitches[-1]
 
-    def movement(self, move: Move) -> Transitions:
+    def movement(self, move: Motion) -> Transitions:
         """How usual each movement is where a note lies like this from the one before."""
         if move not in self._moves:
             self._moves[move] = self._moving(move)
         return self._moves[move]
 
-    def _moving(self, move: Move) -> Transitions:
+    def _moving(self, move: Motion) -> Transitions:
         rows: Transitions = [[]] * (self.pitches[-1] + 1)
         for one in self.pitches:
-            rows[one] = [self._fits(move, one, by - one) for by in range(self.pitches[-1] + 1)]
+            rows[one] = row = self._row(move, one)
             if move in _ARRIVING:
                 usual = self.transitions[one]
-                rows[one] = [fits * weight for fits, weight in zip(rows[one], usual, strict=True)]
+                rows[one] = [fits * weight for fits, weight in zip(row, usual, strict=True)]
         return rows
 
-    def _fits(self, move: Move, pitch: int, by: int) -> int:
-        """How well a movement by so many semitones from a pitch is one of a kind."""
-        upwards = move in _UPWARDS
-        along = by if upwards else -by
+    def _row(self, move: Motion, pitch: int) -> list[int]:
+        """How well each movement from a pitch is one of a kind."""
+        top = self.pitches[-1]
+        upwards, arriving = move in _UPWARDS, move in _ARRIVING
         ways = _WAYS.get(move) or range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
-        if move in _ARRIVING:
-            return _GOES_ON if along in ways else 1
-        if along in ways:
-            return _FITTING
-        if move in _BREAKING and along in _CHORD_LEAPS:
-            return _WIDE
+        sign = 1 if upwards else -1
+        row = [int(arriving)] * (top + 1)
         # At the end of the span, there is no other way than back.
-        return int(-along in ways)
+        weights = [] if arriving else [(-along, 1) for along in ways]
+        weights += [(along, _WIDE) for along in _CHORD_LEAPS if move in _BREAKING]
+        weights += [(along, _GOES_ON if arriving else _FITTING) for along in ways]
+        for along, weight in weights:
+            if 0 <= pitch + sign * along <= top:
+                row[pitch + sign * along] = weight
+        return row
 
     def _step_from(self, pitch: int, *, upwards: bool) -> int:
         """The semitones to the next tone of the scale, if that is within the span."""

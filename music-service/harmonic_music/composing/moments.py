@@ -7,7 +7,7 @@ from harmonic_music.composing.form import Phrase
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.variation import Derived
 from harmonic_music.score import TICKS_PER_BEAT
-from harmonic_music.theory.gestures import Move
+from harmonic_music.theory.gestures import Motion
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
 #: A place of the bar is strong from this weight on, and a note that is longer than this.
@@ -27,7 +27,7 @@ class Moment:
     on_beat: bool
     bass: int
     struck: bool = False
-    move: Move = Move.FREE
+    move: Motion = Motion.FREE
 
 
 def moments_of(
@@ -57,7 +57,7 @@ def moments_of(
     nexts = [onset for _, onset, _, _ in places[1:]] + [phrase.end]
     moments = []
     at = 0
-    before = Move.FREE
+    before = Motion.FREE
     for (bar, onset, chords, move), following in zip(places, nexts, strict=True):
         span = next(chord for chord in chords if onset < chord.end)
         length = following - onset
@@ -71,7 +71,7 @@ def moments_of(
         low = bass[at][1] if bass and bass[at][0] <= onset else span.bass[0]
         strong = strong or following - onset > _STRONG_TICKS
         struck = bool(bass) and bass[at][0] == onset
-        going = before.arrival if move is Move.FREE else move
+        going = before.arrival if move is Motion.FREE else move
         before = move
         on_beat = into % pulse == 0
         moments.append(Moment(onset, length, span, strong, on_beat, low, struck, going))

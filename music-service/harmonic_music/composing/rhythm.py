@@ -18,7 +18,7 @@ from harmonic_music.composing.variation import Begun, Derived, derived
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.figures import ENDINGS, FIGURES, Figure, Manner
-from harmonic_music.theory.gestures import GESTURES, Move
+from harmonic_music.theory.gestures import GESTURES, Motion
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
@@ -55,7 +55,7 @@ _LEADS_UP = 650
 _FONDNESSES = (0, 0, 1, 1, 4, 16)
 
 
-class Pace(Enum):
+class BarPace(Enum):
     """How fast a bar of a phrase goes beside the others."""
 
     SLOW = 0
@@ -64,10 +64,10 @@ class Pace(Enum):
 
 
 #: The notes of a bar, in percent of the usual.
-_PACES = {Pace.SLOW: 50, Pace.USUAL: 100, Pace.FAST: 135}
+_PACES = {BarPace.SLOW: 50, BarPace.USUAL: 100, BarPace.FAST: 135}
 #: How the paces of a movement's phrase follow one another; a song has one pace.
 _PLANS = tuple(
-    tuple(Pace("SUF".index(it)) for it in plan)
+    tuple(BarPace("SUF".index(it)) for it in plan)
     for plan in ("SUFU", "USFU", "SSFU", "UUFU", "SFSF", "USUF", "FSUU", "SUUF", "UFSU")
 )
 _PLANNED = 850
@@ -126,7 +126,7 @@ class Rhythmist:
                 (True, self._likings, _widened(character.flow, breadth)),
                 (False, self._others, _widened(character.other_flow, breadth)),
             )
-            for pace in Pace
+            for pace in BarPace
         }
 
     def _weight(self, figure: Figure, liking: int, percent: int) -> int:
@@ -146,7 +146,7 @@ class Rhythmist:
                 if bar.source < len(rows):
                     found.append(derived(rows[bar.source], bar.treatment, bar.length, dice))
                     continue
-            pace = plan[bar.place % len(plan)] if planned else Pace.USUAL
+            pace = plan[bar.place % len(plan)] if planned else BarPace.USUAL
             row = self._bar(phrase, bar, pace, gestured.takes, dice)
             if not phrase.is_last(bar) or phrase.elided:
                 row = self._anticipate(row, bar, found[-1] if found else [], early.takes)
@@ -157,7 +157,7 @@ class Rhythmist:
         self,
         phrase: Phrase,
         bar: Bar,
-        pace: Pace,
+        pace: BarPace,
         gestured: Callable[[int], bool],
         dice: Dice,
     ) -> Derived:
@@ -188,7 +188,7 @@ class Rhythmist:
 
     def _runs_on(self, row: Derived, start: int) -> bool:
         """Whether a run reaches up to here."""
-        runs = {Move.STEP_UP, Move.STEP_DOWN, Move.CHORD_UP, Move.CHORD_DOWN}
+        runs = {Motion.STEP_UP, Motion.STEP_DOWN, Motion.CHORD_UP, Motion.CHORD_DOWN}
         return (
             len(row) > 1
             and row[-1].move is row[-2].move in runs
@@ -220,7 +220,7 @@ class Rhythmist:
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
             # Where it is heaviest, the beat is kept more often.
             share = self._anticipated * 2 // (3 if onset % (self._meter.group * UNIT) == 0 else 2)
-            gestures = any(beside.move is not Move.FREE for beside in row[place : place + 2])
+            gestures = any(beside.move is not Motion.FREE for beside in row[place : place + 2])
             if gestures or not on_beat or last == onset - pulse == 0 or not takes(share):
                 found.append(it)
             elif onset and onset - early > last:
@@ -257,7 +257,7 @@ class Rhythmist:
         found = [Begun(UNIT * place) for place in places]
         start = self._meter.bar - self._meter.group // 2
         if leads and places[-1] < start - UNITS_PER_BEAT // 2:
-            move = Move.STEP_UP if dice.chance(_LEADS_UP) else Move.STEP_DOWN
+            move = Motion.STEP_UP if dice.chance(_LEADS_UP) else Motion.STEP_DOWN
             found.append(Begun(UNIT * start))
             sixteenth = UNITS_PER_BEAT // 4
             onsets = range(start + sixteenth, self._meter.bar, sixteenth)

@@ -8,12 +8,12 @@ from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import (
     SONG_PHRASES,
     Bar,
+    BarStage,
     Cadence,
     Field,
     Phrase,
     Role,
     Scene,
-    Stage,
     Treatment,
 )
 from harmonic_music.styles.catalogue import Style
@@ -152,7 +152,7 @@ class Staging:
             return self._style.groove is not None
         return self._style.groove is not None and energy >= _DRUMS_ENERGY and number > count // 9
 
-    def _stages(self, number: int, slot: "Slot", energy: int, count: int) -> tuple[Stage, ...]:
+    def _stages(self, number: int, slot: "Slot", energy: int, count: int) -> tuple[BarStage, ...]:
         """How each bar of a phrase is played: it changes once on the way, or not at all."""
         dice = self._dice
         first = self._manner(slot, energy)
@@ -171,7 +171,7 @@ class Staging:
             figure, bass = first if place < turn else second
             if scene is Scene.HANDED:
                 figure = handing
-            found.append(Stage(scene, figure, bass, dice.chance(_THIN)))
+            found.append(BarStage(scene, figure, bass, dice.chance(_THIN)))
         return tuple(found)
 
     def _scene(

@@ -11,7 +11,7 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Treatment
 from harmonic_music.composing.ladder import Degree
 from harmonic_music.score import TICKS_PER_BEAT
-from harmonic_music.theory.gestures import Move
+from harmonic_music.theory.gestures import Motion
 
 
 class Begun(NamedTuple):
@@ -23,7 +23,7 @@ class Begun(NamedTuple):
 
     onset: int
     origin: int | None = None
-    move: Move = Move.FREE
+    move: Motion = Motion.FREE
 
 
 Derived = list[Begun]
@@ -42,9 +42,9 @@ def known_bar(sung: Sung) -> Derived:
     """The rhythm of a bar of a theme, with the moves of its gestures."""
     found = [Begun(onset) for onset, _ in sung[:1]]
     for (onset, (step, _)), (following, (other, _)) in pairwise(sung):
-        move = Move.FREE
+        move = Motion.FREE
         if following - onset <= FAST_TICKS and abs(other - step) <= 1:
-            move = (Move.STEP_DOWN, Move.SAME, Move.STEP_UP)[other - step + 1]
+            move = (Motion.STEP_DOWN, Motion.SAME, Motion.STEP_UP)[other - step + 1]
         found.append(Begun(following, None, move))
     return found
 

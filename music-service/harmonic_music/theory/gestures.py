@@ -14,7 +14,7 @@ from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR
 _SIXTEENTH = 3
 
 
-class Move(Enum):
+class Motion(Enum):
     """Where a note lies from the one before it: free, or so many tones of the scale or the chord.
 
     Where a movement arrives, the note after it rather lies a step on, or comes back by one.
@@ -39,24 +39,24 @@ class Move(Enum):
     @property
     def breaks_chord(self) -> bool:
         """Whether it goes through the chord's own tones."""
-        return self in {Move.CHORD_UP, Move.CHORD_DOWN}
+        return self in {Motion.CHORD_UP, Motion.CHORD_DOWN}
 
     @property
-    def arrival(self) -> "Move":
+    def arrival(self) -> "Motion":
         """How the note after a movement that ends with this one lies."""
-        return _ARRIVALS.get(self, Move.FREE)
+        return _ARRIVALS.get(self, Motion.FREE)
 
 
 _ARRIVALS = {
-    Move.STEP_UP: Move.ON_UP,
-    Move.STEP_DOWN: Move.ON_DOWN,
-    Move.SKIP_UP: Move.ON_DOWN,
-    Move.SKIP_DOWN: Move.ON_UP,
-    Move.CHORD_UP: Move.ON_DOWN,
-    Move.CHORD_DOWN: Move.ON_UP,
+    Motion.STEP_UP: Motion.ON_UP,
+    Motion.STEP_DOWN: Motion.ON_DOWN,
+    Motion.SKIP_UP: Motion.ON_DOWN,
+    Motion.SKIP_DOWN: Motion.ON_UP,
+    Motion.CHORD_UP: Motion.ON_DOWN,
+    Motion.CHORD_DOWN: Motion.ON_UP,
 }
 
-_UNBOUND = frozenset({Move.FREE, Move.ON_UP, Move.ON_DOWN})
+_UNBOUND = frozenset({Motion.FREE, Motion.ON_UP, Motion.ON_DOWN})
 
 
 class Kind(Enum):
@@ -73,19 +73,19 @@ class Gesture:
     """Onsets in units, and the move to each; ``usual`` is how usual it is among its kind."""
 
     onsets: tuple[int, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[Motion, ...]
     usual: int
     kind: Kind
 
 
 def _gesture(sixteenths: str, moves: str, usual: int, kind: Kind) -> Gesture:
     onsets = tuple(_SIXTEENTH * place for place, mark in enumerate(sixteenths) if mark == "x")
-    return Gesture(onsets, tuple(map(Move, moves)), usual, kind)
+    return Gesture(onsets, tuple(map(Motion, moves)), usual, kind)
 
 
 def _triplets(length: int, moves: str, usual: int, kind: Kind) -> Gesture:
     """Eighths of triplets from the beginning on, then a note that is held."""
-    return Gesture(tuple(range(0, 4 * length, 4)), tuple(map(Move, moves)), usual, kind)
+    return Gesture(tuple(range(0, 4 * length, 4)), tuple(map(Motion, moves)), usual, kind)
 
 
 _RUN, _CHORD, _TURN, _REPEAT = Kind.RUN, Kind.CHORD, Kind.TURN, Kind.REPEAT
@@ -167,8 +167,8 @@ _IN_THREE = (
     _gesture("x...x.xxx.xx", "..==.==", 4, _REPEAT),
     _gesture("x...x...x...", ".==", 5, _REPEAT),
     _gesture("x.xxx.x.x...", ".==...", 4, _REPEAT),
-    Gesture((0, 12, 24, 28, 32), tuple(map(Move, "..ddd")), 3, _RUN),
-    Gesture((0, 4, 8, 12, 24), tuple(map(Move, ".ud..")), 3, _TURN),
+    Gesture((0, 12, 24, 28, 32), tuple(map(Motion, "..ddd")), 3, _RUN),
+    Gesture((0, 4, 8, 12, 24), tuple(map(Motion, ".ud..")), 3, _TURN),
 )
 _IN_SIX = (
     _gesture("x...xx", ".uu", 7, _RUN),
