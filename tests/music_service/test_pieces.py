@@ -10,9 +10,11 @@ from typing import get_args
 import pytest
 
 from harmonic_music.composing import COMPOSER_VERSION, CompositionRequest, compose
+from harmonic_music.composing.drumming import DrumStroke
 from harmonic_music.composing.memory import read_theme
+from harmonic_music.composing.piece import MOST_NOTES, MOST_STROKES, bounded, strokes_bounded
 from harmonic_music.performing import perform
-from harmonic_music.score import TICKS_PER_BEAT, Voice
+from harmonic_music.score import TICKS_PER_BEAT, ScoreNote, Voice
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.messages.music import MAX_DURATION_S
@@ -86,6 +88,26 @@ def test_the_longest_and_busiest_piece_stays_small(
     busiest = CompositionRequest(music, physics, MAX_DURATION_S, 1, style)
     made = perform(busiest)
     assert len(made.members("x" * 64)) < MAX_BYTES
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_busiest_pieces_keep_within_the_bound(seed: int) -> None:
+    music, physics = asked(tempo=200, gravity=0, rhythm_complexity=1, elasticity=1)
+    made = perform(CompositionRequest(music, physics, MAX_DURATION_S, seed, "swing"))
+    assert len(made.score.events) <= MOST_NOTES
+    assert len(made.score.strokes) <= MOST_STROKES
+    assert len(made.members("x" * 64)) < MAX_BYTES
+
+
+def test_what_is_beyond_the_bound_is_left_out_and_the_last_chord_stays() -> None:
+    first = [ScoreNote(n, Voice.MELODY, 72, 10, 64) for n in range(MOST_NOTES)]
+    upper = [ScoreNote(n, Voice.PADS, 60, 5 + n, 64) for n in range(9)]
+    last = [ScoreNote(MOST_NOTES, Voice.PADS, 60, 1, 64)]
+    kept = bounded([*upper, *first, *last], goal=MOST_NOTES)
+    assert kept == [*first[1:], *last]
+    assert bounded(first, goal=MOST_NOTES) == first
+    strokes = [DrumStroke(n, 42, 100) for n in range(MOST_STROKES)]
+    assert strokes_bounded([*strokes, DrumStroke(MOST_STROKES, 42, 50)]) == strokes
 
 
 @pytest.mark.parametrize("scale", sorted(set(SCALE_NAMES) - {"blues"}))

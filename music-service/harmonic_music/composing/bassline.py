@@ -28,6 +28,8 @@ _USUAL, _STRAYS = 800, 150
 _STRONG_WEIGHT = 3
 #: A line that has gone so many steps leaps, before it goes on.
 _MOST_STEPS, _STEP = 2, 2
+#: A tone that has been struck so often in a row is struck an octave off.
+_MOST_REPEATED = 5
 #: How far above its register the bass may pass.
 _OVER = 2
 
@@ -168,6 +170,8 @@ class Bassist:
                     found.append(_towards(target, left, last, rungs, upwards=upwards))
             elif mark == "p":
                 found.append(_nearest(chord.third if last != tone else chord.fifth, last))
+            elif found[-_MOST_REPEATED:] == [tone] * _MOST_REPEATED:
+                found.append(tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE)
             else:
                 found.append(tone)
         return [pitch - OCTAVE if pitch > HIGHEST_BASS + _OVER else pitch for pitch in found]

@@ -29,12 +29,15 @@ from harmonic_music.composing.voicing import (
     HIGHEST_CEILING,
     LOWEST_CEILING,
     Voicing,
+    alike,
     nearest_voicing,
 )
 from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
+#: Voices that have stayed for so many chords move on, by about so many semitones.
+_MOST_ALIKE, _AWAY = 2, 5
 _NO_THEME = Theme((), ())
 #: Of the room for notes, the melody's share in percent, the bass's and the second voice's.
 _MELODY_PERCENT, _BASS_PERCENT, _SECOND_PERCENT = 52, 10, 20
@@ -241,8 +244,14 @@ class Ensemble:
             lows[place] = min(lows[place], pitch - 1)
         found: list[Voicing] = []
         for span, tone, low in zip(spans, song.tones, lows, strict=False):
-            before = nearest_voicing(before, span.voices, tone, max(low, LOWEST_CEILING))
-            found.append(before)
+            ceiling = max(low, LOWEST_CEILING)
+            voicing = nearest_voicing(before, span.voices, tone, ceiling)
+            if alike(voicing, found[-_MOST_ALIKE:]):
+                by = _AWAY if before[-1] + _AWAY < ceiling else -_AWAY
+                moved = tuple(pitch + by for pitch in before)
+                voicing = nearest_voicing(moved, span.voices, tone, ceiling)
+            found.append(voicing)
+            before = voicing
         return found
 
     def _theme(self, phrase: Phrase, chords: _Chords, song: _Song, pitches: list[int]) -> Theme:

@@ -21,9 +21,11 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 #: Another number stands for other notes from the same request: raised whenever they change.
 COMPOSER_VERSION = 4
-#: A piece has about so many notes at most, and so many strokes of the drums: a long and fast one
-#: is thinned to them.
+#: A piece has so many notes at most, and so many strokes of the drums: a long and fast one is
+#: written for them, and what is still beyond is left out.
 MOST_NOTES, MOST_STROKES = 4400, 1200
+#: Who gives way to the bound, first to last.
+_GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def compose(request: CompositionRequest) -> Score:
     ensemble = Ensemble(style, shape, character, home, room=room, breadth=form.breadth, dice=dice)
     carried = Carried().remembering(FIRST_THEME, theme) if theme else Carried()
     notes, strokes, own = _performed(request.seed, form, ensemble, home, carried)
-    events = disentangled(notes)
+    events = bounded(disentangled(notes), form.goal)
+    strokes = strokes_bounded(strokes)
     timing = Timing(style, form, ticks)
     uneven = dice[Layer.DYNAMICS]
     return Score(
@@ -82,6 +85,27 @@ def compose(request: CompositionRequest) -> Score:
         strokes=timing.strokes(strokes, uneven),
         theme=own.written() if own else None,
     )
+
+
+def bounded(notes: list[ScoreNote], goal: int) -> list[ScoreNote]:
+    """At most ``MOST_NOTES`` of a piece's notes in order; the last chord, at ``goal``, stays.
+
+    The shortest notes of the upper voices are left out first.
+    """
+    surplus = len(notes) - MOST_NOTES
+    if surplus <= 0:
+        return notes
+    dispensable = sorted(
+        notes, key=lambda note: (note.onset >= goal, _GIVING_WAY[note.voice], note.length, note)
+    )
+    left_out = set(dispensable[:surplus])
+    return [note for note in notes if note not in left_out]
+
+
+def strokes_bounded(strokes: list[DrumStroke]) -> list[DrumStroke]:
+    """At most ``MOST_STROKES`` strokes of the drums in order: the quietest are left out."""
+    loudest = sorted(strokes, key=lambda stroke: (-stroke.velocity, stroke))[:MOST_STROKES]
+    return sorted(loudest) if len(strokes) > MOST_STROKES else strokes
 
 
 def _performed(

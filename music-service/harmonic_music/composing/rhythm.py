@@ -52,7 +52,9 @@ _RUNS_ON = 550
 #: Of the runs that lead over to the next phrase, those that go up.
 _LEADS_UP = 650
 #: A piece's liking for a gesture: it leaves a few that come again and again.
-_FONDNESSES = (0, 0, 1, 1, 4, 16)
+_FONDNESSES = (0, 1, 1, 2, 4, 8)
+#: In a phrase, a gesture that it has had is so much rarer.
+_AGAIN = 5
 
 
 class BarPace(Enum):
@@ -116,6 +118,8 @@ class Rhythmist:
             (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
             for gesture in self._gestures
         ]
+        #: The same in a phrase, with what it has had already.
+        self._fresh = self._fondnesses
         self._breadth = breadth
         self._palettes = {
             (home, pace): [
@@ -139,6 +143,7 @@ class Rhythmist:
         """A phrase's onsets bar by bar; ``known`` are those of its theme."""
         found: list[Derived] = []
         early, gestured = dice.quota(), dice.quota()
+        self._fresh = list(self._fondnesses)
         planned, plan = dice.chance(_PLANNED * self._breadth // WHOLE), dice.choice(_PLANS)
         for bar in phrase.bars:
             if bar.source is not None and bar.treatment is not Treatment.NEW:
@@ -178,7 +183,10 @@ class Rhythmist:
             if self._runs_on(found, start) and dice.chance(_RUNS_ON):
                 found += self._going_on(found, start)
             elif gestured(share):
-                gesture = dice.weighted(self._gestures, self._fondnesses)
+                gesture = dice.weighted(self._gestures, self._fresh)
+                place = self._gestures.index(gesture)
+                # The same again at once would be heard as a habit.
+                self._fresh[place] = max(1, self._fresh[place] // _AGAIN)
                 row = zip(gesture.onsets, gesture.moves, strict=True)
                 found += [Begun(UNIT * (start + onset), None, move) for onset, move in row]
             else:

@@ -53,7 +53,7 @@ _CALMER, _FULLER = 46, 60
 _OPENING = (12, 2, 3, 1, 0, 2, 0, 0, 0)
 _CLOSING = (9, 0, 0, 2, 3, 4, 0, 0, 0)
 _SONG = (16, 0, 1, 2, 0, 1, 0, 0, 0)
-_THIN, _BREAK = 300, 260
+_THIN, _BREAK = 300, 140
 _SOLO_INTRO = 300
 #: What the upper voices do while the second voice has the melody.
 _HANDING = ("pad", "offbeat", "riff")

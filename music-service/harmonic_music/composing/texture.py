@@ -17,7 +17,7 @@ from harmonic_music.theory.meters import Meter
 
 #: So often does a phrase have the figure's usual variant, a bar another than its phrase, and a
 #: phrase's last bar a chord that is held.
-_USUAL, _STRAYS, _HELD_END = 800, 120, 220
+_USUAL, _STRAYS, _HELD_END = 800, 200, 220
 #: Of the chords that could, those in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
@@ -32,6 +32,7 @@ _LATE = 600
 _ALIVE = 1150
 _LIVELY = ((1, 2), (2,), (0, 2), (0, 1, 2), (1, 2))
 _STRONG_WEIGHT, _FEW_VOICES = 3, 2
+_FOUR_BARS, _OTHER_BAR = 4, 2
 _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
@@ -136,7 +137,9 @@ class Texture:
         ]
         if not row:
             return _HELD, True
-        return row[place % len(row) if strays else self._variant % len(row)], False
+        # The third bar of four goes another way.
+        usual = self._variant + (bar.place % _FOUR_BARS == _OTHER_BAR)
+        return row[(place if strays else usual) % len(row)], False
 
     def _strike(
         self,

@@ -4,6 +4,7 @@ The law of the shortest way is Anton Bruckner's name for that. Below, voices lie
 lie close to one another and to the melody.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise, product
 
@@ -37,6 +38,12 @@ def nearest_voicing(before: Voicing, voices: Voices, bass: int, ceiling: int) ->
     chosen = {tuple(sorted(way)) for way in product(*(row for row in places if row))}
     ways = [way for way in sorted(chosen) if len(set(way)) == len(way)] or sorted(chosen)
     return min(ways, key=lambda way: (_cost(before, way, bass, ceiling), way))
+
+
+def alike(voicing: Voicing, before: Sequence[Voicing]) -> bool:
+    """Whether two voices or more would stay where they have been in all of the chords before."""
+    stay = set(voicing).intersection(*before)
+    return len(before) > 1 and len(stay) > 0
 
 
 def _cost(before: Voicing, after: Voicing, bass: int, ceiling: int) -> int:
