@@ -127,10 +127,7 @@ class Outbox:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what is sent within the block at once: each write is a system call.
-
-        Nothing may be awaited within it.
-        """
+        """Write what is sent within the block at once: a system call. Nothing is awaited in it."""
         if self._held is not None or self._transport is None:
             yield
             return
