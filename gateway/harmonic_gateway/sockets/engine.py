@@ -163,7 +163,7 @@ class EngineSocket:
             case Do.CLOSE_WEBSOCKET:
                 self.outbox.close(code or RESTART_CODE)
             case Do.RESET_WEBSOCKET:
-                self.outbox.reset()
+                self.outbox.end(at_once=True)
             case Do.FREEZE:
                 self.heartbeat.stop()
                 self.outbox.drop()
@@ -285,7 +285,7 @@ class EngineSocket:
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
         finally:
-            self.outbox.linger()
+            self.outbox.end(at_once=False)
             self.take(Input.WEBSOCKET_ENDED, code)
         return websocket
 

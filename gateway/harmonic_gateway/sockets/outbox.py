@@ -68,7 +68,7 @@ class Outbox:
         self._limits = limits
         self._is_open = True
         self._deflates = False
-        self._held: bytearray | None = None
+        self._held: _Unwritten | None = None
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
@@ -123,31 +123,20 @@ class Outbox:
                 if self._held is None:
                     transport.write(wire)
                 else:
-                    self._held += wire
-                    if len(self._held) > HELD_BYTES:
-                        self._write_held()
-                        self._held = bytearray()
+                    self._held.add(wire)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what is sent within the block at once: each write is a system call.
-
-        Nothing may be awaited within it.
-        """
-        if self._held is not None:
+        """Write what is sent within the block at once: a system call. Nothing is awaited in it."""
+        if self._held is not None or self._transport is None:
             yield
             return
-        self._held = bytearray()
+        held = self._held = _Unwritten(self._transport)
         try:
             yield
         finally:
-            self._write_held()
-
-    def _write_held(self) -> None:
-        held, self._held = self._held, None
-        transport = self._transport
-        if held and transport is not None and not transport.is_closing():
-            transport.write(bytes(held))
+            self._held = None
+            held.write()
 
     def go_over(
         self, transport: asyncio.Transport | None, writer: AbstractStreamWriter, *, deflates: bool
@@ -213,22 +202,22 @@ class Outbox:
     def close(self, code: int) -> None:
         """Close the WebSocket, after all that was sent before."""
         transport = self._transport
-        self._write_held()
+        if self._held is not None:
+            self._held.write()
         if transport is not None and not transport.is_closing():
             while self._backlog:
                 transport.write(_wire(self._pop(), deflates=self._deflates))
             transport.write(close_frame(code))
             _part(transport)
 
-    def linger(self) -> None:
-        """The WebSocket has ended: what was sent before may still be read."""
-        if self._transport is not None and self._transport.get_write_buffer_size():
-            _part(self._transport)
-
-    def reset(self) -> None:
-        """End the WebSocket's transport now, with nothing left behind."""
-        if self._transport is not None:
+    def end(self, *, at_once: bool) -> None:
+        """End the WebSocket's transport: now, or once what was sent before is read."""
+        if self._transport is None:
+            return
+        if at_once:
             reset(self._transport)
+        elif self._transport.get_write_buffer_size():
+            _part(self._transport)
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
         """Let it wait, within bounds."""
@@ -294,6 +283,28 @@ class Outbox:
             return False
         self._watch = None
         return True
+
+
+class _Unwritten:
+    """What is to be written at once, a part of it as soon as that is much."""
+
+    __slots__ = ("_data", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._data = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Hold this, after all that is held."""
+        self._data += data
+        if len(self._data) > HELD_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is held."""
+        if self._data and not self._transport.is_closing():
+            self._transport.write(bytes(self._data))
+        self._data.clear()
 
 
 class _Watch:
