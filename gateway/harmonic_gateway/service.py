@@ -323,10 +323,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         addresses = AddressGuard(settings, dead, metrics, clock, sampled)
         namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
-        exchange, neighbours = (
-            Exchange(bus, gateway_id, tasks, log),
-            Neighbours(gateways, gateway_id),
-        )
+        exchange = Exchange(bus, gateway_id, tasks, log)
+        neighbours = Neighbours(gateways, gateway_id)
         front = await open_front(
             sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
         )

@@ -166,14 +166,14 @@ class EngineSocket:
                 self.outbox.end(at_once=True)
             case Do.FREEZE:
                 self.heartbeat.stop()
-                self.outbox.drop()
+                self.outbox.seal(dropping=True)
                 self.in_use()
             case Do.FORGET:
                 self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()
-                self.outbox.drop()
+                self.outbox.seal(dropping=True)
                 self.in_use()
                 self._host.gone(self, _ENDED.get(do, ended))
         return do

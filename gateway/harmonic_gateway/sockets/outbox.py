@@ -186,18 +186,14 @@ class Outbox:
         if self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
 
-    def seal(self) -> None:
-        """Take nothing more to send; what waits is still polled."""
+    def seal(self, *, dropping: bool = False) -> None:
+        """Take nothing more to send; what waits is still polled, unless it is dropped."""
         self._is_open = False
+        if dropping:
+            self._backlog = None
+            if self._writing is not None:
+                self._writing.cancel()
         self.release()
-
-    def drop(self) -> None:
-        """Take nothing more, and send nothing of what waits."""
-        self._is_open = False
-        self._backlog = None
-        self.release()
-        if self._writing is not None:
-            self._writing.cancel()
 
     def close(self, code: int) -> None:
         """Close the WebSocket, after all that was sent before."""
