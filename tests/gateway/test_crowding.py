@@ -240,3 +240,16 @@ def test_nothing_is_kept_of_users_that_have_gone_and_wait_no_more() -> None:
         assert crowd.crowding._users == {}
 
     virtual_time.run(run())
+
+
+def test_a_connection_that_goes_on_here_is_counted_even_if_it_is_one_too_many() -> None:
+    async def run() -> None:
+        crowd = Crowd()
+        tabs = [Tab(str(number)) for number in range(3)]
+        taken = [crowd.crowding.take_in(cast("Session", tab)) for tab in tabs]
+        assert taken == [True, True, False]
+        crowd.leaves(tabs[2])
+        assert await crowd.comes(Tab("4")) is not None
+        assert [tab.pinged for tab in tabs] == [1, 1, 0]
+
+    virtual_time.run(run())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harmonic_gateway.sockets.ended import Ended, websocket_ended
+from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason, websocket_ended
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,9 @@ def test_a_close_code_and_pongs_tell(
 ) -> None:
     assert websocket_ended(code, answers=True) is while_answering
     assert websocket_ended(code, answers=False) is while_silent
+
+
+def test_the_reason_is_what_is_known_or_what_the_client_said() -> None:
+    assert end_reason(EndReason.OVERFLOW, Ended.GOODBYE) is EndReason.OVERFLOW
+    assert end_reason(None, Ended.GOODBYE) is EndReason.GOODBYE
+    assert end_reason(None, Ended.BROKEN) is EndReason.TRANSPORT_LOST

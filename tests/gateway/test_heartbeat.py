@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from harmonic_gateway.sockets.handed import HandedHeartbeat
 from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harness import virtual_time
 
@@ -215,3 +216,46 @@ def test_a_ping_of_one_gateway_is_answered_at_another_or_missed_there_at_its_tim
         answered.heartbeat.stop()
 
     assert talk(says).pinged_at_s == [5]
+
+
+def test_a_ping_that_was_sent_elsewhere_is_awaited_here_as_long_as_there() -> None:
+    there: list[Session] = []
+
+    async def goes(session: Session) -> None:
+        await asyncio.sleep(6.5)
+        handed = session.heartbeat.hand_over()
+        assert handed == HandedHeartbeat(
+            answered_ago_s=6.5, pinged_ago_s=1.5, is_due=True, round_trip_ms=None
+        )
+        session.heartbeat.stop()
+        there.append(Session())
+        there[0].heartbeat.go_on(handed)
+        assert in_doubt(there[0])
+        assert not answers(there[0].heartbeat)
+        await asyncio.sleep(60)
+
+    assert talk(goes).given_up_at_s == []
+    assert (there[0].given_up_at_s, there[0].pinged_at_s) == ([9], [])
+
+
+def test_a_client_that_answered_elsewhere_is_pinged_here_when_it_would_be_there() -> None:
+    there: list[Session] = []
+
+    async def goes(session: Session) -> None:
+        await asyncio.sleep(5.25)
+        session.heartbeat.pong()
+        await asyncio.sleep(1.75)
+        handed = session.heartbeat.hand_over()
+        session.heartbeat.stop()
+        there.append(Session())
+        beat = there[0].heartbeat
+        beat.go_on(handed)
+        assert (in_doubt(there[0]), beat.round_trip_ms) == (False, 250)
+        await asyncio.sleep(10.25 - now_s())
+        assert answers(beat)
+        await asyncio.sleep(0.25)
+        assert not answers(beat)
+        beat.stop()
+
+    talk(goes)
+    assert there[0].pinged_at_s == [10]

@@ -11,6 +11,8 @@ from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.summaries import acknowledged, saved_rooms
 from harmonic_gateway.sockets import Connection, Frame
+from harmonic_protocol.handed import HandedRoom
+from harmonic_protocol.internal import SavedRoom
 from harmonic_protocol.log import FIRST_MARK
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import Mode
@@ -648,5 +650,8 @@ def test_a_member_was_sent_what_was_delivered_unless_it_asks_again(
 
 def test_what_another_gateway_knew_is_restored(memberships: Memberships) -> None:
     member = join(memberships, connection("ann"), at=5)
-    memberships.restore(member, 9, 7)
+    began = SavedRoom(mode="view", position=3, frames=2, mark=FIRST_MARK)
+    handed = HandedRoom(began=began, sent=10, pinged=9, acknowledged=7)
+    memberships.restore(member, handed)
+    assert member.start == Place(3, 2, FIRST_MARK)
     assert (member.sent, member.acknowledged) == (9, 7)

@@ -117,7 +117,7 @@ class Stage:
 
     async def race(self, step: Step, event: Event, members: int, pause_s: float = 0.0) -> None:
         """Have some members' sessions come so far, then something happen, then go on."""
-        with self._hold(Step.TRY) as tries:
+        with self.hold(Step.TRY) as tries:
             names = [await self._opened() for _ in range(members)]
             # In their rooms, still polling.
             await self._came(names)
@@ -125,7 +125,7 @@ class Stage:
             if step is Step.TRY:
                 await self._happens(event, pause_s)
         if step is not Step.TRY:
-            with self._hold(step) as held:
+            with self.hold(step) as held:
                 tries.release()
                 await self._reached(held, members)
                 await self._happens(event, pause_s)
@@ -138,7 +138,13 @@ class Stage:
         await self._settled()
         self.raced[step, event] += members
 
-    def _hold(self, step: Step) -> AbstractContextManager[Held]:
+    @property
+    def new_url(self) -> str:
+        """Where the new gateway is."""
+        return f"http://127.0.0.1:{self.new.environment['HARMONIC_PORT']}"
+
+    def hold(self, step: Step) -> AbstractContextManager[Held]:
+        """Hold the messages of a step until the block ends."""
         sign = SIGNS[step]
         return self.bus.hold(sign.subject, sign.means)
 
@@ -205,7 +211,7 @@ class Stage:
 @asynccontextmanager
 async def stage(folder: Path, seed: int = 1) -> AsyncIterator[Stage]:
     """A product whose clients begin at one gateway and go over at another; somebody writes."""
-    cast = Cast(rooms=1, members=0, updates_per_s=UPDATES_PER_S, musics=0, writers_at=(1,))
+    cast = Cast(rooms=2, members=0, updates_per_s=UPDATES_PER_S, musics=0, writers_at=(1,))
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(
             started(folder, gateways=2, musics=0, HARMONIC_DEPARTURE_GRACE_S="10")

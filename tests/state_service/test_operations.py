@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.declaration import Command
+from harmonic_protocol.refusals import Refused
+from harmonic_state.domain.bounds import MAX_STATE_BYTES
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.operations import (
     MAX_REMEMBERED_OPERATIONS,
@@ -18,7 +21,7 @@ from harmonic_state.domain.operations import (
     stored_bytes,
 )
 from harmonic_state.domain.universe import AppliedOperation
-from state_service.builders import command, open_universe
+from state_service.builders import caller, command, open_universe
 
 AT = "2024-03-21T10:31:00.000Z"
 
@@ -90,6 +93,7 @@ def test_one_that_is_applied_once_more_is_remembered_as_the_newest_and_counted_o
 def test_a_remembered_operation_takes_its_texts_as_json_and_what_stands_around_them() -> None:
     plain = AppliedOperation("ann", "op-1", "digest", 1, "2024-03-21T00:00:00.000Z")
     assert stored_bytes(plain) == TEXT_OVERHEAD_BYTES + len('"ann""op-1"')
+    assert stored_bytes(replace(plain, op_id="o\\1")) == TEXT_OVERHEAD_BYTES + len(r'"ann""o\\1"')
     assert stored_bytes(replace(plain, op_id='o"1')) == TEXT_OVERHEAD_BYTES + len(r'"ann""o\"1"')
 
 
@@ -140,3 +144,14 @@ def test_a_digest_is_the_same_for_the_same_command_alone() -> None:
 def test_a_digest_stays_the_same_over_versions() -> None:
     # It stands in logs, and replicas of two versions compare it.
     assert digest_of("update_physics", parameters={"timeScale": 2}, opId="x") == GOLDEN
+
+
+def test_a_command_whose_operation_has_no_space_is_refused() -> None:
+    history = open_universe()
+    history.does(command("join_room", mode="edit"), caller("ann"))
+    asked = command("update_physics", parameters={"gravity": 1}, opId="another")
+    some = replace(history.now, operations=remembered(applied(1)))
+    history.universe = replace(some, operations_bytes=2 * MAX_STATE_BYTES)
+    assert isinstance(history.ask(asked, caller("ann")), Refused)
+    history.universe = replace(some, operations_bytes=0)
+    assert isinstance(history.ask(asked, caller("ann")), Decision)

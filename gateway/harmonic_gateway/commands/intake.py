@@ -72,7 +72,7 @@ class Intake:
     def take(self, session: Session, event: Received) -> None:
         """Take an event of a client."""
         connection = session.connection
-        arrived_at_s = self._clock.now().timestamp()
+        arrived_at_s = self._clock.unix_s()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
             self._large.inc()
         over = self._count(session, event, arrived_at_s)

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from harmonic_gateway.commands.execution import Commands
-from harmonic_gateway.commands.mailbox import Mailbox, Queued
+from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import Command, OwnerCommand
+from harmonic_protocol.messages.declaration import Command, OwnerCommand, RoomCommand
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.transient import OVERDUE
 from harmonic_runtime.observability.logs import BoundLogger
@@ -74,9 +74,14 @@ class Worker:
                         "command_failed", command=queued.name, trace_id=queued.trace.trace_id
                     )
                     failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
-                    # With nothing in it that the client said, which may be what fails.
+                    # With nothing in it that the client said unchecked, which may be what fails.
                     self._answers.refused(
-                        session.connection, declared, failed, queued.ack_id, trace=queued.trace
+                        session.connection,
+                        declared,
+                        failed,
+                        queued.ack_id,
+                        universe_id=_universe_of(queued.command),
+                        trace=queued.trace,
                     )
                     queued.span.end(failed.code.value)
         finally:
@@ -115,3 +120,7 @@ class Worker:
 
     def _is_overdue(self, queued: Queued) -> bool:
         return queued.deadline_s <= self._clock.monotonic()
+
+
+def _universe_of(command: QueuedCommand) -> str | None:
+    return command.universe_id if isinstance(command, RoomCommand) else None

@@ -57,7 +57,7 @@ class DeliveryMeter:
         arrived_s, trace = arrival
         self._written.observe(self._clock.monotonic() - arrived_s)
         if trace.received_ms is not None and self._clock.is_shared:
-            now_ms = self._clock.now().timestamp() * _MS_PER_S
+            now_ms = self._clock.unix_s() * _MS_PER_S
             # What is left of clocks' differences must not count as negative.
             self._total.observe(max(0.0, now_ms - trace.received_ms) / _MS_PER_S)
         if trace.is_sampled and self._tracer.records:

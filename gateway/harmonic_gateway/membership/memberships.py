@@ -15,6 +15,7 @@ from harmonic_gateway.delivery.places import Place, Position, elsewhere, place
 from harmonic_gateway.membership.local_room import LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
+from harmonic_protocol.handed import HandedRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
@@ -278,9 +279,11 @@ class Memberships(LoggedMemberships):
         self._settle(membership)
         return entry, due
 
-    def restore(self, membership: Membership, sent: int | None, acknowledged: int | None) -> None:
-        """What was known at another gateway of what the client has received."""
-        membership.sent, membership.acknowledged = sent, acknowledged
+    def restore(self, membership: Membership, handed: HandedRoom) -> None:
+        """Know of a member what another gateway knew: where it began, and what it has received."""
+        began = handed.began
+        membership.start = Place(began.position, began.frames, began.mark)
+        membership.sent, membership.acknowledged = handed.pinged, handed.acknowledged
 
     # On the way out.
 

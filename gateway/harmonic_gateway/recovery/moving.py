@@ -39,6 +39,7 @@ class MovedRoom:
     frames: Sequence[Frame] = ()
     failed: Sequence[MusicFailed] = ()
     refusal: Refused | None = None
+    handed: HandedRoom | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +117,8 @@ class RoomMoves:
                         pass
                     case unreachable:
                         assert_never(unreachable)
+            if membership is not None and moved.handed is not None:
+                self._memberships.restore(membership, moved.handed)
             if refusal is not None:
                 self._answers.evicted(connection, refusal, moved.universe_id)
             for failure in moved.failed:
@@ -175,16 +178,14 @@ class RoomMoves:
     async def _seated(
         self, membership: Membership, handed: HandedRoom, result: JoinResult, position: Position
     ) -> MovedRoom:
-        universe_id, began = membership.universe_id, handed.began
-        mode = result.room.mode
+        universe_id, mode = membership.universe_id, result.room.mode
         if result.continued is False:
             # It was not allowed to see the room for a time, or has lost its seat: it begins anew.
             self._memberships.answered(membership, position, mode)
             return MovedRoom(universe_id, membership, greet(result, position))
-        start = Place(began.position, began.frames, began.mark)
-        self._memberships.answered(membership, position, mode, start, continued=True)
-        self._memberships.restore(membership, handed.pinged, handed.acknowledged)
+        # Until it is a member, its place is where it has come: events of other rooms tell of it.
         at = Place(handed.sent, mark=handed.sent_mark)
+        self._memberships.answered(membership, position, mode, at, continued=True)
         unsent = await self._reader.unsent(result, at, position)
         if unsent is None:
             raise BusUnavailable("what the client has not been sent is not to be had any more")
@@ -194,7 +195,7 @@ class RoomMoves:
             for notice in unsent.notices
             if isinstance(notice, MusicFailed) and notice.connection_id == own
         ]
-        return MovedRoom(universe_id, membership, unsent.frames, failed)
+        return MovedRoom(universe_id, membership, unsent.frames, failed, handed=handed)
 
     def _refused(self, membership: Membership, refusal: Refused) -> MovedRoom:
         if "retryAfterMs" in refusal.details or refusal.reason is Reason.OFFSET:

@@ -133,6 +133,11 @@ class EngineSocket:
         self.expect_use()
 
     @property
+    def opening(self) -> bool:
+        """Whether it has not begun yet, or is still being taken over: no request finds it."""
+        return self._state is State.OPENING
+
+    @property
     def upgraded(self) -> bool:
         """Whether it is at a WebSocket."""
         return self._state in AT_WEBSOCKET

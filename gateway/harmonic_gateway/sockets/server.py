@@ -126,9 +126,9 @@ class SocketServer:
         self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
-        """The session here with an id."""
+        """The session here with an id, once it has begun."""
         socket: EngineSocket | None = self._engine.sockets.get(sid)
-        return socket
+        return None if socket is None or socket.opening else socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
         """Take no new session, and close all there are, evenly spread over ``stagger_s``.

@@ -70,6 +70,12 @@ class SharedClock:
             return self._own.now()
         return datetime.fromtimestamp(self.monotonic() + self._best.offset_s, tz=UTC)
 
+    def unix_s(self) -> float:
+        """The same as :meth:`now` in seconds of Unix time, for what runs for every message."""
+        if self._best is None:
+            return self._own.now().timestamp()
+        return self.monotonic() + self._best.offset_s
+
     def take(self, sample: Sample) -> None:
         """Take a measurement."""
         known = self._best
