@@ -61,6 +61,13 @@ def test_the_shortest_piece_is_one_chord_that_takes_its_time(duration: float) ->
     assert {note.duration for note in notes} == {duration}
 
 
+def test_a_phrase_of_less_than_a_bar_may_have_no_melody() -> None:
+    music, physics = asked(
+        key="Bb", scale="blues", tempo=169.7, rhythm_complexity=0, gravity=20, elasticity=1
+    )
+    assert faults(CompositionRequest(music, physics, 0.43, 1653432011228813)) == []
+
+
 @pytest.mark.parametrize("duration", [1, 2, 3, 4])
 def test_a_short_piece_is_a_gesture_from_somewhere_to_the_tonic(duration: float) -> None:
     score = piece(duration)

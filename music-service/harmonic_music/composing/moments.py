@@ -54,7 +54,8 @@ def moments_of(
     if onsets and phrase.is_last(last) and not phrase.elided:
         ending = last.onset + last_note(onsets, last.length)
     unit, pulse = TICKS_PER_BEAT // UNITS_PER_BEAT, meter.pulse * TICKS_PER_BEAT // UNITS_PER_BEAT
-    nexts = [onset for _, onset, _, _ in places[1:]] + [phrase.end]
+    # A phrase of less than a bar may have no note at all.
+    nexts = [*(onset for _, onset, _, _ in places), phrase.end][1:]
     moments = []
     at = 0
     before = Motion.FREE
