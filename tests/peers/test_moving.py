@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -49,6 +50,21 @@ async def upgraded(taker: TurnTaker, url: str) -> AsyncIterator[Upgraded]:
         await websocket.close()
 
 
+def masked(text: str) -> bytes:
+    """A text frame as clients send it, masked with nothing."""
+    data = text.encode()
+    length = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
+    return b"\x81" + length + bytes(4) + data
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The first byte of a server's frame, and its payload."""
+    first, length = await reader.readexactly(2)
+    if length == 126:
+        length = int.from_bytes(await reader.readexactly(2))
+    return first, await reader.readexactly(length)
+
+
 def sequences(packets: list[str]) -> list[int]:
     """The numbers of a room's frames, in the order in which they came."""
     events = [json.loads(each[len("42/ws,") :]) for each in packets if each.startswith("42/ws,")]
@@ -90,6 +106,40 @@ async def test_a_member_goes_over_and_misses_nothing_and_hears_nothing_twice(wor
             await after.websocket.send_str("42/ws,2" + json.dumps(["update_physics", update]))
             assert '"ok":true' in await after.until("43/ws,2")
     await bob.hears("participant_left")
+
+
+async def test_large_frames_are_compressed_as_the_websocket_asked(world: World) -> None:
+    universe = await world.universe()
+    async with turn_taker(world.stack.urls) as ann:
+        await ann.connects(world.token(world.name("ann")))
+        await ann.emits("join_room", {"universeId": universe, "mode": "edit"}, ack="1")
+        await ann.until("43/ws,1")
+        port = world.stack.gateway_ports[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"GET {WEBSOCKET}&sid={ann.sid} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"permessage-deflate" in head
+            writer.write(masked("2probe"))
+            assert await read_frame(reader) == (0x81, b"3probe")
+            analysis = {
+                "frequencies": [0.25] * 2048,
+                "waveform": [0.5] * 2048,
+                "timestamp": "2024-03-21T10:30:00Z",
+            }
+            event = ["audio_analysis", {"universeId": universe, "analysis": analysis}]
+            writer.write(masked("5") + masked("42/ws," + json.dumps(event)))
+            while (frame := await read_frame(reader))[0] != 0xC1:
+                assert frame[0] == 0x81
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        said = inflater.decompress(frame[1] + b"\x00\x00\xff\xff")
+        assert said.startswith(b'42/ws,["audio_analyzed"')
+        writer.close()
 
 
 async def test_who_comes_back_beside_a_moved_connection_finds_out_where_it_went(

@@ -16,7 +16,7 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
 #: Of all notes, those foreign to the key where harmony leaves all the room there is, and what is
 #: taken off on the way there, in thousandths.
-_FOREIGN, _LESS = 215, 50
+_FOREIGN, _LESS = 180, 30
 _STRONG_WEIGHT = 3
 _DIATONIC = 7
 _WHOLE_TONE = 2
