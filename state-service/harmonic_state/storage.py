@@ -10,7 +10,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import RateClass
 from harmonic_state.settings import StateSettings
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 #: Notes and MIDI files are kept so long: what clients may call a recent piece.
 NOTES_KEPT_S = 3600
 #: Jobs are of no use when their requesters have been told that nothing came.

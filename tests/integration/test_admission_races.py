@@ -13,6 +13,7 @@ import jwt
 import pytest
 import socketio
 
+from harmonic_gateway.sockets.limits import LATE_TIMEOUT_S
 from harmonic_local.stack import Stack
 from harmonic_operator.steering import store_revocation
 from harmonic_protocol import subjects
@@ -279,7 +280,7 @@ async def test_sockets_whose_last_namespace_ended_are_not_kept(racing: Stack) ->
     async def is_closed(websocket: Any) -> bool:
         """Whether it is closed in time though it answers its pings."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(LATE_TIMEOUT_S + PATIENCE_S):
                 async for message in websocket:
                     if message.data == "2":
                         await websocket.send_str("3")

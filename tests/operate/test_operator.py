@@ -66,7 +66,11 @@ async def test_what_cannot_be_used_is_a_sentence_and_ends_with_2() -> None:
 
 async def test_status_shows_every_replica_and_stream_of_a_healthy_product(world: World) -> None:
     ran = await harmonic(world.stack, "status", "--json")
-    assert (ran.json["problems"], ran.status) == ([], 0)
+    # What other tests did to the product is named for a minute.
+    async with asyncio.timeout(90):
+        while ran.json["problems"]:
+            ran = await harmonic(world.stack, "status", "--json")
+    assert ran.status == 0
     shown = {(each["service"], each["instance"]) for each in ran.json["replicas"]}
     assert shown == {
         ("gateway", "gateway-1"),

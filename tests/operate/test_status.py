@@ -178,6 +178,12 @@ async def product(
         HARMONIC_SNAPSHOT_STREAM_BYTES=str(STORE_BYTES),
         HARMONIC_RING_BYTES="1024",
     ) as running:
+        # Only who has said that it is there can be missed.
+        async with asyncio.timeout(60):
+            while len((await harmonic(running, "status", "--json")).json["replicas"]) < len(
+                running.services
+            ):
+                pass
         yield running
 
 
