@@ -6,12 +6,11 @@ nothing, so it is sent exactly the frames after the last one that it was sent by
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.membership.joining import greet
-from harmonic_gateway.membership.membership import Entry, Membership
+from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.saved import Found
@@ -20,6 +19,7 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.pending import PendingReturns
 from harmonic_gateway.recovery.recovery import Recovery
+from harmonic_gateway.recovery.returning import entered
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.handed import HandedRoom, HandedSearch
 from harmonic_protocol.internal import JoinResult, ResumeRoom, SavedRoom
@@ -107,16 +107,7 @@ class RoomMoves:
         for moved in move.rooms:
             refusal, membership = moved.refusal, moved.membership
             if membership is not None:
-                match self._rooms.admit(membership, moved.frames):
-                    case Entry.UNSEATED if membership.refusal is not None:
-                        refusal = membership.refusal
-                    case Entry.UNSEATED | Entry.STALE:
-                        # It has to connect again, and is brought up to date then.
-                        connection.close()
-                    case Entry.ADMITTED | Entry.RENEWED | Entry.OVERTAKEN | Entry.GONE:
-                        pass
-                    case unreachable:
-                        assert_never(unreachable)
+                refusal = entered(self._rooms, membership, moved.frames, connection) or refusal
             if membership is not None and moved.handed is not None:
                 self._memberships.restore(membership, moved.handed)
             if refusal is not None:

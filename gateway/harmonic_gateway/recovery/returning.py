@@ -16,7 +16,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.finding import Known
 from harmonic_gateway.recovery.missed import MissedReader
-from harmonic_gateway.sockets import Frame
+from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.internal import CloseConnection, JoinResult, ResumeRoom, SavedRoom
 from harmonic_protocol.reasons import Reason, RecoveryReason
 from harmonic_protocol.refusals import Refused
@@ -29,6 +29,25 @@ RELEASE_ATTEMPTS, RELEASE_PAUSE_S = 10, 1.0
 
 class OffsetRefused(Exception):
     """The log has not reached the place that the client says."""
+
+
+def entered(
+    rooms: Rooms, membership: Membership, frames: Sequence[Frame], connection: Connection
+) -> Refused | None:
+    """Admit a client that has its seat again, with ``frames``; the refusal that it is told instead.
+
+    One that lost the seat meanwhile has to connect again, and is brought up to date then.
+    """
+    match rooms.admit(membership, frames):
+        case Entry.UNSEATED if membership.refusal is not None:
+            return membership.refusal
+        case Entry.UNSEATED | Entry.STALE:
+            connection.close()
+        case Entry.ADMITTED | Entry.RENEWED | Entry.OVERTAKEN | Entry.GONE:
+            pass
+        case unreachable:
+            assert_never(unreachable)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +129,7 @@ class RoomReturns:
         for back in returning.rooms:
             refusal = back.refusal
             if back.membership is not None:
-                match self._rooms.admit(back.membership, back.frames):
-                    case Entry.UNSEATED if back.membership.refusal is not None:
-                        refusal = back.membership.refusal
-                    case Entry.UNSEATED | Entry.STALE:
-                        # It has to connect again, and is brought up to date then.
-                        connection.close()
-                    case Entry.ADMITTED | Entry.RENEWED | Entry.OVERTAKEN | Entry.GONE:
-                        pass
-                    case unreachable:
-                        assert_never(unreachable)
+                refusal = entered(self._rooms, back.membership, back.frames, connection) or refusal
             if refusal is not None:
                 self._answers.evicted(connection, refusal, back.universe_id)
         self._reader.debts.sent(session.identity.user_id, connection)
