@@ -23,6 +23,7 @@ from harmonic_operator.latencies import Measured
 from harmonic_operator.output import console, errors, table, write_json
 from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.messages.universes import MAX_PARTICIPANTS
+from harmonic_runtime.process.ticker import spread
 
 NAMESPACE = "/ws"
 #: Connections that are being made at a time.
@@ -133,8 +134,7 @@ class _Crowd:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         async with asyncio.TaskGroup() as group:
-            for number in range(updates):
-                await asyncio.sleep(began_at + number / self._plan.rate - loop.time())
+            async for number in spread(range(updates), updates / self._plan.rate):
                 client, room = self._members[number % len(self._members)]
                 group.create_task(self._update(client, room, number % _MARKS))
                 progress.update(task, completed=number + 1, shown=self._shown())

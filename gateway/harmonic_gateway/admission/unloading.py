@@ -13,6 +13,7 @@ from harmonic_protocol.operating import Done, Drain, MoveClients
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.observability.ops import Readiness
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_runtime.process.ticker import spread
 
 
 class Unloading:
@@ -81,9 +82,6 @@ class Unloading:
 
 
 async def _close(sessions: Sequence[Session], over_s: float) -> None:
-    loop = asyncio.get_running_loop()
-    began_at = loop.time()
-    for number, session in enumerate(sessions):
-        await asyncio.sleep(began_at + over_s * number / len(sessions) - loop.time())
+    async for session in spread(sessions, over_s):
         if not session.connection.is_closed():
             session.connection.close()

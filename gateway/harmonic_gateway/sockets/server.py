@@ -36,6 +36,7 @@ from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.entropy import new_id
+from harmonic_runtime.process.ticker import spread
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
 #: and proxies, leave the last slash out.
@@ -137,12 +138,7 @@ class SocketServer:
         gone, or have had ``LINGER_S`` for it.
         """
         self._draining = True
-        sockets = list(self._engine.sockets.values())
-        loop = asyncio.get_running_loop()
-        began_at_s = loop.time()
-        for index, socket in enumerate(sockets):
-            turn_at_s = began_at_s + stagger_s * index / len(sockets)
-            await asyncio.sleep(turn_at_s - loop.time())
+        async for socket in spread(list(self._engine.sockets.values()), stagger_s):
             socket.why = EndReason.DRAINING
             socket.shut()
         if not self._engine.sockets:

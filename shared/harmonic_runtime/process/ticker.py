@@ -1,8 +1,11 @@
-"""Calling something at regular intervals, without a task of its own."""
+"""Doing something at regular intervals, without a task of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -26,3 +29,15 @@ def every(interval_s: float, callback: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         handle.cancel()
+
+
+async def spread(items: Sequence[Item], over_s: float) -> AsyncIterator[Item]:
+    """Yield each item in its turn, evenly over ``over_s`` seconds, the first at once.
+
+    A turn that was missed is not waited for: those behind come at their times all the same.
+    """
+    loop = asyncio.get_running_loop()
+    began_at_s = loop.time()
+    for number, item in enumerate(items):
+        await asyncio.sleep(began_at_s + over_s * number / len(items) - loop.time())
+        yield item
