@@ -42,6 +42,11 @@ def quantile(share: float, histogram: str) -> str:
     return f"histogram_quantile({share}, sum by (le) (rate({histogram}_bucket[$__rate_interval])))"
 
 
+def of(service: str, metric: str) -> str:
+    """A metric that all processes have, of one service."""
+    return f'{metric}{{job="harmonic-{service}"}}'
+
+
 def times(histogram: str) -> Mapping[str, str]:
     """The median and the 99th percentile of a histogram."""
     return {"median": quantile(0.5, histogram), "p99": quantile(0.99, histogram)}
@@ -90,6 +95,7 @@ WHOLE = Dashboard(
     ),
 )
 
+CPU_OF_GATEWAYS = of("gateway", "process_cpu_seconds_total")
 GATEWAY = Dashboard(
     "harmonic-gateway",
     "Harmonic Universe: gateways",
@@ -134,13 +140,17 @@ GATEWAY = Dashboard(
                 "counted alone": rate("harmonic_allowances_counted_alone_total"),
             },
         ),
-        Panel("Event loop lag", "s", {"{{instance}}": "harmonic_event_loop_lag_seconds"}),
+        Panel(
+            "Event loop lag",
+            "s",
+            {"{{instance}}": of("gateway", "harmonic_event_loop_lag_seconds")},
+        ),
         Panel(
             "CPU",
             "percentunit",
-            {"{{instance}}": "rate(process_cpu_seconds_total[$__rate_interval])"},
+            {"{{instance}}": f"rate({CPU_OF_GATEWAYS}[$__rate_interval])"},
         ),
-        Panel("Memory", "bytes", {"{{instance}}": "process_resident_memory_bytes"}),
+        Panel("Memory", "bytes", {"{{instance}}": of("gateway", "process_resident_memory_bytes")}),
     ),
 )
 
@@ -163,7 +173,11 @@ STATE = Dashboard(
         Panel("What they take", "bytes", {"{{instance}}": "harmonic_cached_universes_bytes"}),
         Panel("Streams", "bytes", {"{{stream}}": "max by (stream) (harmonic_stream_bytes)"}),
         Panel("Round trip to the broker", "s", times("harmonic_bus_round_trip_seconds")),
-        Panel("Clock against the time base", "s", {"{{instance}}": "harmonic_clock_skew_seconds"}),
+        Panel(
+            "Clock against the time base",
+            "s",
+            {"{{instance}}": of("state", "harmonic_clock_skew_seconds")},
+        ),
     ),
 )
 
@@ -176,7 +190,9 @@ MUSIC = Dashboard(
         Panel("Waiting in the queue", "short", {"jobs": "max(harmonic_pieces_pending)"}),
         Panel("Waiting at a replica", "short", {"{{instance}}": "harmonic_pieces_waiting"}),
         Panel("Being composed", "short", {"{{instance}}": "harmonic_pieces_composing"}),
-        Panel("Event loop lag", "s", {"{{instance}}": "harmonic_event_loop_lag_seconds"}),
+        Panel(
+            "Event loop lag", "s", {"{{instance}}": of("music", "harmonic_event_loop_lag_seconds")}
+        ),
     ),
 )
 
@@ -185,7 +201,6 @@ ALL = (WHOLE, GATEWAY, STATE, MUSIC)
 
 def built(dashboard: Dashboard) -> dict[str, Any]:
     """A dashboard as Grafana reads it."""
-    service = dashboard.uid.removeprefix("harmonic").removeprefix("-")
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -211,7 +226,7 @@ def built(dashboard: Dashboard) -> dict[str, Any]:
                     {
                         "refId": chr(ord("A") + index),
                         "datasource": _SOURCE,
-                        "expr": _of_service(expression, service),
+                        "expr": expression,
                         "legendFormat": legend,
                     }
                     for index, (legend, expression) in enumerate(panel.queries.items())
@@ -220,19 +235,6 @@ def built(dashboard: Dashboard) -> dict[str, Any]:
             for number, panel in enumerate(dashboard.panels)
         ],
     }
-
-
-def _of_service(expression: str, service: str) -> str:
-    """An expression of metrics that all processes have, restricted to one service."""
-    job = f'{{job="harmonic-{service}"}}'
-    for shared in (
-        "harmonic_event_loop_lag_seconds",
-        "harmonic_clock_skew_seconds",
-        "process_resident_memory_bytes",
-        "process_cpu_seconds_total",
-    ):
-        expression = expression.replace(shared, f"{shared}{job}")
-    return expression
 
 
 def dashboards() -> Mapping[str, str]:
