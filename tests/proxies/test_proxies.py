@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
-from harness.javascript import Bridge, javascript
+from harness.javascript import Bridge
 from harness.world import World, started
-from proxies.proxies import HAPROXY, NGINX, Proxy, in_front_of
+from proxies.proxies import HAPROXY, Proxy, in_front_of
 
 TIMES = 50
 AT_ONCE = 10
@@ -34,14 +34,6 @@ return name;
 """
 
 
-@pytest.fixture(scope="module", params=[HAPROXY, NGINX], ids=lambda proxy: proxy.name)
-def proxy(request: pytest.FixtureRequest) -> Proxy:
-    found: Proxy = request.param
-    if found.program is None:
-        pytest.skip(f"{found.name} is not installed")
-    return found
-
-
 @pytest.fixture(scope="module")
 async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     settings: dict[str, Any] = {"HARMONIC_TRUSTED_PROXIES": "127.0.0.0/8"}
@@ -56,12 +48,6 @@ async def port(
 ) -> AsyncIterator[int]:
     async with in_front_of(product, proxy, tmp_path_factory.mktemp(proxy.name)) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-async def bridge() -> AsyncIterator[Bridge]:
-    async with javascript() as running:
-        yield running
 
 
 @pytest.mark.parametrize("version", ["4.8.4", "3.1.3"])

@@ -10,22 +10,14 @@ import pytest
 import socketio
 
 from harmonic_local.stack import Stack
-from harness.javascript import Bridge, javascript
+from harness.javascript import Bridge
 from harness.world import World, started
 from peers.turns import turn_taker
-from proxies.proxies import HAPROXY, NGINX, Proxy, in_front_of
+from proxies.proxies import Proxy, in_front_of
 from proxies.test_proxies import AT_ONCE, SNIPPET
 
 TIMES = 50
 PARTS = 16
-
-
-@pytest.fixture(scope="module", params=[HAPROXY, NGINX], ids=lambda proxy: proxy.name)
-def proxy(request: pytest.FixtureRequest) -> Proxy:
-    found: Proxy = request.param
-    if found.program is None:
-        pytest.skip(f"{found.name} is not installed")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +35,6 @@ async def url(
     folder = tmp_path_factory.mktemp(f"plain-{proxy.name}")
     async with in_front_of(product, proxy, folder, plain=True) as port:
         yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-async def bridge() -> AsyncIterator[Bridge]:
-    async with javascript() as running:
-        yield running
 
 
 @pytest.fixture
