@@ -1,5 +1,6 @@
 """The bus over TLS, where a service is who its certificate says that it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -54,6 +55,20 @@ async def test_a_certificate_makes_a_service_who_it_is(secured: TlsBroker) -> No
         await bus.publish("hu.notes.7.u.r", b"")
         await bus.flush()
         assert count(metrics, "bus_errors_total") == 1
+
+
+async def test_the_end_of_a_connection_is_no_warning_of_asyncio(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with tls_broker(tmp_path) as broker:
+        state = broker.authority.issue("state.harmonic.internal")
+        async with opened(broker, state) as bus:
+            back = asyncio.Event()
+            bus.on_reconnect(back.set)
+            await broker.process.stop()
+            await broker.process.start()
+            await back.wait()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_without_a_certificate_nobody_is_let_in(secured: TlsBroker) -> None:

@@ -217,6 +217,7 @@ class BrokerConnection(Client):
             self._transport.write(b"".join(collected))
 
     async def _read_loop(self) -> None:
+        self._tell_of_tls()
         self.read_directly()
         await super()._read_loop()
 
@@ -228,6 +229,16 @@ class BrokerConnection(Client):
         reader = self._reader()
         if reader is not None and not reader._buffer:  # noqa: SLF001 -- asyncio's
             reader.feed_data = partial(self._fed, reader)
+
+    def _tell_of_tls(self) -> None:
+        """Have asyncio know that the connection is one over TLS, if it is.
+
+        nats-py makes it one after it was made. The end of such a connection, which asyncio does not
+        expect to be half open, would be a warning in the log.
+        """
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and writer.get_extra_info("sslcontext") is not None:
+            writer._protocol._over_ssl = True  # noqa: SLF001 -- asyncio's
 
     def _reader(self) -> Any:
         """What nats-py reads from, if it is connected."""
