@@ -303,15 +303,20 @@ def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
 
     Raise :class:`CannotStart` if a file cannot be used.
     """
-    if settings.nats_ca_file is None and settings.nats_cert_file is None:
-        return None
     try:
-        context = ssl.create_default_context(cafile=settings.nats_ca_file)
-        if settings.nats_cert_file is not None:
-            context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        return read_tls(settings)
     except OSError as error:
         raise CannotStart(
             f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
             " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
         ) from error
+
+
+def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
+    if settings.nats_ca_file is None and settings.nats_cert_file is None:
+        return None
+    context = ssl.create_default_context(cafile=settings.nats_ca_file)
+    if settings.nats_cert_file is not None:
+        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
     return context
