@@ -11,7 +11,14 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from harmonic_runtime.bus import reading, workqueue
-from harmonic_runtime.bus.client import Answer, AnswerLost, Bus, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.client import (
+    Answer,
+    AnswerLost,
+    Bus,
+    BusTimeout,
+    BusUnavailable,
+    NoResponders,
+)
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.reading import (
     EXPECTED_SEQUENCE,
@@ -41,6 +48,8 @@ Change: TypeAlias = tuple[object, object]
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
 SETUP_CALL_TIMEOUT_S = 5.0
+#: Brokers that have no leader yet leave questions unanswered, also once they have one.
+LOOK_TIMEOUT_S = 0.5
 SETUP_PAUSE_S = 0.25
 #: How soon an append is tried again whose place another one contends for.
 CONTENDED_PAUSE_S = 0.01
@@ -86,10 +95,14 @@ class AppendUnknown(BusUnavailable):
 
 
 class Streams:
-    """JetStream's streams, over a bus."""
+    """JetStream's streams, over a bus.
 
-    def __init__(self, bus: Bus) -> None:
+    Setting up a stream or a consumer, or waiting for it, takes at most ``patience_s``.
+    """
+
+    def __init__(self, bus: Bus, *, patience_s: float = SETUP_TIMEOUT_S) -> None:
         self._bus = bus
+        self._patience_s = patience_s
 
     async def ensure(
         self, config: Mapping[str, object], *, version: int, hint: str = ""
@@ -107,7 +120,7 @@ class Streams:
 
         async def put() -> Mapping[str, Change]:
             try:
-                found = await self._set_up(f"STREAM.INFO.{name}", {})
+                found = await self._look(name)
             except ApiRefused as refused:
                 if refused.code != STREAM_NOT_FOUND:
                     raise
@@ -122,25 +135,44 @@ class Streams:
             return {}
 
         advice = f" {hint}" if hint else ""
-        return await _in_time(f"The stream {name} cannot be set up{advice}", put)
+        return await self._in_time(f"The stream {name} cannot be set up{advice}", put)
 
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
-        return await _in_time(
-            f"The stream {stream} is not there", lambda: self._set_up(f"STREAM.INFO.{stream}", {})
-        )
+        return await self._in_time(f"The stream {stream} is not there", lambda: self._look(stream))
 
     async def ensure_consumer(self, stream: str, config: Mapping[str, object]) -> None:
         """Create the durable consumer, or bring it up to date; like :meth:`ensure`."""
         name = config["durable_name"]
         body = {"stream_name": stream, "config": config}
-        await _in_time(
+        await self._in_time(
             f"The consumer {name} of the stream {stream} cannot be set up",
             lambda: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
         )
 
-    async def _set_up(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        return await call(self._bus, name, body, timeout_s=SETUP_CALL_TIMEOUT_S)
+    async def _look(self, stream: object) -> Mapping[str, Any]:
+        return await self._set_up(f"STREAM.INFO.{stream}", {}, timeout_s=LOOK_TIMEOUT_S)
+
+    async def _set_up(
+        self, name: str, body: Mapping[str, object], *, timeout_s: float = SETUP_CALL_TIMEOUT_S
+    ) -> Mapping[str, Any]:
+        try:
+            return await call(self._bus, name, body, timeout_s=timeout_s)
+        except NoResponders as error:
+            raise BusUnavailable("JetStream is not enabled there, or not for this user") from error
+
+    async def _in_time(self, failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Attempt it until it succeeds, is refused for good, or took too long."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._patience_s
+        while True:
+            try:
+                return await attempt()
+            except BusUnavailable as error:
+                for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
+                if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
+                    raise CannotStart(f"{failure}: {error}.") from error
+            await asyncio.sleep(SETUP_PAUSE_S)
 
     async def append(
         self,
@@ -304,17 +336,3 @@ def _append_failure(refused: ApiRefused) -> Exception:
     if refused.code == _TOO_MANY_REQUESTS:
         return refused
     return AppendUnknown(str(refused))
-
-
-async def _in_time(failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Attempt it until it succeeds, is refused for good, or took too long."""
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + SETUP_TIMEOUT_S
-    while True:
-        try:
-            return await attempt()
-        except BusUnavailable as error:
-            for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
-            if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
-                raise CannotStart(f"{failure}: {error}.") from error
-        await asyncio.sleep(SETUP_PAUSE_S)
