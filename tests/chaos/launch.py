@@ -8,9 +8,10 @@ import runpy
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from harmonic_gateway.delivery import feed
+from harmonic_gateway.delivery import chain, feed
 from harmonic_gateway.membership import heads
 from harmonic_runtime.bus import routing, streams
 from harmonic_runtime.bus.client import NoResponders
@@ -45,19 +46,18 @@ def no_op_ids() -> None:
 def no_chain() -> None:
     """A gateway does not look whether a record follows the one before, or the one it was told of.
 
-    That is all that it knows of by itself.
+    That is all that it knows of by itself. Each record is made to follow the one that was heard
+    before it: another predecessor would tell that the log was turned back.
     """
-    hear = feed.Feed.hear
+    hear = chain.Chain.hear
 
-    def trustful(self: feed.Feed, message: Message) -> None:
-        reached = self._chain.position
-        if reached is None:
-            hear(self, message)
-            return
-        headers = {**message.headers, feed.PREVIOUS_SEQUENCE: str(reached)}
-        hear(self, Message(message.subject, message.payload, headers, message.reply))
+    def trustful(self: chain.Chain, heard: chain.Heard) -> None:
+        before = self._heard[-1].position if self._heard else self.position
+        if before is not None:
+            heard = replace(heard, previous=before)
+        hear(self, heard)
 
-    feed.Feed.hear = trustful  # type: ignore[method-assign]
+    chain.Chain.hear = trustful  # type: ignore[method-assign]
     setattr(feed.Feed, "expect", _nothing)  # noqa: B010 -- it takes anything
 
 
