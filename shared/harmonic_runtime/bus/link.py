@@ -25,6 +25,10 @@ from harmonic_runtime.process.settings import ServiceSettings
 #: How long the bus may take to stop: what is under way is handled, what is sent is written.
 STOP_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
+#: OpenSSL's word for a certificate of an authority that is not trusted, ...
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+#: ... and the broker's for a subject that a user may not hear.
+_DENIED = "permissions violation for subscription"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,21 @@ class Link:
     def why_not(self) -> CannotStart:
         """Why the broker could not be used in time."""
         why = self._last_refusal or self._last_error or "no answer"
+        variable = "HARMONIC_NATS_CA_FILE" if _UNTRUSTED in why else "HARMONIC_NATS_URL"
         return CannotStart(
-            f"NATS at {self._settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
+            f"NATS at {self._settings.nats_url} cannot be used ({why}): see {variable}."
         )
+
+    def check_heard(self) -> None:
+        """Raise :class:`CannotStart` if the broker denies this process its answers.
+
+        It has said so by the time that it answers the ping after the subscription.
+        """
+        if _DENIED in self._last_refusal.lower():
+            raise CannotStart(
+                f"NATS at {self._settings.nats_url} lets this process hear no answers"
+                f" ({self._last_refusal}): see HARMONIC_NATS_INBOX_PREFIX and HARMONIC_NATS_USER."
+            )
 
     def established(self, name: str) -> None:
         """The broker answers: what was wrong before does not matter any more."""
