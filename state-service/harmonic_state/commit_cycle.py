@@ -205,9 +205,7 @@ class CommitCycle:
         )
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
-        commands: list[Command] = []
-        if batch.errors:
-            commands.extend(ReportFailure(error) for error in batch.errors)
+        commands: list[Command] = [*map(ReportFailure, batch.errors)]
         if almost_full:
             commands.extend(self.snapshots.due(known, now))
         if not batch.events:
@@ -344,5 +342,4 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
 
 
 def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    overdue = line.take_overdue(now.s)
-    return [Answer.refusing(pending, OVERDUE) for pending in overdue] if overdue else []
+    return [Answer.refusing(pending, OVERDUE) for pending in line.take_overdue(now.s)]

@@ -8,12 +8,19 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
-from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.streams import (
+    AppendContended,
+    AppendUnknown,
+    Stored,
+    StreamFull,
+    Streams,
+    WrongSequence,
+)
 from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.lineage import continued, cut_off, mended
@@ -41,6 +48,25 @@ class Conflict(Exception):
 
 class RecordTooLarge(Exception):
     """The events do not fit into one record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that is to follow the one at ``position``.
+
+    Until ``resolved_by_s``, by the loop's clock, it is tried to learn what became of it.
+    """
+
+    universe_id: str
+    record_id: str
+    position: int
+    payload: bytes
+    headers: Mapping[str, str]
+    resolved_by_s: float
+
+    def stored(self, position: int) -> RecentRecord:
+        """The same, stored at a position."""
+        return RecentRecord(position, self.position, self.payload, self.record_id)
 
 
 class Journal:
@@ -156,6 +182,38 @@ class Journal:
         self._skipped.foreign("record", stored)
         return RecentRecord(stored.sequence, previous, NOTHING)
 
+    def draft(
+        self,
+        universe_id: str,
+        at: str,
+        events: Sequence[LogEvent],
+        position: int,
+        *,
+        after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Draft:
+        """The record that is to follow ``position``; raise :class:`RecordTooLarge`.
+
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
+        """
+        record_id = self._next_record_id()
+        payload = encode_record(record_id, at, events, after=after)
+        if len(payload) > MAX_RECORD_BYTES:
+            raise RecordTooLarge
+        resolved_by_s = asyncio.get_running_loop().time() + RESOLVING_S
+        return Draft(universe_id, record_id, position, payload, headers, resolved_by_s)
+
+    def begin_append(self, draft: Draft, on_outcome: Callable[[int | Exception], None]) -> None:
+        """Store a record in one attempt: its position, or what :meth:`complete` goes on from."""
+        self._streams.begin_append(
+            subjects.log(draft.universe_id),
+            draft.payload,
+            expected_last_subject_sequence=draft.position,
+            timeout_s=self._settings.append_timeout_s,
+            headers=draft.headers,
+            on_outcome=on_outcome,
+        )
+
     async def append(
         self,
         universe_id: str,
@@ -166,39 +224,41 @@ class Journal:
         after: str = "",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
-        """Store one record right after ``position``; and whether its fate was unknown for a time.
+        """Store one record right after ``position``: as :meth:`draft` and :meth:`complete`."""
+        draft = self.draft(universe_id, at, events, position, after=after, headers=headers)
+        return await self.complete(draft)
 
-        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
+    async def complete(
+        self, draft: Draft, begun: Exception | None = None
+    ) -> tuple[RecentRecord, bool]:
+        """Store a record; and whether its fate was unknown for a time.
 
-        Raise :class:`RecordTooLarge` before anything is sent,
-        :class:`Conflict` if the log goes on after ``position`` with another record,
+        ``begun`` is what came of an attempt before, if there was one.
+
+        Raise :class:`Conflict` if the log goes on after ``position`` with another record,
         :class:`AppendUnknown` if the outcome could not be learnt in time, and
         :class:`BusUnavailable` and :class:`StreamFull` if nothing was stored. An append without
         an answer may still be stored later: only the same append again tells, as it either
         succeeds or finds its place taken.
         """
-        record_id = self._next_record_id()
-        payload = encode_record(record_id, at, events, after=after)
-        if len(payload) > MAX_RECORD_BYTES:
-            raise RecordTooLarge
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + RESOLVING_S
         unknown: AppendUnknown | None = None
         while True:
             try:
+                _go_on_from(begun)
                 sequence = await self._streams.append(
-                    subjects.log(universe_id),
-                    payload,
-                    expected_last_subject_sequence=position,
+                    subjects.log(draft.universe_id),
+                    draft.payload,
+                    expected_last_subject_sequence=draft.position,
                     timeout_s=self._settings.append_timeout_s,
-                    headers=headers,
+                    headers=draft.headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:
                     raise Conflict from wrong
                 with suppress(BusUnavailable):
-                    own = await self._own_position(universe_id, record_id, position)
-                    return RecentRecord(own, position, payload, record_id), True
+                    own = await self._own_position(draft)
+                    return draft.stored(own), True
             except AppendUnknown as outcome:
                 unknown = outcome
             except (BusUnavailable, StreamFull):
@@ -206,14 +266,15 @@ class Journal:
                 if unknown is None:
                     raise
             else:
-                return RecentRecord(sequence, position, payload, record_id), unknown is not None
-            if loop.time() > ends_at:
+                return draft.stored(sequence), unknown is not None
+            begun = None
+            if loop.time() > draft.resolved_by_s:
                 raise unknown
             await asyncio.sleep(RESOLVING_PAUSE_S)
 
-    async def _own_position(self, universe_id: str, record_id: str, position: int) -> int:
-        for record in await self.records(universe_id, after_position=position):
-            if decode_record(record.payload)[0] == record_id:
+    async def _own_position(self, draft: Draft) -> int:
+        for record in await self.records(draft.universe_id, after_position=draft.position):
+            if decode_record(record.payload)[0] == draft.record_id:
                 return record.position
         raise Conflict
 
@@ -279,3 +340,9 @@ class Journal:
         await self._streams.purge(
             subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
         )
+
+
+def _go_on_from(begun: Exception | None) -> None:
+    """Take what came of an attempt as if it came now; where it was put off, it is made again."""
+    if begun is not None and not isinstance(begun, AppendContended):
+        raise begun

@@ -28,14 +28,14 @@ LEADERLESS_S = 1.0
 
 def no_fencing() -> None:
     """Appends do not say what they follow."""
-    append = streams.Streams.append
+    begin_append = streams.Streams.begin_append
 
-    async def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> int:
+    def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> None:
         if subject.startswith("hu.log."):
             options.pop("expected_last_subject_sequence", None)
-        return await append(self, subject, payload, **options)
+        begin_append(self, subject, payload, **options)
 
-    streams.Streams.append = anywhere  # type: ignore[method-assign]
+    streams.Streams.begin_append = anywhere  # type: ignore[method-assign]
 
 
 def no_op_ids() -> None:
@@ -87,21 +87,23 @@ def unanswered() -> None:
 
     This is what a leader's death does, at the worst moment.
     """
-    append = streams.Streams.append
+    begin_append = streams.Streams.begin_append
     ends_at: dict[str, float] = {}
 
-    async def answerless(
-        self: streams.Streams, subject: str, payload: bytes, **options: Any
-    ) -> int:
-        if subject not in ends_at and UNLUCKY in payload:
-            await append(self, subject, payload, **options)
-            ends_at[subject] = time.monotonic() + LEADERLESS_S
-            raise streams.AppendUnknown
+    def answerless(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> None:
         if time.monotonic() < ends_at.get(subject, 0):
             raise NoResponders
-        return await append(self, subject, payload, **options)
+        if subject not in ends_at and UNLUCKY in payload:
+            on_outcome = options.pop("on_outcome")
 
-    streams.Streams.append = answerless  # type: ignore[method-assign]
+            def stored(_: int | Exception) -> None:
+                ends_at[subject] = time.monotonic() + LEADERLESS_S
+                on_outcome(streams.AppendUnknown())
+
+            options["on_outcome"] = stored
+        begin_append(self, subject, payload, **options)
+
+    streams.Streams.begin_append = answerless  # type: ignore[method-assign]
 
 
 def deaf_to_the_unlucky() -> None:

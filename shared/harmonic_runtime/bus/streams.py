@@ -7,10 +7,12 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from harmonic_runtime.bus import reading, workqueue
 from harmonic_runtime.bus.client import (
+    Answer,
     AnswerLost,
     Bus,
     BusTimeout,
@@ -24,7 +26,7 @@ from harmonic_runtime.bus.reading import (
     Stored,
     TooManySubjects,
 )
-from harmonic_runtime.bus.wire import NO_HEADERS
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
@@ -82,6 +84,10 @@ class WrongSequence(Exception):
 
 class StreamFull(Exception):
     """A limit of the stream, or of the storage under it, is reached; nothing was stored."""
+
+
+class AppendContended(BusUnavailable):
+    """Nothing was stored: another append at the same place is under way."""
 
 
 class AppendUnknown(BusUnavailable):
@@ -185,28 +191,53 @@ class Streams:
         since the broker only says so of a message that it handed to nobody: a stream without
         a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
         """
-        if expected_last_subject_sequence is not None:
-            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
+            stored: asyncio.Future[int] = loop.create_future()
+            self.begin_append(
+                subject,
+                payload,
+                timeout_s=timeout_s,
+                expected_last_subject_sequence=expected_last_subject_sequence,
+                headers=headers,
+                on_outcome=partial(_settle, stored),
+            )
             try:
-                message = await self._bus.request(
-                    subject, payload, headers=headers, timeout_s=timeout_s
-                )
-            except (BusTimeout, AnswerLost) as error:
-                raise AppendUnknown(str(error)) from error
-            answer = json.loads(message.payload)
-            if "error" not in answer:
-                sequence: int = answer["seq"]
-                return sequence
-            refused = ApiRefused(answer["error"])
-            if refused.code not in _CONTENDED:
-                raise _append_failure(refused)
-            await asyncio.sleep(CONTENDED_PAUSE_S)
-            timeout_s = ends_at - loop.time()
-            if timeout_s < LEAST_ATTEMPT_S:
-                raise BusUnavailable("another append at the same place is under way")
+                return await stored
+            except AppendContended:
+                await asyncio.sleep(CONTENDED_PAUSE_S)
+                timeout_s = ends_at - loop.time()
+                if timeout_s < LEAST_ATTEMPT_S:
+                    raise
+
+    def begin_append(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        on_outcome: Callable[[int | Exception], None],
+    ) -> None:
+        """Store a message in one attempt, for callers without a task; raise what cannot be sent.
+
+        ``on_outcome`` is called with its sequence, or with what :meth:`append` raises; that is
+        :class:`AppendContended` where another append at the same place is under way.
+        """
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, BusTimeout | AnswerLost):
+                on_outcome(AppendUnknown(str(answer)))
+            elif isinstance(answer, BusUnavailable):
+                on_outcome(answer)
+            else:
+                on_outcome(_outcome_of(answer))
+
+        if expected_last_subject_sequence is not None:
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
+        self._bus.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=take)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """The newest message of a subject, as the stream's leader knows it."""
@@ -272,6 +303,28 @@ def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str
 def _version_of(info: Mapping[str, Any]) -> int:
     metadata: Mapping[str, str] = info["config"].get("metadata") or {}
     return int(metadata.get(_VERSION, "0"))
+
+
+def _settle(stored: "asyncio.Future[int]", outcome: int | Exception) -> None:
+    if stored.done():
+        # Nobody waits any more.
+        return
+    if isinstance(outcome, int):
+        stored.set_result(outcome)
+    else:
+        stored.set_exception(outcome)
+
+
+def _outcome_of(message: Message) -> int | Exception:
+    """The sequence at which an append was stored, or why it was not."""
+    answer = json.loads(message.payload)
+    if "error" not in answer:
+        sequence: int = answer["seq"]
+        return sequence
+    refused = ApiRefused(answer["error"])
+    if refused.code in _CONTENDED:
+        return AppendContended("another append at the same place is under way")
+    return _append_failure(refused)
 
 
 def _append_failure(refused: ApiRefused) -> Exception:
