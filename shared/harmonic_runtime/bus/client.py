@@ -210,9 +210,13 @@ class Bus:
         answer until the request is forgotten or there is no more to come.
         """
         token = self._calls.new_token()
-        self.post(subject, payload, headers=headers, reply=self._calls.inbox + token)
+        self.post(subject, payload, headers=headers, reply=self.reply_subject(token))
         self._calls.begin(token, timeout_s, on_answer, many=many)
         return token
+
+    def reply_subject(self, token: str) -> str:
+        """Where the answers to a request go: nobody else's request has it."""
+        return self._calls.inbox + token
 
     def new_inbox(self) -> str:
         """A subject of this process's own, for who has answers sent to a subscription."""
