@@ -112,10 +112,10 @@ class Exchange:
             if not future.done():
                 _settle(future, received, answer)
 
-        token = self._bus.ask(
+        reply = self._bus.ask(
             subject, first, headers=headers, timeout_s=timeout_s, on_answer=settle, many=True
         )
-        of = {_OF: self._bus.reply_subject(token)}
+        of = {_OF: reply}
         try:
             for part, said_of_it in further:
                 self._bus.post(subject, part, headers={**of, **said_of_it})
@@ -128,7 +128,7 @@ class Exchange:
                 )
             raise
         finally:
-            self._bus.forget(token)
+            self._bus.forget(reply)
 
     def tell(self, gateway_id: str, said: Said) -> None:
         """Tell a gateway something, once, if it listens; raise :class:`BusUnavailable`."""
