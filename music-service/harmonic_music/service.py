@@ -46,7 +46,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             watch(bus, "state") as replicas,
             AsyncExitStack() as at_the_end,
         ):
-            streams = Streams(bus)
+            streams = Streams(bus, patience_s=settings.bus_start_timeout_s)
             rotated = rotated_credentials(settings, bus)
             with process.waiting_for(f"stream {subjects.JOBS_STREAM}"):
                 await streams.wait_for(subjects.JOBS_STREAM)

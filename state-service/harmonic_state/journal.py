@@ -8,12 +8,19 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
-from harmonic_runtime.bus.streams import AppendUnknown, Stored, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.streams import (
+    AppendContended,
+    AppendUnknown,
+    Stored,
+    StreamFull,
+    Streams,
+    WrongSequence,
+)
 from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
 from harmonic_state.lineage import continued, cut_off, mended
@@ -21,7 +28,7 @@ from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
-from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
+from harmonic_state.snapshots import Snapshot, encode_snapshot, read_snapshot
 
 #: A log is read in parts of so many records.
 READ_RECORDS = 500
@@ -41,6 +48,25 @@ class Conflict(Exception):
 
 class RecordTooLarge(Exception):
     """The events do not fit into one record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that is to follow the one at ``position``.
+
+    Until ``resolved_by_s``, by the loop's clock, it is tried to learn what became of it.
+    """
+
+    universe_id: str
+    record_id: str
+    position: int
+    payload: bytes
+    headers: Mapping[str, str]
+    resolved_by_s: float
+
+    def stored(self, position: int) -> RecentRecord:
+        """The same, stored at a position."""
+        return RecentRecord(position, self.position, self.payload, self.record_id)
 
 
 class Journal:
@@ -64,12 +90,16 @@ class Journal:
         self._skipped = skipped
         self._restored_ends = restored_ends
 
-    async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
-        """The universe from its latest snapshot, and the records of the log after that.
+    async def load(
+        self, universe_id: str, known: Loaded | None = None
+    ) -> tuple[Loaded, list[RecentRecord]]:
+        """The universe by its latest snapshot, or what is ``known`` if newer, and records after it.
 
         Raise as :meth:`advance`.
         """
-        loaded, records = await self.advance(universe_id, await self._snapshot(universe_id))
+        stored = await self._snapshot(universe_id)
+        newest = stored if known is None or stored.position > known.position else known
+        loaded, records = await self.advance(universe_id, newest)
         end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
         if cut_off(loaded, end):
             return replace(loaded, is_damaged=True), []
@@ -78,32 +108,24 @@ class Journal:
     async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
 
-        Where the log does not continue it, it is brought to the log's real end, and has no
-        records in between. Raise :class:`UniverseLost` if nothing is known to go on with.
+        Where other owners trimmed what was not heard of here, their snapshot takes its place. Where
+        the log continues neither, it is brought to its real end, and has no records in between.
+        Raise :class:`UniverseLost` if nothing is known to go on with.
         """
-        before = max(0, known.position - 1)
-        records = await self.records(universe_id, after_position=before)
+        records = await self.records(universe_id, after_position=max(0, known.position - 1))
         loaded = continued(known, records)
         if loaded is not None:
             return loaded, [record for record in records if record.position > known.position]
+        stored = await self._snapshot(universe_id)
+        if stored.position > known.position:
+            return await self.advance(universe_id, stored)
         return mended(known, await self.records(universe_id, after_position=0)), []
 
     async def _snapshot(self, universe_id: str) -> Loaded:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         if stored is None:
             return Loaded(None, 0)
-        # One that counts for nothing is as good as none; the next one takes its place.
-        nothing = Loaded(None, 0, Coverage(stored.sequence))
-        if not stored.is_placed:
-            self._skipped.foreign("snapshot", stored)
-            return nothing
-        try:
-            snapshot = decode_snapshot(stored.payload)
-        except (ValueError, KeyError):
-            self._skipped.unreadable("snapshot", stored)
-            return nothing
-        coverage = Coverage(stored.sequence, snapshot.marks)
-        return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
+        return read_snapshot(stored, self._skipped)
 
     async def records(self, universe_id: str, *, after_position: int) -> list[RecentRecord]:
         """All records of a log above a position, as far as they are kept."""
@@ -156,6 +178,38 @@ class Journal:
         self._skipped.foreign("record", stored)
         return RecentRecord(stored.sequence, previous, NOTHING)
 
+    def draft(
+        self,
+        universe_id: str,
+        at: str,
+        events: Sequence[LogEvent],
+        position: int,
+        *,
+        after: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Draft:
+        """The record that is to follow ``position``; raise :class:`RecordTooLarge`.
+
+        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
+        """
+        record_id = self._next_record_id()
+        payload = encode_record(record_id, at, events, after=after)
+        if len(payload) > MAX_RECORD_BYTES:
+            raise RecordTooLarge
+        resolved_by_s = asyncio.get_running_loop().time() + RESOLVING_S
+        return Draft(universe_id, record_id, position, payload, headers, resolved_by_s)
+
+    def begin_append(self, draft: Draft, on_outcome: Callable[[int | Exception], None]) -> None:
+        """Store a record in one attempt: its position, or what :meth:`complete` goes on from."""
+        self._streams.begin_append(
+            subjects.log(draft.universe_id),
+            draft.payload,
+            expected_last_subject_sequence=draft.position,
+            timeout_s=self._settings.append_timeout_s,
+            headers=draft.headers,
+            on_outcome=on_outcome,
+        )
+
     async def append(
         self,
         universe_id: str,
@@ -166,39 +220,41 @@ class Journal:
         after: str = "",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
-        """Store one record right after ``position``; and whether its fate was unknown for a time.
+        """Store one record right after ``position``: as :meth:`draft` and :meth:`complete`."""
+        draft = self.draft(universe_id, at, events, position, after=after, headers=headers)
+        return await self.complete(draft)
 
-        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
+    async def complete(
+        self, draft: Draft, begun: Exception | None = None
+    ) -> tuple[RecentRecord, bool]:
+        """Store a record; and whether its fate was unknown for a time.
 
-        Raise :class:`RecordTooLarge` before anything is sent,
-        :class:`Conflict` if the log goes on after ``position`` with another record,
+        ``begun`` is what came of an attempt before, if there was one.
+
+        Raise :class:`Conflict` if the log goes on after ``position`` with another record,
         :class:`AppendUnknown` if the outcome could not be learnt in time, and
         :class:`BusUnavailable` and :class:`StreamFull` if nothing was stored. An append without
         an answer may still be stored later: only the same append again tells, as it either
         succeeds or finds its place taken.
         """
-        record_id = self._next_record_id()
-        payload = encode_record(record_id, at, events, after=after)
-        if len(payload) > MAX_RECORD_BYTES:
-            raise RecordTooLarge
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + RESOLVING_S
         unknown: AppendUnknown | None = None
         while True:
             try:
+                _go_on_from(begun)
                 sequence = await self._streams.append(
-                    subjects.log(universe_id),
-                    payload,
-                    expected_last_subject_sequence=position,
+                    subjects.log(draft.universe_id),
+                    draft.payload,
+                    expected_last_subject_sequence=draft.position,
                     timeout_s=self._settings.append_timeout_s,
-                    headers=headers,
+                    headers=draft.headers,
                 )
             except WrongSequence as wrong:
                 if unknown is None:
                     raise Conflict from wrong
                 with suppress(BusUnavailable):
-                    own = await self._own_position(universe_id, record_id, position)
-                    return RecentRecord(own, position, payload, record_id), True
+                    own = await self._own_position(draft)
+                    return draft.stored(own), True
             except AppendUnknown as outcome:
                 unknown = outcome
             except (BusUnavailable, StreamFull):
@@ -206,14 +262,15 @@ class Journal:
                 if unknown is None:
                     raise
             else:
-                return RecentRecord(sequence, position, payload, record_id), unknown is not None
-            if loop.time() > ends_at:
+                return draft.stored(sequence), unknown is not None
+            begun = None
+            if loop.time() > draft.resolved_by_s:
                 raise unknown
             await asyncio.sleep(RESOLVING_PAUSE_S)
 
-    async def _own_position(self, universe_id: str, record_id: str, position: int) -> int:
-        for record in await self.records(universe_id, after_position=position):
-            if decode_record(record.payload)[0] == record_id:
+    async def _own_position(self, draft: Draft) -> int:
+        for record in await self.records(draft.universe_id, after_position=draft.position):
+            if decode_record(record.payload)[0] == draft.record_id:
                 return record.position
         raise Conflict
 
@@ -279,3 +336,9 @@ class Journal:
         await self._streams.purge(
             subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
         )
+
+
+def _go_on_from(begun: Exception | None) -> None:
+    """Take what came of an attempt as if it came now; where it was put off, it is made again."""
+    if begun is not None and not isinstance(begun, AppendContended):
+        raise begun

@@ -1,22 +1,18 @@
 """Drives the commit cycle of one universe: does its work, and tells it what came of that.
 
-The task lives only while there is work.
+A task lives only while there is work that takes more than one answer of the broker.
 """
 
 import asyncio
 from typing import assert_never
 
-from harmonic_protocol import subjects
 from harmonic_protocol.internal import ReleaseGateway
-from harmonic_protocol.log import HistoryLost
-from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.universe import Universe
-from harmonic_state.journal import Conflict, RecordTooLarge
-from harmonic_state.lineage import UniverseLost
+from harmonic_state.journal import Draft
 from harmonic_state.loaded import Loaded
 from harmonic_state.means import Means
+from harmonic_state.outcomes import draft_of, outcome_of, report_stored
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import SnapshotPlan
@@ -27,8 +23,6 @@ from harmonic_state.steps import (
     CarryOutEffects,
     Command,
     Confirm,
-    Confirmed,
-    Conflicted,
     EffectsDone,
     Erase,
     Event,
@@ -37,12 +31,10 @@ from harmonic_state.steps import (
     Load,
     LookAgain,
     MakeRoom,
-    Read,
     ReadOn,
     RecordStored,
     ReportFailure,
     ResumeEffects,
-    RoomMade,
     SaveSnapshot,
     SnapshotSaved,
     StepFailure,
@@ -61,16 +53,6 @@ UNIVERSE_BYTES = 6_000
 ENTRY_BYTES = 500
 
 
-#: What the journal raises, the special before the general.
-_FAILURES: dict[type[Exception], StepFailure] = {
-    RecordTooLarge: StepFailure.TOO_LARGE,
-    StreamFull: StepFailure.FULL,
-    AppendUnknown: StepFailure.OUTCOME_UNKNOWN,
-    BusUnavailable: StepFailure.UNAVAILABLE,
-    UniverseLost: StepFailure.LOST,
-}
-
-
 class OwnedUniverse:
     """A universe that this replica has at hand, and what waits for it."""
 
@@ -87,17 +69,17 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
-        #: What came while nothing was being done, until the task that was started for it runs.
+        #: What came while nothing was being done, until the end of the turn of the loop.
         self._arrived: list[PendingRequest] = []
-        self._work: Work | None = None
         self._working = False
         self._finished = asyncio.Event()
+        self._concerns = means.effects.concern
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is being done."""
-        return self._cycle.idle and not self._working
+        return self._cycle.idle and not self._working and not self._arrived
 
     @property
     def universe(self) -> Universe | None:
@@ -131,9 +113,10 @@ class OwnedUniverse:
             self._tell(Submitted((pending,)))
             return
         # What comes in one read of the bus is decided together: one record for all of it.
+        if not self._arrived:
+            self._finished.clear()
+            asyncio.get_running_loop().call_soon(self._submit_arrived)
         self._arrived.append(pending)
-        if not self._working:
-            self._start_working()
 
     def witness_loss(self) -> None:
         """Gateways were sent records that the log does not hold any more."""
@@ -162,29 +145,26 @@ class OwnedUniverse:
     def _tell(self, event: Event) -> None:
         clock = self._means.clock
         now = Instant(clock.now(), clock.monotonic())
-        for command in self._commands(event, now):
-            self._do(command)
-        work = self._work
-        if isinstance(work, CarryOutEffects) and not self._means.effects.concern(work.events):
-            # Nothing to wait for: most records have no effects.
-            self._work = None
-            for command in self._commands(EffectsDone(), now):
-                self._do(command)
+        following: Event | None = event
+        while following is not None:
+            try:
+                commands = self._cycle.handle(following, now)
+            except Exception:
+                self._means.log.exception("universe_failed", universe=self.universe_id)
+                commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
+            following = None
+            for command in commands:
+                if isinstance(command, CarryOutEffects) and not self._concerns(command.events):
+                    # There is nothing to wait for: most records have no effects.
+                    following = EffectsDone()
+                else:
+                    self._do(command)
 
-    def _commands(self, event: Event, now: Instant) -> list[Command]:
-        try:
-            return self._cycle.handle(event, now)
-        except Exception:
-            self._means.log.exception("universe_failed", universe=self.universe_id)
-            return self._cycle.handle(Failed(StepFailure.BROKEN), now)
-
-    def _do(self, command: Command) -> None:  # noqa: C901, PLR0912 -- the one table of what is done
+    def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
         means = self._means
         match command:
             case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
-                self._work = command
-                if not self._working:
-                    self._start_working()
+                self._begin(command)
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
                 pending.reply(reply)
@@ -213,43 +193,59 @@ class OwnedUniverse:
             case _:
                 assert_never(command)
 
-    def _start_working(self) -> None:
-        self._working = True
-        self._finished.clear()
-        self._means.tasks.start(self._keep_working(), name=f"universe {self.universe_id}")
+    def _submit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        self._go_on(Submitted(arrived))
 
-    async def _keep_working(self) -> None:
-        try:
-            if self._arrived:
-                arrived, self._arrived = self._arrived, []
-                self._tell(Submitted(arrived))
-            while (work := self._work) is not None:
-                self._work = None
-                self._tell(await self._outcome(work))
-        finally:
-            self._working = False
+    def _go_on(self, event: Event) -> None:
+        """Tell the cycle of an event, after which nothing more may be left to do."""
+        self._tell(event)
+        if not self._working and not self._arrived:
             self._finished.set()
 
-    async def _outcome(self, work: Work) -> Event:
+    def _begin(self, work: Work) -> None:
+        self._working = True
+        self._finished.clear()
+        if not isinstance(work, Append) or not self._append_directly(work):
+            self._means.tasks.start(self._carry_out(work), name=f"universe {self.universe_id}")
+
+    async def _carry_out(
+        self, work: Work, draft: Draft | None = None, begun: Exception | None = None
+    ) -> None:
         try:
-            return await _carried_out(self.universe_id, self._means, work)
-        except Conflict:
-            if isinstance(work, Append):
-                self._means.meters.conflicted()
-            return Conflicted()
-        except tuple(_FAILURES) as error:
-            kind = next(kind for kind in _FAILURES if isinstance(error, kind))
-            if isinstance(work, Append):
-                stream = subjects.log_stream_of(self.universe_id)
-                self._means.meters.not_stored(_FAILURES[kind], stream, error)
-            return Failed(_FAILURES[kind])
-        except Exception:
-            self._means.log.exception("universe_failed", universe=self.universe_id)
-            if isinstance(work, CarryOutEffects):
-                return EffectsDone()
-            # Nobody knows how far an append has come.
-            sent = isinstance(work, Append)
-            return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
+            event = await outcome_of(self.universe_id, self._means, work, draft, begun)
+        except BaseException:
+            self._working = False
+            self._finished.set()
+            raise
+        self._working = False
+        self._go_on(event)
+
+    def _append_directly(self, work: Append) -> bool:
+        """Begin an append that needs no task, unless one is needed.
+
+        Nearly all appends succeed at once. Whatever else comes of one, a task goes on from there.
+        """
+        means = self._means
+        if self._concerns(work.events):
+            return False
+        began_s = means.clock.monotonic()
+
+        def ended(outcome: int | Exception) -> None:
+            if isinstance(outcome, int):
+                report_stored(self.universe_id, means, work, began_s)
+                self._working = False
+                self._go_on(RecordStored(draft.stored(outcome), was_unknown=False))
+            else:
+                goes_on = self._carry_out(work, draft, outcome)
+                means.tasks.start(goes_on, name=f"universe {self.universe_id}")
+
+        try:
+            draft = draft_of(self.universe_id, means, work)
+            means.journal.begin_append(draft, ended)
+        except Exception:  # noqa: BLE001 -- the task meets it as well, and reports it
+            return False
+        return True
 
     async def _save(self, loaded: Loaded) -> None:
         coverage = None
@@ -257,51 +253,6 @@ class OwnedUniverse:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
-
-
-async def _carried_out(universe_id: str, means: Means, work: Work) -> Event:
-    journal, effects = means.journal, means.effects
-    match work:
-        case Append():
-            return await _append(universe_id, means, work)
-        case CarryOutEffects(after_events, events):
-            await effects.carry_out(universe_id, after_events, events)
-            return EffectsDone()
-        case Confirm(position):
-            await journal.confirm(universe_id, position)
-            return Confirmed()
-        case Load():
-            loaded, records = await journal.load(universe_id)
-            if means.is_of_other_replica(loaded.record_id):
-                means.meters.owners_changed.inc()
-            await effects.settle_listing(universe_id, loaded.universe)
-            return Read(loaded, records)
-        case ReadOn(known):
-            loaded, records = await journal.advance(universe_id, known)
-            return Read(loaded, records)
-        case MakeRoom(loaded):
-            return RoomMade(await effects.make_room(universe_id, loaded))
-        case _:
-            assert_never(work)
-
-
-async def _append(universe_id: str, means: Means, work: Append) -> RecordStored:
-    if means.effects.concern(work.events):
-        await means.effects.prepare(universe_id, work.events)
-    began_s = means.clock.monotonic()
-    record, was_unknown = await means.journal.append(
-        universe_id,
-        work.at,
-        work.events,
-        work.position,
-        after=work.after,
-        headers=work.trace.of_record(),
-    )
-    means.meters.stored(work.events, means.clock.monotonic() - began_s)
-    if any(isinstance(event, HistoryLost) for event in work.events):
-        means.meters.losses.inc()
-        means.log.error("history_lost", universe=universe_id, log_ended_at=work.position)
-    return RecordStored(record, was_unknown)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from harmonic_operated.operated import operated
@@ -75,7 +75,8 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
         tracer = await measured.enter_async_context(open_tracer(settings, "state"))
         rotated = rotated_credentials(settings, bus)
         tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
-        await _set_up(streams, settings, log)
+        with process.waiting_for("JetStream, to set up the streams"):
+            await _set_up(Streams(bus, patience_s=settings.bus_start_timeout_s), settings, log)
         clock = await measured.enter_async_context(
             shared_clock(bus, process.clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log)
         )
@@ -171,10 +172,16 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
 async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -> None:
     """Set all streams up as the settings say, and tell what is in force."""
     configs = stream_configs(settings)
-    for config in configs:
+
+    async def ensure(config: Mapping[str, object]) -> None:
         changes = await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
         if changes:
             log.warning("stream_changed", stream=config["name"], changes=dict(changes))
+
+    # All at once: in a cluster, each has to elect its leader.
+    for outcome in await asyncio.gather(*map(ensure, configs), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
     log.info(
         "streams_in_force",
         replicas=settings.stream_replicas,

@@ -8,9 +8,10 @@ import runpy
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from harmonic_gateway.delivery import feed
+from harmonic_gateway.delivery import chain, feed
 from harmonic_gateway.membership import heads
 from harmonic_runtime.bus import routing, streams
 from harmonic_runtime.bus.client import NoResponders
@@ -27,14 +28,14 @@ LEADERLESS_S = 1.0
 
 def no_fencing() -> None:
     """Appends do not say what they follow."""
-    append = streams.Streams.append
+    begin_append = streams.Streams.begin_append
 
-    async def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> int:
+    def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> None:
         if subject.startswith("hu.log."):
             options.pop("expected_last_subject_sequence", None)
-        return await append(self, subject, payload, **options)
+        begin_append(self, subject, payload, **options)
 
-    streams.Streams.append = anywhere  # type: ignore[method-assign]
+    streams.Streams.begin_append = anywhere  # type: ignore[method-assign]
 
 
 def no_op_ids() -> None:
@@ -45,19 +46,18 @@ def no_op_ids() -> None:
 def no_chain() -> None:
     """A gateway does not look whether a record follows the one before, or the one it was told of.
 
-    That is all that it knows of by itself.
+    That is all that it knows of by itself. Each record is made to follow the one that was heard
+    before it: another predecessor would tell that the log was turned back.
     """
-    hear = feed.Feed.hear
+    hear = chain.Chain.hear
 
-    def trustful(self: feed.Feed, message: Message) -> None:
-        reached = self._chain.position
-        if reached is None:
-            hear(self, message)
-            return
-        headers = {**message.headers, feed.PREVIOUS_SEQUENCE: str(reached)}
-        hear(self, Message(message.subject, message.payload, headers, message.reply))
+    def trustful(self: chain.Chain, heard: chain.Heard) -> None:
+        before = self._heard[-1].position if self._heard else self.position
+        if before is not None:
+            heard = replace(heard, previous=before)
+        hear(self, heard)
 
-    feed.Feed.hear = trustful  # type: ignore[method-assign]
+    chain.Chain.hear = trustful  # type: ignore[method-assign]
     setattr(feed.Feed, "expect", _nothing)  # noqa: B010 -- it takes anything
 
 
@@ -87,21 +87,23 @@ def unanswered() -> None:
 
     This is what a leader's death does, at the worst moment.
     """
-    append = streams.Streams.append
+    begin_append = streams.Streams.begin_append
     ends_at: dict[str, float] = {}
 
-    async def answerless(
-        self: streams.Streams, subject: str, payload: bytes, **options: Any
-    ) -> int:
-        if subject not in ends_at and UNLUCKY in payload:
-            await append(self, subject, payload, **options)
-            ends_at[subject] = time.monotonic() + LEADERLESS_S
-            raise streams.AppendUnknown
+    def answerless(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> None:
         if time.monotonic() < ends_at.get(subject, 0):
             raise NoResponders
-        return await append(self, subject, payload, **options)
+        if subject not in ends_at and UNLUCKY in payload:
+            on_outcome = options.pop("on_outcome")
 
-    streams.Streams.append = answerless  # type: ignore[method-assign]
+            def stored(_: int | Exception) -> None:
+                ends_at[subject] = time.monotonic() + LEADERLESS_S
+                on_outcome(streams.AppendUnknown())
+
+            options["on_outcome"] = stored
+        begin_append(self, subject, payload, **options)
+
+    streams.Streams.begin_append = answerless  # type: ignore[method-assign]
 
 
 def deaf_to_the_unlucky() -> None:

@@ -15,6 +15,10 @@ from chaos.product import product
 from chaos.rooms import SEATS, USERS, rush
 from chaos.silence import SETTINGS, silences
 
+#: What is lost, and who meets whom, is chance: a build with a fault has so many short campaigns to
+#: break all rules that name its fault.
+TRIES = 5
+
 
 async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
     logs: Path,
@@ -35,6 +39,7 @@ async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
     assert verdict.counts["acknowledged"] > 0
 
 
+@pytest.mark.timeout(TRIES * 60)
 @pytest.mark.parametrize(
     ("faults", "rules"),
     [
@@ -48,10 +53,16 @@ async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
 async def test_a_build_with_a_fault_is_found_out(
     logs: Path, faults: Mapping[str, Sequence[str]], rules: set[str]
 ) -> None:
-    campaign = Campaign(seed=1, duration_s=2, writers=3, universes=4)
-    async with product(logs, faults=faults) as stack:
-        verdict = await run(campaign, stack)
-    assert rules <= {violation.partition(":")[0] for violation in verdict.violations}
+    broken: set[str] = set()
+    for seed in range(TRIES):
+        # A product of its own each: one in which nobody got into the rooms shows nothing more.
+        async with product(logs / str(seed), faults=faults) as stack:
+            campaign = Campaign(seed, duration_s=2, writers=3, universes=4)
+            verdict = await run(campaign, stack)
+        broken |= {violation.partition(":")[0] for violation in verdict.violations}
+        if rules <= broken:
+            return
+    pytest.fail(f"{TRIES} campaigns broke {sorted(broken)}, and not all of {sorted(rules)}")
 
 
 async def test_when_leaders_die_all_that_is_stored_is_seen_though_nobody_says_more(

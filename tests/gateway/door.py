@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,8 @@ class Door:
     received: list[Received] = field(default_factory=list)
     exhaustions: list[Connection] = field(default_factory=list)
     left: list[tuple[Connection, bool]] = field(default_factory=list)
+    #: What requests were not answered for, but failed with.
+    failures: list[Exception] = field(default_factory=list)
     closed_for: str | None = None
     #: Events that count as refused.
     refuses: set[str] = field(default_factory=set)
@@ -130,7 +132,20 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         log=SampledLog(get_log(), SystemClock()),
         metrics=door.metrics,
     )
-    app = web.Application()
+
+    @web.middleware
+    async def noting_failures(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            door.failures.append(error)
+            raise
+
+    app = web.Application(middlewares=[noting_failures])
     app.add_routes(socket_routes(door.server.handle))
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
     async with listening(app, settings, None) as port:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harmonic_local.bus import user_environment
+from harmonic_local.bus import CONFIG, user_environment
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack, broker
 from harmonic_runtime.bus.client import AnswerLost, Bus, open_bus
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.settings import ServiceSettings
+from harness.certificates import Authority
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,39 @@ async def running_broker(data: Path) -> AsyncIterator[Broker]:
     await process.start()
     try:
         yield Broker(process, f"nats://127.0.0.1:{port}")
+    finally:
+        await process.stop()
+
+
+@dataclass(frozen=True)
+class TlsBroker:
+    """A broker that takes certificates for passwords, and their authority."""
+
+    process: Managed
+    url: str
+    authority: Authority
+
+
+@asynccontextmanager
+async def tls_broker(folder: Path) -> AsyncIterator[TlsBroker]:
+    """A broker over TLS, with all of its files in ``folder``."""
+    authority = Authority(folder / "authority")
+    own = authority.issue("127.0.0.1")
+    port = free_port()
+    process = broker(
+        folder / "jetstream",
+        port,
+        lambda _name, _line: None,
+        config=CONFIG.with_name("tls.conf"),
+        environment={
+            "NATS_CERT_FILE": str(own.cert_file),
+            "NATS_KEY_FILE": str(own.key_file),
+            "NATS_CA_FILE": str(authority.ca_file),
+        },
+    )
+    await process.start()
+    try:
+        yield TlsBroker(process, f"tls://127.0.0.1:{port}", authority)
     finally:
         await process.stop()
 

@@ -6,7 +6,7 @@ same steps with them and with a real broker's, so that both answer alike.
 
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,7 @@ class MemoryStreams(Streams):
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         return {"config": self.configs[stream]}
 
-    async def append(
+    def begin_append(
         self,
         subject: str,
         payload: bytes,
@@ -71,7 +71,19 @@ class MemoryStreams(Streams):
         timeout_s: float,
         expected_last_subject_sequence: int | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
-    ) -> int:
+        on_outcome: Callable[[int | Exception], None],
+    ) -> None:
+        expected = expected_last_subject_sequence
+        on_outcome(self._stored(subject, payload, timeout_s, expected, headers))
+
+    def _stored(
+        self,
+        subject: str,
+        payload: bytes,
+        timeout_s: float,
+        expected: int | None,
+        headers: Mapping[str, str],
+    ) -> int | Exception:
         assert any(_matches(one, subject) for some in self.patterns.values() for one in some)
         self.appends.append((subject, timeout_s))
         self.headers.append(headers)
@@ -79,23 +91,19 @@ class MemoryStreams(Streams):
         if failure is not None and failure.overtaken_by is not None:
             payload = failure.overtaken_by
         elif failure is not None and not failure.stored:
-            raise failure.error
+            return failure.error
         kept = self._of(subject)
         last = kept[-1].sequence if kept else 0
-        if expected_last_subject_sequence not in {None, last}:
-            raise WrongSequence(f"wrong last sequence: {last}")
+        if expected not in {None, last}:
+            return WrongSequence(f"wrong last sequence: {last}")
         for words, limit in self.limits.items():
             if subject.startswith(words) and len(kept) >= limit:
-                raise StreamFull("maximum messages per subject exceeded")
+                return StreamFull("maximum messages per subject exceeded")
         self.sequence += 1
         now_ms = round(self.clock.seconds * 1000)
-        message = Stored(
-            self.sequence, subject, payload, expected_last_subject_sequence, stored_ms=now_ms
-        )
+        message = Stored(self.sequence, subject, payload, expected, stored_ms=now_ms)
         self.stored.append(message)
-        if failure is not None:
-            raise failure.error
-        return self.sequence
+        return self.sequence if failure is None else failure.error
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         return next(reversed(self._read(stream, subject)), None)

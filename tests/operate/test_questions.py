@@ -35,7 +35,7 @@ SHOWN_WITHIN_S = 15.0
 LOOK_INTERVAL_S = 0.5
 #: A process that does not answer a scrape in this time shows nothing.
 SCRAPE_TIMEOUT_S = 1.0
-UPDATE_INTERVAL_S, PIECE_INTERVAL_S, VISIT_INTERVAL_S = 0.25, 1.0, 1.0
+UPDATE_INTERVAL_S, PIECE_INTERVAL_S, VISIT_INTERVAL_S = 0.25, 3.0, 1.0
 VISIT_TIMEOUT_S = 2.0
 #: Who asks for music, each in a universe of its own: the next piece once the one before is there.
 LISTENERS = 4
@@ -88,8 +88,10 @@ class Scene:
             )
             await asyncio.sleep(UPDATE_INTERVAL_S)
 
-    async def ask_for_music(self, client: Client, universe: str) -> None:
-        """Ask for pieces for ever."""
+    async def ask_for_music(self, client: Client, universe: str, first_s: float) -> None:
+        """Ask for pieces for ever, from ``first_s`` seconds on."""
+        # In turn, so that one that takes long does not make several wait.
+        await asyncio.sleep(first_s)
         while True:
             await client.says("generate_music", universeId=universe, duration=8)
             await asyncio.sleep(PIECE_INTERVAL_S)
@@ -213,8 +215,9 @@ async def used(directory: Path) -> AsyncIterator[Scene]:
         scene = Scene(world, bus, publisher, universe, ann, bob, current, wrong)
         go_on = await stack.enter_async_context(background())
         go_on(scene.write())
-        for listener, musical in listeners:
-            go_on(scene.ask_for_music(listener, musical))
+        for number, (listener, musical) in enumerate(listeners):
+            first_s = number * PIECE_INTERVAL_S / LISTENERS
+            go_on(scene.ask_for_music(listener, musical, first_s))
         go_on(scene.visit())
         await known(bus, len(product.services))
         yield scene

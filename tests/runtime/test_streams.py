@@ -7,9 +7,18 @@ import pytest
 
 from harmonic_runtime.bus.client import Bus, BusUnavailable, MessageTooLarge, NoResponders
 from harmonic_runtime.bus.jetstream import ApiRefused, call
-from harmonic_runtime.bus.streams import AppendUnknown, StreamFull, Streams, WrongSequence
+from harmonic_runtime.bus.streams import (
+    SETUP_CALL_TIMEOUT_S,
+    AppendUnknown,
+    StreamFull,
+    Streams,
+    WrongSequence,
+)
 from harmonic_runtime.process.failures import CannotStart
 from harness.broker import Broker, OpenBus, connected, freeze, frozen, outage
+from harness.held_bus import held_bus
+
+ASKED_AGAIN = 3
 
 
 def stream(name: str, **settings: object) -> dict[str, object]:
@@ -57,12 +66,33 @@ async def test_who_needs_a_stream_waits_until_another_has_made_it(
         await streams.ensure(stream(word), version=1)
 
 
-async def test_a_stream_that_never_comes_is_told_in_a_sentence(
-    streams: Streams, word: str, monkeypatch: pytest.MonkeyPatch
+async def test_what_brokers_without_a_leader_did_not_answer_is_asked_again(
+    shared_broker: Broker, streams: Streams, word: str
 ) -> None:
-    monkeypatch.setattr("harmonic_runtime.bus.streams.SETUP_TIMEOUT_S", 0.5)
+    await streams.ensure(stream(word), version=1)
+    asked: list[bytes] = []
+    often = asyncio.Event()
+
+    def is_meant(question: bytes) -> bool:
+        asked.append(question)
+        if len(asked) == ASKED_AGAIN:
+            often.set()
+        return True
+
+    async with held_bus(shared_broker.url) as way, connected(way.url) as patient:
+        with way.hold(lambda subject: subject == f"$JS.API.STREAM.INFO.{word}", is_meant) as held:
+            # Within the time that one answer to a change may take.
+            waiting = asyncio.create_task(
+                Streams(patient, patience_s=SETUP_CALL_TIMEOUT_S).wait_for(word)
+            )
+            await often.wait()
+            held.release()
+            assert (await waiting)["config"]["name"] == word
+
+
+async def test_a_stream_that_never_comes_is_told_in_a_sentence(bus: Bus, word: str) -> None:
     with pytest.raises(CannotStart, match=rf"^The stream {word} is not there: stream not found"):
-        await streams.wait_for(word)
+        await Streams(bus, patience_s=0.5).wait_for(word)
 
 
 async def test_an_append_at_the_expected_position_is_stored_there(

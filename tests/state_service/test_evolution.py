@@ -1,10 +1,13 @@
 """What each event of a log does to a universe, whatever precedes it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harmonic_protocol.internal import CloseConnection, CompleteMusic, ExpireMusic, ResumeRoom
+from harmonic_protocol.messages.parameters import StoredParameters
+from harmonic_protocol.values import PhysicsParameters
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import (
@@ -16,6 +19,7 @@ from harmonic_state.domain.events import (
 )
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.presence import DecisionInputs
+from harmonic_state.domain.universe import Seat
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")
@@ -230,3 +234,27 @@ def test_a_record_is_read_as_it_was_written_but_for_what_is_newer() -> None:
     ]
     assert b'"at":"%s"' % LATER.encode() in payload
     assert decode_record(encode_record('a "quoted" id', LATER, [])) == ('a "quoted" id', [])
+
+
+def test_a_later_universe_is_the_same_but_for_what_has_changed() -> None:
+    universe = open_universe().now
+    seats = {"c1": Seat("ann", "Ann", "edit", "g1")}
+    after = universe.later(seq=7, connections=seats)
+    assert after == replace(universe, seq=7, connections=seats)
+    with pytest.raises(TypeError):
+        universe.later(colour="red")
+
+
+def test_revised_values_are_a_copy_that_says_what_was_set() -> None:
+    newer = StoredParameters.model_validate({"physics": {"gravity": 3}, "ocean": {"depth": 2}})
+    physics = PhysicsParameters(gravity=1)
+    for values, changes in (
+        (StoredParameters(), {"physics": physics}),
+        (newer, {"physics": physics}),
+        (physics, {"gravity": 5.0, "friction": 0.25}),
+    ):
+        revised, copied = values.revised(changes), values.model_copy(update=changes)
+        assert revised == copied
+        assert revised.model_fields_set == copied.model_fields_set
+        assert revised.model_dump_json() == copied.model_dump_json()
+        assert values != revised

@@ -121,13 +121,14 @@ async def test_replicas_that_the_broker_cannot_keep_are_refused_by_name(own_bus:
 
 
 async def test_a_disk_that_is_too_small_is_told_with_the_setting(
-    own_bus: Bus, monkeypatch: pytest.MonkeyPatch
+    own_bus: Bus,
 ) -> None:
-    monkeypatch.setattr("harmonic_runtime.bus.streams.SETUP_TIMEOUT_S", 0.5)
     config = next(
         config
         for config in stream_configs(StateSettings(snapshot_stream_bytes=2**60))
         if config["name"] == subjects.SNAPSHOT_STREAM
     )
     with pytest.raises(CannotStart, match=r"HARMONIC_SNAPSHOT_STREAM_BYTES says\): .*storage"):
-        await Streams(own_bus).ensure(config, version=LAYOUT_VERSION, hint=hint(config))
+        await Streams(own_bus, patience_s=0.5).ensure(
+            config, version=LAYOUT_VERSION, hint=hint(config)
+        )

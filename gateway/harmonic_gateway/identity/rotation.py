@@ -1,11 +1,13 @@
 """What of the gateway is taken into use anew when its files are replaced."""
 
 import ssl
+from functools import partial
 from pathlib import Path
 
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_runtime.process.certificates import shown_until
 from harmonic_runtime.process.rotation import RotatedFiles
 
 
@@ -28,6 +30,11 @@ def rotated_files(
     if tls is not None and certificate is not None and key is not None:
         paths = (Path(certificate), Path(key))
         found.append(
-            RotatedFiles("certificate", paths, lambda: tls.load_cert_chain(certificate, key))
+            RotatedFiles(
+                "certificate",
+                paths,
+                lambda: tls.load_cert_chain(certificate, key),
+                {"clients": partial(shown_until, Path(certificate))},
+            )
         )
     return found

@@ -299,6 +299,7 @@ class Bus:
                 await self.flush(timeout_s)
         except TimeoutError as error:
             raise self.link.why_not() from error
+        self.link.check_heard()
         self.link.established(name)
 
     async def stop(self) -> None:

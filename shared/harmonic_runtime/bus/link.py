@@ -14,6 +14,7 @@ from harmonic_runtime.bus.connection import (
     RECONNECT_WAIT_S,
     Arrived,
     BrokerConnection,
+    read_tls,
     tls_context,
 )
 from harmonic_runtime.observability import table
@@ -25,6 +26,10 @@ from harmonic_runtime.process.settings import ServiceSettings
 #: How long the bus may take to stop: what is under way is handled, what is sent is written.
 STOP_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
+#: OpenSSL's word for a certificate of an authority that is not trusted, ...
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+#: ... and the broker's for a subject that a user may not hear.
+_DENIED = "permissions violation for subscription"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,6 @@ class Link:
         self._stopping = False
         self._last_error = ""
         self._last_refusal = ""
-        self._tls = tls_context(settings)
         self.ready = False
         self.connection = BrokerConnection(arrived, events.read, self._abandoned)
         self._reconnects = metrics.counter(table.BUS_RECONNECTS)
@@ -76,7 +80,7 @@ class Link:
             name=name,
             user=user,
             password=password,
-            tls=self._tls,
+            tls=tls_context(settings),
             inbox_prefix=settings.inbox_prefix,
             error_cb=self._error,
             disconnected_cb=self._disconnected,
@@ -93,18 +97,31 @@ class Link:
     def use_credentials(self, settings: ServiceSettings) -> None:
         """Show the broker these credentials from the next connection on.
 
-        Raise ``OSError`` if the certificate cannot be used.
+        Raise ``OSError`` if a certificate cannot be used.
         """
-        if self._tls is not None and settings.nats_cert_file is not None:
-            self._tls.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        tls = read_tls(settings)
+        if tls is not None:
+            self.connection.options["tls"] = tls
         self.connection.options["user"], self.connection.options["password"] = _user_of(settings)
 
     def why_not(self) -> CannotStart:
         """Why the broker could not be used in time."""
         why = self._last_refusal or self._last_error or "no answer"
+        variable = "HARMONIC_NATS_CA_FILE" if _UNTRUSTED in why else "HARMONIC_NATS_URL"
         return CannotStart(
-            f"NATS at {self._settings.nats_url} cannot be used ({why}): see HARMONIC_NATS_URL."
+            f"NATS at {self._settings.nats_url} cannot be used ({why}): see {variable}."
         )
+
+    def check_heard(self) -> None:
+        """Raise :class:`CannotStart` if the broker denies this process its answers.
+
+        It has said so by the time that it answers the ping after the subscription.
+        """
+        if _DENIED in self._last_refusal.lower():
+            raise CannotStart(
+                f"NATS at {self._settings.nats_url} lets this process hear no answers"
+                f" ({self._last_refusal}): see HARMONIC_NATS_INBOX_PREFIX and HARMONIC_NATS_USER."
+            )
 
     def established(self, name: str) -> None:
         """The broker answers: what was wrong before does not matter any more."""

@@ -7,10 +7,18 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from harmonic_runtime.bus import reading, workqueue
-from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, BusUnavailable
+from harmonic_runtime.bus.client import (
+    Answer,
+    AnswerLost,
+    Bus,
+    BusTimeout,
+    BusUnavailable,
+    NoResponders,
+)
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.reading import (
     EXPECTED_SEQUENCE,
@@ -18,7 +26,7 @@ from harmonic_runtime.bus.reading import (
     Stored,
     TooManySubjects,
 )
-from harmonic_runtime.bus.wire import NO_HEADERS
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.process.failures import CannotStart
 
@@ -40,6 +48,8 @@ Change: TypeAlias = tuple[object, object]
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
 SETUP_CALL_TIMEOUT_S = 5.0
+#: Brokers that have no leader yet leave questions unanswered, also once they have one.
+LOOK_TIMEOUT_S = 0.5
 SETUP_PAUSE_S = 0.25
 #: How soon an append is tried again whose place another one contends for.
 CONTENDED_PAUSE_S = 0.01
@@ -76,15 +86,23 @@ class StreamFull(Exception):
     """A limit of the stream, or of the storage under it, is reached; nothing was stored."""
 
 
+class AppendContended(BusUnavailable):
+    """Nothing was stored: another append at the same place is under way."""
+
+
 class AppendUnknown(BusUnavailable):
     """Whether the message was stored, or still will be, is unknown."""
 
 
 class Streams:
-    """JetStream's streams, over a bus."""
+    """JetStream's streams, over a bus.
 
-    def __init__(self, bus: Bus) -> None:
+    Setting up a stream or a consumer, or waiting for it, takes at most ``patience_s``.
+    """
+
+    def __init__(self, bus: Bus, *, patience_s: float = SETUP_TIMEOUT_S) -> None:
         self._bus = bus
+        self._patience_s = patience_s
 
     async def ensure(
         self, config: Mapping[str, object], *, version: int, hint: str = ""
@@ -102,7 +120,7 @@ class Streams:
 
         async def put() -> Mapping[str, Change]:
             try:
-                found = await self._set_up(f"STREAM.INFO.{name}", {})
+                found = await self._look(name)
             except ApiRefused as refused:
                 if refused.code != STREAM_NOT_FOUND:
                     raise
@@ -117,25 +135,44 @@ class Streams:
             return {}
 
         advice = f" {hint}" if hint else ""
-        return await _in_time(f"The stream {name} cannot be set up{advice}", put)
+        return await self._in_time(f"The stream {name} cannot be set up{advice}", put)
 
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
-        return await _in_time(
-            f"The stream {stream} is not there", lambda: self._set_up(f"STREAM.INFO.{stream}", {})
-        )
+        return await self._in_time(f"The stream {stream} is not there", lambda: self._look(stream))
 
     async def ensure_consumer(self, stream: str, config: Mapping[str, object]) -> None:
         """Create the durable consumer, or bring it up to date; like :meth:`ensure`."""
         name = config["durable_name"]
         body = {"stream_name": stream, "config": config}
-        await _in_time(
+        await self._in_time(
             f"The consumer {name} of the stream {stream} cannot be set up",
             lambda: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
         )
 
-    async def _set_up(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        return await call(self._bus, name, body, timeout_s=SETUP_CALL_TIMEOUT_S)
+    async def _look(self, stream: object) -> Mapping[str, Any]:
+        return await self._set_up(f"STREAM.INFO.{stream}", {}, timeout_s=LOOK_TIMEOUT_S)
+
+    async def _set_up(
+        self, name: str, body: Mapping[str, object], *, timeout_s: float = SETUP_CALL_TIMEOUT_S
+    ) -> Mapping[str, Any]:
+        try:
+            return await call(self._bus, name, body, timeout_s=timeout_s)
+        except NoResponders as error:
+            raise BusUnavailable("JetStream is not enabled there, or not for this user") from error
+
+    async def _in_time(self, failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Attempt it until it succeeds, is refused for good, or took too long."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._patience_s
+        while True:
+            try:
+                return await attempt()
+            except BusUnavailable as error:
+                for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
+                if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
+                    raise CannotStart(f"{failure}: {error}.") from error
+            await asyncio.sleep(SETUP_PAUSE_S)
 
     async def append(
         self,
@@ -154,28 +191,53 @@ class Streams:
         since the broker only says so of a message that it handed to nobody: a stream without
         a leader does not listen. :class:`MessageTooLarge` is raised as by the bus.
         """
-        if expected_last_subject_sequence is not None:
-            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
+            stored: asyncio.Future[int] = loop.create_future()
+            self.begin_append(
+                subject,
+                payload,
+                timeout_s=timeout_s,
+                expected_last_subject_sequence=expected_last_subject_sequence,
+                headers=headers,
+                on_outcome=partial(_settle, stored),
+            )
             try:
-                message = await self._bus.request(
-                    subject, payload, headers=headers, timeout_s=timeout_s
-                )
-            except (BusTimeout, AnswerLost) as error:
-                raise AppendUnknown(str(error)) from error
-            answer = json.loads(message.payload)
-            if "error" not in answer:
-                sequence: int = answer["seq"]
-                return sequence
-            refused = ApiRefused(answer["error"])
-            if refused.code not in _CONTENDED:
-                raise _append_failure(refused)
-            await asyncio.sleep(CONTENDED_PAUSE_S)
-            timeout_s = ends_at - loop.time()
-            if timeout_s < LEAST_ATTEMPT_S:
-                raise BusUnavailable("another append at the same place is under way")
+                return await stored
+            except AppendContended:
+                await asyncio.sleep(CONTENDED_PAUSE_S)
+                timeout_s = ends_at - loop.time()
+                if timeout_s < LEAST_ATTEMPT_S:
+                    raise
+
+    def begin_append(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        expected_last_subject_sequence: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        on_outcome: Callable[[int | Exception], None],
+    ) -> None:
+        """Store a message in one attempt, for callers without a task; raise what cannot be sent.
+
+        ``on_outcome`` is called with its sequence, or with what :meth:`append` raises; that is
+        :class:`AppendContended` where another append at the same place is under way.
+        """
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, BusTimeout | AnswerLost):
+                on_outcome(AppendUnknown(str(answer)))
+            elif isinstance(answer, BusUnavailable):
+                on_outcome(answer)
+            else:
+                on_outcome(_outcome_of(answer))
+
+        if expected_last_subject_sequence is not None:
+            headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}
+        self._bus.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=take)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """The newest message of a subject, as the stream's leader knows it."""
@@ -243,6 +305,28 @@ def _version_of(info: Mapping[str, Any]) -> int:
     return int(metadata.get(_VERSION, "0"))
 
 
+def _settle(stored: "asyncio.Future[int]", outcome: int | Exception) -> None:
+    if stored.done():
+        # Nobody waits any more.
+        return
+    if isinstance(outcome, int):
+        stored.set_result(outcome)
+    else:
+        stored.set_exception(outcome)
+
+
+def _outcome_of(message: Message) -> int | Exception:
+    """The sequence at which an append was stored, or why it was not."""
+    answer = json.loads(message.payload)
+    if "error" not in answer:
+        sequence: int = answer["seq"]
+        return sequence
+    refused = ApiRefused(answer["error"])
+    if refused.code in _CONTENDED:
+        return AppendContended("another append at the same place is under way")
+    return _append_failure(refused)
+
+
 def _append_failure(refused: ApiRefused) -> Exception:
     if refused.code == _WRONG_SEQUENCE:
         return WrongSequence(str(refused))
@@ -252,17 +336,3 @@ def _append_failure(refused: ApiRefused) -> Exception:
     if refused.code == _TOO_MANY_REQUESTS:
         return refused
     return AppendUnknown(str(refused))
-
-
-async def _in_time(failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Attempt it until it succeeds, is refused for good, or took too long."""
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + SETUP_TIMEOUT_S
-    while True:
-        try:
-            return await attempt()
-        except BusUnavailable as error:
-            for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
-            if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
-                raise CannotStart(f"{failure}: {error}.") from error
-        await asyncio.sleep(SETUP_PAUSE_S)

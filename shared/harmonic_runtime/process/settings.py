@@ -109,7 +109,12 @@ class ServiceSettings(BaseSettings):
         ),
     ] = None
     bus_start_timeout_s: Annotated[
-        float, Field(ge=0.1, le=86_400, description="time to wait for the bus at the start")
+        float,
+        Field(
+            ge=0.1,
+            le=86_400,
+            description="time to wait at the start for NATS, and then for its streams",
+        ),
     ] = 300.0
     bus_pending_bytes: Annotated[
         int,

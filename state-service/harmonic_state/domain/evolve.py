@@ -45,7 +45,7 @@ def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
         case ParametersUpdated():
             return _parameters_updated(universe, event)
         case ParticipantJoined() | ParticipantLeft() | HistoryLost():
-            return replace(universe, seq=event.seq, updated_at=event.timestamp)
+            return universe.later(seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
             return _seats(universe, event)
         case MusicRequested() | MusicFailed() | MusicStored():
@@ -96,9 +96,8 @@ def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
 def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Universe:
     name = event.set_name
     last = LastChange(event.user_id, event.timestamp)
-    return replace(
-        universe,
-        parameters=universe.parameters.model_copy(update={name: event.parameters}),
+    return universe.later(
+        parameters=universe.parameters.revised({name: event.parameters}),
         last_changes={**universe.last_changes, name: last},
         seq=universe.seq if event.seq is None else event.seq,
         updated_at=event.timestamp,
@@ -141,7 +140,7 @@ def _seats(
         case ConnectionModeChanged() if seat is not None:
             changed[name] = replace(seat, mode=event.mode)
     absences = absences_after(universe, event)
-    return replace(universe, connections=changed, seats_bytes=size, absences=absences)
+    return universe.later(connections=changed, seats_bytes=size, absences=absences)
 
 
 def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored) -> Universe:

@@ -32,7 +32,7 @@ def update(
         events.append(
             PARAMETER_SETS[name].event.model_construct(
                 universe_id=seen.id,
-                parameters=current.model_copy(update=sent),
+                parameters=current.revised(sent),
                 user_id=caller.user_id,
                 timestamp=moment.timestamp,
                 changed=changed,
