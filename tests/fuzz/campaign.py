@@ -101,6 +101,8 @@ async def campaign(
         await neighbours.go()
         report.seen = neighbours.seen
         report.faults += report.tally.findings + neighbours.malformed
+        if neighbours.unheard:
+            report.faults.append(f"{neighbours.unheard} updates of neighbours were never heard")
         report.faults += [
             f"inputs cost {cpu_s * 1000:.2f} ms of the gateway's CPU each"
             for cpu_s in report.cpu_s
