@@ -4,6 +4,7 @@ Every update has a value of its own, one above the last: so a value tells which 
 """
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ FIRST_VALUE = 100
 #: Updates after which a log has outgrown the offset of any client that was away.
 OUTGROWN = 25
 MEMBERS = 2
+#: What counts losses, in owners and in gateways.
+COUNTERS = ("harmonic_histories_lost_total ", "harmonic_rooms_lost_total ")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ class Case:
             written = {seq for seq, value in self.acknowledged.items() if value > before}
             await self._return(written)
         except (TimeoutError, AssertionError, SocketIOError) as error:
-            self.faults.append(f"{type(error).__name__} {error}")
+            step = traceback.extract_tb(error.__traceback__)[:2][-1].name
+            self.faults.append(f"{step}: {type(error).__name__} {error}")
 
     async def _answers(self, expected: Expected) -> bool:
         """Whether it answers again; else it is refused for a good reason."""
@@ -156,12 +160,24 @@ class Case:
         self.lost = len(self.acknowledged) - len(self.survived)
         if self.lost and expected.witnessed:
             await until(self._is_loss_logged, AGAIN_S)
+            await until(self._is_loss_counted, AGAIN_S)
         return True
 
     async def _is_loss_logged(self) -> bool:
         lines = self._world.logs().splitlines()
         words = ("history_lost", "log_trimmed")
         return any(self.universe in line and any(w in line for w in words) for line in lines)
+
+    async def _is_loss_counted(self) -> bool:
+        """Whether some process counts a loss: of whichever universe, since counters name none."""
+        for url in self._world.stack.ops_urls.values():
+            with suppress(aiohttp.ClientError):
+                async with self._world.http.get(f"{url}/metrics") as response:
+                    lines = (await response.text()).splitlines()
+                counted = (line for line in lines if line.startswith(COUNTERS))
+                if any(float(line.rpartition(" ")[2]) for line in counted):
+                    return True
+        return False
 
     async def _agree(self) -> None:
         """All members, and one who reads now, see the same within their time."""

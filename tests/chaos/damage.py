@@ -214,10 +214,12 @@ async def damages(
     stack: Stack, seed: int, rounds: int, plans: Sequence[Plan] = ()
 ) -> AsyncIterator[tuple[Plan, Outcome]]:
     """What came of each round: of the ``plans``, or at random."""
-    async with aiohttp.ClientSession() as http:
-        for number in range(len(plans) or rounds):
-            world, chance = World(stack, http), random.Random(f"{seed} {number}")
-            plan = plans[number] if plans else planned(chance, len(stack.brokers))
-            backup = stack.plan.data.parent / f"backup-{number}"
+    for number in range(len(plans) or rounds):
+        chance = random.Random(f"{seed} {number}")
+        plan = plans[number] if plans else planned(chance, len(stack.brokers))
+        backup = stack.plan.data.parent / f"backup-{number}"
+        # Connections that were cut stay in a session's pool, which is bounded.
+        async with aiohttp.ClientSession() as http:
+            world = World(stack, http)
             yield plan, await Round(world, plan, chance).play(backup)
             await world.close()

@@ -10,14 +10,12 @@ from statistics import median
 
 import aiohttp
 
-from fuzz.campaign import SETTINGS, Report, campaign
+from fuzz.campaign import MAX_RATIO, SETTINGS, Report, campaign
 from fuzz.costs import Costs, costs
 from fuzz.vitals import MIB
 from harness.world import World, started
 
 SHOWN_FAULTS = 40
-#: By so much longer than in peace may neighbours wait, in the 99th of a hundred cases.
-MAX_RATIO = 1.5
 
 
 def main() -> int:

@@ -20,6 +20,8 @@ from fuzz.vitals import Vitals, complaints, growth, leaks, settled, vitals
 from harness.world import World, started
 
 USERS = 40
+#: By so much longer than in peace may neighbours wait, in the 99th of a hundred cases.
+MAX_RATIO = 1.5
 #: A round of peace is so much shorter than one of attack.
 PEACE_SHARE = 2
 #: So that neither allowances nor addresses stand in the way.
@@ -99,6 +101,8 @@ async def campaign(
         await neighbours.go()
         report.seen = neighbours.seen
         report.faults += report.tally.findings + neighbours.malformed
+        if neighbours.unheard:
+            report.faults.append(f"{neighbours.unheard} updates of neighbours were never heard")
         report.faults += [
             f"inputs cost {cpu_s * 1000:.2f} ms of the gateway's CPU each"
             for cpu_s in report.cpu_s

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.entropy import new_id
 
 PATIENCE_S = 20.0
 PACE_LIMITS = PaceLimits(
@@ -43,6 +44,8 @@ class Door:
     received: list[Received] = field(default_factory=list)
     exhaustions: list[Connection] = field(default_factory=list)
     left: list[tuple[Connection, bool]] = field(default_factory=list)
+    #: What requests were not answered for, but failed with.
+    failures: list[Exception] = field(default_factory=list)
     closed_for: str | None = None
     #: Events that count as refused.
     refuses: set[str] = field(default_factory=set)
@@ -117,19 +120,32 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         "max_message_bytes": 64 * 1024,
         "larger_messages_bytes": {"audio_analysis": 128 * 1024},
         "allowed_origins": ("*",),
-        "name": "g7",
         **limits,
     }
     door = Door()
     door.server = SocketServer(
         door,
         limits=SocketLimits(**chosen),
+        new_sid=lambda: f"g7.{new_id()}",
         new_guard=lambda: FloodGuard(50, 100),
         new_pace=lambda: Pace(pace),
         log=SampledLog(get_log(), SystemClock()),
         metrics=door.metrics,
     )
-    app = web.Application()
+
+    @web.middleware
+    async def noting_failures(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            door.failures.append(error)
+            raise
+
+    app = web.Application(middlewares=[noting_failures])
     app.add_routes(socket_routes(door.server.handle))
     settings = GatewaySettings(jwt_secret=SecretStr("nobody shows a token here"), port=0)
     async with listening(app, settings, None) as port:

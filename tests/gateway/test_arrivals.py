@@ -15,7 +15,7 @@ from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
-from harmonic_gateway.limits.dead_tokens import DeadTokens
+from harmonic_gateway.limits.dead_tokens import ANSWERED_REFUSALS, DeadTokens
 from harmonic_gateway.recovery.recovery import Prepared
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
@@ -289,3 +289,25 @@ def test_a_client_that_waits_is_refused_as_soon_as_its_token_is_revoked() -> Non
         assert parts.step is None
 
     virtual_time.run(waits())
+
+
+def test_a_token_that_was_refused_again_and_again_is_not_verified() -> None:
+    async def tries() -> None:
+        parts = Parts()
+        door = arrivals(parts)
+        for _ in range(ANSWERED_REFUSALS):
+            task = asyncio.ensure_future(door.arrive(connection(parts), {"token": "x"}))
+            await settled()
+            make("bad", parts, door, task)
+            with pytest.raises(ConnectRefused):
+                await task
+        with pytest.raises(ConnectRefused) as refusal:
+            await door.arrive(connection(parts), {"token": "x"})
+        assert cast("Any", refusal.value.data)["details"]["reason"] == "REVOKED"
+        # Others are verified as ever.
+        task = asyncio.ensure_future(door.arrive(connection(parts), {"token": "y"}))
+        await settled()
+        assert parts.step is not None
+        task.cancel()
+
+    virtual_time.run(tries())

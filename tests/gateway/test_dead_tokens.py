@@ -32,16 +32,25 @@ def test_a_client_without_a_token_is_not_remembered() -> None:
         assert tokens.refusal(nothing, 0) is None
 
 
-def test_it_is_asked_for_anew_after_a_time() -> None:
+def test_it_is_verified_anew_after_a_time_and_remembered_at_once_if_it_is_refused_again() -> None:
     tokens = refused(ANSWERED_REFUSALS)
+    later = FORGOTTEN_AFTER_S + 1
 
     assert tokens.refusal(DEAD, FORGOTTEN_AFTER_S) == EXPIRED
-    assert tokens.refusal(DEAD, FORGOTTEN_AFTER_S + 1) is None
-    tokens.note(DEAD, REVOKED, FORGOTTEN_AFTER_S + 1)
-    assert tokens.refusal(DEAD, FORGOTTEN_AFTER_S + 1) is None
+    assert tokens.refusal(DEAD, later) is None
+    tokens.note(DEAD, REVOKED, later)
+    assert tokens.refusal(DEAD, later) == REVOKED
+
+
+def test_one_that_was_refused_less_often_is_forgotten() -> None:
+    tokens = refused(ANSWERED_REFUSALS - 1)
+    later = FORGOTTEN_AFTER_S + 1
+
     for _ in range(ANSWERED_REFUSALS - 1):
-        tokens.note(DEAD, REVOKED, FORGOTTEN_AFTER_S + 1)
-    assert tokens.refusal(DEAD, FORGOTTEN_AFTER_S + 1) == REVOKED
+        tokens.note(DEAD, REVOKED, later)
+    assert tokens.refusal(DEAD, later) is None
+    tokens.note(DEAD, REVOKED, later)
+    assert tokens.refusal(DEAD, later) == REVOKED
 
 
 def test_so_many_tokens_are_remembered_and_no_more() -> None:

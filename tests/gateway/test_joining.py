@@ -180,12 +180,24 @@ async def test_a_seat_that_is_granted_to_one_who_is_gone_is_released(desk: Desk)
     desk.departures.depart(ann.as_session, Ended.GOODBYE)
     early = await desk.owners.reply(Reply())
     question.reply.set_result(joined(5))
-    await joining
+    refusal = await joining
     late = await desk.owners.reply(Reply())
     assert isinstance(early, CloseConnection)
     assert isinstance(late, CloseConnection)
     await desk.tasks.done()
     assert ann.heard == []
+    assert desk.memberships.of(ann.as_connection) == {}
+    # Clients may go at any time: that is no failure of the product.
+    assert isinstance(refusal, Refused)
+    assert refusal.reason is Reason.NOT_IN_ROOM
+
+
+async def test_one_who_is_gone_before_it_is_asked_for_is_given_no_seat(desk: Desk) -> None:
+    ann = Spoken("ann")
+    ann.closed = True
+    refusal = await desk.joins(ann)
+    assert isinstance(refusal, Refused)
+    assert refusal.reason is Reason.NOT_IN_ROOM
     assert desk.memberships.of(ann.as_connection) == {}
 
 

@@ -516,10 +516,13 @@ async def test_frames_that_never_end_a_message_end_their_connection(
     monkeypatch.setattr(websockets, "MAX_UNPAID_S", 1e-5)
     websocket = await raw(door, http)
     cut: Any = websocket._conn.transport  # type: ignore[union-attr]
-    # An opening frame of text without its end, and then empty ones that go on with it.
-    cut.write(b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 10_000)
+    # A ping, which cannot be answered any more. Then an opening frame of text without its end, and
+    # empty ones that go on with it.
+    unmasked = b"\x80\x00\x00\x00\x00"
+    cut.write(b"\x89" + unmasked + b"\x01" + unmasked + (b"\x00" + unmasked) * 10_000)
 
     assert not (await door.until("left", 1))[1]
+    assert door.failures == []
 
 
 async def test_the_headers_of_a_request_are_not_kept_for_the_life_of_its_websocket(

@@ -3,6 +3,7 @@
 import itertools
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -27,9 +28,9 @@ class Authority:
         self.ca_file = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.ca_file)
 
-    def issue(self, name: str) -> Certificate:
-        """A certificate for a host's name, or its address."""
-        issued = self._ca.issue_cert(name)
+    def issue(self, name: str, *, ends: datetime | None = None) -> Certificate:
+        """A certificate for a host's name, or its address; it ``ends`` in some decades."""
+        issued = self._ca.issue_cert(name, not_after=ends)
         number = next(self._numbers)
         certificate = Certificate(self._folder / f"{number}.cert", self._folder / f"{number}.key")
         issued.private_key_pem.write_to_path(certificate.key_file)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import socketio
 
 from harmonic_local.tokens import make_token
 from harness.certificates import Authority
+from harness.operator import harmonic
 from harness.world import World, started
+from operate.series import scrape
 
 CLIENTS = 50
 ROTATED = '"files": "{}", "event": "file_rotated"'
+NOT_AFTER = "harmonic_certificate_not_after_timestamp_seconds"
+ENDS = "gateway gateway-1 shows clients a certificate that ends on"
 FIRST, SECOND = "the-first-secret-which-is-long-enough", "the-second-secret-long-enough-too"
 
 
@@ -35,7 +40,10 @@ def replace(file: Path, text: str) -> None:
 
 async def test_everything_is_replaced_under_fifty_clients(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "authority")
-    shown, next_shown = (authority.issue("127.0.0.1") for _ in range(2))
+    shown = authority.issue("127.0.0.1")
+    # It ends soon, which operators are told.
+    soon = datetime.now(UTC) + timedelta(days=20)
+    next_shown = authority.issue("127.0.0.1", ends=soon)
     secret, old_secrets = tmp_path / "jwt-secret", tmp_path / "jwt-old-secrets"
     secret.write_text(f"{FIRST}\n")
     old_secrets.write_text("a secret of long ago, which nobody uses")
@@ -69,6 +77,13 @@ async def test_everything_is_replaced_under_fifty_clients(tmp_path: Path) -> Non
         await world.logged(ROTATED.format("certificate"))
 
         assert await serial_shown(port, authority.trusted()) != before
+        async with aiohttp.ClientSession() as plain:
+            metrics = await scrape(plain, stack.ops_urls["gateway-1"])
+        assert metrics.value(NOT_AFTER, certificate="clients") == int(soon.timestamp())
+        assert ENDS not in (await harmonic(stack, "status")).errors
+        ran = await harmonic(stack, "status", "--certificate-days", "30")
+        assert ran.status == 1
+        assert f"{ENDS} {soon:%Y-%m-%d %H:%M} UTC." in ran.errors
         newcomer = await world.client("new", token=make_token(SECOND, "new"), http=http)
         await newcomer.hears("connect_success")
         headers = {"Authorization": f"Bearer {make_token(FIRST, 'late')}"}

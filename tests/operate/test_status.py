@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -18,14 +19,15 @@ import harmonic_music.metrics
 import harmonic_state.metrics
 from chaos.owners import owner_of, replica_id
 from harmonic_local.stack import Stack
-from harmonic_operator.judging import RULES, Overview, Rule, notes, problems
+from harmonic_operator.judging import NOT_AFTER, RULES, Overview, Rule, notes, problems
 from harmonic_operator.replicas import Replicas
-from harmonic_operator.streams import BrokerCopy, StoreReport, StreamReport
+from harmonic_operator.streams import BrokerCopy, StreamReport
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, Switch
 from harmonic_protocol.messages.universes import GetUniverse
 from harmonic_protocol.operating import BusyUniverse, Description, ReplicaEntry
+from harmonic_runtime.bus.inspection import StoreShare
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.specs import declared_in
@@ -72,10 +74,13 @@ def described(service: str, **said: object) -> Description:
     return Description.model_validate({**known, **said})
 
 
+NOW = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
 HEALTHY = Overview(
     Replicas(tuple(map(described, ("gateway", "state", "music"))), ()),
     (StreamReport("HU_LOG_0"), StreamReport("HU_NOTES", bytes=100, max_bytes=100, drops=True)),
-    StoreReport(10, None),
+    (StoreShare("file", "", 10),),
+    at=NOW,
+    renewed_until=NOW + timedelta(days=14),
 )
 
 
@@ -111,20 +116,21 @@ def test_what_replicas_and_streams_say_is_judged() -> None:
     )
     busy = BusyUniverse(universe_id="hot", requests_per_s=500.0, connections=9)
     wrong = problems(
-        Overview(
-            Replicas(
+        replace(
+            HEALTHY,
+            replicas=Replicas(
                 (
                     described("gateway", state="starting", waiting_for="NATS"),
                     described("state", busiest=(busy,)),
                 ),
                 (silent,),
             ),
-            (
+            streams=(
                 StreamReport("HU_LIMIT_ROOMS", "is missing", is_absent=True),
                 StreamReport("HU_SNAPSHOT", bytes=90, max_bytes=100),
                 StreamReport("HU_LOG_0", copies=(BrokerCopy("nats-2", False, 0),)),
             ),
-            StoreReport(95, 100),
+            store=(StoreShare("file", "", 95, 100), StoreShare("memory", "R3", 86, 100)),
         )
     )
     assert wrong == [
@@ -133,10 +139,33 @@ def test_what_replicas_and_streams_say_is_judged() -> None:
         "The limiter's stream HU_LIMIT_ROOMS is missing.",
         "The stream HU_SNAPSHOT is 90% full.",
         "The copy of HU_LOG_0 at broker nats-2 is not current.",
-        "The brokers' store is 95% full.",
+        "The brokers' file store is 95% full.",
+        "The brokers' memory store for R3 is 86% full.",
         "gateway gateway-1 is starting, waiting for NATS.",
         "Universe hot has 500 requests a second.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "days", "says"),
+    [
+        ("clients", 13, ["shows clients a certificate that ends on 2024-04-03 10:30 UTC."]),
+        ("bus", -1, ["shows NATS a certificate that ended on 2024-03-20 10:30 UTC."]),
+        (
+            *("bus_authority", 0),
+            ["verifies NATS with an authority whose certificate ended on 2024-03-21 10:30 UTC."],
+        ),
+        ("clients", 15, []),
+    ],
+)
+def test_a_certificate_that_ends_soon_is_named(
+    certificate: str, days: int, says: list[str]
+) -> None:
+    ends = (NOW + timedelta(days)).timestamp()
+    gateway = described("gateway", values={f'{NOT_AFTER}{{certificate="{certificate}"}}': ends})
+    replicas = Replicas((gateway, *HEALTHY.replicas.described[1:]), ())
+    wrong = problems(replace(HEALTHY, replicas=replicas))
+    assert wrong == [f"gateway gateway-1 {sentence}" for sentence in says]
 
 
 def test_what_an_operator_has_brought_about_is_noted_and_is_nothing_wrong() -> None:

@@ -1,14 +1,18 @@
 """The bus over TLS, where a service is who its certificate says that it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
-from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.client import Bus, open_bus
+from harmonic_runtime.bus.credentials import rotated_credentials
+from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
+from harmonic_runtime.process.settings import ServiceSettings
 from harness.broker import TlsBroker, connected, count, tls_broker
 from harness.certificates import Authority, Certificate
 
@@ -54,6 +58,61 @@ async def test_a_certificate_makes_a_service_who_it_is(secured: TlsBroker) -> No
         await bus.publish("hu.notes.7.u.r", b"")
         await bus.flush()
         assert count(metrics, "bus_errors_total") == 1
+
+
+async def test_the_end_of_a_connection_is_no_warning_of_asyncio(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with tls_broker(tmp_path) as broker:
+        state = broker.authority.issue("state.harmonic.internal")
+        async with opened(broker, state) as bus:
+            back = asyncio.Event()
+            bus.on_reconnect(back.set)
+            await broker.process.stop()
+            await broker.process.start()
+            await back.wait()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_another_authority_is_trusted_once_its_file_was_replaced(tmp_path: Path) -> None:
+    async with tls_broker(tmp_path / "old") as broker:
+        first = broker.authority
+        own = first.issue("state.harmonic.internal")
+        settings = ServiceSettings.model_validate(
+            {
+                "nats_url": broker.url,
+                "nats_inbox_prefix": "_INBOX.state",
+                "nats_ca_file": str(first.ca_file),
+                "nats_cert_file": str(own.cert_file),
+                "nats_key_file": str(own.key_file),
+            }
+        )
+        async with open_bus(
+            settings, name="test", log=get_log(), metrics=Metrics(), on_closed=lambda: None
+        ) as bus:
+            back = asyncio.Event()
+            bus.on_reconnect(back.set)
+            await broker.process.stop()
+
+            second = Authority(tmp_path / "new")
+            replaced = second.issue("state.harmonic.internal")
+            for new, used in (
+                (second.ca_file, first.ca_file),
+                (replaced.cert_file, own.cert_file),
+                (replaced.key_file, own.key_file),
+            ):
+                used.write_bytes(new.read_bytes())
+            (files,) = rotated_credentials(settings, bus)
+            files.reload()
+
+            shown = second.issue("127.0.0.1")
+            changed = {"NATS_CERT_FILE": shown.cert_file, "NATS_KEY_FILE": shown.key_file}
+            broker.process.environment = {
+                **broker.process.environment,
+                **{name: str(path) for name, path in changed.items()},
+            }
+            await broker.process.start()
+            await back.wait()
 
 
 async def test_without_a_certificate_nobody_is_let_in(secured: TlsBroker) -> None:

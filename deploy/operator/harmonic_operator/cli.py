@@ -21,6 +21,9 @@ EPILOG = (
     " line or the settings cannot be used; 3 the bus cannot be reached."
 )
 
+#: A certificate may be looked for that ends in ten years.
+MAX_CERTIFICATE_DAYS = 3650.0
+
 app = typer.Typer(
     name="harmonic",
     help="See and steer a running Harmonic Universe, over its bus, as the user `operator`.\n\n"
@@ -50,10 +53,19 @@ def harmonic(
     """See and steer a running product."""
 
 
-@app.command(epilog="Example: harmonic status --json")
-def status(*, as_json: Json = False) -> None:
+@app.command(epilog="Examples: harmonic status; harmonic status --certificate-days 30 --json")
+def status(
+    certificate_days: Annotated[
+        float,
+        typer.Option(
+            min=0, max=MAX_CERTIFICATE_DAYS, help="Name certificates that end in so many days."
+        ),
+    ] = 14.0,
+    *,
+    as_json: Json = False,
+) -> None:
     """Show replicas, streams and brokers; exit 1 and name what is wrong, if anything is."""
-    run(lambda bus: status_command.status(bus, as_json=as_json))
+    run(lambda bus: status_command.status(bus, certificate_days=certificate_days, as_json=as_json))
 
 
 @app.command(epilog="Example: harmonic top --number 20")

@@ -6,11 +6,13 @@ the sentence that it makes, which names what is concerned.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from harmonic_operator.replicas import Replicas
-from harmonic_operator.streams import LIMITS, StoreReport, StreamReport
+from harmonic_operator.streams import LIMITS, StreamReport
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import SERVICES, Description
+from harmonic_runtime.bus.inspection import StoreShare
 
 #: A stream, or the whole store, is nearly full from this share of its bytes on.
 NEARLY_FULL = 0.85
@@ -24,11 +26,13 @@ TOLERATED_LAG = 1000
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A product at one moment."""
+    """A product at one moment, ``at``. A certificate that ends before ``renewed_until`` is late."""
 
     replicas: Replicas
     streams: tuple[StreamReport, ...]
-    store: StoreReport | None
+    store: tuple[StoreShare, ...] | None
+    at: datetime
+    renewed_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,14 @@ class Rule:
     recent: bool = True
     after_s: float = 0.0
 
+
+NOT_AFTER = "harmonic_certificate_not_after_timestamp_seconds"
+#: What a replica does with a certificate that ends.
+CERTIFICATES: Mapping[str, str] = {
+    "clients": "shows clients a certificate that",
+    "bus": "shows NATS a certificate that",
+    "bus_authority": "verifies NATS with an authority whose certificate",
+}
 
 RULES = (
     Rule(
@@ -140,6 +152,11 @@ def problems(overview: Overview) -> list[str]:
         *_of_streams(overview.streams),
         *_of_store(overview.store),
         *(each for described in overview.replicas.described for each in _of_replica(described)),
+        *(
+            each
+            for described in overview.replicas.described
+            for each in _of_certificates(described, overview)
+        ),
     ]
 
 
@@ -183,6 +200,16 @@ def _of_replica(described: Description) -> Iterator[str]:
             yield f"Universe {busy.universe_id} has {busy.requests_per_s:.0f} requests a second."
 
 
+def _of_certificates(described: Description, overview: Overview) -> Iterator[str]:
+    for certificate, what in CERTIFICATES.items():
+        ends_s = total(described.values, NOT_AFTER, {"certificate": certificate})
+        # There is none where nothing is told.
+        if 0 < ends_s <= overview.renewed_until.timestamp():
+            verb = "ended" if ends_s <= overview.at.timestamp() else "ends"
+            day = f"{datetime.fromtimestamp(ends_s, UTC):%Y-%m-%d %H:%M} UTC"
+            yield f"{described.service} {described.instance} {what} {verb} on {day}."
+
+
 def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
     for stream in streams:
         if stream.problem is not None:
@@ -197,11 +224,14 @@ def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
                 yield f"The copy of {stream.name} at broker {copy.broker} is {behind}."
 
 
-def _of_store(store: StoreReport | None) -> Iterator[str]:
+def _of_store(store: tuple[StoreShare, ...] | None) -> Iterator[str]:
     if store is None:
         yield "The broker does not tell how much is stored."
-    elif store.max_bytes is not None and store.bytes >= NEARLY_FULL * store.max_bytes:
-        yield f"The brokers' store is {store.bytes / store.max_bytes:.0%} full."
+        return
+    for share in store:
+        if share.fill >= NEARLY_FULL:
+            tier = f" for {share.tier}" if share.tier else ""
+            yield f"The brokers' {share.storage} store{tier} is {share.fill:.0%} full."
 
 
 def total(

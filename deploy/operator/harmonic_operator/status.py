@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from datetime import timedelta
 
 from harmonic_operator.connection import NotDone
 from harmonic_operator.judging import Overview, notes, problems, total
@@ -10,11 +11,15 @@ from harmonic_operator.replicas import describe
 from harmonic_operator.streams import StreamReport, store_state, stream_states
 from harmonic_protocol.operating import BusyUniverse, Description
 from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.process.clock import SystemClock
 
 
-async def status(bus: Bus, *, as_json: bool) -> None:
-    """Show how the product is; raise :class:`NotDone` if something is wrong."""
-    overview = await look(bus)
+async def status(bus: Bus, *, certificate_days: float, as_json: bool) -> None:
+    """Show how the product is; raise :class:`NotDone` if something is wrong.
+
+    A certificate that ends within ``certificate_days`` is.
+    """
+    overview = await look(bus, certificate_days)
     wrong = problems(overview)
     if as_json:
         write_json({"problems": wrong, "notes": notes(overview), **_plain(overview)})
@@ -26,12 +31,15 @@ async def status(bus: Bus, *, as_json: bool) -> None:
         console.print("Nothing is wrong.")
 
 
-async def look(bus: Bus) -> Overview:
+async def look(bus: Bus, certificate_days: float) -> Overview:
     """The product at this moment."""
+    now = SystemClock().now()
     replicas, streams, store = await asyncio.gather(
         describe(bus), stream_states(bus), store_state(bus)
     )
-    return Overview(replicas, tuple(streams), store)
+    return Overview(
+        replicas, tuple(streams), store, at=now, renewed_until=now + timedelta(certificate_days)
+    )
 
 
 async def top(bus: Bus, most: int, *, as_json: bool) -> None:
@@ -61,7 +69,7 @@ def _plain(overview: Overview) -> dict[str, object]:
         "replicas": [each.to_wire() for each in overview.replicas.described],
         "silent": [each.to_wire() for each in overview.replicas.silent],
         "streams": [asdict(each) for each in overview.streams],
-        "store": None if overview.store is None else asdict(overview.store),
+        "store": None if overview.store is None else [asdict(each) for each in overview.store],
     }
 
 
@@ -79,10 +87,10 @@ def _show(overview: Overview) -> None:
     console.print(table("", columns, rows))
     for note in notes(overview):
         console.print(note)
-    if overview.store is not None:
-        most = overview.store.max_bytes
-        bound = f" of {size(most)}" if most else ""
-        console.print(f"Stored in all: {size(overview.store.bytes)}{bound}.")
+    for share in overview.store or ():
+        tier = f" for {share.tier}" if share.tier else ""
+        bound = f" of {size(share.max_bytes)}" if share.max_bytes else ""
+        console.print(f"In {share.storage}{tier}: {size(share.bytes)}{bound}.")
 
 
 def _replica_row(described: Description) -> tuple[object, ...]:

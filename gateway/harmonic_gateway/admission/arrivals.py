@@ -6,7 +6,7 @@ The driver of the table in ``progress``.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.progress import Duty, News, Progress, proceed
@@ -37,6 +37,7 @@ class _Arrival:
 
     connection: Connection
     auth: object
+    token: str | None
     began_s: float
     progress: Progress = Progress.VERIFYING
     refusal: Refused | None = None
@@ -79,8 +80,12 @@ class Arrivals:
 
         Returns in the turn of the loop in which the token was last found good.
         """
+        handshake = connection.handshake
+        token = find_token(auth, handshake.headers, handshake.query)
+        if (refused := self._records.refused_before(token)) is not None:
+            self._refuse(connection, refused)
         arrival = self._arriving[connection] = _Arrival(
-            connection, auth, asyncio.get_running_loop().time()
+            connection, auth, token, asyncio.get_running_loop().time()
         )
         try:
             await self._go_on(arrival)
@@ -93,12 +98,13 @@ class Arrivals:
             self._records.turned_away(connection, arrival.refusal)
             raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
-            refused = arrival.refusal
-            handshake = connection.handshake
-            token = find_token(auth, handshake.headers, handshake.query)
-            self._records.refused(connection, refused, token)
-            told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
-            raise ConnectRefused(refused.message, told.to_wire())
+            self._records.verified(token, arrival.refusal)
+            self._refuse(connection, arrival.refusal)
+
+    def _refuse(self, connection: Connection, refused: Refused) -> NoReturn:
+        self._records.refused(connection, refused)
+        told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
+        raise ConnectRefused(refused.message, told.to_wire())
 
     def connected(self, connection: Connection) -> Prepared:
         """CONNECT was answered. What the client is due now."""
@@ -190,12 +196,10 @@ class Arrivals:
             arrival.waits = None
 
     async def _identify(self, arrival: _Arrival) -> News:
-        connection, auth = arrival.connection, arrival.auth
-        handshake = connection.handshake
-        token = find_token(auth, handshake.headers, handshake.query)
-        identity = await self._standing.identify(token)
+        connection = arrival.connection
+        identity = await self._standing.identify(arrival.token)
         if isinstance(identity, Identity):
-            fingerprint = self._fingerprints.of(handshake.headers)
+            fingerprint = self._fingerprints.of(connection.handshake.headers)
             connection.session = Session(connection, identity, self._gateway_id, fingerprint)
             return News.GOOD
         arrival.refusal = identity

@@ -69,10 +69,17 @@ class ConnectionRecords:
             reason=connection.end_reason(ended).value,
         )
 
-    def refused(self, connection: Connection, refusal: Refused, token: str | None) -> None:
-        """A client may not come in with its token."""
+    def refused_before(self, token: str | None) -> Refused | None:
+        """Why a token need not be verified, if it was refused again and again."""
+        return self._dead.refusal(token, self._clock.monotonic())
+
+    def verified(self, token: str | None, refusal: Refused) -> None:
+        """A token was verified, and refused."""
         if refusal.code is Code.AUTH_ERROR:
             self._dead.note(token, refusal, self._clock.monotonic())
+
+    def refused(self, connection: Connection, refusal: Refused) -> None:
+        """A client may not come in with its token."""
         self._count("refused", refusal, connection)
         self._failures.count(refusal)
         self._sampled.info(

@@ -1,16 +1,18 @@
 """What of the gateway is taken into use anew when its files are replaced."""
 
 import ssl
+from functools import partial
 from pathlib import Path
 
 from harmonic_gateway.identity.keys import Keys
-from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_runtime.process.certificates import shown_until
 from harmonic_runtime.process.rotation import RotatedFiles
 
 
 def rotated_files(
-    settings: GatewaySettings, keys: Keys, pids: Pids, tls: ssl.SSLContext | None
+    settings: GatewaySettings, keys: Keys, proofs: Proofs, tls: ssl.SSLContext | None
 ) -> list[RotatedFiles]:
     """The gateway's secrets, and its certificate for clients.
 
@@ -21,13 +23,18 @@ def rotated_files(
     def reload_secrets() -> None:
         now = settings.with_secrets_anew()
         keys.replace_secrets(now.secrets)
-        pids.replace_secrets(*now.recovery_secrets)
+        proofs.replace_secrets(*now.recovery_secrets)
 
     found = [RotatedFiles("secrets", settings.secret_files, reload_secrets)]
     certificate, key = settings.tls_cert_file, settings.tls_key_file
     if tls is not None and certificate is not None and key is not None:
         paths = (Path(certificate), Path(key))
         found.append(
-            RotatedFiles("certificate", paths, lambda: tls.load_cert_chain(certificate, key))
+            RotatedFiles(
+                "certificate",
+                paths,
+                lambda: tls.load_cert_chain(certificate, key),
+                {"clients": partial(shown_until, Path(certificate))},
+            )
         )
     return found

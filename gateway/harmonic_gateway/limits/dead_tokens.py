@@ -1,8 +1,9 @@
 """Tokens that clients bring again and again after they were refused. Pure.
 
-Some clients try for ever. One that carries its token in the request which opens its session is
-refused there, at a fraction of what it takes to open a session, read CONNECT and refuse that. The
-first refusals are given as an answer to CONNECT, which newer clients take for a reason to stop.
+Some clients try for ever. The first refusals are given as an answer to CONNECT, which newer clients
+take for a reason to stop. After these, a token that stands in the request which opens a session is
+refused there, at a fraction of what a session costs; one that comes with CONNECT is refused without
+being verified. Now and then a token is verified all the same.
 """
 
 import hashlib
@@ -13,8 +14,8 @@ from harmonic_protocol.refusals import Refused
 
 #: Refusals of one token that are given as an answer to CONNECT, within ``FORGOTTEN_AFTER_S``.
 ANSWERED_REFUSALS = 5
-#: A token is asked for anew so long after it was refused as an answer to CONNECT: what it was
-#: refused for may have passed.
+#: A token is verified anew so long after that was done the last time: what it was refused for may
+#: have passed.
 FORGOTTEN_AFTER_S = 60.0
 #: Tokens that are remembered, by a digest: the latest.
 MAX_TOKENS = 10_000
@@ -27,6 +28,10 @@ class _Known:
     times: int
     at_s: float
 
+    def is_old(self, now_s: float) -> bool:
+        """Whether the latest refusal that followed a verification was too long ago to count."""
+        return now_s - self.at_s > FORGOTTEN_AFTER_S
+
 
 class DeadTokens:
     """Remembers which tokens were refused, and how often."""
@@ -35,14 +40,14 @@ class DeadTokens:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def note(self, token: str | None, refusal: Refused, now_s: float) -> None:
-        """A client was refused for its token."""
+        """A client was refused for its token, which was verified."""
         if not token:
             return
         key = _digest(token)
         known = self._known.get(key)
-        if known is None or now_s - known.at_s > FORGOTTEN_AFTER_S:
+        if known is None or (known.times < ANSWERED_REFUSALS and known.is_old(now_s)):
             known = self._known[key] = _Known(refusal, 0, now_s)
-        known.times, known.at_s = known.times + 1, now_s
+        known.refusal, known.times, known.at_s = refusal, known.times + 1, now_s
         self._known.move_to_end(key)
         if len(self._known) > MAX_TOKENS:
             self._known.popitem(last=False)
@@ -54,7 +59,7 @@ class DeadTokens:
         known = self._known.get(_digest(token))
         if known is None or known.times < ANSWERED_REFUSALS:
             return None
-        return known.refusal if now_s - known.at_s <= FORGOTTEN_AFTER_S else None
+        return None if known.is_old(now_s) else known.refusal
 
 
 def _digest(token: str) -> bytes:

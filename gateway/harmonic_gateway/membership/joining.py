@@ -32,6 +32,10 @@ from harmonic_runtime.bus.client import BusUnavailable
 
 #: Snapshots that are asked for at most, where the records after the one before are not at hand.
 MAX_SNAPSHOTS = 3
+#: Nobody hears of it. It is not for operators either: clients may go whenever they want.
+_LEFT = refused(
+    Code.PERMISSION_DENIED, "The connection has ended meanwhile", reason=Reason.NOT_IN_ROOM
+)
 
 
 class Joining:
@@ -69,7 +73,7 @@ class Joining:
         request: JoinRoom | ResumeRoom = join
         for _ in range(MAX_SNAPSHOTS):
             if session.connection.is_closed():
-                break
+                return _LEFT
             membership = self._memberships.enter(session.connection, join.universe_id)
             outcome = await self._enter(session, membership, request, until_s, trace)
             if outcome is not Entry.STALE:
@@ -161,7 +165,7 @@ class Joining:
             case Entry.GONE:
                 self._memberships.ask(membership)
                 self._departures.seated(session, membership)
-                return NO_BUS
+                return _LEFT if session.connection.is_closed() else NO_BUS
             case Entry.STALE | Entry.OVERTAKEN:
                 return Entry.STALE
 

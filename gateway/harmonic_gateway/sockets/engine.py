@@ -6,6 +6,7 @@ is sent goes through the session's outbox.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
@@ -272,7 +273,9 @@ class EngineSocket:
                     await self._packet(MESSAGE, message.data, cost_s)
                 elif message.type in _CONTROL:
                     if message.type is WSMsgType.PING:
-                        await websocket.pong(message.data)
+                        # If the client is gone by now, that is what is received next.
+                        with suppress(ConnectionResetError):
+                            await websocket.pong(message.data)
                     self._charge(cost_s + PACKET_COST_S)
                     if self.pace.is_behind:
                         await self._slow_down()

@@ -217,6 +217,7 @@ class BrokerConnection(Client):
             self._transport.write(b"".join(collected))
 
     async def _read_loop(self) -> None:
+        self._tell_of_tls()
         self.read_directly()
         await super()._read_loop()
 
@@ -228,6 +229,16 @@ class BrokerConnection(Client):
         reader = self._reader()
         if reader is not None and not reader._buffer:  # noqa: SLF001 -- asyncio's
             reader.feed_data = partial(self._fed, reader)
+
+    def _tell_of_tls(self) -> None:
+        """Have asyncio know that the connection is one over TLS, if it is.
+
+        nats-py makes it one after it was made. The end of such a connection, which asyncio does not
+        expect to be half open, would be a warning in the log.
+        """
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and writer.get_extra_info("sslcontext") is not None:
+            writer._protocol._over_ssl = True  # noqa: SLF001 -- asyncio's
 
     def _reader(self) -> Any:
         """What nats-py reads from, if it is connected."""
@@ -292,15 +303,20 @@ def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
 
     Raise :class:`CannotStart` if a file cannot be used.
     """
-    if settings.nats_ca_file is None and settings.nats_cert_file is None:
-        return None
     try:
-        context = ssl.create_default_context(cafile=settings.nats_ca_file)
-        if settings.nats_cert_file is not None:
-            context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        return read_tls(settings)
     except OSError as error:
         raise CannotStart(
             f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
             " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
         ) from error
+
+
+def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
+    if settings.nats_ca_file is None and settings.nats_cert_file is None:
+        return None
+    context = ssl.create_default_context(cafile=settings.nats_ca_file)
+    if settings.nats_cert_file is not None:
+        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
     return context

@@ -14,6 +14,7 @@ from harmonic_runtime.bus.connection import (
     RECONNECT_WAIT_S,
     Arrived,
     BrokerConnection,
+    read_tls,
     tls_context,
 )
 from harmonic_runtime.observability import table
@@ -65,7 +66,6 @@ class Link:
         self._stopping = False
         self._last_error = ""
         self._last_refusal = ""
-        self._tls = tls_context(settings)
         self.ready = False
         self.connection = BrokerConnection(arrived, events.read, self._abandoned)
         self._reconnects = metrics.counter(table.BUS_RECONNECTS)
@@ -80,7 +80,7 @@ class Link:
             name=name,
             user=user,
             password=password,
-            tls=self._tls,
+            tls=tls_context(settings),
             inbox_prefix=settings.inbox_prefix,
             error_cb=self._error,
             disconnected_cb=self._disconnected,
@@ -97,10 +97,11 @@ class Link:
     def use_credentials(self, settings: ServiceSettings) -> None:
         """Show the broker these credentials from the next connection on.
 
-        Raise ``OSError`` if the certificate cannot be used.
+        Raise ``OSError`` if a certificate cannot be used.
         """
-        if self._tls is not None and settings.nats_cert_file is not None:
-            self._tls.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+        tls = read_tls(settings)
+        if tls is not None:
+            self.connection.options["tls"] = tls
         self.connection.options["user"], self.connection.options["password"] = _user_of(settings)
 
     def why_not(self) -> CannotStart:

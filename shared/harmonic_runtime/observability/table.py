@@ -33,6 +33,14 @@ FILE_ROTATIONS = CounterSpec(
     OperatorQuestion.PROCESS,
     labelled(outcome=("rotated", "failed")),
 )
+CERTIFICATE_NOT_AFTER = GaugeSpec(
+    "certificate_not_after_timestamp_seconds",
+    "when a certificate in use ends, in Unix time; 0 where there is none. clients: what the gateway"
+    " shows them; bus: what brokers are shown; bus_authority: the last one to end of those that"
+    " brokers are verified with",
+    OperatorQuestion.PROCESS,
+    labelled(certificate=("clients", "bus", "bus_authority")),
+)
 
 # The bus.
 

@@ -5,8 +5,9 @@ the folder of a mounted secret, tools for certificates rename a file into its pl
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonic_runtime.observability import table
@@ -25,11 +26,13 @@ class RotatedFiles:
 
     ``reload`` raises ``OSError`` or ``ValueError`` where they cannot be used, as a certificate
     whose key has not been replaced yet; what was in use before stays, and it is tried again.
+    ``ends`` tells of certificates among them when they end, in Unix time, by what they are for.
     """
 
     name: str
     paths: Sequence[Path]
     reload: Callable[[], None]
+    ends: Mapping[str, Callable[[], float]] = field(default_factory=dict)
 
     def state(self) -> _State:
         """What tells the files apart from those that replace them."""
@@ -49,6 +52,16 @@ async def keep_rotating(
 ) -> None:
     """Take files into use when they were replaced, for ever."""
     outcomes = metrics.counters(table.FILE_ROTATIONS)
+    ends = metrics.gauges(table.CERTIFICATE_NOT_AFTER)
+
+    def show_ends(files: RotatedFiles) -> None:
+        for certificate, read in files.ends.items():
+            ends.of(certificate).set(read())
+
+    for each in files:
+        # Read a moment ago: a file that is gone by now is told of when it is looked at.
+        with suppress(OSError, ValueError):
+            show_ends(each)
     used = [each.state() for each in files]
     failed: list[_State | None] = [None] * len(files)
     while True:
@@ -59,6 +72,7 @@ async def keep_rotating(
                 continue
             try:
                 each.reload()
+                show_ends(each)
             except (OSError, ValueError) as error:
                 if state != failed[index]:
                     failed[index] = state
