@@ -11,7 +11,8 @@ append for many commands. Invariants:
 - An answer that appends nothing follows a confirmation by the stream's leader.
 - A log that has lost records goes on with one that says so, before anything else is stored. So does
   one that ends before a position that the gateway of a request was sent.
-- After an outcome that stayed unknown, nothing is decided until the log was read again.
+- After an outcome that stayed unknown, nothing is decided until the log was read again. What was
+  known is kept for that: of records that the log has lost meanwhile, it may be all that is left.
 """
 
 from collections.abc import Sequence
@@ -101,6 +102,7 @@ class CommitCycle:
         self._batch_limit = MAX_BATCH
         self._conflicts = 0
         self._unresolved = False
+        self._is_certain = False
         self._mends = False
         self._mended_until_s = 0.0
         self._looked_for = 0
@@ -170,9 +172,9 @@ class CommitCycle:
         self._phase = _Phase.IDLE
         if not self._line and not self._mends:
             return commands
-        if self.known is None:
+        if self.known is None or not self._is_certain:
             self._phase = _Phase.READING
-            return [*commands, Load()]
+            return [*commands, Load(self.known)]
         seen = self._line.seen_position
         if seen > self.known.position and now.s >= self._mended_until_s:
             if seen > self._looked_for:
@@ -215,13 +217,14 @@ class CommitCycle:
         return [*commands, batch.append_after(known)]
 
     def _read(self, loaded: Loaded, records: Sequence[RecentRecord], now: Instant) -> list[Command]:
-        begins = self.known is None
+        begins = not self._is_certain
         if begins:
             self.ring.clear()
-            self.snapshots.records = len(records)
+            already = self.snapshots.records if self.known is not None else 0
+            self.snapshots.records = already + len(records)
         for record in records:
             self.ring.add(record)
-        self.known = loaded
+        self.known, self._is_certain = loaded, True
         if any(loses_history(record.payload) for record in records):
             # Another owner has gone on with it already.
             self._mends, self._mended_until_s = False, now.s + MENDED_S
@@ -304,8 +307,10 @@ class CommitCycle:
         commands: list[Command] = [Answer.refusing(each, REFUSALS[failure]) for each in waiting]
         if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):
             return commands
-        # What the log holds is not known any more: the next request begins by reading it.
-        self.known = None
+        # What the log holds is not certain any more: the next request begins by reading it.
+        self._is_certain = False
+        if failure not in (StepFailure.UNAVAILABLE, StepFailure.OUTCOME_UNKNOWN):
+            self.known = None
         self.ring.clear()
         self._unresolved |= failure is StepFailure.OUTCOME_UNKNOWN
         if self._unresolved:

@@ -28,7 +28,7 @@ from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
-from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
+from harmonic_state.snapshots import Snapshot, encode_snapshot, read_snapshot
 
 #: A log is read in parts of so many records.
 READ_RECORDS = 500
@@ -90,12 +90,16 @@ class Journal:
         self._skipped = skipped
         self._restored_ends = restored_ends
 
-    async def load(self, universe_id: str) -> tuple[Loaded, list[RecentRecord]]:
-        """The universe from its latest snapshot, and the records of the log after that.
+    async def load(
+        self, universe_id: str, known: Loaded | None = None
+    ) -> tuple[Loaded, list[RecentRecord]]:
+        """The universe by its latest snapshot, or what is ``known`` if newer, and records after it.
 
         Raise as :meth:`advance`.
         """
-        loaded, records = await self.advance(universe_id, await self._snapshot(universe_id))
+        stored = await self._snapshot(universe_id)
+        newest = stored if known is None or stored.position > known.position else known
+        loaded, records = await self.advance(universe_id, newest)
         end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
         if cut_off(loaded, end):
             return replace(loaded, is_damaged=True), []
@@ -104,32 +108,24 @@ class Journal:
     async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
 
-        Where the log does not continue it, it is brought to the log's real end, and has no
-        records in between. Raise :class:`UniverseLost` if nothing is known to go on with.
+        Where other owners trimmed what was not heard of here, their snapshot takes its place. Where
+        the log continues neither, it is brought to its real end, and has no records in between.
+        Raise :class:`UniverseLost` if nothing is known to go on with.
         """
-        before = max(0, known.position - 1)
-        records = await self.records(universe_id, after_position=before)
+        records = await self.records(universe_id, after_position=max(0, known.position - 1))
         loaded = continued(known, records)
         if loaded is not None:
             return loaded, [record for record in records if record.position > known.position]
+        stored = await self._snapshot(universe_id)
+        if stored.position > known.position:
+            return await self.advance(universe_id, stored)
         return mended(known, await self.records(universe_id, after_position=0)), []
 
     async def _snapshot(self, universe_id: str) -> Loaded:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         if stored is None:
             return Loaded(None, 0)
-        # One that counts for nothing is as good as none; the next one takes its place.
-        nothing = Loaded(None, 0, Coverage(stored.sequence))
-        if not stored.is_placed:
-            self._skipped.foreign("snapshot", stored)
-            return nothing
-        try:
-            snapshot = decode_snapshot(stored.payload)
-        except (ValueError, KeyError):
-            self._skipped.unreadable("snapshot", stored)
-            return nothing
-        coverage = Coverage(stored.sequence, snapshot.marks)
-        return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
+        return read_snapshot(stored, self._skipped)
 
     async def records(self, universe_id: str, *, after_position: int) -> list[RecentRecord]:
         """All records of a log above a position, as far as they are kept."""

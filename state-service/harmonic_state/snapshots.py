@@ -15,9 +15,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from harmonic_runtime.bus.streams import Stored
 from harmonic_state.domain.bounds import seats_bytes
 from harmonic_state.domain.operations import operation_key, stored_bytes
 from harmonic_state.domain.universe import AppliedOperation, Universe
+from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.skipping import SkippedMessages
 
 #: Fast, and enough for JSON.
 _COMPRESSION = 1
@@ -72,6 +75,24 @@ def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
     known = tuple(each for each in universe.operations.values() if each.op_id)
     stored["universe"] |= _LISTED.dump_python(_Listed(known), mode="json")
     return _json(stored)
+
+
+def read_snapshot(stored: Stored, skipped: SkippedMessages) -> Loaded:
+    """The universe as a stored snapshot has it.
+
+    One that counts for nothing is as good as none; the next one takes its place.
+    """
+    nothing = Loaded(None, 0, Coverage(stored.sequence))
+    if not stored.is_placed:
+        skipped.foreign("snapshot", stored)
+        return nothing
+    try:
+        snapshot = decode_snapshot(stored.payload)
+    except (ValueError, KeyError):
+        skipped.unreadable("snapshot", stored)
+        return nothing
+    coverage = Coverage(stored.sequence, snapshot.marks)
+    return Loaded(snapshot.universe, snapshot.position, coverage, snapshot.record_id)
 
 
 def decode_snapshot(payload: bytes) -> Snapshot:

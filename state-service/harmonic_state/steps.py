@@ -144,7 +144,9 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read the universe from its snapshot and its log: ``Read``."""
+    """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``."""
+
+    known: Loaded | None = None
 
 
 @dataclass(frozen=True, slots=True)

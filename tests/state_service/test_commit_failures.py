@@ -10,6 +10,7 @@ from harmonic_state.domain.events import encode_record
 from harmonic_state.loaded import Coverage
 from harmonic_state.ring import RecentRecord
 from harmonic_state.steps import (
+    AnnounceHead,
     Append,
     Conflicted,
     Failed,
@@ -18,6 +19,7 @@ from harmonic_state.steps import (
     Read,
     ReadOn,
     RecordStored,
+    ResumeEffects,
     RoomMade,
     SnapshotSaved,
     StepFailure,
@@ -25,7 +27,7 @@ from harmonic_state.steps import (
     Witnessed,
 )
 from state_service.builders import command
-from state_service.cycles import Cycle, at_hand, update
+from state_service.cycles import BEGAN_AT, Cycle, at_hand, universe_with, update
 
 
 def test_a_record_that_nobody_decided_is_a_fault_of_this_program() -> None:
@@ -131,3 +133,41 @@ def test_a_loss_that_is_witnessed_meanwhile_is_written_after_what_is_under_way()
     mending = cycle.does(Append)
     assert (mending.position, mending.after) == (11, "r11")
     assert [type(event) for event in mending.events] == [HistoryLost]
+
+
+@pytest.mark.parametrize("failure", [StepFailure.UNAVAILABLE, StepFailure.OUTCOME_UNKNOWN])
+def test_what_was_known_before_a_failure_is_what_the_log_is_read_on_from(
+    failure: StepFailure,
+) -> None:
+    """The log may have lost it meanwhile: then memory has all that is left of it."""
+    cycle = at_hand("ann")
+    known, records = cycle.cycle.known, cycle.cycle.snapshots.records
+    cycle.ask(update(1))
+    cycle.tell(Failed(failure))
+    number = cycle.ask(update(2))
+    assert cycle.does(Load).known == known
+    # Not even that is done meanwhile: it is tried again from the same.
+    cycle.tell(Failed(StepFailure.UNAVAILABLE))
+    number = cycle.ask(update(3))
+    assert cycle.does(Load).known == known
+
+    later = universe_with("ann", "bob", position=12)
+    payload = encode_record("r12", BEGAN_AT.isoformat(), [])
+    cycle.tell(Read(later, [RecentRecord(12, 10, payload)]))
+    assert cycle.said(AnnounceHead) == AnnounceHead(12, "", at_once=False)
+    assert cycle.said(ResumeEffects).universe == later.universe
+    assert cycle.cycle.snapshots.records == records + 1
+    cycle.stores(at=13)
+    assert cycle.outcome(number) == "ok"
+    # It is certain again.
+    cycle.ask(update(4))
+    cycle.does(Append)
+
+
+@pytest.mark.parametrize("failure", [StepFailure.BROKEN, StepFailure.LOST])
+def test_nothing_is_kept_of_what_failed_by_itself(failure: StepFailure) -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1))
+    cycle.tell(Failed(failure))
+    cycle.ask(update(2))
+    assert cycle.does(Load).known is None

@@ -256,6 +256,50 @@ async def test_a_log_with_a_hole_is_taken_as_it_is_and_said_to_be_damaged(
     assert loaded.universe.parameters == storing.history.now.parameters
 
 
+async def test_what_other_owners_trimmed_is_in_their_snapshot(storing: Storing) -> None:
+    """An owner that was none for long still has the universe as it was then."""
+    await storing.store()
+    known = storing.loaded
+    for _ in range(3):
+        await storing.store()
+    coverage = await storing.cover()
+    later = [await storing.store(), await storing.store()]
+    await storing.streams.purge(subjects.log_stream_of(UNIVERSE), LOG, up_to=4)
+    expected = replace(storing.loaded, coverage=coverage)
+    assert await storing.journal.advance(UNIVERSE, known) == (expected, later)
+
+
+async def test_a_log_that_lost_its_end_goes_on_from_the_newest_that_is_known(
+    storing: Storing,
+) -> None:
+    await storing.store()
+    old = storing.loaded
+    await storing.store()
+    await storing.cover()
+    newer = storing.loaded
+    await storing.store()
+    newest = storing.loaded
+    lost = {newer.position, newest.position}
+    storing.streams.stored[:] = [
+        each for each in storing.streams.stored if each.subject != LOG or each.sequence not in lost
+    ]
+    # By a snapshot, if that is newer than what is in memory, ...
+    loaded, _ = await storing.journal.load(UNIVERSE, old)
+    assert (loaded.universe, loaded.position, loaded.is_damaged) == (newer.universe, 1, True)
+    # ... and by memory, if that is newer.
+    loaded, _ = await storing.journal.load(UNIVERSE, newest)
+    assert (loaded.universe, loaded.position, loaded.is_damaged) == (newest.universe, 1, True)
+
+
+async def test_a_log_is_read_on_from_what_is_known(storing: Storing) -> None:
+    await storing.store()
+    await storing.cover()
+    await storing.store()
+    known = storing.loaded
+    more = [await storing.store()]
+    assert await storing.journal.load(UNIVERSE, known) == (storing.loaded, more)
+
+
 async def test_a_long_log_is_read_in_parts(storing: Storing) -> None:
     await storing.store()
     event = storing.changes()
