@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
@@ -32,14 +31,16 @@ from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.rotation import rotated_files
+from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances, FloodGuard
+from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.debts import Debts
-from harmonic_gateway.limits.pace import Pace, UserBudgets
+from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
@@ -55,12 +56,12 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.namesakes import LOOK_INTERVAL_S, Namesakes, announced
-from harmonic_gateway.peers.opening import open_front, pace_limits, socket_limits
+from harmonic_gateway.peers.opening import event_guard, new_sockets, open_front, pace_limits
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
 from harmonic_gateway.recovery.opening import open_recovery
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import SocketServer, socket_routes
+from harmonic_gateway.sockets import socket_routes
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
@@ -115,7 +116,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         sampled = SampledLog(log, clock)
         pieces = Pieces(streams, metrics, sampled)
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=sampled)
-        pids = Pids(*settings.recovery_secrets)
+        proofs = Proofs(*settings.recovery_secrets)
+        pids, sids = Pids(proofs), SessionIds(proofs, settings.session_prefix, gateway_id)
         keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
         verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
@@ -227,8 +229,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             answers=answers,
             clock=clock,
         )
-        pace = pace_limits(settings)
-        new_guard = partial(FloodGuard, settings.events_per_s, settings.events_burst)
         intake = Intake(
             worker=Worker(
                 commands=commands,
@@ -247,8 +247,8 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             clock=shared,
             tracer=tracer,
             metrics=metrics,
-            limits=MailboxLimits.configured(settings, new_guard().allowance),
-            budgets=UserBudgets(pace),
+            limits=MailboxLimits.configured(settings, event_guard(settings).allowance),
+            budgets=UserBudgets(pace_limits(settings)),
         )
         crowding = Crowding(
             connections_per_user=settings.connections_per_user,
@@ -285,14 +285,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         await switches.follower.follow(tasks.start, name="switches")
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
-        sockets = SocketServer(
-            application,
-            limits=socket_limits(settings, gateway_id),
-            new_guard=new_guard,
-            new_pace=partial(Pace, pace),
-            log=sampled,
-            metrics=metrics,
-        )
+        sockets = new_sockets(application, settings, sids, log=sampled, metrics=metrics)
         api = Api(
             standing=standing,
             allowances=allowances,
@@ -323,10 +316,12 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         addresses = AddressGuard(settings, dead, metrics, clock, sampled)
         namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
-        exchange = Exchange(bus, gateway_id, tasks, log)
-        neighbours = Neighbours(gateways, gateway_id)
         front = await open_front(
-            sockets, exchange, neighbours, mover=mover, doorkeeper=addresses, metrics=metrics
+            *(sockets, Exchange(bus, gateway_id, tasks, log)),
+            Neighbours(gateways, gateway_id, sids),
+            mover=mover,
+            doorkeeper=addresses,
+            metrics=metrics,
         )
         routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]
         app = web_application(settings, routes, addresses, failures=failures, log=log)
@@ -338,7 +333,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ):
             tls = tls_context(settings)
             rotated = [
-                *rotated_files(settings, keys, pids, tls),
+                *rotated_files(settings, keys, proofs, tls),
                 *rotated_credentials(settings, bus),
             ]
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")

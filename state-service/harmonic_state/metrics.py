@@ -107,9 +107,10 @@ STREAM_BYTES = GaugeSpec(
 STREAM_FILL = GaugeSpec(
     "stream_fill_ratio",
     "how much of its bound a stream holds, from 0 to 1; of streams that refuse what is too much."
-    " store: of the file storage that the account may use, where the broker bounds it",
+    " store, memory: of the files and of the memory that the account may use, where it has bounds;"
+    " of several tiers, the fullest",
     OperatorQuestion.STORAGE,
-    labelled(stream=(subjects.SNAPSHOT_STREAM, subjects.JOBS_STREAM, "store")),
+    labelled(stream=(subjects.SNAPSHOT_STREAM, subjects.JOBS_STREAM, "store", "memory")),
 )
 STREAMS_MISSING = GaugeSpec(
     "streams_missing", "streams of the product that do not exist", OperatorQuestion.STORAGE

@@ -5,16 +5,18 @@ service's to ask: it sets the streams up, and tells of jobs also while no music 
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import BusUnavailable
-from harmonic_runtime.bus.inspection import Inspection, StreamState
+from harmonic_runtime.bus.inspection import Inspection, Storage, StreamState
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
 
 INTERVAL_S = 5.0
-_STORE = "store"
+#: What the account's own bounds are shown as.
+_STORES: Mapping[Storage, str] = {"file": "store", "memory": "memory"}
 
 
 class StreamWatch:
@@ -44,7 +46,9 @@ class StreamWatch:
             missing += state is None
             self._show(name, state or StreamState())
         self._missing.set(missing)
-        self._fills[_STORE].set(await self._inspection.store_fill())
+        store = await self._inspection.store()
+        for storage, name in _STORES.items():
+            self._fills[name].set(max(each.fill for each in store if each.storage == storage))
         self._music_pending.set(
             await self._inspection.unfinished(subjects.JOBS_STREAM, subjects.JOBS_CONSUMER)
         )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.stack import Stack, program
 from harness.world import started
 
@@ -32,6 +33,7 @@ async def product(
         gateways=gateways,
         musics=0,
         command=broken(faults or {}),
+        broker_config=CONFIG,
         **settings,
     ) as stack:
         yield stack

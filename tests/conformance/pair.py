@@ -9,6 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from conformance.server import SETTINGS, new_sockets, serving
+from harmonic_gateway.identity.proofs import Proofs
+from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.opening import open_front
@@ -72,7 +74,8 @@ async def echoing_in_turn(sockets: type[SocketServer]) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _gateway(broker: Broker, sockets: type[SocketServer], name: str) -> AsyncIterator[int]:
     process = Process(SETTINGS, "gateway")
-    served = new_sockets(sockets, f"conformance.{name}")
+    sids = SessionIds(Proofs("the gateways' secret"), "conformance", name)
+    served = new_sockets(sockets, sids.issue)
     async with (
         connected(broker.url) as bus,
         announce(bus, service="gateway", replica_id=name),
@@ -82,7 +85,7 @@ async def _gateway(broker: Broker, sockets: type[SocketServer], name: str) -> As
         front = await open_front(
             served,
             Exchange(bus, name, tasks, get_log()),
-            Neighbours(gateways, name),
+            Neighbours(gateways, name, sids),
             mover=EchoMover(),
             doorkeeper=OpenDoor(),
             metrics=Metrics(),

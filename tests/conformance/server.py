@@ -1,9 +1,8 @@
 """What the suites expect to speak to: echoes behind the gateway's own sockets and HTTP server."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -33,6 +32,7 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.entropy import new_id
 
 SETTINGS = GatewaySettings(
     jwt_secret=SecretStr("nobody shows a token here"),
@@ -46,7 +46,6 @@ LIMITS = SocketLimits(
     max_buffer_bytes=1024 * 1024,
     max_message_bytes=128 * 1024,
     allowed_origins=("*",),
-    name="conformance",
 )
 #: Longer than any test may take but the one that waits for just this.
 HANDSHAKE_TIMEOUT_S = 6.0
@@ -110,11 +109,12 @@ class EngineIoEcho(SocketServer):
         socket.outbox.send(Encoded.of([message if isinstance(message, bytes) else f"4{message}"]))
 
 
-def new_sockets(sockets: type[SocketServer], name: str = LIMITS.name) -> SocketServer:
-    """Sockets with echoes behind them; session ids begin with ``name``."""
+def new_sockets(sockets: type[SocketServer], new_sid: Callable[[], str] = new_id) -> SocketServer:
+    """Sockets with echoes behind them; session ids are made by ``new_sid``."""
     return sockets(
         SocketIoEcho(),
-        limits=replace(LIMITS, name=name),
+        limits=LIMITS,
+        new_sid=new_sid,
         new_guard=lambda: FloodGuard(1000, 1000),
         new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=SampledLog(get_log(), SystemClock()),

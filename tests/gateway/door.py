@@ -28,6 +28,7 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.entropy import new_id
 
 PATIENCE_S = 20.0
 PACE_LIMITS = PaceLimits(
@@ -119,13 +120,13 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         "max_message_bytes": 64 * 1024,
         "larger_messages_bytes": {"audio_analysis": 128 * 1024},
         "allowed_origins": ("*",),
-        "name": "g7",
         **limits,
     }
     door = Door()
     door.server = SocketServer(
         door,
         limits=SocketLimits(**chosen),
+        new_sid=lambda: f"g7.{new_id()}",
         new_guard=lambda: FloodGuard(50, 100),
         new_pace=lambda: Pace(pace),
         log=SampledLog(get_log(), SystemClock()),

@@ -16,7 +16,6 @@ LIMITS = SocketLimits(
     max_buffer_bytes=2**20,
     max_message_bytes=2**14,
     allowed_origins=(),
-    name="g",
 )
 
 

@@ -12,6 +12,7 @@ import aiohttp
 from socketio.exceptions import ConnectionError as ConnectionRefused
 from yarl import URL
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.stack import Stack, StackPlan, program, running
 from harmonic_local.tokens import make_token
 from harness import leaks
@@ -154,6 +155,7 @@ async def started(
     states: int = 1,
     musics: int = 1,
     command: Callable[[str, str], Sequence[str]] = program,
+    broker_config: Path = CONFIG,
     **settings: str,
 ) -> AsyncIterator[Stack]:
     """A product of its own, with its logs in a file per process in ``directory``.
@@ -183,6 +185,7 @@ async def started(
         musics=musics,
         settings={**generous, **settings},
         command=command,
+        broker_config=broker_config,
     )
     async with running(plan, output) as stack:
         leaks.watch(stack, directory)

@@ -28,6 +28,7 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
+from harmonic_runtime.process.entropy import new_id
 
 #: What it says once it listens.
 READY = "ready"
@@ -105,9 +106,9 @@ async def serve(port: int) -> None:
             ping_interval_s=PING_INTERVAL_S,
             ping_timeout_s=PING_TIMEOUT_S,
             allowed_origins=("*",),
-            name="g1",
             **limits,
         ),
+        new_sid=new_id,
         new_guard=lambda: FloodGuard(1000, 1000),
         new_pace=lambda: Pace(PaceLimits(100, 100, 1000, 1000)),
         log=SampledLog(get_log(), SystemClock()),

@@ -14,6 +14,7 @@ from typing import Protocol
 import aiohttp
 import psutil
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Managed, free_port, says_ready
 from harmonic_local.stack import Stack, program
 from harness.world import SECRET, World, started
@@ -108,6 +109,7 @@ async def ours(**settings: str) -> AsyncIterator[Ours]:
                 brokers=1,
                 states=1,
                 command=program,
+                broker_config=CONFIG,
                 HARMONIC_PING_INTERVAL_S=str(PING_INTERVAL_S),
                 HARMONIC_PING_TIMEOUT_S=str(PING_TIMEOUT_S),
                 **settings,

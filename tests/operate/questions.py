@@ -72,11 +72,11 @@ QUESTIONS: Mapping[str, Question] = {
         (
             Sign(
                 *("state", "harmonic_stream_fill_ratio", 0.85),
-                labels={"stream": "HU_SNAPSHOT"},
+                labels={"stream": "store"},
                 is_level=True,
             ),
         ),
-        r"HU_SNAPSHOT is 9\d% full",
+        r"The brokers' file store is 9\d% full",
     ),
     "music lags": Question(
         (

@@ -19,6 +19,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.client import PATIENCE_S, Client
 from harness.faults import frozen
@@ -41,11 +42,15 @@ VISIT_TIMEOUT_S = 2.0
 LISTENERS = 4
 HOT_WRITERS, HOT_INTERVAL_S = 4, 0.008
 MISSED_UPDATES = 40
-FILLER_BYTES = 48 * 1024
-STORE_BYTES = 2**20
+MIB = 2**20
+FILLER_BYTES = 512 * 1024
+#: What the account may store, and what has it nearly full.
+BOUNDED, STORE_BYTES, NEARLY_FULL = Path(__file__).with_name("bounded.conf"), 16 * MIB, 0.92
 
 SETTINGS: Mapping[str, Any] = {
-    "HARMONIC_SNAPSHOT_STREAM_BYTES": str(STORE_BYTES),
+    "HARMONIC_SNAPSHOT_STREAM_BYTES": str(MIB),
+    "HARMONIC_SESSION_STREAM_BYTES": str(MIB),
+    "HARMONIC_NOTES_STREAM_BYTES": str(MIB),
     # What a client may miss is soon trimmed.
     "HARMONIC_SNAPSHOT_EVERY_RECORDS": "4",
     "HARMONIC_HISTORY_SNAPSHOTS": "2",
@@ -145,10 +150,12 @@ async def room_gets_hot(scene: Scene) -> None:
 
 
 async def store_fills(scene: Scene) -> None:
-    for number in range(int(0.95 * STORE_BYTES / FILLER_BYTES)):
-        await scene.bus.request(
-            subjects.snapshot(f"filler-{number}"), bytes(FILLER_BYTES), timeout_s=5
-        )
+    streams = Streams(scene.bus)
+    for number in itertools.count():
+        stored = (await call(scene.bus, "INFO", {}))["storage"]
+        if stored >= NEARLY_FULL * STORE_BYTES:
+            return
+        await streams.append(f"hu.index.filler.{number}", bytes(FILLER_BYTES), timeout_s=5)
 
 
 async def music_stops(scene: Scene) -> None:
@@ -199,7 +206,14 @@ async def used(directory: Path) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(publishing(auth0(current)))
         product = await stack.enter_async_context(
-            started(directory, gateways=1, states=2, HARMONIC_JWKS_URL=publisher.url, **SETTINGS)
+            started(
+                directory,
+                gateways=1,
+                states=2,
+                broker_config=BOUNDED,
+                HARMONIC_JWKS_URL=publisher.url,
+                **SETTINGS,
+            )
         )
         world = World(product, await stack.enter_async_context(aiohttp.ClientSession()))
         stack.push_async_callback(world.close)

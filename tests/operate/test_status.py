@@ -21,12 +21,13 @@ from chaos.owners import owner_of, replica_id
 from harmonic_local.stack import Stack
 from harmonic_operator.judging import NOT_AFTER, RULES, Overview, Rule, notes, problems
 from harmonic_operator.replicas import Replicas
-from harmonic_operator.streams import BrokerCopy, StoreReport, StreamReport
+from harmonic_operator.streams import BrokerCopy, StreamReport
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, Switch
 from harmonic_protocol.messages.universes import GetUniverse
 from harmonic_protocol.operating import BusyUniverse, Description, ReplicaEntry
+from harmonic_runtime.bus.inspection import StoreShare
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.specs import declared_in
@@ -77,7 +78,7 @@ NOW = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
 HEALTHY = Overview(
     Replicas(tuple(map(described, ("gateway", "state", "music"))), ()),
     (StreamReport("HU_LOG_0"), StreamReport("HU_NOTES", bytes=100, max_bytes=100, drops=True)),
-    StoreReport(10, None),
+    (StoreShare("file", "", 10),),
     at=NOW,
     renewed_until=NOW + timedelta(days=14),
 )
@@ -129,7 +130,7 @@ def test_what_replicas_and_streams_say_is_judged() -> None:
                 StreamReport("HU_SNAPSHOT", bytes=90, max_bytes=100),
                 StreamReport("HU_LOG_0", copies=(BrokerCopy("nats-2", False, 0),)),
             ),
-            store=StoreReport(95, 100),
+            store=(StoreShare("file", "", 95, 100), StoreShare("memory", "R3", 86, 100)),
         )
     )
     assert wrong == [
@@ -138,7 +139,8 @@ def test_what_replicas_and_streams_say_is_judged() -> None:
         "The limiter's stream HU_LIMIT_ROOMS is missing.",
         "The stream HU_SNAPSHOT is 90% full.",
         "The copy of HU_LOG_0 at broker nats-2 is not current.",
-        "The brokers' store is 95% full.",
+        "The brokers' file store is 95% full.",
+        "The brokers' memory store for R3 is 86% full.",
         "gateway gateway-1 is starting, waiting for NATS.",
         "Universe hot has 500 requests a second.",
     ]

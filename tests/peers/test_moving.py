@@ -170,10 +170,9 @@ async def test_a_session_is_handed_to_nobody_but_whom_its_client_went_over_to(
     ):
         await ann.connects(world.token(world.name("ann")))
         subject = subjects.peer(ann.sid.split(".")[1])
-        known = {"Hu-Session": ann.sid, "Hu-Id": "an exchange", "Hu-Part": "0"}
 
         async def asks(kind: str, attempt: bytes) -> str:
-            headers = {**known, "Hu-Kind": kind}
+            headers = {"Hu-Session": ann.sid, "Hu-Kind": kind}
             answer = await bus.request(subject, attempt, headers=headers, timeout_s=PATIENCE_S)
             assert not answer.payload
             return answer.headers["Hu-Kind"]

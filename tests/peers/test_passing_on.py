@@ -8,6 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.wire import Message
+from harness.broker import connected_as
 from harness.world import World, started
 from peers.turns import PATIENCE_S, POLLING, turn_taker
 
@@ -109,14 +112,42 @@ async def test_an_id_of_no_session_is_a_bad_request_at_every_gateway(
     world: World, method: str
 ) -> None:
     async with turn_taker(world.stack.urls) as ann:
-        name, replica, secret = ann.sid.split(".")
-        ids = ["x", "", f"{name}.{secret}", f"{name}.{'a' * 22}.{secret}", f"{name}.{replica}.no"]
+        name, replica, secret, proof = ann.sid.split(".")
+        ids = [
+            *("x", "", f"{name}.{secret}", f"{name}.{replica}.no", f"{name}.{replica}.{secret}"),
+            *(f"{name}.{'a' * 22}.{secret}.{proof}", f"{name}.{replica}.{'a' * 22}.{proof}"),
+        ]
         async with aiohttp.ClientSession() as http:
             for url in world.stack.urls:
                 for sid in filter(None, ids):
                     address = f"{url}{POLLING}&sid={sid}"
                     async with http.request(method, address) as answer:
                         assert answer.status == 400
+
+
+async def test_nobody_is_asked_about_an_id_that_no_gateway_made(world: World) -> None:
+    asked: list[str] = []
+    came = asyncio.Event()
+
+    def note(message: Message) -> None:
+        asked.append(message.headers["Hu-Session"])
+        came.set()
+
+    async with (
+        turn_taker(world.stack.urls[:1]) as ann,
+        connected_as("gateway", world.stack) as bus,
+        aiohttp.ClientSession() as http,
+    ):
+        name, replica, secret, proof = ann.sid.split(".")
+        await bus.subscribe(subjects.peer(replica), note)
+        await bus.flush()
+        made_up = f"{name}.{replica}.{secret[::-1]}.{proof}"
+        for sid in (made_up, ann.sid):
+            url = f"{world.stack.urls[1]}{POLLING}&sid={sid}"
+            async with http.options(url) as answer:
+                assert answer.status == (200 if sid == ann.sid else 400)
+        await came.wait()
+    assert asked == [ann.sid]
 
 
 async def test_options_are_answered_by_whose_session_it_is(world: World) -> None:

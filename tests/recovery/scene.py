@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.stack import Stack, program
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import EVENTS
@@ -232,6 +233,7 @@ async def scene(directory: Path, cast: Cast) -> AsyncIterator[Scene]:
             states=cast.states,
             musics=cast.musics,
             command=program,
+            broker_config=CONFIG,
             **settings,
         ) as stack,
         aiohttp.ClientSession() as http,

@@ -25,7 +25,8 @@ class StackPlan:
     """What is to run. Ports of 0 are chosen; ``settings`` are for all services.
 
     Of three ``brokers``, which are a cluster, each keeps all that is stored. ``command`` says how
-    a service is run, from its name and module; ``passwords`` are those of the bus's users.
+    a service is run, from its name and module; ``passwords`` are those of the bus's users, whom
+    ``broker_config`` has.
     """
 
     data: Path
@@ -38,6 +39,7 @@ class StackPlan:
     settings: Mapping[str, str] = field(default_factory=dict)
     command: Callable[[str, str], Sequence[str]] = program
     passwords: Mapping[str, str] = field(default_factory=bus.make_passwords, repr=False)
+    broker_config: Path = bus.CONFIG
 
 
 @dataclass
@@ -111,13 +113,12 @@ def broker(
     )
 
 
-def brokers(
-    data: Path, ports: Sequence[int], output: Output, passwords: Mapping[str, str]
-) -> list[Managed]:
+def brokers(plan: StackPlan, ports: Sequence[int], output: Output) -> list[Managed]:
     """One nats-server, or several as a cluster, each with its data in a folder of its own."""
-    environment = bus.broker_environment(passwords)
+    data, config = plan.data / "jetstream", plan.broker_config
+    environment = bus.broker_environment(plan.passwords)
     if len(ports) == 1:
-        return [broker(data, ports[0], output, config=bus.CONFIG, environment=environment)]
+        return [broker(data, ports[0], output, config=config, environment=environment)]
     addresses = [f"nats://127.0.0.1:{free_port()}" for _ in ports]
     return [
         broker(
@@ -129,7 +130,7 @@ def brokers(
                 *("--cluster_name", _CLUSTER, "--cluster", address),
                 *("--routes", ",".join(addresses)),
             ),
-            config=bus.CONFIG,
+            config=config,
             environment=environment,
         )
         for n, (port, address) in enumerate(zip(ports, addresses, strict=True), start=1)
@@ -171,7 +172,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
     ports = [plan.port + n if plan.port else free_port() for n in range(plan.gateways)]
     return Stack(
         plan=plan,
-        brokers=brokers(plan.data / "jetstream", broker_ports, output, plan.passwords),
+        brokers=brokers(plan, broker_ports, output),
         states=[service("state", n) for n in range(1, plan.states + 1)],
         musics=[service("music", n) for n in range(1, plan.musics + 1)],
         gateways=[

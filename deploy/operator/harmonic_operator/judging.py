@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from harmonic_operator.replicas import Replicas
-from harmonic_operator.streams import LIMITS, StoreReport, StreamReport
+from harmonic_operator.streams import LIMITS, StreamReport
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import SERVICES, Description
+from harmonic_runtime.bus.inspection import StoreShare
 
 #: A stream, or the whole store, is nearly full from this share of its bytes on.
 NEARLY_FULL = 0.85
@@ -29,7 +30,7 @@ class Overview:
 
     replicas: Replicas
     streams: tuple[StreamReport, ...]
-    store: StoreReport | None
+    store: tuple[StoreShare, ...] | None
     at: datetime
     renewed_until: datetime
 
@@ -223,11 +224,14 @@ def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
                 yield f"The copy of {stream.name} at broker {copy.broker} is {behind}."
 
 
-def _of_store(store: StoreReport | None) -> Iterator[str]:
+def _of_store(store: tuple[StoreShare, ...] | None) -> Iterator[str]:
     if store is None:
         yield "The broker does not tell how much is stored."
-    elif store.max_bytes is not None and store.bytes >= NEARLY_FULL * store.max_bytes:
-        yield f"The brokers' store is {store.bytes / store.max_bytes:.0%} full."
+        return
+    for share in store:
+        if share.fill >= NEARLY_FULL:
+            tier = f" for {share.tier}" if share.tier else ""
+            yield f"The brokers' {share.storage} store{tier} is {share.fill:.0%} full."
 
 
 def total(

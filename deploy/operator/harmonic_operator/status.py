@@ -69,7 +69,7 @@ def _plain(overview: Overview) -> dict[str, object]:
         "replicas": [each.to_wire() for each in overview.replicas.described],
         "silent": [each.to_wire() for each in overview.replicas.silent],
         "streams": [asdict(each) for each in overview.streams],
-        "store": None if overview.store is None else asdict(overview.store),
+        "store": None if overview.store is None else [asdict(each) for each in overview.store],
     }
 
 
@@ -87,10 +87,10 @@ def _show(overview: Overview) -> None:
     console.print(table("", columns, rows))
     for note in notes(overview):
         console.print(note)
-    if overview.store is not None:
-        most = overview.store.max_bytes
-        bound = f" of {size(most)}" if most else ""
-        console.print(f"Stored in all: {size(overview.store.bytes)}{bound}.")
+    for share in overview.store or ():
+        tier = f" for {share.tier}" if share.tier else ""
+        bound = f" of {size(share.max_bytes)}" if share.max_bytes else ""
+        console.print(f"In {share.storage}{tier}: {size(share.bytes)}{bound}.")
 
 
 def _replica_row(described: Description) -> tuple[object, ...]:

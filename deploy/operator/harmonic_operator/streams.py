@@ -8,6 +8,7 @@ from typing import Any
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
 from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.inspection import Inspection, StoreShare
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
 
@@ -63,27 +64,17 @@ class StreamReport:
         return self.bytes / self.max_bytes if self.max_bytes else None
 
 
-@dataclass(frozen=True, slots=True)
-class StoreReport:
-    """What all streams take on the brokers' disks, and may take, in bytes."""
-
-    bytes: int
-    max_bytes: int | None
-
-
 async def stream_states(bus: Bus) -> list[StreamReport]:
     """All streams that the product stands on, also those that are not there."""
     return list(await asyncio.gather(*(_state(bus, name) for name in STREAMS)))
 
 
-async def store_state(bus: Bus) -> StoreReport | None:
-    """The account's share of the store; ``None`` if the broker does not tell."""
+async def store_state(bus: Bus) -> tuple[StoreShare, ...] | None:
+    """What the account has stored, and may; ``None`` if the broker does not tell."""
     try:
-        info = await call(bus, "INFO", {}, timeout_s=INFO_TIMEOUT_S)
+        return await Inspection(bus).store()
     except BusUnavailable:
         return None
-    most = int(info.get("limits", {}).get("max_storage", -1))
-    return StoreReport(int(info["storage"]), most if most > 0 else None)
 
 
 async def _state(bus: Bus, name: str) -> StreamReport:

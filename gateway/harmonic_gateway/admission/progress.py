@@ -11,11 +11,11 @@ its seats, is given back exactly once, also where it is taken only after the ref
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import NamedTuple
 
 
-class Progress(Enum):
+class Progress(StrEnum):
     """How far a client has come; ``PRESENT`` and the three after it are ends."""
 
     # By identity: looked up at every step, and Enum's own is slow.
@@ -32,7 +32,7 @@ class Progress(Enum):
     ABANDONED = auto()
 
 
-class News(Enum):
+class News(StrEnum):
     """What happens on the way."""
 
     __hash__ = object.__hash__
@@ -51,7 +51,7 @@ class News(Enum):
     CONNECTED = auto()
 
 
-class Duty(Enum):
+class Duty(StrEnum):
     """What is to be done next."""
 
     COUNT = auto()

@@ -1,6 +1,7 @@
 """Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import islice
 from typing import TypeAlias
@@ -15,6 +16,10 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 _COUNTED_PREFIX_V6 = 64
 #: More proxies than these are not in a row: what further addresses say is not looked at.
 MAX_HOPS = 10
+#: An address with its port is shorter: what is longer is none.
+MAX_ADDRESS_LENGTH = 80
+#: Texts that were parsed, and are remembered: clients and proxies ask again and again.
+MAX_REMEMBERED = 4096
 _FORWARDED_FOR = "X-Forwarded-For"
 
 
@@ -50,6 +55,11 @@ def counted_as(address: str) -> str:
 def _parse(text: str) -> _Address | None:
     """An address, with or without a port."""
     text = text.strip()
+    return _parsed(text) if len(text) <= MAX_ADDRESS_LENGTH else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _parsed(text: str) -> _Address | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

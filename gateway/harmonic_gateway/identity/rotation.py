@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 
 from harmonic_gateway.identity.keys import Keys
-from harmonic_gateway.identity.pids import Pids
+from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_runtime.process.certificates import shown_until
 from harmonic_runtime.process.rotation import RotatedFiles
 
 
 def rotated_files(
-    settings: GatewaySettings, keys: Keys, pids: Pids, tls: ssl.SSLContext | None
+    settings: GatewaySettings, keys: Keys, proofs: Proofs, tls: ssl.SSLContext | None
 ) -> list[RotatedFiles]:
     """The gateway's secrets, and its certificate for clients.
 
@@ -23,7 +23,7 @@ def rotated_files(
     def reload_secrets() -> None:
         now = settings.with_secrets_anew()
         keys.replace_secrets(now.secrets)
-        pids.replace_secrets(*now.recovery_secrets)
+        proofs.replace_secrets(*now.recovery_secrets)
 
     found = [RotatedFiles("secrets", settings.secret_files, reload_secrets)]
     certificate, key = settings.tls_cert_file, settings.tls_key_file

@@ -17,7 +17,7 @@ the records of the log. Each names a position of the log. The invariants:
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import StrEnum, auto
 
 from harmonic_gateway.delivery.places import Place, mark_of
 from harmonic_gateway.sockets import Connection
@@ -26,7 +26,7 @@ from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
 
-class Presence(Enum):
+class Presence(StrEnum):
     """How far a connection has come with a room."""
 
     ENTERING = auto()
@@ -37,7 +37,7 @@ class Presence(Enum):
     """it is sent nothing any more"""
 
 
-class Entry(Enum):
+class Entry(StrEnum):
     """What became of an attempt to enter."""
 
     ADMITTED = auto()

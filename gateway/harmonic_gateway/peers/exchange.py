@@ -1,21 +1,22 @@
 """Requests and notices from gateway to gateway over the bus; what is large goes in parts.
 
-Each gateway listens on a subject of its own. A request's parts but the last have no reply subject,
-and are kept until the last one comes; an answer's parts but the last say that there is more. Parts
-come in order, so that a missing one shows. What is about a session names it in a header.
+Each gateway listens on a subject of its own. A request is known by its reply subject: its first
+part has it, and what follows names it, further parts as well as word that nobody waits any more.
+Each part but the last says that there is more. Parts come in order, so that a missing one shows.
+What is about a session names it in a header.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Answer, Bus, BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
-from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.lifecycle import Tasks
 
 #: A message of the bus carries at most so much; brokers take 1 MiB by default, headers included.
@@ -30,13 +31,13 @@ _KNOWN_BYTES = 64
 #: The answer to a request that could not be answered.
 FAILED = "500"
 
-KIND, SESSION, _ID, _PART, _MORE, _ABANDONED = (
-    *("Hu-Kind", "Hu-Session", "Hu-Id", "Hu-Part", "Hu-More", "Hu-Abandoned"),
+KIND, SESSION, _OF, _PART, _MORE, _ABANDONED = (
+    *("Hu-Kind", "Hu-Session", "Hu-Of", "Hu-Part", "Hu-More", "Hu-Abandoned"),
 )
+_YES = {_MORE: "yes"}
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a gateway says of a session: a request, a notice, or the answer to a request."""
 
     kind: str
@@ -48,8 +49,8 @@ class Said:
 class Listener:
     """Who is asked here. What it does when an answer was ``lost`` is never asked twice."""
 
-    #: Answers a request; cancelled if whoever asks does not wait any more.
-    answer: Callable[[Said], Awaitable[Said]]
+    #: Answers a request, now or later; what is later is cancelled if nobody waits any more.
+    answer: Callable[[Said], Said | Coroutine[Any, Any, Said]]
     #: Takes a notice; must not block.
     hear: Callable[[Said], None]
     #: The answer to a request has not reached who asked.
@@ -58,17 +59,24 @@ class Listener:
 
 @dataclass(slots=True)
 class _Parts:
-    """The parts of something so far."""
+    """The parts of something so far; the first one's headers say what it is."""
 
+    headers: Mapping[str, str] = field(default_factory=dict)
     bodies: list[bytes] = field(default_factory=list)
     size: int = 0
 
     def add(self, message: Message) -> bool:
         """Add the next part; whether it is the next one, and not too much."""
         is_next = message.headers.get(_PART, "0") == str(len(self.bodies))
+        if not self.bodies:
+            self.headers = message.headers
         self.bodies.append(message.payload)
         self.size += len(message.payload)
         return is_next and self.size <= MAX_EXCHANGED_BYTES
+
+    def whole(self) -> Said:
+        """What all parts say."""
+        return _said(self.headers, b"".join(self.bodies))
 
 
 class Exchange:
@@ -94,11 +102,9 @@ class Exchange:
 
         Where the answer does not come, or is not waited for, the gateway is told so.
         """
-        subject, exchange = subjects.peer(gateway_id), new_id()
-        named = {KIND: said.kind, SESSION: said.sid, _ID: exchange}
-        *before, last = _split(said.body)
-        for index, part in enumerate(before):
-            self._bus.post(subject, part, headers={_ID: exchange, _PART: str(index)})
+        subject = subjects.peer(gateway_id)
+        named = {KIND: said.kind, SESSION: said.sid}
+        (first, headers), *further = _parts(said.body, named)
         future: asyncio.Future[Said] = self._loop.create_future()
         received = _Parts()
 
@@ -106,25 +112,23 @@ class Exchange:
             if not future.done():
                 _settle(future, received, answer)
 
-        token = self._bus.ask(
-            subject,
-            last,
-            headers={**named, _PART: str(len(before))},
-            timeout_s=timeout_s,
-            on_answer=settle,
-            many=True,
+        reply = self._bus.ask(
+            subject, first, headers=headers, timeout_s=timeout_s, on_answer=settle, many=True
         )
+        of = {_OF: reply}
         try:
+            for part, said_of_it in further:
+                self._bus.post(subject, part, headers={**of, **said_of_it})
             return await future
         except BaseException:
             with suppress(BusUnavailable):
                 # With how it begins, by which it may be known.
                 self._bus.post(
-                    subject, said.body[:_KNOWN_BYTES], headers={**named, _ABANDONED: "yes"}
+                    subject, said.body[:_KNOWN_BYTES], headers={**of, **named, _ABANDONED: "yes"}
                 )
             raise
         finally:
-            self._bus.forget(token)
+            self._bus.forget(reply)
 
     def tell(self, gateway_id: str, said: Said) -> None:
         """Tell a gateway something, once, if it listens; raise :class:`BusUnavailable`."""
@@ -132,52 +136,80 @@ class Exchange:
         self._bus.post(subjects.peer(gateway_id), said.body, headers=headers)
 
     def _take(self, message: Message) -> None:
-        exchange = message.headers.get(_ID)
-        listener = self._listener
+        listener, headers = self._listener, message.headers
         if listener is None:
             return
-        if exchange is None:
-            listener.hear(_said(message.headers, message.payload))
-        elif _ABANDONED in message.headers:
+        of = headers.get(_OF)
+        if of is None and not message.reply:
+            listener.hear(_said(headers, message.payload))
+        elif of is None and _MORE not in headers:
+            self._begin(listener, message.reply, _said(headers, message.payload))
+        elif of is None:
+            self._keep(message)
+        elif _ABANDONED in headers:
             # Not before the answering has begun: what is never begun ends nothing.
-            self._loop.call_soon(self._abandon, listener, exchange, message)
-        elif not message.reply:
-            self._keep(exchange, message)
+            self._loop.call_soon(self._abandon, listener, of, message)
         else:
-            parts = self._unfinished.pop(exchange, None) or _Parts()
-            if parts.add(message):
-                asked = _said(message.headers, b"".join(parts.bodies))
-                task = self._tasks.start(self._answer(listener, asked, message.reply), name="peer")
-                self._answering[exchange] = task
-                task.add_done_callback(lambda _: self._answering.pop(exchange, None))
+            self._complete(listener, of, message)
 
-    def _abandon(self, listener: Listener, exchange: str, message: Message) -> None:
+    def _abandon(self, listener: Listener, of: str, message: Message) -> None:
         """Whoever asked does not wait any more."""
-        answering = self._answering.get(exchange)
+        self._unfinished.pop(of, None)
+        answering = self._answering.get(of)
         if answering is None or answering.done():
             listener.lost(_said(message.headers, message.payload))
         else:
             answering.cancel()
 
-    def _keep(self, exchange: str, message: Message) -> None:
-        parts = self._unfinished.setdefault(exchange, _Parts())
-        if not parts.add(message):
-            del self._unfinished[exchange]
+    def _keep(self, message: Message) -> None:
+        """The first part of a request of several."""
+        parts = self._unfinished[message.reply] = _Parts()
+        parts.add(message)
         while len(self._unfinished) > MAX_UNFINISHED:
             self._unfinished.popitem(last=False)
 
-    async def _answer(self, listener: Listener, asked: Said, reply: str) -> None:
+    def _complete(self, listener: Listener, of: str, message: Message) -> None:
+        """A further part of a request: a request with one missing is not answered."""
+        parts = self._unfinished.get(of)
+        if parts is None:
+            return
+        is_next = parts.add(message)
+        if is_next and _MORE in message.headers:
+            return
+        del self._unfinished[of]
+        if is_next:
+            self._begin(listener, of, parts.whole())
+
+    def _begin(self, listener: Listener, reply: str, asked: Said) -> None:
+        """Answer a request: at once, if that can be."""
         try:
-            answer = await listener.answer(asked)
+            answer = listener.answer(asked)
         except Exception:  # noqa: BLE001 -- as of a request that comes over HTTP
-            self._log.exception("peer_request_failed", kind=asked.kind)
-            answer = Said(FAILED)
-        *before, last = _split(answer.body)
+            answer = self._failed(asked)
+        if isinstance(answer, Said):
+            self._reply(listener, reply, asked, answer)
+            return
+        task = self._tasks.start(self._answer(listener, reply, asked, answer), name="peer")
+        self._answering[reply] = task
+        task.add_done_callback(lambda _: self._answering.pop(reply, None))
+
+    async def _answer(
+        self, listener: Listener, reply: str, asked: Said, answering: Coroutine[Any, Any, Said]
+    ) -> None:
         try:
-            for index, part in enumerate(before):
-                self._bus.post(reply, part, headers={_PART: str(index), _MORE: "yes"})
-            headers = {KIND: answer.kind, _PART: str(len(before))}
-            self._bus.post(reply, last, headers=headers)
+            answer = await answering
+        except Exception:  # noqa: BLE001 -- as of a request that comes over HTTP
+            answer = self._failed(asked)
+        self._reply(listener, reply, asked, answer)
+
+    def _failed(self, asked: Said) -> Said:
+        self._log.exception("peer_request_failed", kind=asked.kind)
+        return Said(FAILED)
+
+    def _reply(self, listener: Listener, reply: str, asked: Said, answer: Said) -> None:
+        try:
+            for part, headers in _parts(answer.body, {KIND: answer.kind}):
+                self._bus.post(reply, part, headers=headers)
         except (BusUnavailable, MessageTooLarge):
             listener.lost(asked)
 
@@ -188,13 +220,19 @@ def _settle(future: asyncio.Future[Said], received: _Parts, answer: Answer) -> N
     elif not received.add(answer):
         future.set_exception(BusUnavailable("a part of the answer is missing"))
     elif _MORE not in answer.headers:
-        future.set_result(_said(answer.headers, b"".join(received.bodies)))
+        future.set_result(received.whole())
 
 
 def _said(headers: Mapping[str, str], body: bytes) -> Said:
     return Said(headers.get(KIND, ""), headers.get(SESSION, ""), body)
 
 
-def _split(body: bytes) -> list[bytes]:
-    """The parts of a body; an empty one has an empty part."""
-    return [body[at : at + PART_BYTES] for at in range(0, max(len(body), 1), PART_BYTES)]
+def _parts(body: bytes, named: Mapping[str, str]) -> list[tuple[bytes, Mapping[str, str]]]:
+    """The parts of a body with their headers: the first one's are also ``named``, and often all."""
+    if len(body) <= PART_BYTES:
+        return [(body, named)]
+    bodies = [body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES)]
+    return [
+        (part, {**(named if index == 0 else {_PART: str(index)}), **(_YES if more else {})})
+        for index, (part, more) in enumerate(zip(bodies, [*bodies[1:], b""], strict=True))
+    ]

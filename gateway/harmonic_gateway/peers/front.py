@@ -8,10 +8,10 @@ from aiohttp import web
 from engineio.exceptions import EngineIOError
 
 from harmonic_gateway import metrics as table
+from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.peers.exchange import Exchange, Said
 from harmonic_gateway.peers.questions import GZIPPED, Asked
 from harmonic_gateway.peers.taking import Takeovers
-from harmonic_gateway.peers.whose import giver
 from harmonic_gateway.sockets import SocketServer
 from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer, read_body
 from harmonic_gateway.sockets.requests import is_fit, is_websocket
@@ -37,10 +37,11 @@ class Neighbours:
 
     directory: Directory
     own_id: str
+    session_ids: SessionIds
 
     def owner(self, sid: str) -> str | None:
         """The other gateway that a session id is of, if that gateway is alive."""
-        gateway_id = giver(sid)
+        gateway_id = self.session_ids.giver(sid)
         if gateway_id == self.own_id or gateway_id not in self.directory.live():
             return None
         return gateway_id

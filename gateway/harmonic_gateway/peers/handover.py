@@ -13,11 +13,11 @@ upgrade, its WebSocket is closed, so that it comes back; before, it stays with p
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import NamedTuple
 
 
-class Takeover(Enum):
+class Takeover(StrEnum):
     """How far it has come; ``MOVED`` and ``FAILED`` are ends."""
 
     ASKED = auto()
@@ -29,7 +29,7 @@ class Takeover(Enum):
     FAILED = auto()
 
 
-class TakeoverNews(Enum):
+class TakeoverNews(StrEnum):
     """What happens."""
 
     # Of the session's own gateway: it allows the try, has no such session, or its client may not
@@ -51,7 +51,7 @@ class TakeoverNews(Enum):
     GONE = auto()
 
 
-class TakeoverDuty(Enum):
+class TakeoverDuty(StrEnum):
     """What is to be done."""
 
     # With the client.

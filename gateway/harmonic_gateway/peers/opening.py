@@ -1,16 +1,21 @@
 """The parts of a gateway that know of the others, put together."""
 
+from functools import partial
+
 from harmonic_gateway.allowlists import ANY
-from harmonic_gateway.limits.pace import PaceLimits
+from harmonic_gateway.identity.session_ids import SessionIds
+from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.peers.exchange import Exchange, Listener
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
 from harmonic_gateway.peers.serving import Serving
 from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.settings import GatewaySettings
-from harmonic_gateway.sockets import Mover, SocketLimits, SocketServer
+from harmonic_gateway.sockets import Application, Mover, SocketLimits, SocketServer
 from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 
 
 async def open_front(
@@ -35,9 +40,16 @@ async def open_front(
     )
 
 
-def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
-    """The bounds of the sockets. Session ids begin with the gateway's name, and its own id."""
-    return SocketLimits(
+def new_sockets(
+    application: Application,
+    settings: GatewaySettings,
+    session_ids: SessionIds,
+    *,
+    log: SampledLog,
+    metrics: Metrics,
+) -> SocketServer:
+    """The sockets, within the bounds that are configured."""
+    limits = SocketLimits(
         ping_interval_s=settings.ping_interval_s,
         ping_timeout_s=settings.ping_timeout_s,
         max_buffer_bytes=settings.send_buffer_bytes,
@@ -46,9 +58,21 @@ def socket_limits(settings: GatewaySettings, gateway_id: str) -> SocketLimits:
         larger_messages_bytes=LARGER_MESSAGES_BYTES,
         # Others were refused before: python-engineio knows no patterns.
         allowed_origins=(ANY,),
-        # For balancers, which route on it; and for gateways, which pass requests on by it.
-        name=f"{settings.session_prefix}.{gateway_id}",
     )
+    return SocketServer(
+        application,
+        limits=limits,
+        new_sid=session_ids.issue,
+        new_guard=partial(event_guard, settings),
+        new_pace=partial(Pace, pace_limits(settings)),
+        log=log,
+        metrics=metrics,
+    )
+
+
+def event_guard(settings: GatewaySettings) -> FloodGuard:
+    """How many events a connection may send."""
+    return FloodGuard(settings.events_per_s, settings.events_burst)
 
 
 def pace_limits(settings: GatewaySettings) -> PaceLimits:

@@ -1,7 +1,9 @@
 """Answering other gateways about the sessions that are here, and handing sessions over to them."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from harmonic_gateway.peers.exchange import Said
 from harmonic_gateway.peers.questions import ALLOWED, GZIPPED, REFUSED, Asked, Told
@@ -42,23 +44,19 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         self._tries: dict[str, _Try] = {}
 
-    async def answer(self, asked: Said) -> Said:
-        """The answer to a request about a session."""
+    def answer(self, asked: Said) -> Said | Coroutine[Any, Any, Said]:
+        """The answer to a request about a session, now or later."""
         socket = self._sockets.find(asked.sid)
         if socket is None:
             return self._late(asked)
         if asked.kind == Asked.TRY:
             return self._let_try(socket, asked)
         if asked.kind == Asked.HAND_OVER:
-            return await self._hand_over(socket, asked)
+            return self._hand_over(socket, asked)
         if asked.kind == Asked.MISTAKE:
             socket.take(Input.MISTAKE)
             return _said(BAD_REQUEST)
-
-        async def read() -> str:
-            return asked.body.decode()
-
-        return _said(await answer_request(socket, asked.kind, read))
+        return _answered(socket, asked)
 
     def _late(self, asked: Said) -> Said:
         """The answer to a request for a session that is not here, or not any more."""
@@ -100,17 +98,26 @@ class Serving:
         self._tries[socket.sid] = begun
         return Said(ALLOWED)
 
-    async def _hand_over(self, socket: EngineSocket, asked: Said) -> Said:
+    def _hand_over(self, socket: EngineSocket, asked: Said) -> Said | Coroutine[Any, Any, Said]:
         known = self._tries.get(asked.sid)
         if known is None or known.id != asked.body:
             return _said(BAD_REQUEST)
+        if self._is_busy(socket):
+            return self._hand_over_settled(known, asked)
+        return self._handed(known, asked)
+
+    async def _hand_over_settled(self, known: _Try, asked: Said) -> Said:
         until_s = self._loop.time() + SETTLE_TIMEOUT_S
-        # A session that was shut has its last words only, which need not wait.
-        while socket.would(Input.HAND_OVER) is Do.FREEZE and not self._is_settled(socket):
+        while self._is_busy(known.socket):
             if self._loop.time() > until_s:
-                socket.give_up()
+                known.socket.give_up()
                 return _said(BAD_REQUEST)
             await asyncio.sleep(SETTLE_PAUSE_S)
+        return self._handed(known, asked)
+
+    def _handed(self, known: _Try, asked: Said) -> Said:
+        """The session, as it is handed over now."""
+        socket = known.socket
         handed = hand_over(socket)
         if handed is None:
             return _said(BAD_REQUEST)
@@ -121,9 +128,15 @@ class Serving:
             known.timer = self._loop.call_later(CONFIRM_TIMEOUT_S, self._give_up, asked)
         return Said(ALLOWED, body=HANDED.dump_json(handed))
 
-    def _is_settled(self, socket: EngineSocket) -> bool:
+    def _is_busy(self, socket: EngineSocket) -> bool:
+        """Whether it may not be handed over yet.
+
+        A session that was shut has its last words only, which need not wait.
+        """
+        if socket.would(Input.HAND_OVER) is not Do.FREEZE:
+            return False
         settled: bool = socket.upper.is_settled(self._mover)
-        return settled
+        return not settled
 
     def _give_up(self, asked: Said) -> None:
         """The other gateway has not said in time what came of the try."""
@@ -139,6 +152,15 @@ class Serving:
         if known.socket.take(event) is Do.FORGET:
             for connection in known.connections:
                 self._mover.moved(connection)
+
+
+async def _answered(socket: EngineSocket, asked: Said) -> Said:
+    """The answer to a request of HTTP polling."""
+
+    async def read() -> str:
+        return asked.body.decode()
+
+    return _said(await answer_request(socket, asked.kind, read))
 
 
 def _said(answer: PollAnswer) -> Said:

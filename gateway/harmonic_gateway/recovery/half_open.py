@@ -8,10 +8,10 @@ Its earlier connections are asked whether they answer. The invariants:
 """
 
 from collections.abc import Iterable
-from enum import Enum, auto
+from enum import StrEnum, auto
 
 
-class ReturnStage(Enum):
+class ReturnStage(StrEnum):
     """How far it has come."""
 
     ASKING = auto()

@@ -1,12 +1,12 @@
 """Whether a client that is gone said that it goes."""
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 #: WebSocket close codes (RFC 6455, section 7.4.1): a page that is left, a normal end, no code.
 _GOING_AWAY, _NORMAL, _NONE = 1001, 1000, 1005
 
 
-class Ended(Enum):
+class Ended(StrEnum):
     """How a connection ended.
 
     After ``GOODBYE`` the client is not expected back: it said so, or may not come back without

@@ -35,7 +35,6 @@ from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, i
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
-from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.ticker import spread
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
@@ -49,7 +48,12 @@ RETRY_AFTER_S = 1
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
     """python-engineio's reading of HTTP requests, with sessions of our own behind it."""
 
-    def __init__(self, limits: SocketLimits, new_session: Callable[..., EngineSocket]) -> None:
+    def __init__(
+        self,
+        limits: SocketLimits,
+        new_sid: Callable[[], str],
+        new_session: Callable[..., EngineSocket],
+    ) -> None:
         origins = list(limits.allowed_origins)
         silent = logging.getLogger(f"{__name__}.engineio")
         # It would log session ids, which are bearer credentials.
@@ -66,12 +70,12 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             monitor_clients=False,
             logger=silent,
         )
-        self._name = limits.name
+        self._new_sid = new_sid
         self._new_session = new_session
 
     def generate_id(self) -> str:
-        """A secret that begins with the gateway's name, so that a balancer can route on it."""
-        return f"{self._name}.{new_id()}"
+        """An id that its client keeps secret."""
+        return self._new_sid()
 
     async def _handle_connect(
         self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
@@ -109,6 +113,7 @@ class SocketServer:
         application: Application,
         *,
         limits: SocketLimits,
+        new_sid: Callable[[], str],
         new_guard: Callable[[], Guard],
         new_pace: Callable[[], ReadingPace],
         log: SampledLog,
@@ -119,7 +124,7 @@ class SocketServer:
         self._new_guard = new_guard
         self._new_pace = new_pace
         self._log = log
-        self._engine = _EngineServer(limits, self._new_session)
+        self._engine = _EngineServer(limits, new_sid, self._new_session)
         self._draining = False
         self.recent = RecentSessions()
         self._emptied = asyncio.Event()

@@ -11,11 +11,11 @@ to be connected, and of every accepted one that it was not told to be connected.
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import NamedTuple
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """Where a connection to a namespace is."""
 
     # By identity: looked up for every packet, and Enum's own is slow.
@@ -28,7 +28,7 @@ class Stage(Enum):
     MOVING = auto()
 
 
-class NamespaceEvent(Enum):
+class NamespaceEvent(StrEnum):
     """What happens to it."""
 
     __hash__ = object.__hash__
@@ -48,7 +48,7 @@ class NamespaceEvent(Enum):
     MOVED = auto()
 
 
-class Effect(Enum):
+class Effect(StrEnum):
     """What is to be done after an event."""
 
     NOTHING = auto()

@@ -3,11 +3,11 @@
 The table itself stands in ``lifecycle``.
 """
 
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import NamedTuple
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a session is."""
 
     # By identity: looked up for every packet, and Enum's own is slow.
@@ -28,7 +28,7 @@ class State(Enum):
     MOVED = auto()
 
 
-class Input(Enum):
+class Input(StrEnum):
     """What happens to a session."""
 
     __hash__ = object.__hash__
@@ -62,7 +62,7 @@ class Input(Enum):
     NOT_TAKEN = auto()
 
 
-class Do(Enum):
+class Do(StrEnum):
     """What is to be done after an input."""
 
     NOTHING = auto()

@@ -57,7 +57,7 @@ class _Call:
 
 
 class Calls:
-    """The requests of one connection: the subject of an answer is ``inbox`` and the call's token.
+    """The requests of one connection, each known by its reply subject, which begins with ``inbox``.
 
     Each is told exactly one outcome, or with ``many`` any number of answers: an answer, that
     nobody listens, that no answer came in time, or that the connection was lost.
@@ -67,7 +67,7 @@ class Calls:
         self.inbox = inbox
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._tokens = itertools.count()
+        self._numbers = itertools.count()
         self._calls: dict[str, _Call] = {}
         requests = metrics.counters(table.BUS_REQUESTS)
         self._outcome_answered = requests.of("answered")
@@ -75,27 +75,26 @@ class Calls:
         self._outcome_timeout = requests.of("timeout")
         self._outcome_disconnected = requests.of("disconnected")
 
-    def new_token(self) -> str:
-        """A token that no request had before."""
-        return str(next(self._tokens))
+    def new_reply_subject(self) -> str:
+        """A subject that no request had before."""
+        return f"{self.inbox}{next(self._numbers)}"
 
     def begin(
-        self, token: str, timeout_s: float, on_answer: Callable[[Answer], None], *, many: bool
+        self, reply: str, timeout_s: float, on_answer: Callable[[Answer], None], *, many: bool
     ) -> None:
         """Wait for the answer to a request that was just sent."""
-        timer = self._loop.call_later(timeout_s, self._expire, token)
-        self._calls[token] = _Call(on_answer, timer, many=many)
+        timer = self._loop.call_later(timeout_s, self._expire, reply)
+        self._calls[reply] = _Call(on_answer, timer, many=many)
 
-    def forget(self, token: str) -> None:
+    def forget(self, reply: str) -> None:
         """Want no more answers to a request."""
-        call = self._calls.pop(token, None)
+        call = self._calls.pop(reply, None)
         if call is not None:
             call.timer.cancel()
 
     def answered(self, message: Message) -> None:
         """An answer has arrived; one that nobody waits for is dropped."""
-        token = message.subject[len(self.inbox) :]
-        call = self._calls.get(token)
+        call = self._calls.get(message.subject)
         if call is None:
             return
         # A stored message may have any status line: it is no word of the broker's.
@@ -103,7 +102,7 @@ class Calls:
         is_unheard = message.headers.get(STATUS) == NO_RESPONDERS_STATUS and not message.payload
         nobody = is_unheard and not is_stored
         if nobody or not call.many:
-            self.forget(token)
+            self.forget(message.subject)
         if nobody:
             self._outcome_no_responders.inc()
             self._tell(call, NoResponders("nobody listens there"))
@@ -119,8 +118,8 @@ class Calls:
             self._outcome_disconnected.inc()
             self._tell(call, AnswerLost("the connection was lost before the answer"))
 
-    def _expire(self, token: str) -> None:
-        call = self._calls.pop(token)
+    def _expire(self, reply: str) -> None:
+        call = self._calls.pop(reply)
         self._outcome_timeout.inc()
         self._tell(call, BusTimeout("no answer in time"))
 

@@ -187,11 +187,11 @@ class Bus:
             else:
                 future.set_exception(answer)
 
-        token = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
+        reply = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
         try:
             return await future
         except asyncio.CancelledError:
-            self.forget(token)
+            self.forget(reply)
             raise
 
     def ask(
@@ -204,23 +204,23 @@ class Bus:
         on_answer: Callable[[Answer], None],
         many: bool = False,
     ) -> str:
-        """Send a request and have ``on_answer`` called; the result is for :meth:`forget`.
+        """Send a request and have ``on_answer`` called; the result is its reply subject.
 
         It is called once, with an answer or with why there is none; with ``many``, for every
         answer until the request is forgotten or there is no more to come.
         """
-        token = self._calls.new_token()
-        self.post(subject, payload, headers=headers, reply=self._calls.inbox + token)
-        self._calls.begin(token, timeout_s, on_answer, many=many)
-        return token
+        reply = self._calls.new_reply_subject()
+        self.post(subject, payload, headers=headers, reply=reply)
+        self._calls.begin(reply, timeout_s, on_answer, many=many)
+        return reply
 
     def new_inbox(self) -> str:
         """A subject of this process's own, for who has answers sent to a subscription."""
         return f"{self._settings.inbox_prefix}.{new_id()}"
 
-    def forget(self, token: str) -> None:
-        """Want no more answers to a request."""
-        self._calls.forget(token)
+    def forget(self, reply: str) -> None:
+        """Want no more answers to the request with this reply subject."""
+        self._calls.forget(reply)
 
     async def subscribe(
         self, subject: str, handler: Handler, *, queue: str = "", republished: bool = False

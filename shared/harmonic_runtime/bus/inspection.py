@@ -1,12 +1,17 @@
 """What the broker says of its streams: how full they are, and what waits in a work queue."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
 
 _CONSUMER_NOT_FOUND = 10014
+Storage: TypeAlias = Literal["file", "memory"]
+#: What the broker calls the amounts of each kind.
+_AMOUNTS: Mapping[Storage, str] = {"file": "storage", "memory": "memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,37 @@ class StreamState:
     bytes: int = 0
     messages: int = 0
     fill: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreShare:
+    """What an account's streams take, in bytes; ``max_bytes`` is ``None`` where it has no bound.
+
+    Some accounts have bounds by the number of copies: then ``tier`` is ``R1`` or ``R3``.
+    """
+
+    storage: Storage
+    tier: str
+    bytes: int
+    max_bytes: int | None = None
+
+    @property
+    def fill(self) -> float:
+        """The share of its bound, 0 without one."""
+        return self.bytes / self.max_bytes if self.max_bytes else 0.0
+
+
+def read_store(info: Mapping[str, Any]) -> tuple[StoreShare, ...]:
+    """What an account has stored, from the broker's answer."""
+    tiers: Mapping[str, Any] = info.get("tiers") or {"": info}
+    found = []
+    for tier, share in tiers.items():
+        for storage, amount in _AMOUNTS.items():
+            bound = int(share["limits"][f"max_{amount}"])
+            found.append(
+                StoreShare(storage, tier, int(share[amount]), bound if bound > 0 else None)
+            )
+    return tuple(found)
 
 
 class Inspection:
@@ -47,11 +83,9 @@ class Inspection:
         ]
         return StreamState(held, messages, max(shares, default=0.0))
 
-    async def store_fill(self) -> float:
-        """The share of the file storage that the account uses; 0 where it has no bound."""
-        account = await call(self._bus, "INFO", {})
-        bound = int(account["limits"]["max_storage"])
-        return int(account["storage"]) / bound if bound > 0 else 0.0
+    async def store(self) -> tuple[StoreShare, ...]:
+        """What the account has stored, and may; raise :class:`BusUnavailable` without an answer."""
+        return read_store(await call(self._bus, "INFO", {}))
 
     async def unfinished(self, stream: str, consumer: str) -> int:
         """The messages that a consumer was not given, or did not acknowledge; 0 without it.

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 #: The status line of a reply made by a server, as a header.
 STATUS = "Status"
@@ -20,8 +19,7 @@ _VERSION = "NATS/1.0"
 _SUBJECT = re.compile(r"[^\s\x00-\x20]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What came in, at ``arrived_s`` of the monotonic clock if that is known.
 
     ``reply`` is empty where no answer is expected.
