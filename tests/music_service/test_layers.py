@@ -24,6 +24,7 @@ from harmonic_music.styles.catalogue import STYLES, Style
 from harmonic_music.theory.scales import SCALES, Function
 
 SEEDS = range(30)
+SIXTEENTH = TICKS_PER_BEAT // 4
 BAR = 4 * TICKS_PER_BEAT
 CLASSICAL = STYLES["classical"]
 
@@ -250,7 +251,10 @@ def test_what_returns_within_a_phrase_has_its_rhythm_again(seed: int) -> None:
         found = [next(rows) for _ in phrase.bars]
         for bar, onsets in zip(phrase.bars, found, strict=True):
             if bar.own and bar.source is not None and bar.treatment in same:
-                assert onsets == found[bar.source]
+                # But for the fast notes of a run that was heard twice.
+                gone = set(found[bar.source]) - set(onsets)
+                assert set(onsets) <= set(found[bar.source])
+                assert all({at - SIXTEENTH, at + SIXTEENTH} & {*found[bar.source]} for at in gone)
 
 
 def test_a_livelier_rhythm_leaves_more_beats_empty() -> None:

@@ -13,6 +13,8 @@ from harmonic_music.theory.intervals import OCTAVE
 
 #: Of one pitch, so many strokes in a row are left as they are.
 MOST_STROKES = 3
+#: A row of so many strokes may be meant: of those, so many in a thousand stay.
+_INSISTING, _INSISTS = 6, 400
 #: Strokes further apart than this are no row.
 _APART = 2 * TICKS_PER_BEAT
 #: How many strokes of a row each note takes the place of where a voice is held.
@@ -45,6 +47,7 @@ class Restriking:
     def __init__(self, tones: frozenset[int], bar: int, share: int, dice: Dice) -> None:
         self._tones, self._bar = tones, bar
         self._share, self._moves = share, dice.quota()
+        self._stays = dice.quota()
         self._first = dice.below(len(Way) * len(_CELLS) * len(_LINES))
 
     def varied(self, rows: Sequence[Sequence[Strike]]) -> list[list[Strike]]:
@@ -59,12 +62,15 @@ class Restriking:
         for voice, row in enumerate(rows):
             kept: list[Strike] = []
             for group in _groups(row, begun, places):
-                if len(group) <= MOST_STROKES:
+                if len(group) <= MOST_STROKES or self._insists(group):
                     kept += group
                 else:
                     kept += self._group(voice, group)
             found.append(kept)
         return found
+
+    def _insists(self, group: Sequence[Strike]) -> bool:
+        return len(group) <= _INSISTING and self._stays.takes(_INSISTS)
 
     def _group(self, voice: int, group: Sequence[Strike]) -> list[Strike]:
         """A row of strokes of one pitch; every two bars a voice goes another way."""
