@@ -4,7 +4,7 @@ Identity is stamped by the gateway from the verified token; nothing here comes f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
 
@@ -28,6 +28,8 @@ RECEIVED = "Hu-Received"
 #: The W3C's name.
 TRACEPARENT = "traceparent"
 _TRACEPARENT_LENGTH = 55
+#: Names of users that are kept as they were encoded: the latest.
+MAX_KNOWN_NAMES = 8192
 _ODD = frozenset("13579bdf")
 
 
@@ -53,8 +55,10 @@ class RequestTrace(NamedTuple):
 
     def to_headers(self) -> dict[str, str]:
         """As NATS headers."""
-        received = {} if self.received_ms is None else {RECEIVED: str(self.received_ms)}
-        return {**received, TRACEPARENT: self.traceparent} if self.traceparent else received
+        headers = {} if self.received_ms is None else {RECEIVED: str(self.received_ms)}
+        if self.traceparent:
+            headers[TRACEPARENT] = self.traceparent
+        return headers
 
     def of_record(self) -> dict[str, str]:
         """As headers of a stored record: the trace only if it is recorded."""
@@ -75,8 +79,7 @@ class RequestTrace(NamedTuple):
 NO_TRACE = RequestTrace()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, and over which connection of which gateway (neither, for the HTTP API)."""
 
     user_id: str
@@ -85,8 +88,7 @@ class Caller:
     gateway_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The headers of a request; ``deadline_ms`` is Unix time: past it, nobody waits any more.
 
     ``left_ms`` is the same as the time that was left when the request was sent, which needs no
@@ -106,20 +108,21 @@ class Envelope:
     def to_headers(self) -> dict[str, str]:
         """As NATS headers; text of any script is percent-encoded."""
         caller = self.caller
-        left = {} if self.left_ms is None else {TIME_LEFT: str(self.left_ms)}
-        shared = {SHARED: "yes"} if self.is_shared else {}
-        reached = {POSITION: str(int(self.position))} if self.position else {}
-        return {
-            **left,
-            **shared,
-            **reached,
-            USER: quote(caller.user_id, safe="|@:"),
-            USERNAME: quote(caller.username, safe=" "),
+        headers = {
+            USER: _quoted(caller.user_id, "|@:"),
+            USERNAME: _quoted(caller.username, " "),
             CONNECTION: caller.connection_id,
             GATEWAY: caller.gateway_id,
             DEADLINE: str(self.deadline_ms),
             **self.trace.to_headers(),
         }
+        if self.left_ms is not None:
+            headers[TIME_LEFT] = str(self.left_ms)
+        if self.is_shared:
+            headers[SHARED] = "yes"
+        if self.position:
+            headers[POSITION] = str(int(self.position))
+        return headers
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
@@ -151,6 +154,11 @@ class Envelope:
         if self.is_shared and is_shared:
             return min(self.left_ms, by_clock_ms)
         return self.left_ms
+
+
+@lru_cache(maxsize=MAX_KNOWN_NAMES)
+def _quoted(text: str, safe: str) -> str:
+    return quote(text, safe=safe)
 
 
 class Reply(ServiceModel):

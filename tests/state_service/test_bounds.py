@@ -1,7 +1,6 @@
 """Whatever a universe is filled with, it can be stored; and what makes it smaller always may."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,7 +124,7 @@ def fill(crowd: Crowd) -> Iterator[bool]:
         number += 1
     yield number == 0
     for user in users:
-        absent = replace(user, connection_id=f"{user.connection_id}-away")
+        absent = user._replace(connection_id=f"{user.connection_id}-away")
         yield crowd.asks(command("join_room", mode="edit"), absent)
 
 

@@ -5,10 +5,11 @@ is appended at an expected sequence comes right after that message of its subjec
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
+
+from pydantic_core import from_json
 
 from harmonic_runtime.bus import reading, workqueue
 from harmonic_runtime.bus.client import (
@@ -317,7 +318,7 @@ def _settle(stored: "asyncio.Future[int]", outcome: int | Exception) -> None:
 
 def _outcome_of(message: Message) -> int | Exception:
     """The sequence at which an append was stored, or why it was not."""
-    answer = json.loads(message.payload)
+    answer = from_json(message.payload)
     if "error" not in answer:
         sequence: int = answer["seq"]
         return sequence

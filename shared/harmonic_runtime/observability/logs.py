@@ -3,6 +3,8 @@
 What libraries log through the standard library, from WARNING on, comes out the same way.
 """
 
+import asyncio
+import json
 import logging
 import re
 import sys
@@ -18,6 +20,8 @@ from harmonic_runtime.process.settings import ServiceSettings
 
 BoundLogger: TypeAlias = FilteringBoundLogger
 
+#: Lines of information are written at most so late, together; all others at once.
+WRITTEN_WITHIN_S = 0.05
 MASK = "***"
 #: Values nested deeper than this are not looked through for secrets, but left out.
 MAX_DEPTH = 6
@@ -66,8 +70,15 @@ def _is_secret(key: str) -> bool:
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    result: EventDict = masked(event)
-    return result
+    # The names of fields are the program's own. Nearly all values are texts.
+    return {
+        name: MASK
+        if _is_secret(name)
+        else _masked_text(value)
+        if type(value) is str
+        else masked(value, 1)
+        for name, value in event.items()
+    }
 
 
 def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -75,12 +86,59 @@ def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure_logs(service: str, settings: ServiceSettings, output: TextIO | None = None) -> None:
+class LineLogger:
+    """Writes lines in their order, many of information at once: each write is a system call."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._waiting: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def info(self, line: str) -> None:
+        """Write a line soon; at once where no event loop runs."""
+        self._waiting.append(f"{line}\n")
+        if self._timer is not None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+        else:
+            self._timer = loop.call_later(WRITTEN_WITHIN_S, self.flush)
+
+    debug = info
+
+    def error(self, line: str) -> None:
+        """Write a line now, after those that wait."""
+        self.write(f"{line}\n")
+        self.flush()
+
+    warning = critical = error
+
+    def write(self, text: str) -> None:
+        """Have a text written with the next :meth:`flush`: as a stream, for other loggers."""
+        self._waiting.append(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        text = "".join(self._waiting)
+        self._waiting.clear()
+        self._output.write(text)
+        self._output.flush()
+
+
+def configure_logs(
+    service: str, settings: ServiceSettings, output: TextIO | None = None
+) -> LineLogger:
     """Set up logging of this process, to standard output unless ``output`` says otherwise.
 
-    Call it once, before the first line.
+    Call it once, before the first line, and flush the result at the end.
     """
     output = sys.stdout if output is None else output
+    lines = LineLogger(output)
     named = {"service": service, "instance": settings.instance, "replica": settings.replica_id}
 
     def origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -97,7 +155,9 @@ def configure_logs(service: str, settings: ServiceSettings, output: TextIO | Non
     ]
     renderer: Processor
     if settings.log_format == "json":
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+        # What is masked is plain. ``json.dumps`` would make an encoder for each line.
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        renderer = structlog.processors.JSONRenderer(lambda event, **_: encode(event))
     else:
         renderer = structlog.dev.ConsoleRenderer(
             colors=output.isatty(), timestamp_key="time", pad_event_to=0
@@ -106,10 +166,10 @@ def configure_logs(service: str, settings: ServiceSettings, output: TextIO | Non
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(output),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(output)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -120,6 +180,7 @@ def configure_logs(service: str, settings: ServiceSettings, output: TextIO | Non
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    return lines
 
 
 def get_log(**context: object) -> BoundLogger:

@@ -14,7 +14,6 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
 
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.series import (
@@ -22,6 +21,7 @@ from harmonic_runtime.observability.series import (
     CounterSeries,
     Histogram,
     Histograms,
+    RisingCollector,
     Summaries,
     Summary,
 )
@@ -60,6 +60,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._rising: list[RisingCollector] = []
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -71,12 +72,12 @@ class Metrics:
     def counters(self, spec: CounterSpec) -> Family[Counter]:
         """A counter with labels."""
         series = {values: Counter() for values in spec.labels.series}
-        self.registry.register(CounterSeries(spec, series))
+        self._register(CounterSeries(spec, series))
         return Family(series)
 
     def counter_from(self, spec: CounterSpec, read: Callable[[], float]) -> None:
         """A counter that is kept elsewhere as a plain number: it costs nothing until read."""
-        self.registry.register(_Sampled(PREFIX + spec.name, spec.help, read))
+        self._register(_Sampled(PREFIX + spec.name, spec.help, read))
 
     def gauge(self, spec: GaugeSpec) -> Gauge:
         """A gauge without labels that is set."""
@@ -99,13 +100,13 @@ class Metrics:
     def histograms(self, spec: HistogramSpec) -> Family[Histogram]:
         """A histogram with labels."""
         series = {values: Histogram(spec.buckets) for values in spec.labels.series}
-        self.registry.register(Histograms(spec, series))
+        self._register(Histograms(spec, series))
         return Family(series)
 
     def summaries(self, spec: SummarySpec) -> Family[Summary]:
         """A summary with labels."""
         series = {values: Summary() for values in spec.labels.series}
-        self.registry.register(Summaries(spec, series))
+        self._register(Summaries(spec, series))
         return Family(series)
 
     def info(self, spec: GaugeSpec, **values: str) -> None:
@@ -114,12 +115,20 @@ class Metrics:
         gauge = Gauge(PREFIX + spec.name, spec.help, names, registry=self.registry)
         gauge.labels(**values).set(1)
 
+    def _register(self, collector: RisingCollector) -> None:
+        self.registry.register(collector)
+        self._rising.append(collector)
+
+    def rises(self) -> dict[str, float]:
+        """The numbers that only rise, by the names of their series, without those that are 0."""
+        return {name: value for each in self._rising for name, value in each.rises()}
+
     def render(self) -> tuple[bytes, str]:
         """All metrics as text, and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
-class _Sampled(Collector):
+class _Sampled(RisingCollector):
     def __init__(self, name: str, description: str, read: Callable[[], float]) -> None:
         self._name = name
         self._description = description
@@ -127,6 +136,11 @@ class _Sampled(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield CounterMetricFamily(self._name, self._description, value=self._read())
+
+    def rises(self) -> Iterator[tuple[str, float]]:
+        value = self._read()
+        if value:
+            yield f"{self._name}_total", value
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.series import series_name
 from harmonic_runtime.observability.specs import PREFIX
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.ticker import every
@@ -13,9 +14,6 @@ from harmonic_runtime.process.ticker import every
 #: How often counters are looked at, and for how long what was seen is kept.
 INTERVAL_S = 5.0
 WINDOW_S = 60.0
-#: Of a histogram, the number of observations and their sum rise; buckets are left out.
-_LEFT_OUT = ("_bucket", "_created")
-_RISES = ("_total", "_count", "_sum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +41,27 @@ class MetricsWindow:
 
     def look(self) -> None:
         """Keep the counters as they are now."""
-        counters, _ = self._read()
-        self._kept.append((self._clock.monotonic(), counters))
+        self._kept.append((self._clock.monotonic(), self._metrics.rises()))
 
     def recent(self) -> RecentMetrics:
         """What the metrics did up to now."""
-        counters, gauges = self._read()
         since_s, before = self._kept[0]
-        increases = {name: value - before.get(name, 0.0) for name, value in counters.items()}
+        rises = self._metrics.rises()
+        increases = {name: value - before.get(name, 0.0) for name, value in rises.items()}
         return RecentMetrics(
-            self._clock.monotonic() - since_s, gauges, {k: v for k, v in increases.items() if v}
+            self._clock.monotonic() - since_s,
+            self._gauges(),
+            {k: v for k, v in increases.items() if v},
         )
 
-    def _read(self) -> tuple[dict[str, float], dict[str, float]]:
-        counters: dict[str, float] = {}
-        gauges: dict[str, float] = {}
-        for family in self._metrics.registry.collect():
-            if not family.name.startswith(PREFIX):
-                continue
-            for sample in family.samples:
-                if sample.value and not sample.name.endswith(_LEFT_OUT):
-                    rises = family.type != "gauge" and sample.name.endswith(_RISES)
-                    kind = counters if rises else gauges
-                    kind[_key(sample.name, sample.labels)] = sample.value
-        return counters, gauges
+    def _gauges(self) -> dict[str, float]:
+        return {
+            series_name(sample.name, sample.labels): sample.value
+            for family in self._metrics.registry.collect()
+            if family.name.startswith(PREFIX) and family.type == "gauge"
+            for sample in family.samples
+            if sample.value
+        }
 
 
 @contextmanager
@@ -75,10 +70,3 @@ def metrics_window(metrics: Metrics, clock: Clock) -> Iterator[MetricsWindow]:
     window = MetricsWindow(metrics, clock)
     with every(INTERVAL_S, window.look):
         yield window
-
-
-def _key(name: str, labels: Mapping[str, str]) -> str:
-    if not labels:
-        return name
-    inner = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
-    return f"{name}{{{inner}}}"

@@ -157,10 +157,13 @@ def run_service(
     left. A second signal ends the process at once, and so does a stop that takes longer than
     ``stop_timeout_s``.
     """
-    configure_logs(service, settings)
+    lines = configure_logs(service, settings)
     _warn_of_unknown_variables()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, compose, service))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(settings, compose, service))
+    finally:
+        lines.flush()
 
 
 async def _run(

@@ -30,7 +30,7 @@ def update(
         fields = type(changes).model_fields
         changed = tuple(fields[key].alias or key for key in fields if key in sent)
         events.append(
-            PARAMETER_SETS[name].event.model_construct(
+            PARAMETER_SETS[name].event(
                 universe_id=seen.id,
                 parameters=current.revised(sent),
                 user_id=caller.user_id,
