@@ -8,7 +8,7 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from harmonic_protocol import subjects
@@ -23,6 +23,7 @@ from harmonic_runtime.bus.streams import (
 )
 from harmonic_runtime.bus.wire import NO_HEADERS
 from harmonic_state.domain.events import LogEvent, decode_record, encode_record
+from harmonic_state.drafts import Draft
 from harmonic_state.lineage import continued, cut_off, mended
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
@@ -48,25 +49,6 @@ class Conflict(Exception):
 
 class RecordTooLarge(Exception):
     """The events do not fit into one record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A record that is to follow the one at ``position``.
-
-    Until ``resolved_by_s``, by the loop's clock, it is tried to learn what became of it.
-    """
-
-    universe_id: str
-    record_id: str
-    position: int
-    payload: bytes
-    headers: Mapping[str, str]
-    resolved_by_s: float
-
-    def stored(self, position: int) -> RecentRecord:
-        """The same, stored at a position."""
-        return RecentRecord(position, self.position, self.payload, self.record_id)
 
 
 class Journal:
@@ -99,14 +81,19 @@ class Journal:
         """
         stored = await self._snapshot(universe_id)
         newest = stored if known is None or stored.position > known.position else known
-        loaded, records = await self.advance(universe_id, newest)
+        loaded, records = await self.advance(universe_id, newest, contended=False)
         end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
         if cut_off(loaded, end):
             return replace(loaded, is_damaged=True), []
         return loaded, records
 
-    async def advance(self, universe_id: str, known: Loaded) -> tuple[Loaded, list[RecentRecord]]:
+    async def advance(
+        self, universe_id: str, known: Loaded, *, contended: bool = True
+    ) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
+
+        Where the log is ``contended``, there should be some. If there are none, and the broker
+        cannot read the log's last message, it is damaged.
 
         Where other owners trimmed what was not heard of here, their snapshot takes its place. Where
         the log continues neither, it is brought to its real end, and has no records in between.
@@ -115,7 +102,10 @@ class Journal:
         records = await self.records(universe_id, after_position=max(0, known.position - 1))
         loaded = continued(known, records)
         if loaded is not None:
-            return loaded, [record for record in records if record.position > known.position]
+            newer = [record for record in records if record.position > known.position]
+            if contended and not newer and known.position:
+                loaded = replace(loaded, is_damaged=await self.end(universe_id) is None)
+            return loaded, newer
         stored = await self._snapshot(universe_id)
         if stored.position > known.position:
             return await self.advance(universe_id, stored)
@@ -251,7 +241,11 @@ class Journal:
                 )
             except WrongSequence as wrong:
                 if unknown is None:
-                    raise Conflict from wrong
+                    if not draft.may_begin or await self.end(draft.universe_id) is not None:
+                        raise Conflict from wrong
+                    # The broker cannot read the log's last message, and takes it for empty.
+                    draft, begun = replace(draft, position=0), None
+                    continue
                 with suppress(BusUnavailable):
                     own = await self._own_position(draft)
                     return draft.stored(own), True

@@ -6,7 +6,8 @@ from harmonic_protocol import subjects
 from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
-from harmonic_state.journal import Conflict, Draft, RecordTooLarge
+from harmonic_state.drafts import Draft
+from harmonic_state.journal import Conflict, RecordTooLarge
 from harmonic_state.lineage import UniverseLost
 from harmonic_state.means import Means
 from harmonic_state.steps import (
@@ -82,8 +83,8 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
         case Confirm(position):
             await journal.confirm(universe_id, position)
             return Confirmed()
-        case Load():
-            loaded, records = await journal.load(universe_id)
+        case Load(known):
+            loaded, records = await journal.load(universe_id, known)
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)

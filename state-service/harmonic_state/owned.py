@@ -9,7 +9,7 @@ from typing import assert_never
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.universe import Universe
-from harmonic_state.journal import Draft
+from harmonic_state.drafts import Draft
 from harmonic_state.loaded import Loaded
 from harmonic_state.means import Means
 from harmonic_state.outcomes import draft_of, outcome_of, report_stored

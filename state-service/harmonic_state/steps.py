@@ -146,7 +146,7 @@ Event: TypeAlias = (
 class Load:
     """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``."""
 
-    known: Loaded | None = None
+    known: Loaded | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from harmonic_runtime.bus.jetstream import call
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.universe import Universe
 from harmonic_state.journal import (
     MAX_RECORD_BYTES,
@@ -20,8 +22,10 @@ from harmonic_state.journal import (
     RecordTooLarge,
 )
 from harmonic_state.loaded import Loaded
+from harmonic_state.settings import StateSettings
+from harness.broker import connected, running_broker
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
-from state_service.conftest import OpenJournal
+from state_service.conftest import OpenJournal, set_up
 
 AT = "2024-03-21T10:30:00.000Z"
 ANN = caller("ann")
@@ -220,3 +224,44 @@ async def test_the_ends_of_many_logs_are_read_in_few_questions(
         ends[f"u{number}"] = record.position
     found = await journal.newest([*ends, *(f"missing{number}" for number in range(600))])
     assert {name: record.position for name, record in found.items()} == ends
+
+
+@pytest.mark.parametrize("in_memory", [False, True], ids=["restarted owner", "living owner"])
+async def test_a_log_whose_last_record_cannot_be_read_goes_on(
+    tmp_path: Path, *, in_memory: bool
+) -> None:
+    """The broker then takes the log for empty, and stores nothing after what it can read."""
+    async with running_broker(tmp_path) as broker:
+        async with connected(broker.url) as bus:
+            journal = await set_up(Streams(bus), StateSettings())
+            history = edited()
+            last = await storing(journal, history, 3)
+        await broker.process.stop()
+        _spoil(tmp_path, last.record_id)
+        await broker.process.start()
+        async with connected(broker.url) as bus:
+            journal = await set_up(Streams(bus), StateSettings())
+            known = last if in_memory else (await journal.load(UNIVERSE))[0]
+            assert known.position == last.position - (not in_memory)
+            update = command("update_physics", parameters={"gravity": 19})
+            with pytest.raises(Conflict):
+                await store(journal, known, history.does(update, ANN))
+            # The owner reads on, finds nothing that it does not know, and says that it lost some.
+            found, newer = await journal.advance(UNIVERSE, known)
+            assert (found.is_damaged, found.universe, newer) == (True, known.universe, [])
+            assert known.universe is not None
+            mended = await store(journal, found, [history_lost(known.universe, AT)])
+            assert mended.position == last.position + 1
+            await journal.save_snapshot(UNIVERSE, mended)
+            on = await store(journal, mended, history.does(update, ANN))
+            loaded, _ = await journal.load(UNIVERSE)
+            assert (loaded.universe, loaded.position) == (on.universe, on.position)
+
+
+def _spoil(data: Path, record_id: str) -> None:
+    """Change a byte of a stored record."""
+    stream = subjects.log_stream_of(UNIVERSE)
+    (block,) = data.glob(f"jetstream/*/streams/{stream}/msgs/*.blk")
+    content = bytearray(block.read_bytes())
+    content[content.rindex(record_id.encode())] ^= 1
+    block.write_bytes(content)

@@ -1,0 +1,31 @@
+"""Records that are to be stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harmonic_state.domain.events import loses_history
+from harmonic_state.ring import RecentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that is to follow the one at ``position``.
+
+    Until ``resolved_by_s``, by the loop's clock, it is tried to learn what became of it.
+    """
+
+    universe_id: str
+    record_id: str
+    position: int
+    payload: bytes
+    headers: Mapping[str, str]
+    resolved_by_s: float
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether it may stand after nothing as well: it says that records were lost."""
+        return self.position > 0 and loses_history(self.payload)
+
+    def stored(self, position: int) -> RecentRecord:
+        """The same, stored at a position."""
+        return RecentRecord(position, self.position, self.payload, self.record_id)
