@@ -11,7 +11,7 @@ import pytest
 
 from harmonic_local.stack import Stack
 from harness.client import PATIENCE_S, Client
-from harness.operator import harmonic, running
+from harness.operator import harmonic, harmonic_anew, running
 from harness.world import World, started
 
 COMMANDS = (
@@ -22,7 +22,7 @@ SWITCHED_OFF = "SWITCHED_OFF"
 
 
 async def test_help_says_what_there_is_with_examples_and_exit_statuses() -> None:
-    ran = await harmonic(None, "--help")
+    ran = await harmonic_anew("--help")
     assert ran.status == 0
     assert all(command in ran.output for command in COMMANDS)
     assert "Exit status:" in ran.output
@@ -39,7 +39,7 @@ async def test_each_command_has_an_example_and_json(command: str) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_shells_can_complete_commands(shell: str) -> None:
-    ran = await harmonic(None, "--show-completion", shell)
+    ran = await harmonic_anew("--show-completion", shell)
     assert ran.status == 0
     assert "_HARMONIC_COMPLETE" in ran.output
 

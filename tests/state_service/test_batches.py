@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import record_mark
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
@@ -20,6 +20,7 @@ from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import Instant, SaveSnapshot
 from harmonic_state.waiting_line import WaitingLine
 from state_service.builders import UNIVERSE, caller, command, created, open_universe
+from state_service.cycles import update
 
 ANN, BOB = caller("ann"), caller("bob")
 EDIT = command("join_room", mode="edit")
@@ -76,6 +77,34 @@ def test_a_refused_request_stores_nothing_and_harms_no_other() -> None:
     batch = decide_batch([pending(TEMPO), pending(EDIT)], known(), conditions())
     assert decided(batch) == [False, True]
     assert not isinstance(batch.decided[0].decision, Decision)
+
+
+TRACES = [RequestTrace(number, f"00-{number:032x}-{number:016x}-00") for number in range(4)]
+SAMPLED = [RequestTrace(number, f"00-{number:032x}-{number:016x}-01") for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("traces", "told"),
+    [
+        # The first request stores nothing; of the others, the first says when it arrived, ...
+        ([SAMPLED[0], TRACES[1], TRACES[2]], TRACES[1]),
+        ([TRACES[0], SAMPLED[1], SAMPLED[2]], SAMPLED[1]),
+        # ... and the first that is recorded is the trace that goes on.
+        ([TRACES[0], TRACES[1], SAMPLED[2], SAMPLED[3]], RequestTrace(1, SAMPLED[2].traceparent)),
+        ([TRACES[0]], NO_TRACE),
+    ],
+)
+def test_a_record_belongs_to_the_trace_of_the_first_request_that_stores_something(
+    traces: list[RequestTrace], told: RequestTrace
+) -> None:
+    asked = [EDIT, *(update(number) for number in range(1, len(traces)))]
+    waiting = [
+        replace(pending(each), trace=trace) for each, trace in zip(asked, traces, strict=True)
+    ]
+    before = replace(known(ANN), record_id="r9")
+    append = decide_batch(waiting, before, conditions()).append_after(before)
+    assert append.trace == told
+    assert (append.position, append.after) == (POSITION, "r9")
 
 
 def test_what_a_request_makes_is_drawn_once() -> None:

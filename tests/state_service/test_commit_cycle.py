@@ -572,6 +572,18 @@ def test_a_request_whose_gateway_was_sent_more_has_the_log_read_and_then_mended(
     assert cycle.outcome(later) == "ok"
 
 
+def test_a_log_of_which_nothing_is_known_is_read_on_if_its_gateway_was_sent_its_first_record() -> (
+    None
+):
+    cycle = Cycle()
+    number = cycle.ask(update(), seen_position=1)
+    cycle.loads(Loaded(None, 0))
+    cycle.does(ReadOn)
+    cycle.tell(Read(universe_with("ann", position=1), []))
+    cycle.stores(at=2)
+    assert cycle.outcome(number) == "ok"
+
+
 def test_a_log_that_another_owner_went_on_with_is_not_mended() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(update(), seen_position=12)

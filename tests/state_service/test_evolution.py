@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CloseConnection, CompleteMusic, ExpireMusic, ResumeRoom
 from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.values import PhysicsParameters
 from harmonic_state.domain.answers import answer
+from harmonic_state.domain.bounds import seats_bytes
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import (
     LOG_EVENTS,
@@ -234,6 +236,13 @@ def test_a_record_is_read_as_it_was_written_but_for_what_is_newer() -> None:
     ]
     assert b'"at":"%s"' % LATER.encode() in payload
     assert decode_record(encode_record('a "quoted" id', LATER, [])) == ('a "quoted" id', [])
+
+
+def test_a_seat_that_is_taken_again_takes_the_space_of_what_it_is_now() -> None:
+    history = open_universe()
+    for name in ("Ann", "Annabel Lee"):
+        history.does(EDIT, Caller("ann", name, "ann-1", "g1"))
+        assert history.now.seats_bytes == seats_bytes(history.now.connections) > 0
 
 
 def test_a_later_universe_is_the_same_but_for_what_has_changed() -> None:

@@ -8,7 +8,7 @@ from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.bounds import MAX_STATE_BYTES
-from harmonic_state.domain.decide import Decision
+from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.operations import (
     MAX_REMEMBERED_OPERATIONS,
@@ -20,6 +20,7 @@ from harmonic_state.domain.operations import (
     remember,
     stored_bytes,
 )
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation
 from state_service.builders import caller, command, open_universe
 
@@ -141,6 +142,13 @@ def test_a_digest_is_the_same_for_the_same_command_alone() -> None:
     assert digest_of("leave_room") != digest_of("generate_music", duration=1)
 
 
+def test_a_command_sent_again_may_belong_to_another_trace() -> None:
+    traces = [f"00-{digit * 32}-{digit * 16}-01" for digit in "12"]
+    tempo = {"tempo": 90}
+    digests = {digest_of("update_music", parameters=tempo, traceparent=each) for each in traces}
+    assert digests == {digest_of("update_music", parameters=tempo)}
+
+
 def test_a_digest_stays_the_same_over_versions() -> None:
     # It stands in logs, and replicas of two versions compare it.
     assert digest_of("update_physics", parameters={"timeScale": 2}, opId="x") == GOLDEN
@@ -153,5 +161,8 @@ def test_a_command_whose_operation_has_no_space_is_refused() -> None:
     some = replace(history.now, operations=remembered(applied(1)))
     history.universe = replace(some, operations_bytes=2 * MAX_STATE_BYTES)
     assert isinstance(history.ask(asked, caller("ann")), Refused)
+    # Where operations are stored as hashes, there is space for many more.
+    hashed = DecisionInputs(AT, 0, hashed=True)
+    assert isinstance(decide(history.now, asked, caller("ann"), hashed), Decision)
     history.universe = replace(some, operations_bytes=0)
     assert isinstance(history.ask(asked, caller("ann")), Decision)

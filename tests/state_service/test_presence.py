@@ -1,5 +1,6 @@
 """Who is in the room, tab by tab and user by user."""
 
+from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_state.domain.events import LogEvent
@@ -43,6 +44,14 @@ def test_the_mode_shown_is_the_highest_of_the_tabs() -> None:
     assert frames(history.does(EDIT, caller("ann", tab=2))) == [("edit", "ann")]
     assert shown(history) == {"ann": "edit"}
     assert frames(history.does(LEAVE, caller("ann", tab=2))) == [("view", "ann")]
+
+
+def test_a_user_is_called_what_the_first_of_its_tabs_said_whatever_mode_is_shown() -> None:
+    history = open_universe()
+    history.does(VIEW, Caller("ann", "Ann", "ann-1", "g1"))
+    history.does(EDIT, Caller("ann", "Anna", "ann-2", "g1"))
+    (ann,) = history.now.participants().values()
+    assert (ann.username, ann.mode) == ("Ann", "edit")
 
 
 def test_joining_again_changes_the_mode_or_nothing() -> None:

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CloseConnection, JoinResult, ReleaseGateway, ResumeRoom
-from harmonic_protocol.log import ConnectionLeft
-from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
+from harmonic_protocol.log import ConnectionJoined, ConnectionLeft
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom, ParticipantJoined
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.absences import ABSENCE_KEPT_S, MAX_ABSENCES, MAX_ABSENCES_PER_USER
@@ -188,6 +188,16 @@ def test_a_gateway_that_lives_after_all_takes_its_seats_and_leaves_no_absence() 
     history.does(ReleaseGateway(universe_id=UNIVERSE, gateway_id="g1"), OWNER)
     history.does(EDIT, FIRST)
     assert history.now.absences == {}
+
+
+def test_a_client_that_takes_its_own_released_seat_again_is_announced() -> None:
+    history = open_universe()
+    history.does(EDIT, FIRST)
+    history.does(ReleaseGateway(universe_id=UNIVERSE, gateway_id="g1"), OWNER)
+    joined, announced = history.does(resume(FIRST), FIRST)
+    assert isinstance(joined, ConnectionJoined)
+    assert isinstance(announced, ParticipantJoined)
+    assert (announced.participant.user_id, announced.timestamp) == ("ann", history.now.updated_at)
 
 
 def test_absences_of_one_user_are_bounded_and_the_oldest_end_first() -> None:

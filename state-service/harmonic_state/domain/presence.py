@@ -163,7 +163,7 @@ def with_frames(
     """``hidden`` events, and after them the frames that tell the room what they changed."""
     events: list[LogEvent] = [*hidden]
     after = fold(universe, events)
-    if after is None or after.deleted:
+    if after is None:
         return events
     # Nobody else's presence changes by these, and a room may be large.
     changed = [event.connection_id for event in hidden if isinstance(event, _SEAT_EVENTS)]
