@@ -16,6 +16,7 @@ from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger, configure_logs, get_log
 from harmonic_runtime.observability.metrics import Metrics, loop_lag
 from harmonic_runtime.observability.ops import Readiness
+from harmonic_runtime.process.allocation import keep_freed_memory
 from harmonic_runtime.process.clock import Clock, SystemClock
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
@@ -159,6 +160,7 @@ def run_service(
     ``stop_timeout_s``.
     """
     lines = configure_logs(service, settings)
+    keep_freed_memory()
     _warn_of_unknown_variables()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
