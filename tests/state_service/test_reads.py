@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
 from state_service.builders import UNIVERSE
 from state_service.test_journal_alone import Storing
@@ -31,8 +32,10 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
     read: list[int] = []
     reads_of_streams = storing.streams.read
 
-    async def counting(*stream: str, **options: int) -> Any:
-        part = await reads_of_streams(*stream, **options)  # type: ignore[arg-type]
+    async def counting(
+        stream: str, subject: str, *, from_sequence: int, limit: int
+    ) -> list[Stored]:
+        part = await reads_of_streams(stream, subject, from_sequence=from_sequence, limit=limit)
         read.append(len(part))
         return part
 
