@@ -44,11 +44,11 @@ async def harmonic(stack: Stack | None, *arguments: str, typed: str = "", **sett
     return await asyncio.to_thread(_run, arguments, known, typed)
 
 
-async def harmonic_anew(*arguments: str) -> Ran:
+async def harmonic_anew(*arguments: str, **variables: str) -> Ran:
     """Run a command that needs no product to its end, in a process of its own from the start."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "harmonic_operator", *arguments),
-        env=environment(None),
+        env={**environment(None), **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
