@@ -12,7 +12,6 @@ from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
 from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
-from harmonic_runtime.process.clock import milliseconds
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
@@ -65,7 +64,7 @@ class Owners:
         if left_s < min(LEAST_TIME_S, self._timeout_s):
             return Reply(error=OVERDUE)
         left_ms = int(left_s * 1000)
-        deadline_ms = milliseconds(self._clock.now()) + left_ms
+        deadline_ms = int(self._clock.unix_s() * 1000) + left_ms
         is_shared = self._clock.is_shared
         room = self._room_of(key)
         position = (room.position or 0) if room is not None else 0

@@ -18,6 +18,7 @@ def main() -> int:
 
 
 def _compose() -> int:
+    """compose offline, a request a line from standard input, an answer a line."""  # noqa: D403
     for answer in answers(sys.stdin.buffer, new_seed):
         print(answer, flush=True)
     return 0

@@ -40,12 +40,11 @@ class StreamWatch:
             await asyncio.sleep(INTERVAL_S)
 
     async def _ask(self) -> None:
-        missing = 0
-        for name in table.STREAMS:
-            state = await self._inspection.stream(name)
-            missing += state is None
+        # All at once: so many questions take few reads and writes.
+        states = await asyncio.gather(*map(self._inspection.stream, table.STREAMS))
+        for name, state in zip(table.STREAMS, states, strict=True):
             self._show(name, state or StreamState())
-        self._missing.set(missing)
+        self._missing.set(sum(state is None for state in states))
         store = await self._inspection.store()
         for storage, name in _STORES.items():
             self._fills[name].set(max(each.fill for each in store if each.storage == storage))

@@ -8,7 +8,6 @@ import runpy
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from harmonic_gateway.delivery import chain, feed
@@ -54,7 +53,7 @@ def no_chain() -> None:
     def trustful(self: chain.Chain, heard: chain.Heard) -> None:
         before = self._heard[-1].position if self._heard else self.position
         if before is not None:
-            heard = replace(heard, previous=before)
+            heard = heard._replace(previous=before)
         hear(self, heard)
 
     chain.Chain.hear = trustful  # type: ignore[method-assign]

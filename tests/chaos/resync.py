@@ -11,6 +11,7 @@ from chaos.cluster import cluster_of
 from chaos.crowd import Person, http_session, leave, together
 from harmonic_local.stack import Stack
 from harmonic_runtime.bus.wire import Message
+from harmonic_state.stream_watch import INTERVAL_S
 from harness.world import World
 
 UNIVERSES, ROOMS_OF_A_PERSON = 2000, 100
@@ -18,12 +19,14 @@ SETTINGS: Mapping[str, str] = {"HARMONIC_ROOMS_PER_CONNECTION": str(ROOMS_OF_A_P
 DOWN_S = 1.0
 #: Whatever is asked for after the return, is asked for in this time.
 AFTERMATH_S = 6.0
+#: For how long it is counted what replicas ask anyway, as they look at their streams in turn.
+CALM_S = 30.0
 _API = "$JS.API."
 
 
 @dataclass(frozen=True)
 class Resync:
-    """What one broker's restart made others ask."""
+    """What one broker's restart made others ask, besides what they ask anyway."""
 
     head_questions: int
     api_calls: Counter[str]
@@ -50,15 +53,24 @@ async def resyncs(stack: Stack) -> list[Resync]:
             people[number // ROOMS_OF_A_PERSON].join(name) for number, name in enumerate(names)
         )
         await cluster.healthy()
-        found = []
+        calls.clear()
+        await asyncio.sleep(CALM_S)
+        usual = {kind: count / CALM_S for kind, count in calls.items()}
+        found, now = [], asyncio.get_running_loop().time
         for broker in stack.brokers:
             asked = await _questions(http, stack)
             calls.clear()
+            began_s = now()
             await broker.stop()
             await asyncio.sleep(DOWN_S)
             await broker.start()
             await asyncio.sleep(AFTERMATH_S)
-            found.append(Resync(await _questions(http, stack) - asked, Counter(calls)))
+            # Each replica may have looked at its streams once more than on average.
+            lasted_s = now() - began_s + INTERVAL_S
+            besides = Counter(
+                {kind: n - round(usual.get(kind, 0) * lasted_s) for kind, n in calls.items()}
+            )
+            found.append(Resync(await _questions(http, stack) - asked, +besides))
             await cluster.healthy()
         await leave(people)
     return found

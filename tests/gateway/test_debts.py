@@ -58,6 +58,25 @@ def test_it_heals_once_a_client_has_read_or_is_gone() -> None:
     assert owed.owe("ann", Client(), 500, 1) is Verdict.OWED
 
 
+def test_what_a_client_is_owed_in_several_rooms_counts_together() -> None:
+    owed, client = debts(), Client()
+    assert owed.owe("ann", client, 300, 4) is Verdict.OWED
+    assert owed.owe("ann", client, 300, 4) is Verdict.OWED
+    assert owed.size_bytes == 600
+    assert owed.owe("ann", Client(), 1, 3) is Verdict.LATER
+    assert owed.owe("ann", Client(), 1, 2) is Verdict.OWED
+
+
+def test_one_that_is_gone_leaves_what_the_others_of_its_user_are_owed() -> None:
+    owed, gone = debts(), Client()
+    owed.owe("ann", gone, 500, 1)
+    owed.owe("ann", Client(), 300, 1)
+
+    owed.forget("ann", gone)
+
+    assert owed.size_bytes == 300
+
+
 def test_nothing_is_kept_of_users_who_are_owed_nothing() -> None:
     owed, client = debts(), Client()
     owed.owe("ann", client, 500, 1)

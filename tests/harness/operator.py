@@ -1,13 +1,19 @@
 """The operator's command, run as an operator runs it."""
 
 import asyncio
+import atexit
 import json
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
 
 from harmonic_local.stack import Stack
 
@@ -33,15 +39,20 @@ def environment(stack: Stack | None) -> dict[str, str]:
 
 
 async def harmonic(stack: Stack | None, *arguments: str, typed: str = "", **settings: str) -> Ran:
-    """Run a command to its end."""
+    """Run a command to its end, in a process that has imported it already."""
+    known = {**environment(stack), **settings}
+    return await asyncio.to_thread(_run, arguments, known, typed)
+
+
+async def harmonic_anew(*arguments: str, **variables: str) -> Ran:
+    """Run a command that needs no product to its end, in a process of its own from the start."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "harmonic_operator", *arguments),
-        env={**environment(stack), **settings},
-        stdin=asyncio.subprocess.PIPE,
+        env={**environment(None), **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    output, errors = await process.communicate(typed.encode())
+    output, errors = await process.communicate()
     return Ran(process.returncode or 0, output.decode(), errors.decode())
 
 
@@ -59,3 +70,43 @@ async def running(stack: Stack, *arguments: str) -> AsyncIterator[asyncio.Stream
     finally:
         process.kill()
         await process.communicate()
+
+
+def _run(arguments: tuple[str, ...], known: Mapping[str, str], typed: str) -> Ran:
+    request = json.dumps({"arguments": arguments, "environment": known}).encode()
+    with (
+        socket.socket(socket.AF_UNIX) as connection,
+        tempfile.TemporaryFile() as stdin,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+    ):
+        stdin.write(typed.encode())
+        stdin.seek(0)
+        connection.connect(_forking())
+        streams = [stdin.fileno(), output.fileno(), errors.fileno()]
+        socket.send_fds(connection, [request], streams)
+        status = connection.recv(16)
+        assert status, "the command ended without an exit status"
+        return Ran(int(status), _read(output), _read(errors))
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+@cache
+def _forking() -> str:
+    """Where a process listens that has imported the command; it ends with this one."""
+    path = str(Path(tempfile.mkdtemp(prefix="harmonic-")) / "operator")
+    folders = os.pathsep.join(sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.forking", path],
+        env={**environment(None), "PYTHONPATH": folders},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    atexit.register(process.communicate)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return path

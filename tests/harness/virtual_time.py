@@ -32,6 +32,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now_s
 
+    def passes(self, seconds: float) -> None:
+        """Let time pass without a turn of the loop, as where one takes long."""
+        self._clock.now_s += seconds
+
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run something to its end in a loop of its own."""

@@ -234,20 +234,25 @@ async def good_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "backup"
 
 
+@pytest.fixture(scope="module")
+async def empty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with other_brokers(tmp_path_factory.mktemp("empty") / "data") as stack:
+        yield stack
+
+
 @pytest.mark.parametrize("how", ["cut", "flipped", "gone", "no manifest", "a stream less"])
 async def test_a_backup_that_is_not_whole_is_refused_before_anything_is_changed(
-    tmp_path: Path, good_backup: Path, how: str
+    tmp_path: Path, good_backup: Path, empty: Stack, how: str
 ) -> None:
     folder = tmp_path / "backup"
     await asyncio.to_thread(shutil.copytree, good_backup, folder)
     spoil(folder, how)
-    async with other_brokers(tmp_path / "data") as stack:
-        ran = await harmonic(stack, "restore", str(folder))
-        assert ran.status == 1
-        assert str(folder) in ran.errors
-        assert "Traceback" not in ran.errors
-        streams = (await harmonic(stack, "status", "--json")).json["streams"]
-        assert all(each["problem"] == "is missing" for each in streams)
+    ran = await harmonic(empty, "restore", str(folder))
+    assert ran.status == 1
+    assert str(folder) in ran.errors
+    assert "Traceback" not in ran.errors
+    streams = (await harmonic(empty, "status", "--json")).json["streams"]
+    assert all(each["problem"] == "is missing" for each in streams)
 
 
 async def test_nothing_is_restored_over_what_is_there_nor_saved_over_another_backup(

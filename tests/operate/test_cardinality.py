@@ -1,5 +1,6 @@
 """How many series a gateway shows does not depend on who uses it."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +16,7 @@ FEW, MANY = (3, 3), (300, 4)
 
 async def shown_after(world: World, universes: int, members: int) -> Scrape:
     """What the gateway shows after so many universes were used by so many users each."""
-    ids = [await world.universe() for _ in range(universes)]
+    ids = await asyncio.gather(*(world.universe() for _ in range(universes)))
     port = int(world.stack.urls[0].rpartition(":")[2])
     async with gathered(port, ids, members) as crowd:
         await crowd.update(1)

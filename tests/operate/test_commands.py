@@ -30,15 +30,15 @@ async def run(service: str, *arguments: str, **settings: str) -> tuple[int, str,
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_says_its_version_and_what_it_can_do(service: str) -> None:
-    status, version, _ = await run(service, "--version")
-    assert (status, version) == (
-        0,
-        f"harmonic-{service} {metadata.version(f'harmonic-{service}')}\n",
+    (told, version, _), (status, text, _) = await asyncio.gather(
+        run(service, "--version"), run(service, "--help")
     )
-    status, text, _ = await run(service, "--help")
+    known = metadata.version(f"harmonic-{service}")
+    assert (told, version) == (0, f"harmonic-{service} {known}\n")
     assert status == 0
     assert "check" in text
     assert "exit status:" in text
+    assert ("compose: compose offline" in text) == (service == "music")
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -55,6 +55,15 @@ async def test_check_prints_what_is_in_force_and_masks_secrets(service: str) -> 
     assert "HARMONIC_OPS_PORT=9100  # default" in lines
     assert "hidden" not in text
     assert "nobody may see" not in text
+
+
+async def test_check_names_a_variable_that_nobody_knows_with_the_nearest() -> None:
+    status, text, errors = await run("state", "check", OPS_PROT="9100")
+    assert status == 0
+    assert "HARMONIC_OPS_PORT=9100  # default" in text.splitlines()
+    assert errors == (
+        "HARMONIC_OPS_PROT is no setting of any service; the nearest is HARMONIC_OPS_PORT.\n"
+    )
 
 
 async def test_check_refuses_what_the_service_would_refuse() -> None:

@@ -4,14 +4,16 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from chaos.owners import replica_id
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_protocol.causes import Cause
@@ -27,6 +29,9 @@ from harness.world import World, started
 TESTS = Path(__file__).parents[1]
 #: The module whose declarations only gateways know, and have a bug in.
 FAULTY = "operate.faulty"
+KEYS = json.dumps({"keys": [Key("current").entry(use="sig", alg="RS256")]})
+#: A universe was created; at an earlier try, of which nothing was heard.
+MADE = {HTTPStatus.CREATED, HTTPStatus.CONFLICT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Scene:
     universe: str
     ann: Client
     keys: Path
+    #: What makes the product as it was.
+    afterwards: AsyncExitStack
 
     @property
     def stack(self) -> Stack:
@@ -96,7 +103,14 @@ async def store_unavailable(scene: Scene) -> Provoked:
     async with down(*scene.stack.states):
         pass
     await call(scene.bus, f"STREAM.DELETE.{name}", {})
+    # A replica that starts sets it up again.
+    scene.afterwards.push_async_callback(restart, scene.stack)
     return await scene.update()
+
+
+async def restart(stack: Stack) -> None:
+    async with down(*stack.states):
+        pass
 
 
 async def store_full(scene: Scene) -> Provoked:
@@ -133,6 +147,7 @@ async def keys_unavailable(scene: Scene) -> Provoked:
     headers = {"Authorization": f"Bearer {Key('newer').token('ann')}"}
     path = f"/universes/{scene.universe}"
     _, answer = await scene.world.call("GET", path, headers=headers)
+    scene.keys.write_text(KEYS)
     error: Provoked = answer["error"]
     return error
 
@@ -145,7 +160,6 @@ async def fault(scene: Scene) -> Provoked:
     return await scene.error("break")
 
 
-#: In this order: what cannot be undone comes last.
 SCENES: Mapping[Cause, Callable[[Scene], Awaitable[Provoked]]] = {
     Cause.UNREADABLE: unreadable,
     Cause.FAULT: fault,
@@ -177,30 +191,66 @@ def test_every_cause_has_its_scene() -> None:
     assert set(SCENES) == set(Cause)
 
 
-@pytest.mark.parametrize("cause", SCENES, ids=lambda cause: cause.value)
-async def test_an_errors_id_leads_to_its_cause(tmp_path: Path, cause: Cause) -> None:
-    keys = tmp_path / "keys.json"
-    keys.write_text(json.dumps({"keys": [Key("current").entry(use="sig", alg="RS256")]}))
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What all scenes play in, one after the other."""
+
+    stack: Stack
+    keys: Path
+
+
+@pytest.fixture(scope="module")
+async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    folder = tmp_path_factory.mktemp("errors")
+    keys = folder / "keys.json"
+    keys.write_text(KEYS)
+    async with started(
+        folder / "stack", gateways=1, command=command, HARMONIC_JWKS_FILE=str(keys)
+    ) as stack:
+        yield Product(stack, keys)
+
+
+@asynccontextmanager
+async def entered(product: Product) -> AsyncIterator[Scene]:
+    """A scene, once the product does again what it should."""
     async with (
-        started(
-            tmp_path / "stack", gateways=1, command=command, HARMONIC_JWKS_FILE=str(keys)
-        ) as stack,
         aiohttp.ClientSession() as http,
-        connected_as("admin", stack) as bus,
+        connected_as("admin", product.stack) as bus,
+        AsyncExitStack() as afterwards,
     ):
-        world = World(stack, http)
-        universe, (ann,) = await world.together("ann")
-        scene = Scene(world, bus, universe, ann, keys)
+        world = World(product.stack, http)
+        name = world.name("universe")
+        body = {"id": name, "name": "A universe", "visibility": "public", "publicMode": "edit"}
+        async with asyncio.timeout(PATIENCE_S):
+            while (await world.call("POST", "/universes", "owner", body))[0] not in MADE:
+                pass
+        _, (ann,) = await world.together(world.name("ann"), universe=name)
+        yield Scene(world, bus, name, ann, product.keys, afterwards)
+        await world.close()
+
+
+@pytest.mark.parametrize("cause", SCENES, ids=lambda cause: cause.value)
+async def test_an_errors_id_leads_to_its_cause(product: Product, cause: Cause) -> None:
+    async with entered(product) as scene:
         async with asyncio.timeout(2 * PATIENCE_S):
             error = await SCENES[cause](scene)
 
         assert error["code"] == "INTERNAL_ERROR"
         error_id = error["details"]["errorId"]
-        await world.logged(f'"error_id": "{error_id}"')
-        ran = await harmonic(None, "explain", error_id, "--json", typed=world.logs())
+        await scene.world.logged(f'"error_id": "{error_id}"')
+        logs = scene.world.logs()
+        ran = await harmonic(None, "explain", error_id, "--json", typed=logs)
         found = ran.json
-        assert found["cause"] == cause.value
-        assert found["universe"] == universe
+        assert (found["code"], found["cause"]) == ("INTERNAL_ERROR", cause.value)
+        assert found["meaning"] == cause.meaning
+        assert found["universe"] == scene.universe
         assert found["gateway"] == "gateway-1"
-        assert found.get("replicaInstance") == ("state-1" if cause in BY_A_REPLICA else None)
-        await world.close()
+        if cause in BY_A_REPLICA:
+            replica = replica_id(scene.stack, scene.stack.states[0])
+            assert (found["replica"], found["replicaInstance"]) == (replica, "state-1")
+        else:
+            assert found.get("replicaInstance") is None
+        # What a tool puts before each line does no harm.
+        prefixed = "".join(f"[pod/harmonic] {line}\n" for line in logs.splitlines())
+        ran = await harmonic(None, "explain", error_id, typed=prefixed)
+        assert (ran.status, f"{scene.universe}\n" in ran.output) == (0, True), ran.errors

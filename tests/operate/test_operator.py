@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from harmonic_local.stack import Stack
 from harness.client import PATIENCE_S, Client
-from harness.operator import harmonic, running
+from harness.operator import harmonic, harmonic_anew, running
 from harness.world import World, started
 
 COMMANDS = (
@@ -22,7 +23,7 @@ SWITCHED_OFF = "SWITCHED_OFF"
 
 
 async def test_help_says_what_there_is_with_examples_and_exit_statuses() -> None:
-    ran = await harmonic(None, "--help")
+    ran = await harmonic_anew("--help")
     assert ran.status == 0
     assert all(command in ran.output for command in COMMANDS)
     assert "Exit status:" in ran.output
@@ -37,11 +38,26 @@ async def test_each_command_has_an_example_and_json(command: str) -> None:
     assert "--json" in ran.output
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+#: What each shell's script sets when a command is to be completed of which ``re`` is typed.
+COMPLETING = {
+    "bash": {"COMP_WORDS": "harmonic re", "COMP_CWORD": "1"},
+    "zsh": {"_TYPER_COMPLETE_ARGS": "harmonic re"},
+    "fish": {"_TYPER_COMPLETE_ARGS": "harmonic re", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+}
+
+
+@pytest.mark.parametrize("shell", COMPLETING)
 async def test_shells_can_complete_commands(shell: str) -> None:
-    ran = await harmonic(None, "--show-completion", shell)
-    assert ran.status == 0
-    assert "_HARMONIC_COMPLETE" in ran.output
+    # Else the shell is the one that the tests happen to run under.
+    known = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script, completed = await asyncio.gather(
+        harmonic_anew("--show-completion", shell, **known),
+        harmonic_anew(_HARMONIC_COMPLETE=f"complete_{shell}", **COMPLETING[shell]),
+    )
+    assert script.status == completed.status == 0
+    assert f"complete_{shell}" in script.output
+    offered = re.findall(r'(?:^|")([a-z]+)(?=["\t\n])', completed.output, re.MULTILINE)
+    assert set(offered) == {"revoke", "rebalance", "restore"}
 
 
 async def test_without_a_bus_a_command_says_so_and_ends_with_3() -> None:

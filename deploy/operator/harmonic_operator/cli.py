@@ -18,7 +18,7 @@ from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
 
 EPILOG = (
     "Exit status: 0 done, and nothing is wrong; 1 not done, or something is wrong; 2 the command"
-    " line or the settings cannot be used; 3 the bus cannot be reached."
+    " line or the settings cannot be used; 3 the bus cannot be reached; 130 ended by Ctrl-C."
 )
 
 #: A certificate may be looked for that ends in ten years.

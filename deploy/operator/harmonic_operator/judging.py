@@ -20,6 +20,8 @@ NEARLY_FULL = 0.85
 BUSY_REQUESTS_PER_S = 200.0
 #: For so long after its start, a process may be busy with itself.
 SETTLING_S = 60.0
+#: A quarter of the time: a pause of garbage collection, or of the machine, is far from it.
+LATE_S_A_MINUTE = 15.0
 #: A copy of a stream may be so many messages behind its leader for a moment.
 TOLERATED_LAG = 1000
 
@@ -134,6 +136,12 @@ RULES = (
         2.0,
         "is overloaded: its event loop was {value:.1f} s late",
         recent=False,
+        after_s=SETTLING_S,
+    ),
+    Rule(
+        "harmonic_event_loop_late_seconds_total",
+        LATE_S_A_MINUTE,
+        "is overloaded: its event loop was late for {value:.0f} s of the last minute",
         after_s=SETTLING_S,
     ),
     Rule(

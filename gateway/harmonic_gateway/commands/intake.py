@@ -9,6 +9,7 @@ from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import limited
+from harmonic_gateway.limits.connection import COUNTED_COMMANDS
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
@@ -96,10 +97,9 @@ class Intake:
             wait_s = session.connection.count(1 + event.size_bytes // COUNTED_BYTES)
             if wait_s:
                 return limited(self._limits.flood, int(wait_s * 1000) + 1)
-        declared = COMMANDS.get(event.name)
-        if declared is None:
+        if event.name not in COUNTED_COMMANDS:
             return None
-        return session.rates.take(declared, event.size_bytes, now_s)
+        return session.rates.take(COMMANDS[event.name], event.size_bytes, now_s)
 
     def is_idle(self, connection: Connection) -> bool:
         """Whether no command of a connection waits, or is being carried out."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from harmonic_gateway.limits.allowances import Allowance
 from harmonic_gateway.settings import GatewaySettings
@@ -17,8 +17,7 @@ from harmonic_runtime.observability.tracing import RequestSpan
 QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """A command, or why there is none, in the order of its coming.
 
     It arrived at ``received_s``, and is carried out or refused until ``deadline_s``, both by the

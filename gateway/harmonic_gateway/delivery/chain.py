@@ -19,7 +19,7 @@ Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.frames import RecordDelivery
@@ -28,8 +28,7 @@ from harmonic_gateway.delivery.frames import RecordDelivery
 MAX_WAITING_RECORDS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A record at its position; ``previous`` is the position of the one before it.
 
     ``arrival`` is there if it was republished, and not fetched.

@@ -24,6 +24,15 @@ from harmonic_protocol.refusals import Refused
 _SIGNAL_BYTES = ""
 
 
+#: The commands that are counted here.
+COUNTED_COMMANDS = frozenset(
+    name
+    for name, command in COMMANDS.items()
+    if issubclass(command, LiveSignal)
+    or (command.spec.rate is not None and command.spec.rate.scope is Scope.CONNECTION)
+)
+
+
 class ConnectionRates:
     """Counts a connection's commands as their rate classes say. A refused one counts nothing.
 

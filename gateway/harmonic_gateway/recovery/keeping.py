@@ -19,10 +19,14 @@ class PlacesToKeep:
         self._kept: dict[str, tuple[float, Mapping[str, int]]] = {}
         self._next_at_s = 0.0
 
+    def is_time(self, connection_id: str, now_s: float) -> bool:
+        """Whether a client's places may be saved now, if they have changed."""
+        kept_at_s, _ = self._kept.setdefault(connection_id, (now_s, {}))
+        return now_s - kept_at_s >= INTERVAL_S and now_s >= self._next_at_s
+
     def is_due(self, connection_id: str, places: Mapping[str, int], now_s: float) -> bool:
         """Whether the places that a client has acknowledged are to be saved now."""
-        kept_at_s, kept = self._kept.setdefault(connection_id, (now_s, {}))
-        if places == kept or now_s - kept_at_s < INTERVAL_S or now_s < self._next_at_s:
+        if not self.is_time(connection_id, now_s) or places == self._kept[connection_id][1]:
             return False
         self._next_at_s = max(self._next_at_s, now_s - 1.0) + 1.0 / SAVES_PER_S
         self._kept[connection_id] = (now_s, dict(places))

@@ -49,12 +49,12 @@ CONNECT_COUNTS = 10
 MAX_HANDED_BYTES = 4 * 1024 * 1024
 #: CPU seconds that are charged without being measured: for a byte on its way through the kernel,
 #: for a message's turn in the event loop, for a request, and for a packet that is no message.
-BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 4e-9, 60e-6, 400e-6, 20e-6
+BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 6e-9, 150e-6, 400e-6, 20e-6
 #: A WebSocket's data of at most so many bytes are not worth measuring what it takes to read them.
 #: Each byte is charged as if it came with a frame of its own.
 UNMEASURED_BYTES, UNMEASURED_BYTE_COST_S = 512, 400e-9
 #: Larger ones are measured; this is what it takes to receive them.
-RECEIVING_COST_S = 60e-6
+RECEIVING_COST_S = 120e-6
 #: CPU seconds that reading a WebSocket may take without a message coming of it.
 MAX_UNPAID_S = 0.25
 #: How long the client of a closed session may take to read what was sent before.

@@ -113,17 +113,18 @@ class Outbox:
             self._keep(encoded, owed=owed)
         elif not transport.is_closing():
             behind_bytes = transport.get_write_buffer_size()
-            if behind_bytes > WATCHED_ABOVE_BYTES and self._watch is None:
-                self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
-            if behind_bytes > BEHIND_BYTES:
-                self._keep(encoded, owed=owed)
+            if behind_bytes > WATCHED_ABOVE_BYTES:
+                if self._watch is None:
+                    self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
+                if behind_bytes > BEHIND_BYTES:
+                    self._keep(encoded, owed=owed)
+                    return
+            compresses = encoded.compressible and self._deflates
+            wire = encoded.compressed if compresses else encoded.raw
+            if self._held is None:
+                transport.write(wire)
             else:
-                compresses = encoded.compressible and self._deflates
-                wire = encoded.compressed if compresses else encoded.raw
-                if self._held is None:
-                    transport.write(wire)
-                else:
-                    self._held.add(wire)
+                self._held.add(wire)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -38,6 +38,8 @@ from harmonic_runtime.process.ticker import every
 LAG_INTERVAL_S = 0.1
 #: The lag shown is the worst of this and the preceding window, so that no scrape misses it.
 LAG_WINDOW_S = 15.0
+#: A callback that is so late counts as late. Other processes of a busy machine explain less.
+LATE_S = 0.25
 
 M = TypeVar("M", Counter, Gauge, Histogram, Summary)
 
@@ -153,13 +155,17 @@ def loop_lag(metrics: Metrics) -> Iterator[None]:
     expected_at = loop.time() + LAG_INTERVAL_S
     window_ends_at = loop.time() + LAG_WINDOW_S
     worst_s = before_s = 0.0
+    late = metrics.counter(table.EVENT_LOOP_LATE)
 
     def measure() -> None:
         nonlocal expected_at, window_ends_at, worst_s, before_s
         now = loop.time()
         if now > window_ends_at:
             window_ends_at, before_s, worst_s = now + LAG_WINDOW_S, worst_s, 0.0
-        worst_s = max(worst_s, now - expected_at)
+        late_s = now - expected_at
+        worst_s = max(worst_s, late_s)
+        if late_s >= LATE_S:
+            late.inc(late_s)
         expected_at = now + LAG_INTERVAL_S
 
     metrics.gauge_from(table.EVENT_LOOP_LAG, lambda: max(worst_s, before_s))

@@ -26,6 +26,12 @@ EVENT_LOOP_LAG = GaugeSpec(
     "worst delay of a callback in the last 15 to 30 seconds",
     OperatorQuestion.UPDATES,
 )
+EVENT_LOOP_LATE = CounterSpec(
+    "event_loop_late_seconds",
+    "time by which callbacks were late, of those later than 0.25 seconds: near the time that passes"
+    " where the process is overloaded, and next to nothing after a single pause",
+    OperatorQuestion.UPDATES,
+)
 TASKS = GaugeSpec("tasks", "tasks of the event loop that are not done", OperatorQuestion.PROCESS)
 FILE_ROTATIONS = CounterSpec(
     "file_rotations",

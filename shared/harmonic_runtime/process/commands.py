@@ -9,6 +9,7 @@
 
 import argparse
 import http.client
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,6 +28,7 @@ from harmonic_runtime.process.settings import (
     ServiceSettings,
     load_settings,
 )
+from harmonic_runtime.process.variables import unknown_variables
 
 READY_TIMEOUT_S = 5.0
 _EXIT_STATUSES = f"""exit status:
@@ -49,7 +51,8 @@ def run_command(
 ) -> int:
     """Carry out what the command line asks for; the exit status.
 
-    ``others`` are commands of this service alone.
+    ``others`` are commands of this service alone: the first line of what carries one out says what
+    it does.
     """
     others = others or {}
     options = _parser(cls.service, others).parse_args(arguments)
@@ -61,6 +64,8 @@ def run_command(
         return run_service(settings, compose, service=cls.service)
     if options.ready:
         return _ask_ready(settings)
+    for name, nearest in unknown_variables(os.environ):
+        sys.stderr.write(f"{name} is no setting of any service; the nearest is {nearest}.\n")
     sys.stdout.write(describe_in_force(settings))
     return 0
 
@@ -79,7 +84,12 @@ def _parser(service: str, others: Mapping[str, Callable[[], int]]) -> argparse.A
         nargs="?",
         choices=("serve", "check", *others),
         default="serve",
-        help="serve: run until a signal (default). check: print the settings in force",
+        help=" ".join(
+            [
+                "serve: run until a signal (default). check: print the settings in force.",
+                *(f"{name}: {command.__doc__}" for name, command in others.items()),
+            ]
+        ),
     )
     parser.add_argument(
         "--ready", action="store_true", help="with check: ask the replica that runs here instead"
