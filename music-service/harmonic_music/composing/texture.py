@@ -96,8 +96,8 @@ class Texture:
         if any(moving):
             lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
             strikes = [lead.moved(voice, row, moving) for voice, row in enumerate(strikes)]
-        bar = self._meter.bar * TICKS_PER_BEAT // 12
-        strikes = Restriking(scale_tones(phrase.key), bar, self._turns, dice).varied(strikes)
+        whole = self._meter.bar * TICKS_PER_BEAT // 12
+        strikes = Restriking(scale_tones(phrase.key), whole, self._turns, dice).varied(strikes)
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
             key=lambda tone: (tone.onset, tone.pitch),
