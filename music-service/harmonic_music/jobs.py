@@ -89,6 +89,8 @@ class Composers:
         self._waiting: Waiting[_Held] = Waiting(MOST_WAITING)
         self._held: set[_Held] = set()
         self._outcomes = metrics.counters(table.PIECES)
+        self._failures = metrics.counters(table.QUEUE_FAILURES)
+        self._themes_unreadable = metrics.counter(table.THEMES_UNREADABLE)
         self._seconds = metrics.histogram(table.COMPOSING_SECONDS)
         metrics.gauge_from(table.PIECES_WAITING, lambda: len(self._waiting))
         # Of those that are held, all that do not wait are worked on.
@@ -108,6 +110,7 @@ class Composers:
                 for job in jobs:
                     await self._keep(job)
             except BusUnavailable as error:
+                self._failures.of("fetch").inc()
                 self._sampled.warning("jobs_not_fetched", reason=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(RETRY_PAUSE_S)
 
@@ -119,6 +122,7 @@ class Composers:
                 await self._take(held)
             except BusUnavailable:
                 # Given again, and handed over again: the owner takes the first.
+                self._failures.of("settle").inc()
                 self._log.warning("job_unsettled", request=held.asked.request_id)
             self._held.discard(held)
 
@@ -130,7 +134,8 @@ class Composers:
                 for held in list(self._held):
                     await held.job.in_progress()
             except BusUnavailable:
-                self._log.warning("progress_untold", jobs=len(self._held))
+                self._failures.of("progress").inc()
+                self._sampled.warning("progress_untold", jobs=len(self._held))
 
     async def release(self) -> None:
         """Leave all jobs here to other replicas at once: nothing is done with them any more."""
@@ -138,6 +143,7 @@ class Composers:
             for held in self._held:
                 await held.job.release()
         except BusUnavailable:
+            self._failures.of("release").inc()
             self._log.warning("jobs_unreleased", jobs=len(self._held))
 
     async def _keep(self, job: Job) -> None:
@@ -201,6 +207,7 @@ class Composers:
         # Another service may have had the broker store something else there.
         theme = theme_of(stored.payload) if stored and not stored.is_answer else None
         if stored is not None and theme is None:
+            self._themes_unreadable.inc()
             self._sampled.warning("theme_unreadable", request=asked.after)
         return theme
 

@@ -29,3 +29,15 @@ PIECES_PENDING = GaugeSpec(
     "jobs of the queue that no replica has finished, as the queue's leader knows",
     OperatorQuestion.MUSIC,
 )
+QUEUE_FAILURES = CounterSpec(
+    "queue_failures",
+    "times that the queue of jobs could not be asked, or told. fetch: for jobs; settle: that one is"
+    " done; progress: that those here go on; release: that others may have them",
+    OperatorQuestion.MUSIC,
+    labelled(of=("fetch", "settle", "progress", "release")),
+)
+THEMES_UNREADABLE = CounterSpec(
+    "themes_unreadable",
+    "pieces that answer no earlier one, although they were to: what is stored of it is no piece",
+    OperatorQuestion.MUSIC,
+)

@@ -6,6 +6,7 @@ a snapshot that is stored; while none can be, it grows to its bound, and then re
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -117,8 +118,13 @@ class Journal:
             return Loaded(None, 0)
         return read_snapshot(stored, self._skipped)
 
-    async def records(self, universe_id: str, *, after_position: int) -> list[RecentRecord]:
-        """All records of a log above a position, as far as they are kept."""
+    async def records(
+        self, universe_id: str, *, after_position: int, enough_bytes: float = math.inf
+    ) -> list[RecentRecord]:
+        """All records of a log above a position, as far as they are kept.
+
+        Those after the second are read until they have ``enough_bytes``, or some more.
+        """
         found: list[RecentRecord] = []
         while True:
             part = await self._streams.read(
@@ -129,7 +135,8 @@ class Journal:
             )
             for stored in part:
                 found.append(self._record(stored, found[-1].position if found else 0))
-            if len(part) < READ_RECORDS:
+            size_bytes = sum(len(record.payload) for record in found[2:])
+            if len(part) < READ_RECORDS or size_bytes >= enough_bytes:
                 return found
             after_position = part[-1].sequence
 

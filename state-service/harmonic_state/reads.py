@@ -11,7 +11,7 @@ from harmonic_state.journal import Journal
 from harmonic_state.lineage import after, is_record
 from harmonic_state.listing import Listing
 from harmonic_state.ownership import OwnedUniverses
-from harmonic_state.parts import log_part
+from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.refusals import TRIMMED, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
 
@@ -91,7 +91,11 @@ class Reads:
         recent = self._universes.recent(universe_id, before)
         if recent is not None:
             return recent
-        return await self._journal.records(universe_id, after_position=before)
+        # A return that missed a whole log asks for it part by part: each is read for itself alone.
+        # The record at the position is not told, and the first that is may have any size.
+        return await self._journal.records(
+            universe_id, after_position=before, enough_bytes=MAX_PART_BYTES + 1
+        )
 
 
 def _is_doubtful(end: RecentRecord | None, universe_id: str, request: CompareHeads) -> bool:

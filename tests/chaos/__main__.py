@@ -22,7 +22,7 @@ from chaos.damage import damages
 from chaos.disks import NoFileSystem, full_disk
 from chaos.failover import failover
 from chaos.outage import outage
-from chaos.product import product
+from chaos.product import failures, product
 from chaos.promises import Options, Part, Row, check, say
 from chaos.resync import SETTINGS as MANY_ROOMS
 from chaos.resync import UNIVERSES, resyncs
@@ -219,9 +219,9 @@ async def stores_are_damaged(options: Options) -> AsyncIterator[Row]:
             not faults,
         )
         died = [name for outcome in played for name in outcome.died]
-        failures = [line for file in logs.glob("*.log") for line in _failures(file)]
-        seen = f"{len(died)} died, {len(failures)} tracebacks"
-        yield Row("replicas that died, or failed", seen, "0", not died and not failures)
+        failed = failures(logs)
+        seen = f"{len(died)} died, {len(failed)} tracebacks"
+        yield Row("replicas that died, or failed", seen, "0", not died and not failed)
         put_back = sum(outcome.put_back for outcome in played)
         yield Row(
             "times that the broker itself did not start with such a store",
@@ -247,10 +247,6 @@ async def a_disk_is_full(options: Options) -> AsyncIterator[Row]:
         "0",
         not seen.faults,
     )
-
-
-def _failures(log: Path) -> list[str]:
-    return [line for line in log.read_text().splitlines() if "Traceback" in line]
 
 
 PARTS: Mapping[str, Part] = {

@@ -51,3 +51,9 @@ def broken(faults: Mapping[str, Sequence[str]]) -> Callable[[str, str], Sequence
         return [sys.executable, "-P", str(LAUNCHER), ",".join(built_in), module]
 
     return command
+
+
+def failures(logs: Path) -> list[str]:
+    """What the product's processes logged of failures of their own."""
+    lines = [line for file in logs.glob("*.log") for line in file.read_text().splitlines()]
+    return [line for line in lines if "Traceback" in line]

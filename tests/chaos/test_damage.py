@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.damage import LOGS, RESTORED, SETTINGS, Plan, damages
-from chaos.disks import NoFileSystem, full_disk
-from chaos.product import product
+from chaos.product import failures, product
 
 #: One of each damage of a log, with owners that live and others that were killed.
 EACH = ("cut_end", "flip_bytes", "lose_block", RESTORED, "lose_all", "lose_index")
@@ -45,20 +44,3 @@ async def test_nobody_is_given_another_history_and_what_is_intact_is_kept(
             damaged += not outcome.put_back
     assert damaged
     assert failures(logs) == []
-
-
-async def test_a_disk_that_was_full_costs_nothing_that_was_acknowledged(logs: Path) -> None:
-    """And one that is smaller than before is enough, if it holds what there is."""
-    try:
-        seen = await full_disk(logs)
-    except NoFileSystem as error:
-        pytest.skip(f"no file system of its own: {error}")
-    assert seen.faults == []
-    assert seen.reasons <= {"OUTCOME_UNKNOWN", "OVERDUE", "STORAGE_FULL", "INTERNAL_ERROR"}
-    assert failures(logs) == []
-
-
-def failures(logs: Path) -> list[str]:
-    """What the product's processes logged of failures of their own."""
-    lines = [line for file in logs.glob("*.log") for line in file.read_text().splitlines()]
-    return [line for line in lines if "Traceback" in line]

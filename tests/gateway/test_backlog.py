@@ -51,9 +51,9 @@ def test_what_is_owed_stays_whole_and_does_not_count() -> None:
     assert backlog.tidy() == (1, 0)
     assert texts(backlog) == ["a1", "a2", "a4"]
     assert backlog.counted_bytes == len(of("a4").raw)
-    for left in (["a2", "a4"], ["a4"], []):
+    for left, is_owing in ((["a2", "a4"], True), (["a4"], False), ([], False)):
         backlog.take()
-        assert texts(backlog) == left
+        assert (texts(backlog), backlog.is_owing) == (left, is_owing)
     assert (backlog.bytes, backlog.counted_bytes) == (0, 0)
 
 

@@ -178,6 +178,28 @@ async def test_a_universe_whose_only_snapshot_is_lost_is_refused_and_says_why(
     assert ack["error"]["details"]["reason"] == "DAMAGED"
 
 
+async def test_of_a_universe_of_which_the_listing_alone_is_left_the_id_is_not_given_away(
+    damaged: World,
+) -> None:
+    universe, other = await damaged.universe(), await damaged.universe()
+    (state,) = damaged.stack.states
+    async with connected_as("admin", damaged.stack) as bus, down(state):
+        await Streams(bus).purge(subjects.log_stream_of(universe), subjects.log(universe))
+        await Streams(bus).purge(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe))
+
+    late = await joined_anew(damaged, "dan", other)
+    assert await surely(late, other, 3)
+    ack = await late.asks("join_room", universeId=universe, mode="edit")
+    assert ack["error"]["details"]["reason"] == "DAMAGED"
+    body = {"id": universe, "name": "Another's", "visibility": "public"}
+    for method, path, asked in (
+        ("GET", f"/universes/{universe}", None),
+        ("POST", "/universes", body),
+    ):
+        status, answer = await damaged.call(method, path, "eve", asked)
+        assert (status, answer["error"]["details"]["reason"]) == (500, "DAMAGED")
+
+
 async def test_an_owner_that_lives_heals_a_lost_snapshot(damaged: World) -> None:
     universe, (ann,) = await damaged.together("ann")
     (broker,), (state,) = damaged.stack.brokers, damaged.stack.states

@@ -24,7 +24,8 @@ LIMIT_CPU_S = 5
 PATIENCE_S = 300
 #: mutmut's own bound for all tests of a mutant, by the clock: more than any takes.
 TIMEOUT_S = 3600.0
-#: Property tests try one in so many of their usual examples.
+#: Property tests try one in so many of their usual examples. This saves time and hides nothing: a
+#: mutant that only the other examples would show counts as one that survives.
 FEWER_EXAMPLES = 4
 #: Of no use here, and what takes longest where a test takes a millisecond.
 _WITHOUT = ("cacheprovider", "threadexception", "unraisableexception")

@@ -310,6 +310,11 @@ async def test_a_long_log_is_read_in_parts(storing: Storing) -> None:
     assert [record.position for record in found] == storing.records
     some = await storing.journal.records(UNIVERSE, after_position=2 * READ_RECORDS - 2)
     assert [record.previous for record in some] == storing.records[-3:-1]
+    # As much as is enough, in whole parts; how large the first two are does not matter.
+    size = sum(len(record.payload) for record in found[2:READ_RECORDS])
+    for enough, read in ((size, READ_RECORDS), (size + 1, 2 * READ_RECORDS)):
+        some = await storing.journal.records(UNIVERSE, after_position=0, enough_bytes=enough)
+        assert len(some) == read
 
 
 async def test_the_ends_of_logs_are_found_wherever_they_are_kept(storing: Storing) -> None:

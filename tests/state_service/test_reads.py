@@ -1,0 +1,59 @@
+"""What is answered from logs, without their universes' queues."""
+
+from typing import Any, cast
+
+import pytest
+
+from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_runtime.bus.streams import Stored
+from harmonic_state import journal, parts, reads
+from state_service.builders import UNIVERSE
+from state_service.test_journal_alone import Storing
+
+
+class NothingInMemory:
+    """Universes of which nobody has asked for anything lately."""
+
+    def recent(self, _universe_id: str, _after_position: int) -> None:
+        return None
+
+
+async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (parts, reads):
+        monkeypatch.setattr(module, "MAX_PART_BYTES", 4000)
+    monkeypatch.setattr(journal, "READ_RECORDS", 5)
+    storing = Storing()
+    await storing.store()
+    event = storing.changes()
+    for _ in range(200):
+        await storing.store(event)
+    read: list[int] = []
+    reads_of_streams = storing.streams.read
+
+    async def counting(
+        stream: str, subject: str, *, from_sequence: int, limit: int
+    ) -> list[Stored]:
+        part = await reads_of_streams(stream, subject, from_sequence=from_sequence, limit=limit)
+        read.append(len(part))
+        return part
+
+    storing.streams.read = counting  # type: ignore[method-assign]
+    answering = reads.Reads(
+        universes=cast("Any", NothingInMemory()),
+        journal=storing.journal,
+        listing=cast("Any", None),
+        replica_id="s1",
+    )
+    told: list[int] = []
+    replies, complete = 0, False
+    while not complete:
+        request = ReadLog(universe_id=UNIVERSE, after_position=told[-1] if told else 0)
+        part = LogPart.model_validate((await answering.read_log(request)).result)
+        told += [each.position for each in part.records]
+        replies, complete = replies + 1, part.complete
+
+    assert told == storing.records
+    assert replies > 10
+    assert sum(read) < 3 * len(told)
