@@ -1,13 +1,17 @@
-"""What is seen first where a melody made by rules stands beside real ones: it has one speed, goes
-nowhere, and is on its own."""
+"""What is seen first where music made by rules stands beside real pieces.
+
+Its melody has one speed, goes nowhere, and is on its own; its lower voices strike one pitch on and
+on; and its runs are the same ones again and again.
+"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import log2
 from statistics import fmean, median
 
 from music_service.texture import SLOTS, Row, bass_line, slot
+from music_service.tunes import Sound
 from music_service.works import Work
 
 _SIXTEENTH_SLOTS = SLOTS // 4
@@ -15,6 +19,11 @@ _FIFTH = 7
 #: Intervals, octaves aside, in which a voice goes along with another.
 _ALONG = frozenset({0, 3, 4, 8, 9})
 _WINDOW_BARS = 4
+#: From this stroke on, a row of strokes is a grid to see.
+_MANY_STROKES = 4
+_STEP = 2
+#: A run has so many fast notes at least.
+_FEWEST_NOTES = 6
 
 
 def _lengths(work: Work) -> list[int]:
@@ -89,6 +98,66 @@ def bass_leaps(work: Work) -> float:
     return fmean(move >= _FIFTH for move in moves) if moves else 0.0
 
 
+def _strokes(part: Sequence[Sound], bar: int) -> list[int]:
+    """For each note of a part, the how manieth it is of a row of strokes.
+
+    They have one pitch and one length, and come within a bar of ``bar`` slots; the voice has moved
+    no step away in between.
+    """
+    found = []
+    last: dict[int, tuple[int, int, int]] = {}
+    #: By pitch, when it began last.
+    begun: dict[int, int] = {}
+    for s in sorted(part, key=lambda s: (s.onset, s.pitch)):
+        onset, length, number = slot(s.onset), slot(s.length), 1
+        if s.pitch in last:
+            before, as_long, count = last[s.pitch]
+            beside = (begun.get(s.pitch + by, -1) for by in (-2, -1, 1, _STEP))
+            moved = any(before < at < onset for at in beside)
+            if 0 < onset - before <= bar and as_long == length and not moved:
+                number = count + 1
+        last[s.pitch] = onset, length, number
+        begun[s.pitch] = onset
+        found.append(number)
+    return found
+
+
+def repeated_strokes(work: Work) -> float | None:
+    """Of the notes under the melody, those that are a pitch's fourth stroke in a row or later."""
+    bar = SLOTS * work.beats_a_bar
+    strokes = [number for part in work.lower for number in _strokes(part, bar)]
+    return fmean(number >= _MANY_STROKES for number in strokes) if strokes else None
+
+
+def commonest_run(work: Work) -> float:
+    """How often the commonest run of the melody comes: as many notes, at one place of the bar."""
+    runs: Counter[tuple[int, int, int, bool]] = Counter()
+    row: list[Sound] = []
+    for s in work.melody:
+        if len(row) > 1 and not _goes_on(row, s):
+            _count(runs, row, work.beats_a_bar)
+            row = row[-1:]
+        row.append(s)
+    _count(runs, row, work.beats_a_bar)
+    return float(max(runs.values(), default=0))
+
+
+def _goes_on(row: Sequence[Sound], s: Sound) -> bool:
+    first, second, last = row[0], row[1], row[-1]
+    step = slot(second.onset - first.onset)
+    return (
+        slot(s.onset - last.onset) == step <= _SIXTEENTH_SLOTS
+        and (s.pitch - last.pitch) * (second.pitch - first.pitch) > 0
+    )
+
+
+def _count(runs: Counter[tuple[int, int, int, bool]], row: Sequence[Sound], bar: int) -> None:
+    if len(row) >= _FEWEST_NOTES:
+        first, second = row[:2]
+        place, step = slot(first.onset % bar), slot(second.onset - first.onset)
+        runs[place, step, len(row), second.pitch > first.pitch] += 1
+
+
 GESTURES: Mapping[str, Row] = {
     "melody: sixteenths and shorter": sixteenths,
     "melody: note values, bits": note_values,
@@ -98,4 +167,6 @@ GESTURES: Mapping[str, Row] = {
     "melody: silent": melody_silent,
     "bass: range": bass_range,
     "bass: leaps of a fifth or more": bass_leaps,
+    "lower voices: repeated strokes": repeated_strokes,
+    "runs: the commonest one's times": commonest_run,
 }

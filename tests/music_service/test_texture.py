@@ -151,6 +151,31 @@ def test_the_bass_is_measured_for_its_range_and_its_leaps() -> None:
     assert gestures.bass_leaps(made) == 2 / 4
 
 
+def test_strokes_of_one_pitch_and_length_are_a_row_until_the_voice_moves() -> None:
+    melody = [(0, 8, 72)]
+    assert gestures.repeated_strokes(work(melody, line(60, 60, 60, 60, 60, 60))) == 3 / 6
+    assert gestures.repeated_strokes(work(melody, line(60, 60, 60, 62, 60, 60))) == 0
+    assert gestures.repeated_strokes(work(melody, [*line(60, 60, 60), (3, 2, 60)])) == 0
+    assert gestures.repeated_strokes(work(melody, [*line(60, 60, 60), (7, 1, 60)])) == 0
+
+
+def test_strokes_of_chords_are_counted_tone_by_tone() -> None:
+    chords = [(beat, 1.0, pitch) for beat in range(4) for pitch in (60, 64 if beat % 2 else 67)]
+    assert gestures.repeated_strokes(work(line(72), chords)) == 1 / 8
+
+
+def test_runs_are_the_same_at_the_same_place_of_the_bar() -> None:
+    run = [(0.25 * number, 0.25, 60 + 2 * number) for number in range(6)]
+
+    def at(*beats: float) -> Work:
+        notes = [(beat + onset, length, pitch) for beat in beats for onset, length, pitch in run]
+        return work([*notes, (60, 1, 60)], [(0, 64, 48)])
+
+    assert gestures.commonest_run(at(0, 8, 16)) == 3
+    assert gestures.commonest_run(at(0, 9, 18)) == 1
+    assert gestures.commonest_run(work(line(60, 62, 64, 65, 67, 69), line(48))) == 0
+
+
 def test_the_upper_line_of_a_part_is_cut_where_the_next_note_begins() -> None:
     upper, rest = skyline([Sound(0, 2, 72), Sound(0, 2, 60), Sound(1, 2, 74), Sound(2, 1, 65)])
     assert upper == [Sound(0, 1, 72), Sound(1, 2, 74)]

@@ -14,6 +14,7 @@ from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.basses import BASSES
+from harmonic_music.theory.chords import Chord
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
@@ -28,8 +29,8 @@ _USUAL, _STRAYS = 800, 150
 _STRONG_WEIGHT = 3
 #: A line that has gone so many steps leaps, before it goes on.
 _MOST_STEPS, _STEP = 2, 2
-#: A tone that has been struck so often in a row is struck an octave off.
-_MOST_REPEATED = 5
+#: A tone that has been struck so often in a row gives way to the fifth, the octave or the third.
+_MOST_REPEATED, _OCTAVE_EVERY = 2, 3
 #: How far above its register the bass may pass.
 _OVER = 2
 
@@ -171,7 +172,7 @@ class Bassist:
             elif mark == "p":
                 found.append(_nearest(chord.third if last != tone else chord.fifth, last))
             elif found[-_MOST_REPEATED:] == [tone] * _MOST_REPEATED:
-                found.append(tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE)
+                found.append(_instead(tone, chord, place))
             else:
                 found.append(tone)
         return [pitch - OCTAVE if pitch > HIGHEST_BASS + _OVER else pitch for pitch in found]
@@ -186,6 +187,14 @@ class Bassist:
             tones = {(key.tonic + step) % OCTAVE for step in key.scale.steps}
             self._rungs[key] = [p for p in range(24, 72) if p % OCTAVE in tones]
         return self._rungs[key]
+
+
+def _instead(tone: int, chord: Chord, place: int) -> int:
+    """Another tone of the chord, near by, or the octave."""
+    if place % _OCTAVE_EVERY == 0:
+        return tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE
+    others = [it for it in (chord.fifth, chord.third, chord.root) if it != tone % OCTAVE]
+    return _nearest(others[place % len(others)], tone)
 
 
 def _steps(line: Sequence[int]) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from harmonic_music.composing.form import Field
 from harmonic_music.composing.memory import MOST_THEMES, Theme, theme_of_wire
+from harmonic_music.composing.runs import Run
 from harmonic_music.composing.voicing import FIRST_VOICING, Voicing
 from harmonic_music.theory.scales import ScaleShape, shape_of_steps
 
@@ -16,7 +17,8 @@ FIRST_THEME = "AA"
 class Carried:
     """Where the harmony and the voices are, and the themes that were heard.
 
-    ``melody`` are the two pitches sung last; ``chorus`` counts the phrases since the introduction.
+    ``melody`` are the two pitches sung last; ``chorus`` counts the phrases since the introduction,
+    ``runs`` how often each run was heard.
     """
 
     degree: int | None = None
@@ -27,6 +29,7 @@ class Carried:
     section: str = ""
     chorus: int = 0
     themes: dict[str, Theme] = field(default_factory=dict)
+    runs: dict[Run, int] = field(default_factory=dict)
 
     def remembering(self, name: str, theme: Theme) -> "Carried":
         """The same with a theme; where there are too many, the one heard last gives way."""
@@ -48,6 +51,7 @@ class Carried:
                 "section": self.section,
                 "chorus": self.chorus,
                 "themes": {name: theme.wire() for name, theme in self.themes.items()},
+                "runs": [[*run, times] for run, times in self.runs.items()],
             },
             separators=(",", ":"),
         )
@@ -66,6 +70,7 @@ def read_carried(text: str) -> Carried:
         section=read["section"],
         chorus=read["chorus"],
         themes={name: theme_of_wire(theme) for name, theme in read["themes"].items()},
+        runs={(at, step, count, up): times for at, step, count, up, times in read["runs"]},
     )
 
 

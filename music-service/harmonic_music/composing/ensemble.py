@@ -22,6 +22,7 @@ from harmonic_music.composing.moments import Moment, moments_of
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.playing import Dynamics
 from harmonic_music.composing.rhythm import Rhythmist
+from harmonic_music.composing.runs import Run, Runs
 from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.texture import Texture
 from harmonic_music.composing.variation import Derived, known_bar
@@ -71,6 +72,7 @@ class _Song:
     bass: list[Tone]
     moments: list[Moment]
     pitches: list[int]
+    runs: dict[Run, int]
 
 
 class Ensemble:
@@ -150,6 +152,7 @@ class Ensemble:
             bass=song.tones[-1],
             voicing=voicings[-1] if voicings else carried.voicing,
             section=phrase.section,
+            runs=song.runs,
             chorus=carried.chorus + 1 if phrase.section != "intro" else 0,
         )
         if phrase.theme not in carried.themes and phrase.role is not Role.INTRO:
@@ -187,7 +190,8 @@ class Ensemble:
     ) -> _Song:
         """A phrase's outer voices: the bass first, then the melody above it."""
         known = [known_bar(bar) for bar in theme.melody]
-        rhythm = self._rhythmist.bars(phrase, known, dice[Layer.RHYTHM])
+        runs = Runs(carried.runs)
+        rhythm = self._rhythmist.bars(phrase, known, runs, dice[Layer.RHYTHM])
         low = dice[Layer.BASS]
         tones = self._bassist.tones(chords.spans, chords.final, carried.bass, low)
         bass = self._bassist.line(phrase, chords.rows, tones, rhythm, low)
@@ -203,7 +207,7 @@ class Ensemble:
             before=carried.melody,
             dice=dice[Layer.MELODY],
         )
-        return _Song(rhythm, tones, bass, moments, pitches)
+        return _Song(rhythm, tones, bass, moments, pitches, runs.heard)
 
     def _parts(
         self,

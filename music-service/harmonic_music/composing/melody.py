@@ -147,9 +147,9 @@ class _Song:
         """The notes of a bar that stand fixed, by their place."""
         source = self._source(bar)
         notes = {
-            place: source[origin]
-            for place, (_, origin, _) in enumerate(row)
-            if origin is not None and origin < len(source)
+            place: source[it.origin]
+            for place, it in enumerate(row)
+            if it.origin is not None and it.origin < len(source)
         }
         if not notes:
             return {}

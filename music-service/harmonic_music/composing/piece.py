@@ -20,7 +20,7 @@ from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
 #: Another number stands for other notes from the same request: raised whenever they change.
-COMPOSER_VERSION = 4
+COMPOSER_VERSION = 5
 #: A piece has so many notes at most, and so many strokes of the drums: a long and fast one is
 #: written for them, and what is still beyond is left out.
 MOST_NOTES, MOST_STROKES = 4400, 1200

@@ -39,7 +39,7 @@ _RONDO, _DEVELOPING = "ABACABADABA", "D"
 #: The phrases of a section after the first, and how usual that is.
 _SECTION_SIZES = ((2, 5), (3, 2), (4, 5))
 #: A theme comes back note for note half as often after so many returns.
-_FRESH = 3
+_FRESH = 1
 #: From so many bars on, a piece has an introduction, and from so many a coda.
 _INTRODUCED_BARS, _CODA_BARS = 22, 36
 _INTRODUCED, _LONG_INTRODUCTION = 650, 72
@@ -275,7 +275,11 @@ class _Planner:
                 )
                 return back, treatment, True
             if dice.chance(self._character.literal // 6):
-                return back, dice.choice((Treatment.LITERAL, Treatment.VARIED)), True
+                treatment = dice.choice((Treatment.LITERAL, Treatment.VARIED))
+                if treatment is Treatment.LITERAL is bars[-1].treatment and back != place - 1:
+                    # The same bar three times in a row would say nothing new.
+                    treatment = Treatment.SEQUENCE
+                return back, treatment, True
         return None, Treatment.NEW, False
 
     def _return(self, slot: Slot, place: int, *, same_end: bool) -> Treatment:
@@ -306,7 +310,7 @@ class _Planner:
                     Treatment.NEW,
                     Treatment.SEQUENCE,
                 ),
-                (4, 4, 3, 1, 2, 1),
+                (7, 4, 3, 1, 1, 1),
             )
         if place == slot.length - 2:
             return dice.weighted((Treatment.LITERAL, Treatment.VARIED, Treatment.NEW), (1, 2, 2))

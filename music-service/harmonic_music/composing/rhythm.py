@@ -13,6 +13,7 @@ from enum import Enum
 from harmonic_music.composing.character import Character
 from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import Bar, Phrase, Treatment
+from harmonic_music.composing.runs import Runs
 from harmonic_music.composing.shape import between
 from harmonic_music.composing.variation import Begun, Derived, derived
 from harmonic_music.score import TICKS_PER_BEAT
@@ -139,8 +140,13 @@ class Rhythmist:
         nearness = _NEARNESS[min(off, len(_NEARNESS) - 1)]
         return 1 + figure.usual * nearness * liking * self._factors[figure.manner] // 100
 
-    def bars(self, phrase: Phrase, known: Sequence[Derived], dice: Dice) -> list[Derived]:
-        """A phrase's onsets bar by bar; ``known`` are those of its theme."""
+    def bars(
+        self, phrase: Phrase, known: Sequence[Derived], runs: Runs, dice: Dice
+    ) -> list[Derived]:
+        """A phrase's onsets bar by bar; ``known`` are those of its theme.
+
+        ``runs`` are those heard before, and those of this phrase after it.
+        """
         found: list[Derived] = []
         early, gestured = dice.quota(), dice.quota()
         self._fresh = list(self._fondnesses)
@@ -149,13 +155,14 @@ class Rhythmist:
             if bar.source is not None and bar.treatment is not Treatment.NEW:
                 rows = found if bar.own else known
                 if bar.source < len(rows):
-                    found.append(derived(rows[bar.source], bar.treatment, bar.length, dice))
+                    again = derived(rows[bar.source], bar.treatment, bar.length, dice)
+                    found.append(runs.fresh(again, bar))
                     continue
             pace = plan[bar.place % len(plan)] if planned else BarPace.USUAL
             row = self._bar(phrase, bar, pace, gestured.takes, dice)
             if not phrase.is_last(bar) or phrase.elided:
                 row = self._anticipate(row, bar, found[-1] if found else [], early.takes)
-            found.append(row)
+            found.append(runs.fresh(row, bar))
         return found
 
     def _bar(

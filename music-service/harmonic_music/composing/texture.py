@@ -7,6 +7,7 @@ from harmonic_music.composing.dice import Dice
 from harmonic_music.composing.form import Bar, Field, Phrase, Scene
 from harmonic_music.composing.harmony import Span
 from harmonic_music.composing.part import Tone
+from harmonic_music.composing.restriking import Restriking
 from harmonic_music.composing.shape import Shape, between
 from harmonic_music.composing.variation import Derived, struck_along
 from harmonic_music.composing.voicing import Voicing
@@ -32,7 +33,7 @@ _LATE = 600
 _ALIVE = 1150
 _LIVELY = ((1, 2), (2,), (0, 2), (0, 1, 2), (1, 2))
 _STRONG_WEIGHT, _FEW_VOICES = 3, 2
-_FOUR_BARS, _OTHER_BAR = 4, 2
+_FOUR_BARS = 4
 _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
@@ -95,6 +96,8 @@ class Texture:
         if any(moving):
             lead = _Leading(phrase, flat, voicings, (self._chromatic, self._leaves), dice)
             strikes = [lead.moved(voice, row, moving) for voice, row in enumerate(strikes)]
+        whole = self._meter.bar * TICKS_PER_BEAT // 12
+        strikes = Restriking(scale_tones(phrase.key), whole, self._turns, dice).varied(strikes)
         return sorted(
             (tone for row in strikes for tone in _held(row, phrase.end)),
             key=lambda tone: (tone.onset, tone.pitch),
@@ -137,8 +140,8 @@ class Texture:
         ]
         if not row:
             return _HELD, True
-        # The third bar of four goes another way.
-        usual = self._variant + (bar.place % _FOUR_BARS == _OTHER_BAR)
+        # The second half of four bars goes other ways.
+        usual = self._variant + max(0, bar.place % _FOUR_BARS - 1)
         return row[(place if strays else usual) % len(row)], False
 
     def _strike(

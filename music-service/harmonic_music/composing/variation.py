@@ -18,12 +18,19 @@ class Begun(NamedTuple):
     """A note's onset in ticks from the bar's beginning.
 
     ``origin`` is the place of the note that it comes from, ``move`` how it lies from the one
-    before it, where its pitch does not come from anywhere.
+    before it, where its pitch does not come from anywhere. ``came`` is how it lay from the one
+    before it when it was heard first: 1 above it, -1 below.
     """
 
     onset: int
     origin: int | None = None
     move: Motion = Motion.FREE
+    came: int = 0
+
+    @property
+    def way(self) -> int:
+        """1 where it lies above the note before it, -1 below, 0 where that is not known."""
+        return self.move.direction or self.came
 
 
 Derived = list[Begun]
@@ -45,7 +52,7 @@ def known_bar(sung: Sung) -> Derived:
         move = Motion.FREE
         if following - onset <= FAST_TICKS and abs(other - step) <= 1:
             move = (Motion.STEP_DOWN, Motion.SAME, Motion.STEP_UP)[other - step + 1]
-        found.append(Begun(following, None, move))
+        found.append(Begun(following, None, move, (other > step) - (other < step)))
     return found
 
 
@@ -60,7 +67,7 @@ def struck_along(row: Derived) -> list[int]:
 
 def derived(known: Sequence[Begun], treatment: Treatment, bar: int, dice: Dice) -> Derived:
     """The bar that a treatment makes of a known one of ``bar`` ticks."""
-    places = [Begun(it.onset, place, it.move) for place, it in enumerate(known)]
+    places = [it._replace(origin=place) for place, it in enumerate(known)]
     if treatment is Treatment.FRAGMENT:
         half = bar // 2
         first = [it for it in places if it.onset < half]

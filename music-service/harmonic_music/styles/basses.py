@@ -73,9 +73,9 @@ BASSES = MappingProxyType(
             4,
         ),
         "eighths": _manner(
-            ("r r r r r r r r", "r r r r r r t p", "r r o r r r o r", "r r r r f f p p"),
-            ("r r r r r r", "r r r r p p"),
-            ("r r r r r r", "r r r r r p"),
+            ("r - r r f - r p", "r r - r f r t p", "r - r o - r f p", "r r r - f f p p"),
+            ("r - r r f p", "r r - f p p"),
+            ("r - r f - r", "r r f r - p"),
             4,
         ),
         "boogie": _manner(

@@ -42,6 +42,11 @@ class Motion(Enum):
         return self in {Motion.CHORD_UP, Motion.CHORD_DOWN}
 
     @property
+    def direction(self) -> int:
+        """1 upwards, -1 downwards, 0 where it may be either."""
+        return _DIRECTIONS.get(self, 0)
+
+    @property
     def arrival(self) -> "Motion":
         """How the note after a movement that ends with this one lies."""
         return _ARRIVALS.get(self, Motion.FREE)
@@ -54,6 +59,15 @@ _ARRIVALS = {
     Motion.SKIP_DOWN: Motion.ON_UP,
     Motion.CHORD_UP: Motion.ON_DOWN,
     Motion.CHORD_DOWN: Motion.ON_UP,
+}
+
+_DIRECTIONS = {
+    Motion.STEP_UP: 1,
+    Motion.SKIP_UP: 1,
+    Motion.CHORD_UP: 1,
+    Motion.STEP_DOWN: -1,
+    Motion.SKIP_DOWN: -1,
+    Motion.CHORD_DOWN: -1,
 }
 
 _UNBOUND = frozenset({Motion.FREE, Motion.ON_UP, Motion.ON_DOWN})
