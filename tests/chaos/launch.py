@@ -3,6 +3,7 @@
 So the tests show that they would notice. The product has no switch for any of this.
 """
 
+import asyncio
 import random
 import runpy
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 
 from harmonic_gateway.delivery import chain, feed
 from harmonic_gateway.membership import heads
+from harmonic_protocol import subjects
 from harmonic_runtime.bus import routing, streams
-from harmonic_runtime.bus.client import NoResponders
+from harmonic_runtime.bus.client import BusUnavailable, NoResponders
 from harmonic_runtime.bus.wire import Message
 from harmonic_state.domain import decide
 
@@ -26,13 +28,35 @@ LEADERLESS_S = 1.0
 
 
 def no_fencing() -> None:
-    """Appends do not say what they follow."""
+    """Appends follow whatever the log ends with, and not what they were decided on.
+
+    They say so, as any append does: what takes no position would count for nothing.
+    """
     begin_append = streams.Streams.begin_append
+    tasks: set[asyncio.Task[None]] = set()
 
     def anywhere(self: streams.Streams, subject: str, payload: bytes, **options: Any) -> None:
-        if subject.startswith("hu.log."):
-            options.pop("expected_last_subject_sequence", None)
-        begin_append(self, subject, payload, **options)
+        on_outcome = options.pop("on_outcome")
+
+        async def again() -> None:
+            stream = subjects.log_stream_of(subject.rpartition(".")[2])
+            try:
+                (last,) = await self.newest(stream, [subject])
+            except BusUnavailable as error:
+                on_outcome(error)
+                return
+            options["expected_last_subject_sequence"] = last.sequence
+            begin_append(self, subject, payload, on_outcome=settle, **options)
+
+        def settle(outcome: int | Exception) -> None:
+            if isinstance(outcome, streams.WrongSequence) and subject.startswith("hu.log."):
+                task = asyncio.get_running_loop().create_task(again())
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            else:
+                on_outcome(outcome)
+
+        begin_append(self, subject, payload, on_outcome=settle, **options)
 
     streams.Streams.begin_append = anywhere  # type: ignore[method-assign]
 

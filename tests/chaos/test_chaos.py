@@ -44,7 +44,10 @@ async def test_nothing_is_lost_doubled_or_disordered_while_everything_is_killed(
     ("faults", "rules"),
     [
         # Two owners at once are made by gateways that do not agree. Both number the same frames.
-        ({"state": ["no_fencing"], "gateway-2": ["contrary"]}, {"one order", "views"}),
+        (
+            {"state": ["no_fencing"], "gateway-2": ["contrary"]},
+            {"one order", "exactly once", "views"},
+        ),
         ({"state": ["no_op_ids"]}, {"exactly once"}),
         ({"gateway": ["deaf", "no_chain", "no_heads"]}, {"views"}),
     ],
