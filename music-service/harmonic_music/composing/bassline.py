@@ -133,8 +133,9 @@ class Bassist:
             if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
         ]
         row = row or [("r",)]
-        # The second half of four bars goes other ways.
-        usual = self._variant + max(0, bar.place % _FOUR_BARS - 1)
+        # Once it is known, the second half of four bars goes other ways.
+        turned = max(0, bar.place % _FOUR_BARS - 1) if phrase.number else 0
+        usual = self._variant + turned
         return row[(place if strays else usual) % len(row)]
 
     def _pitches(
