@@ -256,6 +256,23 @@ async def test_a_client_that_answers_pings_and_closes_has_gone(
         assert await left_by(door)
 
 
+@pytest.mark.parametrize("compress", [0, 15])
+async def test_an_answer_to_a_ping_is_taken_while_something_before_it_waits(
+    http: aiohttp.ClientSession, compress: int
+) -> None:
+    async with opened(ping_interval_s=1, ping_timeout_s=1) as door:
+        websocket = await raw(door, http, compress=compress)
+        hesitant = Hesitant(door)
+        await websocket.send_str("40")
+        await hesitant.until_asked()
+        # The third is sent only where the others were answered.
+        for _ in range(3):
+            assert await websocket.receive_str() == "2"
+            await websocket.send_str("3")
+        hesitant.decided.set()
+        assert (await websocket.receive_str()).startswith("40{")
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1012])
 async def test_the_echo_of_the_gateways_own_close_is_no_goodbye(
     door: Door, http: aiohttp.ClientSession, code: int

@@ -263,6 +263,16 @@ class EngineSocket:
         """Take what comes over the session's WebSocket, until that ends."""
         self.transport = "websocket"
         code: int | None = None
+
+        def take_pong() -> bool:
+            # At once, unless the client is to be read slowly, or to be ended.
+            if self.pace.is_behind or self.would(Input.PONG) is not _COUNT_PONG:
+                return False
+            self.take(Input.PONG)
+            self._pong(websocket.take_cost_s())
+            return True
+
+        websocket.take_pongs(take_pong)
         try:
             while self._state not in OVER:
                 message = await websocket.receive()
@@ -297,13 +307,16 @@ class EngineSocket:
         if do is _DELIVER:
             await self._host.said(self, data, cost_s + MESSAGE_COST_S + len(data) * BYTE_COST_S)
         elif do is _COUNT_PONG:
-            if not self.heartbeat.in_doubt:
-                self._charge(cost_s + PACKET_COST_S)
-            self.heartbeat.pong()
+            self._pong(cost_s)
         elif do is Do.REFUSE_PACKET:
             raise ValueError("unexpected packet")
         if self.pace.is_behind:
             await self._slow_down()
+
+    def _pong(self, cost_s: float) -> None:
+        if not self.heartbeat.in_doubt:
+            self._charge(cost_s + PACKET_COST_S)
+        self.heartbeat.pong()
 
     def _charge(self, cost_s: float) -> None:
         """Charge the client for what no message of its comes of."""

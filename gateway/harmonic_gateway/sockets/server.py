@@ -250,4 +250,8 @@ class SocketServer:
         """A heartbeat was answered."""
         if socket.heartbeat.round_trip_ms is not None:
             self.tally.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
-        socket.upper.tell(self._application.ponged)
+        try:
+            socket.upper.tell(self._application.ponged)
+        except Exception:
+            self._log.exception("heartbeat_failed")
+            raise

@@ -7,13 +7,16 @@ compressed once is good for every client, and no connection keeps a window betwe
 import asyncio
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp._websocket import reader, reader_py
+from aiohttp._websocket.models import WSMessageTextBytes
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
+from engineio.packet import PONG
 
 from harmonic_gateway.sockets import kernel
 from harmonic_gateway.sockets.limits import (
@@ -29,6 +32,8 @@ _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_tak
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
+#: An answer to a ping of Engine.IO.
+PONG_TEXT = f"{PONG}"
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
@@ -43,6 +48,38 @@ class _ForgetfulReader(reader_py.WebSocketReader):
     ) -> None:
         super()._handle_frame(fin, opcode, payload, compressed)
         self._decompressobj = None
+
+
+class _Pongs:
+    """Takes answers to pings where they are read, so that no task is woken for each.
+
+    A queue's: an answer that cannot be taken now waits with the other messages.
+    """
+
+    take_pong: Callable[[], bool] | None = None
+    _buffer: Any
+
+    def _is_taken(self, data: WSMessage | WSMessageTextBytes) -> bool:
+        take = self.take_pong
+        return take is not None and data.data == PONG_TEXT and not self._buffer and take()
+
+
+class _Queue(_Pongs, reader.WebSocketDataQueue):
+    """Of messages that aiohttp's compiled reader reads."""
+
+    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
+        """A message was read."""
+        if not self._is_taken(data):
+            super().feed_data(data, size)
+
+
+class _InflatingQueue(_Pongs, reader_py.WebSocketDataQueue):
+    """Of messages that may be compressed."""
+
+    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
+        """A message was read."""
+        if not self._is_taken(data):
+            super().feed_data(data, size)
 
 
 class _Meter:
@@ -91,6 +128,7 @@ class WebSocket(web.WebSocketResponse):
             protocols=(asked,) if asked else (),
         )
         self._meter: _Meter | None = None
+        self._queue: _Queue | _InflatingQueue | None = None
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
         window_bits, _ = ws_ext_parse(offered, isserver=True)
         # What is compressed for all refers back as far as can be.
@@ -113,10 +151,9 @@ class WebSocket(web.WebSocketResponse):
         self._ws_protocol = protocol
         self._writer = writer
         # Without compression, aiohttp's compiled reader does.
-        module = reader_py if self.deflates else reader
-        self._reader = module.WebSocketDataQueue(
-            request.protocol, _QUEUED_BYTES, loop=asyncio.get_running_loop()
-        )
+        queue = _InflatingQueue if self.deflates else _Queue
+        self._queue = queue(request.protocol, _QUEUED_BYTES, loop=asyncio.get_running_loop())
+        self._reader = self._queue
         kind = _ForgetfulReader if self.deflates else reader.WebSocketReader
         self._parser = kind(
             self._reader, self._max_msg_size, compress=self.deflates, decode_text=True
@@ -124,6 +161,11 @@ class WebSocket(web.WebSocketResponse):
         self._meter = _Meter(self._parser, request.transport)
         request.protocol.set_parser(cast("reader.WebSocketReader", self._meter))
         request.protocol.keep_alive(False)
+
+    def take_pongs(self, take: Callable[[], bool]) -> None:
+        """Have ``take`` called for each answer to a ping; ``False`` leaves it to be received."""
+        if self._queue is not None:
+            self._queue.take_pong = take
 
     def take_cost_s(self) -> float:
         """CPU seconds that it took to read what came since this was asked the last time."""
