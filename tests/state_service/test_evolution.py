@@ -21,7 +21,7 @@ from harmonic_state.domain.events import (
 )
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.presence import DecisionInputs
-from harmonic_state.domain.universe import Seat
+from harmonic_state.domain.universe import Seat, Universe
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")
@@ -250,8 +250,10 @@ def test_a_later_universe_is_the_same_but_for_what_has_changed() -> None:
     seats = {"c1": Seat("ann", "Ann", "edit", "g1")}
     after = universe.later(seq=7, connections=seats)
     assert after == replace(universe, seq=7, connections=seats)
-    with pytest.raises(TypeError):
-        universe.later(colour="red")
+    every = {field.name: getattr(after, field.name) for field in fields(Universe)}
+    assert universe.later(**every) == after
+    with pytest.raises(TypeError, match="colour"):
+        universe.later(colour="red", seq=7)
 
 
 def test_revised_values_are_a_copy_that_says_what_was_set() -> None:
