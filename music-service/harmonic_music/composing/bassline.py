@@ -26,7 +26,7 @@ _FAR = (3, 2, 2, 2, 3, 1, 7, 2, 6, 7, 8, 9, 5)
 _INVERTED = 1
 #: So often does the bass play its usual way in a phrase, and another in a bar, in thousandths.
 _USUAL, _STRAYS = 800, 150
-_STRONG_WEIGHT = 3
+_STRONG_WEIGHT, _FOUR_BARS = 3, 4
 #: A line that has gone so many steps leaps, before it goes on.
 _MOST_STEPS, _STEP = 2, 2
 #: A tone that has been struck so often in a row gives way to the fifth, the octave or the third.
@@ -133,7 +133,9 @@ class Bassist:
             if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
         ]
         row = row or [("r",)]
-        return row[(place if strays else self._variant) % len(row)]
+        # The second half of four bars goes other ways.
+        usual = self._variant + max(0, bar.place % _FOUR_BARS - 1)
+        return row[(place if strays else usual) % len(row)]
 
     def _pitches(
         self,
