@@ -103,7 +103,7 @@ arch: $(DEV_READY) ## Check who may import whom
 	@$(BIN)/lint-imports
 
 test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part, WORKERS=0 for one process
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SUITES=folder
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m conformance $(SUITES)

@@ -3,8 +3,10 @@
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import TypeAlias
 
 import aiohttp
 import pytest
@@ -18,21 +20,30 @@ from integration.test_damage import joined_anew, surely
 ROOT = Path(__file__).parents[2]
 #: The last commit whose stored forms this version has changed.
 EARLIER = "6365eddd76ee3d5bcf4a5f85ed89460bc882e769"
+#: The last one whose services' requests to one another it has.
+LATER = "40d2c04ff51c69dd4fabd27a0821702e88f567b6"
 PACKAGES = ("shared", "gateway", "state-service", "music-service")
+#: Where the code of a commit is.
+CodeOf: TypeAlias = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the earlier version."""
-    archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", EARLIER, *PACKAGES], capture_output=True, check=False
-    )
-    if archive.returncode:
-        pytest.skip("the clone does not hold the earlier version")
-    folder = tmp_path_factory.mktemp("earlier")
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
-    return folder
+def code_of(tmp_path_factory: pytest.TempPathFactory) -> CodeOf:
+    """Unpacks the code of a commit, once."""
+
+    @cache
+    def unpacked(commit: str) -> Path:
+        archive = subprocess.run(
+            ["git", "-C", str(ROOT), "archive", commit, *PACKAGES], capture_output=True, check=False
+        )
+        if archive.returncode:
+            pytest.skip("the clone does not hold the earlier version")
+        folder = tmp_path_factory.mktemp("earlier")
+        with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+            files.extractall(folder, filter="data")
+        return folder
+
+    return unpacked
 
 
 def run_by(old: Path, *names: str) -> Callable[[str, str], Sequence[str]]:
@@ -50,16 +61,22 @@ def run_by(old: Path, *names: str) -> Callable[[str, str], Sequence[str]]:
 
 
 @pytest.fixture(
-    params=[("state-2", "gateway-2"), ("state-2",), ("gateway-2", "music-1")],
-    ids=" and ".join,
+    params=[
+        (EARLIER, "state-2", "gateway-2"),
+        (EARLIER, "state-2"),
+        (EARLIER, "gateway-2", "music-1"),
+        (LATER, "state-2", "gateway-2"),
+    ],
+    ids=lambda mixture: " and ".join((mixture[0][:7], *mixture[1:])),
 )
 async def mixed(
-    request: pytest.FixtureRequest, earlier: Path, tmp_path: Path
+    request: pytest.FixtureRequest, code_of: CodeOf, tmp_path: Path
 ) -> AsyncIterator[Stack]:
+    commit, *names = request.param
     async with started(
         tmp_path / "mixed",
         states=2,
-        command=run_by(earlier, *request.param),
+        command=run_by(code_of(commit), *names),
         HARMONIC_SNAPSHOT_EVERY_RECORDS="5",
         HARMONIC_REQUEST_TIMEOUT_S="1.5",
     ) as running:
@@ -98,9 +115,9 @@ async def test_two_versions_serve_the_same_universes(mixed: Stack) -> None:
 
 @pytest.mark.parametrize("way", [(0, 1), (1, 0)], ids=["to the earlier", "from the earlier"])
 async def test_offsets_of_either_version_are_understood_by_the_other(
-    earlier: Path, tmp_path: Path, way: tuple[int, int]
+    code_of: CodeOf, tmp_path: Path, way: tuple[int, int]
 ) -> None:
-    command = run_by(earlier, "gateway-2")
+    command = run_by(code_of(EARLIER), "gateway-2")
     async with (
         started(tmp_path / "offsets", command=command) as stack,
         aiohttp.ClientSession() as http,

@@ -49,7 +49,8 @@ Change: TypeAlias = tuple[object, object]
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
 SETUP_CALL_TIMEOUT_S = 5.0
-#: Brokers that have no leader yet leave questions unanswered, also once they have one.
+#: Brokers that have no leader yet leave questions unanswered, also once they have one: what a
+#: stream is like is asked again after so long at first, then after twice as long each time.
 LOOK_TIMEOUT_S = 0.5
 SETUP_PAUSE_S = 0.25
 #: How soon an append is tried again whose place another one contends for.
@@ -119,9 +120,9 @@ class Streams:
         name = config["name"]
         versioned = {**config, "metadata": {_VERSION: str(version)}}
 
-        async def put() -> Mapping[str, Change]:
+        async def put(look_timeout_s: float) -> Mapping[str, Change]:
             try:
-                found = await self._look(name)
+                found = await self._look(name, look_timeout_s)
             except ApiRefused as refused:
                 if refused.code != STREAM_NOT_FOUND:
                     raise
@@ -140,7 +141,9 @@ class Streams:
 
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         """What the stream is like, once it exists; :class:`CannotStart` if that takes too long."""
-        return await self._in_time(f"The stream {stream} is not there", lambda: self._look(stream))
+        return await self._in_time(
+            f"The stream {stream} is not there", lambda timeout_s: self._look(stream, timeout_s)
+        )
 
     async def ensure_consumer(self, stream: str, config: Mapping[str, object]) -> None:
         """Create the durable consumer, or bring it up to date; like :meth:`ensure`."""
@@ -148,11 +151,11 @@ class Streams:
         body = {"stream_name": stream, "config": config}
         await self._in_time(
             f"The consumer {name} of the stream {stream} cannot be set up",
-            lambda: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
+            lambda _: self._set_up(f"CONSUMER.CREATE.{stream}.{name}", body),
         )
 
-    async def _look(self, stream: object) -> Mapping[str, Any]:
-        return await self._set_up(f"STREAM.INFO.{stream}", {}, timeout_s=LOOK_TIMEOUT_S)
+    async def _look(self, stream: object, timeout_s: float) -> Mapping[str, Any]:
+        return await self._set_up(f"STREAM.INFO.{stream}", {}, timeout_s=timeout_s)
 
     async def _set_up(
         self, name: str, body: Mapping[str, object], *, timeout_s: float = SETUP_CALL_TIMEOUT_S
@@ -162,17 +165,22 @@ class Streams:
         except NoResponders as error:
             raise BusUnavailable("JetStream is not enabled there, or not for this user") from error
 
-    async def _in_time(self, failure: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Attempt it until it succeeds, is refused for good, or took too long."""
+    async def _in_time(self, failure: str, attempt: Callable[[float], Awaitable[T]]) -> T:
+        """Attempt it until it succeeds, is refused for good, or took too long.
+
+        An attempt is told how long a question may take.
+        """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._patience_s
+        look_timeout_s = LOOK_TIMEOUT_S
         while True:
             try:
-                return await attempt()
+                return await attempt(look_timeout_s)
             except BusUnavailable as error:
                 for_good = isinstance(error, ApiRefused) and error.code not in _TRANSIENT
                 if for_good or loop.time() + SETUP_PAUSE_S > ends_at:
                     raise CannotStart(f"{failure}: {error}.") from error
+            look_timeout_s = min(2 * look_timeout_s, SETUP_CALL_TIMEOUT_S)
             await asyncio.sleep(SETUP_PAUSE_S)
 
     async def append(
