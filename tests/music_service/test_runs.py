@@ -2,9 +2,10 @@
 
 import pytest
 
+from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.form import Bar, Treatment
 from harmonic_music.composing.runs import MOST_RUNS, MOST_TIMES, Runs
-from harmonic_music.composing.variation import Begun, Derived
+from harmonic_music.composing.variation import Begun, Derived, derived
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.gestures import Motion
 
@@ -80,3 +81,8 @@ def test_no_more_runs_are_remembered_than_there_is_room_for() -> None:
     runs.fresh(run(), bar())
     assert len(runs.heard) == MOST_RUNS
     assert (0, 1, 4, 1) not in runs.heard
+
+
+@pytest.mark.parametrize("treatment", Treatment)
+def test_a_bar_without_a_note_comes_back_without_one(treatment: Treatment) -> None:
+    assert derived([], treatment, BAR, Dice(1, Layer.RHYTHM)) == []

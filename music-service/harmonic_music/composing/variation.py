@@ -85,7 +85,7 @@ def derived(known: Sequence[Begun], treatment: Treatment, bar: int, dice: Dice) 
 def _ornamented(places: Sequence[Begun], bar: int, dice: Dice) -> Derived:
     """Between two notes that lie a beat apart or more, another leads over."""
     found: Derived = []
-    ends = [it.onset for it in places[1:]] + [bar]
+    ends = [*(it.onset for it in places), bar][1:]
     for it, following in zip(places, ends, strict=True):
         found.append(it)
         if following - it.onset >= _ORNAMENTED_TICKS and dice.chance(_ORNAMENTED):
