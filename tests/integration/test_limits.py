@@ -201,6 +201,7 @@ async def test_a_client_that_is_refused_on_and_on_is_told_and_closed_and_may_com
         await again.joins(universe)
         assert await world.metric('disconnects_total{reason="refusals"}') == 1
         assert await world.metric("reading_slowed_seconds_total") > 0
+        await world.logged("connection_closed")
         refusals = [line for line in world.logs().splitlines() if "command_refused" in line]
         # The first ones each, then a sample.
         assert LOGGED_REFUSALS <= len(refusals) < 2 * burst

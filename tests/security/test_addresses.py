@@ -84,8 +84,9 @@ async def test_requests_for_sessions_that_there_are_not_are_counted_by_address(l
         polling = "/socket.io/?EIO=4&transport=polling"
         async with http.get(stack.urls[1] + polling) as opened:
             sid = (await opened.text()).split('"sid":"')[1].split('"')[0]
-        name, replica, _ = sid.split(".")
-        of_nobody, of_the_other = f"{name}.nobody.x", f"{name}.{replica}.x"
+        name, replica, secret, proof = sid.split(".")
+        of_nobody = f"{name}.nobody.{secret}.{proof}"
+        of_the_other = f"{name}.{replica}.made-up.{proof}"
 
         async def asks(unknown: str, address: str, times: int = 1) -> list[int]:
             headers = {"X-Forwarded-For": address}

@@ -507,5 +507,6 @@ async def test_a_token_that_is_refused_on_and_on_is_refused_before_a_session_is_
         assert await world.metric("dead_token_refusals_total") == 3
         # Others are not concerned, and the log has a sample.
         assert (await tries(world.token("ann"))).startswith("40/ws,")
+        await world.logged("connection_opened")
         refusals = [line for line in world.logs().splitlines() if "connection_refused" in line]
         assert len(refusals) == 1
