@@ -126,6 +126,7 @@ class Journal:
         Those after the second are read until they have ``enough_bytes``, or some more.
         """
         found: list[RecentRecord] = []
+        size_bytes = 0
         while True:
             part = await self._streams.read(
                 subjects.log_stream_of(universe_id),
@@ -134,8 +135,9 @@ class Journal:
                 limit=READ_RECORDS,
             )
             for stored in part:
+                if len(found) > 1:
+                    size_bytes += len(stored.payload)
                 found.append(self._record(stored, found[-1].position if found else 0))
-            size_bytes = sum(len(record.payload) for record in found[2:])
             if len(part) < READ_RECORDS or size_bytes >= enough_bytes:
                 return found
             after_position = part[-1].sequence

@@ -18,9 +18,6 @@ from typing import NamedTuple
 class Progress(StrEnum):
     """How far a client has come; ``PRESENT`` and the three after it are ends."""
 
-    # By identity: looked up at every step, and Enum's own is slow.
-    __hash__ = object.__hash__
-
     VERIFYING = auto()
     COUNTING = auto()
     RECOVERING = auto()
@@ -34,8 +31,6 @@ class Progress(StrEnum):
 
 class News(StrEnum):
     """What happens on the way."""
-
-    __hash__ = object.__hash__
 
     # What the step under way led to. LATER: it cannot be told now. FAILED: the step was cut short.
     GOOD = auto()

@@ -4,6 +4,7 @@ import hashlib
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.identity.proofs import derived_key
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.metrics import CONNECT_OUTCOMES, NONE, OTHER
@@ -14,7 +15,7 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock
 
-_KEY_CONTEXT = b"harmonic user"
+_PURPOSE = b"harmonic user"
 _DIGEST_BYTES = 8
 
 
@@ -37,7 +38,7 @@ class ConnectionRecords:
     ) -> None:
         self._dead = dead
         self._sampled = SampledLog(log, clock)
-        self._key = hashlib.blake2b(secret.encode(), person=_KEY_CONTEXT, digest_size=32).digest()
+        self._key = derived_key(secret, _PURPOSE)
         self._failures = failures
         self._clock = clock
         self._log = log

@@ -6,8 +6,10 @@ Two clients with the same one are taken for one that comes back; it proves nothi
 import hashlib
 from collections.abc import Mapping
 
+from harmonic_gateway.identity.proofs import derived_key
+
 _DIGEST_BYTES = 16
-_KEY_CONTEXT = b"harmonic client"
+_PURPOSE = b"harmonic client"
 _HEADERS = ("User-Agent", "Origin")
 
 
@@ -18,7 +20,7 @@ class Fingerprints:
     """
 
     def __init__(self, secret: str) -> None:
-        self._key = hashlib.blake2b(secret.encode(), person=_KEY_CONTEXT, digest_size=32).digest()
+        self._key = derived_key(secret, _PURPOSE)
 
     def of(self, headers: Mapping[str, str]) -> str:
         """The fingerprint of a client that sends these headers."""

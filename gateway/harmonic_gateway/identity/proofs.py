@@ -9,6 +9,11 @@ _DIGEST_BYTES = 16
 _KEY_BYTES = 32
 
 
+def derived_key(secret: str, purpose: bytes) -> bytes:
+    """The key for one purpose, of at most 16 bytes, from the gateways' shared secret."""
+    return hashlib.blake2b(secret.encode(), person=purpose, digest_size=_KEY_BYTES).digest()
+
+
 class Proofs:
     """Makes and recognises proofs, by keys derived from the gateways' shared secrets.
 
@@ -41,10 +46,8 @@ class Proofs:
     def _keys_for(self, purpose: bytes) -> list[bytes]:
         keys = self._keys.get(purpose)
         if keys is None:
-            keys = self._keys[purpose] = [
-                hashlib.blake2b(secret.encode(), person=purpose, digest_size=_KEY_BYTES).digest()
-                for secret in self._secrets
-            ]
+            keys = [derived_key(secret, purpose) for secret in self._secrets]
+            self._keys[purpose] = keys
         return keys
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harmonic_protocol import subjects
-from harmonic_runtime.bus.client import Answer, Bus, BusUnavailable, MessageTooLarge
+from harmonic_runtime.bus.client import Answer, Bus, BusUnavailable, MessageTooLarge, settle
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.lifecycle import Tasks
@@ -74,6 +74,14 @@ class _Parts:
         self.size += len(message.payload)
         return is_next and self.size <= MAX_EXCHANGED_BYTES
 
+    def complete(self, answer: Answer) -> Said | BusUnavailable | None:
+        """What all parts of an answer say, with the last one; or why there is nothing to be had."""
+        if not isinstance(answer, Message):
+            return answer
+        if not self.add(answer):
+            return BusUnavailable("a part of the answer is missing")
+        return None if _MORE in answer.headers else self.whole()
+
     def whole(self) -> Said:
         """What all parts say."""
         return _said(self.headers, b"".join(self.bodies))
@@ -105,21 +113,22 @@ class Exchange:
         subject = subjects.peer(gateway_id)
         named = {KIND: said.kind, SESSION: said.sid}
         (first, headers), *further = _parts(said.body, named)
-        future: asyncio.Future[Said] = self._loop.create_future()
+        answered: asyncio.Future[Said] = self._loop.create_future()
         received = _Parts()
 
-        def settle(answer: Answer) -> None:
-            if not future.done():
-                _settle(future, received, answer)
+        def take(answer: Answer) -> None:
+            outcome = received.complete(answer)
+            if outcome is not None:
+                settle(answered, outcome)
 
         reply = self._bus.ask(
-            subject, first, headers=headers, timeout_s=timeout_s, on_answer=settle, many=True
+            subject, first, headers=headers, timeout_s=timeout_s, on_answer=take, many=True
         )
         of = {_OF: reply}
         try:
             for part, said_of_it in further:
                 self._bus.post(subject, part, headers={**of, **said_of_it})
-            return await future
+            return await answered
         except BaseException:
             with suppress(BusUnavailable):
                 # With how it begins, by which it may be known.
@@ -212,15 +221,6 @@ class Exchange:
                 self._bus.post(reply, part, headers=headers)
         except (BusUnavailable, MessageTooLarge):
             listener.lost(asked)
-
-
-def _settle(future: asyncio.Future[Said], received: _Parts, answer: Answer) -> None:
-    if not isinstance(answer, Message):
-        future.set_exception(answer)
-    elif not received.add(answer):
-        future.set_exception(BusUnavailable("a part of the answer is missing"))
-    elif _MORE not in answer.headers:
-        future.set_result(received.whole())
 
 
 def _said(headers: Mapping[str, str], body: bytes) -> Said:

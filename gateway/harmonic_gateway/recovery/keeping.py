@@ -4,7 +4,7 @@ A session is saved when its rooms change and when it ends. Of a killed gateway's
 never saved, so their clients would be sent again everything since they joined.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 #: A connection's places are saved at most so often, ...
 INTERVAL_S = 30.0
@@ -19,14 +19,18 @@ class PlacesToKeep:
         self._kept: dict[str, tuple[float, Mapping[str, int]]] = {}
         self._next_at_s = 0.0
 
-    def is_time(self, connection_id: str, now_s: float) -> bool:
-        """Whether a client's places may be saved now, if they have changed."""
-        kept_at_s, _ = self._kept.setdefault(connection_id, (now_s, {}))
-        return now_s - kept_at_s >= INTERVAL_S and now_s >= self._next_at_s
+    def is_due(
+        self, connection_id: str, read_places: Callable[[], Mapping[str, int]], now_s: float
+    ) -> bool:
+        """Whether the places that a client has acknowledged are to be saved now.
 
-    def is_due(self, connection_id: str, places: Mapping[str, int], now_s: float) -> bool:
-        """Whether the places that a client has acknowledged are to be saved now."""
-        if not self.is_time(connection_id, now_s) or places == self._kept[connection_id][1]:
+        They are read only if it is time.
+        """
+        kept_at_s, kept = self._kept.setdefault(connection_id, (now_s, {}))
+        if now_s - kept_at_s < INTERVAL_S or now_s < self._next_at_s:
+            return False
+        places = read_places()
+        if places == kept:
             return False
         self._next_at_s = max(self._next_at_s, now_s - 1.0) + 1.0 / SAVES_PER_S
         self._kept[connection_id] = (now_s, dict(places))

@@ -156,11 +156,12 @@ class Recovery:
         """Record that the client has everything that was sent before this ping."""
         self._memberships.acknowledge(connection)
         self._checks.ponged(connection)
-        now_s = self._clock.monotonic()
-        if self._places.is_time(connection.id, now_s):
-            places = acknowledged(self._memberships.of(connection).values())
-            if self._places.is_due(connection.id, places, now_s):
-                self._returns.keep(connection.session)
+
+        def places() -> dict[str, int]:
+            return acknowledged(self._memberships.of(connection).values())
+
+        if self._places.is_due(connection.id, places, self._clock.monotonic()):
+            self._returns.keep(connection.session)
 
     def handed_over(self, session: Session) -> None:
         """The client goes on at another gateway, which is asked about it from now on."""

@@ -18,9 +18,6 @@ from typing import NamedTuple
 class Stage(StrEnum):
     """Where a connection to a namespace is."""
 
-    # By identity: looked up for every packet, and Enum's own is slow.
-    __hash__ = object.__hash__
-
     ABSENT = auto()
     CONNECTING = auto()
     ABANDONED = auto()
@@ -30,8 +27,6 @@ class Stage(StrEnum):
 
 class NamespaceEvent(StrEnum):
     """What happens to it."""
-
-    __hash__ = object.__hash__
 
     # Packets of the client. ACK stands for all that need no answer.
     CONNECT = auto()

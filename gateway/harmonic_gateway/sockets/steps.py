@@ -10,9 +10,6 @@ from typing import NamedTuple
 class State(StrEnum):
     """Where a session is."""
 
-    # By identity: looked up for every packet, and Enum's own is slow.
-    __hash__ = object.__hash__
-
     OPENING = auto()
     POLLING = auto()
     PROBING = auto()
@@ -30,8 +27,6 @@ class State(StrEnum):
 
 class Input(StrEnum):
     """What happens to a session."""
-
-    __hash__ = object.__hash__
 
     # Packets over the session's own transport. OTHER is one that a client may not send.
     MESSAGE = auto()

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
 from harmonic_runtime.observability import table
@@ -41,6 +41,18 @@ class MessageTooLarge(ValueError):
 
 #: An answer, or why there is none.
 Answer: TypeAlias = Message | BusUnavailable
+
+Outcome = TypeVar("Outcome")
+
+
+def settle(waiting: "asyncio.Future[Outcome]", outcome: Outcome | Exception) -> None:
+    """Give what is waited for its outcome, unless nobody waits any more."""
+    if waiting.done():
+        return
+    if isinstance(outcome, Exception):
+        waiting.set_exception(outcome)
+    else:
+        waiting.set_result(outcome)
 
 
 class _Call:

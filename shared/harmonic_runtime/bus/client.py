@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from nats.errors import Error as NatsError
 
@@ -20,6 +21,7 @@ from harmonic_runtime.bus.calls import (
     Calls,
     MessageTooLarge,
     NoResponders,
+    settle,
 )
 from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
@@ -45,6 +47,7 @@ __all__ = [
     "NoResponders",
     "Subscription",
     "open_bus",
+    "settle",
 ]
 
 
@@ -177,19 +180,11 @@ class Bus:
         :class:`AnswerLost` if the connection is lost meanwhile, and else as :meth:`publish`.
         An answer may overtake messages that came before it.
         """
-        future: asyncio.Future[Message] = self._loop.create_future()
-
-        def settle(answer: Answer) -> None:
-            if future.done():
-                return
-            if isinstance(answer, Message):
-                future.set_result(answer)
-            else:
-                future.set_exception(answer)
-
-        reply = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settle)
+        answered: asyncio.Future[Message] = self._loop.create_future()
+        settled = partial(settle, answered)
+        reply = self.ask(subject, payload, headers=headers, timeout_s=timeout_s, on_answer=settled)
         try:
-            return await future
+            return await answered
         except asyncio.CancelledError:
             self.forget(reply)
             raise

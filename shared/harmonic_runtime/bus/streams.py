@@ -19,6 +19,7 @@ from harmonic_runtime.bus.client import (
     BusTimeout,
     BusUnavailable,
     NoResponders,
+    settle,
 )
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.reading import (
@@ -210,7 +211,7 @@ class Streams:
                 timeout_s=timeout_s,
                 expected_last_subject_sequence=expected_last_subject_sequence,
                 headers=headers,
-                on_outcome=partial(_settle, stored),
+                on_outcome=partial(settle, stored),
             )
             try:
                 return await stored
@@ -312,16 +313,6 @@ def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str
 def _version_of(info: Mapping[str, Any]) -> int:
     metadata: Mapping[str, str] = info["config"].get("metadata") or {}
     return int(metadata.get(_VERSION, "0"))
-
-
-def _settle(stored: "asyncio.Future[int]", outcome: int | Exception) -> None:
-    if stored.done():
-        # Nobody waits any more.
-        return
-    if isinstance(outcome, int):
-        stored.set_result(outcome)
-    else:
-        stored.set_exception(outcome)
 
 
 def _outcome_of(message: Message) -> int | Exception:

@@ -7,7 +7,7 @@ several. Here only the event loop's thread changes them, so that a change is an 
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -21,9 +21,7 @@ from prometheus_client.utils import floatToGoString
 from harmonic_runtime.observability.specs import (
     PREFIX,
     CounterSpec,
-    HistogramSpec,
     MetricSpec,
-    SummarySpec,
 )
 
 
@@ -109,7 +107,8 @@ class RisingCollector(Collector):
         """
 
 
-S = TypeVar("S", Counter, Histogram, Summary)
+S = TypeVar("S", bound=Counter | Histogram | Summary)
+Observed = TypeVar("Observed", bound=Histogram | Summary)
 
 
 def _named(
@@ -145,19 +144,23 @@ class CounterSeries(RisingCollector):
     describe = collect
 
 
-class Histograms(RisingCollector):
-    """The series of a declared histogram."""
+class _Observed(RisingCollector, Generic[Observed]):
+    """Series of observations: their numbers and sums rise. Buckets are left out of that."""
 
-    def __init__(self, spec: HistogramSpec, series: Mapping[tuple[str, ...], Histogram]) -> None:
+    def __init__(self, spec: MetricSpec, series: Mapping[tuple[str, ...], Observed]) -> None:
         self._spec = spec
         self._series = series
         self._counts = _named(spec, "_count", series)
         self._sums = _named(spec, "_sum", series)
 
     def rises(self) -> Iterator[tuple[str, float]]:
-        """Numbers and sums of observations; buckets are left out."""
+        """Numbers and sums of observations."""
         yield from ((name, each.count) for name, each in self._counts if each.count)
         yield from ((name, each.sum) for name, each in self._sums if each.sum)
+
+
+class Histograms(_Observed[Histogram]):
+    """The series of a declared histogram."""
 
     def collect(self) -> Iterable[Metric]:
         """The metric with all of its series."""
@@ -170,19 +173,8 @@ class Histograms(RisingCollector):
     describe = collect
 
 
-class Summaries(RisingCollector):
+class Summaries(_Observed[Summary]):
     """The series of a declared summary."""
-
-    def __init__(self, spec: SummarySpec, series: Mapping[tuple[str, ...], Summary]) -> None:
-        self._spec = spec
-        self._series = series
-        self._counts = _named(spec, "_count", series)
-        self._sums = _named(spec, "_sum", series)
-
-    def rises(self) -> Iterator[tuple[str, float]]:
-        """Numbers and sums of observations."""
-        yield from ((name, each.count) for name, each in self._counts if each.count)
-        yield from ((name, each.sum) for name, each in self._sums if each.sum)
 
     def collect(self) -> Iterable[Metric]:
         """The metric with all of its series."""
