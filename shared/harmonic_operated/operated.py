@@ -29,8 +29,9 @@ from harmonic_runtime.observability.recent import MetricsWindow, metrics_window
 from harmonic_runtime.process.clock import timestamp
 from harmonic_runtime.process.lifecycle import Process, Tasks
 
-#: How often a replica's entry is stored again.
-ENTRY_INTERVAL_S = 10.0
+#: How often a replica's entry is stored again, and how soon where that could not be done: its
+#: stream may be set up after it.
+ENTRY_INTERVAL_S, ENTRY_PAUSE_S = 10.0, 1.0
 ENTRY_TIMEOUT_S = 2.0
 
 R = TypeVar("R", bound=OperatorRequest)
@@ -132,11 +133,14 @@ async def operated(process: Process[Any], bus: Bus, tasks: Tasks) -> AsyncIterat
 
 async def _keep_entry(streams: Streams, operators: Operators) -> None:
     while True:
-        await _store(streams, *operators.entry())
-        await asyncio.sleep(ENTRY_INTERVAL_S)
+        is_stored = await _store(streams, *operators.entry())
+        await asyncio.sleep(ENTRY_INTERVAL_S if is_stored else ENTRY_PAUSE_S)
 
 
-async def _store(streams: Streams, subject: str, payload: bytes) -> None:
-    # Where it cannot be stored, an operator has other signs of it.
-    with suppress(BusUnavailable, StreamFull):
+async def _store(streams: Streams, subject: str, payload: bytes) -> bool:
+    """Store an entry; whether that was done: where not, an operator has other signs of it."""
+    try:
         await streams.append(subject, payload, timeout_s=ENTRY_TIMEOUT_S)
+    except (BusUnavailable, StreamFull):
+        return False
+    return True

@@ -20,7 +20,7 @@ import harmonic_state.metrics
 from chaos.owners import owner_of, replica_id
 from harmonic_local.stack import Stack
 from harmonic_operator.judging import NOT_AFTER, RULES, Overview, Rule, notes, problems
-from harmonic_operator.replicas import Replicas
+from harmonic_operator.replicas import Replicas, entries
 from harmonic_operator.streams import BrokerCopy, StreamReport
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope
@@ -208,11 +208,10 @@ async def product(
         HARMONIC_RING_BYTES="1024",
     ) as running:
         # Only who has said that it is there can be missed.
-        async with asyncio.timeout(60):
-            while len((await harmonic(running, "status", "--json")).json["replicas"]) < len(
-                running.services
-            ):
-                pass
+        async with connected_as("operator", running) as bus, asyncio.timeout(60):
+            while len(await entries(bus)) < len(running.services):
+                # Nothing tells of it.
+                await asyncio.sleep(0.1)
         yield running
 
 
