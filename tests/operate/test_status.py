@@ -210,8 +210,7 @@ async def product(
         # Only who has said that it is there can be missed.
         async with connected_as("operator", running) as bus, asyncio.timeout(60):
             while len(await entries(bus)) < len(running.services):
-                # Nothing tells of it.
-                await asyncio.sleep(0.1)
+                pass
         yield running
 
 
