@@ -51,10 +51,13 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("gateway.service.type", "Cluster"),
     ("monitoring.rules.runbookUrl", "ftp://wiki"),
     ("gateway.resources.limits.cpus", "1"),
+    ("probe.everySeconds", 0),
+    ("probe.url", "live.example"),
 )
 #: Secrets that the examples name, and that the installation must have.
 BY_REFERENCE = {
     "harmonic-gateway",
+    "harmonic-probe",
     "live-example",
     *(f"harmonic-bus-{name}" for name in ("gateway", "state", "music", "broker")),
 }
