@@ -3,12 +3,13 @@
 import sys
 import time
 
-from ladder import one_vm, policy, templates, tools
+from ladder import alerts, one_vm, policy, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
+    Rung(3, "alerts", alerts.check),
     Rung(5, "compose, VM", one_vm.check),
 )
 HEIGHT = 8
