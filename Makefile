@@ -7,7 +7,7 @@ RUN_READY := $(VENV)/.run-ready
 OPERATOR_READY := $(VENV)/.operator-ready
 DEV_READY := $(VENV)/.dev-ready
 PACKAGES := shared gateway state-service music-service
-SOURCES := $(PACKAGES) deploy/local deploy/operator tests
+SOURCES := $(PACKAGES) deploy/local deploy/operator deploy/release tests
 # In place of the shell, so that a signal to make reaches it.
 LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -135,7 +135,7 @@ chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 
 	@$(if $(PARTS),,PYTHONPATH=deploy/local:tests $(BIN)/python -m recovery.campaign $(SEED:%=--seed %))
 
 ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and repaired: RUNGS="1 2"
-	@PYTHONPATH=deploy/local:tests $(BIN)/python -m ladder $(RUNGS)
+	@PYTHONPATH=deploy/local:deploy/release:tests $(BIN)/python -m ladder $(RUNGS)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

@@ -51,15 +51,19 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("gateway.service.type", "Cluster"),
     ("monitoring.rules.runbookUrl", "ftp://wiki"),
     ("gateway.resources.limits.cpus", "1"),
+    ("probe.enabled", True),
+    ("probe.everySeconds", 0),
 )
 #: Secrets that the examples name, and that the installation must have.
 BY_REFERENCE = {
     "harmonic-gateway",
+    "harmonic-probe",
     "live-example",
     *(f"harmonic-bus-{name}" for name in ("gateway", "state", "music", "broker")),
 }
 #: What the message names where it is another value than the wrong one.
 NAMED = {
+    "probe.enabled": "probe.tokensSecret",
     "gateway.drainStaggerSeconds": "gateway.stopTimeoutSeconds",
     "gateway.settings.HARMONIC_JWT_SECRET": "settings.HARMONIC_JWT_SECRET",
 }

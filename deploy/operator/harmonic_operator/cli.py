@@ -321,6 +321,15 @@ def probe(
             envvar="HARMONIC_JWT_SECRET", help="The secret to sign tokens with.", show_envvar=True
         ),
     ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HARMONIC_JWT_SECRET_FILE",
+            dir_okay=False,
+            help="A file that holds the secret; read in each round.",
+            show_envvar=True,
+        ),
+    ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option(
@@ -335,13 +344,16 @@ def probe(
     missed. Metrics are served at /metrics of HARMONIC_OPS_HOST and HARMONIC_OPS_PORT. With
     --rounds, it exits 1 if the last round failed. Needs no bus.
     """
-    if (secret is None) == (tokens is None):
-        raise typer.BadParameter("give either --tokens or a secret, by HARMONIC_JWT_SECRET")
+    if [secret, secret_file, tokens].count(None) != 2:  # noqa: PLR2004 -- all but one
+        raise typer.BadParameter(
+            "give either --tokens or a secret, by HARMONIC_JWT_SECRET or HARMONIC_JWT_SECRET_FILE"
+        )
 
     def both() -> list[str]:
         if tokens is not None:
             return tokens.read_text().split()
-        return [make_token(secret or "", user, PROBE_TOKEN_LIFETIME_S) for user in PROBE_USERS]
+        signing = secret_file.read_text().strip() if secret_file is not None else secret or ""
+        return [make_token(signing, user, PROBE_TOKEN_LIFETIME_S) for user in PROBE_USERS]
 
     if len(both()) < len(PROBE_USERS):
         raise typer.BadParameter("the file of --tokens holds less than two")
