@@ -216,9 +216,10 @@ async def test_a_websocket_of_a_session_that_has_ended_is_closed(
 async def test_who_tries_websockets_for_a_session_that_has_ended_is_refused_in_the_end(
     tmp_path: Path,
 ) -> None:
-    few = {"HARMONIC_CONNECTS_PER_S": "1", "HARMONIC_CONNECTS_BURST": "3"}
     async with (
-        started(tmp_path, musics=0, **few) as stack,
+        started(
+            tmp_path, musics=0, HARMONIC_CONNECTS_PER_S="1", HARMONIC_CONNECTS_BURST="3"
+        ) as stack,
         turn_taker(stack.urls[:1]) as ann,
         aiohttp.ClientSession() as http,
     ):
