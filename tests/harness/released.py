@@ -75,12 +75,13 @@ class Release:
 
     def _install(self, source: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", self.python.parents[1]], check=True)
-        pip = [self.python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+        packages = [str(source / name) for name in _PACKAGES]
         for what in (
-            ("--require-hashes", "--requirement", source / _LOCK),
-            ("--no-deps", "--no-build-isolation", *(source / name for name in _PACKAGES)),
+            ["--require-hashes", "--requirement", str(source / _LOCK)],
+            ["--no-deps", "--no-build-isolation", *packages],
         ):
-            subprocess.run([*pip, *what], check=True, capture_output=True)
+            pip = [str(self.python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+            subprocess.run([*pip, "install", *what], check=True, capture_output=True)
 
 
 def last_release() -> Release:

@@ -2,12 +2,13 @@
 
 import sys
 
-from ladder import backup, policy, templates, tools
+from ladder import backup, policy, rolling, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
+    Rung(7, "rolling", rolling.check),
     Rung(8, "backup", backup.check),
 )
 HEIGHT = 8

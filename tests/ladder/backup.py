@@ -8,6 +8,7 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -61,7 +62,7 @@ async def _compare(world: World, saved: Saved, found: Findings) -> None:
             found.faults.append(f"{universe} is {settled(restored)}, and was {settled(known)}")
         seq = restored["seq"] - SEQ_JUMP
         if universe == saved.private:
-            granted = {known["seq"]: known["parameters"]}
+            granted: dict[Any, Any] = {known["seq"]: known["parameters"]}
             value, least = restored["parameters"], known["seq"]
         else:
             granted = dict(saved.granted[universe])
