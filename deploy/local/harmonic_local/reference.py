@@ -10,6 +10,7 @@ from pathlib import Path
 import harmonic_gateway.metrics
 import harmonic_gateway.sockets.metrics
 import harmonic_music.metrics
+import harmonic_operator.probe_metrics
 import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_local.dashboards import dashboards
@@ -60,12 +61,30 @@ is, and the password, are told by the same variables as to the services; see
 by `make settings`.
 
 """
+_EXPORTER_HEAD = """
+## Brokers
+
+What the alerts and dashboards read of the brokers is told by prometheus-nats-exporter, run beside
+each broker with `-varz -jsz=all -prefix=nats`. The official chart installs it.
+
+| Metric | Type | What it is |
+|---|---|---|
+"""
+#: Metrics of the brokers' exporter that are read here, and what each is.
+EXPORTER_METRICS: Mapping[str, str] = {
+    "nats_varz_slow_consumers": "clients that the broker has closed, since they did not read",
+    "nats_varz_connections": "connected clients",
+    "nats_varz_jetstream_stats_storage": "bytes that the streams of this broker take",
+    "nats_varz_jetstream_config_max_storage": "bytes that they may take: `max_file_store`",
+    "nats_server_total_streams": "streams of this broker; `meta_leader` names the cluster's leader",
+}
 #: The tables of the metrics, by the titles of their chapters.
 METRICS = {
     "All services": (table,),
     "Gateway": (harmonic_gateway.metrics, harmonic_gateway.sockets.metrics),
     "State service": (harmonic_state.metrics,),
     "Music service": (harmonic_music.metrics,),
+    "Probe": (harmonic_operator.probe_metrics,),
 }
 
 
@@ -82,7 +101,8 @@ def documents() -> Mapping[Path, str]:
         f"## {title}\n\n{describe_metrics(declared_in(*tables))}"
         for title, tables in METRICS.items()
     )
-    metrics = _METRICS_HEAD + "\n".join(chapters)
+    exported = (f"| `{name}` | gauge | {text} |\n" for name, text in EXPORTER_METRICS.items())
+    metrics = _METRICS_HEAD + "\n".join(chapters) + _EXPORTER_HEAD + "".join(exported)
     boards = {DASHBOARDS / name: text for name, text in dashboards().items()}
     return {
         PAGE: "".join(parts),
