@@ -3,13 +3,14 @@
 import sys
 import time
 
-from ladder import alerts, policy, templates, tools
+from ladder import alerts, one_vm, policy, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
     Rung(3, "alerts", alerts.check),
+    Rung(5, "compose, VM", one_vm.check),
 )
 HEIGHT = 8
 #: Exit statuses where not all rungs are held.
