@@ -162,7 +162,9 @@ class EngineSocket:
                 self.outbox.seal()
                 asyncio.get_running_loop().call_later(LINGER_S, self.give_up)
             case Do.CLOSE_WEBSOCKET:
-                self.outbox.close(code or RESTART_CODE)
+                if self.outbox.close(code or RESTART_CODE):
+                    # The client is gone, however long it takes to end its connection.
+                    asyncio.get_running_loop().call_soon(self.take, Input.WEBSOCKET_ENDED)
             case Do.RESET_WEBSOCKET:
                 self.outbox.end(at_once=True)
             case Do.FREEZE:
@@ -282,7 +284,7 @@ class EngineSocket:
                 elif message.type is WSMsgType.BINARY:
                     await self._packet(MESSAGE, message.data, cost_s)
                 elif message.type in _CONTROL:
-                    if message.type is WSMsgType.PING:
+                    if message.type is WSMsgType.PING and self._state is State.WEBSOCKET:
                         # If the client is gone by now, that is what is received next.
                         with suppress(ConnectionResetError):
                             await websocket.pong(message.data)
@@ -297,6 +299,7 @@ class EngineSocket:
             self._host.malformed(error)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
+            await websocket.ended()
         finally:
             self.outbox.end(at_once=False)
             self.take(Input.WEBSOCKET_ENDED, code)

@@ -32,6 +32,7 @@ _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_tak
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 #: An answer to a ping of Engine.IO.
 PONG_TEXT = f"{PONG}"
 
@@ -166,6 +167,11 @@ class WebSocket(web.WebSocketResponse):
         """Have ``take`` called for each answer to a ping; ``False`` leaves it to be received."""
         if self._queue is not None:
             self._queue.take_pong = take
+
+    async def ended(self) -> None:
+        """Wait until the connection is over, whatever the client had sent before."""
+        while (await self.receive()).type not in _ENDS:
+            pass
 
     def take_cost_s(self) -> float:
         """CPU seconds that it took to read what came since this was asked the last time."""
