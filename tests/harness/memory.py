@@ -58,7 +58,14 @@ class MemoryStreams(Streams):
     appends: list[tuple[str, float]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     stored: list[Stored] = field(default_factory=list)
+    #: Subjects whose last message cannot be read: a broker takes them for empty.
+    lost_ends: set[str] = field(default_factory=set)
     sequence: int = 0
+
+    def lose_end(self, subject: str) -> None:
+        """Damage the subject's last message, as a flipped byte on a disk does."""
+        self.stored.remove(self._of(subject)[-1])
+        self.lost_ends.add(subject)
 
     async def wait_for(self, stream: str) -> Mapping[str, Any]:
         return {"config": self.configs[stream]}
@@ -93,7 +100,7 @@ class MemoryStreams(Streams):
         elif failure is not None and not failure.stored:
             return failure.error
         kept = self._of(subject)
-        last = kept[-1].sequence if kept else 0
+        last = kept[-1].sequence if kept and subject not in self.lost_ends else 0
         if expected not in {None, last}:
             return WrongSequence(f"wrong last sequence: {last}")
         for words, limit in self.limits.items():
@@ -103,10 +110,12 @@ class MemoryStreams(Streams):
         now_ms = round(self.clock.seconds * 1000)
         message = Stored(self.sequence, subject, payload, expected, stored_ms=now_ms)
         self.stored.append(message)
+        self.lost_ends.discard(subject)
         return self.sequence if failure is None else failure.error
 
     async def last(self, stream: str, subject: str) -> Stored | None:
-        return next(reversed(self._read(stream, subject)), None)
+        found = self._read(stream, subject)
+        return None if subject in self.lost_ends else next(reversed(found), None)
 
     async def first(self, stream: str, subject: str) -> Stored | None:
         return next(iter(self._read(stream, subject)), None)

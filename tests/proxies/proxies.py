@@ -66,6 +66,8 @@ def plain_configuration(proxy: Proxy, port: int, gateway_ports: Sequence[int]) -
         f"        server 127.0.0.1:{at} max_fails=1 fail_timeout=2s;\n" for at in gateway_ports
     )
     text = text.replace("upstream gateways {\n", f"upstream gateways {{\n{servers}")
+    # A request that one gateway does not take may go to each of the others.
+    text = text.replace("upstream_tries 2;", f"upstream_tries {len(gateway_ports)};")
     return text.replace("http://$group", "http://gateways")
 
 

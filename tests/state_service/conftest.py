@@ -1,4 +1,4 @@
-"""A journal on a real broker, for the state service's tests."""
+"""Journals for the state service's tests: on a real broker, and in memory."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from harmonic_state.settings import StateSettings
 from harmonic_state.storage import LAYOUT_VERSION, stream_configs
 from harness.broker import Broker, connected
 from state_service.builders import skipped_messages
+from state_service.storing import Storing
 
 OpenJournal: TypeAlias = Callable[..., Coroutine[Any, Any, Journal]]
 
@@ -38,3 +39,10 @@ def journal_with(own_bus: Bus) -> OpenJournal:
         return await set_up(Streams(own_bus), StateSettings.model_validate(chosen))
 
     return make
+
+
+@pytest.fixture
+def storing(monkeypatch: pytest.MonkeyPatch) -> Storing:
+    """A universe stored in memory; an append of unknown outcome is tried again at once."""
+    monkeypatch.setattr("harmonic_state.journal.RESOLVING_PAUSE_S", 0)
+    return Storing()

@@ -49,6 +49,7 @@ from state_service.cycles import Cycle, at_hand, universe_with, update
 def test_the_first_request_loads_the_universe_and_is_decided_on_it() -> None:
     cycle = Cycle()
     number = cycle.ask(update())
+    assert cycle.does(Load).known is None
     cycle.loads(universe_with("ann", position=10))
 
     assert cycle.does(Append).position == 10

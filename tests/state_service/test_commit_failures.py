@@ -141,7 +141,10 @@ def test_what_was_known_before_a_failure_is_what_the_log_is_read_on_from(
 ) -> None:
     """The log may have lost it meanwhile: then memory has all that is left of it."""
     cycle = at_hand("ann")
+    cycle.ask(update(0))
+    cycle.stores(at=11)
     known, records = cycle.cycle.known, cycle.cycle.snapshots.records
+    assert records == 1
     cycle.ask(update(1))
     cycle.tell(Failed(failure))
     number = cycle.ask(update(2))
@@ -153,7 +156,7 @@ def test_what_was_known_before_a_failure_is_what_the_log_is_read_on_from(
 
     later = universe_with("ann", "bob", position=12)
     payload = encode_record("r12", BEGAN_AT.isoformat(), [])
-    cycle.tell(Read(later, [RecentRecord(12, 10, payload)]))
+    cycle.tell(Read(later, [RecentRecord(12, 11, payload)]))
     assert cycle.said(AnnounceHead) == AnnounceHead(12, "", at_once=False)
     assert cycle.said(ResumeEffects).universe == later.universe
     assert cycle.cycle.snapshots.records == records + 1
@@ -167,7 +170,12 @@ def test_what_was_known_before_a_failure_is_what_the_log_is_read_on_from(
 @pytest.mark.parametrize("failure", [StepFailure.BROKEN, StepFailure.LOST])
 def test_nothing_is_kept_of_what_failed_by_itself(failure: StepFailure) -> None:
     cycle = at_hand("ann")
+    cycle.ask(update(0))
+    cycle.stores(at=11)
     cycle.ask(update(1))
     cycle.tell(Failed(failure))
     cycle.ask(update(2))
     assert cycle.does(Load).known is None
+    # The records that no snapshot covers are counted from what is read now.
+    cycle.loads(universe_with("ann", position=11))
+    assert cycle.cycle.snapshots.records == 0

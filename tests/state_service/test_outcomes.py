@@ -9,7 +9,7 @@ from harmonic_state.means import Means
 from harmonic_state.outcomes import outcome_of
 from harmonic_state.steps import Load, Read
 from state_service.builders import UNIVERSE
-from state_service.test_journal_alone import LOG, Storing
+from state_service.storing import LOG, Storing
 
 
 async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:

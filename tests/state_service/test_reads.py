@@ -8,7 +8,7 @@ from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
 from state_service.builders import UNIVERSE
-from state_service.test_journal_alone import Storing
+from state_service.storing import Storing
 
 
 class NothingInMemory:

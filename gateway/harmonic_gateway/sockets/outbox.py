@@ -95,6 +95,11 @@ class Outbox:
         """Whether a poll waits for something to send."""
         return self._poll is not None
 
+    @property
+    def lingers(self) -> bool:
+        """Whether the client was told of the end, and has not ended its connection yet."""
+        return self._parted is not None and not self._parted.is_closing()
+
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         """Until when a ping that has not left yet may wait, by the loop's clock.
 
