@@ -62,6 +62,7 @@ class Outbox:
         "_watch",
         "_writer",
         "_writing",
+        "lingers",
     )
 
     def __init__(self, reader: Reader, limits: SocketLimits) -> None:
@@ -75,6 +76,8 @@ class Outbox:
         self._transport: asyncio.Transport | None = None
         #: The transport once the client was told of the end: nothing may be written to it.
         self._parted: asyncio.Transport | None = None
+        #: Whether the client is told of the end, and ends its connection itself.
+        self.lingers = False
         self._writer: AbstractStreamWriter | None = None
         self._writing: asyncio.Task[None] | None = None
         self._watch: _Watch | None = None
@@ -94,11 +97,6 @@ class Outbox:
     def is_polled(self) -> bool:
         """Whether a poll waits for something to send."""
         return self._poll is not None
-
-    @property
-    def lingers(self) -> bool:
-        """Whether the client was told of the end, and has not ended its connection yet."""
-        return self._parted is not None and not self._parted.is_closing()
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
         """Until when a ping that has not left yet may wait, by the loop's clock.
@@ -218,6 +216,7 @@ class Outbox:
             transport.write(close_frame(code))
             if part(transport):
                 self._parted, self._transport, self._is_open = transport, None, False
+                self.lingers = True
                 return not transport.get_write_buffer_size()
         return False
 
