@@ -3,7 +3,7 @@
 import sys
 import time
 
-from ladder import alerts, images, one_vm, policy, templates, tools
+from ladder import alerts, backup, images, one_vm, policy, rolling, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
@@ -12,6 +12,8 @@ RUNGS = (
     Rung(3, "alerts", alerts.check),
     Rung(5, "compose, VM", one_vm.check),
     Rung(6, "images", images.check),
+    Rung(7, "rolling", rolling.check),
+    Rung(8, "backup", backup.check),
 )
 HEIGHT = 8
 #: Exit statuses where not all rungs are held.

@@ -23,9 +23,10 @@ def assemble() -> bool:
     shutil.copytree(_CHART, CHART)
     brokers = os.environ.get(_BROKERS)
     if brokers is None:
-        return False
+        # As `helm dependency build` leaves it.
+        return (CHART / "charts").exists()
     target = CHART / "charts"
-    target.mkdir()
+    target.mkdir(exist_ok=True)
     if Path(brokers).is_dir():
         shutil.copytree(brokers, target / "nats")
     else:

@@ -18,11 +18,12 @@ Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
 from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.frames import RecordDelivery
+from harmonic_protocol.value import value
 
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
 MAX_WAITING_RECORDS = 4096
@@ -40,7 +41,7 @@ class Heard(NamedTuple):
     arrival: RecordArrival | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """Send a record's frames, with the notes that they refer to, by request."""
 
@@ -48,31 +49,31 @@ class Deliver:
     notes: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchNotes:
     """Fetch a record's notes, and report :meth:`Chain.notes_fetched`."""
 
     heard: Heard
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchRecords:
     """Ask the owner for the records after a position; report what came of it."""
 
     after_position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pause:
     """Wait before the next attempt, and report :meth:`Chain.paused`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartTimer:
     """Report :meth:`Chain.timed_out` once a record that was spoken of is overdue."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lose:
     """What is missing is not to be had any more: whoever needs it must begin anew."""
 
