@@ -75,14 +75,7 @@ class Builder:
         self._buildah("rm", "--all")
         self._buildah("rmi", "--all", "--force")
         for name in (*IMAGES, "build"):
-            run(
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"),
-                *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"),
-                *("--python-version", "3.11", "--implementation", "cp"),
-                *(f"--abi={abi}" for abi in ("cp311", "abi3", "none")),
-                *(f"--platform={platform}" for platform in _PLATFORMS),
-                *("--dest", self._wheels, "--requirement", _IMAGES / f"requirements-{name}.txt"),
-            )
+            self._fetch(_IMAGES / f"requirements-{name}.txt")
         if self._debian:
             archive = self._folder / "base.tar"
             if not archive.exists():
@@ -92,6 +85,21 @@ class Builder:
             container = self._buildah("from", "scratch").strip()
             self._buildah("add", "--quiet", container, archive, "/")
             self._buildah("commit", "--quiet", "--rm", "--timestamp", "0", container, _BASE)
+
+    def _fetch(self, lock: Path) -> None:
+        """Fetch the wheels of a lock, unless they are there as pinned."""
+        fetched = self._wheels / lock.name
+        if fetched.exists() and fetched.read_text() == lock.read_text():
+            return
+        run(
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"),
+            *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"),
+            *("--python-version", "3.11", "--implementation", "cp"),
+            *(f"--abi={abi}" for abi in ("cp311", "abi3", "none")),
+            *(f"--platform={platform}" for platform in _PLATFORMS),
+            *("--dest", self._wheels, "--requirement", lock),
+        )
+        shutil.copy(lock, fetched)
 
     def build(self, service: str, release: Release) -> str:
         """Build a service's image; its name. Steps that images share are taken once."""
