@@ -13,8 +13,8 @@ import pytest
 
 from mutation.staging import PACKAGES, ROOT
 
-#: More than the tests of any break take, by far: this one is for those that do not end.
-PATIENCE_S = 60
+#: Much more than the tests of any break take, also on a busy machine: for those that do not end.
+PATIENCE_S = 110
 
 
 @dataclass(frozen=True)
