@@ -169,7 +169,9 @@ class EngineSocket:
                 self.outbox.seal()
                 asyncio.get_running_loop().call_later(LINGER_S, self.give_up)
             case Do.CLOSE_WEBSOCKET:
-                self.outbox.close(code or RESTART_CODE)
+                if self.outbox.close(code or RESTART_CODE):
+                    # The client is gone, however long it takes to end its connection.
+                    asyncio.get_running_loop().call_soon(self.take, Input.WEBSOCKET_ENDED)
             case Do.RESET_WEBSOCKET:
                 self.outbox.end(at_once=True)
             case Do.FREEZE:
@@ -284,6 +286,8 @@ class EngineSocket:
         finally:
             self.outbox.end(at_once=False)
             self.take(Input.WEBSOCKET_ENDED, code)
+        if self.outbox.lingers:
+            await websocket.ended()
         return websocket
 
     def packet(self, kind: int, data: str | bytes, cost_s: float) -> Awaitable[None] | None:

@@ -114,7 +114,7 @@ class Reading:
         return True
 
     async def _control(self, message: WSMessage, cost_s: float) -> None:
-        if message.type is WSMsgType.PING:
+        if message.type is WSMsgType.PING and self._session.at_websocket:
             # If the client is gone by now, that is what is received next.
             with suppress(ConnectionResetError):
                 await self._websocket.pong(message.data)

@@ -31,6 +31,7 @@ _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_tak
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
@@ -172,6 +173,11 @@ class WebSocket(web.WebSocketResponse):
         """Have ``take`` called for each text as it is read; ``False`` leaves it to be received."""
         if self._queue is not None:
             self._queue.take_text = take
+
+    async def ended(self) -> None:
+        """Wait until the connection is over, whatever the client had sent before."""
+        while (await self.receive()).type not in _ENDS:
+            pass
 
     def take_cost_s(self) -> float:
         """CPU seconds that it took to read what came since this was asked the last time."""
