@@ -159,7 +159,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             bus=bus,
             history=history,
             on_notice=notices.act_upon,
-            on_signal=signals.take,
+            signals=signals,
             tasks=tasks,
             meter=meter,
             log=log,

@@ -159,6 +159,16 @@ class Frame:
         self.droppable = droppable
 
     @property
+    def name(self) -> str:
+        """The event's name."""
+        return self._name
+
+    @property
+    def data(self) -> bytes:
+        """The event's argument, as JSON."""
+        return self._body.data
+
+    @property
     def size_bytes(self) -> int:
         """What it holds, before it is encoded."""
         return len(self._body.data) + sum(map(len, self._attachments))
