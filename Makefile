@@ -31,7 +31,7 @@ FROM ?=
 RUNGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate ladder lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench capacity chaos fuzz mutate ladder lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -129,6 +129,9 @@ else
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
 endif
+
+capacity: $(DEV_READY) ## Measure what one replica carries, and write it into deploy/docs/capacity.md
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.capacity --write
 
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)

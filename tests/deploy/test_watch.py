@@ -64,15 +64,7 @@ def test_what_is_muted_is_an_alert() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("promtool", "check", "rules", *watching.RULES),
-        ("promtool", "test", "rules", *watching.RULE_TESTS),
-        ("amtool", "check-config", watching.ALERTMANAGER),
-    ],
-    ids=lambda command: " ".join(command[:2]),
-)
+@pytest.mark.parametrize("command", watching.CHECKS, ids=lambda each: " ".join(each[:2]))
 def test_prometheus_agrees(command: tuple[str | Path, ...]) -> None:
     said = subprocess.run(command, check=False, capture_output=True, text=True)
 

@@ -57,11 +57,13 @@ async def harmonic_anew(*arguments: str, **variables: str) -> Ran:
 
 
 @asynccontextmanager
-async def running(stack: Stack, *arguments: str) -> AsyncIterator[asyncio.StreamReader]:
+async def running(
+    stack: Stack, *arguments: str, **settings: str
+) -> AsyncIterator[asyncio.StreamReader]:
     """A command that goes on while the block runs; its standard output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "harmonic_operator", *arguments),
-        env=environment(stack),
+        env={**environment(stack), **settings},
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -3,12 +3,16 @@
 import sys
 import time
 
-from ladder import policy, templates, tools
+from ladder import alerts, backup, one_vm, policy, rolling, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
+    Rung(3, "alerts", alerts.check),
+    Rung(5, "compose, VM", one_vm.check),
+    Rung(7, "rolling", rolling.check),
+    Rung(8, "backup", backup.check),
 )
 HEIGHT = 8
 #: Exit statuses where not all rungs are held.

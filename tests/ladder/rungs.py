@@ -9,11 +9,15 @@ State = Literal["held", "failed", "skipped"]
 
 @dataclass
 class Findings:
-    """What a rung found: counts of what was looked at, and what is wrong or was not to be had."""
+    """What a rung found: counts of what was looked at, and what is wrong or was not to be had.
+
+    ``notes`` are measurements that say nothing of whether it is held.
+    """
 
     looked_at: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def count(self, what: str, number: int = 1) -> None:
         """Note that ``number`` more of something were looked at."""
@@ -27,8 +31,9 @@ class Findings:
         return "skipped" if self.missing else "held"
 
     def lines(self) -> Iterator[str]:
-        """What was counted, then each fault and each missing thing."""
+        """What was counted, then the notes, each fault and each missing thing."""
         yield ", ".join(f"{number} {what}" for what, number in self.looked_at.items())
+        yield from self.notes
         yield from self.faults
         yield from self.missing
 

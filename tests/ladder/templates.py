@@ -8,7 +8,8 @@ from ladder import tools
 from ladder.rungs import Findings
 
 _CHART = tools.ROOT / "deploy" / "chart"
-_SCHEMAS = tools.ROOT.parent / "shared" / "crd-schemas"
+#: The schemas of custom resources, a folder a group.
+_SCHEMAS = Path(os.environ.get("CRD_SCHEMAS", tools.ROOT.parent / "shared" / "crd-schemas"))
 #: The official chart of the brokers: a folder or an archive, where it is at hand.
 _BROKERS = "NATS_CHART"
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +15,12 @@ WATCH = tools.ROOT / "deploy" / "watch"
 RULES = sorted((WATCH / "rules").glob("*.yaml"))
 RULE_TESTS = sorted((WATCH / "tests").glob("*.yaml"))
 ALERTMANAGER = WATCH / "alertmanager.yaml"
+#: What Prometheus' own tools are asked.
+CHECKS: tuple[tuple[str | Path, ...], ...] = (
+    ("promtool", "check", "rules", *RULES),
+    ("promtool", "test", "rules", *RULE_TESTS),
+    ("amtool", "check-config", ALERTMANAGER),
+)
 RUNBOOKS = tools.ROOT / "deploy" / "docs" / "runbooks"
 PARTS = ("Meaning", "Impact", "First look", "Mend", "How it was tested")
 #: Metrics that prometheus-client and Prometheus itself give.

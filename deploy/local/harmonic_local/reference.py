@@ -10,6 +10,7 @@ from pathlib import Path
 import harmonic_gateway.metrics
 import harmonic_gateway.sockets.metrics
 import harmonic_music.metrics
+import harmonic_operator.probe_metrics
 import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_local.dashboards import dashboards
@@ -83,6 +84,7 @@ METRICS = {
     "Gateway": (harmonic_gateway.metrics, harmonic_gateway.sockets.metrics),
     "State service": (harmonic_state.metrics,),
     "Music service": (harmonic_music.metrics,),
+    "Probe": (harmonic_operator.probe_metrics,),
 }
 
 

@@ -10,8 +10,10 @@ import typer
 
 from harmonic_operator import backups, explaining, gateways, rooms, steering
 from harmonic_operator import load as load_command
+from harmonic_operator import probe as probe_command
 from harmonic_operator import status as status_command
-from harmonic_operator.connection import finish, run
+from harmonic_operator.clients import make_token
+from harmonic_operator.connection import finish, load_quietly, run
 from harmonic_operator.output import Json
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
@@ -23,6 +25,11 @@ EPILOG = (
 
 #: A certificate may be looked for that ends in ten years.
 MAX_CERTIFICATE_DAYS = 3650.0
+
+#: The two users of the probe, where it signs its own tokens.
+PROBE_USERS = ("probe-writer", "probe-reader")
+#: A token of a round serves that round.
+PROBE_TOKEN_LIFETIME_S = 300.0
 
 app = typer.Typer(
     name="harmonic",
@@ -287,3 +294,57 @@ def load(
         [each.rstrip("/") for each in url], used, min(rooms, len(used)), rate, duration
     )
     finish(load_command.load(plan, as_json=as_json))
+
+
+@app.command(
+    epilog="Examples: harmonic probe --url https://live.example --tokens /run/secrets/probe;"
+    " harmonic probe --url https://live.example --rounds 1"
+)
+def probe(
+    *,
+    url: Annotated[
+        list[str],
+        typer.Option(help="A balancer; or gateways, of which each client takes another one."),
+    ],
+    every: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds from one round to the next.")
+    ] = 15.0,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="End after so many rounds; without it, never.")
+    ] = None,
+    universe: Annotated[
+        str, typer.Option(help="The id of the universe that it makes for itself.")
+    ] = "probe",
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARMONIC_JWT_SECRET", help="The secret to sign tokens with.", show_envvar=True
+        ),
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="A file of two users' tokens, one a line; read in each round."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do what people do with two clients, again and again, and serve metrics of what came of it.
+
+    Both connect and join; one hears the other's update, is cut off, and comes back to what it
+    missed. Metrics are served at /metrics of HARMONIC_OPS_HOST and HARMONIC_OPS_PORT. With
+    --rounds, it exits 1 if the last round failed. Needs no bus.
+    """
+    if (secret is None) == (tokens is None):
+        raise typer.BadParameter("give either --tokens or a secret, by HARMONIC_JWT_SECRET")
+
+    def both() -> list[str]:
+        if tokens is not None:
+            return tokens.read_text().split()
+        return [make_token(secret or "", user, PROBE_TOKEN_LIFETIME_S) for user in PROBE_USERS]
+
+    if len(both()) < len(PROBE_USERS):
+        raise typer.BadParameter("the file of --tokens holds less than two")
+    urls = [each.rstrip("/") for each in url]
+    plan = probe_command.ProbePlan(urls, both, universe, every, rounds)
+    finish(probe_command.probe(plan, load_quietly(), as_json=as_json))

@@ -31,10 +31,15 @@ class NotDone(Exception):
 
 def run(work: Callable[[Bus], Awaitable[None]]) -> None:
     """Carry a command out over the bus, and end with its exit status."""
+    finish(_connected(load_quietly(), work))
+
+
+def load_quietly() -> OperatorSettings:
+    """The settings; of what the runtime logs, errors alone are shown, on standard error."""
     settings = load_settings(OperatorSettings)
     quiet = settings.model_copy(update={"log_level": "error"})
     configure_logs("operator", quiet, sys.stderr)
-    finish(_connected(settings, work))
+    return settings
 
 
 def finish(work: Awaitable[None]) -> None:

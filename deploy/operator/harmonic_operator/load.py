@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import jwt
 import socketio
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from socketio.exceptions import SocketIOError
 
+from harmonic_operator.clients import ANSWER_TIMEOUT_S, NAMESPACE, ask, make_token
 from harmonic_operator.connection import NotDone
 from harmonic_operator.latencies import Measured
 from harmonic_operator.output import console, errors, table, write_json
@@ -25,10 +25,8 @@ from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.messages.universes import MAX_PARTICIPANTS
 from harmonic_runtime.process.ticker import spread
 
-NAMESPACE = "/ws"
 #: Connections that are being made at a time.
 CONNECTING = 32
-ANSWER_TIMEOUT_S = 10.0
 #: How long the last deliveries are waited for.
 LATE_S = 5.0
 TOKEN_LIFETIME_S = 24 * 3600
@@ -51,11 +49,7 @@ class LoadPlan:
 def make_tokens(secret: str, clients: int) -> list[str]:
     """Tokens of users that nobody else has."""
     run = secrets.token_hex(4)
-    expires = int(time.time()) + TOKEN_LIFETIME_S
-    return [
-        jwt.encode({"sub": f"load-{run}-{number}", "exp": expires}, secret, algorithm="HS256")
-        for number in range(clients)
-    ]
+    return [make_token(secret, f"load-{run}-{n}", TOKEN_LIFETIME_S) for n in range(clients)]
 
 
 async def load(plan: LoadPlan, *, as_json: bool) -> None:
@@ -174,7 +168,7 @@ class _Crowd:
                 transports=["websocket"],
                 wait_timeout=ANSWER_TIMEOUT_S,
             )
-            joined = await _ask(client, "join_room", {"universeId": room, "mode": "edit"})
+            joined = await ask(client, "join_room", {"universeId": room, "mode": "edit"})
         except (SocketIOError, TimeoutError, aiohttp.ClientError):
             return False
         if not joined["ok"]:
@@ -189,7 +183,7 @@ class _Crowd:
         sent_s = self._sent_at_s[mark] = time.monotonic()
         asked = {"universeId": room, "parameters": {"gravity": mark / _PER_UNIT}}
         try:
-            answer = await _ask(client, "update_physics", asked)
+            answer = await ask(client, "update_physics", asked)
         except (SocketIOError, TimeoutError):
             self._measured.refusals["no answer"] += 1
             return
@@ -215,13 +209,6 @@ class _Crowd:
             f"acks p50 {acks.lately(0.5):.0f} p99 {acks.lately(0.99):.0f} ms,"
             f" deliveries p50 {deliveries.lately(0.5):.0f} p99 {deliveries.lately(0.99):.0f} ms"
         )
-
-
-async def _ask(client: socketio.AsyncClient, event: str, data: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = await client.call(
-        event, data, namespace=NAMESPACE, timeout=ANSWER_TIMEOUT_S
-    )
-    return answer
 
 
 def _report(plan: LoadPlan, measured: Measured, *, as_json: bool) -> None:
