@@ -159,7 +159,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             bus=bus,
             history=history,
             on_notice=notices.act_upon,
-            on_signal=signals.take,
+            signals=signals,
             tasks=tasks,
             meter=meter,
             log=log,
@@ -191,7 +191,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
         debts = Debts(settings.owed_bytes_per_user, settings.owed_frames_per_user)
-        reader = MissedReader(history, debts, metrics)
+        reader = MissedReader(history, debts, clock, metrics)
         pending, recovery = await open_recovery(
             bus,
             settings,

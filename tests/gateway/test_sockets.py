@@ -567,7 +567,7 @@ async def test_a_client_that_writes_without_end_is_not_read_for_ever(
 async def test_a_client_that_does_not_end_its_connection_is_not_waited_for(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lingering, "LINGER_S", 0.05)
+    monkeypatch.setattr(lingering, "MAX_LINGER_S", 0.05)
     monkeypatch.setattr(lingering, "MAX_LINGER_BYTES", 2**40)
     _, writer = await writing_on(door)
     with pytest.raises(ConnectionError):

@@ -197,7 +197,8 @@ class Proxy:
             await self._until_an_end(link, sending, answers)
             if link.lost.is_set():
                 return await self._linger(link)
-            # What was on its way still arrives.
+            # It carries nothing more. What was on its way still arrives.
+            self._forget(link)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(self._linger_s):
                     for end in (link.client, requests):

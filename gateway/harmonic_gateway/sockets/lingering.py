@@ -6,7 +6,7 @@ the client has not read, the message that says why it was closed among it.
 
 import asyncio
 
-from harmonic_gateway.sockets.limits import LINGER_S, MAX_LINGER_BYTES
+from harmonic_gateway.sockets.limits import LINGER_S, MAX_LINGER_BYTES, MAX_LINGER_S
 
 
 def part(transport: asyncio.Transport) -> bool:
@@ -15,10 +15,12 @@ def part(transport: asyncio.Transport) -> bool:
     Whether the client is told of the end first, and read until it ends the connection itself: then
     nothing may be written any more.
     """
-    asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
+    loop = asyncio.get_running_loop()
+    loop.call_later(LINGER_S, _cut, transport)
     if transport.is_closing() or not transport.can_write_eof():
         transport.close()
         return False
+    loop.call_later(MAX_LINGER_S, transport.abort)
     transport.set_protocol(_Lingering(transport, transport.get_protocol()))
     transport.write_eof()
     # It may have been paused by whoever read it before.
@@ -50,5 +52,5 @@ class _Lingering(asyncio.Protocol):
 
 
 def _cut(transport: asyncio.Transport) -> None:
-    if not transport.is_closing() or transport.get_write_buffer_size():
+    if transport.get_write_buffer_size():
         transport.abort()
