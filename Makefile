@@ -7,7 +7,7 @@ RUN_READY := $(VENV)/.run-ready
 OPERATOR_READY := $(VENV)/.operator-ready
 DEV_READY := $(VENV)/.dev-ready
 PACKAGES := shared gateway state-service music-service
-SOURCES := $(PACKAGES) deploy/local deploy/operator tests
+SOURCES := $(PACKAGES) deploy/local deploy/operator deploy/release tests
 # In place of the shell, so that a signal to make reaches it.
 LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -29,9 +29,12 @@ ROUNDS ?= 10
 HALF ?= seen
 FROM ?=
 RUNGS ?=
+KEY ?=
+BROKERS ?=
+BASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench chaos fuzz mutate ladder lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench capacity chaos fuzz mutate ladder release lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -130,12 +133,19 @@ else
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
 endif
 
+capacity: $(DEV_READY) ## Measure what one replica carries, and write it into deploy/docs/capacity.md
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.capacity --write
+
 chaos: $(DEV_READY) ## Kill everything in turn for minutes, and compare: SEED=1 PARTS="chaos rush"
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(SEED:%=--seed %) $(PARTS)
 	@$(if $(PARTS),,PYTHONPATH=deploy/local:tests $(BIN)/python -m recovery.campaign $(SEED:%=--seed %))
 
 ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and repaired: RUNGS="1 2"
-	@PYTHONPATH=deploy/local:tests $(BIN)/python -m ladder $(RUNGS)
+	@PYTHONPATH=deploy/local:deploy/release:tests $(BIN)/python -m ladder $(RUNGS)
+
+release: $(DEV_READY) ## Make a signed release in dist: KEY=release.key [BROKERS=chart] [BASE=debian]
+	@PYTHONPATH=tests $(BIN)/python -c 'from ladder import tools; tools.install()'
+	@PYTHONPATH=deploy/release $(BIN)/python -m harmonic_release --key "$(KEY)" $(BROKERS:%=--brokers %) $(if $(filter debian,$(BASE)),--debian)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

@@ -20,6 +20,7 @@ IMAGES = {
     "gateway": ("-e ./shared", "-e ./gateway"),
     "state": ("-e ./shared", "-e ./state-service"),
     "music": ("-e ./shared", "-e ./music-service"),
+    "operator": ("-e ./shared", "-e ./deploy/operator"),
     "build": ("hatchling",),
 }
 IMAGES_FOLDER = Path("deploy/images")
@@ -38,10 +39,11 @@ def main() -> int:
         if status := _compile(Path(source).with_suffix(".txt"), source):
             return status
     for name, requirements in IMAGES.items():
+        # The operator's command has an environment of its own.
+        pins = f"requirements-{'operator' if name == 'operator' else 'run'}.txt"
         target = IMAGES_FOLDER / f"requirements-{name}.txt"
-        if status := _compile(
-            target, "-", "--constraint", "requirements-run.txt", given="\n".join(requirements)
-        ):
+        given = "\n".join(requirements)
+        if status := _compile(target, "-", "--constraint", pins, given=given):
             return status
     return 0
 

@@ -238,6 +238,9 @@ FOREIGN_RECORDS = CounterSpec(
     "messages of logs that no state service has stored, but the broker for somebody else: skipped",
     OperatorQuestion.ERRORS,
 )
+KEPT_BYTES = GaugeSpec(
+    "kept_log_bytes", "missed events that are kept for others to return", OperatorQuestion.RECOVERY
+)
 OWED_BYTES = GaugeSpec(
     "owed_bytes", "missed events that clients have not read yet", OperatorQuestion.RECOVERY
 )

@@ -1,7 +1,9 @@
 """Asking the owner of a universe, in a caller's name and until a deadline."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypedDict
+
+from pydantic import ValidationError
 
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
@@ -9,9 +11,16 @@ from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
-from harmonic_runtime.bus.client import AnswerLost, BusTimeout, BusUnavailable, NoResponders
+from harmonic_runtime.bus.client import (
+    Answer,
+    AnswerLost,
+    BusTimeout,
+    BusUnavailable,
+    NoResponders,
+)
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.bus.wire import Message
 
 #: With less time left nobody is asked: there would be no time for the answer.
 LEAST_TIME_S = 0.05
@@ -60,36 +69,118 @@ class Owners:
         received the request and did not answer, the reason is ``OUTCOME_UNKNOWN``: with an
         ``opId``, the same command again tells what became of it.
         """
+        question = self._question(key, operation, request, caller, trace, until_s)
+        if question is None:
+            return Reply(error=OVERDUE)
+        return await _reply(self._client.request(**question), request)
+
+    def begin(
+        self,
+        key: str,
+        operation: str,
+        request: Request | InternalRequest,
+        caller: Caller,
+        trace: RequestTrace,
+        *,
+        until_s: float,
+        on_reply: Callable[[Reply | Coroutine[Any, Any, Reply]], None],
+    ) -> None:
+        """Ask as :meth:`ask` does, for callers without a task.
+
+        ``on_reply`` is called with the reply, or with what is to be awaited for it.
+        """
+        question = self._question(key, operation, request, caller, trace, until_s)
+        if question is None:
+            on_reply(Reply(error=OVERDUE))
+            return
+
+        def take(answer: Answer | Coroutine[Any, Any, Message]) -> None:
+            if isinstance(answer, Message):
+                on_reply(_read_or_raise(answer))
+            elif isinstance(answer, BusUnavailable):
+                on_reply(_told(answer, request))
+            else:
+                on_reply(_reply(answer, request))
+
+        try:
+            self._client.begin(**question, on_answer=take)
+        except BusUnavailable as error:
+            on_reply(_told(error, request))
+
+    def _question(  # noqa: PLR0917 -- as they are asked
+        self,
+        key: str,
+        operation: str,
+        request: Request | InternalRequest,
+        caller: Caller,
+        trace: RequestTrace,
+        until_s: float | None,
+    ) -> "_Question | None":
+        """What the owner is asked; ``None`` if there is no time left for it."""
         left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
         if left_s < min(LEAST_TIME_S, self._timeout_s):
-            return Reply(error=OVERDUE)
+            return None
         left_ms = int(left_s * 1000)
         deadline_ms = int(self._clock.unix_s() * 1000) + left_ms
-        is_shared = self._clock.is_shared
         room = self._room_of(key)
         position = (room.position or 0) if room is not None else 0
-        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared, position)
-        body = request.model_dump_json(
-            by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
-        ).encode()
-        try:
-            message = await self._client.request(
-                key,
-                operation,
-                body,
-                headers=envelope.to_headers(),
-                deadline_s=left_s,
-                repeatable=request.repeatable,
-            )
-        except (BusTimeout, AnswerLost) as error:
-            refusal = OUTCOME_UNKNOWN if _changes_something(request) else UNAVAILABLE
-            return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))
-        except NoResponders:
-            return Reply(error=UNAVAILABLE.caused_by(Cause.NO_OWNER))
-        except BusUnavailable:
-            return Reply(error=UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE))
-        reply = Reply.model_validate_json(message.payload)
-        return reply if reply.error is None else reply.with_cause()
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, position)
+        body = request.model_dump_json(by_alias=True, exclude_unset=True, exclude=_IN_HEADERS)
+        return {
+            "key": key,
+            "operation": operation,
+            "payload": body.encode(),
+            "headers": envelope.to_headers(),
+            "deadline_s": left_s,
+            "repeatable": request.repeatable,
+        }
+
+
+class _Question(TypedDict):
+    """What the owner of a key is asked, as :class:`OwnerClient` takes it."""
+
+    key: str
+    operation: str
+    payload: bytes
+    headers: Mapping[str, str]
+    deadline_s: float
+    repeatable: bool
+
+
+async def _reply(
+    answering: Coroutine[Any, Any, Message], request: Request | InternalRequest
+) -> Reply:
+    """The reply that is waited for, or what the caller is told where none comes."""
+    try:
+        return _read(await answering)
+    except BusUnavailable as error:
+        return _told(error, request)
+
+
+def _read_or_raise(answer: Message) -> Reply | Coroutine[Any, Any, Reply]:
+    """The reply; where it is none, what raises that once it is awaited."""
+    try:
+        return _read(answer)
+    except ValidationError as error:
+        return _raised(error)
+
+
+async def _raised(error: Exception) -> Reply:
+    raise error
+
+
+def _told(error: BusUnavailable, request: Request | InternalRequest) -> Reply:
+    """What the caller is told where no reply came."""
+    if isinstance(error, BusTimeout | AnswerLost):
+        refusal = OUTCOME_UNKNOWN if _changes_something(request) else UNAVAILABLE
+        return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))
+    cause = Cause.NO_OWNER if isinstance(error, NoResponders) else Cause.BUS_UNAVAILABLE
+    return Reply(error=UNAVAILABLE.caused_by(cause))
+
+
+def _read(answer: Message) -> Reply:
+    reply = Reply.model_validate_json(answer.payload)
+    return reply if reply.error is None else reply.with_cause()
 
 
 def _changes_something(request: Request | InternalRequest) -> bool:

@@ -159,7 +159,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             bus=bus,
             history=history,
             on_notice=notices.act_upon,
-            on_signal=signals.take,
+            signals=signals,
             tasks=tasks,
             meter=meter,
             log=log,
@@ -191,7 +191,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         tasks.start(rejoining.keep_rejoining(), name="rejoining")
         debts = Debts(settings.owed_bytes_per_user, settings.owed_frames_per_user)
-        reader = MissedReader(history, debts, metrics)
+        reader = MissedReader(history, debts, clock, metrics)
         pending, recovery = await open_recovery(
             bus,
             settings,
@@ -316,8 +316,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         addresses = AddressGuard(settings, dead, metrics, clock, sampled)
         namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
+        exchange = Exchange(bus, gateway_id, tasks, log)
         front = await open_front(
-            *(sockets, Exchange(bus, gateway_id, tasks, log)),
+            *(sockets, exchange),
             Neighbours(gateways, gateway_id, sids),
             mover=mover,
             doorkeeper=addresses,
@@ -343,3 +344,4 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 # Nobody new from here on; those who are here go before the bus does.
                 await sockets.close(settings.drain_stagger_s)
                 await application.close()
+                exchange.tell_now()

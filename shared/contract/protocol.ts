@@ -464,6 +464,16 @@ export interface Parameters {
   visualization: VisualizationParameters;
 }
 
+/** Someone else in the room tries values out: they are as they were until an update says so. */
+export interface ParametersPreviewed {
+  universeId: UniverseId;
+  userId: UserId;
+  timestamp: Timestamp;
+  physics?: PhysicsChanges;
+  music?: MusicChanges;
+  visualization?: VisualizationChanges;
+}
+
 /** One user in a room, however many tabs; `mode` is the highest of the tabs' modes. */
 export interface Participant {
   userId: UserId;
@@ -541,6 +551,17 @@ export interface PhysicsUpdated {
   replayed?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
+}
+
+/** Show the others what one tries out, before an update; without any values, that it is over. */
+export interface PreviewParameters {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+  physics?: PhysicsChanges;
+  music?: MusicChanges;
+  visualization?: VisualizationChanges;
 }
 
 /** Whether the process takes new work. */
@@ -974,6 +995,13 @@ export interface ClientToServerEvents {
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
   /**
+   * Show the others what one tries out, before an update; without any values, that it is over.
+   *
+   * Followed by `parameters_previewed`, or by `error` where it is refused. Live signals of a
+   * kind of a connection in a second: 30 on average, 90 at once. A message may take 64 KiB.
+   */
+  preview_parameters: Emit<PreviewParameters, SignalAccepted | Rejected>;
+  /**
    * Go on with a newer token of the same user.
    *
    * Followed by `token_refreshed`, or by `error` where it is refused. A message may take 64
@@ -1097,6 +1125,14 @@ export interface ServerToClientEvents {
    * numbered, never sent again, and the first to be dropped under pressure.
    */
   audio_analyzed: (payload: AudioAnalyzed) => void;
+  /**
+   * Someone else in the room tries values out: they are as they were until an update says so.
+   *
+   * Sent to everyone else in the room, the sender's other connections included. It is a live
+   * signal: not stored, not numbered, never sent again, and the first to be dropped under
+   * pressure.
+   */
+  parameters_previewed: (payload: ParametersPreviewed) => void;
   /**
    * A command was refused.
    *

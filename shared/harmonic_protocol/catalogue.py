@@ -22,6 +22,7 @@ from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, Liv
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
+from harmonic_protocol.messages.previews import PreviewParameters
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -67,7 +68,11 @@ _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
     UpdateParameters,
     GenerateMusic,
 )
-_SIGNALS: tuple[type[LiveSignal], ...] = (AudioAnalysis, *EXTENSIONS.signals())
+_SIGNALS: tuple[type[LiveSignal], ...] = (
+    AudioAnalysis,
+    PreviewParameters,
+    *EXTENSIONS.signals(),
+)
 _EVENTS: tuple[type[Event], ...] = (
     ConnectSuccess,
     TokenExpiring,

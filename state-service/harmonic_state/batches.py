@@ -1,7 +1,6 @@
 """Requests that are decided together, each on what the ones before it have changed. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.internal import (
@@ -17,6 +16,7 @@ from harmonic_protocol.internal import (
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.value import individual, value
 from harmonic_runtime.process.clock import milliseconds, timestamp
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, UniverseRequest, decide
@@ -35,7 +35,7 @@ from harmonic_state.ring import Ring
 from harmonic_state.steps import Append, Instant
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@individual
 class Decided:
     """A request and what was decided of it."""
 
@@ -49,7 +49,7 @@ class Decided:
         return isinstance(self.decision, Decision) and bool(self.decision.events)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@individual
 class Batch:
     """Decided requests, their events in order, and the universe after these.
 
@@ -91,7 +91,7 @@ _SHRINKING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conditions:
     """Under which requests are decided: now, and in what space.
 

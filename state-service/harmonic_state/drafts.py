@@ -1,13 +1,13 @@
 """Records that are to be stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from harmonic_protocol.value import value
 from harmonic_state.domain.events import loses_history
 from harmonic_state.ring import RecentRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
     """A record that is to follow the one at ``position``.
 

@@ -1,11 +1,10 @@
 """A universe as an owner has it in memory, and what of it is stored besides its log."""
 
-from dataclasses import dataclass
-
+from harmonic_protocol.value import value
 from harmonic_state.domain.universe import Universe
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Coverage:
     """What is stored of a universe besides its log.
 
@@ -17,7 +16,7 @@ class Coverage:
     marks: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Loaded:
     """A universe as of a position of its log; ``None`` at position 0: there is none.
 

@@ -100,7 +100,7 @@ CACHED_UNIVERSES_BYTES = GaugeSpec(
 
 STREAM_BYTES = GaugeSpec(
     "stream_bytes",
-    "bytes that a stream holds, asked every 5 seconds",
+    "bytes that a stream holds, asked every 10 seconds",
     OperatorQuestion.STORAGE,
     labelled(stream=STREAMS),
 )

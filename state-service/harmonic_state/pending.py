@@ -1,13 +1,13 @@
 """A request that waits for its universe."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
+from harmonic_protocol.value import individual
 from harmonic_state.domain.decide import UniverseRequest
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@individual
 class PendingRequest:
     """A request, and until when its caller waits for the reply.
 

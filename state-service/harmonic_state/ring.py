@@ -1,10 +1,12 @@
 """The latest records of a log in memory, for those who missed some of them."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from harmonic_protocol.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecentRecord:
     """A record at its position, and the position that it follows.
 

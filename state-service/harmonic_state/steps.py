@@ -1,13 +1,13 @@
 """What an owner of a universe is told, and what it is told to do: the words of the commit cycle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Self, TypeAlias
 
 from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.value import value
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
@@ -16,7 +16,7 @@ from harmonic_state.refusals import BROKEN, DAMAGED, FULL, OUTCOME_UNKNOWN, UNAV
 from harmonic_state.ring import RecentRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Instant:
     """Now: the time of day, and seconds of the process's monotonic clock."""
 
@@ -55,14 +55,14 @@ REFUSALS = {
 # What is told.
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submitted:
     """Requests have come, in this order, at the same time."""
 
     requests: Sequence[PendingRequest]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Read:
     """The universe was loaded, or brought up to the log's end, by these records."""
 
@@ -70,7 +70,7 @@ class Read:
     records: Sequence[RecentRecord]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordStored:
     """The append succeeded; ``was_unknown`` if its outcome was not known for a time."""
 
@@ -78,48 +78,48 @@ class RecordStored:
     was_unknown: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirmed:
     """The log ends where it was taken to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conflicted:
     """The log goes on after the position where it was taken to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoomMade:
     """What the log held of covered history was discarded: ``None`` if that failed."""
 
     coverage: Coverage | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EffectsDone:
     """What the stored events ask for was done, or given up."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """The work could not be done."""
 
     failure: StepFailure
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SnapshotSaved:
     """Saving a snapshot has ended: ``None`` if it failed."""
 
     coverage: Coverage | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Witnessed:
     """A gateway was sent records that the log does not hold any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimePassed:
     """A deadline is over."""
 
@@ -142,21 +142,21 @@ Event: TypeAlias = (
 # What is to be done. Of the first six, one is under way at a time, and its end is told.
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Load:
     """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``."""
 
     known: Loaded | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadOn:
     """Read what another owner has stored: ``Read``."""
 
     known: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Append:
     """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``.
 
@@ -170,21 +170,21 @@ class Append:
     trace: RequestTrace = NO_TRACE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirm:
     """Ask the stream's leader whether the log ends there: ``Confirmed`` or ``Conflicted``."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MakeRoom:
     """Discard what a snapshot covers, since the log is full: ``RoomMade``."""
 
     loaded: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CarryOutEffects:
     """Do what stored events ask for outside the log: ``EffectsDone``."""
 
@@ -195,7 +195,7 @@ class CarryOutEffects:
 Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """Reply to a request; no other reply to it follows."""
 
@@ -208,14 +208,14 @@ class Answer:
         return cls(pending, Reply(error=refusal))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WakeAt:
     """Tell when the time has passed; in place of an earlier wish."""
 
     s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnnounceHead:
     """Tell gateways where the log ends: ``at_once`` if they may have missed it."""
 
@@ -224,33 +224,33 @@ class AnnounceHead:
     at_once: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResumeEffects:
     """Take up what a universe that was just loaded still waits for."""
 
     universe: Universe
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SaveSnapshot:
     """Save a snapshot in the background: ``SnapshotSaved``."""
 
     loaded: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Erase:
     """Remove what is left of a deleted universe, in the background."""
 
     loaded: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LookAgain:
     """Submit a request of the owner's own soon: an append may have been stored unseen."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReportFailure:
     """A request could not be decided, by a fault of this program."""
 

@@ -14,7 +14,7 @@ from harmonic_runtime.bus.inspection import Inspection, Storage, StreamState
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
 
-INTERVAL_S = 5.0
+INTERVAL_S = 10.0
 #: What the account's own bounds are shown as.
 _STORES: Mapping[Storage, str] = {"file": "store", "memory": "memory"}
 

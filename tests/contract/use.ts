@@ -90,6 +90,9 @@ socket.emit(
   },
   (answer) => text(answer.ok ? "shown" : answer.error.code),
 );
+socket.emit("preview_parameters", { universeId, physics: { gravity: 3 } }, (answer) =>
+  text(answer.ok ? "shown" : answer.error.code),
+);
 socket.emit("refresh_token", { token: "a newer token" }, (answer) =>
   text(answer.ok ? "taken" : answer.error.code),
 );
@@ -176,6 +179,10 @@ socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
   for (const samples of [analysis.frequencies, analysis.waveform]) {
     number(Array.isArray(samples) ? samples.length : samples.byteLength);
   }
+});
+socket.on("parameters_previewed", ({ universeId, userId, timestamp, physics, music }) => {
+  text(universeId, userId, timestamp, music?.key ?? "");
+  number(physics?.gravity ?? 0);
 });
 socket.on("error", (refusal) => {
   text(refusal.code, refusal.message, String(refusal.details.errorId));

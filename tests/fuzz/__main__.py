@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--rounds", type=int, default=10, help="of attack, each after one of peace")
+    parser.add_argument("--rounds", type=int, default=10, help="of attack, and of peace")
     parser.add_argument("--rate", type=float, default=400.0, help="inputs a second, at most")
     parser.add_argument("--updates", type=int, default=400, help="in each round of peace")
     parser.add_argument("--folder", type=Path, help="for logs and data, which are kept there")

@@ -51,7 +51,8 @@ class Plan:
     """So many inputs from a seed, at most so many a second, at a gateway.
 
     With ``returns``, clients come back to where others of their user were. In ``peace``, inputs are
-    made and not sent: what it takes to make them is no fault of the product.
+    made and not sent, and ``cpu_s`` seconds of CPU are burnt for each, all in all: what it takes to
+    make and send them on the same machine is no fault of the product.
     """
 
     port: int
@@ -61,16 +62,26 @@ class Plan:
     tokens: Sequence[str]
     returns: bool = False
     peace: bool = False
+    cpu_s: float = 0.0
 
 
 @dataclass
 class Tally:
-    """What was sent and what came of it. ``findings`` tell of answers that must not be."""
+    """What was sent and what came of it. ``findings`` tell of answers that must not be.
+
+    ``cpu_s`` is what making and sending took of the attacker's own CPU.
+    """
 
     inputs: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def cpu_s_each(self) -> float:
+        """The attacker's CPU seconds for an input."""
+        return self.cpu_s / self.inputs.total() if self.inputs else 0.0
 
     def add(self, other: "Tally") -> None:
         """Count another's in."""
@@ -78,11 +89,18 @@ class Tally:
         self.statuses += other.statuses
         self.findings += other.findings
         self.seconds += other.seconds
+        self.cpu_s += other.cpu_s
 
 
 def be_nice() -> None:
     """Let everything else go first."""
     os.nice(NICENESS)
+
+
+def _burn_until(cpu_s: float) -> None:
+    """Keep a processor busy until this process has taken so many seconds of it."""
+    while time.process_time() < cpu_s:
+        pass
 
 
 def attack(plan: Plan) -> Tally:
@@ -98,7 +116,7 @@ class _Attacker:
 
     async def carry_out(self) -> Tally:
         plan, tally = self._plan, self._tally
-        began_at_s = time.monotonic()
+        began_at_s, began_cpu_s = time.monotonic(), time.process_time()
         sent = 0
         places = asyncio.Semaphore(CONVERSATIONS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
@@ -110,6 +128,7 @@ class _Attacker:
                 early_s = began_at_s + sent / plan.inputs_per_s - time.monotonic()
                 await asyncio.sleep(max(early_s, 0))
                 if plan.peace:
+                    _burn_until(began_cpu_s + sent * plan.cpu_s)
                     continue
                 tally.inputs[conversation.kind] += len(conversation.steps)
                 await places.acquire()
@@ -117,6 +136,7 @@ class _Attacker:
                 task.add_done_callback(lambda _: places.release())
         if not plan.peace:
             tally.seconds = time.monotonic() - began_at_s
+            tally.cpu_s = time.process_time() - began_cpu_s
         return tally
 
     async def _converse(self, conversation: Conversation, number: int) -> None:

@@ -1,4 +1,8 @@
-"""Rounds of attack and rounds of peace in turn, with neighbours in the room all the time."""
+"""Rounds of attack and rounds of peace in turn, with neighbours in the room all the time.
+
+The attacker takes as much of the machine's CPU in peace as in an attack, so that the difference is
+the product's.
+"""
 
 import asyncio
 import multiprocessing
@@ -38,11 +42,13 @@ class Report:
     """What a campaign saw. It went well if there are no ``faults``.
 
     ``cpu_s`` are the gateway's CPU seconds for an input, without what its neighbours take: a value
-    a round of attack. Neighbours' waits are a value a round: of peace, of attack, and of the last
-    attack, in which clients come back, and are sent all that they missed.
+    a round of attack. Neighbours' waits are a value a round: of the first attack, in which the
+    product and the attacker warm up, of peace, of attack, and of the last attack, in which clients
+    come back, and are sent all that they missed.
     """
 
     cpu_s: list[float] = field(default_factory=list)
+    warm_p99_s: list[float] = field(default_factory=list)
     peace_p99_s: list[float] = field(default_factory=list)
     attack_p99_s: list[float] = field(default_factory=list)
     returns_p99_s: list[float] = field(default_factory=list)
@@ -74,7 +80,7 @@ async def campaign(
         attacked = Plan(
             port=stack.gateway_ports[0],
             seed=seed,
-            inputs=-(-inputs // (rounds + 1)),
+            inputs=-(-inputs // (rounds + 2)),
             inputs_per_s=inputs_per_s,
             tokens=[world.token(f"user-{number}") for number in range(USERS)],
         )
@@ -93,7 +99,7 @@ async def campaign(
                 neighbours.check()
                 if plan.peace:
                     meter.rests(began)
-                else:
+                elif waits is not report.warm_p99_s:
                     report.cpu_s.append(meter.since(began) / tally.inputs.total())
                     report.rounds.append(await vitals(stack, http))
         report.held = await settled(stack, http, before)
@@ -114,10 +120,14 @@ async def campaign(
 
 
 def _rounds(plan: Plan, rounds: int, report: Report) -> Iterator[tuple[Plan, list[float]]]:
+    """Peace and attack in the order PAAP: what changes in the meantime counts for both alike."""
+    yield replace(plan, seed=plan.seed + rounds + 1), report.warm_p99_s
     for number in range(rounds):
         own = replace(plan, seed=plan.seed + number)
-        yield replace(own, inputs=own.inputs // PEACE_SHARE, peace=True), report.peace_p99_s
-        yield own, report.attack_p99_s
+        each_s = report.tally.cpu_s_each
+        rest = replace(own, inputs=own.inputs // PEACE_SHARE, peace=True, cpu_s=each_s)
+        pair = [(rest, report.peace_p99_s), (own, report.attack_p99_s)]
+        yield from pair if number % 2 == 0 else reversed(pair)
     yield replace(plan, seed=plan.seed + rounds, returns=True), report.returns_p99_s
 
 

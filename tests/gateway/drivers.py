@@ -50,6 +50,11 @@ class ScriptedOwners:
         self._news.set()
         return await question.reply
 
+    def begin(
+        self, *asked: Any, on_reply: Callable[[Coroutine[Any, Any, Reply]], None], **_: object
+    ) -> None:
+        on_reply(self.ask(*asked))
+
     async def asked(self) -> Question:
         """The next question, which is not open any more."""
         while not self.questions:

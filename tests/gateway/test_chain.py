@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic_gateway.delivery.chain import (
+    MAX_WAITING_BYTES,
     MAX_WAITING_RECORDS,
     Chain,
     Deliver,
@@ -315,6 +316,19 @@ def test_so_many_records_wait_and_what_is_more_is_read_later() -> None:
     assert positions(steps(chain)) == list(range(1, MAX_WAITING_RECORDS + 1))
     chain.hear(heard(MAX_WAITING_RECORDS + 2, MAX_WAITING_RECORDS + 1))
     assert steps(chain) == [FetchRecords(MAX_WAITING_RECORDS)]
+
+
+def test_so_many_bytes_of_records_wait_and_what_is_more_is_read_later() -> None:
+    chain, size_bytes = Chain(), MAX_WAITING_BYTES // 2
+    for number in range(3):
+        chain.hear(Heard(number + 1, number, deliver([]), size_bytes=size_bytes))
+    chain.begin(0)
+    assert positions(steps(chain)) == [1, 2]
+    # What was delivered has made room.
+    chain.hear(Heard(4, 3, deliver([]), size_bytes=size_bytes))
+    assert steps(chain) == [FetchRecords(2)]
+    chain.part_read([heard(3, 2)], complete=True)
+    assert positions(steps(chain)) == [3, 4]
 
 
 class Broker:

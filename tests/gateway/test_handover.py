@@ -16,8 +16,11 @@ from harmonic_gateway.peers.handover import (
 ENDS = {Takeover.MOVED, Takeover.FAILED}
 #: What each state's wait can lead to, besides what may happen at any time.
 AWAITED = {
+    Takeover.OPEN: {
+        *(TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER, TakeoverNews.QUIET),
+    },
     Takeover.ASKED: {TakeoverNews.ALLOWED, TakeoverNews.UNKNOWN, TakeoverNews.REFUSED},
-    Takeover.OPEN: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
+    Takeover.WAITING: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
     Takeover.PROBED: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
     Takeover.REQUESTED: {TakeoverNews.HANDED, TakeoverNews.LAST_WORDS, TakeoverNews.UNKNOWN},
     Takeover.SEATING: {TakeoverNews.SEATED},
@@ -25,13 +28,18 @@ AWAITED = {
 ANY_TIME = {TakeoverNews.LOST, TakeoverNews.LATE, TakeoverNews.GONE}
 
 EXPECTED: dict[Takeover, dict[TakeoverNews | None, str]] = {
-    Takeover.ASKED: {
-        TakeoverNews.ALLOWED: "OPEN ACCEPT",
-        TakeoverNews.UNKNOWN: "FAILED BAD_REQUEST",
-        TakeoverNews.REFUSED: "FAILED TURN_DOWN",
-        None: "FAILED TELL_TRY_FAILED BAD_REQUEST",
-    },
     Takeover.OPEN: {
+        TakeoverNews.PROBE: "PROBED TELL_PROBED ANSWER_PROBE",
+        TakeoverNews.QUIET: "ASKED",
+        None: "FAILED CLOSE",
+    },
+    Takeover.ASKED: {
+        TakeoverNews.ALLOWED: "WAITING",
+        TakeoverNews.UNKNOWN: "FAILED CLOSE",
+        TakeoverNews.REFUSED: "FAILED CLOSE",
+        None: "FAILED TELL_TRY_FAILED CLOSE",
+    },
+    Takeover.WAITING: {
         TakeoverNews.PROBE: "PROBED TELL_PROBED ANSWER_PROBE",
         None: "FAILED TELL_TRY_FAILED CLOSE",
     },
@@ -70,8 +78,7 @@ def test_every_piece_of_news_leads_where_it_should(state: Takeover, news: Takeov
 class Seen:
     """What the client, the session's own gateway and this one have seen of an attempt."""
 
-    state: Takeover = Takeover.ASKED
-    accepted: bool = False
+    state: Takeover = Takeover.OPEN
     told: tuple[TakeoverDuty, ...] = ()
     handed: bool = False
     goes_on: bool = False
@@ -84,7 +91,6 @@ class Seen:
         return replace(
             self,
             state=step.then,
-            accepted=self.accepted or TakeoverDuty.ACCEPT in step.duties,
             told=self.told + told,
             handed=self.handed or news is TakeoverNews.HANDED,
             goes_on=self.goes_on or TakeoverDuty.GO_ON in step.duties,
@@ -117,10 +123,17 @@ def test_exactly_one_gateway_has_the_session_in_the_end() -> None:
         assert seen.seats_back == (seen.handed and not seen.goes_on)
 
 
-def test_a_client_whose_websocket_was_accepted_is_carried_on_or_closed() -> None:
+def test_a_client_is_carried_on_or_closed() -> None:
     for seen in every_attempt():
-        if seen.accepted:
-            assert seen.goes_on != seen.closed
+        assert seen.goes_on != seen.closed
+
+
+def test_whoever_was_let_try_hears_what_came_of_it() -> None:
+    tried = {Takeover.WAITING, Takeover.PROBED}
+    for state in tried:
+        for news in TakeoverNews:
+            then, duties = proceed(state, news)
+            assert then in {*tried, Takeover.REQUESTED} or TakeoverDuty.TELL_TRY_FAILED in duties
 
 
 def test_nothing_follows_an_end() -> None:

@@ -61,7 +61,7 @@ class Desk:
             bus=bus,
             history=cast("Any", ShortHistory()),
             on_notice=self.notices.act_upon,
-            on_signal=lambda *_: None,
+            signals=cast("Any", None),
             tasks=cast("Any", self.tasks),
             meter=meter(),
             log=get_log(),

@@ -36,6 +36,9 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closing
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._closing = True
 

@@ -1,13 +1,15 @@
 """What is sent again to a client that is back in a room, and what comes before and after it."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.places import Place, Position, place
-from harmonic_gateway.recovery.replay import frames_of_return, missed_since
+from harmonic_gateway.recovery.kept import KeptEvent, KeptLog, KeptRecord, Missed
+from harmonic_gateway.recovery.replay import frames_of_return, shown_events
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord
 from harmonic_protocol.log import LoggedEvent, MusicStored, Record
@@ -74,17 +76,30 @@ RECORDS = (
 def test_what_comes_after_a_place_is_missed_and_presence_only_counts(
     at: Place, seqs: list[int], offsets: list[str], from_seq: int
 ) -> None:
-    known = [logged for logged in RECORDS if logged.position >= at.position]
-    missed = missed_since("u", at, known, to_seq=8)
-    assert [again.event.data["seq"] for again in missed.events] == seqs
-    assert [again.offset for again in missed.events] == offsets
-    assert missed.from_seq == from_seq
+    missed = kept(RECORDS, after=9).missed(at, 15, to_seq=8)
+    assert [data(frame)[1]["seq"] for frame in missed.frames] == seqs
+    assert [frame.offset for frame in missed.frames] == offsets
+    assert (missed.events, missed.from_seq) == (len(seqs), from_seq)
 
 
 def test_events_that_only_a_newer_version_knows_are_passed_over() -> None:
     unknown = LoggedEvent(name="of_a_newer_version", data={"seq": 4})
-    missed = missed_since("u", Place(9), [record(10, unknown, update(5))], to_seq=5)
-    assert [again.offset for again in missed.events] == [offset(10)]
+    missed = kept([record(10, unknown, update(5))], after=9).missed(Place(9), 10, to_seq=5)
+    assert [frame.offset for frame in missed.frames] == [offset(10)]
+
+
+def kept(records: Iterable[LoggedRecord], after: int) -> KeptLog:
+    """These records, with their frames, as they are kept for clients that return."""
+    log = KeptLog(after)
+    for logged in records:
+        events = []
+        for shown in shown_events("u", logged):
+            frame = Frame.event(shown.event.name, json.dumps(shown.event.data).encode())
+            frame.offset = shown.offset
+            is_again = shown.is_replayed
+            events.append(KeptEvent(shown.event.data["seq"], frame if is_again else None))
+        log.add(KeptRecord(logged.position, logged.record.id, tuple(events)))
+    return log
 
 
 def data(frame: Frame) -> Any:
@@ -128,7 +143,7 @@ def test_a_return_is_announced_told_of_the_room_of_what_it_missed_and_of_its_end
     again = encode(event.name, event.data, replayed=True)
     again.offset = "u:14"
     result = joined(announcement=news, current=current())
-    frames = frames_of_return(result, 15, [again], 6, recovered=True)
+    frames = frames_of_return(result, 15, Missed([again], 1, 6))
     told = [data(frame) for frame in frames]
     assert [name for name, *_ in told] == [
         "participant_joined",
@@ -150,7 +165,7 @@ def test_a_return_is_announced_told_of_the_room_of_what_it_missed_and_of_its_end
 
 
 def test_one_that_cannot_be_told_what_it_missed_is_told_nothing_of_it() -> None:
-    told = [data(frame) for frame in frames_of_return(joined(), 15, [], 8, recovered=False)]
+    told = [data(frame) for frame in frames_of_return(joined(), 15)]
     assert [name for name, *_ in told] == ["room_joined", "state_recovered"]
     assert told[-1][1]["recovered"] is False
     assert told[-1][1]["missed"] == 0

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from gateway.drivers import NOW, Background, ShortHistory, Spoken, meter
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE
 from harmonic_gateway.delivery.history import LogTrimmed
+from harmonic_gateway.delivery.signals import Signals
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
@@ -19,6 +20,7 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE
 from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
 
 
 class House:
@@ -34,7 +36,7 @@ class House:
             bus=bus,
             history=cast("Any", self.history),
             on_notice=lambda _, position, notice: self.notices.append((position, notice)),
-            on_signal=self._signal,
+            signals=Signals(self._signal, bytes_per_s=1000, metrics=Metrics()),
             tasks=cast("Any", self.tasks),
             meter=meter(),
             log=get_log(),

@@ -17,14 +17,20 @@ from yarl import URL
 
 from gateway.door import PATIENCE_S, Door, opened
 from harmonic_gateway.limits.pace import PaceLimits
-from harmonic_gateway.sockets import Frame, broadcast
+from harmonic_gateway.sockets import Frame, broadcast, lingering
 from harmonic_gateway.sockets import limits as socket_limits
 from harmonic_gateway.sockets import websocket as websockets
+from harmonic_gateway.sockets.frames import close_frame
 from harmonic_runtime.process.entropy import new_id
 
 SOCKET = "/socket.io/?EIO=4&transport=websocket"
 AGENT = "Tester/1.0"
 POLLING = "/socket.io/?EIO=4&transport=polling"
+UPGRADE = (
+    f"GET {SOCKET} HTTP/1.1\r\nHost: x\r\nUser-Agent: {AGENT}\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 async def connected(door: Door, **options: Any) -> socketio.AsyncClient:
@@ -523,6 +529,55 @@ async def test_frames_that_never_end_a_message_end_their_connection(
 
     assert not (await door.until("left", 1))[1]
     assert door.failures == []
+
+
+async def writing_on(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client that is closed for what it said, and goes on to write without reading."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+    writer.write(UPGRADE.encode())
+    await reader.readuntil(b'"sid"')
+    writer.write(_masked(b"40/ws,"))
+    await reader.readuntil(b"connect_success")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(_masked(b"no packet") + _masked(b"3") * (4 * 1024 * 1024 // 7))
+    return reader, writer
+
+
+async def test_a_client_that_still_writes_is_told_why_it_is_closed(door: Door) -> None:
+    reader, writer = await writing_on(door)
+    # Its system would drop what it has not read, if what it writes were not taken any more.
+    await writer.drain()
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await reader.read()).endswith(close_frame(1002))
+    writer.close()
+    await writer.wait_closed()
+    assert not (await door.until("left", 1))[1]
+    assert door.failures == []
+
+
+async def test_a_client_that_writes_without_end_is_not_read_for_ever(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingering, "MAX_LINGER_BYTES", 64 * 1024)
+    _, writer = await writing_on(door)
+    with pytest.raises(ConnectionError):
+        await writing_for_ever(writer)
+
+
+async def test_a_client_that_does_not_end_its_connection_is_not_waited_for(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingering, "MAX_LINGER_S", 0.05)
+    monkeypatch.setattr(lingering, "MAX_LINGER_BYTES", 2**40)
+    _, writer = await writing_on(door)
+    with pytest.raises(ConnectionError):
+        await writing_for_ever(writer)
+
+
+async def writing_for_ever(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(_masked(b"3") * 10_000)
+        await writer.drain()
 
 
 async def test_the_headers_of_a_request_are_not_kept_for_the_life_of_its_websocket(

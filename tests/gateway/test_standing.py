@@ -9,7 +9,7 @@ from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import EXPIRED, LEEWAY_S, REVOKED, Identity
 from harmonic_gateway.limits.allowances import Allowance
-from harmonic_protocol.envelope import NO_TRACE
+from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.messages.rooms import LeaveRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.logs import get_log
@@ -41,11 +41,19 @@ class World:
         await self.granted.wait()
         return ANN
 
-    async def take(self, _user_id: str, _rate: object) -> None:
+    def begin(self, *asked: Any) -> None:
+        """Count a request, which takes its time; or carry a command out, which takes none."""
+        *of, on_outcome = asked
+        on_outcome(Reply() if len(of) == 3 else self.count())
+
+    async def count(self) -> None:
         await self.granted.wait()
 
-    async def carry_out(self, *_: object) -> None:
+    def finish(self, *_: object) -> None:
         self.done.append("carried out")
+
+    def took(self, _name: str, _took_s: float, *, is_stored: bool) -> None:
+        assert is_stored
 
     def refused(
         self, _connection: object, _declared: object, why: Refused, *_: Any, **__: Any

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from ladder import alerts, dashboards, policy, templates, tools
+from ladder import alerts, backup, dashboards, images, one_vm, policy, rolling, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
@@ -11,6 +11,10 @@ RUNGS = (
     Rung(2, "policy", policy.check),
     Rung(3, "alerts", alerts.check),
     Rung(4, "dashboards", dashboards.check),
+    Rung(5, "compose, VM", one_vm.check),
+    Rung(6, "images", images.check),
+    Rung(7, "rolling", rolling.check),
+    Rung(8, "backup", backup.check),
 )
 HEIGHT = 8
 #: Exit statuses where not all rungs are held.

@@ -31,6 +31,7 @@ class Cluster:
             for kind in ("Deployment", "StatefulSet")
             for thing in self._of(kind).values()
         ]
+        self._pods += self._of("Pod").values()
 
     def dangling(self) -> list[str]:
         """What refers to something that is not there."""
@@ -45,6 +46,7 @@ class Cluster:
             "ServiceMonitor": self._monitor,
             "Deployment": self._workload,
             "StatefulSet": self._workload,
+            "Pod": self._pod,
         }
         return [
             f"{named(thing)}: {problem}"
@@ -121,7 +123,9 @@ class Cluster:
             yield f"service {name} has no port {port}"
 
     def _workload(self, spec: Manifest) -> Iterator[str]:
-        pod = spec["template"]["spec"]
+        yield from self._pod(spec["template"]["spec"])
+
+    def _pod(self, pod: Manifest) -> Iterator[str]:
         account = pod.get("serviceAccountName")
         if account is not None and account not in self._of("ServiceAccount"):
             yield f"there is no service account {account}"

@@ -51,6 +51,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("gateway.service.type", "Cluster"),
     ("monitoring.rules.runbookUrl", "ftp://wiki"),
     ("gateway.resources.limits.cpus", "1"),
+    ("probe.enabled", True),
     ("probe.everySeconds", 0),
     ("probe.url", "live.example"),
 )
@@ -63,6 +64,7 @@ BY_REFERENCE = {
 }
 #: What the message names where it is another value than the wrong one.
 NAMED = {
+    "probe.enabled": "probe.tokensSecret",
     "gateway.drainStaggerSeconds": "gateway.stopTimeoutSeconds",
     "gateway.settings.HARMONIC_JWT_SECRET": "settings.HARMONIC_JWT_SECRET",
 }

@@ -8,7 +8,8 @@ from ladder import tools
 from ladder.rungs import Findings
 
 _CHART = tools.ROOT / "deploy" / "chart"
-_SCHEMAS = tools.ROOT.parent / "shared" / "crd-schemas"
+#: The schemas of custom resources, a folder a group.
+_SCHEMAS = Path(os.environ.get("CRD_SCHEMAS", tools.ROOT.parent / "shared" / "crd-schemas"))
 #: The official chart of the brokers: a folder or an archive, where it is at hand.
 _BROKERS = "NATS_CHART"
 
@@ -22,9 +23,10 @@ def assemble() -> bool:
     shutil.copytree(_CHART, CHART)
     brokers = os.environ.get(_BROKERS)
     if brokers is None:
-        return False
+        # As `helm dependency build` leaves it.
+        return (CHART / "charts").exists()
     target = CHART / "charts"
-    target.mkdir()
+    target.mkdir(exist_ok=True)
     if Path(brokers).is_dir():
         shutil.copytree(brokers, target / "nats")
     else:

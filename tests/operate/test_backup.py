@@ -1,99 +1,23 @@
 """A product that is saved under load, lost, and restored on other brokers."""
 
 import asyncio
-import itertools
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from harmonic_local.stack import Stack, StackPlan, planned
-from harness.client import Client
+from harmonic_local.stack import Stack
 from harness.operator import harmonic
 from harness.wire import Wire
-from harness.world import SECRET, World, started
+from harness.world import World, started
+from operate.saved import SEQ_JUMP, listed, other_brokers, saved_under_load, settled
 
-#: By so much, numbers go on where what followed may have been seen and is lost.
-SEQ_JUMP = 1_000_000
 UNIVERSES = 6
 #: Updates that are made after a backup.
 LOST = 5
-
-
-@asynccontextmanager
-async def other_brokers(data: Path, *, brokers: int = 1) -> AsyncIterator[Stack]:
-    """A product of which only the brokers run."""
-    settings = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in ("PARAMETER_UPDATES",)}
-    plan = StackPlan(data=data, jwt_secret=SECRET, brokers=brokers, gateways=2, settings=settings)
-    data.mkdir(parents=True)  # noqa: ASYNC240 -- before anything runs
-    stack = planned(plan, lambda _name, _line: None)
-    try:
-        await asyncio.gather(*(process.start() for process in stack.brokers))
-        yield stack
-    finally:
-        for process in reversed(stack.processes):
-            await process.stop()
-
-
-@dataclass
-class Saved:
-    """Universes that were saved while others wrote: what was granted, and what they are like."""
-
-    #: The gravity that each number stands for, by universe: what clients were told.
-    granted: dict[str, dict[int, float]] = field(default_factory=dict)
-    described: dict[str, dict[str, object]] = field(default_factory=dict)
-    listed: list[dict[str, object]] = field(default_factory=list)
-    private: str = ""
-
-    async def keep_writing(self, clients: Mapping[str, Client]) -> None:
-        """Updates without end, in all universes in turn."""
-        for number in itertools.count():
-            for universe, client in clients.items():
-                gravity = float(number % 20)
-                answer = await client.asks(
-                    "update_physics", universeId=universe, parameters={"gravity": gravity}
-                )
-                self.granted[universe][answer["seq"]] = gravity
-
-
-async def saved_under_load(directory: Path, folder: Path) -> Saved:
-    """A backup made while others write."""
-    saved = Saved()
-    async with started(directory, gateways=2) as stack, aiohttp.ClientSession() as http:
-        world = World(stack, http)
-        universes = [await world.universe("owner", maxParticipants=7) for _ in range(UNIVERSES)]
-        saved.private = await world.universe("owner", visibility="private", publicMode="view")
-        path = f"/universes/{saved.private}/members/guest"
-        await world.call("PUT", path, "owner", {"role": "view"})
-        clients = {each: await world.client(f"user-{each}") for each in universes}
-        for universe, client in clients.items():
-            joined = await client.joins(universe)
-            saved.granted[universe] = {joined["seq"]: joined["parameters"]["physics"]["gravity"]}
-        assert (await harmonic(stack, "switch", "audio", "off")).status == 0
-        assert (await harmonic(stack, "revoke", "--user", "mallory")).status == 0
-        writing = asyncio.create_task(saved.keep_writing(clients))
-        ran = await harmonic(stack, "backup", str(folder), "--json")
-        assert ran.status == 0, ran.errors
-        writing.cancel()
-        await asyncio.wait([writing])
-        for universe in (*universes, saved.private):
-            _, saved.described[universe] = await world.call(
-                "GET", f"/universes/{universe}", "owner"
-            )
-        saved.listed = await listed(world)
-        await world.close()
-    return saved
-
-
-async def listed(world: World) -> list[dict[str, object]]:
-    """The owner's universes, as the listing has them, by their ids."""
-    _, answer = await world.call("GET", "/universes", "owner")
-    return sorted(answer["items"], key=lambda each: str(each["id"]))
 
 
 def manifest_of(folder: Path) -> dict[str, object]:
@@ -101,18 +25,9 @@ def manifest_of(folder: Path) -> dict[str, object]:
     return found
 
 
-#: What changes from one update to the next, or with who is in.
-MOVING = {"seq", "parameters", "participants", "updatedAt"}
-
-
-def settled(described: Mapping[str, object]) -> dict[str, object]:
-    """A universe as it is described, without what was changed while it was saved."""
-    return {name: value for name, value in described.items() if name not in MOVING}
-
-
 async def test_a_product_saved_under_load_goes_on_at_other_brokers(tmp_path: Path) -> None:
     folder = tmp_path / "backup"
-    saved = await saved_under_load(tmp_path / "first", folder)
+    saved = await saved_under_load(tmp_path / "first", folder, universes=UNIVERSES)
     async with other_brokers(tmp_path / "second") as stack, aiohttp.ClientSession() as http:
         ran = await harmonic(stack, "restore", str(folder), "--json")
         assert ran.status == 0, ran.errors

@@ -64,7 +64,7 @@ async def test_a_service_says_which_build_it_is(world: World) -> None:
     (labels,) = shown.labels("harmonic_build_info")
     assert dict(labels) == {
         "service": "gateway",
-        "version": "0.1.0",
+        "version": "0.2.0",
         "commit": "unknown",
         "contract": "1",
     }

@@ -54,6 +54,20 @@ async def test_tokens_are_read_from_a_file(world: World, tmp_path: Path) -> None
     assert ran.status == 0, ran.errors
 
 
+async def test_a_secret_is_read_from_a_file(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "jwt-secret"
+    file.write_text(f"{SECRET}\n")
+
+    ran = await harmonic(
+        world.stack,
+        *("probe", *gateways(world), "--rounds", "1", "--universe", world.name("probe")),
+        HARMONIC_JWT_SECRET_FILE=str(file),
+        HARMONIC_OPS_PORT=str(free_port()),
+    )
+
+    assert ran.status == 0, ran.errors
+
+
 async def test_it_tells_by_metrics_what_came_of_each_step(world: World) -> None:
     port = free_port()
     command = ("probe", *gateways(world), "--every", "3600", "--universe", world.name("probe"))

@@ -49,8 +49,6 @@ LONGEST_PAUSE_S = 0.05
 class Step(StrEnum):
     """What the new gateway says and hears while a session moves to it, in this order."""
 
-    TRY = "it asks whether the client may try"
-    MAY_TRY = "that is answered"
     PROBED = "it says that the probe came"
     ASKS = "it asks for the session"
     HANDED = "it is handed the session"
@@ -75,12 +73,11 @@ class Sign:
     """How a step's messages are known on the new gateway's way to the broker."""
 
     subject: Callable[[str], bool]
-    text: bytes = b""
-    without: bytes = b"nothing like this"
+    texts: tuple[bytes, ...] = (b"",)
 
     def means(self, message: bytes) -> bool:
         """Whether a message of such a subject is one."""
-        return self.text in message and self.without not in message
+        return any(text in message for text in self.texts)
 
 
 def _peer(subject: str) -> bool:
@@ -92,14 +89,13 @@ def _inbox(subject: str) -> bool:
 
 
 SIGNS = {
-    Step.TRY: Sign(_peer, b"Hu-Kind: TRY\r"),
-    Step.MAY_TRY: Sign(_inbox, b"Hu-Kind: 200", without=b"packets"),
-    Step.PROBED: Sign(_peer, b"Hu-Kind: PROBED"),
-    Step.ASKS: Sign(_peer, b"Hu-Kind: HAND_OVER"),
-    Step.HANDED: Sign(_inbox, b'"packets"'),
+    # What follows it from the same gateway does not overtake it.
+    Step.PROBED: Sign(_peer, (b"Hu-Kind: PROBED", b"Hu-Kind: TRY_FAILED")),
+    Step.ASKS: Sign(_peer, (b"Hu-Kind: HAND_OVER",)),
+    Step.HANDED: Sign(_inbox, (b'"packets"',)),
     Step.SEATS: Sign(lambda subject: subject.endswith(".resume_room")),
-    Step.SEATED: Sign(_inbox, b'"continued"'),
-    Step.TAKEN: Sign(_peer, b"Hu-Kind: TAKEN_OVER"),
+    Step.SEATED: Sign(_inbox, (b'"continued"',)),
+    Step.TAKEN: Sign(_peer, (b"Hu-Kind: TAKEN_OVER",)),
 }
 
 
@@ -117,18 +113,15 @@ class Stage:
 
     async def race(self, step: Step, event: Event, members: int, pause_s: float = 0.0) -> None:
         """Have some members' sessions come so far, then something happen, then go on."""
-        with self.hold(Step.TRY) as tries:
-            names = [await self._opened() for _ in range(members)]
-            # In their rooms, still polling.
-            await self._came(names)
-            await self._reached(tries, members)
-            if step is Step.TRY:
-                await self._happens(event, pause_s)
-        if step is not Step.TRY:
-            with self.hold(step) as held:
-                tries.release()
-                await self._reached(held, members)
-                await self._happens(event, pause_s)
+        self.playing.proxy.lets_upgrade.clear()
+        names = [await self._opened() for _ in range(members)]
+        # In their rooms, still polling.
+        await self._came(names)
+        with self.hold(step) as held:
+            self.playing.proxy.lets_upgrade.set()
+            # That sessions were taken over is told of several at once.
+            await self._reached(held, 1 if step is Step.TAKEN else members)
+            await self._happens(event, pause_s)
         for gateway in (self.old, self.new):
             if event in {Event.OLD_DRAINS, Event.NEW_DRAINS} and not self._stays(gateway, event):
                 await gateway.ended()

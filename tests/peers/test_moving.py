@@ -5,12 +5,16 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import pytest
+from aiohttp import WSMsgType
 
 from harmonic_protocol import subjects
+from harmonic_runtime.bus.wire import Message
 from harness.broker import connected_as
-from harness.world import World
+from harness.world import World, started
 from peers.turns import PATIENCE_S, TurnTaker, turn_taker
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -160,6 +164,78 @@ async def test_who_comes_back_beside_a_moved_connection_finds_out_where_it_went(
             assert universe in await again.until("room_joined")
 
 
+@asynccontextmanager
+async def tries_known(world: World, sid: str) -> AsyncIterator[asyncio.Event]:
+    """Set once the gateway of a session is asked whether its client may try a WebSocket."""
+    asked = asyncio.Event()
+
+    def note(message: Message) -> None:
+        if message.headers["Hu-Kind"] == "TRY":
+            asked.set()
+
+    async with connected_as("gateway", world.stack) as bus:
+        await bus.subscribe(subjects.peer(sid.split(".")[1]), note)
+        await bus.flush()
+        yield asked
+
+
+async def test_a_client_that_probes_late_goes_over_too(world: World) -> None:
+    async with (
+        turn_taker(world.stack.urls[:1]) as ann,
+        tries_known(world, ann.sid) as asked,
+        aiohttp.ClientSession() as http,
+    ):
+        await ann.connects(world.token(world.name("ann")))
+        url = f"{world.stack.urls[1]}{WEBSOCKET}&sid={ann.sid}"
+        async with http.ws_connect(url) as websocket:
+            await asked.wait()
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            await websocket.send_str("5")
+            await websocket.send_str('42/ws,1["time_sync",{"t0":1}]')
+            assert await Upgraded(websocket).until("43/ws,1")
+
+
+@pytest.mark.parametrize("said", [(), ("2probe", "5")])
+async def test_a_websocket_of_a_session_that_has_ended_is_closed(
+    world: World, said: tuple[str, ...]
+) -> None:
+    async with turn_taker(world.stack.urls[:1]) as ann, aiohttp.ClientSession() as http:
+        await ann.connects(world.token(world.name("ann")))
+        assert await ann.says("1") == (200, "ok")
+        url = f"{world.stack.urls[1]}{WEBSOCKET}&sid={ann.sid}"
+        async with http.ws_connect(url) as websocket:
+            for text in said:
+                await websocket.send_str(text)
+            async with asyncio.timeout(PATIENCE_S):
+                while (await websocket.receive()).type is WSMsgType.TEXT:
+                    pass
+            assert websocket.closed
+
+
+async def test_who_tries_websockets_for_a_session_that_has_ended_is_refused_in_the_end(
+    tmp_path: Path,
+) -> None:
+    async with (
+        started(
+            tmp_path, musics=0, HARMONIC_CONNECTS_PER_S="1", HARMONIC_CONNECTS_BURST="3"
+        ) as stack,
+        turn_taker(stack.urls[:1]) as ann,
+        aiohttp.ClientSession() as http,
+    ):
+        assert await ann.says("1") == (200, "ok")
+        url = f"{stack.urls[1]}{WEBSOCKET}&sid={ann.sid}"
+        statuses = []
+        while 429 not in statuses:
+            try:
+                async with http.ws_connect(url) as websocket:
+                    statuses.append(101)
+                    await websocket.receive()
+            except aiohttp.WSServerHandshakeError as refused:
+                statuses.append(refused.status)
+        assert statuses.count(101) >= 3
+
+
 async def test_a_session_is_handed_to_nobody_but_whom_its_client_went_over_to(
     world: World,
 ) -> None:
@@ -181,8 +257,11 @@ async def test_a_session_is_handed_to_nobody_but_whom_its_client_went_over_to(
         assert await asks("HAND_OVER", b"made up") == "400"
         url = f"{world.stack.urls[1]}{WEBSOCKET}&sid={ann.sid}"
         async with http.ws_connect(url) as websocket:
+            polling = asyncio.ensure_future(ann.polls())
             await websocket.send_str("2probe")
             assert await websocket.receive_str() == "3probe"
+            # Its gateway knows of the probe: it ends the poll.
+            await polling
             assert await asks("TRY", b"made up") == "409"
             assert await asks("HAND_OVER", b"made up") == "400"
             await websocket.send_str("5")

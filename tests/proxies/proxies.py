@@ -62,10 +62,10 @@ def plain_configuration(proxy: Proxy, port: int, gateway_ports: Sequence[int]) -
     text = re.sub(r"    # The value is a group.*?\n    }\n", "", text, flags=re.DOTALL)
     text = re.sub(r"^ +upstream gateway_.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^ +server 127.*\n", "", text, flags=re.MULTILINE)
-    servers = "".join(
-        f"        server 127.0.0.1:{at} max_fails=1 fail_timeout=2s;\n" for at in gateway_ports
-    )
+    servers = "".join(f"        server 127.0.0.1:{at} max_fails=0;\n" for at in gateway_ports)
     text = text.replace("upstream gateways {\n", f"upstream gateways {{\n{servers}")
+    # A request that one gateway does not take may go to each of the others.
+    text = text.replace("upstream_tries 2;", f"upstream_tries {len(gateway_ports)};")
     return text.replace("http://$group", "http://gateways")
 
 

@@ -201,7 +201,7 @@ def _nothing_lost(what: str, outcome: Outcome) -> list[Row]:
 
 
 def _way_back(outcome: Outcome, bound_s: float) -> Row:
-    ways = ways_back(outcome)
+    ways = ways_back(outcome.notes.values())
     p50_s, p95_s = quantile(ways, 0.5), quantile(ways, 0.95)
     return Row(
         f"{len(ways)} clients are back in their rooms",

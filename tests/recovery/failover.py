@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from harmonic_local.processes import Managed
-from recovery.scene import Outcome, Scene
+from recovery.scene import Scene
 
 #: Between two replicas of a rolling restart, as an orchestrator lets each become ready.
 ROLLING_PAUSE_S = 3.0
@@ -32,10 +33,10 @@ async def rolled(processes: Sequence[Managed]) -> None:
         await asyncio.sleep(ROLLING_PAUSE_S)
 
 
-def ways_back(outcome: Outcome) -> list[float]:
+def ways_back(everybody: Iterable[Iterable[Sequence[Any]]]) -> list[float]:
     """From each loss of a connection until the client was in its rooms again, in seconds."""
     found: list[float] = []
-    for notes in outcome.notes.values():
+    for notes in everybody:
         lost_ms: float | None = None
         for at_ms, what, *_ in notes:
             if what == "disconnect" and lost_ms is None:

@@ -103,7 +103,8 @@ class Proxy:
     """The balancer. ``links`` are the connections at the moment; ``on_link`` is told of new ones.
 
     A link that hangs, or is half open, is ended ``linger_s`` later. While it does not
-    ``takes_in`` anybody, new connections end at once. It ``is_used`` while there are links.
+    ``takes_in`` anybody, new connections end at once; upgrades wait while it does not let them go
+    on (``lets_upgrade``). It ``is_used`` while there are links.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class Proxy:
         #: In plain round robin, which gateway a kind of connection goes to if it can.
         self.prefers: Callable[[Kind], int] | None = None
         self.is_used = asyncio.Event()
+        self.lets_upgrade = asyncio.Event()
+        self.lets_upgrade.set()
         self.url = ""
         self._ports = ports
         self._names = [name.encode() for name in names]
@@ -129,7 +132,10 @@ class Proxy:
             return
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await reader.readuntil(_HEAD_ENDS)
-            await self._carry(_kind(head), _closing(head), reader, writer)
+            kind = _kind(head)
+            if kind is Kind.UPGRADE:
+                await self.lets_upgrade.wait()
+            await self._carry(kind, _closing(head), reader, writer)
 
     async def _carry(
         self, kind: Kind, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -191,7 +197,8 @@ class Proxy:
             await self._until_an_end(link, sending, answers)
             if link.lost.is_set():
                 return await self._linger(link)
-            # What was on its way still arrives.
+            # It carries nothing more. What was on its way still arrives.
+            self._forget(link)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(self._linger_s):
                     for end in (link.client, requests):

@@ -169,6 +169,7 @@ async def test_a_page_that_is_restored_from_the_cache(play: Play) -> None:
     client = await play.enters()
     await client.is_stored()
     await play.changes()
+    await client.is_restored()
     greeting = await client.listener.hears("connect_success")
     seen = await play.sees(client, greeting)
     assert_as_documented(play, "back-forward cache", seen)
@@ -188,7 +189,9 @@ async def test_a_laptop_that_sleeps(play: Play) -> None:
 async def test_a_gateway_that_is_killed(play: Play) -> None:
     client = await play.enters()
     async with down(play.world.stack.gateways[0]):
+        client.balancer.takes_in = False
         await play.changes()
+        client.balancer.takes_in = True
         greeting = await client.listener.hears("connect_success")
         seen = await play.sees(client, greeting)
     assert_as_documented(play, "gateway killed", seen)
@@ -196,8 +199,9 @@ async def test_a_gateway_that_is_killed(play: Play) -> None:
 
 async def test_a_phone_that_changes_its_network(play: Play) -> None:
     client = await play.enters()
-    await client.loses(Loss.HALF_OPEN)
+    await client.loses(Loss.HALF_OPEN, for_good=True)
     await play.changes()
+    client.balancer.takes_in = True
     greeting = await client.listener.hears("connect_success")
     assert_as_documented(play, "Wi-Fi to mobile", await play.sees(client, greeting))
 
@@ -208,8 +212,9 @@ async def test_two_devices_of_one_user(play: Play) -> None:
     assert greeting["recovery"]["outcome"] in {"new", "pending"}
     await play.is_given_nothing(second)
     mine = second.listener.all_heard("room_joined")
-    await first.loses(Loss.CUT)
+    await first.loses(Loss.CUT, for_good=True)
     await play.changes()
+    first.balancer.takes_in = True
     again = await first.listener.hears("connect_success")
     assert await play.sees(first, again) in {Sight.RECOVERED, Sight.PENDING}
     assert second.listener.all_heard("room_joined") == mine

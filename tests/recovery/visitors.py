@@ -27,6 +27,13 @@ ORIGIN = "https://harmonic.example"
 LINGER_S = 60.0
 
 
+#: Closes the page's WebSocket, and ends with it: what is sent until then is still heard.
+_LEAVING = """
+const { ws } = socket.io.engine.transport;
+await new Promise(closed => { ws.addEventListener("close", closed); ws.close(1001); });
+"""
+
+
 class Visitor:
     """A client of one user that comes back by itself; ``kind`` is what it sends as User-Agent."""
 
@@ -50,11 +57,14 @@ class Visitor:
         raise NotImplementedError
 
     async def is_stored(self) -> None:
-        """The page goes into the back-forward cache, and is restored from it.
+        """The page goes into the back-forward cache.
 
-        For what has no pages: it ends in order, and connects anew.
+        For what has no pages: it ends in order.
         """
         await self.ends()
+
+    async def is_restored(self) -> None:
+        """The page comes out of the cache again; what has no pages connects anew."""
         await self._open()
 
     async def dies(self) -> None:
@@ -111,20 +121,25 @@ class Page(Visitor):
 
     async def ends(self) -> None:
         await self.closes()
-        await self._is_left(for_good=True)
+        await self._is_left()
 
     async def is_stored(self) -> None:
-        await self._is_left(for_good=False)
+        # It comes back by itself, once it may.
+        await self._is_left()
+
+    async def is_restored(self) -> None:
+        self.balancer.takes_in = True
 
     async def closes(self) -> None:
         await self.listener.runs("socket?.io.reconnection(false);")
 
-    async def _is_left(self, *, for_good: bool) -> None:
+    async def _is_left(self) -> None:
         # Browsers close a page's WebSockets with 1001 when it is left, and its requests silently.
         if self._transports == ["polling"]:
-            await self.loses(Loss.CUT, for_good=for_good)
+            await self.loses(Loss.CUT, for_good=True)
         else:
-            await self.listener.runs("socket.io.engine.transport.ws.close(1001);")
+            self.balancer.takes_in = False
+            await self.listener.runs(_LEAVING)
 
     async def _open(self) -> None:
         options = {

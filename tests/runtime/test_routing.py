@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any
 
 import pytest
 
-from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable, NoResponders
+from harmonic_runtime.bus.client import Answer, Bus, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.directory import Directory, announce, watch
 from harmonic_runtime.bus.routing import OwnerClient, rank
 from harmonic_runtime.bus.wire import Message
@@ -55,10 +56,43 @@ class Replicas:
         await self._asked.flush()
 
 
-@pytest.fixture
-async def client(bus: Bus, word: str, peer: OpenBus) -> AsyncIterator[tuple[OwnerClient, Replicas]]:
+class Begun(OwnerClient):
+    """Asks as callers without a task do, and waits for what that leads to."""
+
+    async def request(
+        self,
+        key: str,
+        operation: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        repeatable: bool = False,
+    ) -> Message:
+        told: asyncio.Future[Answer | Coroutine[Any, Any, Message]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.begin(
+            key,
+            operation,
+            payload,
+            headers=headers,
+            deadline_s=deadline_s,
+            repeatable=repeatable,
+            on_answer=told.set_result,
+        )
+        outcome = await told
+        if isinstance(outcome, BusUnavailable):
+            raise outcome
+        return outcome if isinstance(outcome, Message) else await outcome
+
+
+@pytest.fixture(params=[OwnerClient, Begun])
+async def client(
+    bus: Bus, word: str, peer: OpenBus, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[OwnerClient, Replicas]]:
     async with watch(bus, word, ttl_s=600) as directory, peer() as asked:
-        yield OwnerClient(bus, directory, word), Replicas(word, asked, directory)
+        yield request.param(bus, directory, word), Replicas(word, asked, directory)
 
 
 async def ask(owners: OwnerClient, key: str = "universe", deadline_s: float = 5) -> str:

@@ -1,14 +1,18 @@
-{{/* The probe's pod: (dict "root" $ "rounds" 1), or without rounds for one that goes on. */}}
+{{/* Whether the probe can sign in: with tokens of its own, or by the secret of the gateways. */}}
+{{- define "harmonic.probeSignsIn" -}}
+{{- if or .Values.probe.tokensSecret .Values.gateway.secret.jwtSecretKey }}true{{ end }}
+{{- end }}
+
+{{- define "harmonic.probeUrl" -}}
+{{- $scheme := hasKey .Values.gateway.settings "HARMONIC_TLS_CERT_FILE" | ternary "https" "http" -}}
+{{- .Values.probe.url | default (printf "%s://%s-gateway:%v" $scheme (include "harmonic.name" .) .Values.gateway.service.port) }}
+{{- end }}
+
+{{/* The pod of the probe: (dict "root" $ "name" "probe" "arguments" (list "--rounds" "1")). */}}
 {{- define "harmonic.probePod" -}}
 {{- $root := .root -}}
-{{- $values := $root.Values.probe -}}
-serviceAccountName: {{ include "harmonic.name" $root }}-probe
 automountServiceAccountToken: false
 enableServiceLinks: false
-terminationGracePeriodSeconds: 15
-{{- if .rounds }}
-restartPolicy: Never
-{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
@@ -27,25 +31,25 @@ containers:
     imagePullPolicy: {{ $root.Values.image.pullPolicy }}
     args:
       - probe
-      - --url={{ $values.url | default (printf "http://%s-gateway:%d" (include "harmonic.name" $root) (int $root.Values.gateway.service.port)) }}
-      - --every={{ $values.everySeconds }}
-      {{- if $values.tokensSecret }}
+      - --url={{ include "harmonic.probeUrl" $root }}
+      - --universe={{ .name }}
+      {{- if $root.Values.probe.tokensSecret }}
       - --tokens=/etc/harmonic/probe/tokens
       {{- else }}
       - --secret-file=/etc/harmonic/probe/jwt-secret
       {{- end }}
-      {{- with .rounds }}
-      - --rounds={{ . }}
+      {{- range .arguments }}
+      - {{ . }}
       {{- end }}
+    env:
+      - {name: HARMONIC_OPS_HOST, value: "0.0.0.0"}
+      - {name: HARMONIC_OPS_PORT, value: "9100"}
     securityContext:
       allowPrivilegeEscalation: false
       readOnlyRootFilesystem: true
       capabilities: {drop: [ALL]}
     ports:
       - {name: ops, containerPort: 9100}
-    env:
-      - {name: HARMONIC_OPS_HOST, value: "0.0.0.0"}
-      - {name: HARMONIC_OPS_PORT, value: "9100"}
     readinessProbe:
       httpGet: {path: /readyz, port: ops}
     livenessProbe:
@@ -54,21 +58,19 @@ containers:
       timeoutSeconds: 5
       failureThreshold: 6
     resources:
-      {{- toYaml $values.resources | nindent 6 }}
+      {{- toYaml $root.Values.probe.resources | nindent 6 }}
     volumeMounts:
-      - {name: secret, mountPath: /etc/harmonic/probe, readOnly: true}
+      - {name: probe, mountPath: /etc/harmonic/probe, readOnly: true}
 volumes:
-  - name: secret
+  - name: probe
     secret:
-      {{- if $values.tokensSecret }}
-      secretName: {{ $values.tokensSecret }}
+      {{- if $root.Values.probe.tokensSecret }}
+      secretName: {{ $root.Values.probe.tokensSecret }}
       defaultMode: 0440
-      items:
-        - {key: {{ $values.tokensKey }}, path: tokens}
+      items: [{key: tokens, path: tokens}]
       {{- else }}
       secretName: {{ $root.Values.gateway.secret.name }}
       defaultMode: 0440
-      items:
-        - {key: {{ $root.Values.gateway.secret.jwtSecretKey }}, path: jwt-secret}
+      items: [{key: {{ $root.Values.gateway.secret.jwtSecretKey }}, path: jwt-secret}]
       {{- end }}
 {{- end }}

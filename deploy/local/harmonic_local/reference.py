@@ -13,6 +13,7 @@ import harmonic_music.metrics
 import harmonic_operator.probe_metrics
 import harmonic_state.metrics
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_local.chart_readme import CHART, README, readme
 from harmonic_local.dashboards import dashboards
 from harmonic_music.settings import MusicSettings
 from harmonic_operator.reference import describe_commands
@@ -109,6 +110,7 @@ def documents() -> Mapping[Path, str]:
         METRICS_PAGE: metrics,
         COMMANDS_PAGE: _COMMANDS_HEAD + describe_commands(),
         VARIABLES: names,
+        README: readme((CHART / "values.yaml").read_text()),
         **boards,
     }
 

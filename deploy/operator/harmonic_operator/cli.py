@@ -23,13 +23,8 @@ EPILOG = (
     " line or the settings cannot be used; 3 the bus cannot be reached; 130 ended by Ctrl-C."
 )
 
-#: A certificate may be looked for that ends in ten years.
+#: Ten years.
 MAX_CERTIFICATE_DAYS = 3650.0
-
-#: The two users of the probe, where it signs its own tokens.
-PROBE_USERS = ("probe-writer", "probe-reader")
-#: A token of a round serves that round.
-PROBE_TOKEN_LIFETIME_S = 300.0
 
 app = typer.Typer(
     name="harmonic",
@@ -322,7 +317,7 @@ def probe(
         ),
     ] = None,
     secret_file: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="A file of the secret; read in each round.")
+        Path | None, typer.Option(envvar="HARMONIC_JWT_SECRET_FILE", help="A file that holds it.")
     ] = None,
     tokens: Annotated[
         Path | None,
@@ -344,10 +339,11 @@ def probe(
     def both() -> list[str]:
         if tokens is not None:
             return tokens.read_text().split()
-        known = secret if secret_file is None else secret_file.read_text().strip()
-        return [make_token(known or "", user, PROBE_TOKEN_LIFETIME_S) for user in PROBE_USERS]
+        signing = secret_file.read_text().strip() if secret_file is not None else secret or ""
+        lifetime_s = probe_command.TOKEN_LIFETIME_S
+        return [make_token(signing, user, lifetime_s) for user in probe_command.USERS]
 
-    if len(both()) < len(PROBE_USERS):
+    if len(both()) < len(probe_command.USERS):
         raise typer.BadParameter("the file of --tokens holds less than two")
     urls = [each.rstrip("/") for each in url]
     plan = probe_command.ProbePlan(urls, both, universe, every, rounds)

@@ -28,6 +28,11 @@ from harmonic_runtime.observability.ops import Readiness, ops_server
 
 #: Each update sets a gravity that is hardly ever set twice, so that it is known by it.
 _MARKS, _PER_UNIT = 20_000_000, 1_000_000
+#: The two users of the probe, where it signs its own tokens.
+USERS = ("probe-writer", "probe-reader")
+#: A token of a round serves that round.
+TOKEN_LIFETIME_S = 300.0
+
 _FAILURES = (SocketIOError, aiohttp.ClientError, OSError, TimeoutError)
 
 

@@ -92,7 +92,8 @@ async def ask_all(
         pass
     finally:
         bus.forget(token)
-    return [answer.model_validate_json(message.payload) for message in gathered.messages]
+    read = (_read(answer, message.payload) for message in gathered.messages)
+    return [each for each in read if each is not None]
 
 
 async def ask_one(
@@ -108,7 +109,15 @@ async def ask_one(
         )
     except (BusTimeout, BusUnavailable):
         return None
-    return answer.model_validate_json(message.payload)
+    return _read(answer, message.payload)
+
+
+def _read(answer: type[A], payload: bytes) -> A | None:
+    """An answer; ``None`` if it cannot be read: whoever gave it counts as silent."""
+    try:
+        return answer.model_validate_json(payload)
+    except ValidationError:
+        return None
 
 
 def _names(expected: Collection[ReplicaEntry], service: str) -> list[str]:

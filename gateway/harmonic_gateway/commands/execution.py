@@ -1,7 +1,9 @@
 """Carrying a command out: ask the owner, and see to it that the caller is sent what it is due."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias, assert_never
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, TypeAlias, assert_never
 
 from harmonic_gateway.commands.mailbox import Queued
 from harmonic_gateway.delivery.answers import Answers
@@ -19,11 +21,13 @@ from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.transient import NO_BUS
-from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable, settle
 from harmonic_runtime.process.clock import Clock, timestamp
 
 #: Called before a client joins or leaves a room: it is given none of an earlier session any more.
 CancelReturn: TypeAlias = Callable[[Session], Awaitable[None]]
+#: What a command leads to, or what is to be awaited for it.
+Outcome: TypeAlias = Reply | Refused | Coroutine[Any, Any, Reply | Refused]
 
 
 class Commands:
@@ -54,42 +58,64 @@ class Commands:
         self, session: Session, command: StateCommand | LiveSignal, queued: Queued
     ) -> Refused | None:
         """Carry one command out and acknowledge it, or say why not."""
-        if isinstance(command, JoinRoom | LeaveRoom):
-            await self._cancel_return(session)
+        begun: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.begin(session, command, queued, partial(settle, begun))
+        outcome = await begun
+        known = outcome if isinstance(outcome, Reply | Refused) else await outcome
+        return self.finish(session, command, queued, known)
+
+    def begin(
+        self,
+        session: Session,
+        command: StateCommand | LiveSignal,
+        queued: Queued,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        """Begin to carry a command out; ``on_outcome`` is called with what :meth:`finish` takes.
+
+        What is asked of the owner alone needs no task; all else is to be awaited.
+        """
         match command:
-            case JoinRoom():
-                outcome = await self._joining.join(
-                    session, command, queued.deadline_s, queued.trace
-                )
-            case LeaveRoom():
-                outcome = await self._joining.leave(
-                    session, command, queued.deadline_s, queued.trace
-                )
+            case JoinRoom() | LeaveRoom():
+                on_outcome(self._go(session, command, queued))
             case LiveSignal():
-                outcome = await self._relay(session, command)
+                on_outcome(self._relay(session, command))
             case OwnerCommand():
-                outcome = await self._ask(session, command, queued)
+                self._owners.begin(
+                    command.universe_id,
+                    command.operation(),
+                    command,
+                    session.caller,
+                    queued.trace,
+                    until_s=queued.deadline_s,
+                    on_reply=on_outcome,
+                )
             case unreachable:
                 assert_never(unreachable)
+
+    def finish(
+        self,
+        session: Session,
+        command: StateCommand | LiveSignal,
+        queued: Queued,
+        outcome: Reply | Refused,
+    ) -> Refused | None:
+        """Acknowledge a command that was carried out, or say why it was not."""
+        if isinstance(outcome, Reply):
+            self._rooms.expect(command.universe_id, outcome.position)
+            outcome = outcome.error or outcome
         if isinstance(outcome, Refused):
             return outcome
         self._answers.accepted(session.connection, queued.name, queued.ack_id, seq=outcome.seq)
         return None
 
-    async def _ask(
-        self, session: Session, command: OwnerCommand, queued: Queued
+    async def _go(
+        self, session: Session, command: JoinRoom | LeaveRoom, queued: Queued
     ) -> Reply | Refused:
-        universe_id = command.universe_id
-        reply = await self._owners.ask(
-            universe_id,
-            command.operation(),
-            command,
-            session.caller,
-            queued.trace,
-            until_s=queued.deadline_s,
-        )
-        self._rooms.expect(universe_id, reply.position)
-        return reply.error or reply
+        await self._cancel_return(session)
+        if isinstance(command, JoinRoom):
+            return await self._joining.join(session, command, queued.deadline_s, queued.trace)
+        return await self._joining.leave(session, command, queued.deadline_s, queued.trace)
 
     async def _relay(self, session: Session, request: LiveSignal) -> Reply | Refused:
         universe_id = request.universe_id

@@ -140,7 +140,7 @@ class Intake:
             span,
         )
         working = self._mailboxes.get(connection)
-        mailbox = working or Mailbox()
+        mailbox = Mailbox() if working is None else working
         if not mailbox.put(queued, self._limits):
             self._full.inc()
             self._refuse(connection, event, self._too_many())

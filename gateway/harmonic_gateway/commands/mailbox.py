@@ -66,6 +66,10 @@ class Mailbox:
         self._queue: deque[Queued] = deque()
         self._bytes = 0
 
+    def __bool__(self) -> bool:
+        """Whether a command waits."""
+        return bool(self._queue)
+
     def put(self, queued: Queued, limits: MailboxLimits) -> bool:
         """Add a command; ``False`` if too many, or too large ones, wait already."""
         size_bytes = self._bytes + queued.size_bytes

@@ -1,15 +1,24 @@
-"""Carrying out the commands of each connection, one after the other."""
+"""Carrying out the commands of each connection, one after the other.
 
-from collections.abc import Awaitable, Callable
+A command goes on in the call that tells what its last step has led to: no task is made for what
+the limiter and the owner grant at once, which is nearly all.
+"""
 
-from harmonic_gateway.commands.execution import Commands
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from inspect import iscoroutine
+from typing import Any, NamedTuple
+
+from harmonic_gateway.commands.execution import Commands, Outcome
 from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.membership.session import Session
-from harmonic_protocol.catalogue import COMMANDS
+from harmonic_protocol.catalogue import COMMANDS, StateCommand
+from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.connection import RefreshToken
-from harmonic_protocol.messages.declaration import Command, OwnerCommand, RoomCommand
+from harmonic_protocol.messages.declaration import Command, LiveSignal, OwnerCommand, RoomCommand
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.transient import OVERDUE
 from harmonic_runtime.observability.logs import BoundLogger
@@ -17,9 +26,17 @@ from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
 
 #: Gives a session a newer token, or says why not.
-Refresh = Callable[[Session, RefreshToken], Awaitable[Refused | None]]
+Refresh = Callable[[Session, RefreshToken], Coroutine[Any, Any, Refused | None]]
 #: Says why a command of a kind is not to be carried out for a session at this moment, if so.
 Permission = Callable[[Session, type[Command]], Refused | None]
+
+
+class _Work(NamedTuple):
+    """The commands of one connection, one of which is under way."""
+
+    session: Session
+    mailbox: Mailbox
+    done: Callable[[], None]
 
 
 class Worker:
@@ -48,78 +65,145 @@ class Worker:
 
     def start(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
         """Carry out all that waits, and what comes meanwhile; ``done`` is called at the end."""
-        self._tasks.start(self._work(session, mailbox, done), name="commands")
+        self._go_on(_Work(session, mailbox, done))
 
-    async def _work(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
-        try:
-            while (queued := mailbox.take()) is not None:
-                declared = COMMANDS.get(queued.name)
-                try:
-                    refusal = await self._carry_out(session, queued)
-                    if refusal is None:
-                        self._done(queued)
-                    else:
-                        self._answers.refused(
-                            session.connection,
-                            declared,
-                            refusal,
-                            queued.ack_id,
-                            universe_id=queued.universe_id,
-                            op_id=queued.op_id,
-                            trace=queued.trace,
-                        )
-                        queued.span.end(refusal.code.value)
-                except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
-                    self._log.exception(
-                        "command_failed", command=queued.name, trace_id=queued.trace.trace_id
-                    )
-                    failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
-                    # With nothing in it that the client said unchecked, which may be what fails.
-                    self._answers.refused(
-                        session.connection,
-                        declared,
-                        failed,
-                        queued.ack_id,
-                        universe_id=_universe_of(queued.command),
-                        trace=queued.trace,
-                    )
-                    queued.span.end(failed.code.value)
-        finally:
-            done()
+    def _go_on(self, work: "_Work") -> None:
+        """Begin the next command; its end leads here again."""
+        queued = work.mailbox.take()
+        if queued is None:
+            work.done()
+        else:
+            self._step(work, queued, self._begin, None)
 
-    def _done(self, queued: Queued) -> None:
-        is_stored = isinstance(queued.command, OwnerCommand)
-        took_s = self._clock.monotonic() - queued.received_s
-        self._answers.took(queued.name, took_s, is_stored=is_stored)
-        queued.span.end()
+    # The steps of a command. Each is told what the one before has led to.
 
-    async def _carry_out(self, session: Session, queued: Queued) -> Refused | None:
+    def _begin(self, work: "_Work", queued: Queued, _: None) -> None:
         if self._is_overdue(queued):
-            return OVERDUE
+            self._end(work, queued, OVERDUE)
+            return
         declared = COMMANDS.get(queued.name)
         rate = declared.spec.rate if declared else None
         # What is invalid counts as well; what is refused here does not.
-        over = await self._allowances.take(session.identity.user_id, rate)
+        counted = partial(self._step, work, queued, self._counted)
+        self._allowances.begin(work.session.identity.user_id, rate, counted)
+
+    def _counted(self, work: "_Work", queued: Queued, over: Refused | None) -> None:
+        command, session = queued.command, work.session
         if over is not None:
-            return over
-        command = queued.command
-        if isinstance(command, Refused):
-            return command
-        if isinstance(command, RefreshToken):
-            refusal = await self._refresh(session, command)
-            if refusal is None:
-                self._answers.accepted(session.connection, queued.name, queued.ack_id)
-            return refusal
-        # Counting may have taken all the time that was left.
-        if self._is_overdue(queued):
-            return OVERDUE
-        # It was allowed when it came; it has waited since.
-        return self._permission(session, type(command)) or await self._commands.carry_out(
-            session, command, queued
-        )
+            self._end(work, queued, over)
+        elif isinstance(command, Refused):
+            self._end(work, queued, command)
+        elif isinstance(command, RefreshToken):
+            self._step(work, queued, self._refreshed, self._refresh(session, command))
+        elif self._is_overdue(queued):
+            # Counting may have taken all the time that was left.
+            self._end(work, queued, OVERDUE)
+        elif (refusal := self._permission(session, type(command))) is not None:
+            # It was allowed when it came; it has waited since.
+            self._end(work, queued, refusal)
+        else:
+            then = partial(self._step, work, queued, partial(self._carried_out, command))
+            self._commands.begin(session, command, queued, partial(_soon, then))
+
+    def _refreshed(self, work: "_Work", queued: Queued, refusal: Refused | None) -> None:
+        if refusal is None:
+            self._answers.accepted(work.session.connection, queued.name, queued.ack_id)
+        self._end(work, queued, refusal)
+
+    def _carried_out(
+        self,
+        command: StateCommand | LiveSignal,
+        work: "_Work",
+        queued: Queued,
+        outcome: Reply | Refused,
+    ) -> None:
+        self._end(work, queued, self._commands.finish(work.session, command, queued, outcome))
+
+    def _end(self, work: "_Work", queued: Queued, refusal: Refused | None) -> None:
+        if refusal is None:
+            is_stored = isinstance(queued.command, OwnerCommand)
+            took_s = self._clock.monotonic() - queued.received_s
+            self._answers.took(queued.name, took_s, is_stored=is_stored)
+            queued.span.end()
+        else:
+            self._answers.refused(
+                work.session.connection,
+                COMMANDS.get(queued.name),
+                refusal,
+                queued.ack_id,
+                universe_id=queued.universe_id,
+                op_id=queued.op_id,
+                trace=queued.trace,
+            )
+            queued.span.end(refusal.code.value)
+        self._next(work)
+
+    def _next(self, work: "_Work") -> None:
+        """Go on with what waits, in a turn of its own: each may be refused at once."""
+        if work.mailbox:
+            asyncio.get_running_loop().call_soon(self._go_on, work)
+        else:
+            work.done()
+
+    # How they follow one another.
+
+    def _step(
+        self,
+        work: "_Work",
+        queued: Queued,
+        step: Callable[["_Work", Queued, Any], None],
+        outcome: Any,
+    ) -> None:
+        """Take a step with what the one before has led to; a task waits for what is not known."""
+        if iscoroutine(outcome):
+            self._tasks.start(self._wait(work, queued, step, outcome), name="command")
+            return
+        try:
+            step(work, queued, outcome)
+        except Exception:  # noqa: BLE001 -- a bug must not end the client's other commands
+            self._failed(work, queued)
+
+    async def _wait(
+        self,
+        work: "_Work",
+        queued: Queued,
+        step: Callable[["_Work", Queued, Any], None],
+        outcome: Coroutine[Any, Any, Any],
+    ) -> None:
+        try:
+            known = await outcome
+        except Exception:  # noqa: BLE001 -- as above
+            self._failed(work, queued)
+        except BaseException:
+            work.done()
+            raise
+        else:
+            self._step(work, queued, step, known)
+
+    def _failed(self, work: "_Work", queued: Queued) -> None:
+        self._log.exception("command_failed", command=queued.name, trace_id=queued.trace.trace_id)
+        failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
+        try:
+            # With nothing in it that the client said unchecked, which may be what fails.
+            self._answers.refused(
+                work.session.connection,
+                COMMANDS.get(queued.name),
+                failed,
+                queued.ack_id,
+                universe_id=_universe_of(queued.command),
+                trace=queued.trace,
+            )
+            queued.span.end(failed.code.value)
+        finally:
+            self._next(work)
 
     def _is_overdue(self, queued: Queued) -> bool:
         return queued.deadline_s <= self._clock.monotonic()
+
+
+def _soon(take: Callable[[Outcome], None], outcome: Outcome) -> None:
+    """Take an answer after the records before it, which it overtakes, were delivered."""
+    asyncio.get_running_loop().call_soon(take, outcome)
 
 
 def _universe_of(command: QueuedCommand) -> str | None:

@@ -18,29 +18,33 @@ Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
 from harmonic_gateway.delivery.arrival import RecordArrival
 from harmonic_gateway.delivery.frames import RecordDelivery
+from harmonic_protocol.value import value
 
 #: Records that may wait for one that is missing; beyond it they are fetched again later.
 MAX_WAITING_RECORDS = 4096
+#: What these may take, as they are stored; the first one may be larger.
+MAX_WAITING_BYTES = 4 * 1024 * 1024
 
 
 class Heard(NamedTuple):
     """A record at its position; ``previous`` is the position of the one before it.
 
-    ``arrival`` is there if it was republished, and not fetched.
+    ``arrival`` is there if it was republished, and not fetched; ``size_bytes`` is told then, too.
     """
 
     position: int
     previous: int
     delivery: RecordDelivery
     arrival: RecordArrival | None = None
+    size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """Send a record's frames, with the notes that they refer to, by request."""
 
@@ -48,31 +52,31 @@ class Deliver:
     notes: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchNotes:
     """Fetch a record's notes, and report :meth:`Chain.notes_fetched`."""
 
     heard: Heard
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchRecords:
     """Ask the owner for the records after a position; report what came of it."""
 
     after_position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pause:
     """Wait before the next attempt, and report :meth:`Chain.paused`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartTimer:
     """Report :meth:`Chain.timed_out` once a record that was spoken of is overdue."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lose:
     """What is missing is not to be had any more: whoever needs it must begin anew."""
 
@@ -86,6 +90,7 @@ class Chain:
     def __init__(self) -> None:
         self.position: int | None = None
         self._heard: deque[Heard] = deque()
+        self._heard_bytes = 0
         self._read: deque[Heard] = deque()
         self._notes: Mapping[str, bytes] | None = None
         self._expected = 0
@@ -115,9 +120,14 @@ class Chain:
 
     def hear(self, heard: Heard) -> None:
         """A record was republished."""
-        if not self._is_closed and len(self._heard) < MAX_WAITING_RECORDS:
+        if (
+            not self._is_closed
+            and len(self._heard) < MAX_WAITING_RECORDS
+            and self._heard_bytes < MAX_WAITING_BYTES
+        ):
             # Beyond that, the next one will show that it is missing.
             self._heard.append(heard)
+            self._heard_bytes += heard.size_bytes
 
     def expect(self, position: int) -> bool:
         """An owner spoke of ``position``; whether it is one that was not delivered."""
@@ -168,6 +178,7 @@ class Chain:
         """Nobody is interested any more."""
         self._is_closed = True
         self._heard.clear()
+        self._heard_bytes = 0
         self._read.clear()
 
     # What is to be done.
@@ -206,7 +217,7 @@ class Chain:
                 queue = self._heard
             head = queue[0]
             if head.position <= position:
-                queue.popleft()
+                self._drop_first(queue)
             elif queue is self._heard and head.previous > position:
                 self._is_behind = True
             elif queue is self._heard and head.previous < position:
@@ -221,9 +232,14 @@ class Chain:
             self._waits = True
             return FetchNotes(head)
         notes, self._notes = self._notes or {}, None
-        queue.popleft()
+        self._drop_first(queue)
         self.position = head.position
         return Deliver(head, notes)
+
+    def _drop_first(self, queue: deque[Heard]) -> None:
+        dropped = queue.popleft()
+        if queue is self._heard:
+            self._heard_bytes -= dropped.size_bytes
 
     def _joins_up(self, position: int) -> bool:
         ahead = next((heard for heard in self._heard if heard.position > position), None)

@@ -124,6 +124,7 @@ class Feed:
             int(headers[PREVIOUS_SEQUENCE]),
             delivery,
             RecordArrival(message.arrived_s, RequestTrace.from_headers(headers)),
+            len(message.payload),
         )
         if self._chain.position is not None and heard.position <= self._last[0]:
             self._hear_again(heard)

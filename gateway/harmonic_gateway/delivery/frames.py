@@ -1,7 +1,6 @@
 """From a stored record to what the members of a room are sent: encoded once, for all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -12,12 +11,13 @@ from harmonic_protocol.log import NOTICES, HistoryLost, MusicStored, Notice
 from harmonic_protocol.messages.declaration import Audience
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.schema import WireModel
+from harmonic_protocol.value import value
 
 #: Events that carry all of what they tell, so that the latest one of a universe says it all.
 _SUPERSEDING = {name for name, event in EVENTS.items() if issubclass(event, ParametersUpdated)}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordDelivery:
     """What one record means to a gateway: ``frames`` for all, ``notices`` for itself.
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harmonic_gateway import metrics as table
+from harmonic_gateway.delivery.previews import is_settled
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS, UNNAMED_SIGNAL
-from harmonic_protocol.messages.declaration import Delivery, LiveSignal
+from harmonic_protocol.messages.declaration import Audience, Delivery, LiveSignal
+from harmonic_protocol.messages.previews import ParametersPreviewed
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -23,10 +25,10 @@ BUDGET_INTERVAL_S = 0.1
 
 
 class Signals:
-    """Passes signals on to rooms, within each room's budget of bytes.
+    """Passes signals on to rooms, within each room's budget of bytes for each kind.
 
-    Beyond it, the newest of each sender and kind waits until there is room for it, and replaces
-    the one before; nothing else waits.
+    Beyond it, the newest of each sender waits until there is room for it, and replaces the one
+    before; nothing else waits. A preview that waits is discarded once its values are stored.
     """
 
     def __init__(
@@ -38,42 +40,54 @@ class Signals:
     ) -> None:
         self._send = send
         self._bytes_per_s = bytes_per_s
-        self._rooms: dict[str, _Budget] = {}
+        #: By the universe and the event that a signal is.
+        self._budgets: dict[tuple[str, str], _Budget] = {}
         self._superseded = metrics.counter(table.SIGNALS_SUPERSEDED)
 
     def take(self, universe_id: str, message: Message) -> None:
         """Pass a signal on now, or later, or never if a newer one comes before."""
-        budget = self._rooms.get(universe_id)
+        key = universe_id, event_name(message)
+        budget = self._budgets.get(key)
         now_s = asyncio.get_running_loop().time()
         if budget is None:
-            budget = self._rooms[universe_id] = _Budget(now_s)
-        kind = message.headers.get(SENDER, ""), event_name(message)
-        if kind in budget.waiting:
+            budget = self._budgets[key] = _Budget(now_s)
+        sender = message.headers.get(SENDER, "")
+        if sender in budget.waiting:
             self._superseded.inc()
-            budget.waiting[kind] = message
+            budget.waiting[sender] = message
         elif budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
-            budget.waiting[kind] = message
+            budget.waiting[sender] = message
         else:
             self._send(universe_id, message)
-        self._look_again(universe_id, budget)
+        self._look_again(key, budget)
 
-    def _look_again(self, universe_id: str, budget: "_Budget") -> None:
+    def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
+        """These are delivered now: previews of what they say come too late."""
+        budget = self._budgets.get((universe_id, ParametersPreviewed.spec.name))
+        if budget is None:
+            return
+        for sender, message in list(budget.waiting.items()):
+            if any(is_settled(message.payload, frame) for frame in frames):
+                del budget.waiting[sender]
+                self._superseded.inc()
+
+    def _look_again(self, key: tuple[str, str], budget: "_Budget") -> None:
         if budget.timer is None:
             loop = asyncio.get_running_loop()
-            budget.timer = loop.call_later(BUDGET_INTERVAL_S, self._drain, universe_id, budget)
+            budget.timer = loop.call_later(BUDGET_INTERVAL_S, self._drain, key, budget)
 
-    def _drain(self, universe_id: str, budget: "_Budget") -> None:
+    def _drain(self, key: tuple[str, str], budget: "_Budget") -> None:
         budget.timer = None
         now_s = asyncio.get_running_loop().time()
-        for kind, message in list(budget.waiting.items()):
+        for sender, message in list(budget.waiting.items()):
             if not budget.spend(len(message.payload), now_s, self._bytes_per_s):
                 break
-            del budget.waiting[kind]
-            self._send(universe_id, message)
+            del budget.waiting[sender]
+            self._send(key[0], message)
         if budget.waiting or budget.owes(now_s, self._bytes_per_s):
-            self._look_again(universe_id, budget)
+            self._look_again(key, budget)
         else:
-            del self._rooms[universe_id]
+            del self._budgets[key]
 
 
 class _Budget:
@@ -82,7 +96,8 @@ class _Budget:
     __slots__ = ("_debt_bytes", "_since_s", "timer", "waiting")
 
     def __init__(self, now_s: float) -> None:
-        self.waiting: dict[tuple[str, str], Message] = {}
+        #: The newest of each sender.
+        self.waiting: dict[str, Message] = {}
         self.timer: asyncio.TimerHandle | None = None
         self._debt_bytes = 0.0
         self._since_s = now_s
@@ -110,7 +125,7 @@ def pack(
     event = request.relayed(user_id=user_id, timestamp=timestamp)
     attachments: list[bytes] = []
     text = json.dumps(
-        _with_placeholders(event.model_dump(by_alias=True), attachments),
+        _with_placeholders(event.model_dump(by_alias=True, exclude_unset=True), attachments),
         separators=(",", ":"),
         allow_nan=False,
     ).encode()
@@ -137,6 +152,13 @@ def unpack(message: Message) -> Frame | None:
         offset += size
     text, *attachments = parts
     return Frame(event.spec.name, text, attachments, droppable=True)
+
+
+def left_out(message: Message) -> str | None:
+    """The id of the connection that a signal comes from, if it is for the others only."""
+    event = EVENTS.get(event_name(message))
+    is_for_others = event is not None and event.spec.audience is Audience.OTHERS
+    return message.headers.get(SENDER) if is_for_others else None
 
 
 def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:

@@ -11,15 +11,16 @@ failure that is ours.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.bus.client import BusUnavailable, settle
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.series import Counter
@@ -43,6 +44,18 @@ class Allowance:
 
     limit: int
     window_ms: int = _WINDOW_MS
+
+
+class _Asked(NamedTuple):
+    """A request that is to be granted: whose, and when it was asked."""
+
+    key: tuple[str, RateClass]
+    allowance: Allowance
+    now_ms: int
+
+
+#: What is to be awaited to know whether a request is granted.
+Undecided: TypeAlias = Coroutine[Any, Any, Refused | None]
 
 
 class Allowances:
@@ -74,28 +87,61 @@ class Allowances:
 
     async def take(self, user_id: str, rate: RateClass | None) -> Refused | None:
         """Grant one request of a user, or say when to ask again."""
+        begun: asyncio.Future[Refused | Undecided | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.begin(user_id, rate, partial(settle, begun))
+        outcome = await begun
+        return outcome if outcome is None or isinstance(outcome, Refused) else await outcome
+
+    def begin(
+        self,
+        user_id: str,
+        rate: RateClass | None,
+        on_outcome: Callable[[Refused | Undecided | None], None],
+    ) -> None:
+        """As :meth:`take`, for callers without a task.
+
+        ``on_outcome`` is called with what that returns, or with what is to be awaited for it.
+        """
         allowance = self.allowances.get(rate) if rate is not None else None
         if rate is None or allowance is None:
-            return None
-        key = (user_id, rate)
-        now_ms = milliseconds(self._clock.now())
-        until_ms = self._refused_until_ms.get(key, 0)
-        if now_ms >= until_ms:
-            subject = subjects.limit(rate, user_id)
-            try:
-                await self._streams.append(subject, b"", timeout_s=TAKE_TIMEOUT_S)
-            except StreamFull:
-                until_ms = await self._free_at_ms(rate, subject, allowance, now_ms)
-                _remember(self._refused_until_ms, key, until_ms)
-            except BusUnavailable:
-                until_ms = self._take_alone(key, allowance, now_ms)
+            on_outcome(None)
+            return
+        asked = _Asked((user_id, rate), allowance, milliseconds(self._clock.now()))
+        until_ms = self._refused_until_ms.get(asked.key, 0)
+        if asked.now_ms < until_ms:
+            on_outcome(self._outcome(asked, until_ms))
+            return
+        subject = subjects.limit(rate, user_id)
+
+        def take(stored: int | Exception) -> None:
+            if isinstance(stored, StreamFull):
+                on_outcome(self._full(asked, subject))
             else:
-                until_ms = 0
-        if until_ms <= now_ms:
+                alone = isinstance(stored, Exception)
+                on_outcome(self._outcome(asked, self._take_alone(asked) if alone else 0))
+
+        try:
+            self._streams.begin_append(subject, b"", timeout_s=TAKE_TIMEOUT_S, on_outcome=take)
+        except BusUnavailable as error:
+            take(error)
+
+    def _outcome(self, asked: "_Asked", until_ms: int) -> Refused | None:
+        """Grant a request, unless the user is to wait until then."""
+        _, rate = asked.key
+        if until_ms <= asked.now_ms:
             self._granted[rate].inc()
             return None
         self._refused[rate].inc()
-        return limited(allowance, until_ms - now_ms)
+        return limited(asked.allowance, until_ms - asked.now_ms)
+
+    async def _full(self, asked: "_Asked", subject: str) -> Refused | None:
+        """All is granted that is allowed: refuse until the oldest is out of the window."""
+        _, rate = asked.key
+        until_ms = await self._free_at_ms(rate, subject, asked.allowance, asked.now_ms)
+        _remember(self._refused_until_ms, asked.key, until_ms)
+        return self._outcome(asked, until_ms)
 
     async def _free_at_ms(
         self, rate: RateClass, subject: str, allowance: Allowance, now_ms: int
@@ -108,7 +154,8 @@ class Allowances:
         at_ms = oldest.stored_ms if oldest is not None else now_ms
         return max(at_ms + allowance.window_ms, now_ms) + RETRY_MARGIN_MS
 
-    def _take_alone(self, key: tuple[str, RateClass], allowance: Allowance, now_ms: int) -> int:
+    def _take_alone(self, asked: "_Asked") -> int:
+        key, allowance, now_ms = asked
         self._alone.inc()
         granted = self._own.get(key)
         if granted is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harmonic_gateway.delivery.feed import Feed, FeedEvents
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
-from harmonic_gateway.delivery.signals import unpack
+from harmonic_gateway.delivery.signals import Signals, left_out, unpack
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -41,7 +41,7 @@ class Rooms:
         bus: Bus,
         history: History,
         on_notice: Callable[[str, int, Notice], None],
-        on_signal: Callable[[str, Message], None],
+        signals: Signals,
         tasks: Tasks,
         meter: DeliveryMeter,
         log: BoundLogger,
@@ -50,7 +50,7 @@ class Rooms:
         self._bus = bus
         self._history = history
         self._on_notice = on_notice
-        self._on_signal = on_signal
+        self._signals = signals
         self._tasks = tasks
         self._log = log
         self._followed: dict[str, Following] = {}
@@ -161,7 +161,7 @@ class Rooms:
 
     async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
-            self._on_signal(universe_id, message)
+            self._signals.take(universe_id, message)
 
         interests = (
             (subjects.live(universe_id), followed.feed.hear, True),
@@ -190,6 +190,7 @@ class Rooms:
             self._on_notice(universe_id, position, notice)
         recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
+            self._signals.stored(universe_id, frames)
             self._meter.delivered.inc(broadcast(frames, recipients))
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
@@ -226,7 +227,11 @@ def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
 
     def relay(universe_id: str, message: Message) -> None:
         frame = unpack(message)
-        if frame is not None:
-            broadcast([frame], memberships.present(universe_id))
+        if frame is None:
+            return
+        present, sender = memberships.present(universe_id), left_out(message)
+        if sender is not None:
+            present = [each for each in present if each.connection.id != sender]
+        broadcast([frame], present)
 
     return relay

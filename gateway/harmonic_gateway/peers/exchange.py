@@ -25,6 +25,8 @@ PART_BYTES = 256 * 1024
 MAX_EXCHANGED_BYTES = 8 * 1024 * 1024
 #: Requests whose last part has not come yet: of more, the oldest are dropped.
 MAX_UNFINISHED = 64
+#: How long what nobody waits for waits for more that can be told with it, and how much that may be.
+TOLD_TOGETHER_S, MAX_TOLD_TOGETHER = 0.25, 64
 #: What is told of a request that is abandoned: ids are shorter.
 _KNOWN_BYTES = 64
 
@@ -99,6 +101,7 @@ class Exchange:
         self._listener: Listener | None = None
         self._unfinished: OrderedDict[str, _Parts] = OrderedDict()
         self._answering: dict[str, asyncio.Task[None]] = {}
+        self._to_tell: dict[tuple[str, str], list[Said]] = {}
 
     async def listen(self, listener: Listener) -> None:
         """Be asked by others from now on."""
@@ -143,6 +146,23 @@ class Exchange:
         """Tell a gateway something, once, if it listens; raise :class:`BusUnavailable`."""
         headers = {KIND: said.kind, SESSION: said.sid}
         self._bus.post(subjects.peer(gateway_id), said.body, headers=headers)
+
+    def tell_soon(self, gateway_id: str, said: Said) -> None:
+        """Tell a gateway something, together with more of that kind, if it is there then."""
+        if not self._to_tell:
+            self._loop.call_later(TOLD_TOGETHER_S, self.tell_now)
+        told = self._to_tell.setdefault((gateway_id, said.kind), [])
+        told.append(said)
+        if len(told) == MAX_TOLD_TOGETHER:
+            self.tell_now()
+
+    def tell_now(self) -> None:
+        """Tell what is to be told soon."""
+        to_tell, self._to_tell = self._to_tell, {}
+        for (gateway_id, kind), told in to_tell.items():
+            sids = " ".join(each.sid for each in told)
+            with suppress(BusUnavailable):
+                self.tell(gateway_id, Said(kind, sids, b" ".join(each.body for each in told)))
 
     def _take(self, message: Message) -> None:
         listener, headers = self._listener, message.headers

@@ -1,6 +1,7 @@
 """Where clients' requests of Engine.IO come in: answered here, or passed on to whose they are."""
 
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -82,10 +83,8 @@ class Front:
         if owner is None:
             return await self._late(request, sid)
         if is_websocket(request):
-            response = await self._takeovers.take_over(request, owner, sid)
-            if response.status == HTTPStatus.BAD_REQUEST:
-                self._doorkeeper.blame(request)
-            return response
+            in_vain = partial(self._doorkeeper.blame, request)
+            return await self._takeovers.take_over(request, owner, sid, in_vain=in_vain)
         return await self._passed_on(request, owner, sid)
 
     async def _passed_on(self, request: web.Request, owner: str, sid: str) -> web.StreamResponse:

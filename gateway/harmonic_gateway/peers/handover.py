@@ -1,9 +1,13 @@
 """How a gateway takes a session over whose client tries a WebSocket here: a table, without I/O.
 
-The session's own gateway is ``ASKED`` whether there is such a session. If so, the handshake is
-answered (``OPEN``), and the client's probe, too (``PROBED``). When it says that it goes over, the
-session is ``REQUESTED`` from its gateway, which freezes it. Then its seats are taken (``SEATING``),
-and in the turn in which the last one is there, it is ``MOVED``.
+The handshake is answered (``OPEN``), and so is the client's probe, of which the session's own
+gateway is told (``PROBED``). When the client says that it goes over, the session is ``REQUESTED``
+from its gateway, which freezes it. Then its seats are taken (``SEATING``), and in the turn in which
+the last one is there, it is ``MOVED``. Of a client that does not probe at once, its gateway is
+``ASKED`` whether there is such a session that may try; if so, its probe is awaited (``WAITING``).
+
+That a probe is answered promises nothing: a session that there is not, or whose client may not go
+over, is not handed over, and the WebSocket is closed.
 
 What holds: until then the session is its own gateway's, which ends it as broken unless it hears
 that it was taken over; from then on it is this gateway's. So wherever a client, a gateway or the
@@ -20,8 +24,9 @@ from typing import NamedTuple
 class Takeover(StrEnum):
     """How far it has come; ``MOVED`` and ``FAILED`` are ends."""
 
-    ASKED = auto()
     OPEN = auto()
+    ASKED = auto()
+    WAITING = auto()
     PROBED = auto()
     REQUESTED = auto()
     SEATING = auto()
@@ -39,10 +44,11 @@ class TakeoverNews(StrEnum):
     REFUSED = auto()
     HANDED = auto()
     LAST_WORDS = auto()
-    # Of the client: its probe, its wish to go over, anything else.
+    # Of the client: its probe, its wish to go over, anything else; nothing for a moment.
     PROBE = auto()
     UPGRADE = auto()
     OTHER = auto()
+    QUIET = auto()
     # All seats are taken.
     SEATED = auto()
     # At any time: the other gateway or an owner is not reached, the client takes too long, it went.
@@ -55,10 +61,7 @@ class TakeoverDuty(StrEnum):
     """What is to be done."""
 
     # With the client.
-    ACCEPT = auto()
     ANSWER_PROBE = auto()
-    TURN_DOWN = auto()
-    BAD_REQUEST = auto()
     SEND_LAST_WORDS = auto()
     CLOSE = auto()
     # With the session's own gateway.
@@ -88,17 +91,23 @@ def _end(state: Takeover) -> dict[TakeoverNews, TakeoverStep]:
 
 
 _D = TakeoverDuty
+_PROBE = TakeoverStep(Takeover.PROBED, (_D.TELL_PROBED, _D.ANSWER_PROBE))
 
 TABLE: Mapping[Takeover, Mapping[TakeoverNews, TakeoverStep]] = {
-    Takeover.ASKED: {
-        **_fails(_D.TELL_TRY_FAILED, _D.BAD_REQUEST),
-        TakeoverNews.ALLOWED: TakeoverStep(Takeover.OPEN, (_D.ACCEPT,)),
-        TakeoverNews.UNKNOWN: TakeoverStep(Takeover.FAILED, (_D.BAD_REQUEST,)),
-        TakeoverNews.REFUSED: TakeoverStep(Takeover.FAILED, (_D.TURN_DOWN,)),
-    },
     Takeover.OPEN: {
+        **_fails(_D.CLOSE),
+        TakeoverNews.PROBE: _PROBE,
+        TakeoverNews.QUIET: TakeoverStep(Takeover.ASKED),
+    },
+    Takeover.ASKED: {
         **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
-        TakeoverNews.PROBE: TakeoverStep(Takeover.PROBED, (_D.TELL_PROBED, _D.ANSWER_PROBE)),
+        TakeoverNews.ALLOWED: TakeoverStep(Takeover.WAITING),
+        TakeoverNews.UNKNOWN: TakeoverStep(Takeover.FAILED, (_D.CLOSE,)),
+        TakeoverNews.REFUSED: TakeoverStep(Takeover.FAILED, (_D.CLOSE,)),
+    },
+    Takeover.WAITING: {
+        **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
+        TakeoverNews.PROBE: _PROBE,
     },
     Takeover.PROBED: {
         **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),

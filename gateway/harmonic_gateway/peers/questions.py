@@ -12,16 +12,19 @@ class Asked(StrEnum):
     MISTAKE = "MISTAKE"
     """the client sent what may not even be read"""
     TRY = "TRY"
-    """the client tries a WebSocket at the gateway that asks: may it?"""
+    """the client tries a WebSocket at the gateway that asks, and says nothing yet: may it?"""
     HAND_OVER = "HAND_OVER"
     """the client went over to it: the session, please"""
 
 
 class Told(StrEnum):
-    """A notice of the gateway at which a client tries a WebSocket; the body is the try's id."""
+    """A notice of the gateway at which a client tries a WebSocket; the body is the try's id.
+
+    A notice may be about several sessions: ids of both kinds are apart by a space.
+    """
 
     PROBED = "PROBED"
-    """the client's probe came, and is answered"""
+    """the client's probe came, and is answered; the try begins here, if it was not asked for"""
     TRY_FAILED = "TRY_FAILED"
     """nothing came of it: the client may stay with polling"""
     TAKEN_OVER = "TAKEN_OVER"

@@ -1,7 +1,7 @@
 """Answering other gateways about the sessions that are here, and handing sessions over to them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ TRY_TIMEOUT_S = HANDSHAKE_TIMEOUT_S + 2.0
 SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 6.0, 0.01
 #: How long the other gateway may take to take the seats.
 CONFIRM_TIMEOUT_S = 12.0
+#: What another gateway's word of a try's end means for the session.
+_ENDS: Mapping[str, Input] = {
+    Told.TRY_FAILED: Input.TRY_FAILED,
+    Told.NOT_TAKEN: Input.NOT_TAKEN,
+    Told.TAKEN_OVER: Input.TAKEN_OVER,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +56,7 @@ class Serving:
         if socket is None:
             return self._late(asked)
         if asked.kind == Asked.TRY:
-            return self._let_try(socket, asked)
+            return Said(ALLOWED if self._let_try(socket, asked.body) else REFUSED)
         if asked.kind == Asked.HAND_OVER:
             return self._hand_over(socket, asked)
         if asked.kind == Asked.MISTAKE:
@@ -67,20 +73,28 @@ class Serving:
         return _said(LAST_ANSWER if is_overtaken else BAD_REQUEST)
 
     def hear(self, said: Said) -> None:
-        """Take another gateway's word of a try."""
-        known = self._tries.get(said.sid)
-        if known is None or known.id != said.body:
+        """Take another gateway's word of one try, or of several."""
+        for sid, try_id in zip(said.sid.split(), said.body.split(), strict=False):
+            if said.kind == Told.PROBED:
+                self._probed(sid, try_id)
+            elif (event := _ENDS.get(said.kind)) is not None:
+                known = self._tries.get(sid)
+                if known is not None and known.id == try_id:
+                    self._end(known, event)
+
+    def _probed(self, sid: str, try_id: bytes) -> None:
+        """A client's probe was answered: let it go over, if it may."""
+        socket = self._sockets.find(sid)
+        if socket is None:
             return
-        if said.kind == Told.PROBED:
-            if known.socket.take(Input.PROBE) is Do.ANSWER_PROBE:
-                # The client waits for its poll to end before it goes over.
-                known.socket.outbox.release()
-        elif said.kind == Told.TRY_FAILED:
-            self._end(known, Input.TRY_FAILED)
-        elif said.kind == Told.NOT_TAKEN:
-            self._end(known, Input.NOT_TAKEN)
-        elif said.kind == Told.TAKEN_OVER:
-            self._end(known, Input.TAKEN_OVER)
+        if sid not in self._tries:
+            self._let_try(socket, try_id)
+        known = self._tries.get(sid)
+        if known is None or known.id != try_id:
+            return
+        if socket.take(Input.PROBE) is Do.ANSWER_PROBE:
+            # The client waits for its poll to end before it goes over.
+            socket.outbox.release()
 
     def lost(self, asked: Said) -> None:
         """An answer did not arrive: what it held is lost, and the session with it."""
@@ -91,31 +105,32 @@ class Serving:
         if known is not None and asked.kind == Asked.HAND_OVER and known.id == asked.body:
             self._end(known, Input.NOT_TAKEN)
 
-    def _let_try(self, socket: EngineSocket, asked: Said) -> Said:
+    def _let_try(self, socket: EngineSocket, try_id: bytes) -> bool:
+        """Whether a client may try a WebSocket elsewhere; if so, its try begins."""
         if socket.take(Input.WEBSOCKET) is not Do.TRY:
-            return Said(REFUSED)
-        begun = _Try(asked.body, socket, self._loop.call_later(TRY_TIMEOUT_S, self._give_up, asked))
-        self._tries[socket.sid] = begun
-        return Said(ALLOWED)
+            return False
+        timer = self._loop.call_later(TRY_TIMEOUT_S, self._give_up, socket.sid, try_id)
+        self._tries[socket.sid] = _Try(try_id, socket, timer)
+        return True
 
     def _hand_over(self, socket: EngineSocket, asked: Said) -> Said | Coroutine[Any, Any, Said]:
         known = self._tries.get(asked.sid)
         if known is None or known.id != asked.body:
             return _said(BAD_REQUEST)
         if self._is_busy(socket):
-            return self._hand_over_settled(known, asked)
-        return self._handed(known, asked)
+            return self._hand_over_settled(known)
+        return self._handed(known)
 
-    async def _hand_over_settled(self, known: _Try, asked: Said) -> Said:
+    async def _hand_over_settled(self, known: _Try) -> Said:
         until_s = self._loop.time() + SETTLE_TIMEOUT_S
         while self._is_busy(known.socket):
             if self._loop.time() > until_s:
                 known.socket.give_up()
                 return _said(BAD_REQUEST)
             await asyncio.sleep(SETTLE_PAUSE_S)
-        return self._handed(known, asked)
+        return self._handed(known)
 
-    def _handed(self, known: _Try, asked: Said) -> Said:
+    def _handed(self, known: _Try) -> Said:
         """The session, as it is handed over now."""
         socket = known.socket
         handed = hand_over(socket)
@@ -125,7 +140,9 @@ class Serving:
             known.connections = tuple(socket.upper.connections.values())
             handed = socket.upper.hand_over(handed, self._mover)
             known.timer.cancel()
-            known.timer = self._loop.call_later(CONFIRM_TIMEOUT_S, self._give_up, asked)
+            known.timer = self._loop.call_later(
+                CONFIRM_TIMEOUT_S, self._give_up, socket.sid, known.id
+            )
         return Said(ALLOWED, body=HANDED.dump_json(handed))
 
     def _is_busy(self, socket: EngineSocket) -> bool:
@@ -138,10 +155,10 @@ class Serving:
         settled: bool = socket.upper.is_settled(self._mover)
         return not settled
 
-    def _give_up(self, asked: Said) -> None:
+    def _give_up(self, sid: str, try_id: bytes) -> None:
         """The other gateway has not said in time what came of the try."""
-        known = self._tries.get(asked.sid)
-        if known is not None and known.id == asked.body:
+        known = self._tries.get(sid)
+        if known is not None and known.id == try_id:
             has_handed = known.socket.would(Input.TAKEN_OVER) is Do.FORGET
             self._end(known, Input.NOT_TAKEN if has_handed else Input.TRY_FAILED)
 

@@ -1,5 +1,6 @@
 """Taking a session over whose client goes over to a WebSocket here: the driver of ``handover``."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,14 +19,16 @@ from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.handing import go_on
 from harmonic_gateway.sockets.limits import HANDSHAKE_TIMEOUT_S
-from harmonic_gateway.sockets.polling import BAD_REQUEST, encoded_packets
+from harmonic_gateway.sockets.polling import encoded_packets
 from harmonic_gateway.sockets.steps import Input
 from harmonic_gateway.sockets.upgrading import GOES_OVER, PROBE, PROBE_ANSWER
-from harmonic_gateway.sockets.websocket import WebSocket, turn_down
+from harmonic_gateway.sockets.websocket import WebSocket
 from harmonic_runtime.bus.client import BusUnavailable, NoResponders
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.entropy import new_id
 
+#: A client that upgrades probes at once. Of one that does not, its gateway is asked after so long.
+PROBE_PAUSE_S = 0.05
 #: How long the session's own gateway may take to say whether there is one, ...
 TRY_TIMEOUT_S = 2.0
 #: ... and to hand it over: commands that are under way for the client are finished before.
@@ -33,10 +36,19 @@ HAND_OVER_TIMEOUT_S = 8.0
 
 HANDED = TypeAdapter(HandedSession)
 _SAID = {PROBE: TakeoverNews.PROBE, GOES_OVER: TakeoverNews.UPGRADE}
+#: A client with whom it ends so has asked for what there is not, or wasted it.
+_IN_VAIN = {
+    *(TakeoverNews.UNKNOWN, TakeoverNews.REFUSED, TakeoverNews.OTHER, TakeoverNews.LATE),
+}
+#: How long a client's next word is awaited, and what its silence is.
+_PATIENCE = {
+    Takeover.OPEN: (PROBE_PAUSE_S, TakeoverNews.QUIET),
+    Takeover.WAITING: (HANDSHAKE_TIMEOUT_S, TakeoverNews.LATE),
+    Takeover.PROBED: (HANDSHAKE_TIMEOUT_S, TakeoverNews.LATE),
+}
 _ANSWERS = {ALLOWED: TakeoverNews.ALLOWED, REFUSED: TakeoverNews.REFUSED}
 _WITH_CLIENT = {
-    *(TakeoverDuty.ACCEPT, TakeoverDuty.ANSWER_PROBE, TakeoverDuty.SEND_LAST_WORDS),
-    *(TakeoverDuty.TURN_DOWN, TakeoverDuty.BAD_REQUEST, TakeoverDuty.CLOSE),
+    *(TakeoverDuty.ANSWER_PROBE, TakeoverDuty.SEND_LAST_WORDS, TakeoverDuty.CLOSE),
 }
 _TOLD = {
     TakeoverDuty.TELL_PROBED: Told.PROBED,
@@ -55,9 +67,8 @@ class _Attempt:
     sid: str
     id: str
     websocket: WebSocket
-    state: Takeover = Takeover.ASKED
+    state: Takeover = Takeover.OPEN
     writer: AbstractStreamWriter | None = None
-    response: web.StreamResponse | None = None
     handed: HandedSession | None = None
     socket: EngineSocket | None = None
     seated: list[Connection] = field(default_factory=list)
@@ -74,15 +85,23 @@ class Takeovers:
         self._mover = mover
         self._outcomes = metrics.counters(table.TAKEOVERS)
 
-    async def take_over(self, request: web.Request, owner: str, sid: str) -> web.StreamResponse:
-        """Serve a WebSocket to which a session of the gateway ``owner`` may go over."""
+    async def take_over(
+        self, request: web.Request, owner: str, sid: str, *, in_vain: Callable[[], None]
+    ) -> web.StreamResponse:
+        """Serve a WebSocket to which a session of the gateway ``owner`` may go over.
+
+        ``in_vain`` is called if there is no such session, or its client makes nothing of it.
+        """
         if self._sockets.not_now() is not None:
             # Its client stays with polling.
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
         attempt = _Attempt(request, owner, sid, new_id(), WebSocket(request))
         try:
+            attempt.writer = await attempt.websocket.accept(request)
             while attempt.state not in {Takeover.MOVED, Takeover.FAILED}:
-                await self._take(attempt, await self._news(attempt))
+                news = await self._news(attempt)
+                if await self._take(attempt, news) is Takeover.FAILED and news in _IN_VAIN:
+                    in_vain()
         except BaseException:
             # The client went, or this gateway stops.
             await self._take(attempt, TakeoverNews.GONE, is_there=False)
@@ -91,16 +110,16 @@ class Takeovers:
             self._outcomes.of(_outcome(attempt.state)).inc()
         if attempt.socket is not None and attempt.state is Takeover.MOVED:
             return await attempt.socket.listen(attempt.websocket)
-        return attempt.response or attempt.websocket
+        return attempt.websocket
 
     async def _news(self, attempt: _Attempt) -> TakeoverNews:
         """Await what its state waits for."""
         try:
             match attempt.state:
+                case Takeover.OPEN | Takeover.WAITING | Takeover.PROBED:
+                    return await _hear(attempt.websocket, *_PATIENCE[attempt.state])
                 case Takeover.ASKED:
                     return await self._ask(attempt)
-                case Takeover.OPEN | Takeover.PROBED:
-                    return await _hear(attempt.websocket)
                 case Takeover.REQUESTED:
                     return await self._request(attempt)
                 case Takeover.SEATING:
@@ -139,7 +158,9 @@ class Takeovers:
         # It may have been shut, or have taken too long, while that was awaited.
         return TakeoverNews.LOST if socket.closed else TakeoverNews.SEATED
 
-    async def _take(self, attempt: _Attempt, news: TakeoverNews, *, is_there: bool = True) -> None:
+    async def _take(
+        self, attempt: _Attempt, news: TakeoverNews, *, is_there: bool = True
+    ) -> Takeover:
         """Take news, and do what follows; nothing is awaited for a client that is not there."""
         attempt.state, duties = proceed(attempt.state, news)
         for duty in duties:
@@ -147,24 +168,26 @@ class Takeovers:
                 if is_there:
                     await self._answer(attempt, duty)
             elif duty in _TOLD:
-                with suppress(BusUnavailable):
-                    said = Said(_TOLD[duty], attempt.sid, attempt.id.encode())
-                    self._exchange.tell(attempt.owner, said)
+                self._tell(attempt, _TOLD[duty])
             elif duty is TakeoverDuty.GO_ON:
                 self._go_on(attempt)
             elif duty is TakeoverDuty.GIVE_SEATS_BACK:
                 self._give_back(attempt)
+        return attempt.state
+
+    def _tell(self, attempt: _Attempt, told: Told) -> None:
+        said = Said(told, attempt.sid, attempt.id.encode())
+        if told is Told.TAKEN_OVER:
+            # Nobody waits for it.
+            self._exchange.tell_soon(attempt.owner, said)
+            return
+        with suppress(BusUnavailable):
+            self._exchange.tell(attempt.owner, said)
 
     async def _answer(self, attempt: _Attempt, duty: TakeoverDuty) -> None:
         websocket = attempt.websocket
-        if duty is TakeoverDuty.ACCEPT:
-            attempt.writer = await websocket.accept(attempt.request)
-        elif duty is TakeoverDuty.ANSWER_PROBE:
+        if duty is TakeoverDuty.ANSWER_PROBE:
             await websocket.send_str(PROBE_ANSWER)
-        elif duty is TakeoverDuty.TURN_DOWN:
-            attempt.response = await turn_down(attempt.request)
-        elif duty is TakeoverDuty.BAD_REQUEST:
-            attempt.response = BAD_REQUEST.to_response()
         elif duty is TakeoverDuty.SEND_LAST_WORDS:
             transport = attempt.request.transport
             if transport is not None and attempt.handed is not None:
@@ -196,11 +219,12 @@ def _outcome(state: Takeover) -> str:
     return "moved" if state is Takeover.MOVED else "failed"
 
 
-async def _hear(websocket: WebSocket) -> TakeoverNews:
+async def _hear(websocket: WebSocket, timeout_s: float, silence: TakeoverNews) -> TakeoverNews:
+    """What the client says next, or its ``silence``."""
     try:
-        message = await websocket.receive(HANDSHAKE_TIMEOUT_S)
+        message = await websocket.receive(timeout_s)
     except TimeoutError:
-        return TakeoverNews.LATE
+        return silence
     return (
         _SAID.get(message.data, TakeoverNews.OTHER)
         if message.type is WSMsgType.TEXT

@@ -1,9 +1,10 @@
 """Reading what a client missed in a room, and making the frames of its return of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
+from weakref import WeakValueDictionary
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.feed import frames_of
@@ -12,17 +13,22 @@ from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.limits.debts import Debts, Verdict
 from harmonic_gateway.membership.session import Session
-from harmonic_gateway.recovery.replay import MissedEvent, frames_of_return, missed_since
+from harmonic_gateway.recovery.kept import KeptEvent, KeptLog, KeptLogs, KeptRecord, Missed
+from harmonic_gateway.recovery.replay import ShownEvent, frames_of_return, shown_events
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
 from harmonic_protocol.log import MusicStored, Notice, record_mark
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import Clock
 
 #: Records that one return may have missed in one room; beyond, it begins anew.
 MAX_MISSED_RECORDS = 20_000
 #: Records encoded before others may go on: thousands in a row would be heard in every room.
 RECORDS_IN_A_ROW = 100
+#: What was read for one return is kept for others that miss the same: so many bytes of all logs,
+#: for so long after the last of them.
+KEPT_BYTES, KEPT_S = 64 * 1024 * 1024, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,13 @@ class Unsent:
 class MissedReader:
     """Reads from logs what single clients missed."""
 
-    def __init__(self, history: History, debts: Debts, metrics: Metrics) -> None:
+    def __init__(self, history: History, debts: Debts, clock: Clock, metrics: Metrics) -> None:
         self._history = history
+        self._clock = clock
+        self._kept = KeptLogs(KEPT_BYTES, KEPT_S)
+        self._timer: asyncio.TimerHandle | None = None
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        metrics.gauge_from(table.KEPT_BYTES, lambda: self._kept.size_bytes)
         self.debts = debts
         self._put_off = metrics.counters(table.OWED_REFUSALS)
         metrics.gauge_from(table.OWED_BYTES, lambda: debts.size_bytes)
@@ -60,34 +71,80 @@ class MissedReader:
         so it is where that is too much for any client. Raise :class:`BusUnavailable` where it is
         too much beside what the user's other clients are owed.
         """
-        room = result.room
-        records = None
-        if at is not None:
-            records = await self._records(room.universe_id, at, position, result.missed)
-        if at is None or records is None:
-            return RoomFrames(
-                frames_of_return(result, position, (), room.seq, recovered=False), is_complete=False
-            )
-        missed = missed_since(room.universe_id, at, records, room.seq)
-        again: list[Frame] = []
-        for number, event in enumerate(missed.events):
+        missed = await self._missed(result, at, position) if at is not None else None
+        if missed is None or not self._may_owe(session, missed):
+            return RoomFrames(frames_of_return(result, position), is_complete=False)
+        self._sent_again.inc(missed.events)
+        return RoomFrames(frames_of_return(result, position, missed), is_complete=True)
+
+    async def _missed(self, result: JoinResult, at: Place, position: int) -> Missed | None:
+        """What a client at a place missed; ``None`` if that is not to be had.
+
+        Clients of one room take turns: what is read for the first is kept for the next.
+        """
+        universe_id = result.room.universe_id
+        turns = self._turns.get(universe_id)
+        if turns is None:
+            turns = self._turns[universe_id] = asyncio.Lock()
+        async with turns:
+            kept = self._kept.of(universe_id, self._clock.monotonic())
+            try:
+                if kept is None or not await self._goes_on(kept, result, at, position):
+                    kept = KeptLog(Position(at.position, at.mark))
+                    await self._extend(kept, universe_id, at, position, result.missed)
+            except LogTrimmed:
+                self._kept.forget(universe_id)
+                return None
+            if not kept.reaches_back_to(at):
+                self._kept.forget(universe_id)
+                return None
+            self._kept.keep(universe_id, kept, self._clock.monotonic())
+            if self._timer is None:
+                self._tidy()
+            return kept.missed(at, position, result.room.seq)
+
+    def _tidy(self) -> None:
+        """Forget what nobody returns for any more, for as long as there is something."""
+        loop = asyncio.get_running_loop()
+        is_left = self._kept.expire(self._clock.monotonic())
+        self._timer = loop.call_later(KEPT_S, self._tidy) if is_left else None
+
+    async def _goes_on(self, kept: KeptLog, result: JoinResult, at: Place, position: int) -> bool:
+        """Have what is kept reach up to a position; ``False`` if it is not what the client missed.
+
+        It is if it ends with the very record that the owner named: each follows the one before.
+        """
+        if result.record is None or not kept.records or not kept.reaches_back_to(at):
+            return False
+        last = kept.records[-1]
+        if last.position < position:
+            after = Place(last.position, mark=record_mark(last.record_id))
+            await self._extend(kept, result.room.universe_id, after, position, None)
+        return kept.ends_with(position, result.record)
+
+    async def _extend(
+        self, kept: KeptLog, universe_id: str, after: Place, position: int, part: LogPart | None
+    ) -> None:
+        """Add what follows a place, up to a position; others may go on meanwhile."""
+        number = 0
+        async for logged in self._records(universe_id, after, position, part):
+            if not kept.records or logged.position > kept.records[-1].position:
+                kept.add(await self._kept_record(universe_id, logged))
+            number += 1
             if number % RECORDS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
-            frame = await self._frame(event)
-            if frame is not None:
-                again.append(frame)
-        if not self._may_owe(session, again):
-            return RoomFrames(
-                frames_of_return(result, position, (), room.seq, recovered=False), is_complete=False
-            )
-        self._sent_again.inc(len(again))
-        frames = frames_of_return(result, position, again, missed.from_seq, recovered=True)
-        return RoomFrames(frames, is_complete=True)
 
-    def _may_owe(self, session: Session, frames: Sequence[Frame]) -> bool:
-        size_bytes = sum(frame.size_bytes for frame in frames)
+    async def _kept_record(self, universe_id: str, logged: LoggedRecord) -> KeptRecord:
+        events = [
+            KeptEvent(shown.event.data.get("seq"), await self._frame(shown))
+            for shown in shown_events(universe_id, logged)
+        ]
+        return KeptRecord(logged.position, logged.record.id, tuple(events))
+
+    def _may_owe(self, session: Session, missed: Missed) -> bool:
+        size_bytes = sum(frame.size_bytes for frame in missed.frames)
         user_id, connection = session.identity.user_id, session.connection
-        match self.debts.owe(user_id, connection, size_bytes, len(frames)):
+        match self.debts.owe(user_id, connection, size_bytes, missed.events):
             case Verdict.OWED:
                 return True
             case Verdict.NEVER:
@@ -105,8 +162,15 @@ class MissedReader:
         ``None`` where that is not to be had.
         """
         universe_id = result.room.universe_id
-        records = await self._records(universe_id, at, position, result.missed)
-        if records is None:
+        try:
+            records = [
+                logged
+                async for logged in self._records(universe_id, at, position, result.missed)
+                if logged.position <= position
+            ]
+        except LogTrimmed:
+            return None
+        if not _begins_at(at, records):
             return None
         frames: list[Frame] = []
         notices: list[Notice] = []
@@ -126,33 +190,36 @@ class MissedReader:
 
     async def _records(
         self, universe_id: str, at: Place, position: int, part: LogPart | None
-    ) -> list[LoggedRecord] | None:
-        """The records from a place up to a position; ``None`` if they are not to be had."""
-        after, mark, inclusive = at.position, at.mark, at.frames is not None
-        found: list[LoggedRecord] = []
-        try:
-            while True:
-                if part is None:
-                    part = await self._history.read(
-                        universe_id, after, after_mark=mark, inclusive=inclusive
-                    )
-                found.extend(part.records)
-                if part.records:
-                    # What follows them is verified by the record that was read last.
-                    after, inclusive = part.records[-1].position, False
-                    mark = mark_of(Position.of_record(after, part.records[-1].record.id))
-                if after >= position or (part.complete and not part.records):
-                    break
-                if len(found) > MAX_MISSED_RECORDS:
-                    return None
-                part = None
-        except LogTrimmed:
-            return None
-        missed = [record for record in found if at.position <= record.position <= position]
-        return missed if _begins_at(at, missed) else None
+    ) -> AsyncIterator[LoggedRecord]:
+        """The records from a place up to a position, or somewhat further.
 
-    async def _frame(self, missed: MissedEvent) -> Frame | None:
-        name, data = missed.event.name, missed.event.data
+        Raise :class:`LogTrimmed` if they are not to be had, or too many.
+        """
+        after, mark, inclusive = at.position, at.mark, at.frames is not None
+        count = 0
+        while True:
+            if part is None:
+                part = await self._history.read(
+                    universe_id, after, after_mark=mark, inclusive=inclusive
+                )
+            for logged in part.records:
+                if logged.position >= at.position:
+                    yield logged
+            count += len(part.records)
+            if part.records:
+                # What follows them is verified by the record that was read last.
+                after, inclusive = part.records[-1].position, False
+                mark = mark_of(Position.of_record(after, part.records[-1].record.id))
+            if after >= position or (part.complete and not part.records):
+                break
+            if count > MAX_MISSED_RECORDS:
+                raise LogTrimmed
+            part = None
+
+    async def _frame(self, shown: ShownEvent) -> Frame | None:
+        if not shown.is_replayed:
+            return None
+        name, data = shown.event.name, shown.event.data
         if name == MusicStored.name:
             music = MusicStored.model_validate(data)
             notes = await self._history.notes(music)
@@ -161,7 +228,7 @@ class MissedReader:
             frame = with_notes(music, notes, replayed=True)
         else:
             frame = encode(name, data, replayed=True)
-        frame.offset = missed.offset
+        frame.offset = shown.offset
         return frame
 
 

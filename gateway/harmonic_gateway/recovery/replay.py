@@ -9,11 +9,11 @@ The invariants:
   current values have none: with one, a cut right after them would lose the rest.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonic_gateway.delivery.frames import encode_event
-from harmonic_gateway.delivery.places import Place, Position, place
+from harmonic_gateway.delivery.places import Position, place
+from harmonic_gateway.recovery.kept import Missed
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.internal import JoinResult, LoggedRecord
@@ -23,39 +23,26 @@ from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined, Stat
 
 
 @dataclass(frozen=True, slots=True)
-class MissedEvent:
-    """An event that is sent again, and the offset that a client has after it."""
+class ShownEvent:
+    """An event that members saw, the offset that a client has after it, and if it is sent again."""
 
     event: LoggedEvent
     offset: str
+    is_replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What is sent again, and the ``seq`` after which it comes."""
-
-    events: tuple[MissedEvent, ...]
-    from_seq: int
-
-
-def missed_since(
-    universe_id: str, at: Place, records: Sequence[LoggedRecord], to_seq: int
-) -> Missed:
-    """What a client at a place missed, of the records from that position on."""
-    events: list[MissedEvent] = []
-    first_seq: int | None = None
-    for logged in records:
-        shown = [event for event in logged.record.events if _is_shown(event)]
-        known = (at.frames or len(shown)) if logged.position == at.position else 0
-        for index, event in enumerate(shown[known:], start=known + 1):
-            if first_seq is None:
-                first_seq = event.data.get("seq")
-            if _is_replayed(event):
-                frames = None if index == len(shown) else index
-                at_record = Position.of_record(logged.position, logged.record.id)
-                offset = place(universe_id, at_record, frames)
-                events.append(MissedEvent(event, offset))
-    return Missed(tuple(events), to_seq if first_seq is None else first_seq - 1)
+def shown_events(universe_id: str, logged: LoggedRecord) -> list[ShownEvent]:
+    """What members saw of a record, in order."""
+    shown = [event for event in logged.record.events if _is_shown(event)]
+    at_record = Position.of_record(logged.position, logged.record.id)
+    return [
+        ShownEvent(
+            event,
+            place(universe_id, at_record, None if index == len(shown) else index),
+            _is_replayed(event),
+        )
+        for index, event in enumerate(shown, start=1)
+    ]
 
 
 def _is_shown(event: LoggedEvent) -> bool:
@@ -71,24 +58,29 @@ def _is_replayed(event: LoggedEvent) -> bool:
 
 
 def frames_of_return(
-    result: JoinResult, position: int, again: Sequence[Frame], from_seq: int, *, recovered: bool
+    result: JoinResult, position: int, missed: Missed | None = None
 ) -> list[Frame]:
-    """All that a client is sent that is back in a room as of ``position``, in order."""
+    """All that a client is sent that is back in a room as of ``position``, in order.
+
+    Without what it ``missed``, it begins anew.
+    """
     joined = result.room
+    recovered = missed is not None
+    missed = missed or Missed([], 0, joined.seq)
     frames: list[Frame] = []
     if result.announcement is not None:
         frames.append(encode_event(result.announcement, ParticipantJoined.spec.name))
-    back = joined.model_copy(update={"from_seq": from_seq})
+    back = joined.model_copy(update={"from_seq": missed.from_seq})
     frames.append(encode_event(back, RoomJoined.spec.name))
     if result.current is not None:
         sets = result.current.events()
         frames.extend(encode_event(values, values.spec.name) for values in sets)
-    frames.extend(again)
+    frames.extend(missed.frames)
     told = StateRecovered(
         universe_id=joined.universe_id,
         recovered=recovered,
-        missed=len(again),
-        from_seq=from_seq,
+        missed=missed.events,
+        from_seq=missed.from_seq,
         to_seq=joined.seq,
     )
     last = encode_event(told, StateRecovered.spec.name)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
@@ -14,13 +13,14 @@ from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
 from harmonic_gateway.sockets.limits import Guard
 from harmonic_gateway.sockets.stages import Stage
+from harmonic_protocol.value import value
 
 #: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
 _CONNECTED = Stage.CONNECTED
 _GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handshake:
     """The HTTP request that a client began with."""
 
@@ -28,7 +28,7 @@ class Handshake:
     query: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """An event of a client.
 

@@ -6,10 +6,9 @@ is sent goes through the session's outbox.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
@@ -35,9 +34,10 @@ from harmonic_gateway.sockets.polling import (
     answer,
     packets_of,
 )
+from harmonic_gateway.sockets.reading import Reading
 from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
-from harmonic_gateway.sockets.websocket import WebSocket, close_code
+from harmonic_gateway.sockets.websocket import WebSocket
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
@@ -49,7 +49,6 @@ _CLOSE = Encoded.of([f"{CLOSE}"])
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
 #: Asked for every packet: to look a member of an enumeration up takes as long as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
-_CONTROL = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
@@ -63,10 +62,13 @@ class EngineHost(Protocol):
     def tally(self) -> Tally:
         """Who counts."""
 
-    async def said(self, socket: "EngineSocket", message: str | bytes, cost_s: float) -> None:
+    def said(
+        self, socket: "EngineSocket", message: str | bytes, cost_s: float
+    ) -> Awaitable[None] | None:
         """A client sent a message; raises ``ValueError`` for one that is malformed.
 
-        To receive it took ``cost_s`` of CPU time.
+        To receive it took ``cost_s`` of CPU time. What is returned is to be awaited before the
+        next message is taken: the application is asked. Of an event nothing is returned.
         """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
@@ -144,6 +146,11 @@ class EngineSocket:
         return self._state in AT_WEBSOCKET
 
     @property
+    def at_websocket(self) -> bool:
+        """Whether it is at a WebSocket, and not shut."""
+        return self._state is State.WEBSOCKET
+
+    @property
     def closed(self) -> bool:
         """Whether it is over."""
         return self._state in OVER
@@ -162,7 +169,9 @@ class EngineSocket:
                 self.outbox.seal()
                 asyncio.get_running_loop().call_later(LINGER_S, self.give_up)
             case Do.CLOSE_WEBSOCKET:
-                self.outbox.close(code or RESTART_CODE)
+                if self.outbox.close(code or RESTART_CODE):
+                    # The client is gone, however long it takes to end its connection.
+                    asyncio.get_running_loop().call_soon(self.take, Input.WEBSOCKET_ENDED)
             case Do.RESET_WEBSOCKET:
                 self.outbox.end(at_once=True)
             case Do.FREEZE:
@@ -205,9 +214,13 @@ class EngineSocket:
         if self.take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
         try:
-            self._charge(REQUEST_COST_S)
+            self.charge(REQUEST_COST_S)
             for kind, data in packets_of(await read()):
-                await self._packet(kind, data, 0.0)
+                asking = self.packet(kind, data, 0.0)
+                if asking is not None:
+                    await asking
+                if self.pace.is_behind:
+                    await self.slow_down()
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -263,35 +276,8 @@ class EngineSocket:
         """Take what comes over the session's WebSocket, until that ends."""
         self.transport = "websocket"
         code: int | None = None
-
-        def take_pong() -> bool:
-            # At once, unless the client is to be read slowly, or to be ended.
-            if self.pace.is_behind or self.would(Input.PONG) is not _COUNT_PONG:
-                return False
-            self.take(Input.PONG)
-            self._pong(websocket.take_cost_s())
-            return True
-
-        websocket.take_pongs(take_pong)
         try:
-            while self._state not in OVER:
-                message = await websocket.receive()
-                cost_s = websocket.take_cost_s()
-                if message.type is WSMsgType.TEXT and message.data:
-                    await self._packet(int(message.data[0]), message.data[1:], cost_s)
-                elif message.type is WSMsgType.BINARY:
-                    await self._packet(MESSAGE, message.data, cost_s)
-                elif message.type in _CONTROL:
-                    if message.type is WSMsgType.PING:
-                        # If the client is gone by now, that is what is received next.
-                        with suppress(ConnectionResetError):
-                            await websocket.pong(message.data)
-                    self._charge(cost_s + PACKET_COST_S)
-                    if self.pace.is_behind:
-                        await self._slow_down()
-                else:
-                    code = close_code(message)
-                    break
+            code = await Reading(self, websocket).until_closed()
         except (ValueError, RecursionError) as error:
             self.why = EndReason.MALFORMED
             self._host.malformed(error)
@@ -300,29 +286,29 @@ class EngineSocket:
         finally:
             self.outbox.end(at_once=False)
             self.take(Input.WEBSOCKET_ENDED, code)
+        if self.outbox.lingers:
+            await websocket.ended()
         return websocket
 
-    async def _packet(self, kind: int, data: str | bytes, cost_s: float) -> None:
+    def packet(self, kind: int, data: str | bytes, cost_s: float) -> Awaitable[None] | None:
+        """Take a packet; what is returned is to be awaited before the next one is."""
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
-            await self._host.said(self, data, cost_s + MESSAGE_COST_S + len(data) * BYTE_COST_S)
-        elif do is _COUNT_PONG:
-            self._pong(cost_s)
+            cost_s += MESSAGE_COST_S + len(data) * BYTE_COST_S
+            return self._host.said(self, data, cost_s)
+        if do is _COUNT_PONG:
+            if not self.heartbeat.in_doubt:
+                self.charge(cost_s + PACKET_COST_S)
+            self.heartbeat.pong()
         elif do is Do.REFUSE_PACKET:
             raise ValueError("unexpected packet")
-        if self.pace.is_behind:
-            await self._slow_down()
+        return None
 
-    def _pong(self, cost_s: float) -> None:
-        if not self.heartbeat.in_doubt:
-            self._charge(cost_s + PACKET_COST_S)
-        self.heartbeat.pong()
-
-    def _charge(self, cost_s: float) -> None:
+    def charge(self, cost_s: float) -> None:
         """Charge the client for what no message of its comes of."""
         self.pace.took(cost_s, asyncio.get_running_loop().time())
 
-    async def _slow_down(self) -> None:
+    async def slow_down(self) -> None:
         """Wait until the client's next message may be read, or close the client."""
         if self.pace.is_spent:
             # What it said before it was shut may still be refused.

@@ -14,6 +14,10 @@ _SHORT_BYTES = 126
 _MEDIUM_BYTES = 65536
 #: Engine.IO's packet type for what Socket.IO says.
 _MESSAGE = b"4"
+#: Frames that are kept to be sent again are joined up to so many bytes: none is worth compressing.
+MAX_JOINED_BYTES = COMPRESSED_ABOVE_BYTES * 3 // 4
+#: Forms of one frame that are kept. Each client in several rooms has one of its own.
+MAX_FORMS = 4
 
 
 def _websocket_frame(opcode: int, payload: bytes) -> bytes:
@@ -155,6 +159,16 @@ class Frame:
         self.droppable = droppable
 
     @property
+    def name(self) -> str:
+        """The event's name."""
+        return self._name
+
+    @property
+    def data(self) -> bytes:
+        """The event's argument, as JSON."""
+        return self._body.data
+
+    @property
     def size_bytes(self) -> int:
         """What it holds, before it is encoded."""
         return len(self._body.data) + sum(map(len, self._attachments))
@@ -185,7 +199,9 @@ class Frame:
         key = (namespace, elsewhere)
         known = self._encoded.get(key)
         if known is None:
-            known = self._encoded[key] = self._encode(namespace, elsewhere)
+            known = self._encode(namespace, elsewhere)
+            if len(self._encoded) < MAX_FORMS:
+                self._encoded[key] = known
         return known
 
     def _encode(self, namespace: str, elsewhere: str | None) -> Encoded:
@@ -203,6 +219,27 @@ class Frame:
             supersedes=self.supersedes,
             droppable=self.droppable,
         )
+
+
+class JoinedFrame(Frame):
+    """Events in a row that are sent together, at most ``MAX_JOINED_BYTES`` of them."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        super().__init__("", b"")
+        self._frames = frames
+
+    @property
+    def size_bytes(self) -> int:
+        """What they hold, before they are encoded."""
+        return sum(frame.size_bytes for frame in self._frames)
+
+    def _encode(self, namespace: str, elsewhere: str | None) -> Encoded:
+        # Encoded by themselves as well, they would take twice the memory.
+        parts = [frame._encode(namespace, elsewhere) for frame in self._frames]  # noqa: SLF001
+        packets = [packet for part in parts for packet in part.packets]
+        return Encoded(packets, b"".join([part.raw for part in parts]))
 
 
 class Recipient(Protocol):

@@ -59,6 +59,10 @@ RECEIVING_COST_S = 120e-6
 MAX_UNPAID_S = 0.25
 #: How long the client of a closed session may take to read what was sent before.
 LINGER_S = 5.0
+#: For how long, and how much, a client that was told of the end may still send: it is read and
+#: dropped.
+MAX_LINGER_S = 15.0
+MAX_LINGER_BYTES = 8 * 1024 * 1024
 
 #: The address that a request is counted as coming from, where somebody found it out.
 ADDRESS = web.RequestKey("address", str)

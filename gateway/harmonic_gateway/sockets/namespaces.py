@@ -6,8 +6,9 @@ The driver of the table in ``stages``.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from engineio.packet import MESSAGE
 from socketio.packet import (
@@ -87,18 +88,18 @@ class Namespaces:
         self._partial: Incoming | None = None
         self.connections: dict[str, Connection] = {}
 
-    async def said(self, message: str | bytes, cost_s: float) -> None:
+    def said(self, message: str | bytes, cost_s: float) -> Coroutine[Any, Any, None] | None:
         """Take what the client says; raise :class:`Malformed` if it makes no sense.
 
-        To receive it took ``cost_s`` of CPU time.
+        To receive it took ``cost_s`` of CPU time. What is returned, where the application has to
+        be asked, is to be awaited before anything else is said.
         """
         began_s = time.thread_time()
         packet = self._read(message)
         asks = packet is not None and self._follow(packet)
         now_s = asyncio.get_running_loop().time()
         self._socket.pace.took(cost_s + time.thread_time() - began_s, now_s)
-        if packet is not None and asks:
-            await self._connect(packet)
+        return self._connect(packet) if packet is not None and asks else None
 
     def end(self, namespace: str, ended: Ended) -> None:
         """A connection is over, whatever its client says."""

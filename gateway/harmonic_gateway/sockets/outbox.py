@@ -19,13 +19,13 @@ from harmonic_gateway.sockets.kernel import ReadingProgress, reset
 from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     CONFLATED_ABOVE_SHARE,
-    LINGER_S,
     LOOK_INTERVAL_S,
     MAX_OWED_BYTES,
     MAX_PACKETS_PER_POLL,
     WATCHED_ABOVE_BYTES,
     SocketLimits,
 )
+from harmonic_gateway.sockets.lingering import part
 
 #: What is written together is at most about this: more would hide how far a client is behind.
 HELD_BYTES = 16 * 1024
@@ -54,6 +54,7 @@ class Outbox:
         "_held",
         "_is_open",
         "_limits",
+        "_parted",
         "_ping_waits",
         "_poll",
         "_reader",
@@ -61,6 +62,7 @@ class Outbox:
         "_watch",
         "_writer",
         "_writing",
+        "lingers",
     )
 
     def __init__(self, reader: Reader, limits: SocketLimits) -> None:
@@ -72,6 +74,10 @@ class Outbox:
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
+        #: The transport once the client was told of the end: nothing may be written to it.
+        self._parted: asyncio.Transport | None = None
+        #: Whether the client is told of the end, and ends its connection itself.
+        self.lingers = False
         self._writer: AbstractStreamWriter | None = None
         self._writing: asyncio.Task[None] | None = None
         self._watch: _Watch | None = None
@@ -196,8 +202,11 @@ class Outbox:
                 self._writing.cancel()
         self.release()
 
-    def close(self, code: int) -> None:
-        """Close the WebSocket, after all that was sent before."""
+    def close(self, code: int) -> bool:
+        """Close the WebSocket, after all that was sent before.
+
+        Whether all of it is written, and only the client's end of the connection is waited for.
+        """
         transport = self._transport
         if self._held is not None:
             self._held.write()
@@ -205,16 +214,19 @@ class Outbox:
             while self._backlog:
                 transport.write(_wire(self._pop(), deflates=self._deflates))
             transport.write(close_frame(code))
-            _part(transport)
+            if part(transport):
+                self._parted, self._transport, self._is_open = transport, None, False
+                self.lingers = True
+                return not transport.get_write_buffer_size()
+        return False
 
     def end(self, *, at_once: bool) -> None:
         """End the WebSocket's transport: now, or once what was sent before is read."""
-        if self._transport is None:
-            return
-        if at_once:
-            reset(self._transport)
-        elif self._transport.get_write_buffer_size():
-            _part(self._transport)
+        transport = self._transport or self._parted
+        if transport is not None and at_once:
+            reset(transport)
+        elif self._transport is not None and self._transport.get_write_buffer_size():
+            part(self._transport)
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
         """Let it wait, within bounds."""
@@ -225,11 +237,11 @@ class Outbox:
         if backlog is None:
             backlog = self._backlog = Backlog(asyncio.get_running_loop().time())
         is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
-        for part in encoded.parts or (encoded,):
-            if part.droppable and is_behind and not owed:
+        for packet in encoded.parts or (encoded,):
+            if packet.droppable and is_behind and not owed:
                 self._reader.spared(0, 1)
             else:
-                backlog.add(part, owed=owed)
+                backlog.add(packet, owed=owed)
         if encoded is PING_FRAME:
             self._ping_waits = True
         most = self._limits.max_buffer_bytes
@@ -332,14 +344,3 @@ class _Watch:
 
 def _wire(encoded: Encoded, *, deflates: bool) -> bytes:
     return encoded.compressed if deflates else encoded.raw
-
-
-def _part(transport: asyncio.Transport) -> None:
-    """Close a transport once the client has read what was sent, but not much later."""
-    transport.close()
-    asyncio.get_running_loop().call_later(LINGER_S, _cut, transport)
-
-
-def _cut(transport: asyncio.Transport) -> None:
-    if transport.get_write_buffer_size():
-        transport.abort()

@@ -202,15 +202,28 @@ class SocketServer:
         )
         return socket
 
-    async def said(self, socket: EngineSocket, message: str | bytes, cost_s: float) -> None:
+    def said(
+        self, socket: EngineSocket, message: str | bytes, cost_s: float
+    ) -> Awaitable[None] | None:
         """Take what a client says; raise :class:`Malformed` if it makes no sense."""
         try:
-            await socket.upper.said(message, cost_s)
+            asking: Awaitable[None] | None = socket.upper.said(message, cost_s)
         except Malformed:
             raise
         except Exception as error:
-            self._log.exception("packet_failed")
-            raise Malformed("the server failed to read it") from error
+            raise self._failed() from error
+        return None if asking is None else self._asked(asking)
+
+    async def _asked(self, asking: Awaitable[None]) -> None:
+        try:
+            await asking
+        except Exception as error:
+            raise self._failed() from error
+
+    def _failed(self) -> Malformed:
+        """What the session ends with whose packet this server fails to take."""
+        self._log.exception("packet_failed")
+        return Malformed("the server failed to read it")
 
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
         """A session is over, and with it all connections that it carried."""

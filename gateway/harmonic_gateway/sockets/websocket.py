@@ -16,7 +16,6 @@ from aiohttp._websocket.models import WSMessageTextBytes
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
-from engineio.packet import PONG
 
 from harmonic_gateway.sockets import kernel
 from harmonic_gateway.sockets.limits import (
@@ -32,8 +31,7 @@ _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_tak
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
-#: An answer to a ping of Engine.IO.
-PONG_TEXT = f"{PONG}"
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
@@ -50,21 +48,25 @@ class _ForgetfulReader(reader_py.WebSocketReader):
         self._decompressobj = None
 
 
-class _Pongs:
-    """Takes answers to pings where they are read, so that no task is woken for each.
+class _TakesTexts:
+    """Has texts taken where they are read, so that no task is woken for each.
 
-    A queue's: an answer that cannot be taken now waits with the other messages.
+    A queue's: a text that cannot be taken now waits with the other messages. So does one of what
+    is measured while it is read: what it leads to is measured by itself.
     """
 
-    take_pong: Callable[[], bool] | None = None
+    take_text: Callable[[str], bool] | None = None
+    is_measured = False
     _buffer: Any
 
     def _is_taken(self, data: WSMessage | WSMessageTextBytes) -> bool:
-        take = self.take_pong
-        return take is not None and data.data == PONG_TEXT and not self._buffer and take()
+        take = self.take_text
+        if take is None or self._buffer or self.is_measured or data.type is not WSMsgType.TEXT:
+            return False
+        return take(data.data)
 
 
-class _Queue(_Pongs, reader.WebSocketDataQueue):
+class _Queue(_TakesTexts, reader.WebSocketDataQueue):
     """Of messages that aiohttp's compiled reader reads."""
 
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
@@ -73,7 +75,7 @@ class _Queue(_Pongs, reader.WebSocketDataQueue):
             super().feed_data(data, size)
 
 
-class _InflatingQueue(_Pongs, reader_py.WebSocketDataQueue):
+class _InflatingQueue(_TakesTexts, reader_py.WebSocketDataQueue):
     """Of messages that may be compressed."""
 
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
@@ -85,10 +87,13 @@ class _InflatingQueue(_Pongs, reader_py.WebSocketDataQueue):
 class _Meter:
     """Measures what it costs to read a WebSocket, and ends one of which no message comes."""
 
-    __slots__ = ("_parser", "_transport", "cost_s")
+    __slots__ = ("_parser", "_queue", "_transport", "cost_s")
 
-    def __init__(self, parser: Any, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self, parser: Any, queue: _TakesTexts, transport: asyncio.Transport | None
+    ) -> None:
         self._parser = parser
+        self._queue = queue
         self._transport = transport
         self.cost_s = 0.0
 
@@ -99,7 +104,9 @@ class _Meter:
             result: tuple[bool, bytes] = self._parser.feed_data(data)
         else:
             began_s = time.thread_time()
+            self._queue.is_measured = True
             result = self._parser.feed_data(data)
+            self._queue.is_measured = False
             self.cost_s += RECEIVING_COST_S + time.thread_time() - began_s
         if self.cost_s > MAX_UNPAID_S and self._transport is not None:
             # Frames without end, of which none completes a message.
@@ -158,14 +165,19 @@ class WebSocket(web.WebSocketResponse):
         self._parser = kind(
             self._reader, self._max_msg_size, compress=self.deflates, decode_text=True
         )
-        self._meter = _Meter(self._parser, request.transport)
+        self._meter = _Meter(self._parser, self._queue, request.transport)
         request.protocol.set_parser(cast("reader.WebSocketReader", self._meter))
         request.protocol.keep_alive(False)
 
-    def take_pongs(self, take: Callable[[], bool]) -> None:
-        """Have ``take`` called for each answer to a ping; ``False`` leaves it to be received."""
+    def take_texts(self, take: Callable[[str], bool]) -> None:
+        """Have ``take`` called for each text as it is read; ``False`` leaves it to be received."""
         if self._queue is not None:
-            self._queue.take_pong = take
+            self._queue.take_text = take
+
+    async def ended(self) -> None:
+        """Wait until the connection is over, whatever the client had sent before."""
+        while (await self.receive()).type not in _ENDS:
+            pass
 
     def take_cost_s(self) -> float:
         """CPU seconds that it took to read what came since this was asked the last time."""

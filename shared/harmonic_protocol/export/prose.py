@@ -48,6 +48,7 @@ DELIVERIES: Mapping[Delivery, str] = {
 
 AUDIENCES: Mapping[Audience, str] = {
     Audience.ROOM: "everyone in the room, the sender included",
+    Audience.OTHERS: "everyone else in the room, the sender's other connections included",
     Audience.CALLER: "the connection that it concerns",
 }
 

@@ -114,6 +114,8 @@ class Audience(StrEnum):
     """Who sees an event."""
 
     ROOM = "room"
+    OTHERS = "others"
+    """the room without the connection that it comes from"""
     CALLER = "caller"
 
 
@@ -266,11 +268,7 @@ class LiveSignal(RoomCommand):
 
     def relayed(self, *, user_id: str, timestamp: str) -> Event:
         """What the room is told."""
-        said = {
-            name: getattr(self, name)
-            for name in type(self).model_fields
-            if name not in ABOUT_COMMAND
-        }
+        said = {name: getattr(self, name) for name in self.model_fields_set - ABOUT_COMMAND}
         return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 

@@ -2,9 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from harmonic_runtime.bus.client import AnswerLost, Bus, BusTimeout, NoResponders
+from harmonic_runtime.bus.client import (
+    Answer,
+    AnswerLost,
+    Bus,
+    BusTimeout,
+    BusUnavailable,
+    NoResponders,
+)
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import Message
 
@@ -28,6 +36,24 @@ def rank(key: str, replicas: Iterable[str]) -> list[str]:
 
 def _weight(key: str, replica: str) -> bytes:
     return hashlib.blake2b(key.encode(), key=replica.encode()[:64], digest_size=8).digest()
+
+
+class _Question(NamedTuple):
+    """What a replica is asked."""
+
+    operation: str
+    payload: bytes
+    headers: Mapping[str, str]
+    repeatable: bool
+
+    def patience_s(self, left_s: float, *, others: bool) -> float:
+        """How long a replica is waited for, if there are ``others`` to ask."""
+        return min(SILENCE_S, left_s) if self.repeatable and others else left_s
+
+    def asks_next(self, failure: BusUnavailable, *, others: bool) -> bool:
+        """Whether another replica may be asked after one that failed to answer."""
+        is_unheard = isinstance(failure, NoResponders)
+        return is_unheard or (isinstance(failure, BusTimeout) and self.repeatable and others)
 
 
 class OwnerClient:
@@ -63,6 +89,61 @@ class OwnerClient:
         holds for :class:`AnswerLost`; any other :class:`BusUnavailable` means that nothing was
         sent.
         """
+        return await self._request(
+            _Question(operation, payload, headers, repeatable), key, deadline_s
+        )
+
+    def begin(
+        self,
+        key: str,
+        operation: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        repeatable: bool = False,
+        on_answer: Callable[[Answer | Coroutine[Any, Any, Message]], None],
+    ) -> None:
+        """Ask as :meth:`request` does, for callers without a task.
+
+        Nearly always the first replica answers. ``on_answer`` is called with its answer, or with
+        why there is none, or with what is to be awaited where others are to be asked.
+        """
+        question = _Question(operation, payload, headers, repeatable)
+        replicas = self._replicas(key)
+        if not replicas:
+            on_answer(self._request(question, key, deadline_s))
+            return
+        replica, others = replicas[0], len(replicas) > 1
+        began_at = asyncio.get_running_loop().time()
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, Message):
+                on_answer(answer)
+            elif question.asks_next(answer, others=others):
+                left_s = deadline_s - (asyncio.get_running_loop().time() - began_at)
+                on_answer(self._request(question, key, left_s, begun=answer))
+            else:
+                answer.replica = replica
+                on_answer(answer)
+
+        self._bus.ask(
+            self._subject(replica, operation),
+            payload,
+            headers=headers,
+            timeout_s=question.patience_s(deadline_s, others=others),
+            on_answer=take,
+        )
+
+    async def _request(
+        self,
+        question: "_Question",
+        key: str,
+        deadline_s: float,
+        *,
+        begun: BusUnavailable | None = None,
+    ) -> Message:
+        """Ask; ``begun`` is what came of asking the first replica, if that was done."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + deadline_s
         while True:
@@ -71,24 +152,33 @@ class OwnerClient:
                 left_s = ends_at - loop.time()
                 # Silence may be slowness: who was asked is not asked again, which would add to it.
                 others = number < len(replicas)
-                try:
-                    return await self._bus.request(
-                        f"hu.{self._service}.{replica}.{operation}",
-                        payload,
-                        headers=headers,
-                        timeout_s=min(SILENCE_S, left_s) if repeatable and others else left_s,
-                    )
-                except NoResponders:
+                failure, begun = begun, None
+                if failure is None:
+                    try:
+                        return await self._bus.request(
+                            self._subject(replica, question.operation),
+                            question.payload,
+                            headers=question.headers,
+                            timeout_s=question.patience_s(left_s, others=others),
+                        )
+                    except (NoResponders, BusTimeout, AnswerLost) as error:
+                        failure = error
+                if isinstance(failure, NoResponders):
                     continue
-                except (BusTimeout, AnswerLost) as error:
-                    error.replica = replica
-                    asks_next = isinstance(error, BusTimeout) and repeatable and others
-                    if not asks_next or loop.time() + RETRY_PAUSE_S > ends_at:
-                        raise
+                failure.replica = replica
+                if (
+                    not question.asks_next(failure, others=others)
+                    or loop.time() + RETRY_PAUSE_S > ends_at
+                ):
+                    raise failure
+            begun = None
             left_s = ends_at - loop.time()
             if left_s < RETRY_PAUSE_S:
                 raise NoResponders(f"no replica of {self._service} listens")
             await self._directory.news(RETRY_PAUSE_S)
+
+    def _subject(self, replica: str, operation: str) -> str:
+        return f"hu.{self._service}.{replica}.{operation}"
 
     def _replicas(self, key: str) -> list[str]:
         live = self._directory.live()

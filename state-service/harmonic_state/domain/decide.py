@@ -1,6 +1,5 @@
 """What becomes of a request: events, or a refusal. Time, randomness and ids are arguments."""
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from harmonic_protocol.catalogue import StateCommand
@@ -29,6 +28,7 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.value import value
 from harmonic_state.domain import music, operating, parameters, presence, registry
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
@@ -59,7 +59,7 @@ UniverseRequest = (
 _WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What is to be stored, and the number of the last frame of it."""
 

@@ -1,7 +1,6 @@
 """The events of the log, by name: typed here, and as bytes in a record."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -31,6 +30,7 @@ from harmonic_protocol.log import (
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.value import value
 
 #: What a log holds. A function that dispatches on it ends in ``assert_never``.
 LogEvent = (
@@ -49,7 +49,7 @@ LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnknownEvent:
     """An event that only a newer version knows, or a service with more extensions.
 
@@ -90,7 +90,7 @@ def frame_seq(event: LogEvent) -> int | None:
             assert_never(unreachable)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecodedRecord:
     """A record as it was stored; ``after`` is empty where its writer did not name it."""
 

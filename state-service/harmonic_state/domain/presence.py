@@ -1,7 +1,6 @@
 """Who is in the room: connections behind, one participant per user in front."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
@@ -9,6 +8,7 @@ from harmonic_protocol.log import ConnectionJoined, ConnectionLeft, ConnectionMo
 from harmonic_protocol.messages.rooms import JoinRoom, ParticipantJoined, ParticipantLeft
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.value import value
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
@@ -18,7 +18,7 @@ from harmonic_state.domain.universe import Seat, Universe
 _SEAT_EVENTS = (ConnectionJoined, ConnectionLeft, ConnectionModeChanged)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecisionInputs:
     """All that a decision takes from outside: the time, and for music a fresh id and seed.
 

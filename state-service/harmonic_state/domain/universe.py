@@ -8,10 +8,11 @@ from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.messages.universes import UniverseSummary
 from harmonic_protocol.messages.universes import UniverseView as PublicUniverse
+from harmonic_protocol.value import value
 from harmonic_protocol.values import Mode, Participant, Visibility
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seat:
     """A connection in the room: whose it is, through which gateway, and what it may do.
 
@@ -25,7 +26,7 @@ class Seat:
     replaces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Absence:
     """A connection that lost its transport: whose it was, and since when it is not in the room."""
 
@@ -33,7 +34,7 @@ class Absence:
     since: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AppliedOperation:
     """A command that was carried out, to be recognised when it is sent again.
 
@@ -47,7 +48,7 @@ class AppliedOperation:
     timestamp: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LastChange:
     """Who changed a parameter set last, and when."""
 

@@ -1,0 +1,50 @@
+"""Previews: the values that someone is trying out, shown to the others, stored nowhere.
+
+A preview is over when one of these comes: an update of its fields, another preview of the same
+user without them, the user's leaving, or a second without a further preview.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field, create_model
+
+from harmonic_protocol.messages.declaration import (
+    Audience,
+    Changes,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    LiveSignal,
+    RateClass,
+)
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.values import Timestamp, UniverseId, UserId
+
+_SETS: Any = {name: (one.changes, Field(default=None)) for name, one in PARAMETER_SETS.items()}
+
+
+class _Previewed(Event):
+    universe_id: UniverseId
+    user_id: UserId
+    timestamp: Timestamp
+
+
+class ParametersPreviewed(create_model("_PreviewedSets", __base__=_Previewed, **_SETS)):  # type: ignore[misc]
+    """Someone else in the room tries values out: they are as they were until an update says so."""
+
+    spec: ClassVar = EventSpec("parameters_previewed", Delivery.LIVE, Audience.OTHERS)
+
+
+class PreviewParameters(create_model("_PreviewSets", __base__=LiveSignal, **_SETS)):  # type: ignore[misc]
+    """Show the others what one tries out, before an update; without any values, that it is over."""
+
+    spec: ClassVar = CommandSpec(
+        "preview_parameters", RateClass.SIGNALS, answers=("parameters_previewed",)
+    )
+    event: ClassVar = ParametersPreviewed
+
+    def previewed(self) -> dict[str, Changes]:
+        """The values that were sent, by set, in the table's order."""
+        sent = {name: getattr(self, name) for name in PARAMETER_SETS}
+        return {name: changes for name, changes in sent.items() if changes is not None}

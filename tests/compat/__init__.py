@@ -1,0 +1,1 @@
+"""Services of the last release beside those of this tree."""
