@@ -3,13 +3,14 @@
 import sys
 import time
 
-from ladder import alerts, backup, images, one_vm, policy, rolling, templates, tools
+from ladder import alerts, backup, dashboards, images, one_vm, policy, rolling, templates, tools
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
     Rung(3, "alerts", alerts.check),
+    Rung(4, "dashboards", dashboards.check),
     Rung(5, "compose, VM", one_vm.check),
     Rung(6, "images", images.check),
     Rung(7, "rolling", rolling.check),

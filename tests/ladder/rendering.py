@@ -53,6 +53,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("gateway.resources.limits.cpus", "1"),
     ("probe.enabled", True),
     ("probe.everySeconds", 0),
+    ("probe.url", "live.example"),
 )
 #: Secrets that the examples name, and that the installation must have.
 BY_REFERENCE = {

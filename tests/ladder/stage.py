@@ -48,7 +48,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Stage]:
+async def staged(
+    folder: Path, *, send_buffer_bytes: int = 2**20, snapshot_every: int = 256
+) -> AsyncIterator[Stage]:
     """Start everything in ``folder``, and stop it after the block."""
     authority = Authority(folder / "authority")
     own = authority.issue("127.0.0.1")
@@ -66,6 +68,8 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
                 broker_config=_broker_config(folder / "nats"),
                 HARMONIC_TLS_CERT_FILE=str(certificate),
                 HARMONIC_TLS_KEY_FILE=str(key),
+                HARMONIC_SEND_BUFFER_BYTES=str(send_buffer_bytes),
+                HARMONIC_SNAPSHOT_EVERY_RECORDS=str(snapshot_every),
                 HARMONIC_SNAPSHOT_STREAM_BYTES=bound,
                 HARMONIC_SESSION_STREAM_BYTES=bound,
                 HARMONIC_NOTES_STREAM_BYTES=bound,

@@ -25,8 +25,9 @@ _FAILURES = (SocketIOError, aiohttp.ClientError, Silence, TimeoutError, OSError)
 
 @dataclass
 class Traffic:
-    """What came of it so far."""
+    """The rooms, and what came of it so far."""
 
+    universes: list[str]
     acknowledged: int = 0
     refused: int = 0
     returns: int = 0
@@ -37,11 +38,10 @@ class Traffic:
 @asynccontextmanager
 async def traffic(world: World) -> AsyncIterator[Traffic]:
     """Members who go on whatever happens, until the block ends."""
-    seen = Traffic()
-    universes = [await world.universe(owner=f"owner-{n}") for n in range(ROOMS)]
+    seen = Traffic([await world.universe(owner=f"owner-{n}") for n in range(ROOMS)])
     members = [
         asyncio.create_task(_member(world, f"{universe}-{n}", universe, n, seen))
-        for universe in universes
+        for universe in seen.universes
         for n in range(MEMBERS)
     ]
     try:

@@ -52,10 +52,37 @@ def times(histogram: str) -> Mapping[str, str]:
     return {"median": quantile(0.5, histogram), "p99": quantile(0.99, histogram)}
 
 
+def kept(share_that_failed: str) -> str:
+    """The share of a promise that was kept in the last five minutes, as the rules record it."""
+    return f"1 - harmonic:{share_that_failed}:ratio_rate5m"
+
+
 WHOLE = Dashboard(
     "harmonic",
     "Harmonic Universe",
     (
+        Panel(
+            "Promises kept",
+            "percentunit",
+            {
+                "connects": kept("connects_failed"),
+                "updates heard within 250 ms": kept("updates_late"),
+                "recoveries": kept("recoveries_failed"),
+            },
+        ),
+        Panel(
+            "What the probe does",
+            "ops",
+            {"{{step}} {{outcome}}": rate("harmonic_probe_steps_total", "step, outcome")},
+        ),
+        Panel(
+            "How long the probe takes",
+            "s",
+            {
+                "{{step}}": "sum by (step) (rate(harmonic_probe_seconds_sum[$__rate_interval]))"
+                " / sum by (step) (rate(harmonic_probe_seconds_count[$__rate_interval]))"
+            },
+        ),
         Panel("Connected clients", "short", {"clients": "sum(harmonic_connections)"}),
         Panel(
             "Connects",
@@ -92,6 +119,15 @@ WHOLE = Dashboard(
             "short",
             {"{{service}} {{version}}": "count by (service, version) (harmonic_build_info)"},
         ),
+        Panel(
+            "Brokers' disks",
+            "percentunit",
+            {
+                "{{instance}}": "nats_varz_jetstream_stats_storage"
+                " / nats_varz_jetstream_config_max_storage"
+            },
+        ),
+        Panel("Brokers' clients", "short", {"{{instance}}": "nats_varz_connections"}),
     ),
 )
 
