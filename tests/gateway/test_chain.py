@@ -331,6 +331,16 @@ def test_so_many_bytes_of_records_wait_and_what_is_more_is_read_later() -> None:
     assert positions(steps(chain)) == [3, 4]
 
 
+def test_what_was_delivered_makes_room_for_as_many_bytes_again() -> None:
+    chain = begun()
+    for position in (1, 3):
+        for number, size_bytes in ((position, MAX_WAITING_BYTES - 1), (position + 1, 1)):
+            chain.hear(Heard(number, number - 1, deliver([]), size_bytes=size_bytes))
+        # No byte more than these.
+        chain.hear(Heard(position + 2, position + 1, deliver([]), size_bytes=1))
+        assert positions(steps(chain)) == [position, position + 1]
+
+
 class Broker:
     """A log, a broker that loses, repeats and delays, and an owner whose replica may lag."""
 

@@ -178,7 +178,6 @@ class Chain:
         """Nobody is interested any more."""
         self._is_closed = True
         self._heard.clear()
-        self._heard_bytes = 0
         self._read.clear()
 
     # What is to be done.
