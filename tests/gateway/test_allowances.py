@@ -220,7 +220,9 @@ def test_looking_at_an_address_keeps_no_guard_and_counts_what_is_refused() -> No
     metrics = Metrics()
     guards = Guards(2, 1, metrics.counter(ADDRESS_REFUSALS))
     assert guards.look("a", 1.0) == 0.0
+    assert not guards
     guards.take("a", 1.0)
+    assert guards
     assert [guards.look("a", 1.0), guards.look("a", 1.25), guards.look("b", 1.0)] == [0.5, 0.25, 0]
     assert guards.take("a", 1.5) == 0.0
     assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 2
