@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from ladder.machines import Machine, program
 #: Ticks a second of the kernel's times of processes.
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEMORY = "256m"
+#: Open files of a container: as many as this process may have.
+_, _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 class Engine:
@@ -34,7 +37,7 @@ class Engine:
             command=[
                 *(*self._docker, "run", "--rm", "--name", name, "--network", "host"),
                 *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-                *("--memory", _MEMORY, "--memory-swap", _MEMORY, "--ulimit", "nofile=65536"),
+                *("--memory", _MEMORY, "--memory-swap", _MEMORY, "--ulimit", f"nofile={_FILES}"),
                 *("--pull", "never", *variables, image),
             ],
             environment={},

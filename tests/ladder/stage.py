@@ -23,8 +23,9 @@ from ladder.traffic import Traffic, traffic
 
 #: What each broker may store, and what the product's bounded streams may take of it.
 STORE_MIB, STREAM_MIB = 192, 8
-#: From one round of the probe to the next.
-PROBE_S = 1
+#: From one round of the probe to the next. In each, one user comes back twice, and a gateway lets a
+#: user come back once a second, after the first 60 times.
+PROBE_S = 3
 _BROKERS = f"""\
 include ./users-by-password.conf
 http: "127.0.0.1:-1"
