@@ -11,6 +11,7 @@ from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.recovery.kept import EVENT_BYTES, KeptEvent, KeptLog, KeptLogs, KeptRecord
 from harmonic_gateway.recovery.missed import MissedReader, RoomFrames
 from harmonic_gateway.sockets import Frame
+from harmonic_gateway.sockets.frames import MAX_JOINED_BYTES
 from harmonic_gateway.sockets.limits import MAX_PACKETS_PER_POLL
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
 from harmonic_protocol.log import LoggedEvent, Record, record_mark
@@ -79,6 +80,39 @@ def test_a_place_is_known_by_its_record_or_as_that_before_the_first() -> None:
     assert not kept.reaches_back_to(Place(7))
     assert kept.ends_with(9, "r9")
     assert not kept.ends_with(9, "another")
+
+
+def test_the_place_before_the_first_record_is_known_by_its_mark() -> None:
+    kept = KeptLog(Position.of_record(4, "r4"))
+    assert kept.reaches_back_to(Place(4, mark=record_mark("r4")))
+    assert kept.reaches_back_to(Place(4))
+    assert not kept.reaches_back_to(Place(4, mark=record_mark("another")))
+
+
+def test_a_block_is_as_large_as_a_poll_may_be() -> None:
+    end = 2 * MAX_PACKETS_PER_POLL + 1
+    frames = log(*range(1, end + 1)).missed(Place(0), end, end).frames
+    packets = [len(each.encoded("/ws").packets) for each in frames]
+    assert packets == [MAX_PACKETS_PER_POLL, MAX_PACKETS_PER_POLL, 1]
+
+
+@pytest.mark.parametrize(("excess_bytes", "packets"), [(0, [2, 1]), (1, [1, 1, 1])])
+def test_a_block_has_as_many_bytes_as_may_be_joined(excess_bytes: int, packets: list[int]) -> None:
+    around = frame(1, 0).size_bytes
+    sizes = (MAX_JOINED_BYTES - 100 - around, 100 - around + excess_bytes, MAX_JOINED_BYTES)
+    kept = KeptLog(Position(0))
+    for position, size in enumerate(sizes, 1):
+        kept.add(
+            KeptRecord(position, f"r{position}", (KeptEvent(position, frame(position, size)),))
+        )
+    frames = kept.missed(Place(0), 3, 3).frames
+    assert [len(each.encoded("/ws").packets) for each in frames] == packets
+
+
+def test_what_fits_into_no_block_with_others_is_sent_as_it_is() -> None:
+    kept = log(1, 2, 3, size=MAX_JOINED_BYTES - 100)
+    frames = kept.missed(Place(0), 3, 3).frames
+    assert frames == [event.frame for record in kept.records for event in record.events]
 
 
 def test_kept_logs_are_bounded_in_bytes_and_time() -> None:
