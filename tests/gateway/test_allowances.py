@@ -75,6 +75,7 @@ async def test_a_request_is_granted_by_a_message_in_the_users_own_subject(limits
     assert [message.payload for message in limits.streams.stored] == [b""]
     assert limits.counted("allowances", rate="parameters", outcome="granted") == 1
     assert limits.counted("allowances", rate="parameters", outcome="refused") == 0
+    assert limits.counted("allowances_counted_alone") == 0
 
 
 async def test_what_needs_no_allowance_is_granted_unasked(limits: Limits) -> None:
@@ -108,6 +109,10 @@ async def test_a_refused_user_is_refused_from_memory_until_then(limits: Limits) 
     limits.clock.seconds += RETRY_MARGIN_MS / 1000
     limits.streams.stored.clear()
     assert await limits.take() is None
+    # From that very moment on, the stream decides again.
+    assert limits.streams.appends[asked:][2:] == [
+        (subjects.limit(PARAMETERS, "ann"), TAKE_TIMEOUT_S)
+    ]
 
 
 async def test_a_message_that_is_overdue_costs_the_margin_at_least(limits: Limits) -> None:
@@ -149,6 +154,14 @@ async def test_without_the_stream_a_gateway_counts_by_itself(limits: Limits) -> 
     fails()
     assert await limits.take() is None
     assert await limits.take() == 10_000 + RETRY_MARGIN_MS
+
+
+async def test_what_cannot_even_be_sent_is_counted_by_the_gateway(limits: Limits) -> None:
+    limits.streams.unsendable = deque([BusUnavailable("not connected")] * (LIMIT + 1))
+    assert [await limits.take() for _ in range(LIMIT)] == [None] * LIMIT
+    assert await limits.take() == WINDOW_MS + RETRY_MARGIN_MS
+    assert limits.counted("allowances_counted_alone") == LIMIT + 1
+    assert limits.streams.appends == []
 
 
 async def test_only_the_latest_users_refusals_are_kept(limits: Limits) -> None:
@@ -220,7 +233,9 @@ def test_looking_at_an_address_keeps_no_guard_and_counts_what_is_refused() -> No
     metrics = Metrics()
     guards = Guards(2, 1, metrics.counter(ADDRESS_REFUSALS))
     assert guards.look("a", 1.0) == 0.0
+    assert not guards
     guards.take("a", 1.0)
+    assert guards
     assert [guards.look("a", 1.0), guards.look("a", 1.25), guards.look("b", 1.0)] == [0.5, 0.25, 0]
     assert guards.take("a", 1.5) == 0.0
     assert metrics.registry.get_sample_value("harmonic_address_refusals_total") == 2

@@ -8,9 +8,10 @@ import pytest
 
 from harmonic_gateway.delivery.places import Place, Position
 from harmonic_gateway.limits.debts import Debts
-from harmonic_gateway.recovery.kept import KeptEvent, KeptLog, KeptLogs, KeptRecord
+from harmonic_gateway.recovery.kept import EVENT_BYTES, KeptEvent, KeptLog, KeptLogs, KeptRecord
 from harmonic_gateway.recovery.missed import MissedReader, RoomFrames
 from harmonic_gateway.sockets import Frame
+from harmonic_gateway.sockets.frames import MAX_JOINED_BYTES
 from harmonic_gateway.sockets.limits import MAX_PACKETS_PER_POLL
 from harmonic_protocol.internal import JoinResult, LoggedRecord, LogPart
 from harmonic_protocol.log import LoggedEvent, Record, record_mark
@@ -40,7 +41,7 @@ def sent(frames: Sequence[Frame], elsewhere: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("at", [0, 1, 7, 8, 9, 30, 99, 100])
-@pytest.mark.parametrize("until", [1, 8, 16, 17, 99, 100])
+@pytest.mark.parametrize("until", [1, 7, 8, 15, 16, 17, 99, 100])
 @pytest.mark.parametrize("elsewhere", [None, "", ",v:3"])
 def test_joined_or_not_a_client_is_sent_the_same_packets(
     at: int, until: int, elsewhere: str | None
@@ -79,6 +80,39 @@ def test_a_place_is_known_by_its_record_or_as_that_before_the_first() -> None:
     assert not kept.reaches_back_to(Place(7))
     assert kept.ends_with(9, "r9")
     assert not kept.ends_with(9, "another")
+
+
+def test_the_place_before_the_first_record_is_known_by_its_mark() -> None:
+    kept = KeptLog(Position.of_record(4, "r4"))
+    assert kept.reaches_back_to(Place(4, mark=record_mark("r4")))
+    assert kept.reaches_back_to(Place(4))
+    assert not kept.reaches_back_to(Place(4, mark=record_mark("another")))
+
+
+def test_a_block_is_as_large_as_a_poll_may_be() -> None:
+    end = 2 * MAX_PACKETS_PER_POLL + 1
+    frames = log(*range(1, end + 1)).missed(Place(0), end, end).frames
+    packets = [len(each.encoded("/ws").packets) for each in frames]
+    assert packets == [MAX_PACKETS_PER_POLL, MAX_PACKETS_PER_POLL, 1]
+
+
+@pytest.mark.parametrize(("excess_bytes", "packets"), [(0, [2, 1]), (1, [1, 1, 1])])
+def test_a_block_has_as_many_bytes_as_may_be_joined(excess_bytes: int, packets: list[int]) -> None:
+    around = frame(1, 0).size_bytes
+    sizes = (MAX_JOINED_BYTES - 100 - around, 100 - around + excess_bytes, MAX_JOINED_BYTES)
+    kept = KeptLog(Position(0))
+    for position, size in enumerate(sizes, 1):
+        kept.add(
+            KeptRecord(position, f"r{position}", (KeptEvent(position, frame(position, size)),))
+        )
+    frames = kept.missed(Place(0), 3, 3).frames
+    assert [len(each.encoded("/ws").packets) for each in frames] == packets
+
+
+def test_what_fits_into_no_block_with_others_is_sent_as_it_is() -> None:
+    kept = log(1, 2, 3, size=MAX_JOINED_BYTES - 100)
+    frames = kept.missed(Place(0), 3, 3).frames
+    assert frames == [event.frame for record in kept.records for event in record.events]
 
 
 def test_kept_logs_are_bounded_in_bytes_and_time() -> None:
@@ -186,3 +220,49 @@ async def test_of_a_log_that_was_turned_back_nothing_kept_is_sent() -> None:
     back = await returns(to, history, Place(50))
     assert seqs(back) == 50
     assert history.reads == list(range(50, 100, 10))
+
+
+def test_a_position_above_the_last_is_not_here() -> None:
+    kept = log(5, 6, 9)
+    assert kept.index_of(10) is None
+    assert not kept.ends_with(10, "r10")
+
+
+def test_a_record_takes_its_frames_twice_and_something_for_each() -> None:
+    one, two = frame(1), frame(2, 50)
+    record = KeptRecord(1, "r1", (KeptEvent(1, one), KeptEvent(None, None), KeptEvent(2, two)))
+    assert record.size_bytes == 3 * EVENT_BYTES + 2 * (one.size_bytes + two.size_bytes)
+
+
+def test_those_that_were_kept_last_have_room_up_to_the_bound() -> None:
+    size_bytes = log(1).size_bytes
+    logs = KeptLogs(2 * size_bytes, 60)
+    for universe in ("a", "b", "a"):
+        logs.keep(universe, log(1), 0)
+    assert logs.size_bytes == 2 * size_bytes
+    # Another one takes the place of the one that was kept first.
+    logs.keep("c", log(1), 0)
+    assert [logs.of(each, 0) is not None for each in "abc"] == [True, False, True]
+    # Of two places: no more go than have to.
+    logs.keep("d", log(1), 0)
+    assert logs.size_bytes == 2 * size_bytes
+
+
+def test_as_many_are_forgotten_as_a_large_one_needs() -> None:
+    size_bytes = log(1).size_bytes
+    logs = KeptLogs(4 * size_bytes, 60)
+    for universe in "abcd":
+        logs.keep(universe, log(1), 0)
+    logs.keep("e", log(1, 2), 0)
+    assert [logs.of(each, 0) is not None for each in "abcde"] == [False, False, True, True, True]
+
+
+def test_what_is_forgotten_or_was_not_asked_for_in_time_is_gone() -> None:
+    logs = KeptLogs(2**20, 60)
+    for universe in ("a", "b"):
+        logs.keep(universe, log(1), 0)
+    logs.forget("a")
+    logs.forget("a")
+    assert logs.of("a", 0) is None
+    assert logs.expire(59)
+    assert not logs.expire(60)

@@ -36,8 +36,14 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closing
 
-    def can_write_eof(self) -> bool:
-        return False
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
     def close(self) -> None:
         self._closing = True

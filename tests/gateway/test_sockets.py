@@ -548,7 +548,10 @@ async def test_a_client_that_still_writes_is_told_why_it_is_closed(door: Door) -
     # Its system would drop what it has not read, if what it writes were not taken any more.
     await writer.drain()
     writer.transport.resume_reading()  # type: ignore[attr-defined]
-    assert (await reader.read()).endswith(close_frame(1002))
+    await reader.readuntil(close_frame(1002))
+    # It is given time to answer, and not much longer.
+    writer.write(_masked(b"3") + _masked_close(1002))
+    assert not await reader.read()
     writer.close()
     await writer.wait_closed()
     assert not (await door.until("left", 1))[1]
@@ -620,6 +623,11 @@ def _holds(thing: object, marker: str) -> bool:
     )
 
 
-def _masked(text: bytes) -> bytes:
-    """A client's frame of text, with a mask of zeros."""
-    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+def _masked(text: bytes, first: int = 0x81) -> bytes:
+    """A client's frame, of text if nothing else is said, with a mask of zeros."""
+    return bytes((first, 0x80 | len(text), 0, 0, 0, 0)) + text
+
+
+def _masked_close(code: int) -> bytes:
+    """A client's close frame."""
+    return _masked(code.to_bytes(2), first=0x88)

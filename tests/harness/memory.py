@@ -54,6 +54,8 @@ class MemoryStreams(Streams):
     #: What happens to the next appends, and to the next readings; ``None`` is nothing special.
     failures: deque[Failure | None] = field(default_factory=deque)
     unreadable: deque[Exception | None] = field(default_factory=deque)
+    #: Raised by the next appends, which are not even sent.
+    unsendable: deque[Exception] = field(default_factory=deque)
     #: What was asked for: appends by subject, with their time limits.
     appends: list[tuple[str, float]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -80,6 +82,8 @@ class MemoryStreams(Streams):
         headers: Mapping[str, str] = NO_HEADERS,
         on_outcome: Callable[[int | Exception], None],
     ) -> None:
+        if self.unsendable:
+            raise self.unsendable.popleft()
         expected = expected_last_subject_sequence
         on_outcome(self._stored(subject, payload, timeout_s, expected, headers))
 

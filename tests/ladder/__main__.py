@@ -48,7 +48,10 @@ def main(chosen: list[int]) -> int:
         found = rung.climb()
         held += found.state == "held"
         failed = failed or found.state == "failed"
-        print(f"{rung.number} {rung.name}: {found.verdict} ({time.monotonic() - began_s:.0f} s)", flush=True)
+        print(
+            f"{rung.number} {rung.name}: {found.verdict} ({time.monotonic() - began_s:.0f} s)",
+            flush=True,
+        )
         for line in found.lines():
             print(f"    {line}")
     height = len(chosen) if chosen else HEIGHT

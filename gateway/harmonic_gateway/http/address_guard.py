@@ -91,6 +91,9 @@ class AddressGuard:
 
     def look(self, request: web.Request) -> web.Response | None:
         """The refusal of an address that asked for too many sessions, if it did."""
+        if not self._unknown:
+            # As long as nobody asks in vain, nobody's address has to be found out.
+            return None
         address = self._address(request)
         wait_s = self._unknown.look(address, self._clock.monotonic())
         return self._too_many("unknown_sessions", address, wait_s) if wait_s else None

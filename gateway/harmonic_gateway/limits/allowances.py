@@ -243,6 +243,10 @@ class Guards:
         self._guards: OrderedDict[str, FloodGuard] = OrderedDict()
         self._refused = refused
 
+    def __bool__(self) -> bool:
+        """Whether there is anybody who has taken something."""
+        return bool(self._guards)
+
     def take(self, whose: str, now_s: float) -> float:
         """0 if one may pass now, else the seconds until it may."""
         guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)

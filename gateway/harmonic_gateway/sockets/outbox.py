@@ -226,7 +226,7 @@ class Outbox:
         if transport is not None and at_once:
             reset(transport)
         elif self._transport is not None and self._transport.get_write_buffer_size():
-            part(self._transport)
+            part(self._transport, answered=True)
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
         """Let it wait, within bounds."""
