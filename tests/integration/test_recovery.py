@@ -250,10 +250,13 @@ async def test_one_user_cannot_have_the_log_read_over_and_over(
             return False
         return True
 
+    failed = 'recoveries_total{outcome="failed",reason="none"}'
+    before = await world.metric(failed)
     granted = 0
     while granted < 10 * RETURNS_BURST and await returns():
         granted += 1
     assert RETURNS_BURST <= granted < 10 * RETURNS_BURST
+    assert await world.metric(failed) == before
     other = await Wire.open(world, world.name("yan"))
     await other.joins(universe)
     while not await returns():

@@ -55,6 +55,10 @@ class Prepared:
         return self.returning.pid if self.returning is not None else None
 
 
+class ReturnsTooOften(BusUnavailable):
+    """A user's return is put off: nothing has failed, and it has a counter of its own."""
+
+
 def _anew(reason: RecoveryReason) -> Prepared:
     return Prepared(RecoveryReport(outcome=RecoveryOutcome.NEW, reason=reason))
 
@@ -126,6 +130,8 @@ class Recovery:
                 else await self._finder.by_user(session)
             )
             prepared = await self._carry_out(session, plan)
+        except ReturnsTooOften:
+            raise
         except BusUnavailable:
             self._failed.inc()
             raise
@@ -216,4 +222,4 @@ class Recovery:
 
     def _guard(self, session: Session) -> None:
         if self._guards.take(session.identity.user_id, self._clock.monotonic()):
-            raise BusUnavailable("the user returns too often")
+            raise ReturnsTooOften("the user returns too often")
