@@ -4,21 +4,30 @@
 """
 
 import sys
+from contextlib import AbstractAsyncContextManager
 
-from harmonic_music.bulk import answers
-from harmonic_music.service import music_service
 from harmonic_music.settings import MusicSettings
 from harmonic_runtime.process.commands import run_command
 from harmonic_runtime.process.entropy import new_seed
+from harmonic_runtime.process.lifecycle import Process
 
 
 def main() -> int:
     """Carry out what the command line asks for; the exit status."""
-    return run_command(MusicSettings, music_service, others={"compose": _compose})
+    return run_command(MusicSettings, _serve, others={"compose": _compose})
+
+
+def _serve(process: Process[MusicSettings]) -> AbstractAsyncContextManager[None]:
+    # Numerics take most of a start: who only asks whether a replica is ready does without them.
+    from harmonic_music.service import music_service  # noqa: PLC0415
+
+    return music_service(process)
 
 
 def _compose() -> int:
     """compose offline, a request a line from standard input, an answer a line."""  # noqa: D403
+    from harmonic_music.bulk import answers  # noqa: PLC0415
+
     for answer in answers(sys.stdin.buffer, new_seed):
         print(answer, flush=True)
     return 0
