@@ -52,7 +52,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("monitoring.rules.runbookUrl", "ftp://wiki"),
     ("gateway.resources.limits.cpus", "1"),
     ("probe.enabled", True),
-    ("probe.everySeconds", 0),
+    ("probe.everySeconds", 2),
     ("probe.url", "live.example"),
 )
 #: Secrets that the examples name, and that the installation must have.

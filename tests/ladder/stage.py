@@ -13,6 +13,7 @@ import aiohttp
 from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack
+from harmonic_operator.probe import LEAST_EVERY_S
 from harness.certificates import Authority
 from harness.operator import environment
 from harness.world import SECRET, World, started
@@ -23,9 +24,6 @@ from ladder.traffic import Traffic, traffic
 
 #: What each broker may store, and what the product's bounded streams may take of it.
 STORE_MIB, STREAM_MIB = 192, 8
-#: From one round of the probe to the next. In each, one user comes back twice, and a gateway lets a
-#: user come back once a second, after the first 60 times.
-PROBE_S = 3
 _BROKERS = f"""\
 include ./users-by-password.conf
 http: "127.0.0.1:-1"
@@ -105,7 +103,7 @@ async def staged(
 def _probe(stack: Stack, port: int, authority: Authority) -> Managed:
     """The permanent probe, with its times divided as those of the rules."""
     urls = [part for url in stack.urls for part in ("--url", url)]
-    every = ("--every", str(PROBE_S))
+    every = ("--every", str(LEAST_EVERY_S))
     return Managed(
         "probe",
         [sys.executable, "-m", "harmonic_operator", "probe", *urls, *every],

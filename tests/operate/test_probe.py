@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import aiohttp
+
 from harmonic_local.processes import free_port
 from harness.operator import harmonic, running
 from harness.world import SECRET, World, started
@@ -15,7 +17,7 @@ def gateways(world: World) -> list[str]:
 async def test_a_round_in_which_all_goes_well(world: World) -> None:
     ran = await harmonic(
         world.stack,
-        *("probe", *gateways(world), "--rounds", "2", "--every", "1", "--json"),
+        *("probe", *gateways(world), "--rounds", "2", "--every", "3", "--json"),
         *("--universe", world.name("probe")),
         HARMONIC_JWT_SECRET=SECRET,
         HARMONIC_OPS_PORT=str(free_port()),
@@ -83,6 +85,24 @@ async def test_it_tells_by_metrics_what_came_of_each_step(world: World) -> None:
         assert f'harmonic_probe_steps_total{{outcome="failed",step="{step}"}} 0.0' in lines
         assert f'harmonic_probe_seconds_count{{step="{step}"}} 1.0' in lines
     assert "harmonic_probe_up 1.0" in lines
+
+
+async def test_a_probe_that_asks_too_often_says_so(tmp_path: Path) -> None:
+    port = free_port()
+    async with started(tmp_path, musics=0, HARMONIC_ALLOWED_PARAMETER_UPDATES="1") as stack:
+        command = ("probe", "--url", stack.urls[0], "--every", "3600")
+        async with (
+            running(
+                stack, *command, HARMONIC_JWT_SECRET=SECRET, HARMONIC_OPS_PORT=str(port)
+            ) as output,
+            aiohttp.ClientSession() as http,
+        ):
+            assert await output.readline() == b"Round 1: recover: refused: RATE_LIMITED.\n"
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
+                lines = (await response.text()).splitlines()
+
+    assert 'harmonic_probe_steps_total{outcome="limited",step="recover"} 1.0' in lines
+    assert 'harmonic_probe_steps_total{outcome="failed",step="recover"} 0.0' in lines
 
 
 async def test_a_client_that_is_not_given_what_it_missed_fails_the_round(tmp_path: Path) -> None:

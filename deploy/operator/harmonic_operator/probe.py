@@ -23,6 +23,7 @@ from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
 from harmonic_operator.settings import OperatorSettings
 from harmonic_protocol.messages.declaration import API_PREFIX
+from harmonic_protocol.refusals import Code
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.ops import Readiness, ops_server
 
@@ -30,6 +31,9 @@ from harmonic_runtime.observability.ops import Readiness, ops_server
 _MARKS, _PER_UNIT = 20_000_000, 1_000_000
 #: The two users of the probe, where it signs its own tokens.
 USERS = ("probe-writer", "probe-reader")
+#: From one round to the next, at least: in each, one user comes back twice, which a gateway lets a
+#: user do once a second.
+LEAST_EVERY_S = 3.0
 #: A token of a round serves that round.
 TOKEN_LIFETIME_S = 300.0
 
@@ -52,6 +56,10 @@ class ProbePlan:
 
 class StepFailed(Exception):
     """A step of a round did not go well; the text says which, and why."""
+
+
+class StepLimited(StepFailed):
+    """A step was refused since its user, or its address, had asked too often."""
 
 
 async def probe(plan: ProbePlan, settings: OperatorSettings, *, as_json: bool) -> None:
@@ -137,10 +145,11 @@ class Rounds:
         try:
             yield
         except (StepFailed, *_FAILURES) as error:
-            self._outcomes.of(step, "failed").inc()
+            limited = isinstance(error, StepLimited)
+            self._outcomes.of(step, table.LIMITED if limited else table.FAILED).inc()
             reason = str(error) or type(error).__name__
             raise StepFailed(f"{step}: {reason}") from error
-        self._outcomes.of(step, "ok").inc()
+        self._outcomes.of(step, table.OK).inc()
         self._seconds.of(step).observe(time.monotonic() - began_s)
 
 
@@ -155,18 +164,25 @@ class _Member:
         self._heard: set[int] = set()
         self._news = asyncio.Condition()
         self._gone = asyncio.Event()
+        self._refusal: dict[str, Any] | None = None
         self._client.on("connect_success", self._greeted, namespace=NAMESPACE)
         self._client.on("physics_updated", self._updated, namespace=NAMESPACE)
+        self._client.on("connect_error", self._refused, namespace=NAMESPACE)
         self._client.on("disconnect", self._ended, namespace=NAMESPACE)
 
     async def connect(self) -> None:
-        await self._client.connect(
-            self._url,
-            auth={"token": self._token},
-            namespaces=[NAMESPACE],
-            transports=["websocket"],
-            wait_timeout=ANSWER_TIMEOUT_S,
-        )
+        try:
+            await self._client.connect(
+                self._url,
+                auth={"token": self._token},
+                namespaces=[NAMESPACE],
+                transports=["websocket"],
+                wait_timeout=ANSWER_TIMEOUT_S,
+            )
+        except SocketIOError as error:
+            if self._refusal is None:
+                raise
+            raise _failed(self._refusal) from error
 
     async def close(self) -> None:
         """Say goodbye, where it is not cut off."""
@@ -206,12 +222,19 @@ class _Member:
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
         url = f"{self._url}{API_PREFIX}{path}"
         async with self._http.request(method, url, json=body, timeout=timeout) as response:
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise StepLimited(f"{method} {path} was refused: {Code.RATE_LIMITED}")
             if response.status not in good:
                 raise StepFailed(f"{method} {path} was answered by {response.status}")
 
     async def _greeted(self, told: dict[str, Any], *_: object) -> None:
         if not self._user.done():
             self._user.set_result(told["userId"])
+
+    async def _refused(self, told: object, *_: object) -> None:
+        # What the client library says of its own has no code.
+        if isinstance(told, dict) and isinstance(told.get("data"), dict):
+            self._refusal = told["data"]
 
     async def _updated(self, told: dict[str, Any], *_: object) -> None:
         async with self._news:
@@ -235,5 +258,10 @@ async def _connected(url: str, token: str) -> AsyncIterator[_Member]:
 
 def _must(answer: dict[str, Any]) -> None:
     if not answer["ok"]:
-        error = answer["error"]
-        raise StepFailed(f"refused: {error['code']} {error['details'].get('reason', '')}".strip())
+        raise _failed(answer["error"])
+
+
+def _failed(error: dict[str, Any]) -> StepFailed:
+    """What a refusal means: the product's fault, or that the probe asked too often."""
+    kind = StepLimited if error["code"] == Code.RATE_LIMITED else StepFailed
+    return kind(f"refused: {error['code']} {error['details'].get('reason', '')}".strip())

@@ -11,13 +11,16 @@ from harmonic_runtime.observability.specs import (
 #: What a round does, in this order. What follows a step that failed is not tried.
 CONNECT, JOIN, HEAR, RECOVER = "connect", "join", "hear", "recover"
 STEPS = (CONNECT, JOIN, HEAR, RECOVER)
+#: What comes of a step.
+OK, FAILED, LIMITED = "ok", "failed", "limited"
 
 PROBE_STEPS = CounterSpec(
     "probe_steps",
     "what the probe's clients did, by what came of it. connect: both clients; join: both; hear: an"
-    " update of one by the other; recover: after a cut, what was missed, without joining again",
+    " update of one by the other; recover: after a cut, what was missed, without joining again;"
+    " limited: the probe asked too often, which says nothing of the product",
     OperatorQuestion.CONNECT,
-    labelled(step=STEPS, outcome=("ok", "failed")),
+    labelled(step=STEPS, outcome=(OK, FAILED, LIMITED)),
 )
 PROBE_SECONDS = HistogramSpec(
     "probe_seconds",
