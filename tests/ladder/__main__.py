@@ -3,17 +3,29 @@
 import sys
 import time
 
-from ladder import alerts, backup, dashboards, images, one_vm, policy, rolling, templates, tools
+from ladder import (
+    alerts,
+    backup,
+    dashboards,
+    images,
+    one_vm,
+    policy,
+    programs,
+    prometheus,
+    rolling,
+    templates,
+    tools,
+)
 from ladder.rungs import Rung
 
 RUNGS = (
     Rung(1, "templates", templates.check),
     Rung(2, "policy", policy.check),
-    Rung(3, "alerts", alerts.check),
-    Rung(4, "dashboards", dashboards.check),
-    Rung(5, "compose, VM", one_vm.check),
-    Rung(6, "images", images.check),
-    Rung(7, "rolling", rolling.check),
+    Rung(3, "alerts", alerts.check, alerts.PROGRAMS),
+    Rung(4, "dashboards", dashboards.check, prometheus.PROGRAMS),
+    Rung(5, "compose, VM", one_vm.check, one_vm.PROGRAMS),
+    Rung(6, "images", images.check, images.PROGRAMS),
+    Rung(7, "rolling", rolling.check, rolling.PROGRAMS),
     Rung(8, "backup", backup.check),
 )
 HEIGHT = 8
@@ -25,13 +37,21 @@ def main(chosen: list[int]) -> int:
     """Run the rungs, and print what each comes to; the exit status."""
     tools.install()
     wanted = [rung for rung in RUNGS if not chosen or rung.number in chosen]
+    needed = [each for rung in wanted for each in rung.programs]
+    packages = sorted({each.package for each in programs.absent(needed)})
+    if packages:
+        print(f"installing by apt, where it can be: {', '.join(packages)}", flush=True)
+        programs.install(needed)
     held, failed = 0, False
     for rung in wanted:
         began_s = time.monotonic()
-        found = rung.run()
+        found = rung.climb()
         held += found.state == "held"
         failed = failed or found.state == "failed"
-        print(f"{rung.number} {rung.name}: {found.state} ({time.monotonic() - began_s:.0f} s)")
+        print(
+            f"{rung.number} {rung.name}: {found.verdict} ({time.monotonic() - began_s:.0f} s)",
+            flush=True,
+        )
         for line in found.lines():
             print(f"    {line}")
     height = len(chosen) if chosen else HEIGHT

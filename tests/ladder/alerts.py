@@ -12,10 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ladder import prometheus, watching
-from ladder.faults import FAKETIME, FAULTS, Fault
+from ladder.faults import FAULTS, Fault
+from ladder.programs import Program
 from ladder.rungs import Findings
 from ladder.stage import Stage, staged
 
+#: What the rung runs.
+PROGRAMS = (*prometheus.PROGRAMS, Program("faketime", "faketime"))
 #: How long nothing may fire while all is well.
 HEALTHY_S = 600.0
 #: By when an alert must fire after its fault was made, and be over after it was mended.
@@ -31,12 +34,6 @@ POLL_S = 1.0
 def check() -> Findings:
     """Check the files, then make every fault on a running product."""
     found = Findings()
-    missing = prometheus.missing_programs()
-    found.missing += [f"{name} is not installed" for name in missing]
-    if FAKETIME is None:
-        found.missing.append("faketime is not installed")
-    if found.missing:
-        return found
     check_files(found)
     with tempfile.TemporaryDirectory(prefix="ladder-") as folder:
         asyncio.run(_watched(Path(folder), found))

@@ -104,8 +104,9 @@ class _Pods:
 
 def check(found: Findings, folder: Path) -> None:
     """Start the rendered brokers, and see that each service may do what it needs and no more."""
-    if not templates.assemble():
-        found.missing.append("the brokers' chart is not at hand")
+    missing = templates.assemble()
+    if missing:
+        found.missing.append(missing)
         return
     tools.python("ladder.rendering", str(templates.CHART), str(templates.RENDERED))
     objects = list(yaml.safe_load_all((templates.RENDERED / _SHAPE).read_text()))

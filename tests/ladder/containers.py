@@ -10,8 +10,18 @@ from pathlib import Path
 
 from harmonic_local.processes import Managed, says_ready
 from harmonic_release.images import shares_layers
-from ladder.machines import Machine, program
+from ladder.machines import Machine
+from ladder.programs import Program
 
+_DOCKER, _DOCKERD = Program("docker", "docker-cli"), Program("dockerd", "docker.io")
+#: The engine and what it runs. Some of Debian's releases have both commands in one package, so the
+#: engine stands first. With AppArmor in the kernel, it needs that one's parser.
+PROGRAMS = (
+    _DOCKERD,
+    _DOCKER,
+    Program("runc", "runc"),
+    Program("apparmor_parser", "apparmor"),
+)
 #: Ticks a second of the kernel's times of processes.
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEMORY = "256m"
@@ -23,7 +33,7 @@ class Engine:
     """A running engine, which shares the network of its machine with its containers."""
 
     def __init__(self, socket: Path) -> None:
-        self._docker = [str(program("docker")), "--host", f"unix://{socket}"]
+        self._docker = [str(_DOCKER.path), "--host", f"unix://{socket}"]
 
     async def load(self, archive: Path) -> None:
         """Take an image from an archive."""
@@ -105,7 +115,7 @@ async def engine(machine: Machine, folder: Path) -> AsyncIterator[Engine]:
         name="dockerd",
         command=machine.command(
             [
-                *(str(program("dockerd")), "--iptables=false", "--bridge=none"),
+                *(str(_DOCKERD.path), "--iptables=false", "--bridge=none"),
                 *("--storage-driver", "overlay2" if shares_layers(folder) else "vfs"),
                 *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
                 *("--pidfile", str(folder / "pid"), "--host", f"unix://{socket}"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from harmonic_local import dashboards
 from harmonic_local.dashboards import Dashboard, Panel
 from harness.faults import down, frozen
-from ladder import prometheus, watching
+from ladder import watching
 from ladder.lagging import behind
 from ladder.prometheus import SCRAPE_S
 from ladder.rungs import Findings
@@ -45,10 +45,8 @@ def check() -> Findings:
                 for expression in panel.queries.values()
                 for name in sorted(watching.unknown(expression))
             ]
-    found.missing += [f"{name} is not installed" for name in prometheus.missing_programs()]
-    if not found.missing:
-        with tempfile.TemporaryDirectory(prefix="ladder-") as folder:
-            asyncio.run(_asked(Path(folder), found))
+    with tempfile.TemporaryDirectory(prefix="ladder-") as folder:
+        asyncio.run(_asked(Path(folder), found))
     return found
 
 

@@ -17,8 +17,6 @@ from harness.broker import connected_as
 from harness.faults import down
 from ladder.stage import STORE_MIB, STREAM_MIB, Stage
 
-#: Debian's faketime.
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 CLOCK_OFF_S = 30
 CERTIFICATE_DAYS = 5
 OTHER_VERSION = "0.0.9"
@@ -106,8 +104,9 @@ async def snapshots_filled(stage: Stage) -> AsyncIterator[None]:
 async def clock_off(stage: Stage) -> AsyncIterator[None]:
     """A gateway's host has another time than the others."""
     gateway = stage.stack.gateways[1]
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))  # noqa: ASYNC240 -- a look
     fake = [
-        *("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME=+{CLOCK_OFF_S}s"),
+        *("env", f"LD_PRELOAD={library}", f"FAKETIME=+{CLOCK_OFF_S}s"),
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
     ]
     async with _run_as(gateway, command=[*fake, *gateway.command]):

@@ -7,12 +7,20 @@ from pathlib import Path
 from harmonic_local.processes import Managed, NotReadyError
 from harmonic_local.stack import broker
 from harmonic_release import sbom
-from harmonic_release.images import IMAGES, Builder, NotBuilt, Release, digests, missing, size
+from harmonic_release.images import IMAGES, Builder, NotBuilt, Release, digests, size
 from harness.world import SECRET
 from ladder import containers, machines, tools
 from ladder.machines import Machine
+from ladder.programs import Program
 from ladder.rungs import Findings
 
+#: What builds and runs them.
+PROGRAMS = (
+    Program("buildah", "buildah"),
+    Program("mmdebstrap", "mmdebstrap"),
+    *containers.PROGRAMS,
+    *machines.PROGRAMS,
+)
 MOST_BYTES = 130_000_000
 MOST_CPU_S = 1.5
 CLIENTS = 2000
@@ -155,12 +163,6 @@ def check() -> Findings:
     """Build the images twice, look into them, and run them."""
     found = Findings()
     found.missing += machines.missing()
-    found.missing += [f"{name} is not installed" for name in missing()]
-    found.missing += [
-        f"{name} is not installed"
-        for name in ("docker", "dockerd")
-        if machines.program(name) is None
-    ]
     if found.missing:
         return found
     builder = Builder(_FOLDER, debian=True)

@@ -5,28 +5,27 @@ and addresses that they name. Nothing of the host's own is changed.
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ladder.programs import Program
+
 #: What namespaces and mounts need.
-_PROGRAMS = ("ip", "nsenter", "unshare", "mount")
-_SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def program(name: str) -> str | None:
-    """Where a program of the system is, if it is installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+PROGRAMS = (
+    Program("ip", "iproute2"),
+    Program("nsenter", "util-linux"),
+    Program("unshare", "util-linux"),
+    Program("mount", "mount"),
+)
 
 
 def missing() -> Iterator[str]:
     """What this system lacks for machines."""
     if os.geteuid() != 0:
         yield "only root may make network namespaces"
-    yield from (f"{name} is not installed" for name in _PROGRAMS if program(name) is None)
 
 
 @dataclass(frozen=True)

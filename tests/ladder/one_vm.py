@@ -11,8 +11,18 @@ from pathlib import Path
 from harmonic_local.processes import Managed, NotReadyError, says_ready
 from ladder import chart_brokers, machines, tools, units
 from ladder.machines import Machine
+from ladder.programs import Program
 from ladder.rungs import Findings
 
+_HAPROXY, _NGINX = Program("haproxy", "haproxy"), Program("nginx", "nginx")
+PROGRAMS = (
+    _HAPROXY,
+    _NGINX,
+    Program("systemd-analyze", "systemd"),
+    Program("curl", "curl"),
+    Program("openssl", "openssl"),
+    *machines.PROGRAMS,
+)
 _DEPLOY = tools.ROOT / "deploy"
 _BIN = tools.ROOT / ".venv" / "bin"
 #: The machines of the shipped settings.
@@ -138,7 +148,7 @@ class _Vm:
         machine, folder = self._machines[0], self._folder
         options = f"daemon off; pid {folder}/nginx.pid; error_log stderr notice;"
         shipped = _DEPLOY / "proxies"
-        haproxy, nginx = (machines.program(name) for name in ("haproxy", "nginx"))
+        haproxy, nginx = _HAPROXY.path, _NGINX.path
         commands = {
             "haproxy.cfg": [haproxy, "-V", "-db", "-f", shipped / "haproxy.cfg"],
             "nginx.conf": [nginx, "-p", folder, "-c", shipped / "nginx.conf", "-g", options],
@@ -192,11 +202,6 @@ def check() -> Findings:
     found.looked_at.update(said["looked_at"])
     found.faults += said["faults"]
     found.missing += machines.missing()
-    found.missing += [
-        f"{name} is not installed"
-        for name in ("haproxy", "nginx", "systemd-analyze", "curl", "openssl")
-        if machines.program(name) is None
-    ]
     if found.missing:
         return found
     with _folder() as folder, machines.network("harmonic-vm", ADDRESSES) as namespaces:

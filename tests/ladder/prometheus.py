@@ -1,7 +1,6 @@
 """A real Prometheus with a real Alertmanager, on rules whose times are divided."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,20 +12,21 @@ import yaml
 
 from harmonic_local.processes import Managed, free_port
 from ladder import watching
+from ladder.programs import Program
 
 #: The programs, by Debian's names.
-PROGRAMS = ("prometheus", "prometheus-alertmanager", "promtool", "amtool")
+PROGRAMS = (
+    Program("prometheus", "prometheus"),
+    Program("promtool", "prometheus"),
+    Program("prometheus-alertmanager", "prometheus-alertmanager"),
+    Program("amtool", "prometheus-alertmanager"),
+)
 #: What all durations of the rules are divided by, so that hours are minutes.
 DIVISOR = 20
 SCRAPE_S = 2
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WINDOW = re.compile(r"\[([0-9]+)(ms|s|m|h|d)\]")
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
-
-
-def missing_programs() -> list[str]:
-    """Programs that are not installed."""
-    return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
 def divided(duration: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ladder.programs import Program, why_absent
+
 State = Literal["held", "failed", "skipped"]
 
 
@@ -30,18 +32,31 @@ class Findings:
             return "failed"
         return "skipped" if self.missing else "held"
 
+    @property
+    def verdict(self) -> str:
+        """The state; of a skipped rung, with what it lacks."""
+        return f"skipped: {'; '.join(self.missing)}" if self.state == "skipped" else self.state
+
     def lines(self) -> Iterator[str]:
         """What was counted, then the notes, each fault and each missing thing."""
-        yield ", ".join(f"{number} {what}" for what, number in self.looked_at.items())
+        if self.looked_at:
+            yield ", ".join(f"{number} {what}" for what, number in self.looked_at.items())
         yield from self.notes
         yield from self.faults
-        yield from self.missing
+        if self.state != "skipped":
+            yield from self.missing
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One question, and what answers it."""
+    """One question, what answers it, and the programs without which it cannot be asked."""
 
     number: int
     name: str
     run: Callable[[], Findings]
+    programs: tuple[Program, ...] = ()
+
+    def climb(self) -> Findings:
+        """Run it, unless a program is absent that it needs."""
+        missing = list(why_absent(self.programs))
+        return Findings(missing=missing) if missing else self.run()

@@ -17,28 +17,41 @@ CHART = tools.CACHE / "chart"
 RENDERED = tools.CACHE / "rendered"
 
 
-def assemble() -> bool:
-    """Copy the chart with its links followed; whether its dependency is in it."""
+def assemble() -> str | None:
+    """Copy the chart with its links followed, and its dependency into it; why that is missing.
+
+    It is the one that the variable names, or that `helm dependency build` left in the chart, or
+    that is in the repository which was added to Helm under the name in ``Chart.yaml``.
+    """
     shutil.rmtree(CHART, ignore_errors=True)
     shutil.copytree(_CHART, CHART)
+    target = CHART / "charts"
     brokers = os.environ.get(_BROKERS)
     if brokers is None:
-        # As `helm dependency build` leaves it.
-        return (CHART / "charts").exists()
-    target = CHART / "charts"
-    target.mkdir(exist_ok=True)
+        if any(target.glob("nats*")):
+            return None
+        said = tools.python("ladder.brokers_chart", str(CHART), str(target))
+        if said["archive"]:
+            return None
+        return f"the brokers' chart is not at hand: {_BROKERS} names none, and {said['reason']}"
+    if not Path(brokers).exists():
+        return f"{_BROKERS} names {brokers}, which is not there"
+    # Else there would be two.
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
     if Path(brokers).is_dir():
         shutil.copytree(brokers, target / "nats")
     else:
         shutil.copy(brokers, target)
-    return True
+    return None
 
 
 def check() -> Findings:
     """Render, validate against each version of Kubernetes, follow references, try wrong values."""
     found = Findings()
-    if not assemble():
-        found.missing.append(f"the brokers' chart is not at hand: {_BROKERS} names it")
+    missing = assemble()
+    if missing:
+        found.missing.append(missing)
     schemas = [str(_SCHEMAS)] if _SCHEMAS.exists() else []
     if not schemas:
         found.missing.append("the schemas of custom resources are not at hand")

@@ -173,8 +173,3 @@ def size(root: Path) -> int:
         if stat.S_ISREG((status := path.lstat()).st_mode)
     }
     return sum(files.values())
-
-
-def missing() -> list[str]:
-    """Programs that a build needs and that are not installed."""
-    return [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
