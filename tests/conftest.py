@@ -13,13 +13,15 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.streams import Streams
 from harness import leaks
 from harness.broker import Broker, OpenBus, connected, running_broker
-from harness.world import World, started
+from harness.forked import fork
+from harness.world import World, spawn_by, started
 
 _words = itertools.count(1)
 
 
 def pytest_configure() -> None:
     leaks.watch_tokens()
+    spawn_by(fork)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,10 +1,13 @@
-"""Runs the operator's command in processes that have imported it already.
+"""Runs programs of the product in processes that have imported them already.
 
-``python -m harness.forking SOCKET`` imports the command once. For each connection to the socket it
-forks: the child takes its arguments, its environment and its standard streams from there, runs the
-command, and writes its exit status. Importing takes most of the time of a command.
+``python -m harness.forking SOCKET`` imports them once. For each connection to the socket it forks a
+keeper, and that the program: which takes its arguments, its environment and its standard streams
+from there. The keeper says the program's id, and its status in the end. Importing takes most of the
+time of a command, and most of what it costs to start a service.
 """
 
+import gc
+import importlib
 import json
 import os
 import select
@@ -12,17 +15,24 @@ import signal
 import socket
 import sys
 import traceback
+from typing import Any
 
-from harmonic_operator.cli import app
+import harmonic_state.service  # noqa: F401 -- as it is imported when a service starts
 
 MAX_REQUEST_BYTES = 2**20
 STREAMS = 3
 FAILED = 1
+#: The modules whose ``main`` may be asked for.
+PROGRAMS = {
+    name: importlib.import_module(f"{name}.__main__")
+    for name in ("harmonic_gateway", "harmonic_state", "harmonic_music", "harmonic_operator")
+}
 
 
 def main(path: str) -> None:
     """Serve until standard input ends, as it does with the process that started this one."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
@@ -34,33 +44,49 @@ def main(path: str) -> None:
             with connection:
                 if os.fork() == 0:
                     server.close()
-                    _carry_out(connection)
+                    _keep(connection)
 
 
-def _carry_out(connection: socket.socket) -> None:
+def _keep(connection: socket.socket) -> None:
+    """Start the program that is asked for, say its id, and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
     request, streams, _, _ = socket.recv_fds(connection, MAX_REQUEST_BYTES, STREAMS)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _carry_out(json.loads(request), streams)
+    for stream in (*streams, *range(STREAMS)):
+        os.close(stream)
+    connection.sendall(f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _carry_out(asked: dict[str, Any], streams: list[int]) -> None:
+    os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    asked = json.loads(request)
     os.environ.clear()
     os.environ.update(asked["environment"])
-    status = _status_of(asked["arguments"])
+    program = PROGRAMS[asked["program"]]
+    sys.argv = [str(program.__file__), *asked["arguments"]]
+    status = FAILED
+    try:
+        status = _exit_status(program.main())
+    except SystemExit as end:
+        status = _exit_status(end.code)
+    except BaseException:  # noqa: BLE001 -- as the interpreter does at its end
+        traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    connection.sendall(str(status).encode())
     os._exit(status)
 
 
-def _status_of(arguments: list[str]) -> int:
-    try:
-        app(arguments, prog_name="harmonic")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else FAILED
-    except BaseException:  # noqa: BLE001 -- as the interpreter does at its end
-        traceback.print_exc()
-    return FAILED
+def _exit_status(said: object) -> int:
+    return said if isinstance(said, int) else 0 if said is None else FAILED
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """The operator's command, run as an operator runs it."""
 
 import asyncio
-import atexit
 import json
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import IO, Any
 
 from harmonic_local.stack import Stack
+from harness.forked import ask, forking
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,6 @@ async def running(
 
 
 def _run(arguments: tuple[str, ...], known: Mapping[str, str], typed: str) -> Ran:
-    request = json.dumps({"arguments": arguments, "environment": known}).encode()
     with (
         socket.socket(socket.AF_UNIX) as connection,
         tempfile.TemporaryFile() as stdin,
@@ -84,10 +80,12 @@ def _run(arguments: tuple[str, ...], known: Mapping[str, str], typed: str) -> Ra
     ):
         stdin.write(typed.encode())
         stdin.seek(0)
-        connection.connect(_forking())
+        connection.connect(forking())
         streams = [stdin.fileno(), output.fileno(), errors.fileno()]
-        socket.send_fds(connection, [request], streams)
-        status = connection.recv(16)
+        ask(connection, "harmonic_operator", arguments, known, streams)
+        with connection.makefile("rb") as keeper:
+            assert keeper.readline(), "the command did not begin"
+            status = keeper.readline()
         assert status, "the command ended without an exit status"
         return Ran(int(status), _read(output), _read(errors))
 
@@ -95,20 +93,3 @@ def _run(arguments: tuple[str, ...], known: Mapping[str, str], typed: str) -> Ra
 def _read(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
-
-
-@cache
-def _forking() -> str:
-    """Where a process listens that has imported the command; it ends with this one."""
-    path = str(Path(tempfile.mkdtemp(prefix="harmonic-")) / "operator")
-    folders = os.pathsep.join(sys.path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness.forking", path],
-        env={**environment(None), "PYTHONPATH": folders},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    atexit.register(process.communicate)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    return path

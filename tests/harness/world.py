@@ -13,6 +13,7 @@ from socketio.exceptions import ConnectionError as ConnectionRefused
 from yarl import URL
 
 from harmonic_local.bus import CONFIG
+from harmonic_local.processes import Spawn, execute
 from harmonic_local.stack import Stack, StackPlan, program, running
 from harmonic_local.tokens import make_token
 from harness import leaks
@@ -146,6 +147,15 @@ class World:
             await client.close()
 
 
+#: How services are started: the last of these.
+_spawning: list[Spawn] = [execute]
+
+
+def spawn_by(spawn: Spawn) -> None:
+    """Have the services of all products from now on started so."""
+    _spawning.append(spawn)
+
+
 @asynccontextmanager
 async def started(
     directory: Path,
@@ -185,6 +195,7 @@ async def started(
         musics=musics,
         settings={**generous, **settings},
         command=command,
+        spawn=_spawning[-1],
         broker_config=broker_config,
     )
     async with running(plan, output) as stack:

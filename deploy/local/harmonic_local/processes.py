@@ -7,9 +7,9 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 #: A process that is not ready by then will not be.
 READY_TIMEOUT_S = 20.0
@@ -25,6 +25,46 @@ _ports = itertools.count(secrets.randbelow(len(_PORTS)))
 
 Output = Callable[[str, str], None]
 """Called with a process's name and each line that it writes."""
+
+
+class Spawned(Protocol):
+    """A process that was started, as asyncio has them."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, or minus the signal that ended it; ``None`` while it runs."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """What it writes, errors included."""
+
+    async def wait(self) -> int:
+        """Wait for its end; its ``returncode``."""
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal."""
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str]], Awaitable[Spawned]]
+"""Starts a command with an environment, in a session of its own."""
+
+
+async def execute(command: Sequence[str], environment: Mapping[str, str]) -> Spawned:
+    """Start a command as a new process of the system."""
+    # A session of its own: Ctrl-C is for the one who started all, to stop them in order.
+    return await asyncio.create_subprocess_exec(
+        *command,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=MAX_LINE_BYTES,
+    )
 
 
 class NotReadyError(Exception):
@@ -62,7 +102,8 @@ class Managed:
     environment: Mapping[str, str]
     output: Output
     sign: Callable[[str], bool]
-    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    spawn: Spawn = execute
+    _process: Spawned | None = field(default=None, init=False)
     _reading: asyncio.Task[None] | None = field(default=None, init=False)
     _ready: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -81,16 +122,7 @@ class Managed:
     async def start(self) -> None:
         """Start it and wait until it is ready; raise :class:`NotReadyError` if it is not."""
         self._ready.clear()
-        # A session of its own: Ctrl-C is for the one who started all, to stop them in order.
-        self._process = await asyncio.create_subprocess_exec(
-            *self.command,
-            env={**os.environ, **self.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=MAX_LINE_BYTES,
-        )
+        self._process = await self.spawn(self.command, {**os.environ, **self.environment})
         self._reading = asyncio.create_task(self._read(self._process))
         ready = asyncio.create_task(self._ready.wait())
         await asyncio.wait(
@@ -138,7 +170,7 @@ class Managed:
             await self._reading
         return status
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
+    async def _read(self, process: Spawned) -> None:
         if process.stdout is None:
             return
         async for raw in process.stdout:

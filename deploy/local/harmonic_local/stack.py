@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonic_local import bus
-from harmonic_local.processes import Managed, Output, free_port, says_ready
+from harmonic_local.processes import Managed, Output, Spawn, execute, free_port, says_ready
 
 _CLUSTER = "harmonic"
 
@@ -25,8 +25,8 @@ class StackPlan:
     """What is to run. Ports of 0 are chosen; ``settings`` are for all services.
 
     Of three ``brokers``, which are a cluster, each keeps all that is stored. ``command`` says how
-    a service is run, from its name and module; ``passwords`` are those of the bus's users, whom
-    ``broker_config`` has.
+    a service is run, from its name and module, and ``spawn`` starts that; ``passwords`` are those
+    of the bus's users, whom ``broker_config`` has.
     """
 
     data: Path
@@ -38,6 +38,7 @@ class StackPlan:
     musics: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     command: Callable[[str, str], Sequence[str]] = program
+    spawn: Spawn = execute
     passwords: Mapping[str, str] = field(default_factory=bus.make_passwords, repr=False)
     broker_config: Path = bus.CONFIG
 
@@ -164,6 +165,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
             },
             output=output,
             sign=says_ready,
+            spawn=plan.spawn,
         )
 
     # A secret that stands in a file is not told twice.
