@@ -302,7 +302,7 @@ def probe(
         typer.Option(help="A balancer; or gateways, of which each client takes another one."),
     ],
     every: Annotated[
-        float, typer.Option(min=probe_command.LEAST_EVERY_S, max=3600, help="Seconds to the next.")
+        float, typer.Option(min=probe_command.LEAST_EVERY_S, max=3600, help="Seconds per round.")
     ] = 15.0,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="End after so many rounds; without it, never.")
