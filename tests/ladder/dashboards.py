@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harmonic_local import dashboards
 from harmonic_local.dashboards import Dashboard, Panel
+from harmonic_state.stream_watch import INTERVAL_S
 from harness.faults import down, frozen
 from ladder import watching
 from ladder.lagging import behind
@@ -24,6 +25,8 @@ from ladder.stage import Stage, staged
 CALM_S = 20.0
 #: Shorter than what has clients connect again, and longer than requests are waited for.
 FROZEN_S = 7.0
+#: State services look at the queue of jobs now and then: what waits so long is seen, and scraped.
+QUEUED_S = INTERVAL_S + 2 * SCRAPE_S
 #: How many ask for music at once, how often, and for how long pieces.
 CROWD, PIECES, PIECE_S = 32, 3, 300
 #: What Grafana puts into the place of this variable: four scrapes.
@@ -79,17 +82,25 @@ async def _suffer(stage: Stage) -> None:
 
 
 async def _many_pieces(stage: Stage) -> None:
-    """Have a crowd ask for more music than can be composed at once, for some scrapes."""
+    """Have a crowd ask for more music than can be composed at once, first while nobody composes."""
     world, rooms = stage.world, stage.traffic.universes
     crowd = [await world.client(f"asks-{n}", http=world.http) for n in range(CROWD)]
     for number, member in enumerate(crowd):
         await member.joins(rooms[number % len(rooms)])
-    for _ in range(PIECES):
+
+    async def ask() -> None:
         asked = (
             member.asks("generate_music", universeId=rooms[number % len(rooms)], duration=PIECE_S)
             for number, member in enumerate(crowd)
         )
         await asyncio.gather(*asked)
+
+    with frozen(*stage.stack.musics):
+        await ask()
+        await asyncio.sleep(QUEUED_S)
+    await asyncio.gather(*(member.hears("music_generated") for member in crowd))
+    for _ in range(PIECES - 1):
+        await ask()
         # A user may ask for one piece at a time.
         await asyncio.gather(*(member.hears("music_generated") for member in crowd))
     for member in crowd:
