@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,12 @@ class World:
             "publicMode": "edit",
             **settings,
         }
-        status, answer = await self.call("POST", "/universes", owner, body)
+        async with asyncio.timeout(PATIENCE_S):
+            # As a client does that is asked to come again: a broker may have just come back.
+            status, answer = await self.call("POST", "/universes", owner, body)
+            while status == HTTPStatus.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(answer["error"]["details"]["retryAfterMs"] / 1000)
+                status, answer = await self.call("POST", "/universes", owner, body)
         assert status == 201, answer
         return str(answer["id"])
 
