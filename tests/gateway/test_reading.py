@@ -15,6 +15,8 @@ EVENT, CONNECT, PONG = '42/ws,["said"]', "40/ws,", "3"
 class Socket:
     """A WebSocket whose texts are read as the test says."""
 
+    is_all_received = True
+
     def __init__(self) -> None:
         self.take: Callable[[str], bool] = lambda _: False
         self.waiting: asyncio.Queue[WSMessage] = asyncio.Queue()

@@ -68,7 +68,7 @@ class Reading:
         session, websocket = self._session, self._websocket
         websocket.take_texts(self._take_text)
         while not session.closed:
-            self._waits = True
+            self._waits = websocket.is_all_received
             message = await websocket.receive()
             self._waits = False
             if self._fault is not None:
@@ -91,11 +91,18 @@ class Reading:
                 await session.slow_down()
         return None
 
-    def _take_text(self, text: str) -> bool:
+    def _take_text(self, text: str | None) -> bool:
         """Take a packet where it is read; ``False`` leaves it to be received in its turn.
 
-        The client that is to be read slowly, and the session that is to end, wait for that.
+        The client that is to be read slowly, and the session that is to end, wait for that. What is
+        read while a message is received may come before that one is here: no event is taken then.
         """
+        is_taken = text is not None and self._is_taken(text)
+        if not is_taken:
+            self._waits = False
+        return is_taken
+
+    def _is_taken(self, text: str) -> bool:
         session = self._session
         if session.pace.is_behind or not session.at_websocket:
             return False

@@ -55,15 +55,21 @@ class _TakesTexts:
     is measured while it is read: what it leads to is measured by itself.
     """
 
-    take_text: Callable[[str], bool] | None = None
+    take_text: Callable[[str | None], bool] | None = None
     is_measured = False
     _buffer: Any
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._buffer
+
     def _is_taken(self, data: WSMessage | WSMessageTextBytes) -> bool:
         take = self.take_text
-        if take is None or self._buffer or self.is_measured or data.type is not WSMsgType.TEXT:
+        if take is None:
             return False
-        return take(data.data)
+        must_wait = self._buffer or self.is_measured or data.type is not WSMsgType.TEXT
+        return take(None if must_wait else data.data)
 
 
 class _Queue(_TakesTexts, reader.WebSocketDataQueue):
@@ -169,10 +175,18 @@ class WebSocket(web.WebSocketResponse):
         request.protocol.set_parser(cast("reader.WebSocketReader", self._meter))
         request.protocol.keep_alive(False)
 
-    def take_texts(self, take: Callable[[str], bool]) -> None:
-        """Have ``take`` called for each text as it is read; ``False`` leaves it to be received."""
+    def take_texts(self, take: Callable[[str | None], bool]) -> None:
+        """Have ``take`` called for each text as it is read; ``False`` leaves it to be received.
+
+        It is called with ``None`` for a message that is left in any case.
+        """
         if self._queue is not None:
             self._queue.take_text = take
+
+    @property
+    def is_all_received(self) -> bool:
+        """Whether no message that was read is still to be received."""
+        return self._queue is not None and self._queue.is_empty
 
     async def ended(self) -> None:
         """Wait until the connection is over, whatever the client had sent before."""
