@@ -15,24 +15,32 @@ EVENT, CONNECT, PONG = '42/ws,["said"]', "40/ws,", "3"
 class Socket:
     """A WebSocket whose texts are read as the test says."""
 
-    is_all_received = True
-
     def __init__(self) -> None:
-        self.take: Callable[[str], bool] = lambda _: False
+        self.take: Callable[[str | None], bool] = lambda _: False
         self.waiting: asyncio.Queue[WSMessage] = asyncio.Queue()
+        #: Read, and perhaps taken, while the next message is received.
+        self.read_on: list[str] = []
 
-    def take_texts(self, take: Callable[[str], bool]) -> None:
+    @property
+    def is_all_received(self) -> bool:
+        return not self.waiting.qsize()
+
+    def take_texts(self, take: Callable[[str | None], bool]) -> None:
         self.take = take
 
     def take_cost_s(self) -> float:
         return 0.0
 
     async def receive(self) -> WSMessage:
-        return await self.waiting.get()
+        message = await self.waiting.get()
+        # To receive it makes room, so that the transport reads on.
+        while self.read_on:
+            self.reads(self.read_on.pop(0))
+        return message
 
     def reads(self, text: str) -> bool:
         """Whether a text was taken where it was read; else it is received in its turn."""
-        is_taken = not self.waiting.qsize() and self.take(text)
+        is_taken = self.take(None if self.waiting.qsize() else text)
         if not is_taken:
             self.waiting.put_nowait(WSMessage(WSMsgType.TEXT, text, None))
         return is_taken
@@ -100,6 +108,27 @@ async def test_what_comes_behind_a_packet_that_waits_is_taken_after_it(read: Rea
     await read.turn()
     assert read.session.noted == [CONNECT, EVENT]
     assert read.socket.reads(EVENT)
+
+
+@pytest.mark.parametrize("waits", [1, 2])
+async def test_no_event_overtakes_one_that_is_being_received(read: Read, waits: int) -> None:
+    assert not read.socket.reads(CONNECT)
+    await read.turn()
+    first = [f'42/ws,["{number}"]' for number in range(waits)]
+    assert not any(read.socket.reads(text) for text in first)
+    read.socket.read_on.append(EVENT)
+    read.session.decided.set()
+    await read.turn()
+    assert read.session.noted == [CONNECT, *first, EVENT]
+
+
+async def test_no_event_overtakes_one_that_woke_the_reader(read: Read) -> None:
+    read.session.at_websocket = False
+    assert not read.socket.reads("42first")
+    read.session.at_websocket = True
+    read.socket.read_on.append(EVENT)
+    await read.turn()
+    assert read.session.noted == ["42first", EVENT]
 
 
 async def test_a_session_that_is_shut_takes_nothing_where_it_is_read(read: Read) -> None:
