@@ -126,17 +126,27 @@ class Worker:
             self._answers.took(queued.name, took_s, is_stored=is_stored)
             queued.span.end()
         else:
-            self._answers.refused(
-                work.session.connection,
-                COMMANDS.get(queued.name),
-                refusal,
-                queued.ack_id,
-                universe_id=queued.universe_id,
-                op_id=queued.op_id,
-                trace=queued.trace,
-            )
-            queued.span.end(refusal.code.value)
+            self._refuse(work, queued, refusal, queued.universe_id, queued.op_id)
         self._next(work)
+
+    def _refuse(
+        self,
+        work: "_Work",
+        queued: Queued,
+        refusal: Refused,
+        universe_id: str | None,
+        op_id: str | None = None,
+    ) -> None:
+        self._answers.refused(
+            work.session.connection,
+            COMMANDS.get(queued.name),
+            refusal,
+            queued.ack_id,
+            universe_id=universe_id,
+            op_id=op_id,
+            trace=queued.trace,
+        )
+        queued.span.end(refusal.code.value)
 
     def _next(self, work: "_Work") -> None:
         """Go on with what waits, in a turn of its own: each may be refused at once."""
@@ -185,15 +195,7 @@ class Worker:
         failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
         try:
             # With nothing in it that the client said unchecked, which may be what fails.
-            self._answers.refused(
-                work.session.connection,
-                COMMANDS.get(queued.name),
-                failed,
-                queued.ack_id,
-                universe_id=_universe_of(queued.command),
-                trace=queued.trace,
-            )
-            queued.span.end(failed.code.value)
+            self._refuse(work, queued, failed, _universe_of(queued.command))
         finally:
             self._next(work)
 
