@@ -42,6 +42,7 @@ from harmonic_protocol.messages.universes import (
     ListUniverses,
     RemoveMember,
     SetMember,
+    UniverseUpdated,
     UpdateUniverse,
 )
 
@@ -83,6 +84,7 @@ _EVENTS: tuple[type[Event], ...] = (
     StateRecovered,
     ParticipantJoined,
     ParticipantLeft,
+    UniverseUpdated,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),

@@ -1,10 +1,16 @@
 """Creating, finding, sharing and deleting universes: the operations of the HTTP API."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harmonic_protocol.messages.declaration import OperationSpec, Request
+from harmonic_protocol.messages.declaration import (
+    Delivery,
+    Event,
+    EventSpec,
+    OperationSpec,
+    Request,
+)
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import (
@@ -51,6 +57,28 @@ class UniverseSummary(WireModel):
     public_mode: Mode
     max_participants: int
     created_at: Timestamp
+
+
+class UniverseUpdated(Event):
+    """A universe's settings were changed: all of them as they are now.
+
+    ``changed`` names those that are others than before, ``userId`` who changed them. A client that
+    missed it is sent it again when it returns, ``replayed``.
+    """
+
+    spec: ClassVar = EventSpec("universe_updated", Delivery.REPLAYED)
+
+    universe_id: UniverseId
+    name: str
+    owner: UserId
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    changed: tuple[str, ...]
+    user_id: UserId
+    timestamp: Timestamp
+    seq: int
+    replayed: Literal[True] | None = None
 
 
 class UniversePage(WireModel):
