@@ -160,6 +160,9 @@ socket.on("universe_updated", (update) => {
   text(update.userId, update.timestamp, ...update.changed);
   number(update.maxParticipants, update.seq, update.replayed ? 1 : 0);
 });
+socket.on("role_changed", ({ universeId, role, timestamp }) => {
+  text(universeId, role ?? "none", timestamp);
+});
 socket.on("physics_updated", (update) => {
   text(update.universeId, update.userId, update.timestamp, ...update.changed);
   number(update.current ? 0 : (update.seq ?? 0), update.parameters.gravity);

@@ -96,6 +96,8 @@ async def test_a_member_removed_from_a_public_universe_becomes_a_viewer(world: W
 
     await role(world, universe, "ann", None)
 
+    told = await ann.hears_next("role_changed", universeId=universe)
+    assert "role" not in told
     for client in (owner, ann):
         told = await client.hears_next("participant_joined")
         assert told["participant"] == {"userId": "ann", "username": "ann", "mode": "view"}
@@ -110,6 +112,7 @@ async def test_a_downgraded_member_views_from_now_on(world: World) -> None:
 
     await role(world, universe, "ann", "view")
 
+    await ann.hears_next("role_changed", role="view")
     for client in (owner, ann):
         told = await client.hears_next("participant_joined", seq=3)
         assert told["participant"]["mode"] == "view"
@@ -131,6 +134,8 @@ async def test_a_promoted_member_edits_once_it_joins_to_edit(world: World) -> No
     await ann.joins(universe, "view")
 
     await role(world, universe, "ann", "edit")
+    told = await ann.hears_next("role_changed", universeId=universe)
+    assert (told["role"], bool(told["timestamp"])) == ("edit", True)
     await ann.joins(universe, "edit")
 
     assert (await ann.asks("update_physics", universeId=universe, parameters={"gravity": 1}))["ok"]
@@ -215,3 +220,17 @@ async def test_settings_that_are_as_they_were_are_told_to_nobody(world: World) -
     await ann.says("update_physics", universeId=universe, parameters={"gravity": 1})
 
     await bob.hears_next("physics_updated", seq=3)
+
+
+async def test_a_role_is_told_to_all_tabs_of_its_user_and_to_nobody_else(world: World) -> None:
+    universe, (ann, bob) = await world.together("ann", "bob")
+    tab = await world.client("ann", gateway=1)
+    await tab.joins(universe, "view")
+
+    await role(world, universe, "ann", "view")
+    await bob.asks("update_physics", universeId=universe, parameters={"gravity": 1})
+
+    for client in (ann, tab):
+        await client.hears("role_changed", role="view")
+    await bob.hears("physics_updated")
+    assert not bob.all_heard("role_changed")

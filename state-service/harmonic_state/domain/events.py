@@ -48,7 +48,10 @@ LogEvent = (
 LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
     {
         **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
-        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated)},
+        **{
+            event.spec.name: event
+            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated)
+        },
         MusicStored.name: MusicStored,
         **NOTICES,
         **OWNERS_NOTES,

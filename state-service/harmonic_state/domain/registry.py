@@ -74,9 +74,7 @@ def update(
     return _with_consequences(mine, [changed, *shown], moment, _HIDDEN_NOW)
 
 
-def _updated(
-    universe: Universe, changed: SettingsChanged, caller: Caller
-) -> list[UniverseUpdated]:
+def _updated(universe: Universe, changed: SettingsChanged, caller: Caller) -> list[UniverseUpdated]:
     """What the room is told of changed settings: nothing where all are as they were."""
     after = evolve(universe, changed)
     if after is None:
