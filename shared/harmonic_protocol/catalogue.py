@@ -41,7 +41,9 @@ from harmonic_protocol.messages.universes import (
     GetUniverse,
     ListUniverses,
     RemoveMember,
+    RoleChanged,
     SetMember,
+    UniverseUpdated,
     UpdateUniverse,
 )
 
@@ -83,6 +85,8 @@ _EVENTS: tuple[type[Event], ...] = (
     StateRecovered,
     ParticipantJoined,
     ParticipantLeft,
+    UniverseUpdated,
+    RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),

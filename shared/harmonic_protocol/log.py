@@ -265,16 +265,18 @@ class MusicStored(HiddenEvent):
 
 
 #: Hidden events that gateways act upon.
-Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted | HistoryLost
-#: Hidden events that matter to a universe's owner alone.
-OwnersNote = (
-    UniverseCreated
-    | SettingsChanged
+Notice = (
+    ConnectionLeft
+    | ConnectionModeChanged
     | MemberSet
     | MemberRemoved
-    | ConnectionJoined
-    | OperationApplied
-    | MusicRequested
+    | MusicFailed
+    | UniverseDeleted
+    | HistoryLost
+)
+#: Hidden events that matter to a universe's owner alone.
+OwnersNote = (
+    UniverseCreated | SettingsChanged | ConnectionJoined | OperationApplied | MusicRequested
 )
 
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
@@ -283,6 +285,8 @@ NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
         for event in (
             ConnectionLeft,
             ConnectionModeChanged,
+            MemberSet,
+            MemberRemoved,
             MusicFailed,
             UniverseDeleted,
             HistoryLost,
@@ -295,8 +299,6 @@ OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
         for event in (
             UniverseCreated,
             SettingsChanged,
-            MemberSet,
-            MemberRemoved,
             ConnectionJoined,
             OperationApplied,
             MusicRequested,

@@ -106,6 +106,10 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     rejoining = asyncio.create_task(desk.rejoining.keep_rejoining())
     yield desk
     rejoining.cancel()
+    # Whoever is left departs, or the logs of their rooms were followed on.
+    for universe_id in desk.memberships.positions():
+        for membership in tuple(desk.memberships.present(universe_id)):
+            desk.rooms.depart(membership.connection)
     desk.tasks.stop()
 
 

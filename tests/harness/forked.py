@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -36,9 +37,10 @@ class _Forked:
         return await asyncio.shield(self._ending)
 
     def send_signal(self, signal: int, /) -> None:
-        """Send it a signal."""
+        """Send it a signal, unless it has ended, of which its keeper may not have told yet."""
         if self.returncode is None:
-            os.kill(self.pid, signal)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal)
 
     async def _end(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         self.returncode = int(await reader.readline())

@@ -1,5 +1,7 @@
 """Creating, setting, sharing and deleting universes, and what that means for those inside."""
 
+from collections.abc import Sequence
+
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.log import (
     ConnectionLeft,
@@ -15,16 +17,19 @@ from harmonic_protocol.messages.universes import (
     CreateUniverse,
     RemoveMember,
     SetMember,
+    UniverseUpdated,
     UpdateUniverse,
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
+#: What the room is told of a change of, by the names of both the universe and the event.
+_SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
 _REMOVED = refused(
     Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
@@ -65,7 +70,29 @@ def update(
         max_participants=sent.get("max_participants"),
         timestamp=moment.timestamp,
     )
-    return _with_consequences(mine, changed, moment, _HIDDEN_NOW)
+    shown = _updated(mine, changed, caller)
+    return _with_consequences(mine, [changed, *shown], moment, _HIDDEN_NOW)
+
+
+def _updated(universe: Universe, changed: SettingsChanged, caller: Caller) -> list[UniverseUpdated]:
+    """What the room is told of changed settings: nothing where all are as they were."""
+    after = evolve(universe, changed)
+    if after is None:
+        return []
+    names = [name for name in _SETTINGS if getattr(universe, name) != getattr(after, name)]
+    if not names:
+        return []
+    fields = UniverseUpdated.model_fields
+    return [
+        UniverseUpdated(
+            universe_id=after.id,
+            **{name: getattr(after, name) for name in _SETTINGS},
+            changed=tuple(fields[name].alias or name for name in names),
+            user_id=caller.user_id,
+            timestamp=changed.timestamp,
+            seq=after.seq + 1,
+        )
+    ]
 
 
 def delete(
@@ -95,7 +122,7 @@ def set_member(
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
-    return _with_consequences(mine, given, moment, _HIDDEN_NOW)
+    return _with_consequences(mine, [given], moment, _HIDDEN_NOW)
 
 
 def remove_member(
@@ -108,16 +135,17 @@ def remove_member(
     if request.user_id not in mine.members:
         return refused(Code.NOT_FOUND, "Member not found")
     gone = MemberRemoved(user_id=request.user_id, timestamp=moment.timestamp)
-    return _with_consequences(mine, gone, moment, _REMOVED)
+    return _with_consequences(mine, [gone], moment, _REMOVED)
 
 
 def _with_consequences(
-    universe: Universe, cause: LogEvent, moment: DecisionInputs, refusal: Refused
+    universe: Universe, causes: Sequence[LogEvent], moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
-    after = fold(universe, [cause])
+    """``causes``, and what they mean for those in the room."""
+    hidden = [*causes]
+    after = fold(universe, causes)
     if after is None:
-        return [cause]
-    hidden: list[LogEvent] = [cause]
+        return hidden
     for connection_id, seat in after.connections.items():
         allowed = allowed_mode(after, seat.user_id)
         if allowed is None:
