@@ -35,13 +35,16 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
+    BanUser,
     CreateUniverse,
     DeleteUniverse,
     GetMusic,
     GetUniverse,
     ListUniverses,
     RemoveMember,
+    RemoveParticipant,
     SetMember,
+    UnbanUser,
     UpdateUniverse,
 )
 
@@ -58,6 +61,9 @@ ApiOperation = (
     | DeleteUniverse
     | SetMember
     | RemoveMember
+    | RemoveParticipant
+    | BanUser
+    | UnbanUser
     | GetMusic
 )
 
@@ -133,6 +139,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             DeleteUniverse,
             SetMember,
             RemoveMember,
+            RemoveParticipant,
+            BanUser,
+            UnbanUser,
             GetMusic,
         )
     }

@@ -235,7 +235,7 @@ class UniverseInspected(ServiceModel):
 
 
 class UserRemoved(ServiceModel):
-    """The answer to :class:`RemoveUser`: how many connections the user had in the room."""
+    """The answer to :class:`RemoveUser`: how many connections the user had there, with those away."""
 
     connections: int
 

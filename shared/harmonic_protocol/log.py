@@ -88,6 +88,16 @@ class SettingsChanged(HiddenEvent):
     timestamp: Timestamp
 
 
+class OwnerChanged(HiddenEvent):
+    """The universe is another user's from now on."""
+
+    name: ClassVar = "owner_changed"
+
+    owner: str
+    former_owner: str
+    timestamp: Timestamp
+
+
 class MemberSet(HiddenEvent):
     """Someone has a role from now on."""
 
@@ -102,6 +112,24 @@ class MemberRemoved(HiddenEvent):
     """Someone has no role any more."""
 
     name: ClassVar = "member_removed"
+
+    user_id: str
+    timestamp: Timestamp
+
+
+class UserBanned(HiddenEvent):
+    """Someone may not come any more."""
+
+    name: ClassVar = "user_banned"
+
+    user_id: str
+    timestamp: Timestamp
+
+
+class UserUnbanned(HiddenEvent):
+    """A ban was lifted."""
+
+    name: ClassVar = "user_unbanned"
 
     user_id: str
     timestamp: Timestamp
@@ -270,8 +298,11 @@ Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted 
 OwnersNote = (
     UniverseCreated
     | SettingsChanged
+    | OwnerChanged
     | MemberSet
     | MemberRemoved
+    | UserBanned
+    | UserUnbanned
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
@@ -295,8 +326,11 @@ OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
         for event in (
             UniverseCreated,
             SettingsChanged,
+            OwnerChanged,
             MemberSet,
             MemberRemoved,
+            UserBanned,
+            UserUnbanned,
             ConnectionJoined,
             OperationApplied,
             MusicRequested,

@@ -1,11 +1,14 @@
 """Creating, setting, sharing and deleting universes, and what that means for those inside."""
 
+from collections.abc import Sequence
+
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     MemberRemoved,
     MemberSet,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
@@ -25,6 +28,7 @@ from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
+_SETTINGS = frozenset({"name", "visibility", "public_mode", "max_participants"})
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
 _REMOVED = refused(
     Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
@@ -58,14 +62,38 @@ def update(
     if isinstance(mine, Refused):
         return mine
     sent = {name: getattr(request, name) for name in request.model_fields_set}
-    changed = SettingsChanged(
-        title=sent.get("name"),
-        visibility=sent.get("visibility"),
-        public_mode=sent.get("public_mode"),
-        max_participants=sent.get("max_participants"),
-        timestamp=moment.timestamp,
-    )
-    return _with_consequences(mine, changed, moment, _HIDDEN_NOW)
+    causes: list[LogEvent] = []
+    if sent.keys() & _SETTINGS:
+        changed = SettingsChanged(
+            title=sent.get("name"),
+            visibility=sent.get("visibility"),
+            public_mode=sent.get("public_mode"),
+            max_participants=sent.get("max_participants"),
+            timestamp=moment.timestamp,
+        )
+        causes.append(changed)
+    if sent.get("owner", mine.owner) != mine.owner:
+        transfer = _transferred(mine, request.owner, moment)
+        if isinstance(transfer, Refused):
+            return transfer
+        causes += transfer
+    return with_consequences(mine, causes, moment, _HIDDEN_NOW)
+
+
+def _transferred(
+    universe: Universe, owner: str, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """The universe is ``owner``'s, who was a member; the owner before takes that place."""
+    if owner not in universe.members:
+        return refused(
+            Code.INVALID_PARAMETERS, "The new owner must be a member", reason=Reason.NOT_MEMBER
+        )
+    at, former = moment.timestamp, universe.owner
+    return [
+        OwnerChanged(owner=owner, former_owner=former, timestamp=at),
+        MemberRemoved(user_id=owner, timestamp=at),
+        MemberSet(user_id=former, role="edit", timestamp=at),
+    ]
 
 
 def delete(
@@ -87,6 +115,10 @@ def set_member(
         return mine
     if request.user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason=Reason.OWNER)
+    if request.user_id in mine.bans:
+        return refused(
+            Code.INVALID_PARAMETERS, "The user is banned: lift the ban first", reason=Reason.BANNED
+        )
     if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
         return refused(
             Code.INVALID_PARAMETERS,
@@ -95,7 +127,7 @@ def set_member(
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
-    return _with_consequences(mine, given, moment, _HIDDEN_NOW)
+    return with_consequences(mine, [given], moment, _HIDDEN_NOW)
 
 
 def remove_member(
@@ -108,16 +140,21 @@ def remove_member(
     if request.user_id not in mine.members:
         return refused(Code.NOT_FOUND, "Member not found")
     gone = MemberRemoved(user_id=request.user_id, timestamp=moment.timestamp)
-    return _with_consequences(mine, gone, moment, _REMOVED)
+    return with_consequences(mine, [gone], moment, _REMOVED)
 
 
-def _with_consequences(
-    universe: Universe, cause: LogEvent, moment: DecisionInputs, refusal: Refused
+def with_consequences(
+    universe: Universe, causes: Sequence[LogEvent], moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
-    after = fold(universe, [cause])
+    """``causes``, and what they mean for those in the room.
+
+    Whoever may not see the universe any more is put out with ``refusal``, and whoever may only
+    view it views it.
+    """
+    hidden = [*causes]
+    after = fold(universe, hidden)
     if after is None:
-        return [cause]
-    hidden: list[LogEvent] = [cause]
+        return hidden
     for connection_id, seat in after.connections.items():
         allowed = allowed_mode(after, seat.user_id)
         if allowed is None:
