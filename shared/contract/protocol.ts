@@ -642,6 +642,18 @@ export interface Rejected {
   error: Refused;
 }
 
+/**
+ * The owner gave the user another role in a universe; without a `role`, it has none now.
+ *
+ * It is sent to the user's own connections in the room. What a connection may do there is its
+ * mode, which `participant_joined` tells where it becomes a lower one.
+ */
+export interface RoleChanged {
+  universeId: UniverseId;
+  role?: Mode;
+  timestamp: Timestamp;
+}
+
 /** The caller is in: everything as of `seq`; what follows counts from there. */
 export interface RoomJoined {
   universeId: UniverseId;
@@ -803,6 +815,33 @@ export interface UniverseSummary {
   maxParticipants: number;
   /** When the universe was created. */
   createdAt: Timestamp;
+}
+
+/**
+ * A universe's settings were changed: all of them as they are now.
+ *
+ * `userId` is who changed them. A client that missed it is sent it again when it returns,
+ * `replayed`.
+ */
+export interface UniverseUpdated {
+  universeId: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** The names of the settings that are others than before. */
+  changed: Array<string>;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** A universe as its visitors may know it; `members` and `bans` only for its owner. */
@@ -1094,6 +1133,26 @@ export interface ServerToClientEvents {
    * never sent again: the list of participants in `room_joined` replaces what was missed.
    */
   participant_left: (payload: ParticipantLeft) => void;
+  /**
+   * A universe's settings were changed: all of them as they are now.
+   *
+   * `userId` is who changed them. A client that missed it is sent it again when it returns,
+   * `replayed`.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  universe_updated: (payload: UniverseUpdated) => void;
+  /**
+   * The owner gave the user another role in a universe; without a `role`, it has none now.
+   *
+   * It is sent to the user's own connections in the room. What a connection may do there is its
+   * mode, which `participant_joined` tells where it becomes a lower one.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  role_changed: (payload: RoleChanged) => void;
   /**
    * Someone changed physics parameters; all of them as they are now.
    *

@@ -43,8 +43,10 @@ from harmonic_protocol.messages.universes import (
     ListUniverses,
     RemoveMember,
     RemoveParticipant,
+    RoleChanged,
     SetMember,
     UnbanUser,
+    UniverseUpdated,
     UpdateUniverse,
 )
 
@@ -89,6 +91,8 @@ _EVENTS: tuple[type[Event], ...] = (
     StateRecovered,
     ParticipantJoined,
     ParticipantLeft,
+    UniverseUpdated,
+    RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),

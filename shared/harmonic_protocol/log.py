@@ -293,14 +293,20 @@ class MusicStored(HiddenEvent):
 
 
 #: Hidden events that gateways act upon.
-Notice = ConnectionLeft | ConnectionModeChanged | MusicFailed | UniverseDeleted | HistoryLost
+Notice = (
+    ConnectionLeft
+    | ConnectionModeChanged
+    | MemberSet
+    | MemberRemoved
+    | MusicFailed
+    | UniverseDeleted
+    | HistoryLost
+)
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
     UniverseCreated
     | SettingsChanged
     | OwnerChanged
-    | MemberSet
-    | MemberRemoved
     | UserBanned
     | UserUnbanned
     | ConnectionJoined
@@ -314,6 +320,8 @@ NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
         for event in (
             ConnectionLeft,
             ConnectionModeChanged,
+            MemberSet,
+            MemberRemoved,
             MusicFailed,
             UniverseDeleted,
             HistoryLost,
@@ -327,8 +335,6 @@ OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
             UniverseCreated,
             SettingsChanged,
             OwnerChanged,
-            MemberSet,
-            MemberRemoved,
             UserBanned,
             UserUnbanned,
             ConnectionJoined,

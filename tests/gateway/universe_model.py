@@ -72,12 +72,16 @@ class Client:
         self.namespace = "/ws"
         # It tells no offsets: what these say of other rooms is no matter of the model.
         self.elsewhere = None
-        self.session = self
+        self.session = self.identity = self
+        self.user_id = self.user
         self.replaced = False
         self.caller = Caller(self.user, self.user, name, gateway)
 
     def write(self, _: object) -> None:
         raise AssertionError("the model sends by position")
+
+    def send(self, _: object) -> None:
+        assert self.id not in self.world.closed, f"{self.id} is gone, and told its role"
 
     def close(self) -> None:
         self.world.disconnect(self.id, grace_s=GRACE_S)

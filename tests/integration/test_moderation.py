@@ -1,12 +1,14 @@
 """Putting users out of the room, and keeping them out: who may, and that it holds everywhere."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from harness.wire import Wire
-from harness.world import World
+from harness.world import World, started
 from integration.test_sharing import is_out
 
 ROLES = ("owner", "editor", "viewer", "stranger", "banned", "nobody")
@@ -140,3 +142,83 @@ async def test_of_a_ban_and_joins_at_once_the_ban_counts_in_the_end(world: World
             "update_physics", universeId=universe, parameters={"gravity": 1}
         )
         assert refusal["error"]["code"] == "PERMISSION_DENIED"
+
+
+async def test_a_universe_is_handed_over_to_a_member(world: World) -> None:
+    ann, owner = world.name("ann"), world.name("owner")
+    universe = await world.universe(owner, visibility="private")
+    path = f"/universes/{universe}"
+    await world.call("PUT", f"{path}/members/{ann}", owner, {"role": "view"})
+    _, clients = await world.together(owner, universe=universe)
+    taker = await world.client(ann, gateway=1)
+    await taker.joins(universe, "view")
+
+    status, seen = await world.call("PATCH", path, owner, {"owner": ann})
+
+    assert (status, seen["owner"]) == (200, ann)
+    for client in (*clients, taker):
+        told = await client.hears("universe_updated", universeId=universe)
+        assert (told["owner"], told["changed"]) == (ann, ["owner"])
+    _, seen = await world.call("GET", path, ann, gateway=1)
+    assert seen["members"] == {owner: "edit"}
+    status, answer = await world.call("DELETE", path, owner)
+    assert (status, answer["error"]["details"]["reason"]) == (403, "NOT_OWNER")
+    for user in (owner, ann):
+        _, page = await world.call("GET", "/universes?limit=100", user)
+        assert (universe, ann) in {(item["id"], item["owner"]) for item in page["items"]}
+    assert (await world.call("DELETE", path, ann))[0] == 204
+
+
+@pytest.mark.parametrize("role", ROLES[1:])
+async def test_nobody_but_the_owner_hands_a_universe_over(world: World, role: str) -> None:
+    universe, people = await shared(world, "public")
+    asking = None if role == "nobody" else people[role]
+
+    status, _ = await world.call(
+        "PATCH", f"/universes/{universe}", asking, {"owner": people["target"]}
+    )
+
+    assert status == (401 if role == "nobody" else 403)
+    _, seen = await world.call("GET", f"/universes/{universe}", people["owner"])
+    assert seen["owner"] == people["owner"]
+
+
+async def test_of_two_transfers_at_once_one_is_done(world: World) -> None:
+    universe, people = await shared(world, "private")
+    path, owner = f"/universes/{universe}", people["owner"]
+
+    answers = await asyncio.gather(
+        *(
+            world.call("PATCH", path, owner, {"owner": people[to]}, gateway=number)
+            for number, to in enumerate(("editor", "viewer"))
+        )
+    )
+
+    assert sorted(status for status, _ in answers) == [200, 403]
+    _, seen = await world.call("GET", path, owner)
+    assert seen["owner"] in {people["editor"], people["viewer"]}
+
+
+@pytest.fixture
+async def unprepared(tmp_path: Path) -> AsyncIterator[World]:
+    """A product whose operator has not said that no earlier version runs."""
+    async with (
+        started(tmp_path / "unprepared", HARMONIC_STORES_MODERATION="false") as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        yield World(stack, http)
+
+
+async def test_nothing_is_stored_that_earlier_versions_would_forget(unprepared: World) -> None:
+    world = unprepared
+    universe = await world.universe()
+    path = f"/universes/{universe}"
+    await world.call("PUT", f"{path}/members/ann", "owner", {"role": "edit"})
+    for method, where, body in (
+        ("PUT", f"{path}/bans/ann", None),
+        ("PATCH", path, {"owner": "ann"}),
+    ):
+        status, answer = await world.call(method, where, "owner", body)
+        assert (status, answer["error"]["details"]["reason"]) == (403, "SWITCHED_OFF")
+    _, seen = await world.call("GET", path, "owner")
+    assert (seen["owner"], seen["bans"]) == ("owner", {})

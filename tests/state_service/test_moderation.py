@@ -6,7 +6,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CloseConnection, ResumeRoom
 from harmonic_protocol.log import ConnectionLeft, MemberRemoved, UserBanned, UserUnbanned
 from harmonic_protocol.messages.rooms import ParticipantLeft
-from harmonic_protocol.messages.universes import MAX_BANS
+from harmonic_protocol.messages.universes import MAX_BANS, UniverseUpdated
 from harmonic_protocol.refusals import Code
 from harmonic_state.domain.bounds import MAX_MEMBER_BYTES, ban_bytes, overflow
 from harmonic_state.domain.decide import UniverseRequest
@@ -189,11 +189,14 @@ def test_a_universe_is_handed_over_to_a_member_who_changes_places_with_the_owner
     history = shared()
     history.does(command("join_room", mode="view"), ANN)
     events = history.does(TRANSFER, OWNER)
-    assert [event.to_wire() for event in events] == [
+    assert [event.to_wire() for event in events[:3]] == [
         {"owner": "ann", "formerOwner": "owner", "timestamp": history.now.updated_at},
         {"userId": "ann", "timestamp": history.now.updated_at},
         {"userId": "owner", "role": "edit", "timestamp": history.now.updated_at},
     ]
+    (shown,) = events[3:]
+    assert isinstance(shown, UniverseUpdated)
+    assert (shown.owner, shown.changed, shown.seq) == ("ann", ("owner",), 2)
     assert (history.now.owner, history.now.members) == ("ann", {"owner": "edit"})
     assert history.is_refused(command("delete_universe"), OWNER).details["reason"] == "NOT_OWNER"
     history.does(EDIT, ANN)
@@ -208,6 +211,7 @@ def test_settings_change_with_the_owner_in_one_record() -> None:
         "owner_changed",
         "member_removed",
         "member_set",
+        "universe_updated",
     ]
     assert history.now.name == "Hers"
 

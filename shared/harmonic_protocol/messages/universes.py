@@ -1,10 +1,18 @@
 """Creating, finding, sharing and deleting universes: the operations of the HTTP API."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harmonic_protocol.messages.declaration import Grant, OperationSpec, Request
+from harmonic_protocol.messages.declaration import (
+    Audience,
+    Delivery,
+    Event,
+    EventSpec,
+    Grant,
+    OperationSpec,
+    Request,
+)
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import (
@@ -56,6 +64,44 @@ class UniverseSummary(WireModel):
     public_mode: Mode
     max_participants: int
     created_at: Timestamp
+
+
+class UniverseUpdated(Event):
+    """A universe's settings were changed: all of them as they are now.
+
+    ``userId`` is who changed them. A client that missed it is sent it again when it returns,
+    ``replayed``.
+    """
+
+    spec: ClassVar = EventSpec("universe_updated", Delivery.REPLAYED)
+
+    universe_id: UniverseId
+    name: Annotated[str, Field(description="the universe's name")]
+    owner: UserId
+    visibility: Visibility
+    public_mode: Mode
+    max_participants: int
+    changed: Annotated[
+        tuple[str, ...], Field(description="the names of the settings that are others than before")
+    ]
+    user_id: UserId
+    timestamp: Timestamp
+    seq: int
+    replayed: Literal[True] | None = None
+
+
+class RoleChanged(Event):
+    """The owner gave the user another role in a universe; without a ``role``, it has none now.
+
+    It is sent to the user's own connections in the room. What a connection may do there is its
+    mode, which ``participant_joined`` tells where it becomes a lower one.
+    """
+
+    spec: ClassVar = EventSpec("role_changed", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    role: Mode | None = None
+    timestamp: Timestamp
 
 
 class UniversePage(WireModel):

@@ -29,6 +29,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -88,6 +89,7 @@ def overflow(
                 ParametersUpdated()
                 | ParticipantJoined()
                 | ParticipantLeft()
+                | UniverseUpdated()
                 | ConnectionLeft()
                 | ConnectionModeChanged()
                 | HistoryLost()

@@ -33,18 +33,28 @@ from harmonic_protocol.log import (
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_protocol.value import value
 
 #: What a log holds. A function that dispatches on it ends in ``assert_never``.
 LogEvent = (
-    ParametersUpdated | ParticipantJoined | ParticipantLeft | MusicStored | Notice | OwnersNote
+    ParametersUpdated
+    | ParticipantJoined
+    | ParticipantLeft
+    | UniverseUpdated
+    | MusicStored
+    | Notice
+    | OwnersNote
 )
 
 #: The events of the log by name.
 LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
     {
         **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
-        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft)},
+        **{
+            event.spec.name: event
+            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated)
+        },
         MusicStored.name: MusicStored,
         **NOTICES,
         **OWNERS_NOTES,
@@ -72,7 +82,13 @@ def event_name(event: LogEvent) -> str:
 def frame_seq(event: LogEvent) -> int | None:
     """The number of the frame that members see of the event, if they see one."""
     match event:
-        case ParametersUpdated() | ParticipantJoined() | ParticipantLeft() | MusicStored():
+        case (
+            ParametersUpdated()
+            | ParticipantJoined()
+            | ParticipantLeft()
+            | UniverseUpdated()
+            | MusicStored()
+        ):
             return event.seq
         case (
             UniverseCreated()

@@ -24,6 +24,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.bounds import seat_bytes
 from harmonic_state.domain.events import LogEvent, UnknownEvent
@@ -47,7 +48,7 @@ def evolve(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event 
     match event:
         case ParametersUpdated():
             return _parameters_updated(universe, event)
-        case ParticipantJoined() | ParticipantLeft() | HistoryLost():
+        case ParticipantJoined() | ParticipantLeft() | UniverseUpdated() | HistoryLost():
             return universe.later(seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
             return _seats(universe, event)

@@ -18,6 +18,7 @@ from harmonic_protocol.messages.universes import (
     CreateUniverse,
     RemoveMember,
     SetMember,
+    UniverseUpdated,
     UpdateUniverse,
 )
 from harmonic_protocol.reasons import Reason
@@ -28,7 +29,8 @@ from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
-_SETTINGS = frozenset({"name", "visibility", "public_mode", "max_participants"})
+#: What the room is told of a change of, by the names of both the universe and the event.
+_SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
 _REMOVED = refused(
     Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
@@ -63,7 +65,7 @@ def update(
         return mine
     sent = {name: getattr(request, name) for name in request.model_fields_set}
     causes: list[LogEvent] = []
-    if sent.keys() & _SETTINGS:
+    if sent.keys() - {"universe_id", "owner"}:
         changed = SettingsChanged(
             title=sent.get("name"),
             visibility=sent.get("visibility"),
@@ -77,7 +79,8 @@ def update(
         if isinstance(transfer, Refused):
             return transfer
         causes += transfer
-    return with_consequences(mine, causes, moment, _HIDDEN_NOW)
+    shown = _updated(mine, causes, caller, moment)
+    return with_consequences(mine, [*causes, *shown], moment, _HIDDEN_NOW)
 
 
 def _transferred(
@@ -93,6 +96,29 @@ def _transferred(
         OwnerChanged(owner=owner, former_owner=former, timestamp=at),
         MemberRemoved(user_id=owner, timestamp=at),
         MemberSet(user_id=former, role="edit", timestamp=at),
+    ]
+
+
+def _updated(
+    universe: Universe, causes: Sequence[LogEvent], caller: Caller, moment: DecisionInputs
+) -> list[UniverseUpdated]:
+    """What the room is told of changed settings: nothing where all are as they were."""
+    after = fold(universe, causes)
+    if after is None:
+        return []
+    names = [name for name in _SETTINGS if getattr(universe, name) != getattr(after, name)]
+    if not names:
+        return []
+    fields = UniverseUpdated.model_fields
+    return [
+        UniverseUpdated(
+            universe_id=after.id,
+            **{name: getattr(after, name) for name in _SETTINGS},
+            changed=tuple(fields[name].alias or name for name in names),
+            user_id=caller.user_id,
+            timestamp=moment.timestamp,
+            seq=after.seq + 1,
+        )
     ]
 
 
