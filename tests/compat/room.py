@@ -1,7 +1,7 @@
 """What people do with a product, whichever versions its processes are of."""
 
 import json
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,7 +133,7 @@ class Memory:
         return dict(found)
 
 
-def settled(described: dict[str, Any], shown: Set[str]) -> dict[str, Any]:
+def settled(described: dict[str, Any], shown: AbstractSet[str]) -> dict[str, Any]:
     """Of what is ``shown``, that which those who leave do not change."""
     leaving = {"seq", "updatedAt", "participants"}
     return {name: described[name] for name in shown - leaving}
