@@ -246,8 +246,10 @@ class Namespaces:
         self.connections[packet.namespace] = connection
         decision, refusal = NamespaceEvent.REFUSED, None
         try:
-            refusal = await self._ask(connection, packet.data)
-            decision = NamespaceEvent.REFUSED if refusal is not None else NamespaceEvent.ACCEPTED
+            await self._application.connect(connection, packet.data)
+            decision = NamespaceEvent.ACCEPTED
+        except ConnectRefused as refused:
+            refusal = refused.encoded(packet.namespace)
         except ConnectUnavailable:
             self._turn_away()
         finally:
@@ -268,14 +270,6 @@ class Namespaces:
             with self._socket.outbox.together():
                 self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
                 self._application.connected(connection)
-
-    async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
-        """The CONNECT_ERROR of a client that may not come in."""
-        try:
-            await self._application.connect(connection, auth)
-        except ConnectRefused as refused:
-            return refused.encoded(connection.namespace)
-        return None
 
     def _turn_away(self) -> None:
         """Close the session: its client comes back later."""
