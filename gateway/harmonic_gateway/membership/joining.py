@@ -132,6 +132,7 @@ class Joining:
             if membership.rejoining:
                 # Nobody knows whether it was allowed to see the room all the time.
                 self._memberships.begin_anew(membership)
+            self._rooms.live.located(result)
             position = Position.of_record(reply.position, result.record)
             if self._memberships.answered(membership, position, result.room.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
