@@ -16,6 +16,7 @@ from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.state_questions import StateQuestions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.envelope import Caller, Reply
@@ -240,16 +241,15 @@ def live_layer(
 ) -> LiveLayer:
     """What rooms show and nothing stores, without other gateways unless they are given."""
     neighbours = gateways or Neighbourhood()
-    presence = RoomPresence(
-        memberships=memberships,
+    questions = StateQuestions(
         bus=bus,
         gateways=cast("Any", neighbours),
         gateway_id="g1",
         ask=neighbours.ask,
         tasks=cast("Any", tasks),
-        kept_s=10.0,
         metrics=Metrics(),
     )
+    presence = RoomPresence(memberships, questions, 10.0, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
     return LiveLayer(signals or own, presence)
 

@@ -19,7 +19,7 @@ from harmonic_gateway.delivery.presence import (
 from harmonic_gateway.delivery.signals import EVENT, pack
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
-from harmonic_gateway.membership.presence import ANNOUNCED, ATTEMPTS
+from harmonic_gateway.membership.state_questions import ANNOUNCED, ATTEMPTS
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
 from harmonic_protocol.handed import HandedState, PresenceAsked, PresenceTold

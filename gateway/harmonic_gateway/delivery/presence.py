@@ -140,6 +140,10 @@ class KeptStates:
         if not room.states:
             del self._rooms[universe_id]
 
+    def newest(self, universe_id: str) -> str:
+        """When the latest state of a universe was said; empty if there is none."""
+        return max((each.at for each in self.of(universe_id).values()), default="")
+
     def retain(self, universe_id: str, user_ids: Collection[str]) -> None:
         """Keep these users' states, and no others."""
         self.forget(universe_id, [user for user in self.of(universe_id) if user not in user_ids])

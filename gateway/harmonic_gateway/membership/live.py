@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from harmonic_gateway.delivery.signals import Signals, event_name, left_out, unpack
 from harmonic_gateway.membership.memberships import Memberships
-from harmonic_gateway.membership.presence import ANNOUNCED, RoomPresence
+from harmonic_gateway.membership.presence import RoomPresence
+from harmonic_gateway.membership.state_questions import ANNOUNCED
 from harmonic_gateway.sockets import Frame, broadcast
 from harmonic_protocol.internal import JoinResult
 from harmonic_protocol.messages.presence import PresenceUpdated

@@ -10,9 +10,10 @@ from harmonic_gateway.membership.live import LiveLayer, relay_to
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.notices import Notices
-from harmonic_gateway.membership.presence import AskGateway, RoomPresence
+from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.sessions import Sessions
+from harmonic_gateway.membership.state_questions import AskGateway, StateQuestions
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import Directory
@@ -39,16 +40,10 @@ def open_rooms(
     log: BoundLogger,
 ) -> Rooms:
     """Everything that rooms consist of, and what follows where the bus may have lost messages."""
-    presence = RoomPresence(
-        memberships=memberships,
-        bus=bus,
-        gateways=gateways,
-        gateway_id=gateway_id,
-        ask=ask,
-        tasks=tasks,
-        kept_s=settings.departure_grace_s,
-        metrics=metrics,
+    questions = StateQuestions(
+        bus=bus, gateways=gateways, gateway_id=gateway_id, ask=ask, tasks=tasks, metrics=metrics
     )
+    presence = RoomPresence(memberships, questions, settings.departure_grace_s, metrics)
     bus.on_reconnect(presence.catch_up)
     bus.on_gap(presence.ask_again)
     relay = relay_to(memberships)

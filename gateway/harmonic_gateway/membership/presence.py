@@ -7,11 +7,8 @@ What is news by then is shown to those who are there.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
-
-from pydantic import ValidationError
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode_event
@@ -24,69 +21,43 @@ from harmonic_gateway.delivery.presence import (
     leavers,
     stated,
 )
-from harmonic_gateway.delivery.signals import ATTACHMENT_BYTES, EVENT, SENDER
+from harmonic_gateway.delivery.signals import SENDER
 from harmonic_gateway.membership.membership import Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.state_questions import StateQuestions
 from harmonic_gateway.sockets import Frame, broadcast
-from harmonic_protocol import subjects
 from harmonic_protocol.handed import HandedState, PresenceAsked, PresenceTold
 from harmonic_protocol.messages.presence import PresenceUpdated
-from harmonic_runtime.bus.client import Bus, BusUnavailable
-from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import timestamp
-from harmonic_runtime.process.lifecycle import Tasks
 
-#: The event that an announcement is: for gateways, and passed over by those that do not know it.
-ANNOUNCED = "presence_announced"
-#: Universes in one question, and bytes of states in one answer; a room's are never parted.
-UNIVERSES_PER_QUESTION = 200
+#: Bytes of states in one answer; a room's are never parted.
 ANSWER_BYTES = 2 * 1024 * 1024
-#: States in one announcement.
-STATES_PER_ANNOUNCEMENT = 50
-#: How often a gateway that is alive is asked, and how long apart.
-ATTEMPTS, PAUSE_S = 5, 0.4
-#: Announcements in a row, and the pause after them.
-ANNOUNCED_AT_ONCE, ANNOUNCING_PAUSE_S = 50, 0.02
 #: Clocks differ, and messages take their time: by less than this.
 MARGIN_S = 30.0
 
-#: Asks a gateway, by its id; raises ``BusUnavailable`` without an answer.
-AskGateway: TypeAlias = Callable[[str, bytes], Coroutine[Any, Any, bytes]]
-
 
 class RoomPresence:
-    """The states of participants, and who is to be shown them."""
+    """The states of participants, and who is to be shown them.
+
+    Those of users whose connections broke are kept for ``kept_s`` in rooms that are left: their
+    clients may go on at another gateway, which asks for them.
+    """
 
     def __init__(
-        self,
-        *,
-        memberships: Memberships,
-        bus: Bus,
-        gateways: Directory,
-        gateway_id: str,
-        ask: AskGateway,
-        tasks: Tasks,
-        kept_s: float,
-        metrics: Metrics,
+        self, memberships: Memberships, questions: StateQuestions, kept_s: float, metrics: Metrics
     ) -> None:
         self._memberships = memberships
-        self._bus = bus
-        self._gateways = gateways
-        self._gateway_id = gateway_id
-        self._ask_gateway = ask
-        self._tasks = tasks
-        #: For how long a connection that broke may still be continued elsewhere.
+        self._questions = questions
         self._kept_s = kept_s
         self._kept = KeptStates()
         self._located: set[str] = set()
-        #: Until when the states of users whose connections broke are kept in a room that is left.
+        #: Until when the states of users whose connections broke are to be had, by room.
         self._departing: dict[str, dict[str, float]] = {}
         metrics.gauge_from(table.PRESENCE_STATES, lambda: self._kept.number)
         metrics.gauge_from(table.PRESENCE_BYTES, lambda: self._kept.size_bytes)
         self._turned_away = metrics.counter(table.PRESENCE_TURNED_AWAY)
-        self._questions = metrics.counters(table.PRESENCE_QUESTIONS)
 
     # What is said.
 
@@ -123,21 +94,21 @@ class RoomPresence:
         """
         if self._kept.of(universe_id):
             self._kept.prune(universe_id, users, _before(at))
-        if universe_id in self._located:
-            return
-        self._located.add(universe_id)
-        named = self._gateways.live() if gateways is None else gateways
-        for gateway_id in sorted({*named} - {self._gateway_id}):
-            self._start_asking(gateway_id, {universe_id: ""})
+        if universe_id not in self._located:
+            self._located.add(universe_id)
+            self._questions.ask(gateways, {universe_id: ""}, self._show)
 
     def admitted(self, membership: Membership) -> None:
         """A connection was shown a room, or may have missed something of it."""
+        room = self._memberships.room(membership.universe_id)
+        if membership.stage is not Presence.PRESENT or room is None or room.awaits(membership):
+            return
         frames = self._kept.frames(membership.universe_id)
-        if frames and membership.stage is Presence.PRESENT:
+        if frames:
             membership.connection.send_all(frames, membership.elsewhere)
 
     def departed(self, membership: Membership) -> None:
-        """A connection broke, and its client may go on at another gateway, which will ask."""
+        """A connection broke, and its client may go on at another gateway."""
         universe_id = membership.universe_id
         if self._kept.of(universe_id):
             user_id = membership.connection.session.identity.user_id
@@ -193,69 +164,23 @@ class RoomPresence:
 
     def ask_again(self) -> None:
         """Messages may have been missed: ask all gateways for what was said since."""
-        since = {universe_id: self._newest(universe_id) for universe_id in self._located}
-        names = list(since)
-        for gateway_id in sorted(self._gateways.live() - {self._gateway_id}):
-            for start in range(0, len(names), UNIVERSES_PER_QUESTION):
-                part = names[start : start + UNIVERSES_PER_QUESTION]
-                self._start_asking(gateway_id, {name: since[name] for name in part})
+        newest = {universe_id: self._kept.newest(universe_id) for universe_id in self._located}
+        since = {universe_id: _before(at) if at else "" for universe_id, at in newest.items()}
+        self._questions.ask(None, since, self._show)
 
     def catch_up(self) -> None:
         """The bus was away: ask what was missed, and say again what others may have missed."""
         self.ask_again()
-        self._tasks.start(self._announce(), name="announce presence")
+        self._questions.announce(
+            {universe_id: self._own(universe_id) for universe_id in self._located}
+        )
 
-    async def _announce(self) -> None:
-        number = 0
-        for universe_id in list(self._located):
-            for told in self._own(universe_id):
-                payload = PresenceTold(states={universe_id: told}).to_json()
-                headers = {EVENT: ANNOUNCED, ATTACHMENT_BYTES: f"{len(payload)}"}
-                try:
-                    self._bus.post(subjects.signal(universe_id), payload, headers=headers)
-                except BusUnavailable:
-                    # It will be back, and all is announced then.
-                    return
-                number += 1
-                if number % ANNOUNCED_AT_ONCE == 0:
-                    await asyncio.sleep(ANNOUNCING_PAUSE_S)
-
-    def _own(self, universe_id: str) -> list[tuple[HandedState, ...]]:
-        """What this gateway's members show in a room, in parts."""
+    def _own(self, universe_id: str) -> list[HandedState]:
+        """What this gateway's members show in a room."""
         states = self._kept.of(universe_id)
-        users = {
-            one.connection.session.identity.user_id
-            for one in (self._memberships.present(universe_id) if states else ())
-        }
-        told = [handed(user, states[user]) for user in users if user in states]
-        size = STATES_PER_ANNOUNCEMENT
-        return [tuple(told[start : start + size]) for start in range(0, len(told), size)]
-
-    def _start_asking(self, gateway_id: str, since: dict[str, str]) -> None:
-        self._tasks.start(self._ask(gateway_id, since), name="ask for presence")
-
-    async def _ask(self, gateway_id: str, since: dict[str, str]) -> None:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(PAUSE_S)
-            try:
-                while since:
-                    answer = await self._ask_gateway(
-                        gateway_id, PresenceAsked(since=since).to_json()
-                    )
-                    told = PresenceTold.model_validate_json(answer)
-                    self._show(told)
-                    since = {name: since[name] for name in told.rest if name in since}
-            except BusUnavailable:
-                if gateway_id not in self._gateways.live():
-                    break
-            except ValidationError:
-                # A gateway of another version has nothing to tell.
-                break
-            else:
-                self._questions.of("answered").inc()
-                return
-        self._questions.of("failed").inc()
+        members = self._memberships.present(universe_id) if states else ()
+        users = {one.connection.session.identity.user_id for one in members}
+        return [handed(user, states[user]) for user in users if user in states]
 
     def _show(self, told: PresenceTold) -> None:
         """Take what another gateway knows: news are shown to those who are here."""
@@ -284,11 +209,6 @@ class RoomPresence:
         if room is None:
             return []
         return [one for one in room.present.values() if not room.awaits(one)]
-
-    def _newest(self, universe_id: str) -> str:
-        states = self._kept.of(universe_id).values()
-        newest = max((each.at for each in states), default="")
-        return _before(newest) if newest else ""
 
 
 def _now_s() -> float:

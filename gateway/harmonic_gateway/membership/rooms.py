@@ -87,7 +87,8 @@ class Rooms:
         position = membership.cursor if position is None else position
         entry, due = self._memberships.admit(membership, position, greeting)
         if entry in (Entry.ADMITTED, Entry.RENEWED):
-            self._send(membership, due)
+            membership.connection.send_all(due, membership.elsewhere)
+            self.live.presence.admitted(membership)
             self._go_on(universe_id, max(position, membership.cursor))
         self._leave_if_empty(universe_id)
         return entry
@@ -96,7 +97,8 @@ class Rooms:
         """The request for a seat was refused, or not made."""
         entry, due = self._memberships.refused(membership, frees_seat=frees_seat)
         if entry is Entry.ADMITTED:
-            self._send(membership, due)
+            membership.connection.send_all(due, membership.elsewhere)
+            self.live.presence.admitted(membership)
         elif entry is Entry.STALE:
             # It has to begin anew, and is brought up to date then.
             membership.connection.close()
@@ -178,13 +180,6 @@ class Rooms:
                 followed.subscriptions.append(subscription)
             else:
                 await subscription.close()
-
-    def _send(self, membership: Membership, due: Sequence[Frame]) -> None:
-        """Bring a member up to date, and show it what the others show of themselves."""
-        membership.connection.send_all(due, membership.elsewhere)
-        room = self._memberships.room(membership.universe_id)
-        if room is not None and not room.awaits(membership):
-            self.live.presence.admitted(membership)
 
     def _go_on(self, universe_id: str, position: int) -> None:
         """Begin to deliver a log, if that was not begun; ``position`` is known to be in it."""
