@@ -173,8 +173,10 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
-  /** An operator removed the user from the room, who may join again. */
+  /** An operator or the owner put the user out of the room, who may join again. */
   | "KICKED"
+  /** The universe's owner has banned the user. */
+  | "BANNED"
   /** The operators have switched this off for the time being. */
   | "SWITCHED_OFF"
   /** Pages of this origin may not use the server. */
@@ -207,10 +209,14 @@ export type ErrorReason =
   | "TAKEN"
   /** The user owns `details.limit` universes, as many as a user may. */
   | "QUOTA"
-  /** The universe's owner has no role in it. */
+  /** The universe's owner has no role in it, and cannot be banned. */
   | "OWNER"
+  /** Only a member of the universe can become its owner. */
+  | "NOT_MEMBER"
   /** The universe has `details.limit` members. */
   | "TOO_MANY_MEMBERS"
+  /** The universe has `details.limit` bans. */
+  | "TOO_MANY_BANS"
   /** Earlier requests have to be finished first. */
   | "BUSY"
   /** The user has `details.limit` connections, as many as a user may. */
@@ -875,7 +881,7 @@ export interface UniverseUpdated {
   replayed?: true;
 }
 
-/** A universe as its visitors may know it; `members` only for its owner. */
+/** A universe as its visitors may know it; `members` and `bans` only for its owner. */
 export interface UniverseView {
   id: UniverseId;
   /** The universe's name. */
@@ -899,6 +905,8 @@ export interface UniverseView {
   seq: number;
   /** The members' roles by user id; only the owner is told. */
   members?: Record<string, Mode>;
+  /** Users who may not come, each with the time since when. */
+  bans?: Record<string, Timestamp>;
 }
 
 /** Change music parameters. */
@@ -947,7 +955,11 @@ export interface UpdatePresence {
   state: Record<string, unknown>;
 }
 
-/** Change a universe's settings; for its owner. */
+/**
+ * Change a universe's settings.
+ *
+ * A new `owner` must be a member; the owner before becomes one who may edit.
+ */
 export interface UpdateUniverse {
   name?: UniverseName;
   visibility?: Visibility;
@@ -955,6 +967,8 @@ export interface UpdateUniverse {
   publicMode?: Mode;
   /** How many users may be in the room at the same time. 1 to 1000. */
   maxParticipants?: number;
+  /** The user who created the universe. */
+  owner?: UserId;
 }
 
 /** Change visualization parameters. */

@@ -36,14 +36,17 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
+    BanUser,
     CreateUniverse,
     DeleteUniverse,
     GetMusic,
     GetUniverse,
     ListUniverses,
     RemoveMember,
+    RemoveParticipant,
     RoleChanged,
     SetMember,
+    UnbanUser,
     UniverseUpdated,
     UpdateUniverse,
 )
@@ -61,6 +64,9 @@ ApiOperation = (
     | DeleteUniverse
     | SetMember
     | RemoveMember
+    | RemoveParticipant
+    | BanUser
+    | UnbanUser
     | GetMusic
 )
 
@@ -140,6 +146,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             DeleteUniverse,
             SetMember,
             RemoveMember,
+            RemoveParticipant,
+            BanUser,
+            UnbanUser,
             GetMusic,
         )
     }
