@@ -43,11 +43,11 @@ from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
-from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
+from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S
 from harmonic_gateway.membership.joining import Joining
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
-from harmonic_gateway.membership.opening import open_rooms
+from harmonic_gateway.membership.opening import open_heads, open_rooms
 from harmonic_gateway.membership.rejoining import Rejoining
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
@@ -169,13 +169,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
             log=log,
         )
-        heads = HeadWatch(
-            rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
-        )
-        await bus.subscribe(subjects.HEADS, heads.hear)
-        bus.on_reconnect(heads.compare_all)
-        bus.on_gap(heads.compare_all)
-        tasks.start(heads.keep_asking(), name="heads")
+        heads = await open_heads(bus, replicas, gateway_id, rooms, owners, tasks, metrics)
         departures = Departures(
             memberships=memberships,
             rooms=rooms,

@@ -6,6 +6,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.signals import Signals
+from harmonic_gateway.membership.heads import HeadWatch
 from harmonic_gateway.membership.live import LiveLayer, relay_to
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
@@ -14,7 +15,9 @@ from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.membership.state_questions import AskGateway, StateQuestions
+from harmonic_gateway.owners import Owners
 from harmonic_gateway.settings import GatewaySettings
+from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.logs import BoundLogger
@@ -66,3 +69,23 @@ def open_rooms(
         meter=meter,
         log=log,
     )
+
+
+async def open_heads(
+    bus: Bus,
+    replicas: Directory,
+    gateway_id: str,
+    rooms: Rooms,
+    owners: Owners,
+    tasks: Tasks,
+    metrics: Metrics,
+) -> HeadWatch:
+    """Have rooms compared with what owners announce, and with what they know after a loss."""
+    heads = HeadWatch(
+        rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
+    )
+    await bus.subscribe(subjects.HEADS, heads.hear)
+    bus.on_reconnect(heads.compare_all)
+    bus.on_gap(heads.compare_all)
+    tasks.start(heads.keep_asking(), name="heads")
+    return heads
