@@ -119,7 +119,6 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         "max_buffer_bytes": 256 * 1024,
         "max_message_bytes": 64 * 1024,
         "larger_messages_bytes": {"audio_analysis": 128 * 1024},
-        "allowed_origins": ("*",),
         **limits,
     }
     door = Door()

@@ -162,12 +162,17 @@ def test_what_is_plainly_good_the_library_accepts(
             else value
             for name, value in claims.items()
         }
-        options: Any = {"require": ["exp", "sub"], "verify_iat": False, "verify_aud": is_strict}
+        options: Any = {
+            "require": ["exp", "sub"],
+            "verify_iat": False,
+            "verify_aud": is_strict,
+            "verify_iss": is_strict,
+        }
         jwt.decode(
             jwt.encode(moved, SECRET, "HS256"),
             shared_keys([SECRET])[0],
             algorithms=["HS256"],
             leeway=5,
-            options={**options, "verify_iss": is_strict},
+            options=options,
             **required,
         )

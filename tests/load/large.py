@@ -105,7 +105,6 @@ async def serve(port: int) -> None:
         limits=SocketLimits(
             ping_interval_s=PING_INTERVAL_S,
             ping_timeout_s=PING_TIMEOUT_S,
-            allowed_origins=("*",),
             **limits,
         ),
         new_sid=new_id,

@@ -4,13 +4,13 @@ The driver of the table in ``stages``.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from engineio.packet import MESSAGE
+from pydantic_core import to_json
 from socketio.packet import (
     BINARY_EVENT,
     CONNECT,
@@ -278,5 +278,4 @@ class Namespaces:
 
 def _control(kind: int, namespace: str, data: object) -> Encoded:
     place = "" if namespace == "/" else f"{namespace},"
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
+    return Encoded.of([f"{MESSAGE}{kind}{place}{to_json(data).decode()}"])

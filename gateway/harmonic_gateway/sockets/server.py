@@ -1,7 +1,6 @@
 """All sessions of a gateway: python-engineio's reading of requests, and the sessions behind it."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 import engineio
 from aiohttp import web
 from engineio.packet import OPEN
+from pydantic_core import to_json
 
 from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
@@ -31,7 +31,13 @@ from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
 from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
 from harmonic_gateway.sockets.recent import RecentSessions
-from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
+from harmonic_gateway.sockets.requests import (
+    POLLING,
+    answer_request,
+    is_fit,
+    is_websocket,
+    plain_opening,
+)
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -54,7 +60,6 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
         new_sid: Callable[[], str],
         new_session: Callable[..., EngineSocket],
     ) -> None:
-        origins = list(limits.allowed_origins)
         silent = logging.getLogger(f"{__name__}.engineio")
         # It would log session ids, which are bearer credentials.
         silent.setLevel(logging.CRITICAL + 1)
@@ -63,7 +68,8 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             ping_interval=limits.ping_interval_s,
             ping_timeout=limits.ping_timeout_s,
             max_http_buffer_size=MAX_TRANSPORT_BYTES,
-            cors_allowed_origins="*" if "*" in origins else origins,
+            # Others were refused before: python-engineio knows no patterns.
+            cors_allowed_origins="*",
             cors_credentials=False,
             # Done per frame, not per answer.
             http_compression=False,
@@ -82,11 +88,14 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
     ) -> Any:
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
-        request: web.Request = environ["aiohttp.request"]
         headers.forget(environ)
+        return await self.begin(environ["aiohttp.request"], transport)
+
+    async def begin(self, request: web.Request, transport: str) -> web.StreamResponse:
+        """Begin a session, as a request asks that was found to be in order."""
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_session(sid, headers.Beginning.of(request))
-        handshake = {
+        handshake: dict[str, object] = {
             "sid": sid,
             "upgrades": ["websocket"] if transport == "polling" else [],
             # Whole numbers only: clients cannot do with others.
@@ -94,7 +103,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no 
             "pingTimeout": round(self.ping_timeout * 1000),
             "maxPayload": MAX_TRANSPORT_BYTES,
         }
-        opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
+        opening = Encoded.of([f"{OPEN}{to_json(handshake).decode()}"])
         if transport == "websocket":
             return await socket.serve(request, opening)
         return (await socket.poll(opening)).to_response()
@@ -166,8 +175,7 @@ class SocketServer:
         if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
-            response: web.StreamResponse = await self._engine.handle_request(request)
-            return response
+            return await self._open(request)
         socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
@@ -175,6 +183,14 @@ class SocketServer:
             return BAD_REQUEST.to_response()
         answer = await answer_request(socket, request.method, lambda: read_body(request))
         return answer.to_response()
+
+    async def _open(self, request: web.Request) -> web.StreamResponse:
+        transport = plain_opening(request)
+        if transport is not None:
+            return await self._engine.begin(request, transport)
+        # python-engineio reads it, and says what is wrong with it.
+        response: web.StreamResponse = await self._engine.handle_request(request)
+        return response
 
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
         """A session that is being taken over from another gateway; ``None`` while none is taken."""
