@@ -32,7 +32,7 @@ async def polling(door: Door, http: aiohttp.ClientSession, url: str) -> "asyncio
     """A poll that has reached the server and waits there."""
     poll = asyncio.ensure_future(fetch(http, url))
     sid = url.partition("&sid=")[2]
-    while not door.server._engine.sockets[sid].outbox.is_polled:  # noqa: ASYNC110 -- it shows nowhere else
+    while not door.server._sessions[sid].outbox.is_polled:  # noqa: ASYNC110 -- it shows nowhere else
         await asyncio.sleep(0)
     return poll
 
@@ -293,35 +293,3 @@ async def test_a_poller_gets_what_waits_and_then_the_close_alone(
     assert sum(len(packets) for packets in heard) == len(["40", "connect_success", "1"]) + 20
     assert (await fetch(http, url))[0] == 400
     assert len(door.left) == 1
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "?EIO=4&transport=polling&t=abc",
-        "?transport=polling&sid=&EIO=4",
-        "?EIO=4&transport=polling&j",
-    ],
-)
-async def test_a_session_opens_whatever_else_its_request_says(
-    door: Door, http: aiohttp.ClientSession, query: str
-) -> None:
-    status, text = await fetch(http, door.url + PATH + query)
-    assert (status, text[:1]) == (200, "0")
-
-
-@pytest.mark.parametrize(
-    ("query", "problem"),
-    [
-        ("?EIO=4&EIO=3&transport=polling", "unsupported version"),
-        ("?EIO=4&transport=polling&j=0", "JSONP"),
-        ("?EIO=4&transport=websocket", "Invalid websocket upgrade"),
-    ],
-)
-async def test_a_request_that_is_not_plain_is_told_what_is_wrong(
-    door: Door, http: aiohttp.ClientSession, query: str, problem: str
-) -> None:
-    status, text = await fetch(http, door.url + PATH + query)
-    assert status == 400
-    assert problem in text
-    assert door.counted("sockets") == 0

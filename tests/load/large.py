@@ -55,6 +55,9 @@ class Pieces:
         """Never."""
         return None
 
+    def refused_at_once(self, *_: object) -> None:
+        """Nobody is."""
+
     async def connect(self, connection: Connection, auth: object) -> None:
         """Anyone may come in."""
 

@@ -9,10 +9,10 @@ from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, PollAnswer
 from harmonic_gateway.sockets.steps import Do, Input
 
+#: The version of Engine.IO's protocol that is spoken here.
+PROTOCOL = "4"
 METHODS = ("GET", "POST", "OPTIONS")
 POLLING, WEBSOCKET = TRANSPORTS = ("polling", "websocket")
-#: The version of Engine.IO that is spoken.
-_PROTOCOL = ["4"]
 
 
 def is_websocket(request: web.Request) -> bool:
@@ -21,24 +21,22 @@ def is_websocket(request: web.Request) -> bool:
 
 
 def is_fit(request: web.Request) -> bool:
-    """Whether a request is one of Engine.IO: python-engineio would assume what it does not say."""
+    """Whether a request is one of Engine.IO."""
     return request.method in METHODS and request.query.get("transport") in TRANSPORTS
 
 
-def plain_opening(request: web.Request) -> str | None:
-    """The transport of a request that opens a session, and says no more than it has to.
+def begins(request: web.Request) -> bool:
+    """Whether a fit request without a session's id may begin one.
 
-    python-engineio would take it, but reads each request as one of a server of another kind, which
-    takes longer than all else that a session is begun with. What it might refuse is none.
+    JSONP, for browsers without XMLHttpRequest, is not served.
     """
     query = request.query
-    transport = query.get("transport")
-    if request.method != "GET" or transport not in TRANSPORTS or "j" in query:
-        return None
-    if query.getall("EIO", ()) != _PROTOCOL or len(query.getall("transport")) > 1:
-        return None
-    is_upgrade = request.headers.get("Upgrade", "").lower() == WEBSOCKET
-    return transport if transport == POLLING or is_upgrade else None
+    return (
+        request.method == "GET"
+        and query.getall("EIO", []) == [PROTOCOL]
+        and "j" not in query
+        and (query["transport"] == POLLING or is_websocket(request))
+    )
 
 
 async def answer_request(
