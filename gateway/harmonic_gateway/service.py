@@ -169,7 +169,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
             log=log,
         )
-        heads = await open_heads(bus, replicas, gateway_id, rooms, owners, tasks, metrics)
+        heads = await open_heads(
+            *(bus, replicas, gateway_id), rooms=rooms, owners=owners, tasks=tasks, metrics=metrics
+        )
         departures = Departures(
             memberships=memberships,
             rooms=rooms,

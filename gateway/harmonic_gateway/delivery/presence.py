@@ -148,7 +148,7 @@ class KeptStates:
         """Keep these users' states, and no others."""
         self.forget(universe_id, [user for user in self.of(universe_id) if user not in user_ids])
 
-    def prune(self, universe_id: str, present: Collection[str], before: str) -> None:
+    def prune(self, universe_id: str, present: Iterable[str], before: str) -> None:
         """Forget what was said before a time by users who are not there."""
         states = self.of(universe_id)
         gone = [user for user in states.keys() - set(present) if states[user].at < before]

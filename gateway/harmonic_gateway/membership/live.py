@@ -7,7 +7,7 @@ from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.state_questions import ANNOUNCED
 from harmonic_gateway.sockets import Frame, broadcast
-from harmonic_protocol.internal import JoinResult
+from harmonic_protocol.internal import JoinResult, JoinTold
 from harmonic_protocol.messages.presence import PresenceUpdated
 from harmonic_runtime.bus.wire import Message
 
@@ -35,12 +35,16 @@ class LiveLayer:
         self._signals.stored(universe_id, frames)
         self.presence.stored(universe_id, frames)
 
-    def located(self, result: JoinResult, *also: str) -> None:
+    def located(self, told: JoinResult | JoinTold, *also: str) -> None:
         """An owner has told who is in a room, and where; ``also`` a gateway where somebody was."""
-        room = result.room
-        gateways = None if result.gateways is None else {*result.gateways, *also}
-        users = [participant.user_id for participant in room.participants]
-        self.presence.located(room.universe_id, gateways, users, room.timestamp)
+        gateways = None if told.gateways is None else {*told.gateways, *also}
+        if isinstance(told, JoinTold):
+            universe_id, at = told.universe_id, str(told.room["timestamp"])
+            users = (str(each["userId"]) for each in told.room["participants"])
+        else:
+            universe_id, at = told.room.universe_id, told.room.timestamp
+            users = (each.user_id for each in told.room.participants)
+        self.presence.located(universe_id, gateways, users, at)
 
 
 def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:

@@ -75,6 +75,7 @@ async def open_heads(
     bus: Bus,
     replicas: Directory,
     gateway_id: str,
+    *,
     rooms: Rooms,
     owners: Owners,
     tasks: Tasks,

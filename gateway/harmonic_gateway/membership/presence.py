@@ -86,7 +86,7 @@ class RoomPresence:
     # Who is there.
 
     def located(
-        self, universe_id: str, gateways: Collection[str] | None, users: Collection[str], at: str
+        self, universe_id: str, gateways: Collection[str] | None, users: Iterable[str], at: str
     ) -> None:
         """The owner has told who is in a room, and at which gateways: they are asked, once.
 
