@@ -28,7 +28,7 @@ from harmonic_gateway.sockets.connection import (
 )
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.engine import RESTART_CODE, TRY_LATER_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
@@ -228,7 +228,7 @@ class Namespaces:
         if self._has_asked and self._guard.take(
             asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
         ):
-            self._turn_away()
+            self._turn_away(TRY_LATER_CODE)
             return
         self._has_asked = True
         connection = Connection(new_id(), packet.namespace, self._socket, self._guard)
@@ -237,8 +237,8 @@ class Namespaces:
         try:
             refusal = await self._ask(connection, packet.data)
             decision = NamespaceEvent.REFUSED if refusal is not None else NamespaceEvent.ACCEPTED
-        except ConnectUnavailable:
-            self._turn_away()
+        except ConnectUnavailable as unavailable:
+            self._turn_away(TRY_LATER_CODE if unavailable.too_often else RESTART_CODE)
         finally:
             effect = self._step(packet.namespace, decision)
         self._tell(connection, effect, refusal)
@@ -270,10 +270,10 @@ class Namespaces:
             return _control(CONNECT_ERROR, connection.namespace, answer)
         return None
 
-    def _turn_away(self) -> None:
-        """Close the session: its client comes back later."""
+    def _turn_away(self, code: int) -> None:
+        """Close the session: its client comes back later. A WebSocket is told why by the code."""
         self._counters.turned_away.inc()
-        self._socket.shut()
+        self._socket.shut(code)
 
 
 def _control(kind: int, namespace: str, data: object) -> Encoded:
