@@ -32,7 +32,7 @@ _MONITOR = re.compile(r"Starting http monitor on (\S+)")
 
 
 def shown(ends: datetime | None) -> BrokerGreeting:
-    return BrokerGreeting("10.0.0.1:4222", "nats-1", ends and ends.timestamp())
+    return BrokerGreeting("10.0.0.1:4222", "nats-1", None if ends is None else ends.timestamp())
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,17 @@ async def test_what_is_no_broker_is_told(tmp_path: Path) -> None:
 
 async def test_streams_that_reserve_more_than_brokers_may_store_are_named(tmp_path: Path) -> None:
     """A cluster takes each stream that has room by itself."""
-    reserved = {
-        f"HARMONIC_{name}_STREAM_BYTES": str(40 * MIB) for name in ("SNAPSHOT", "SESSION", "NOTES")
-    }
-    logs = tmp_path / "logs"
+    logs, bound = tmp_path / "logs", str(40 * MIB)
     config = limited_config(tmp_path / "nats", store_mib=64)
     async with started(
-        logs, brokers=3, gateways=0, musics=0, broker_config=config, **reserved
+        logs,
+        brokers=3,
+        gateways=0,
+        musics=0,
+        broker_config=config,
+        HARMONIC_SNAPSHOT_STREAM_BYTES=bound,
+        HARMONIC_SESSION_STREAM_BYTES=bound,
+        HARMONIC_NOTES_STREAM_BYTES=bound,
     ) as stack:
         monitors = [
             f"http://{_MONITOR.findall((logs / f'{broker.name}.log').read_text())[-1]}"

@@ -392,6 +392,24 @@ async def test_a_limiter_whose_streams_are_gone(product: Stack) -> None:
             pass
 
 
+async def test_a_gateway_whose_secret_is_another_one(tmp_path: Path) -> None:
+    async with started(tmp_path, gateways=2, musics=0) as stack, viewed(stack) as world:
+        await is_not_named(stack, "another secret")
+        other = stack.gateways[1]
+        await other.stop()
+        other.environment = {**other.environment, "HARMONIC_JWT_SECRET": "s" * 32}
+        await other.start()
+
+        # Without a secret for sessions, these are proven by the same one.
+        for what, setting in (("tokens", "JWT"), ("sessions", "SESSION")):
+            said = await names(stack, f"another secret of {what} than at gateway-")
+            assert f"HARMONIC_{setting}_SECRET must be the same" in said
+        for _ in range(3):
+            refusal = await world.refused(world.token("ann"), gateway=1)
+            assert refusal["data"]["code"] == "AUTH_ERROR"
+        await names(stack, "gateway-2 refused", "its shared secret does not prove")
+
+
 def test_each_rules_metric_stands_in_the_reference() -> None:
     page = (Path(__file__).parents[2] / "deploy" / "docs" / "metrics.md").read_text()
     assert all(rule.metric in page for rule in RULES)
