@@ -89,7 +89,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
 ) -> AsyncIterator[None]:
     """Everything that a replica of the gateway consists of."""
     settings, log = process.settings, process.log
-    metrics, clock = process.metrics, process.clock
+    metrics, own = process.metrics, process.clock
     gateway_id = settings.replica_id
     process.tell_build(PROTOCOL_VERSION)
     async with (
@@ -102,7 +102,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             on_closed=lambda: process.fail("bus closed"),
             waiting_for=process.waiting_for,
         ) as bus,
-        shared_clock(bus, clock, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log) as shared,
+        shared_clock(bus, own, subjects.REVOCATIONS_STREAM, metrics=metrics, log=log) as clock,
         watch(bus, "state") as replicas,
         watch(bus, "gateway", ttl_s=GATEWAY_TTL_S) as gateways,
         announced(bus, settings, gateway_id),
@@ -112,7 +112,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     ):
         memberships = Memberships()
         asking = OwnerClient(bus, replicas, "state")
-        owners = Owners(asking, shared, settings.request_timeout_s, memberships.room)
+        owners = Owners(asking, clock, settings.request_timeout_s, memberships.room)
         streams = Streams(bus, patience_s=settings.bus_start_timeout_s)
         sampled = SampledLog(log, clock)
         pieces = Pieces(streams, metrics, sampled)
@@ -121,12 +121,13 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         pids, sids = Pids(proofs), SessionIds(proofs, settings.session_prefix, gateway_id)
         keys = Keys.configured(settings, metrics=metrics, log=log)
         tasks.start(keys.keep_fresh(), name="keys")
-        verifier = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        # Tokens alone are judged by the host's clock: their issuer's is not the broker's either.
+        verifier = Verifier(keys, own, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         revocations = Revocations(bus, metrics=metrics, log=log)
         switches = Switches(bus, log)
-        standing = Standing(verifier, revocations, clock)
+        standing = Standing(verifier, revocations, own)
         failures = Failures(log, sampled, metrics)
-        meter = DeliveryMeter(shared, tracer, metrics)
+        meter = DeliveryMeter(clock, tracer, metrics)
         answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
@@ -134,7 +135,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             sessions=sessions,
             standing=standing,
             answers=answers,
-            clock=clock,
+            clock=own,
             warning_s=settings.token_warning_s,
             grace_s=settings.token_grace_s,
         )
@@ -142,6 +143,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         allowances = Allowances(streams, clock=clock, metrics=metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
+        tasks.start(allowances.keep_learning(), name="allowances")
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)
@@ -245,7 +247,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             ),
             standing=standing,
             answers=answers,
-            clock=shared,
+            clock=clock,
             tracer=tracer,
             metrics=metrics,
             limits=MailboxLimits.configured(settings, event_guard(settings).allowance),

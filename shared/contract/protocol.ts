@@ -173,8 +173,10 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
-  /** An operator removed the user from the room, who may join again. */
+  /** An operator or the owner put the user out of the room, who may join again. */
   | "KICKED"
+  /** The universe's owner has banned the user. */
+  | "BANNED"
   /** The operators have switched this off for the time being. */
   | "SWITCHED_OFF"
   /** Pages of this origin may not use the server. */
@@ -207,10 +209,14 @@ export type ErrorReason =
   | "TAKEN"
   /** The user owns `details.limit` universes, as many as a user may. */
   | "QUOTA"
-  /** The universe's owner has no role in it. */
+  /** The universe's owner has no role in it, and cannot be banned. */
   | "OWNER"
+  /** Only a member of the universe can become its owner. */
+  | "NOT_MEMBER"
   /** The universe has `details.limit` members. */
   | "TOO_MANY_MEMBERS"
+  /** The universe has `details.limit` bans. */
+  | "TOO_MANY_BANS"
   /** Earlier requests have to be finished first. */
   | "BUSY"
   /** The user has `details.limit` connections, as many as a user may. */
@@ -636,6 +642,18 @@ export interface Rejected {
   error: Refused;
 }
 
+/**
+ * The owner gave the user another role in a universe; without a `role`, it has none now.
+ *
+ * It is sent to the user's own connections in the room. What a connection may do there is its
+ * mode, which `participant_joined` tells where it becomes a lower one.
+ */
+export interface RoleChanged {
+  universeId: UniverseId;
+  role?: Mode;
+  timestamp: Timestamp;
+}
+
 /** The caller is in: everything as of `seq`; what follows counts from there. */
 export interface RoomJoined {
   universeId: UniverseId;
@@ -799,7 +817,34 @@ export interface UniverseSummary {
   createdAt: Timestamp;
 }
 
-/** A universe as its visitors may know it; `members` only for its owner. */
+/**
+ * A universe's settings were changed: all of them as they are now.
+ *
+ * `userId` is who changed them. A client that missed it is sent it again when it returns,
+ * `replayed`.
+ */
+export interface UniverseUpdated {
+  universeId: UniverseId;
+  /** The universe's name. */
+  name: string;
+  /** The user who created the universe. */
+  owner: UserId;
+  visibility: Visibility;
+  /** What anyone may do in the universe while it is public. */
+  publicMode: Mode;
+  /** How many users may be in the room at the same time. */
+  maxParticipants: number;
+  /** The names of the settings that are others than before. */
+  changed: Array<string>;
+  userId: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
+}
+
+/** A universe as its visitors may know it; `members` and `bans` only for its owner. */
 export interface UniverseView {
   id: UniverseId;
   /** The universe's name. */
@@ -823,6 +868,8 @@ export interface UniverseView {
   seq: number;
   /** The members' roles by user id; only the owner is told. */
   members?: Record<string, Mode>;
+  /** Users who may not come, each with the time since when. */
+  bans?: Record<string, Timestamp>;
 }
 
 /** Change music parameters. */
@@ -856,7 +903,11 @@ export interface UpdatePhysics {
   parameters: PhysicsChanges;
 }
 
-/** Change a universe's settings; for its owner. */
+/**
+ * Change a universe's settings.
+ *
+ * A new `owner` must be a member; the owner before becomes one who may edit.
+ */
 export interface UpdateUniverse {
   name?: UniverseName;
   visibility?: Visibility;
@@ -864,6 +915,8 @@ export interface UpdateUniverse {
   publicMode?: Mode;
   /** How many users may be in the room at the same time. 1 to 1000. */
   maxParticipants?: number;
+  /** The user who created the universe. */
+  owner?: UserId;
 }
 
 /** Change visualization parameters. */
@@ -1080,6 +1133,26 @@ export interface ServerToClientEvents {
    * never sent again: the list of participants in `room_joined` replaces what was missed.
    */
   participant_left: (payload: ParticipantLeft) => void;
+  /**
+   * A universe's settings were changed: all of them as they are now.
+   *
+   * `userId` is who changed them. A client that missed it is sent it again when it returns,
+   * `replayed`.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  universe_updated: (payload: UniverseUpdated) => void;
+  /**
+   * The owner gave the user another role in a universe; without a `role`, it has none now.
+   *
+   * It is sent to the user's own connections in the room. What a connection may do there is its
+   * mode, which `participant_joined` tells where it becomes a lower one.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  role_changed: (payload: RoleChanged) => void;
   /**
    * Someone changed physics parameters; all of them as they are now.
    *

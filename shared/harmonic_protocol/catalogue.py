@@ -35,13 +35,18 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
+    BanUser,
     CreateUniverse,
     DeleteUniverse,
     GetMusic,
     GetUniverse,
     ListUniverses,
     RemoveMember,
+    RemoveParticipant,
+    RoleChanged,
     SetMember,
+    UnbanUser,
+    UniverseUpdated,
     UpdateUniverse,
 )
 
@@ -58,6 +63,9 @@ ApiOperation = (
     | DeleteUniverse
     | SetMember
     | RemoveMember
+    | RemoveParticipant
+    | BanUser
+    | UnbanUser
     | GetMusic
 )
 
@@ -83,6 +91,8 @@ _EVENTS: tuple[type[Event], ...] = (
     StateRecovered,
     ParticipantJoined,
     ParticipantLeft,
+    UniverseUpdated,
+    RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),
@@ -133,6 +143,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             DeleteUniverse,
             SetMember,
             RemoveMember,
+            RemoveParticipant,
+            BanUser,
+            UnbanUser,
             GetMusic,
         )
     }

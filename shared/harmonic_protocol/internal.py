@@ -235,7 +235,7 @@ class UniverseInspected(ServiceModel):
 
 
 class UserRemoved(ServiceModel):
-    """The answer to :class:`RemoveUser`: how many connections the user had in the room."""
+    """The answer to :class:`RemoveUser`: the user's connections there, with those away."""
 
     connections: int
 

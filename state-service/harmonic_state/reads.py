@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import CompareHeads, Heads, ReadLog
 from harmonic_protocol.messages.universes import ListUniverses
@@ -83,7 +85,12 @@ class Reads:
             found = records if len(found) < len(records) else None
         if found is None or any(loses_history(record.payload) for record in found):
             return Reply(error=TRIMMED)
-        return Reply(result=log_part(found).to_wire())
+        try:
+            return Reply(result=log_part(found).to_wire())
+        except ValidationError:
+            # Nobody can be sent what follows a record that cannot be read: the owner says so.
+            self._universes.witness_loss(request.universe_id)
+            return Reply(error=TRIMMED)
 
     async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
         """The records of a log from a position on, the one there included."""

@@ -174,9 +174,12 @@ async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -
     configs = stream_configs(settings)
 
     async def ensure(config: Mapping[str, object]) -> None:
-        changes = await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
-        if changes:
-            log.warning("stream_changed", stream=config["name"], changes=dict(changes))
+        found = await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
+        if found.changed:
+            log.warning("stream_changed", stream=config["name"], changes=dict(found.changed))
+        if found.left:
+            # A newer version keeps it so, whatever is set here.
+            log.warning("stream_left", stream=config["name"], differences=dict(found.left))
 
     last = [config for config in configs if config["name"] in SET_UP_LAST]
     for group in ([config for config in configs if config not in last], last):

@@ -155,6 +155,14 @@ socket.on("participant_left", (change) => {
   text(change.universeId, change.userId, change.timestamp);
   number(change.seq);
 });
+socket.on("universe_updated", (update) => {
+  text(update.universeId, update.name, update.owner, update.visibility, update.publicMode);
+  text(update.userId, update.timestamp, ...update.changed);
+  number(update.maxParticipants, update.seq, update.replayed ? 1 : 0);
+});
+socket.on("role_changed", ({ universeId, role, timestamp }) => {
+  text(universeId, role ?? "none", timestamp);
+});
 socket.on("physics_updated", (update) => {
   text(update.universeId, update.userId, update.timestamp, ...update.changed);
   number(update.current ? 0 : (update.seq ?? 0), update.parameters.gravity);

@@ -21,7 +21,10 @@ AWAITED = {
     },
     Takeover.ASKED: {TakeoverNews.ALLOWED, TakeoverNews.UNKNOWN, TakeoverNews.REFUSED},
     Takeover.WAITING: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
-    Takeover.PROBED: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
+    Takeover.PROBED: {
+        *(TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER, TakeoverNews.QUIET),
+    },
+    Takeover.ANNOUNCED: {TakeoverNews.PROBE, TakeoverNews.UPGRADE, TakeoverNews.OTHER},
     Takeover.REQUESTED: {TakeoverNews.HANDED, TakeoverNews.LAST_WORDS, TakeoverNews.UNKNOWN},
     Takeover.SEATING: {TakeoverNews.SEATED},
 }
@@ -29,7 +32,7 @@ ANY_TIME = {TakeoverNews.LOST, TakeoverNews.LATE, TakeoverNews.GONE}
 
 EXPECTED: dict[Takeover, dict[TakeoverNews | None, str]] = {
     Takeover.OPEN: {
-        TakeoverNews.PROBE: "PROBED TELL_PROBED ANSWER_PROBE",
+        TakeoverNews.PROBE: "PROBED ANSWER_PROBE",
         TakeoverNews.QUIET: "ASKED",
         None: "FAILED CLOSE",
     },
@@ -40,10 +43,15 @@ EXPECTED: dict[Takeover, dict[TakeoverNews | None, str]] = {
         None: "FAILED TELL_TRY_FAILED CLOSE",
     },
     Takeover.WAITING: {
-        TakeoverNews.PROBE: "PROBED TELL_PROBED ANSWER_PROBE",
+        TakeoverNews.PROBE: "PROBED ANSWER_PROBE",
         None: "FAILED TELL_TRY_FAILED CLOSE",
     },
     Takeover.PROBED: {
+        TakeoverNews.UPGRADE: "REQUESTED TELL_PROBED",
+        TakeoverNews.QUIET: "ANNOUNCED TELL_PROBED",
+        None: "FAILED TELL_TRY_FAILED CLOSE",
+    },
+    Takeover.ANNOUNCED: {
         TakeoverNews.UPGRADE: "REQUESTED",
         None: "FAILED TELL_TRY_FAILED CLOSE",
     },
@@ -129,11 +137,17 @@ def test_a_client_is_carried_on_or_closed() -> None:
 
 
 def test_whoever_was_let_try_hears_what_came_of_it() -> None:
-    tried = {Takeover.WAITING, Takeover.PROBED}
+    tried = {Takeover.WAITING, Takeover.PROBED, Takeover.ANNOUNCED}
     for state in tried:
         for news in TakeoverNews:
             then, duties = proceed(state, news)
             assert then in {*tried, Takeover.REQUESTED} or TakeoverDuty.TELL_TRY_FAILED in duties
+
+
+def test_a_session_is_requested_only_after_its_gateway_was_told_of_the_probe() -> None:
+    for seen in every_attempt():
+        if seen.handed:
+            assert seen.told.count(TakeoverDuty.TELL_PROBED) == 1
 
 
 def test_nothing_follows_an_end() -> None:

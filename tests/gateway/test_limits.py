@@ -1,14 +1,25 @@
 """Limits: the exact ones that streams keep, and the guards before them."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from harmonic_gateway.admission.greeting import Greeting
+from harmonic_gateway.identity.verification import Identity
 from harmonic_gateway.limits.allowances import MAX_USERS, Allowances, FloodGuard, Guards
+from harmonic_gateway.membership.session import Session
 from harmonic_gateway.metrics import ADDRESS_REFUSALS
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
+from harmonic_protocol.messages.connection import RecoveryReport
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.reasons import RecoveryOutcome
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.metrics import Metrics
@@ -29,6 +40,14 @@ class Clock(SystemClock):
 
 async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allowances:
     streams = Streams(bus)
+    await set_up(streams, limit=limit, window_s=window_s)
+    found = Allowances(streams, clock=Clock(), metrics=Metrics())
+    await found.learn()
+    return found
+
+
+async def set_up(streams: Streams, *, limit: int, window_s: float = 60) -> None:
+    """The limiters' streams, as a state service sets them up."""
     for rate in GLOBAL_RATES:
         await streams.ensure(
             {
@@ -43,9 +62,40 @@ async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allow
             },
             version=1,
         )
-    found = Allowances(streams, clock=Clock(), metrics=Metrics())
-    await found.learn()
-    return found
+
+
+def told(greeting: Greeting) -> dict[str, Any]:
+    """The limits that a client is greeted with."""
+    frames: list[Frame] = []
+    connection: Any = SimpleNamespace(id="c", pid=None, send=frames.append)
+    identity = Identity("ann", "Ann", expires_at_s=2**31)
+    report = RecoveryReport(outcome=RecoveryOutcome.NEW)
+    greeting.send(Session(connection, identity, "g", "f"), report)
+    limits: dict[str, Any] = json.loads(frames[0].data)["limits"]
+    return limits
+
+
+async def test_what_is_allowed_anew_is_what_clients_are_told(own_broker: Broker) -> None:
+    async with connected(own_broker.url) as bus:
+        limits = await allowances(bus, limit=3)
+        greeting = Greeting(
+            GatewaySettings(jwt_secret=SecretStr("long enough a secret")), limits, Clock()
+        )
+        before = limits.allowances
+        await limits.learn()
+        assert limits.allowances is before
+        assert told(greeting)["parametersPerMinute"] == 3
+        for _ in range(3):
+            await limits.take("ann", PARAMETERS)
+
+        await set_up(Streams(bus), limit=4)
+        await limits.learn()
+
+        assert told(greeting)["parametersPerMinute"] == 4
+        assert await limits.take("ann", PARAMETERS) is None
+        refusal = await limits.take("ann", PARAMETERS)
+        assert refusal is not None
+        assert refusal.details["limit"] == 4
 
 
 async def test_so_many_are_granted_and_the_next_is_told_when(own_broker: Broker) -> None:

@@ -79,6 +79,25 @@ async def test_who_returns_with_pid_and_offset_is_told_all_in_order(
     assert (name, live["seq"]) == ("physics_updated", recovered["toSeq"] + 1)
 
 
+async def test_settings_that_changed_meanwhile_are_told_who_returns(
+    world: World, room: tuple[str, Any]
+) -> None:
+    universe, writer = room
+    ann = await Wire.open(world, world.name("ann"))
+    await ann.joins(universe)
+    ann.cut()
+    path = f"/universes/{universe}"
+    assert (await world.call("PATCH", path, "owner", {"name": "Renamed"}))[0] == 200
+    seq = (await writer.hears("universe_updated"))["seq"]
+
+    back = await ann.again(world, gateway=1)
+
+    told = await back.until("state_recovered")
+    (again,) = [data for name, data in told if name == "universe_updated"]
+    assert (again["name"], again["seq"], again["replayed"]) == ("Renamed", seq, True)
+    assert told[-1][1]["missed"] == 1
+
+
 async def test_nobody_in_the_room_notices_who_comes_back_in_time(
     world: World, room: tuple[str, Any]
 ) -> None:

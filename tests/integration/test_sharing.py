@@ -96,6 +96,8 @@ async def test_a_member_removed_from_a_public_universe_becomes_a_viewer(world: W
 
     await role(world, universe, "ann", None)
 
+    told = await ann.hears_next("role_changed", universeId=universe)
+    assert "role" not in told
     for client in (owner, ann):
         told = await client.hears_next("participant_joined")
         assert told["participant"] == {"userId": "ann", "username": "ann", "mode": "view"}
@@ -110,6 +112,7 @@ async def test_a_downgraded_member_views_from_now_on(world: World) -> None:
 
     await role(world, universe, "ann", "view")
 
+    await ann.hears_next("role_changed", role="view")
     for client in (owner, ann):
         told = await client.hears_next("participant_joined", seq=3)
         assert told["participant"]["mode"] == "view"
@@ -131,6 +134,8 @@ async def test_a_promoted_member_edits_once_it_joins_to_edit(world: World) -> No
     await ann.joins(universe, "view")
 
     await role(world, universe, "ann", "edit")
+    told = await ann.hears_next("role_changed", universeId=universe)
+    assert (told["role"], bool(told["timestamp"])) == ("edit", True)
     await ann.joins(universe, "edit")
 
     assert (await ann.asks("update_physics", universeId=universe, parameters={"gravity": 1}))["ok"]
@@ -149,8 +154,10 @@ async def test_a_universe_made_private_keeps_its_members_only(world: World) -> N
     for client in (bob, cem):
         told = await client.hears("room_error", universeId=universe)
         assert told["code"] == "NOT_FOUND"
+        assert not client.all_heard("universe_updated")
     for client in (owner, ann):
-        gone = {(await client.hears("participant_left", seq=seq))["userId"] for seq in (5, 6)}
+        await client.hears_next("universe_updated", seq=5, visibility="private")
+        gone = {(await client.hears("participant_left", seq=seq))["userId"] for seq in (6, 7)}
         assert gone == {"bob", "cem"}
 
 
@@ -164,7 +171,8 @@ async def test_a_public_universe_to_be_viewed_lets_only_those_with_a_role_edit(
     await change(world, universe, publicMode="view")
 
     for client in (owner, ann, bob):
-        told = await client.hears_next("participant_joined", seq=4)
+        await client.hears_next("universe_updated", seq=4, publicMode="view")
+        told = await client.hears_next("participant_joined", seq=5)
         assert told["participant"] == {"userId": "bob", "username": "bob", "mode": "view"}
     assert (await ann.asks("update_physics", universeId=universe, parameters={"gravity": 1}))["ok"]
     refusal = await bob.asks("update_physics", universeId=universe, parameters={"gravity": 1})
@@ -180,13 +188,49 @@ async def test_a_smaller_room_keeps_those_in_it_and_takes_nobody_more(world: Wor
     await cem.says("join_room", universeId=universe, mode="view")
     await cem.hears("room_error", code="ROOM_FULL")
     await ann.says("update_physics", universeId=universe, parameters={"gravity": 1})
-    await bob.hears_next("physics_updated", seq=3)
+    await bob.hears_next("universe_updated", seq=3, maxParticipants=1)
+    await bob.hears_next("physics_updated", seq=4)
 
 
-async def test_a_new_name_is_no_event_in_the_room(world: World) -> None:
+async def test_a_new_name_is_told_to_the_room(world: World) -> None:
+    universe, members = await world.together("ann", "bob")
+
+    await change(world, universe, name="Another", publicMode="edit")
+
+    for client in members:
+        told = await client.hears_next("universe_updated")
+        assert told.pop("timestamp")
+        assert told == {
+            "universeId": universe,
+            "name": "Another",
+            "owner": "owner",
+            "visibility": "public",
+            "publicMode": "edit",
+            "maxParticipants": 50,
+            "changed": ["name"],
+            "userId": "owner",
+            "seq": 3,
+        }
+
+
+async def test_settings_that_are_as_they_were_are_told_to_nobody(world: World) -> None:
     universe, (ann, bob) = await world.together("ann", "bob")
 
-    await change(world, universe, name="Another")
+    await change(world, universe, name="A universe", visibility="public")
     await ann.says("update_physics", universeId=universe, parameters={"gravity": 1})
 
     await bob.hears_next("physics_updated", seq=3)
+
+
+async def test_a_role_is_told_to_all_tabs_of_its_user_and_to_nobody_else(world: World) -> None:
+    universe, (ann, bob) = await world.together("ann", "bob")
+    tab = await world.client("ann", gateway=1)
+    await tab.joins(universe, "view")
+
+    await role(world, universe, "ann", "view")
+    await bob.asks("update_physics", universeId=universe, parameters={"gravity": 1})
+
+    for client in (ann, tab):
+        await client.hears("role_changed", role="view")
+    await bob.hears("physics_updated")
+    assert not bob.all_heard("role_changed")

@@ -9,7 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harmonic_gateway.limits.allowances import RETRY_MARGIN_MS
 from harness.client import Client
+from harness.operator import harmonic_anew
 from harness.world import World, started
 
 #: Debian's faketime.
@@ -84,6 +86,74 @@ async def test_a_clock_that_is_a_minute_off_fails_nothing(
             assert -2 < play_at_s - (time.monotonic() + ours) < 2
         await skew_is_told(world, name, by_s)
         await world.close()
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
+@pytest.mark.parametrize("by_s", [60, -60])
+async def test_how_long_a_user_is_to_wait_is_true_whatever_the_gateways_clock_says(
+    tmp_path: Path, by_s: int
+) -> None:
+    async with (
+        started(
+            tmp_path / "skewed",
+            gateways=1,
+            musics=0,
+            command=skewed("gateway-1", by_s),  # type: ignore[arg-type]
+            HARMONIC_ALLOWED_PARAMETER_UPDATES="2",
+        ) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe, (ann,) = await world.together("ann")
+        update = {"universeId": universe, "parameters": {"gravity": 1}}
+        while (ack := await ann.asks("update_physics", **update))["ok"]:
+            pass
+        told = ack["error"]["details"]
+        # Both were granted a moment ago: nearly all of the window is left, and no more than that.
+        assert told["windowMs"] / 2 < told["retryAfterMs"] <= told["windowMs"] + RETRY_MARGIN_MS
+        await world.close()
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
+async def test_a_client_goes_on_at_a_gateway_whose_clock_is_ahead_by_more_than_the_window(
+    tmp_path: Path,
+) -> None:
+    async with (
+        started(
+            tmp_path / "skewed",
+            musics=0,
+            command=skewed("gateway-2", 60),  # type: ignore[arg-type]
+            HARMONIC_RECOVERY_WINDOW_S="30",
+        ) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        universe = await world.universe()
+        ann = await world.client("ann", comes_back=True)
+        await ann.joins(universe)
+        await ann.vanishes()
+        back = await world.client("ann", gateway=1, comes_back=True)
+        greeted = await back.hears("connect_success")
+        assert greeted["recovered"], greeted["recovery"]
+        await world.close()
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs Debian's faketime")
+async def test_what_an_operator_says_last_counts_whatever_clocks_of_operators_say(
+    tmp_path: Path,
+) -> None:
+    async with started(tmp_path / "stack", gateways=1, musics=0) as stack:
+        operator = stack.bus_user("operator")
+        ahead = {
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME": "+60s",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        ran = await harmonic_anew("switch", "audio", "off", **operator, **ahead)
+        assert ran.status == 0, ran.errors
+        # The gateway acts by it when the command ends.
+        ran = await harmonic_anew("switch", "audio", "on", **operator)
+        assert ran.status == 0, ran.errors
 
 
 async def skew_is_told(world: World, name: str, by_s: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
+from harmonic_protocol import subjects
+from harmonic_runtime.bus.streams import Streams
+from harness.broker import connected_as
 from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic, harmonic_anew, running
 from harness.world import World, started
@@ -212,6 +216,32 @@ async def test_tail_prints_what_is_stored_as_it_happens(world: World) -> None:
     assert event["name"] == "physics_updated"
     assert event["data"]["parameters"]["gravity"] == 2.5
     assert event["position"] > 0
+
+
+async def test_tail_names_a_record_that_cannot_be_read_and_goes_on(tmp_path: Path) -> None:
+    async with (
+        started(tmp_path / "stack", gateways=1, musics=0) as stack,
+        aiohttp.ClientSession() as http,
+        connected_as("state", stack) as bus,
+        AsyncExitStack() as listening,
+    ):
+        world, streams = World(stack, http), Streams(bus)
+        universe = await world.universe("ann")
+        lines = await listening.enter_async_context(running(stack, "tail", universe, "--json"))
+        assert json.loads(await lines.readline()) == {"listening": universe}
+        last = await streams.last(subjects.log_stream_of(universe), subjects.log(universe))
+        assert last is not None
+        position = await streams.append(
+            subjects.log(universe),
+            b"no record",
+            timeout_s=PATIENCE_S,
+            expected_last_subject_sequence=last.sequence,
+        )
+        assert json.loads(await lines.readline()) == {"position": position, "unreadable": True}
+        await world.call("PATCH", f"/universes/{universe}", "ann", {"name": "Another"})
+        names = set()
+        while "settings_changed" not in names:
+            names.add(json.loads(await lines.readline())["name"])
 
 
 async def test_a_user_who_is_kicked_is_out_at_once_and_may_come_again(world: World) -> None:

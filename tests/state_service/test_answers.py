@@ -130,7 +130,7 @@ def test_a_universe_is_shown_to_its_owner_with_its_members_and_to_others_without
         "seq": 1,
     }
     assert answered(history, command("get_universe"), ANN) == shown
-    assert answered(history, command("get_universe"), OWNER) == shown | {"members": {}}
+    assert answered(history, command("get_universe"), OWNER) == shown | {"members": {}, "bans": {}}
     assert history.now.summary().to_wire() == {
         name: shown[name]
         for name in (

@@ -437,12 +437,28 @@ def test_settings_that_are_sent_are_changed_and_no_others() -> None:
                 "maxParticipants": 9,
                 "timestamp": at(2),
             },
-        )
+        ),
+        (
+            "universe_updated",
+            {
+                "universeId": UNIVERSE,
+                "name": "Other",
+                "owner": "owner",
+                "visibility": "private",
+                "publicMode": "view",
+                "maxParticipants": 9,
+                "changed": ["name", "visibility", "publicMode", "maxParticipants"],
+                "userId": "owner",
+                "timestamp": at(2),
+                "seq": 1,
+            },
+        ),
     ]
     one = command("update_universe", name="Third")
-    assert said(history.does(one, OWNER)) == [
-        ("settings_changed", {"title": "Third", "timestamp": at(3)})
-    ]
+    set_, updated = said(history.does(one, OWNER))
+    assert set_ == ("settings_changed", {"title": "Third", "timestamp": at(3)})
+    assert updated[1]["changed"] == ["name"]
+    assert (updated[1]["name"], updated[1]["seq"]) == ("Third", 2)
     now = history.now
     assert (now.name, now.visibility, now.public_mode) == ("Third", "private", "view")
     assert (now.max_participants, now.updated_at) == (9, at(3))
@@ -453,9 +469,9 @@ def test_whoever_may_not_see_a_universe_any_more_is_put_out_as_if_it_were_gone()
     history = open_universe()
     history.does(EDIT, ANN)
     hide = command("update_universe", visibility="private")
-    assert said(history.does(hide, OWNER))[1:] == [
+    assert said(history.does(hide, OWNER))[2:] == [
         ("connection_left", {"connectionId": ANN.connection_id, "refusal": HIDDEN}),
-        departure("ann", 2, 3),
+        departure("ann", 3, 3),
     ]
 
 
@@ -464,9 +480,9 @@ def test_a_lower_mode_counts_at_once() -> None:
     history.does(EDIT, ANN)
     history.does(EDIT, OWNER)
     lower = command("update_universe", publicMode="view")
-    assert said(history.does(lower, OWNER))[1:] == [
+    assert said(history.does(lower, OWNER))[2:] == [
         ("connection_mode_changed", {"connectionId": ANN.connection_id, "mode": "view"}),
-        frame("view", "ann", 3, 4),
+        frame("view", "ann", 4, 4),
     ]
     assert history.now.connections[OWNER.connection_id].mode == "edit"
 

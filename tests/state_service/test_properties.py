@@ -21,12 +21,16 @@ from harmonic_protocol.log import (
     MusicRequested,
     MusicStored,
     OperationApplied,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.bounds import seats_bytes
@@ -46,6 +50,7 @@ from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 from state_service.asking import ASKED, NAMES, OPERATIONS_ASKED, STEPS, asked
 from state_service.builders import History, caller, created, open_universe
 
+SHOWN_SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 Steps = list[tuple[UniverseRequest, Any]]
 
 
@@ -57,6 +62,7 @@ class Member:
         self.parameters = universe.parameters.to_wire()
         self.participants = {user: p.to_wire() for user, p in universe.participants().items()}
         self.is_open = not universe.deleted
+        self.settings = {name: getattr(universe, name) for name in SHOWN_SETTINGS}
 
     def sees(self, event: LogEvent) -> None:
         seq = frame_seq(event)
@@ -70,6 +76,8 @@ class Member:
                 self.participants[event.participant.user_id] = event.participant.to_wire()
             case ParticipantLeft():
                 del self.participants[event.user_id]
+            case UniverseUpdated():
+                self.settings = {name: getattr(event, name) for name in SHOWN_SETTINGS}
             case UniverseDeleted():
                 self.is_open = False
             case (
@@ -82,8 +90,11 @@ class Member:
                 | OperationApplied()
                 | UniverseCreated()
                 | SettingsChanged()
+                | OwnerChanged()
                 | MemberSet()
                 | MemberRemoved()
+                | UserBanned()
+                | UserUnbanned()
                 | HistoryLost()
             ):
                 pass

@@ -1,14 +1,15 @@
 """What is answered from logs, without their universes' queues."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
+from harmonic_state.refusals import TRIMMED
 from state_service.builders import UNIVERSE
-from state_service.storing import Storing
+from state_service.storing import LOG, Storing
 
 
 class NothingInMemory:
@@ -57,3 +58,28 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
     assert told == storing.records
     assert replies > 10
     assert sum(read) < 3 * len(told)
+
+
+async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> None:
+    """Whoever missed it begins anew, and the owner says that the log goes on after it."""
+
+    class Owned(NothingInMemory):
+        witnessed: ClassVar[list[str]] = []
+
+        def witness_loss(self, universe_id: str) -> None:
+            self.witnessed.append(universe_id)
+
+    storing = Storing()
+    first = await storing.store()
+    await storing.streams.append(
+        LOG, b'{"of": "no version"}', timeout_s=1, expected_last_subject_sequence=first.position
+    )
+    answering = reads.Reads(
+        universes=cast("Any", Owned()),
+        journal=storing.journal,
+        listing=cast("Any", None),
+        replica_id="s1",
+    )
+    reply = await answering.read_log(ReadLog(universe_id=UNIVERSE, after_position=first.position))
+    assert reply.error == TRIMMED
+    assert Owned.witnessed == [UNIVERSE]

@@ -1,6 +1,6 @@
 """Settings, members and deletion, and what they mean for those inside."""
 
-from harmonic_protocol.log import ConnectionLeft, ConnectionModeChanged
+from harmonic_protocol.log import ConnectionLeft, ConnectionModeChanged, SettingsChanged
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.universes import CreateUniverse
 from state_service.builders import UNIVERSE, caller, command, created, open_universe
@@ -58,3 +58,21 @@ def test_a_universe_made_private_puts_strangers_out_without_a_word_of_it() -> No
         (ANN.connection_id, "NOT_FOUND")
     ]
     assert history.now.participants().keys() == {"owner"}
+
+
+def test_settings_that_are_as_they_were_are_shown_to_nobody() -> None:
+    history = open_universe()
+    same = command("update_universe", name="A universe", visibility="public", maxParticipants=50)
+    assert [type(event) for event in history.does(same, OWNER)] == [SettingsChanged]
+    assert history.now.seq == 0
+
+
+def test_the_number_of_a_change_is_the_universes_from_then_on() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    history.does(command("update_universe", name="Other"), OWNER)
+    assert history.now.seq == 2
+    (left, frame) = history.does(command("leave_room"), ANN)
+    assert isinstance(left, ConnectionLeft)
+    assert isinstance(frame, ParticipantLeft)
+    assert frame.seq == 3

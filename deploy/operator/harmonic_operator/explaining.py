@@ -62,13 +62,13 @@ def explain(error_id: str, logs: Iterable[str], *, as_json: bool) -> None:
         write_json({"errorId": error_id, **found.facts, "related": found.related})
         return
     for name, value in found.facts.items():
-        console.print(f"{name + ':':<17}{value}", markup=False)
+        console.print(f"{name + ':':<17}{value}")
     for line in found.related:
         told = " ".join(f"{k}={v}" for k, v in line.items() if k not in _KNOWN and v is not None)
         origin = f"{line.get('time')} {line.get('service')} {line.get('instance')}"
-        console.print(f"  {origin} {line.get('event')} {told}", markup=False)
+        console.print(f"  {origin} {line.get('event')} {told}")
         for part in str(line.get("exception", "")).splitlines():
-            console.print(f"    {part}", markup=False)
+            console.print(f"    {part}")
 
 
 def find(error_id: str, logs: Iterable[str]) -> Explanation | None:

@@ -3,14 +3,40 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+
+class _PlainConsole(Console):
+    """A console for text that anybody may have written: it is shown, and does nothing else.
+
+    Names of people and their ids come from identity providers. Some look like the markup of this
+    console's library, or hold what a terminal takes for a command.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+
+def visible(text: str, kept: str = "\n") -> str:
+    """The text with an escape in place of each character that is not shown, or acts on others.
+
+    Those that are ``kept`` stay.
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in kept
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
 
 #: Tables and sentences go here; what is wrong, and progress, go to standard error.
-console = Console(highlight=False, soft_wrap=True)
+console = _PlainConsole(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False)
 
 Json: TypeAlias = Annotated[
@@ -30,7 +56,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for name in columns:
         made.add_column(name.rstrip(), justify="right" if name.endswith(" ") else "left")
     for row in rows:
-        made.add_row(*("" if value is None else str(value) for value in row))
+        # A name must not look like a row of its own.
+        made.add_row(*("" if value is None else visible(str(value), "") for value in row))
     return made
 
 

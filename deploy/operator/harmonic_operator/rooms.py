@@ -1,8 +1,11 @@
 """``harmonic who``, ``tail`` and ``kick``: one universe, asked of its owner or heard live."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, table, write_json
@@ -19,16 +22,16 @@ from harmonic_protocol.internal import (
 from harmonic_protocol.log import Record
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.dispatch import MESSAGE_OVERHEAD_BYTES
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.wire import STORED_SEQUENCE, Message
 from harmonic_runtime.process.clock import SystemClock, milliseconds
 
 OWNER_TIMEOUT_S = 5.0
-#: Records that wait to be printed at most; beyond, the oldest are left out, and that is said.
-MAX_WAITING_RECORDS = 10_000
+#: What may wait to be printed; beyond, the oldest records are left out, and that is said.
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 #: Whose name stands in an owner's log for what an operator asked.
 _OPERATOR = Caller("operator", "operator")
-SEQUENCE = "Nats-Sequence"
 
 
 async def ask_owner(bus: Bus, request: InternalUniverseRequest) -> dict[str, Any]:
@@ -87,25 +90,20 @@ async def kick(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> No
         write_json({"universe": universe_id, "user": user_id, **removed.to_wire()})
         return
     console.print(
-        f"{user_id} is out of {universe_id}, with {removed.connections} connections;"
+        f"{user_id} is out of {universe_id}, with {removed.connections} connections (those that are"
+        " away included);"
         " the user may come again."
     )
 
 
 async def tail(bus: Bus, universe_id: str, *, events: int | None, as_json: bool) -> None:
-    """Print a universe's events as they are stored, for ever or until there were so many."""
+    """Print a universe's events as they are stored, for ever or until there were so many.
+
+    A record that cannot be read is named, and spoils no other.
+    """
     await ask_owner(bus, InspectUniverse(universe_id=universe_id))
-    waiting: asyncio.Queue[Message] = asyncio.Queue(MAX_WAITING_RECORDS)
-    left_out = 0
-
-    def hear(message: Message) -> None:
-        nonlocal left_out
-        if waiting.full():
-            waiting.get_nowait()
-            left_out += 1
-        waiting.put_nowait(message)
-
-    await bus.subscribe(subjects.live(universe_id), hear, republished=True)
+    heard = _Heard()
+    await bus.subscribe(subjects.live(universe_id), heard.take, republished=True)
     await bus.flush()
     if as_json:
         write_json({"listening": universe_id})
@@ -113,25 +111,74 @@ async def tail(bus: Bus, universe_id: str, *, events: int | None, as_json: bool)
         console.print(f"Listening to {universe_id}; Ctrl-C ends it.")
     shown = 0
     while events is None or shown < events:
-        message = await waiting.get()
-        if left_out:
-            console.print(f"… {left_out} records were left out: they came too fast.")
-            left_out = 0
+        message = await heard.next()
+        if left_out := heard.take_left_out():
+            _print({"leftOut": left_out}, as_json=as_json)
         for event in _events(message):
             if events is not None and shown >= events:
                 return
-            shown += 1
-            if as_json:
-                write_json(event)
-            else:
-                console.print(
-                    f"{event['at']} {event['position']} {event['name']} {event['data']}",
-                    markup=False,
-                )
+            shown += "name" in event
+            _print(event, as_json=as_json)
 
 
-def _events(message: Message) -> Iterator[dict[str, Any]]:
-    record = Record.model_validate_json(message.payload)
-    position = int(message.headers.get(SEQUENCE, "0"))
+def _print(told: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        write_json(told)
+    elif "name" in told:
+        console.print(f"{told['at']} {told['position']} {told['name']} {told['data']}")
+    elif "leftOut" in told:
+        console.print(f"… {told['leftOut']} records were left out: they came too fast.")
+    else:
+        console.print(f"… the record at {told['position']} cannot be read.")
+
+
+def _events(message: Message) -> Iterator[Mapping[str, Any]]:
+    """The events of a record; of one that cannot be read, what stands for it."""
+    position = int(message.headers.get(STORED_SEQUENCE, "0"))
+    try:
+        record = Record.model_validate_json(message.payload)
+    except ValidationError:
+        yield {"position": position, "unreadable": True}
+        return
     for event in record.events:
         yield {"at": record.at, "position": position, "name": event.name, "data": event.data}
+
+
+class _Heard:
+    """Messages that wait to be printed, in a bound of bytes: beyond, the oldest are left out."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Message] = deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._left_out = 0
+
+    def take(self, message: Message) -> None:
+        """Have a message wait."""
+        self._waiting.append(message)
+        self._bytes += _size(message)
+        while self._bytes > MAX_WAITING_BYTES:
+            self._remove()
+            self._left_out += 1
+        self._news.set()
+
+    async def next(self) -> Message:
+        """The first that waits, once there is one."""
+        while not self._waiting:
+            self._news.clear()
+            await self._news.wait()
+        return self._remove()
+
+    def take_left_out(self) -> int:
+        """How many were left out since this was asked the last time."""
+        left_out, self._left_out = self._left_out, 0
+        return left_out
+
+    def _remove(self) -> Message:
+        message = self._waiting.popleft()
+        self._bytes -= _size(message)
+        return message
+
+
+def _size(message: Message) -> int:
+    return len(message.payload) + MESSAGE_OVERHEAD_BYTES

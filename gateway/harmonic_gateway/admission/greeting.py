@@ -1,7 +1,9 @@
 """What an accepted client is told first: who it is here, and what it may do."""
 
+from collections.abc import Mapping
+
 from harmonic_gateway.delivery.frames import encode_event
-from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.limits.allowances import Allowance, Allowances
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
@@ -23,7 +25,7 @@ class Greeting:
         self._settings = settings
         self._allowances = allowances
         self._clock = clock
-        self._told: Limits | None = None
+        self._told: tuple[Mapping[RateClass, Allowance], Limits] | None = None
 
     def send(self, session: Session, recovery: RecoveryReport) -> None:
         """Greet a client whose CONNECT was answered."""
@@ -43,10 +45,11 @@ class Greeting:
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
 
     def _limits(self) -> Limits:
-        """The same for every client: what is allowed was read when the gateway started."""
-        if self._told is None:
-            self._told = self._limits_now()
-        return self._told
+        """The same for every client, as long as the same is allowed."""
+        allowed = self._allowances.allowances
+        if self._told is None or self._told[0] is not allowed:
+            self._told = allowed, self._limits_now()
+        return self._told[1]
 
     def _limits_now(self) -> Limits:
         def per_minute(rate: RateClass) -> int:

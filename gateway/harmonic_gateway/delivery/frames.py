@@ -7,7 +7,14 @@ from pydantic_core import from_json, to_json
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.log import NOTICES, HistoryLost, MusicStored, Notice
+from harmonic_protocol.log import (
+    NOTICES,
+    HistoryLost,
+    MemberRemoved,
+    MemberSet,
+    MusicStored,
+    Notice,
+)
 from harmonic_protocol.messages.declaration import Audience
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.schema import WireModel
@@ -75,7 +82,13 @@ def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> RecordDeli
             frames.append(MusicStored.model_validate(data))
         elif name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
             frames.append(encode(name, data))
+    # Who has lost the room with its role is told that alone.
+    notices.sort(key=_is_of_role)
     return RecordDelivery(frames, notices, record_id)
+
+
+def _is_of_role(notice: Notice) -> bool:
+    return isinstance(notice, MemberSet | MemberRemoved)
 
 
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:

@@ -12,6 +12,7 @@ failure that is ours.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -25,12 +26,15 @@ from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.series import Counter
 from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.process.failures import CannotStart
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 #: How long the limiter may take to answer before a gateway counts by itself.
 TAKE_TIMEOUT_S = 1.0
+#: How often it is asked whether what is allowed has changed.
+LEARNING_INTERVAL_S = 10.0
 #: Added to what a client is told to wait: messages are let go a little late, and clocks differ.
 RETRY_MARGIN_MS = 300
 #: Users whose refusals, or own counts, are kept in memory: the latest.
@@ -77,13 +81,26 @@ class Allowances:
         infos = await asyncio.gather(
             *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in GLOBAL_RATES)
         )
-        self.allowances = {
+        learnt = {
             rate: Allowance(
                 int(info["config"]["max_msgs_per_subject"]),
                 int(info["config"]["max_age"]) // 10**6,
             )
             for rate, info in zip(GLOBAL_RATES, infos, strict=True)
         }
+        # The same object until that changes: what is told of it is kept.
+        if learnt != self.allowances:
+            self.allowances = learnt
+
+    async def keep_learning(self) -> None:
+        """Learn for ever what is allowed by now: the state service sets it, and may be restarted.
+
+        What is granted is the streams' to say at once; this is what clients are told of it.
+        """
+        while True:
+            await asyncio.sleep(LEARNING_INTERVAL_S)
+            with suppress(CannotStart):
+                await self.learn()
 
     async def take(self, user_id: str, rate: RateClass | None) -> Refused | None:
         """Grant one request of a user, or say when to ask again."""

@@ -4,20 +4,26 @@ import asyncio
 from typing import assert_never
 
 from harmonic_gateway.delivery.answers import Answers
+from harmonic_gateway.delivery.frames import encode_event
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.sessions import Sessions
+from harmonic_gateway.sockets import Frame
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     HistoryLost,
+    MemberRemoved,
+    MemberSet,
     MusicFailed,
     Notice,
     UniverseDeleted,
 )
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.universes import RoleChanged
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.values import Mode
 from harmonic_runtime.process.lifecycle import Tasks
 
 _NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
@@ -54,6 +60,10 @@ class Notices:
                 self._left(universe_id, position, event)
             case ConnectionModeChanged(connection_id=connection_id, mode=mode):
                 self._memberships.change_mode(universe_id, connection_id, position, mode)
+            case MemberSet(user_id=user_id, role=role, timestamp=timestamp):
+                self._role_changed(universe_id, user_id, role, timestamp)
+            case MemberRemoved(user_id=user_id, timestamp=timestamp):
+                self._role_changed(universe_id, user_id, None, timestamp)
             case HistoryLost():
                 # The feed has begun anew with it, or begins after it.
                 pass
@@ -66,6 +76,20 @@ class Notices:
                     )
             case _:
                 assert_never(event)
+
+    def _role_changed(
+        self, universe_id: str, user_id: str, role: Mode | None, timestamp: str
+    ) -> None:
+        """Tell a user's connections in the room of its own role."""
+        told: Frame | None = None
+        for membership in self._memberships.present(universe_id):
+            connection = membership.connection
+            if connection.session.identity.user_id != user_id:
+                continue
+            if told is None:
+                changed = RoleChanged(universe_id=universe_id, role=role, timestamp=timestamp)
+                told = encode_event(changed, RoleChanged.spec.name)
+            connection.send(told)
 
     def _left(self, universe_id: str, position: int, left: ConnectionLeft) -> None:
         connection_id = left.connection_id

@@ -80,6 +80,9 @@ class _Parts:
         """What all parts of an answer say, with the last one; or why there is nothing to be had."""
         if not isinstance(answer, Message):
             return answer
+        if not self.bodies and _PART not in answer.headers and _MORE not in answer.headers:
+            # All in one, as most are.
+            return _said(answer.headers, answer.payload)
         if not self.add(answer):
             return BusUnavailable("a part of the answer is missing")
         return None if _MORE in answer.headers else self.whole()

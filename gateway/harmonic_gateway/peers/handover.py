@@ -1,10 +1,14 @@
 """How a gateway takes a session over whose client tries a WebSocket here: a table, without I/O.
 
-The handshake is answered (``OPEN``), and so is the client's probe, of which the session's own
-gateway is told (``PROBED``). When the client says that it goes over, the session is ``REQUESTED``
-from its gateway, which freezes it. Then its seats are taken (``SEATING``), and in the turn in which
-the last one is there, it is ``MOVED``. Of a client that does not probe at once, its gateway is
-``ASKED`` whether there is such a session that may try; if so, its probe is awaited (``WAITING``).
+The handshake is answered (``OPEN``), and so is the client's probe (``PROBED``). When the client
+says that it goes over, the session is ``REQUESTED`` from its gateway, which freezes it. Then its
+seats are taken (``SEATING``), and in the turn in which the last one is there, it is ``MOVED``.
+
+The session's own gateway is told of the probe together with the request for the session. A client
+whose poll is not answered yet waits for that before it goes over: so where it does not go over
+within a moment, its gateway is told at once, and ends the poll (``ANNOUNCED``). Of a client that
+does not probe at once, its gateway is ``ASKED`` whether there is such a session that may try; if
+so, its probe is awaited (``WAITING``).
 
 That a probe is answered promises nothing: a session that there is not, or whose client may not go
 over, is not handed over, and the WebSocket is closed.
@@ -28,6 +32,7 @@ class Takeover(StrEnum):
     ASKED = auto()
     WAITING = auto()
     PROBED = auto()
+    ANNOUNCED = auto()
     REQUESTED = auto()
     SEATING = auto()
     MOVED = auto()
@@ -91,7 +96,7 @@ def _end(state: Takeover) -> dict[TakeoverNews, TakeoverStep]:
 
 
 _D = TakeoverDuty
-_PROBE = TakeoverStep(Takeover.PROBED, (_D.TELL_PROBED, _D.ANSWER_PROBE))
+_PROBE = TakeoverStep(Takeover.PROBED, (_D.ANSWER_PROBE,))
 
 TABLE: Mapping[Takeover, Mapping[TakeoverNews, TakeoverStep]] = {
     Takeover.OPEN: {
@@ -110,6 +115,11 @@ TABLE: Mapping[Takeover, Mapping[TakeoverNews, TakeoverStep]] = {
         TakeoverNews.PROBE: _PROBE,
     },
     Takeover.PROBED: {
+        **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
+        TakeoverNews.UPGRADE: TakeoverStep(Takeover.REQUESTED, (_D.TELL_PROBED,)),
+        TakeoverNews.QUIET: TakeoverStep(Takeover.ANNOUNCED, (_D.TELL_PROBED,)),
+    },
+    Takeover.ANNOUNCED: {
         **_fails(_D.TELL_TRY_FAILED, _D.CLOSE),
         TakeoverNews.UPGRADE: TakeoverStep(Takeover.REQUESTED),
     },

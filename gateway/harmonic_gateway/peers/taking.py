@@ -29,6 +29,9 @@ from harmonic_runtime.process.entropy import new_id
 
 #: A client that upgrades probes at once. Of one that does not, its gateway is asked after so long.
 PROBE_PAUSE_S = 0.05
+#: One that was answered and has no poll under way goes over at once. Of another one its gateway is
+#: told after so long, and ends the poll.
+GO_OVER_PAUSE_S = 0.02
 #: How long the session's own gateway may take to say whether there is one, ...
 TRY_TIMEOUT_S = 2.0
 #: ... and to hand it over: commands that are under way for the client are finished before.
@@ -44,7 +47,8 @@ _IN_VAIN = {
 _PATIENCE = {
     Takeover.OPEN: (PROBE_PAUSE_S, TakeoverNews.QUIET),
     Takeover.WAITING: (HANDSHAKE_TIMEOUT_S, TakeoverNews.LATE),
-    Takeover.PROBED: (HANDSHAKE_TIMEOUT_S, TakeoverNews.LATE),
+    Takeover.PROBED: (GO_OVER_PAUSE_S, TakeoverNews.QUIET),
+    Takeover.ANNOUNCED: (HANDSHAKE_TIMEOUT_S, TakeoverNews.LATE),
 }
 _ANSWERS = {ALLOWED: TakeoverNews.ALLOWED, REFUSED: TakeoverNews.REFUSED}
 _WITH_CLIENT = {
@@ -116,7 +120,7 @@ class Takeovers:
         """Await what its state waits for."""
         try:
             match attempt.state:
-                case Takeover.OPEN | Takeover.WAITING | Takeover.PROBED:
+                case Takeover.OPEN | Takeover.WAITING | Takeover.PROBED | Takeover.ANNOUNCED:
                     return await _hear(attempt.websocket, *_PATIENCE[attempt.state])
                 case Takeover.ASKED:
                     return await self._ask(attempt)

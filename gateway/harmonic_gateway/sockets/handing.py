@@ -1,12 +1,12 @@
 """Sessions that go on at another gateway: taken apart there, put together here."""
 
 import asyncio
-from dataclasses import replace
 
 from aiohttp.abc import AbstractStreamWriter
 
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.limits import MAX_HANDED_BYTES
 from harmonic_gateway.sockets.polling import encoded_packets, text_of
 from harmonic_gateway.sockets.steps import Do, Input
@@ -24,7 +24,7 @@ def hand_over(socket: EngineSocket) -> HandedSession | None:
         return None
     packets = text_of(socket.outbox.take(whole=True)).decode()
     heartbeat = socket.heartbeat.hand_over()
-    begun = replace(socket.begun, query=dict(socket.begun.query))
+    begun = Beginning(socket.begun.headers, dict(socket.begun.query), socket.begun.address)
     is_shut = socket.take(Input.HAND_OVER) is not Do.FREEZE
     return HandedSession(begun, packets, heartbeat, is_shut)
 

@@ -7,7 +7,7 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pydantic_core import from_json
 
@@ -35,6 +35,7 @@ from harmonic_runtime.process.failures import CannotStart
 __all__ = [
     "MAX_SUBJECTS",
     "AppendUnknown",
+    "Ensured",
     "Job",
     "Stored",
     "StreamFull",
@@ -81,6 +82,16 @@ STREAM_NOT_FOUND = 10059
 _TRANSIENT = frozenset({10004, 10005, 10008, 10009, 10023, 10039, 10058, 10059, 10118, 10194})
 
 
+class Ensured(NamedTuple):
+    """What was ``changed`` of a stream that was there.
+
+    What is ``left`` is not as it is wanted: a newer version has set the stream up.
+    """
+
+    changed: Mapping[str, Change]
+    left: Mapping[str, Change]
+
+
 class WrongSequence(Exception):
     """The subject's last message is not the expected one; nothing was stored."""
 
@@ -109,19 +120,19 @@ class Streams:
 
     async def ensure(
         self, config: Mapping[str, object], *, version: int, hint: str = ""
-    ) -> Mapping[str, Change]:
+    ) -> Ensured:
         """Create the stream, or bring it up to date; several replicas may do so at once.
 
-        The result is what was changed of a stream that was there: asking comes first, since a
-        stream needs no room that it has already. A stream that a newer version has set up is left
-        as it is, so that replicas of two versions side by side do not undo one another's work.
+        Asking comes first, since a stream needs no room that it has already. A stream that a newer
+        version has set up is left as it is, so that replicas of two versions side by side do not
+        undo one another's work.
         Raise :class:`CannotStart`, with a ``hint`` for the operator, if it is refused, or not
         possible in time.
         """
         name = config["name"]
         versioned = {**config, "metadata": {_VERSION: str(version)}}
 
-        async def put(look_timeout_s: float) -> Mapping[str, Change]:
+        async def put(look_timeout_s: float) -> Ensured:
             try:
                 found = await self._look(name, look_timeout_s)
             except ApiRefused as refused:
@@ -129,13 +140,13 @@ class Streams:
                     raise
                 # One that another replica has created meanwhile is taken at the next attempt.
                 await self._set_up(f"STREAM.CREATE.{name}", versioned)
-                return {}
+                return Ensured({}, {})
             changes = _changes(found["config"], config)
-            is_older = _version_of(found) < version
-            if is_older or (changes and _version_of(found) == version):
+            if _version_of(found) > version:
+                return Ensured({}, changes)
+            if changes or _version_of(found) < version:
                 await self._set_up(f"STREAM.UPDATE.{name}", versioned)
-                return changes
-            return {}
+            return Ensured(changes, {})
 
         advice = f" {hint}" if hint else ""
         return await self._in_time(f"The stream {name} cannot be set up{advice}", put)

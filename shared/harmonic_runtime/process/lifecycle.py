@@ -113,12 +113,12 @@ class Tasks:
 
     def __init__(self, process: Process[Any]) -> None:
         self._process = process
-        self._group = asyncio.TaskGroup()
+        self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, object], *, name: str) -> asyncio.Task[None]:
         """Do ``work`` in the background; ``name`` is for the log."""
-        task = self._group.create_task(self._guard(work, name), name=name)
+        task = self._loop.create_task(self._guard(work, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
@@ -131,7 +131,6 @@ class Tasks:
             self._process.fail(f"task {name} failed")
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
         return self
 
     async def __aexit__(
@@ -142,7 +141,9 @@ class Tasks:
     ) -> None:
         for task in self._running:
             task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        # A task that is stopped may start others.
+        while self._running:
+            await asyncio.wait(self._running)
 
 
 def run_service(

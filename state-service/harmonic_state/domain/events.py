@@ -21,27 +21,40 @@ from harmonic_protocol.log import (
     MusicStored,
     Notice,
     OperationApplied,
+    OwnerChanged,
     OwnersNote,
     Record,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_protocol.value import value
 
 #: What a log holds. A function that dispatches on it ends in ``assert_never``.
 LogEvent = (
-    ParametersUpdated | ParticipantJoined | ParticipantLeft | MusicStored | Notice | OwnersNote
+    ParametersUpdated
+    | ParticipantJoined
+    | ParticipantLeft
+    | UniverseUpdated
+    | MusicStored
+    | Notice
+    | OwnersNote
 )
 
 #: The events of the log by name.
 LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
     {
         **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
-        **{event.spec.name: event for event in (ParticipantJoined, ParticipantLeft)},
+        **{
+            event.spec.name: event
+            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated)
+        },
         MusicStored.name: MusicStored,
         **NOTICES,
         **OWNERS_NOTES,
@@ -69,13 +82,22 @@ def event_name(event: LogEvent) -> str:
 def frame_seq(event: LogEvent) -> int | None:
     """The number of the frame that members see of the event, if they see one."""
     match event:
-        case ParametersUpdated() | ParticipantJoined() | ParticipantLeft() | MusicStored():
+        case (
+            ParametersUpdated()
+            | ParticipantJoined()
+            | ParticipantLeft()
+            | UniverseUpdated()
+            | MusicStored()
+        ):
             return event.seq
         case (
             UniverseCreated()
             | SettingsChanged()
+            | OwnerChanged()
             | MemberSet()
             | MemberRemoved()
+            | UserBanned()
+            | UserUnbanned()
             | UniverseDeleted()
             | ConnectionJoined()
             | ConnectionLeft()

@@ -1,11 +1,14 @@
 """Creating, setting, sharing and deleting universes, and what that means for those inside."""
 
+from collections.abc import Sequence
+
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     MemberRemoved,
     MemberSet,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
@@ -15,6 +18,7 @@ from harmonic_protocol.messages.universes import (
     CreateUniverse,
     RemoveMember,
     SetMember,
+    UniverseUpdated,
     UpdateUniverse,
 )
 from harmonic_protocol.reasons import Reason
@@ -25,6 +29,8 @@ from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
+#: What the room is told of a change of, by the names of both the universe and the event.
+_SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
 _REMOVED = refused(
     Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
@@ -58,14 +64,62 @@ def update(
     if isinstance(mine, Refused):
         return mine
     sent = {name: getattr(request, name) for name in request.model_fields_set}
-    changed = SettingsChanged(
-        title=sent.get("name"),
-        visibility=sent.get("visibility"),
-        public_mode=sent.get("public_mode"),
-        max_participants=sent.get("max_participants"),
-        timestamp=moment.timestamp,
-    )
-    return _with_consequences(mine, changed, moment, _HIDDEN_NOW)
+    causes: list[LogEvent] = []
+    if sent.keys() - {"universe_id", "owner"}:
+        changed = SettingsChanged(
+            title=sent.get("name"),
+            visibility=sent.get("visibility"),
+            public_mode=sent.get("public_mode"),
+            max_participants=sent.get("max_participants"),
+            timestamp=moment.timestamp,
+        )
+        causes.append(changed)
+    if sent.get("owner", mine.owner) != mine.owner:
+        transfer = _transferred(mine, request.owner, moment)
+        if isinstance(transfer, Refused):
+            return transfer
+        causes += transfer
+    shown = _updated(mine, causes, caller, moment)
+    return with_consequences(mine, [*causes, *shown], moment, _HIDDEN_NOW)
+
+
+def _transferred(
+    universe: Universe, owner: str, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """The universe is ``owner``'s, who was a member; the owner before takes that place."""
+    if owner not in universe.members:
+        return refused(
+            Code.INVALID_PARAMETERS, "The new owner must be a member", reason=Reason.NOT_MEMBER
+        )
+    at, former = moment.timestamp, universe.owner
+    return [
+        OwnerChanged(owner=owner, former_owner=former, timestamp=at),
+        MemberRemoved(user_id=owner, timestamp=at),
+        MemberSet(user_id=former, role="edit", timestamp=at),
+    ]
+
+
+def _updated(
+    universe: Universe, causes: Sequence[LogEvent], caller: Caller, moment: DecisionInputs
+) -> list[UniverseUpdated]:
+    """What the room is told of changed settings: nothing where all are as they were."""
+    after = fold(universe, causes)
+    if after is None:
+        return []
+    names = [name for name in _SETTINGS if getattr(universe, name) != getattr(after, name)]
+    if not names:
+        return []
+    fields = UniverseUpdated.model_fields
+    return [
+        UniverseUpdated(
+            universe_id=after.id,
+            **{name: getattr(after, name) for name in _SETTINGS},
+            changed=tuple(fields[name].alias or name for name in names),
+            user_id=caller.user_id,
+            timestamp=moment.timestamp,
+            seq=after.seq + 1,
+        )
+    ]
 
 
 def delete(
@@ -87,6 +141,10 @@ def set_member(
         return mine
     if request.user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason=Reason.OWNER)
+    if request.user_id in mine.bans:
+        return refused(
+            Code.INVALID_PARAMETERS, "The user is banned: lift the ban first", reason=Reason.BANNED
+        )
     if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
         return refused(
             Code.INVALID_PARAMETERS,
@@ -95,7 +153,7 @@ def set_member(
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
-    return _with_consequences(mine, given, moment, _HIDDEN_NOW)
+    return with_consequences(mine, [given], moment, _HIDDEN_NOW)
 
 
 def remove_member(
@@ -108,16 +166,21 @@ def remove_member(
     if request.user_id not in mine.members:
         return refused(Code.NOT_FOUND, "Member not found")
     gone = MemberRemoved(user_id=request.user_id, timestamp=moment.timestamp)
-    return _with_consequences(mine, gone, moment, _REMOVED)
+    return with_consequences(mine, [gone], moment, _REMOVED)
 
 
-def _with_consequences(
-    universe: Universe, cause: LogEvent, moment: DecisionInputs, refusal: Refused
+def with_consequences(
+    universe: Universe, causes: Sequence[LogEvent], moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
-    after = fold(universe, [cause])
+    """``causes``, and what they mean for those in the room.
+
+    Whoever may not see the universe any more is put out with ``refusal``, and whoever may only
+    view it views it.
+    """
+    hidden = [*causes]
+    after = fold(universe, hidden)
     if after is None:
-        return [cause]
-    hidden: list[LogEvent] = [cause]
+        return hidden
     for connection_id, seat in after.connections.items():
         allowed = allowed_mode(after, seat.user_id)
         if allowed is None:
