@@ -126,7 +126,7 @@ async def test_clients_that_are_refused_at_once_again_and_again_over_one_session
         await websocket.send_str("40/ws,")
         if (await websocket.receive()).type is not WSMsgType.TEXT:
             break
-    assert websocket.close_code == 1012
+    assert websocket.close_code == 1013
     assert tries == 2 + 100 // CONNECT_COUNTS
 
 
