@@ -9,6 +9,7 @@ from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
+from harmonic_gateway.admission.describing import describing
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.moving import ClientMover
 from harmonic_gateway.admission.records import ConnectionRecords
@@ -270,7 +271,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(arrivals.look_at_tokens)
         unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
-        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
+        operators.describe_with(describing(switches, keys, proofs))
         application = GatewayApplication(
             sessions=sessions,
             arrivals=arrivals,
