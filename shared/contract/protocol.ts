@@ -173,8 +173,10 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
-  /** An operator removed the user from the room, who may join again. */
+  /** An operator or the owner put the user out of the room, who may join again. */
   | "KICKED"
+  /** The universe's owner has banned the user. */
+  | "BANNED"
   /** The operators have switched this off for the time being. */
   | "SWITCHED_OFF"
   /** Pages of this origin may not use the server. */
@@ -207,10 +209,14 @@ export type ErrorReason =
   | "TAKEN"
   /** The user owns `details.limit` universes, as many as a user may. */
   | "QUOTA"
-  /** The universe's owner has no role in it. */
+  /** The universe's owner has no role in it, and cannot be banned. */
   | "OWNER"
+  /** Only a member of the universe can become its owner. */
+  | "NOT_MEMBER"
   /** The universe has `details.limit` members. */
   | "TOO_MANY_MEMBERS"
+  /** The universe has `details.limit` bans. */
+  | "TOO_MANY_BANS"
   /** Earlier requests have to be finished first. */
   | "BUSY"
   /** The user has `details.limit` connections, as many as a user may. */
@@ -464,7 +470,12 @@ export interface Parameters {
   visualization: VisualizationParameters;
 }
 
-/** Someone else in the room tries values out: they are as they were until an update says so. */
+/**
+ * Someone else in the room tries values out: they are as they were until an update says so.
+ *
+ * It replaces the user's preview before. It is over with an update of its values, with a
+ * preview of none, with `participant_left`, and after a second without another one.
+ */
 export interface ParametersPreviewed {
   universeId: UniverseId;
   userId: UserId;
@@ -500,6 +511,13 @@ export interface ParticipantLeft {
   timestamp: Timestamp;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+}
+
+/** What one participant shows of itself. */
+export interface ParticipantState {
+  userId: UserId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
 }
 
 /** How things move in a universe. */
@@ -551,6 +569,31 @@ export interface PhysicsUpdated {
   replayed?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
+}
+
+/**
+ * What participants show of themselves, after `room_joined`.
+ *
+ * In as many events as it takes, some of which may come later. Those who show nothing are
+ * absent.
+ */
+export interface PresenceStates {
+  universeId: UniverseId;
+  /** A state of each, in no order. */
+  states: Array<ParticipantState>;
+}
+
+/**
+ * A participant shows something else of itself: the whole state, which replaces the last one.
+ *
+ * The user's other connections are told, too. `participant_left` ends it.
+ */
+export interface PresenceUpdated {
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+  userId: UserId;
+  timestamp: Timestamp;
 }
 
 /** Show the others what one tries out, before an update; without any values, that it is over. */
@@ -840,7 +883,7 @@ export interface UniverseUpdated {
   replayed?: true;
 }
 
-/** A universe as its visitors may know it; `members` only for its owner. */
+/** A universe as its visitors may know it; `members` and `bans` only for its owner. */
 export interface UniverseView {
   id: UniverseId;
   /** The universe's name. */
@@ -864,6 +907,8 @@ export interface UniverseView {
   seq: number;
   /** The members' roles by user id; only the owner is told. */
   members?: Record<string, Mode>;
+  /** Users who may not come, each with the time since when. */
+  bans?: Record<string, Timestamp>;
 }
 
 /** Change music parameters. */
@@ -897,7 +942,26 @@ export interface UpdatePhysics {
   parameters: PhysicsChanges;
 }
 
-/** Change a universe's settings; for its owner. */
+/**
+ * Show the others something of oneself.
+ *
+ * It is kept while one is in the room. Who returns and finds no state of its own in
+ * `presence_states` sends it again.
+ */
+export interface UpdatePresence {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+}
+
+/**
+ * Change a universe's settings.
+ *
+ * A new `owner` must be a member; the owner before becomes one who may edit.
+ */
 export interface UpdateUniverse {
   name?: UniverseName;
   visibility?: Visibility;
@@ -905,6 +969,8 @@ export interface UpdateUniverse {
   publicMode?: Mode;
   /** How many users may be in the room at the same time. 1 to 1000. */
   maxParticipants?: number;
+  /** The user who created the universe. */
+  owner?: UserId;
 }
 
 /** Change visualization parameters. */
@@ -1042,6 +1108,16 @@ export interface ClientToServerEvents {
    * kind of a connection in a second: 30 on average, 90 at once. A message may take 64 KiB.
    */
   preview_parameters: Emit<PreviewParameters, SignalAccepted | Rejected>;
+  /**
+   * Show the others something of oneself.
+   *
+   * It is kept while one is in the room. Who returns and finds no state of its own in
+   * `presence_states` sends it again.
+   *
+   * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
+   * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
+   */
+  update_presence: Emit<UpdatePresence, SignalAccepted | Rejected>;
   /**
    * Go on with a newer token of the same user.
    *
@@ -1191,11 +1267,33 @@ export interface ServerToClientEvents {
   /**
    * Someone else in the room tries values out: they are as they were until an update says so.
    *
+   * It replaces the user's preview before. It is over with an update of its values, with a
+   * preview of none, with `participant_left`, and after a second without another one.
+   *
    * Sent to everyone else in the room, the sender's other connections included. It is a live
    * signal: not stored, not numbered, never sent again, and the first to be dropped under
    * pressure.
    */
   parameters_previewed: (payload: ParametersPreviewed) => void;
+  /**
+   * A participant shows something else of itself: the whole state, which replaces the last one.
+   *
+   * The user's other connections are told, too. `participant_left` ends it.
+   *
+   * Sent to everyone else in the room, the sender's other connections included. It is a live
+   * signal: not stored, not numbered, never sent again, and the first to be dropped under
+   * pressure.
+   */
+  presence_updated: (payload: PresenceUpdated) => void;
+  /**
+   * What participants show of themselves, after `room_joined`.
+   *
+   * In as many events as it takes, some of which may come later. Those who show nothing are
+   * absent.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  presence_states: (payload: PresenceStates) => void;
   /**
    * A command was refused.
    *

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -203,6 +203,7 @@ class JoinResult(ServiceModel):
     not have it at hand. ``continued`` is false where the earlier connection's session ended in
     this room, so that nothing of it may be sent again; a replica of the version before does not
     say it. ``record`` is the id of the record at the reply's position, if it is known.
+    ``gateways`` are those that the room's members are at; such a replica does not say them either.
     """
 
     room: RoomJoined
@@ -211,6 +212,29 @@ class JoinResult(ServiceModel):
     missed: LogPart | None = None
     continued: bool | None = None
     record: str | None = None
+    gateways: tuple[str, ...] | None = None
+
+
+class JoinTold(ServiceModel):
+    """The same for a gateway that only passes the events on: they stay as the owner has told them.
+
+    To read them and to write them again would cost the most in a room of many.
+    """
+
+    room: dict[str, Any]
+    announcement: dict[str, Any] | None = None
+    record: str | None = None
+    gateways: tuple[str, ...] | None = None
+
+    @property
+    def universe_id(self) -> str:
+        """The universe whose room it is."""
+        return str(self.room["universeId"])
+
+    @property
+    def mode(self) -> Mode:
+        """What the connection may do in the room."""
+        return "edit" if self.room["mode"] == "edit" else "view"
 
 
 class OccupiedSeat(ServiceModel):
@@ -235,7 +259,7 @@ class UniverseInspected(ServiceModel):
 
 
 class UserRemoved(ServiceModel):
-    """The answer to :class:`RemoveUser`: how many connections the user had in the room."""
+    """The answer to :class:`RemoveUser`: the user's connections there, with those away."""
 
     connections: int
 

@@ -88,6 +88,16 @@ class SettingsChanged(HiddenEvent):
     timestamp: Timestamp
 
 
+class OwnerChanged(HiddenEvent):
+    """The universe is another user's from now on."""
+
+    name: ClassVar = "owner_changed"
+
+    owner: str
+    former_owner: str
+    timestamp: Timestamp
+
+
 class MemberSet(HiddenEvent):
     """Someone has a role from now on."""
 
@@ -102,6 +112,24 @@ class MemberRemoved(HiddenEvent):
     """Someone has no role any more."""
 
     name: ClassVar = "member_removed"
+
+    user_id: str
+    timestamp: Timestamp
+
+
+class UserBanned(HiddenEvent):
+    """Someone may not come any more."""
+
+    name: ClassVar = "user_banned"
+
+    user_id: str
+    timestamp: Timestamp
+
+
+class UserUnbanned(HiddenEvent):
+    """A ban was lifted."""
+
+    name: ClassVar = "user_unbanned"
 
     user_id: str
     timestamp: Timestamp
@@ -276,7 +304,14 @@ Notice = (
 )
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
-    UniverseCreated | SettingsChanged | ConnectionJoined | OperationApplied | MusicRequested
+    UniverseCreated
+    | SettingsChanged
+    | OwnerChanged
+    | UserBanned
+    | UserUnbanned
+    | ConnectionJoined
+    | OperationApplied
+    | MusicRequested
 )
 
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
@@ -299,6 +334,9 @@ OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
         for event in (
             UniverseCreated,
             SettingsChanged,
+            OwnerChanged,
+            UserBanned,
+            UserUnbanned,
             ConnectionJoined,
             OperationApplied,
             MusicRequested,

@@ -56,7 +56,8 @@ class Reason(Explained):
     VIEW_ONLY = "VIEW_ONLY", "The connection may only view."
     NOT_OWNER = "NOT_OWNER", "Only the universe's owner may do this."
     REMOVED = "REMOVED", "The user was removed from the universe."
-    KICKED = "KICKED", "An operator removed the user from the room, who may join again."
+    KICKED = "KICKED", "An operator or the owner put the user out of the room, who may join again."
+    BANNED = "BANNED", "The universe's owner has banned the user."
     SWITCHED_OFF = "SWITCHED_OFF", "The operators have switched this off for the time being."
     ORIGIN = "ORIGIN", "Pages of this origin may not use the server."
 
@@ -80,8 +81,10 @@ class Reason(Explained):
     # Universes
     TAKEN = "TAKEN", "The id is in use, or was once."
     QUOTA = "QUOTA", "The user owns `details.limit` universes, as many as a user may."
-    OWNER = "OWNER", "The universe's owner has no role in it."
+    OWNER = "OWNER", "The universe's owner has no role in it, and cannot be banned."
+    NOT_MEMBER = "NOT_MEMBER", "Only a member of the universe can become its owner."
     TOO_MANY_MEMBERS = "TOO_MANY_MEMBERS", "The universe has `details.limit` members."
+    TOO_MANY_BANS = "TOO_MANY_BANS", "The universe has `details.limit` bans."
 
     # Load
     BUSY = "BUSY", "Earlier requests have to be finished first."

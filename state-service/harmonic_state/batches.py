@@ -14,7 +14,7 @@ from harmonic_protocol.internal import (
     ResumeRoom,
 )
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
-from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember
+from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import individual, value
 from harmonic_runtime.process.clock import milliseconds, timestamp
@@ -84,6 +84,7 @@ _SHRINKING = (
     CloseConnection,
     ReleaseGateway,
     RemoveMember,
+    RemoveParticipant,
     RemoveUser,
     DeleteUniverse,
     CompleteMusic,

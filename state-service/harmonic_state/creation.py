@@ -1,11 +1,15 @@
-"""Creating universes: counted before they are created, and not counted if they are not."""
+"""Creating universes, and handing them over: counted before, and not counted if it is refused."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from harmonic_protocol.envelope import Caller, Reply, RequestTrace
-from harmonic_protocol.messages.universes import CreateUniverse
+from harmonic_protocol.messages.universes import CreateUniverse, GetUniverse, UpdateUniverse
 from harmonic_protocol.refusals import Code, Refused
+from harmonic_runtime.bus.calls import settle
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
@@ -16,8 +20,20 @@ from harmonic_state.quotas import Quotas
 from harmonic_state.refusals import UNAVAILABLE
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A request about a universe's owner, with what its decision needs."""
+
+    universe_id: str
+    request: CreateUniverse | UpdateUniverse | GetUniverse
+    caller: Caller
+    deadline_s: float
+    trace: RequestTrace
+    seen_position: int = 0
+
+
 class Creations:
-    """Counts a universe for its user, then has it created."""
+    """Counts a universe for its owner to be, then has it created, or handed over."""
 
     def __init__(self, *, universes: OwnedUniverses, quotas: Quotas, means: Means) -> None:
         self._universes = universes
@@ -39,9 +55,31 @@ class Creations:
     ) -> None:
         """Create a universe, and reply."""
         deadline_s = self._clock.monotonic() + within_s
-        task = self._tasks.start(
-            self._create(request, caller, deadline_s, reply, trace), name="create universe"
-        )
+        creation = _Change(request.id or "", request, caller, deadline_s, trace)
+        self._start(self._counted(creation, caller.user_id, reply), name="create universe")
+
+    def begin_transfer(
+        self,
+        request: UpdateUniverse,
+        caller: Caller,
+        *,
+        within_s: float,
+        reply: Callable[[Reply], None],
+        trace: RequestTrace,
+        seen_position: int,
+    ) -> None:
+        """Hand a universe over to the owner that a request names, and reply.
+
+        It is counted for the new owner before, and for the former one no more after: see
+        :class:`~harmonic_state.effects.Effects`. Where this process dies in between, it may stay
+        counted for both.
+        """
+        deadline_s = self._clock.monotonic() + within_s
+        transfer = _Change(request.universe_id, request, caller, deadline_s, trace, seen_position)
+        self._start(self._transfer(transfer, request.owner, reply), name="transfer universe")
+
+    def _start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = self._tasks.start(work, name=name)
         self._counting.add(task)
         task.add_done_callback(self._counting.discard)
 
@@ -49,17 +87,23 @@ class Creations:
         """Have all that was begun in its universe's queue; for when nothing more comes."""
         await asyncio.gather(*self._counting)
 
-    async def _create(
-        self,
-        request: CreateUniverse,
-        caller: Caller,
-        deadline_s: float,
-        reply: Callable[[Reply], None],
-        trace: RequestTrace,
+    async def _transfer(
+        self, change: "_Change", owner: str, reply: Callable[[Reply], None]
     ) -> None:
-        universe_id, user_id = request.id or "", caller.user_id
+        seen: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        look = GetUniverse.model_validate({"universeId": change.universe_id})
+        self._submit(replace(change, request=look), partial(settle, seen))
+        known = (await seen).result or {}
+        # Who may not do it learns nothing of another user's universes.
+        if owner in known.get("members", ()):
+            await self._counted(change, owner, reply)
+        else:
+            self._submit(change, reply)
+
+    async def _counted(self, change: "_Change", owner: str, reply: Callable[[Reply], None]) -> None:
+        """Count a universe for its owner to be, have the change decided, and reply."""
         try:
-            counted = await self._quotas.reserve(user_id, universe_id)
+            counted = await self._quotas.reserve(owner, change.universe_id)
         except BusUnavailable:
             reply(Reply(error=UNAVAILABLE))
             return
@@ -69,16 +113,25 @@ class Creations:
 
         def answer(answer: Reply) -> None:
             refusal = answer.error
-            # Where the outcome is not known, it may have been created.
+            # Where the outcome is not known, it may have been done.
             if counted and refusal is not None and refusal.code is not Code.INTERNAL_ERROR:
-                release = self._release(user_id, universe_id, answer, reply)
+                release = self._release(owner, change.universe_id, answer, reply)
                 self._tasks.start(release, name="release quota")
             else:
                 reply(answer)
 
-        within_s = deadline_s - self._clock.monotonic()
-        pending = self._means.pending(request, caller, within_s=within_s, reply=answer, trace=trace)
-        self._universes.submit(universe_id, pending)
+        self._submit(change, answer)
+
+    def _submit(self, change: "_Change", reply: Callable[[Reply], None]) -> None:
+        pending = self._means.pending(
+            change.request,
+            change.caller,
+            within_s=change.deadline_s - self._clock.monotonic(),
+            reply=reply,
+            seen_position=change.seen_position,
+            trace=change.trace,
+        )
+        self._universes.submit(change.universe_id, pending)
 
     async def _release(
         self, user_id: str, universe_id: str, answer: Reply, reply: Callable[[Reply], None]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol.log import MusicRequested, UniverseDeleted
+from harmonic_protocol.log import MusicRequested, OwnerChanged, UniverseDeleted
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
@@ -25,7 +25,7 @@ LISTING_PAUSE_S = 0.2
 #: How often it is looked for what others left undone; it is done once it was seen twice.
 SETTLING_INTERVAL_S = 5.0
 #: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
-_ASKING = (*CHANGES_LISTING, MusicRequested, UniverseDeleted)
+_ASKING = (*CHANGES_LISTING, MusicRequested, OwnerChanged, UniverseDeleted)
 
 
 class Effects:
@@ -83,6 +83,9 @@ class Effects:
         if any(isinstance(event, CHANGES_LISTING) for event in events):
             noted_at = self._noted.pop(universe_id, None)
             await self.settle_listing(universe_id, after, noted_at=noted_at)
+        for event in events:
+            if isinstance(event, OwnerChanged):
+                await self._count_for_another(universe_id, event)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
             # Who deletes one may create one at once.
             await self._count_no_more(after)
@@ -163,6 +166,12 @@ class Effects:
         self._log.error(
             "listing_not_updated", universe=universe_id, reason=f"{type(error).__name__}: {error}"
         )
+
+    async def _count_for_another(self, universe_id: str, change: OwnerChanged) -> None:
+        # Of two changes in a row, the second may have found the first one not counted yet.
+        with suppress(BusUnavailable):
+            await self._quotas.release(change.former_owner, universe_id)
+            await self._quotas.reserve(change.owner, universe_id)
 
     async def _count_no_more(self, universe: Universe) -> None:
         # What fails here is done when what is left of the universe is removed.

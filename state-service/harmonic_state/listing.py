@@ -17,6 +17,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.log import (
     MemberRemoved,
     MemberSet,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
@@ -34,7 +35,14 @@ MAX_UNSETTLED = 100
 #: More entries than any universe has.
 MAX_ENTRIES = MAX_MEMBERS + 10
 #: The events after which a universe may stand differently in the listing.
-CHANGES_LISTING = (UniverseCreated, SettingsChanged, MemberSet, MemberRemoved, UniverseDeleted)
+CHANGES_LISTING = (
+    UniverseCreated,
+    SettingsChanged,
+    OwnerChanged,
+    MemberSet,
+    MemberRemoved,
+    UniverseDeleted,
+)
 
 
 def entries(universe: Universe | None) -> Mapping[str, UniverseSummary]:

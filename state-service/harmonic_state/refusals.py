@@ -23,6 +23,11 @@ BUSY = refused(
     reason=Reason.BUSY,
     retryAfterMs=1000,
 )
+NO_MODERATION = refused(
+    Code.PERMISSION_DENIED,
+    "Bans and transfers are not switched on here",
+    reason=Reason.SWITCHED_OFF,
+)
 AHEAD = refused(
     Code.INVALID_PARAMETERS, "The log does not reach this position", reason=Reason.OFFSET
 )

@@ -11,7 +11,12 @@ from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
-from harmonic_protocol.messages.universes import CreateUniverse, ListUniverses
+from harmonic_protocol.messages.universes import (
+    BanUser,
+    CreateUniverse,
+    ListUniverses,
+    UpdateUniverse,
+)
 from harmonic_protocol.refusals import invalid_fields
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
@@ -25,7 +30,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import Reads
-from harmonic_state.refusals import BROKEN, MALFORMED, UNKNOWN
+from harmonic_state.refusals import BROKEN, MALFORMED, NO_MODERATION, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -106,6 +111,17 @@ class Requests:
             self._read(self._reads.read_log(request), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
+        elif _is_moderation(request) and not self._means.settings.stores_moderation:
+            reply(Reply(error=NO_MODERATION))
+        elif isinstance(request, UpdateUniverse) and _changes_owner(request):
+            self._creations.begin_transfer(
+                request,
+                caller,
+                within_s=within_s,
+                reply=reply,
+                trace=trace,
+                seen_position=envelope.position,
+            )
         elif isinstance(request, UniverseRequest):
             pending = self._means.pending(
                 request,
@@ -157,6 +173,17 @@ class Requests:
         except BusUnavailable:
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
+
+
+def _changes_owner(request: UpdateUniverse) -> bool:
+    return "owner" in request.model_fields_set
+
+
+def _is_moderation(request: StateRequest) -> bool:
+    """Whether it is stored in a way that replicas of an earlier version do not read."""
+    return isinstance(request, BanUser) or (
+        isinstance(request, UpdateUniverse) and _changes_owner(request)
+    )
 
 
 def _ending(span: RequestSpan, reply: Callable[[Reply], None]) -> Callable[[Reply], None]:

@@ -59,6 +59,13 @@ class StateSettings(ServiceSettings):
             " earlier version runs"
         ),
     ] = False
+    stores_moderation: Annotated[
+        bool,
+        Field(
+            description="let owners ban users, and hand universes over: once no replica of an"
+            " earlier version runs, which passes over both, and forgets them with its next snapshot"
+        ),
+    ] = False
     cached_universes_bytes: Annotated[
         int,
         Field(ge=2**20, description="what universes may take in memory, roughly, in bytes"),

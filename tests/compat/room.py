@@ -1,6 +1,7 @@
 """What people do with a product, whichever versions its processes are of."""
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,39 @@ async def commands(world: World, universe: str, ann: Client, bob: Client) -> Non
     for gateway in range(len(world.stack.urls)):
         status, file = await world.call("GET", path, "ann", gateway=gateway)
         assert (status, file[:4]) == (200, b"MThd")
+
+
+async def newer(world: World, universe: str, ann: Client, bob: Client) -> None:
+    """What one version says and the other does not know is passed over, and heard where it is.
+
+    Settings are changed, and both show something of themselves; a newcomer enters.
+    """
+    shown = []
+    for client, other in ((ann, bob), (bob, ann)):
+        state = {"user": client.user}
+        ack = await client.asks("update_presence", universeId=universe, state=state)
+        if ack["ok"]:
+            shown.append((client, other))
+        else:
+            assert ack["error"]["details"]["reason"] == "UNKNOWN_EVENT", ack
+    if len(shown) == 2:
+        for client, other in shown:
+            await other.hears("presence_updated", userId=client.user)
+    for gateway in range(len(world.stack.urls)):
+        newcomer = await world.client(world.name("new"), gateway=gateway)
+        await newcomer.joins(universe)
+        name = world.name("Renamed")
+        changed = await world.call(
+            "PATCH", f"/universes/{universe}", "owner", {"name": name}, gateway=gateway
+        )
+        assert (changed[0], changed[1]["name"]) == (200, name)
+        ack = await newcomer.asks(
+            "update_physics", universeId=universe, parameters={"gravity": 2 + gateway}
+        )
+        assert ack["ok"], ack
+        for client in (ann, bob, newcomer):
+            heard = await client.hears("physics_updated", seq=ack["seq"])
+            assert heard["parameters"]["gravity"] == 2 + gateway
 
 
 async def returns(world: World, universe: str, ann: Client) -> None:
@@ -115,7 +149,9 @@ class Memory:
         for universe, before in known.items():
             for gateway in range(len(self.world.stack.urls)):
                 now = await self.described(universe, gateway)
-                assert settled(now) == settled(before)
+                # A version may show more than the other.
+                shown = now.keys() & before.keys()
+                assert settled(now, shown) == settled(before, shown)
                 assert now["seq"] >= before["seq"]
 
     async def description(self) -> dict[str, Any]:
@@ -130,7 +166,7 @@ class Memory:
         return dict(found)
 
 
-def settled(described: dict[str, Any]) -> dict[str, Any]:
-    """Without what those who leave change."""
+def settled(described: dict[str, Any], shown: AbstractSet[str]) -> dict[str, Any]:
+    """Of what is ``shown``, that which those who leave do not change."""
     leaving = {"seq", "updatedAt", "participants"}
-    return {name: value for name, value in described.items() if name not in leaving}
+    return {name: described[name] for name in shown - leaving}

@@ -59,3 +59,30 @@ async def test_stored_data_is_kept_forward_and_back(
         listed = (await world.call("GET", "/universes", "owner"))[1]["items"]
         assert {each["id"] for each in listed} == set(memory.universes)
         await world.close()
+
+
+async def test_who_does_not_know_bans_and_new_owners_passes_over_them(
+    release: Release, tmp_path: Path
+) -> None:
+    async with (
+        started(
+            tmp_path / "moderated", states=2, HARMONIC_SNAPSHOT_EVERY_RECORDS=str(SNAPSHOT_AFTER)
+        ) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        memory = Memory(world)
+        await memory.make(UNIVERSES)
+        for universe in memory.universes:
+            path = f"/universes/{universe}"
+            assert (await world.call("PUT", f"{path}/bans/eve", "owner"))[0] == 204
+            assert (await world.call("PUT", f"{path}/members/ann", "owner", {"role": "view"}))[
+                0
+            ] == 200
+            assert (await world.call("PATCH", path, "owner", {"owner": "ann"}))[0] == 200
+        await memory.write(WRITES)
+        known = await memory.description()
+        await replaced(processes_of(stack, KINDS), release, KINDS)
+        await memory.is_kept(known)
+        await memory.write(WRITES)
+        await world.close()

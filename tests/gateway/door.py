@@ -17,6 +17,7 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
     ConnectRefused,
+    ConnectUnavailable,
     Ended,
     Frame,
     Received,
@@ -47,6 +48,10 @@ class Door:
     #: What requests were not answered for, but failed with.
     failures: list[Exception] = field(default_factory=list)
     closed_for: str | None = None
+    #: Why nobody is let in for the moment, if so.
+    puts_off: str | None = None
+    #: Why everybody is refused without being asked for.
+    at_once: ConnectRefused | None = None
     #: Events that count as refused.
     refuses: set[str] = field(default_factory=set)
     url: str = ""
@@ -57,9 +62,14 @@ class Door:
     def refuse_handshake(self) -> str | None:
         return self.closed_for
 
+    def refused_at_once(self, *_: object) -> ConnectRefused | None:
+        return self.at_once
+
     async def connect(self, connection: Connection, auth: object) -> None:
         if isinstance(auth, dict) and "refuse" in auth:
             raise ConnectRefused("Not today", {"error": "Not today", "code": auth["refuse"]})
+        if self.puts_off is not None:
+            raise ConnectUnavailable(too_often=self.puts_off == "too often")
         connection.session = auth
 
     def connected(self, connection: Connection) -> None:
@@ -119,7 +129,6 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         "max_buffer_bytes": 256 * 1024,
         "max_message_bytes": 64 * 1024,
         "larger_messages_bytes": {"audio_analysis": 128 * 1024},
-        "allowed_origins": ("*",),
         **limits,
     }
     door = Door()

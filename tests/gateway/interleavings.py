@@ -21,18 +21,22 @@ from gateway.universe_model import (
     Kind,
     U,
     World,
+    ban_user,
     delete_universe,
     join_room,
     leave_room,
     make_private,
     release_gateway,
     remove_member,
+    remove_participant,
     resume_room,
     set_member,
+    unban_user,
     update_physics,
 )
 from harmonic_protocol.envelope import Caller
 from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.universe import Absence, Seat, Universe
 
 Visibility = Literal["private", "public"]
 VISIBILITIES: tuple[Visibility, ...] = ("private", "public")
@@ -41,6 +45,7 @@ NOBODY = Caller("", "")
 EVENTS = (
     *("join", "second connection", "leave", "reply", "enter"),
     *("removal", "downgrade", "made private", "deletion", "addition", "update"),
+    *("kick", "ban", "lifted ban"),
     *("revocation", "expiry", "release", "resume by pid", "adoption"),
     *("gateway lost", "rejoin", "record", "head", "gap"),
 )
@@ -120,14 +125,25 @@ def _of_owner(world: World) -> Iterator[Action]:
         yield asks("removal", remove_member("ann"))
     if role == "edit":
         yield asks("downgrade", set_member("ann", "view"))
-    else:
+    elif "ann" not in universe.bans:
         yield asks("addition", set_member("ann", "edit"))
+    if any(each.user_id == "ann" for each in _seats_and_absences(universe)):
+        yield asks("kick", remove_participant("ann"))
+    if "ann" in universe.bans:
+        yield asks("lifted ban", unban_user("ann"))
+    else:
+        yield asks("ban", ban_user("ann"))
     if universe.visibility == "public":
         yield asks("made private", make_private())
     yield asks("deletion", delete_universe())
     if not any(each.heard.delivery.frames for each in world.log[_delivered(world) :]):
         # More of them at once would show nothing new.
         yield asks("update", update_physics())
+
+
+def _seats_and_absences(universe: Universe) -> Iterator[Seat | Absence]:
+    yield from universe.connections.values()
+    yield from universe.absences.values()
 
 
 def _delivered(world: World) -> int:

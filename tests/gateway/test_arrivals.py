@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
 from harmonic_gateway.limits.dead_tokens import ANSWERED_REFUSALS, DeadTokens
-from harmonic_gateway.recovery.recovery import Prepared
+from harmonic_gateway.recovery.recovery import Prepared, ReturnsTooOften
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
     Connection,
@@ -84,7 +85,10 @@ class Parts:
         self.counted -= 1
 
     async def prepare(self, _session: object, _claim: object) -> Prepared:
-        if await self._next() == "later":
+        said = await self._next()
+        if said == "often":
+            raise ReturnsTooOften("the user returns too often")
+        if said == "later":
             raise BusUnavailable("away")
         self.is_returning = True
         report = RecoveryReport(outcome=RecoveryOutcome.RECOVERED)
@@ -251,6 +255,25 @@ def check(parts: Parts, outcome: str, moves: tuple[str, ...]) -> None:
         assert "ok" not in moves[: moves.index("revoke")], moves
 
 
+@pytest.mark.parametrize(("move", "too_often"), [("often", True), ("later", False)])
+def test_a_client_that_returns_too_often_is_told_from_one_that_nobody_can_tell_of(
+    move: str, *, too_often: bool
+) -> None:
+    async def put_off() -> bool:
+        parts = Parts()
+        door, client = arrivals(parts), connection(parts)
+        task = asyncio.ensure_future(door.arrive(client, {"token": "x"}))
+        for each in ("ok", "ok", move):
+            await settled()
+            make(each, parts, door, task)
+        await settled()
+        error = task.exception()
+        assert isinstance(error, ConnectUnavailable)
+        return error.too_often
+
+    assert virtual_time.run(put_off()) is too_often
+
+
 @pytest.mark.parametrize("step", ["verification", "count", "recovery"])
 def test_a_token_that_ends_while_anything_is_awaited_is_refused(step: str) -> None:
     """The schedule forced at each of the awaits, without a sweep that would hear of it."""
@@ -295,19 +318,19 @@ def test_a_token_that_was_refused_again_and_again_is_not_verified() -> None:
     async def tries() -> None:
         parts = Parts()
         door = arrivals(parts)
+        at_once = partial(door.refused_at_once, Handshake({}, {}), "websocket")
         for _ in range(ANSWERED_REFUSALS):
+            assert at_once({"token": "x"}) is None
             task = asyncio.ensure_future(door.arrive(connection(parts), {"token": "x"}))
             await settled()
             make("bad", parts, door, task)
             with pytest.raises(ConnectRefused):
                 await task
-        with pytest.raises(ConnectRefused) as refusal:
-            await door.arrive(connection(parts), {"token": "x"})
-        assert cast("Any", refusal.value.data)["details"]["reason"] == "REVOKED"
+        refused = at_once({"token": "x"})
+        assert refused is not None
+        assert cast("Any", refused.data)["details"]["reason"] == "REVOKED"
+        assert at_once({"token": "x"}) is refused
         # Others are verified as ever.
-        task = asyncio.ensure_future(door.arrive(connection(parts), {"token": "y"}))
-        await settled()
-        assert parts.step is not None
-        task.cancel()
+        assert at_once({"token": "y"}) is None
 
     virtual_time.run(tries())

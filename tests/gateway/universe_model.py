@@ -33,9 +33,12 @@ from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import UpdateSet
 from harmonic_protocol.messages.universes import (
+    BanUser,
     DeleteUniverse,
     RemoveMember,
+    RemoveParticipant,
     SetMember,
+    UnbanUser,
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import Refused
@@ -114,6 +117,7 @@ class _Owner:
             tuple((name, seat.mode, seat.replaces) for name, seat in universe.connections.items()),
             tuple(universe.absences),
             tuple(sorted(universe.members.items())),
+            tuple(universe.bans),
             (universe.visibility, universe.deleted),
         )
         return self._universes.setdefault(key, universe)
@@ -788,6 +792,21 @@ def set_member(user: str, role: Mode) -> SetMember:
 @cache
 def remove_member(user: str) -> RemoveMember:
     return RemoveMember.model_validate({"universeId": U, "userId": user})
+
+
+@cache
+def remove_participant(user: str) -> RemoveParticipant:
+    return RemoveParticipant.model_validate({"universeId": U, "userId": user})
+
+
+@cache
+def ban_user(user: str) -> BanUser:
+    return BanUser.model_validate({"universeId": U, "userId": user})
+
+
+@cache
+def unban_user(user: str) -> UnbanUser:
+    return UnbanUser.model_validate({"universeId": U, "userId": user})
 
 
 @cache

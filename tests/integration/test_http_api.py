@@ -30,6 +30,7 @@ async def test_a_universe_is_created_as_asked(world: World) -> None:
         "participants": 0,
         "seq": 0,
         "members": {},
+        "bans": {},
     }
 
 
@@ -62,7 +63,7 @@ async def test_a_visitor_sees_all_but_the_members(world: World) -> None:
     status, as_visitor = await world.call("GET", f"/universes/{universe}", "bob")
 
     assert status == 200
-    assert as_owner.pop("members") == {}
+    assert (as_owner.pop("members"), as_owner.pop("bans")) == ({}, {})
     assert as_visitor == as_owner
 
 

@@ -14,6 +14,9 @@ OPERATIONS = [
     ("DELETE", "/universes/ID", None),
     ("PUT", "/universes/ID/members/ann", {"role": "edit"}),
     ("DELETE", "/universes/ID/members/ann", None),
+    ("DELETE", "/universes/ID/participants/ann", None),
+    ("PUT", "/universes/ID/bans/ann", None),
+    ("DELETE", "/universes/ID/bans/ann", None),
     ("GET", "/universes/ID/music/request.mid", None),
 ]
 ON_ONE_UNIVERSE = [operation for operation in OPERATIONS if "ID" in operation[1]]
@@ -215,7 +218,8 @@ async def test_a_wrong_field_is_named_with_its_reason(
     [
         ({}, ""),
         ({"name": None}, "name"),
-        ({"owner": "bob"}, "owner"),
+        ({"owner": None}, "owner"),
+        ({"participants": 3}, "participants"),
         ({"universeId": "another"}, "universeId"),
         ({"id": "another"}, "id"),
     ],

@@ -43,12 +43,31 @@ async def delete(world: World, universe: str) -> None:
     assert (await world.call("DELETE", f"/universes/{universe}", "owner"))[0] == 204
 
 
-CHANGES = {"removal": remove, "downgrade": downgrade, "made private": hide, "deletion": delete}
+async def ban(world: World, universe: str) -> None:
+    assert (await world.call("PUT", f"/universes/{universe}/bans/ann", "owner"))[0] == 204
+
+
+async def kick(world: World, universe: str) -> None:
+    path = f"/universes/{universe}/participants/ann"
+    # Nobody is put out who has not come yet.
+    assert (await world.call("DELETE", path, "owner"))[0] in {204, 404}
+
+
+CHANGES = {
+    "removal": remove,
+    "downgrade": downgrade,
+    "made private": hide,
+    "deletion": delete,
+    "ban": ban,
+    "kick": kick,
+}
+#: Those after which a public universe lets nobody in who was put out.
+IN_PUBLIC = {"made private", "ban", "kick"}
 
 
 async def prepared(world: World, change: str) -> str:
     """A universe that ann may edit until a change."""
-    is_public = change == "made private"
+    is_public = change in IN_PUBLIC
     visibility = {"visibility": "public"} if is_public else {"visibility": "private"}
     universe = await world.universe(publicMode="edit", **visibility)
     if not is_public:
@@ -88,6 +107,10 @@ async def tried(world: World, ann: Client, owner: Client, change: str, apart_s: 
     if change == "downgrade":
         return wrong
     told = [name for name in heard if name in {"room_joined", "room_error"}]
+    if change == "kick" and told[-1:] == ["room_joined"]:
+        # It came after it was put out.
+        is_in = relayed["ok"] and "physics_updated" in heard
+        return [] if is_in else ["it is not in the room that it was let into"]
     if "physics_updated" in heard:
         wrong.append("it still hears")
     if told[-1:] != ["room_error"]:

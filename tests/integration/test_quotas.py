@@ -72,3 +72,40 @@ async def test_an_id_that_is_taken_costs_nothing(world: World) -> None:
     status, answer = await world.call("POST", "/universes", user, again)
     assert (status, answer["error"]["details"]["reason"]) == (409, "TAKEN")
     assert (await world.call("POST", "/universes", user, {"name": "Mine"}))[0] == 409
+
+
+async def test_a_universe_is_counted_for_whom_it_is_handed_over_to(world: World) -> None:
+    ann, bob = world.name("ann"), world.name("bob")
+    made = [
+        (await world.call("POST", "/universes", user, {"name": "Mine"}))[1]["id"]
+        for user in (ann, *[bob] * (MOST - 1))
+    ]
+    paths = [f"/universes/{each}" for each in made]
+    for path, owner, member in ((paths[0], ann, bob), (paths[1], bob, ann)):
+        assert (await world.call("PUT", f"{path}/members/{member}", owner, {"role": "view"}))[
+            0
+        ] == 200
+
+    assert (await world.call("PATCH", paths[0], ann, {"owner": bob}))[0] == 200
+
+    status, answer = await world.call("POST", "/universes", bob, {"name": "Mine"})
+    assert (status, answer["error"]["details"]["reason"]) == (409, "QUOTA")
+    for _ in range(MOST):
+        assert (await world.call("POST", "/universes", ann, {"name": "Mine"}))[0] == 201
+    # Neither of them may own more.
+    status, answer = await world.call("PATCH", paths[1], bob, {"owner": ann})
+    assert (status, answer["error"]["details"]["reason"]) == (409, "QUOTA")
+    assert (await world.call("GET", paths[1], ann))[1]["owner"] == bob
+    assert (await world.call("DELETE", paths[0], bob))[0] == 204
+    assert (await world.call("POST", "/universes", bob, {"name": "Mine"}))[0] == 201
+
+
+async def test_only_of_members_is_it_told_whether_they_may_own_more(world: World) -> None:
+    ann, bob = world.name("ann"), world.name("bob")
+    for _ in range(MOST):
+        await world.call("POST", "/universes", bob, {"name": "Mine"})
+    _, made = await world.call("POST", "/universes", ann, {"name": "Mine"})
+
+    status, answer = await world.call("PATCH", f"/universes/{made['id']}", ann, {"owner": bob})
+
+    assert (status, answer["error"]["details"]["reason"]) == (400, "NOT_MEMBER")

@@ -48,7 +48,7 @@ def test_a_session_of_who_is_away_is_not_continued_after_a_removal() -> None:
     assert history.now.absences
     events = history.does(KICK, OPERATOR)
     assert not history.now.absences
-    assert removed(events).connections == 0
+    assert removed(events).connections == 1
     resume = ResumeRoom(universe_id=UNIVERSE, mode="edit", replaces=ANN.connection_id)
     history.does(resume, SECOND)
     assert history.now.connections[SECOND.connection_id].replaces is None

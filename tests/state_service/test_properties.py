@@ -21,9 +21,12 @@ from harmonic_protocol.log import (
     MusicRequested,
     MusicStored,
     OperationApplied,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
@@ -87,8 +90,11 @@ class Member:
                 | OperationApplied()
                 | UniverseCreated()
                 | SettingsChanged()
+                | OwnerChanged()
                 | MemberSet()
                 | MemberRemoved()
+                | UserBanned()
+                | UserUnbanned()
                 | HistoryLost()
             ):
                 pass

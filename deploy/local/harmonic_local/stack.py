@@ -146,6 +146,8 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         "HARMONIC_NATS_URL": ",".join(broker_urls),
         "HARMONIC_STREAM_REPLICAS": str(plan.brokers),
         "HARMONIC_LOG_FORMAT": "json",
+        # All replicas here are of one version.
+        "HARMONIC_STORES_MODERATION": "true",
         **plan.settings,
     }
     ops_urls: dict[str, str] = {}

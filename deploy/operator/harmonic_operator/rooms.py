@@ -90,7 +90,8 @@ async def kick(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> No
         write_json({"universe": universe_id, "user": user_id, **removed.to_wire()})
         return
     console.print(
-        f"{user_id} is out of {universe_id}, with {removed.connections} connections;"
+        f"{user_id} is out of {universe_id}, with {removed.connections} connections (those that are"
+        " away included);"
         " the user may come again."
     )
 

@@ -6,7 +6,7 @@ The driver of the table in ``progress``.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, assert_never
+from typing import assert_never
 
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.progress import Duty, News, Progress, proceed
@@ -18,7 +18,7 @@ from harmonic_gateway.identity.verification import Identity, find_token
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.planning import read_claim
-from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery
+from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery, ReturnsTooOften
 from harmonic_gateway.sockets import (
     Connection,
     ConnectRefused,
@@ -33,7 +33,10 @@ from harmonic_runtime.bus.client import BusUnavailable
 
 @dataclass(slots=True, eq=False)
 class _Arrival:
-    """A client on its way in; ``waits`` while something is awaited for it."""
+    """A client on its way in; ``waits`` while something is awaited for it.
+
+    It is ``too_often`` if its user returns too often, which is why it is put off.
+    """
 
     connection: Connection
     auth: object
@@ -41,6 +44,7 @@ class _Arrival:
     began_s: float
     progress: Progress = Progress.VERIFYING
     refusal: Refused | None = None
+    too_often: bool = False
     prepared: Prepared = NOTHING
     waits: asyncio.Timeout | None = None
 
@@ -74,6 +78,22 @@ class Arrivals:
         self._gateway_id = gateway_id
         self._records = records
         self._arriving: dict[Connection, _Arrival] = {}
+        self._told: dict[str, ConnectRefused] = {}
+
+    def refused_at_once(
+        self, handshake: Handshake, transport: str, auth: object
+    ) -> ConnectRefused | None:
+        """Why a client is refused for a token that was refused again and again, if it is."""
+        token = find_token(auth, handshake.headers, handshake.query)
+        refused = self._records.refused_before(token)
+        if refused is None:
+            return None
+        self._records.refused(transport, refused)
+        told = self._told.get(refused.message)
+        if told is None:
+            # As many as there are things that may be wrong with a token.
+            told = self._told[refused.message] = _told(refused)
+        return told
 
     async def arrive(self, connection: Connection, auth: object) -> None:
         """Prepare all that a client is due; raise ``ConnectRefused`` or ``ConnectUnavailable``.
@@ -82,8 +102,6 @@ class Arrivals:
         """
         handshake = connection.handshake
         token = find_token(auth, handshake.headers, handshake.query)
-        if (refused := self._records.refused_before(token)) is not None:
-            self._refuse(connection, refused)
         arrival = self._arriving[connection] = _Arrival(
             connection, auth, token, asyncio.get_running_loop().time()
         )
@@ -96,15 +114,11 @@ class Arrivals:
                 self._records.abandoned(connection)
         if arrival.progress is Progress.TURNED_AWAY:
             self._records.turned_away(connection, arrival.refusal)
-            raise ConnectUnavailable
+            raise ConnectUnavailable(too_often=arrival.too_often)
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             self._records.verified(token, arrival.refusal)
-            self._refuse(connection, arrival.refusal)
-
-    def _refuse(self, connection: Connection, refused: Refused) -> NoReturn:
-        self._records.refused(connection, refused)
-        told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
-        raise ConnectRefused(refused.message, told.to_wire())
+            self._records.refused(connection.transport, arrival.refusal, connection.id)
+            raise _told(arrival.refusal)
 
     def connected(self, connection: Connection) -> Prepared:
         """CONNECT was answered. What the client is due now."""
@@ -221,6 +235,9 @@ class Arrivals:
         claim = read_claim(auth, connection.handshake.query)
         try:
             arrival.prepared = await self._recovery.prepare(session, claim)
+        except ReturnsTooOften:
+            arrival.too_often = True
+            return News.LATER
         except BusUnavailable:
             return News.LATER
         if claim.declines:
@@ -229,6 +246,12 @@ class Arrivals:
         if takes_offsets(connection.handshake, auth):
             connection.pid, connection.elsewhere = session.pid, ""
         return News.RECOVERED
+
+
+def _told(refused: Refused) -> ConnectRefused:
+    """What a client is told that is not let in."""
+    told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
+    return ConnectRefused(refused.message, told.to_wire())
 
 
 def takes_offsets(handshake: Handshake, auth: object) -> bool:

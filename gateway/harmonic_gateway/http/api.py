@@ -20,6 +20,7 @@ from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import TRACEPARENT, Caller, Reply, RequestTrace
 from harmonic_protocol.export import openapi
+from harmonic_protocol.export.operations import has_body, has_more_than_path
 from harmonic_protocol.messages.declaration import (
     API_PREFIX,
     JSON_TYPE,
@@ -218,9 +219,9 @@ async def read_operation(
     """The operation that a request means, or why it means none."""
     path = dict(request.match_info)
     try:
-        if operation is ListUniverses:
-            return operation.model_validate_strings({**request.query, **path})
-        if request.method in {"GET", "DELETE"}:
+        if not has_body(operation):
+            if has_more_than_path(operation):
+                return operation.model_validate_strings({**request.query, **path})
             return operation.model_validate(path)
         body = await _read_body(request)
         if isinstance(body, Refused):

@@ -149,9 +149,17 @@ def _http(known: Known) -> Iterator[str]:
         ("Status", "Means"),
         ((str(status.value), text) for status, text in prose.STATUSES.items()),
     )
+    yield prose.HIDDEN
+    yield table(
+        ("Operation", "For"),
+        (
+            (f"`{spec.method} {spec.path}`", prose.GRANTS[spec.grant])
+            for spec in (operation.spec for operation in OPERATIONS.values())
+        ),
+    )
     for operation in OPERATIONS.values():
         yield f"### `{operation.spec.method} {API_PREFIX}{operation.spec.path}`"
-        yield sentence(operation.__doc__ or "")
+        yield f"{sentence(operation.__doc__ or '')} For {prose.GRANTS[operation.spec.grant]}."
         fields = list(own_fields(operation_schema(operation)))
         if fields:
             yield field_table(fields, known)

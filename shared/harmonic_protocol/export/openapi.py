@@ -65,6 +65,7 @@ def _operation(operation: type[Operation]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "operationId": operation.spec.name,
         "summary": sentence(operation.__doc__ or ""),
+        "description": f"For {prose.GRANTS[operation.spec.grant]}.",
     }
     parameters = list(_parameters(operation))
     if parameters:

@@ -6,6 +6,8 @@ from http import HTTPStatus
 from harmonic_protocol.messages.universes import Operation, UniverseOperation
 
 _WITHOUT_BODY = {"GET", "DELETE"}
+#: An id may be taken, and a user may own no more universes.
+_MAY_CONFLICT = {"POST", "PATCH"}
 
 
 def path_fields(operation: type[Operation]) -> tuple[str, ...]:
@@ -14,8 +16,13 @@ def path_fields(operation: type[Operation]) -> tuple[str, ...]:
 
 
 def has_body(operation: type[Operation]) -> bool:
-    """Whether the operation's other fields come in a JSON body; else they come in the query."""
-    return operation.spec.method not in _WITHOUT_BODY
+    """Whether the operation has fields that come in a JSON body."""
+    return operation.spec.method not in _WITHOUT_BODY and has_more_than_path(operation)
+
+
+def has_more_than_path(operation: type[Operation]) -> bool:
+    """Whether the operation has fields besides those in its path."""
+    return len(operation.model_fields) > len(path_fields(operation))
 
 
 def failures(operation: type[Operation]) -> tuple[HTTPStatus, ...]:
@@ -25,9 +32,9 @@ def failures(operation: type[Operation]) -> tuple[HTTPStatus, ...]:
     possible = {
         HTTPStatus.BAD_REQUEST: True,
         HTTPStatus.UNAUTHORIZED: True,
-        HTTPStatus.FORBIDDEN: on_universe and method != "GET",
+        HTTPStatus.FORBIDDEN: on_universe,
         HTTPStatus.NOT_FOUND: on_universe,
-        HTTPStatus.CONFLICT: method == "POST",
+        HTTPStatus.CONFLICT: method in _MAY_CONFLICT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body(operation),
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body(operation),
         HTTPStatus.TOO_MANY_REQUESTS: True,

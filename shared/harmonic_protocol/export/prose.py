@@ -11,6 +11,7 @@ from harmonic_protocol.messages.declaration import (
     Command,
     Delivery,
     Event,
+    Grant,
     RateClass,
     Scope,
 )
@@ -136,6 +137,15 @@ HTTP = (
 BEARER = (
     "Each request carries a JSON Web Token whose `sub` is the user id, in the header"
     " `Authorization: Bearer`."
+)
+GRANTS = {
+    Grant.USER: "every user",
+    Grant.VISITOR: "whoever may see the universe",
+    Grant.OWNER: "the universe's owner",
+}
+HIDDEN = (
+    "A universe that the caller may not see is answered by 404, as one that there is not; an"
+    " operation that the caller may not do in a universe that it sees, by 403."
 )
 CONNECT_ERROR = (
     "A connection is refused by a CONNECT_ERROR packet of Socket.IO rather than by an event:"

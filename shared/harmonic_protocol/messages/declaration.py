@@ -5,7 +5,7 @@ metric label, documents and client types.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Self, TypeVar
 
@@ -161,6 +161,17 @@ class EventSpec:
     audience: Audience = Audience.ROOM
 
 
+class Grant(StrEnum):
+    """Who may carry an operation out."""
+
+    USER = "user"
+    """every user with a good token"""
+    VISITOR = "visitor"
+    """whoever may see the universe"""
+    OWNER = "owner"
+    """the user who owns the universe"""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
     """How an operation is named and where it is found, relative to the HTTP API's prefix.
@@ -174,6 +185,7 @@ class OperationSpec:
     path: str
     status: int = 200
     media_type: str = JSON_TYPE
+    grant: Grant = field(kw_only=True)
 
 
 def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:

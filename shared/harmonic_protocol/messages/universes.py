@@ -9,6 +9,7 @@ from harmonic_protocol.messages.declaration import (
     Delivery,
     Event,
     EventSpec,
+    Grant,
     OperationSpec,
     Request,
 )
@@ -26,13 +27,14 @@ from harmonic_protocol.values import (
 MAX_PARTICIPANTS = 1000
 DEFAULT_PARTICIPANTS = 50
 MAX_MEMBERS = 1000
+MAX_BANS = 1000
 MAX_PAGE = 100
 
 ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
 
 
 class UniverseView(WireModel):
-    """A universe as its visitors may know it; ``members`` only for its owner."""
+    """A universe as its visitors may know it; ``members`` and ``bans`` only for its owner."""
 
     id: UniverseId
     name: str
@@ -46,6 +48,10 @@ class UniverseView(WireModel):
     updated_at: Timestamp
     seq: int
     members: dict[str, Mode] | None = None
+    bans: Annotated[
+        dict[str, Timestamp] | None,
+        Field(description="users who may not come, each with the time since when"),
+    ] = None
 
 
 class UniverseSummary(WireModel):
@@ -132,7 +138,7 @@ class Operation(Request):
 class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made."""
 
-    spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201)
+    spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201, grant=Grant.USER)
     answer: ClassVar = UniverseView
 
     id: UniverseId | None = None
@@ -149,7 +155,7 @@ MAX_CURSOR = 2**63 - 2
 class ListUniverses(Operation):
     """The universes that the caller may see, in the order of their latest change of settings."""
 
-    spec: ClassVar = OperationSpec("list_universes", "GET", "/universes")
+    spec: ClassVar = OperationSpec("list_universes", "GET", "/universes", grant=Grant.USER)
     answer: ClassVar = UniversePage
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
@@ -165,20 +171,33 @@ class UniverseOperation(Operation):
 class GetUniverse(UniverseOperation):
     """One universe, with its parameters."""
 
-    spec: ClassVar = OperationSpec("get_universe", "GET", "/universes/{universeId}")
+    spec: ClassVar = OperationSpec(
+        "get_universe", "GET", "/universes/{universeId}", grant=Grant.VISITOR
+    )
     answer: ClassVar = UniverseView
 
 
 class UpdateUniverse(UniverseOperation):
-    """Change a universe's settings; for its owner."""
+    """Change a universe's settings.
 
-    spec: ClassVar = OperationSpec("update_universe", "PATCH", "/universes/{universeId}")
+    A new ``owner`` must be a member; the owner before becomes one who may edit.
+    """
+
+    spec: ClassVar = OperationSpec(
+        "update_universe", "PATCH", "/universes/{universeId}", grant=Grant.OWNER
+    )
     answer: ClassVar = UniverseView
 
     name: UniverseName = None  # type: ignore[assignment]
     visibility: Visibility = None  # type: ignore[assignment]
     public_mode: Mode = None  # type: ignore[assignment]
     max_participants: ParticipantLimit = None  # type: ignore[assignment]
+    owner: UserId = None  # type: ignore[assignment]
+
+    @property
+    def repeatable(self) -> bool:
+        """Not where the owner changes: who it was may do nothing of the kind again."""
+        return "owner" not in self.model_fields_set
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -188,31 +207,67 @@ class UpdateUniverse(UniverseOperation):
 
 
 class DeleteUniverse(UniverseOperation):
-    """Delete a universe for good; its id is not used again. For its owner."""
+    """Delete a universe for good; its id is not used again."""
 
-    spec: ClassVar = OperationSpec("delete_universe", "DELETE", "/universes/{universeId}", 204)
+    spec: ClassVar = OperationSpec(
+        "delete_universe", "DELETE", "/universes/{universeId}", 204, grant=Grant.OWNER
+    )
 
 
-class MemberOperation(UniverseOperation):
-    """An operation on a member of a universe; for its owner."""
+class UserOperation(UniverseOperation):
+    """An operation on a user in a universe."""
 
     user_id: UserId
 
 
-class SetMember(MemberOperation):
+class SetMember(UserOperation):
     """Give someone a role in a universe."""
 
-    spec: ClassVar = OperationSpec("set_member", "PUT", "/universes/{universeId}/members/{userId}")
+    spec: ClassVar = OperationSpec(
+        "set_member", "PUT", "/universes/{universeId}/members/{userId}", grant=Grant.OWNER
+    )
     answer: ClassVar = MemberRole
 
     role: Mode
 
 
-class RemoveMember(MemberOperation):
+class RemoveMember(UserOperation):
     """Take someone's role in a universe away."""
 
     spec: ClassVar = OperationSpec(
-        "remove_member", "DELETE", "/universes/{universeId}/members/{userId}", 204
+        "remove_member",
+        "DELETE",
+        "/universes/{universeId}/members/{userId}",
+        204,
+        grant=Grant.OWNER,
+    )
+
+
+class RemoveParticipant(UserOperation):
+    """Put someone out of the room, with all connections. They may join again."""
+
+    spec: ClassVar = OperationSpec(
+        "remove_participant",
+        "DELETE",
+        "/universes/{universeId}/participants/{userId}",
+        204,
+        grant=Grant.OWNER,
+    )
+
+
+class BanUser(UserOperation):
+    """Keep someone out of a universe until the ban is lifted; the user loses seats and role."""
+
+    spec: ClassVar = OperationSpec(
+        "ban_user", "PUT", "/universes/{universeId}/bans/{userId}", 204, grant=Grant.OWNER
+    )
+
+
+class UnbanUser(UserOperation):
+    """Lift a ban. The role that the user had before is not given back."""
+
+    spec: ClassVar = OperationSpec(
+        "unban_user", "DELETE", "/universes/{universeId}/bans/{userId}", 204, grant=Grant.OWNER
     )
 
 
@@ -224,6 +279,7 @@ class GetMusic(UniverseOperation):
         "GET",
         "/universes/{universeId}/music/{requestId}.mid",
         media_type="audio/midi",
+        grant=Grant.VISITOR,
     )
 
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

@@ -26,13 +26,16 @@ from harmonic_protocol.messages.rooms import (
 )
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
+    BanUser,
     CreateUniverse,
     DeleteUniverse,
     GetMusic,
     GetUniverse,
     MemberRole,
     RemoveMember,
+    RemoveParticipant,
     SetMember,
+    UnbanUser,
     UpdateUniverse,
 )
 from harmonic_protocol.schema import WireModel
@@ -80,6 +83,9 @@ def answer(  # noqa: PLR0911 -- the one table of answers
             | ExpireMusic()
             | DeleteUniverse()
             | RemoveMember()
+            | RemoveParticipant()
+            | BanUser()
+            | UnbanUser()
             | GetMusic()
         ):
             return None
@@ -105,7 +111,8 @@ def _joined(
         parameters=after.parameters,
         seq=after.seq,
     )
-    return JoinResult(room=room, announcement=announcement)
+    gateways = {each.gateway_id for each in after.connections.values()}
+    return JoinResult(room=room, announcement=announcement, gateways=tuple(sorted(gateways)))
 
 
 def _current(universe: Universe) -> CurrentValues:

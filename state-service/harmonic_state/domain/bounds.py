@@ -1,8 +1,8 @@
 """What a universe may hold, in bytes of its stored form: so that it can always be stored.
 
-A snapshot is one message. Members, seats and pieces under way have shares of it, and operations
-have what is left, which is never less than :data:`OPERATION_BYTES`. What would exceed that is
-refused; nothing here refuses what makes a universe smaller.
+A snapshot is one message. Members with bans, seats and pieces under way have shares of it, and
+operations have what is left, which is never less than :data:`OPERATION_BYTES`. What would exceed
+that is refused; nothing here refuses what makes a universe smaller.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,12 @@ from harmonic_protocol.log import (
     MusicRequested,
     MusicStored,
     OperationApplied,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
@@ -42,6 +45,7 @@ from harmonic_state.domain.universe import Absence, Seat, Universe
 KIB = 1024
 #: A stored universe: below the broker's bound of a message, with its headers and the rest.
 MAX_STATE_BYTES = 1_000_000
+#: Members and bans together.
 MAX_MEMBER_BYTES = 128 * KIB
 MAX_SEAT_BYTES = 448 * KIB
 MAX_ABSENCE_BYTES = 200 * KIB
@@ -75,6 +79,8 @@ def overflow(
                 refusal = _seats_overflow(universe, event)
             case MemberSet():
                 refusal = _members_overflow(universe, event)
+            case UserBanned():
+                refusal = _bans_overflow(universe, event)
             case MusicRequested():
                 refusal = _pending_overflow(universe, event)
             case OperationApplied():
@@ -90,7 +96,9 @@ def overflow(
                 | MusicFailed()
                 | MusicStored()
                 | SettingsChanged()
+                | OwnerChanged()
                 | MemberRemoved()
+                | UserUnbanned()
                 | UniverseCreated()
                 | UniverseDeleted()
             ):
@@ -118,6 +126,11 @@ def seats_bytes(seats: Mapping[str, Seat]) -> int:
 def member_bytes(members: Iterable[str]) -> int:
     """What members take."""
     return sum(_MEMBER_OVERHEAD_BYTES + text_bytes(member) for member in members)
+
+
+def ban_bytes(bans: Mapping[str, str]) -> int:
+    """What bans take."""
+    return sum(_MEMBER_OVERHEAD_BYTES + text_bytes(*ban) for ban in bans.items())
 
 
 def absence_bytes(name: str, absence: Absence) -> int:
@@ -151,11 +164,24 @@ def _seats_overflow(universe: Universe, event: ConnectionJoined) -> Refused | No
 def _members_overflow(universe: Universe, event: MemberSet) -> Refused | None:
     if event.user_id in universe.members:
         return None
-    if member_bytes([*universe.members, event.user_id]) <= MAX_MEMBER_BYTES:
+    taken = member_bytes([*universe.members, event.user_id]) + ban_bytes(universe.bans)
+    if taken <= MAX_MEMBER_BYTES:
         return None
     return refused(
         Code.INVALID_PARAMETERS,
         "The universe has no space for another member",
+        reason=Reason.NO_SPACE,
+        limitBytes=MAX_MEMBER_BYTES,
+    )
+
+
+def _bans_overflow(universe: Universe, event: UserBanned) -> Refused | None:
+    bans = {**universe.bans, event.user_id: event.timestamp}
+    if member_bytes(universe.members) + ban_bytes(bans) <= MAX_MEMBER_BYTES:
+        return None
+    return refused(
+        Code.INVALID_PARAMETERS,
+        "The universe has no space for another ban",
         reason=Reason.NO_SPACE,
         limitBytes=MAX_MEMBER_BYTES,
     )
@@ -199,5 +225,5 @@ def _other_bytes(universe: Universe) -> int:
     """What all but the operations takes."""
     absences = sum(absence_bytes(name, each) for name, each in universe.absences.items())
     pending = pending_bytes(universe.pending_music.values())
-    members = member_bytes(universe.members)
+    members = member_bytes(universe.members) + ban_bytes(universe.bans)
     return _FIXED_BYTES + members + universe.seats_bytes + absences + pending

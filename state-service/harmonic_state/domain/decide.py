@@ -19,17 +19,20 @@ from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
+    BanUser,
     CreateUniverse,
     DeleteUniverse,
     GetMusic,
     GetUniverse,
     RemoveMember,
+    RemoveParticipant,
     SetMember,
+    UnbanUser,
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
-from harmonic_state.domain import music, operating, parameters, presence, registry
+from harmonic_state.domain import moderation, music, operating, parameters, presence, registry
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
@@ -52,6 +55,9 @@ UniverseRequest = (
     | DeleteUniverse
     | SetMember
     | RemoveMember
+    | RemoveParticipant
+    | BanUser
+    | UnbanUser
     | GetMusic
 )
 
@@ -140,6 +146,12 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return registry.set_member(universe, request, caller, moment)
         case RemoveMember():
             return registry.remove_member(universe, request, caller, moment)
+        case RemoveParticipant():
+            return moderation.remove(universe, request, caller, moment)
+        case BanUser():
+            return moderation.ban(universe, request, caller, moment)
+        case UnbanUser():
+            return moderation.unban(universe, request, caller, moment)
         case RemoveUser():
             return operating.remove_user(universe, request, moment)
         case InspectUniverse():

@@ -21,11 +21,14 @@ from harmonic_protocol.log import (
     MusicStored,
     Notice,
     OperationApplied,
+    OwnerChanged,
     OwnersNote,
     Record,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
@@ -90,8 +93,11 @@ def frame_seq(event: LogEvent) -> int | None:
         case (
             UniverseCreated()
             | SettingsChanged()
+            | OwnerChanged()
             | MemberSet()
             | MemberRemoved()
+            | UserBanned()
+            | UserUnbanned()
             | UniverseDeleted()
             | ConnectionJoined()
             | ConnectionLeft()

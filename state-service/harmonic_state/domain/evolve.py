@@ -15,9 +15,12 @@ from harmonic_protocol.log import (
     MusicRequested,
     MusicStored,
     OperationApplied,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
+    UserBanned,
+    UserUnbanned,
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
@@ -36,7 +39,7 @@ def fold(universe: Universe | None, events: Iterable[LogEvent | UnknownEvent]) -
     return universe
 
 
-def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
+def evolve(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event does
     universe: Universe | None, event: LogEvent | UnknownEvent
 ) -> Universe | None:
     """The universe after one event; ``None`` only before its creation."""
@@ -55,6 +58,10 @@ def evolve(  # noqa: C901, PLR0911 -- the one table of what each event does
             return _operation_applied(universe, event)
         case SettingsChanged() | MemberSet() | MemberRemoved():
             return _settings(universe, event)
+        case OwnerChanged():
+            return replace(universe, owner=event.owner, updated_at=event.timestamp)
+        case UserBanned() | UserUnbanned():
+            return _bans(universe, event)
         case UniverseDeleted():
             return _tombstone(universe, event)
         case UnknownEvent():
@@ -187,4 +194,12 @@ def _settings(universe: Universe, event: SettingsChanged | MemberSet | MemberRem
                 max_participants=event.max_participants or universe.max_participants,
             )
     changed = replace(universe, members=members, updated_at=event.timestamp)
+    return replace(changed, absences=allowed_absences(changed))
+
+
+def _bans(universe: Universe, event: UserBanned | UserUnbanned) -> Universe:
+    bans = {user_id: since for user_id, since in universe.bans.items() if user_id != event.user_id}
+    if isinstance(event, UserBanned):
+        bans[event.user_id] = event.timestamp
+    changed = replace(universe, bans=bans, updated_at=event.timestamp)
     return replace(changed, absences=allowed_absences(changed))

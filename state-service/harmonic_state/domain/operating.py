@@ -12,13 +12,12 @@ from harmonic_protocol.log import ConnectionLeft
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.presence import DecisionInputs, with_frames
+from harmonic_state.domain.presence import DecisionInputs, put_out
 from harmonic_state.domain.universe import Universe
 
 KICKED = refused(
     Code.PERMISSION_DENIED, "An operator removed you from the room", reason=Reason.KICKED
 )
-NOT_THERE = refused(Code.NOT_FOUND, "The user is not in the room")
 _NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
 
 
@@ -34,17 +33,7 @@ def remove_user(
     known = existing(universe)
     if isinstance(known, Refused):
         return known
-    hidden: list[LogEvent] = [
-        ConnectionLeft(connection_id=connection_id, refusal=KICKED)
-        for connection_id, seat in known.connections.items()
-        if seat.user_id == request.user_id
-    ]
-    hidden += [
-        ConnectionLeft(connection_id=connection_id)
-        for connection_id, absence in known.absences.items()
-        if absence.user_id == request.user_id
-    ]
-    return with_frames(known, hidden, moment) if hidden else NOT_THERE
+    return put_out(known, request.user_id, KICKED, moment)
 
 
 def removed(events: Sequence[LogEvent]) -> UserRemoved:

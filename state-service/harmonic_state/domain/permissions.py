@@ -5,10 +5,13 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.universe import Universe
 
+BANNED = refused(Code.PERMISSION_DENIED, "You are banned from this universe", reason=Reason.BANNED)
+_NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
+
 
 def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
     """The highest mode in which a user may be in the room; ``None``: may not even know of it."""
-    if universe.deleted:
+    if universe.deleted or user_id in universe.bans:
         return None
     if user_id == universe.owner:
         return "edit"
@@ -19,9 +22,14 @@ def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
 
 
 def visible(universe: Universe | None, user_id: str) -> Universe | Refused:
-    """The universe, or ``NOT_FOUND``: the same for a hidden universe and one that never was."""
-    if universe is None or allowed_mode(universe, user_id) is None:
-        return refused(Code.NOT_FOUND, "Universe not found")
+    """The universe, or ``NOT_FOUND``: the same for a hidden universe and one that never was.
+
+    Someone who is banned is told so where anybody else would see the universe.
+    """
+    if universe is None or universe.deleted:
+        return _NOT_FOUND
+    if allowed_mode(universe, user_id) is None:
+        return _NOT_FOUND if universe.visibility == "private" else BANNED
     return universe
 
 

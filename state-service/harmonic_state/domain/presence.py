@@ -15,6 +15,7 @@ from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, visible
 from harmonic_state.domain.universe import Seat, Universe
 
+NOT_THERE = refused(Code.NOT_FOUND, "The user is not in the room")
 _SEAT_EVENTS = (ConnectionJoined, ConnectionLeft, ConnectionModeChanged)
 
 
@@ -145,6 +146,23 @@ def release_gateway(
         if seat.gateway_id == request.gateway_id
     ]
     return with_frames(universe, left, moment)
+
+
+def put_out(
+    universe: Universe, user_id: str, refusal: Refused, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """All of a user's connections leave the room, and none of its sessions is continued there.
+
+    Their clients are told ``refusal``: those that are away, too, since a gateway that was taken
+    for dead may still have them.
+    """
+    hidden: list[LogEvent] = [
+        ConnectionLeft(connection_id=connection_id, refusal=refusal)
+        for known in (universe.connections, universe.absences)
+        for connection_id, one in known.items()
+        if one.user_id == user_id
+    ]
+    return with_frames(universe, hidden, moment) if hidden else NOT_THERE
 
 
 def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:

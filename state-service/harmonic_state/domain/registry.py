@@ -8,6 +8,7 @@ from harmonic_protocol.log import (
     ConnectionModeChanged,
     MemberRemoved,
     MemberSet,
+    OwnerChanged,
     SettingsChanged,
     UniverseCreated,
     UniverseDeleted,
@@ -23,7 +24,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.evolve import evolve, fold
+from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
@@ -63,20 +64,46 @@ def update(
     if isinstance(mine, Refused):
         return mine
     sent = {name: getattr(request, name) for name in request.model_fields_set}
-    changed = SettingsChanged(
-        title=sent.get("name"),
-        visibility=sent.get("visibility"),
-        public_mode=sent.get("public_mode"),
-        max_participants=sent.get("max_participants"),
-        timestamp=moment.timestamp,
-    )
-    shown = _updated(mine, changed, caller)
-    return _with_consequences(mine, [changed, *shown], moment, _HIDDEN_NOW)
+    causes: list[LogEvent] = []
+    if sent.keys() - {"universe_id", "owner"}:
+        changed = SettingsChanged(
+            title=sent.get("name"),
+            visibility=sent.get("visibility"),
+            public_mode=sent.get("public_mode"),
+            max_participants=sent.get("max_participants"),
+            timestamp=moment.timestamp,
+        )
+        causes.append(changed)
+    if sent.get("owner", mine.owner) != mine.owner:
+        transfer = _transferred(mine, request.owner, moment)
+        if isinstance(transfer, Refused):
+            return transfer
+        causes += transfer
+    shown = _updated(mine, causes, caller, moment)
+    return with_consequences(mine, [*causes, *shown], moment, _HIDDEN_NOW)
 
 
-def _updated(universe: Universe, changed: SettingsChanged, caller: Caller) -> list[UniverseUpdated]:
+def _transferred(
+    universe: Universe, owner: str, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """The universe is ``owner``'s, who was a member; the owner before takes that place."""
+    if owner not in universe.members:
+        return refused(
+            Code.INVALID_PARAMETERS, "The new owner must be a member", reason=Reason.NOT_MEMBER
+        )
+    at, former = moment.timestamp, universe.owner
+    return [
+        OwnerChanged(owner=owner, former_owner=former, timestamp=at),
+        MemberRemoved(user_id=owner, timestamp=at),
+        MemberSet(user_id=former, role="edit", timestamp=at),
+    ]
+
+
+def _updated(
+    universe: Universe, causes: Sequence[LogEvent], caller: Caller, moment: DecisionInputs
+) -> list[UniverseUpdated]:
     """What the room is told of changed settings: nothing where all are as they were."""
-    after = evolve(universe, changed)
+    after = fold(universe, causes)
     if after is None:
         return []
     names = [name for name in _SETTINGS if getattr(universe, name) != getattr(after, name)]
@@ -89,7 +116,7 @@ def _updated(universe: Universe, changed: SettingsChanged, caller: Caller) -> li
             **{name: getattr(after, name) for name in _SETTINGS},
             changed=tuple(fields[name].alias or name for name in names),
             user_id=caller.user_id,
-            timestamp=changed.timestamp,
+            timestamp=moment.timestamp,
             seq=after.seq + 1,
         )
     ]
@@ -114,6 +141,10 @@ def set_member(
         return mine
     if request.user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner needs no role", reason=Reason.OWNER)
+    if request.user_id in mine.bans:
+        return refused(
+            Code.INVALID_PARAMETERS, "The user is banned: lift the ban first", reason=Reason.BANNED
+        )
     if request.user_id not in mine.members and len(mine.members) >= MAX_MEMBERS:
         return refused(
             Code.INVALID_PARAMETERS,
@@ -122,7 +153,7 @@ def set_member(
             limit=MAX_MEMBERS,
         )
     given = MemberSet(user_id=request.user_id, role=request.role, timestamp=moment.timestamp)
-    return _with_consequences(mine, [given], moment, _HIDDEN_NOW)
+    return with_consequences(mine, [given], moment, _HIDDEN_NOW)
 
 
 def remove_member(
@@ -135,15 +166,19 @@ def remove_member(
     if request.user_id not in mine.members:
         return refused(Code.NOT_FOUND, "Member not found")
     gone = MemberRemoved(user_id=request.user_id, timestamp=moment.timestamp)
-    return _with_consequences(mine, [gone], moment, _REMOVED)
+    return with_consequences(mine, [gone], moment, _REMOVED)
 
 
-def _with_consequences(
+def with_consequences(
     universe: Universe, causes: Sequence[LogEvent], moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
-    """``causes``, and what they mean for those in the room."""
+    """``causes``, and what they mean for those in the room.
+
+    Whoever may not see the universe any more is put out with ``refusal``, and whoever may only
+    view it views it.
+    """
     hidden = [*causes]
-    after = fold(universe, causes)
+    after = fold(universe, hidden)
     if after is None:
         return hidden
     for connection_id, seat in after.connections.items():

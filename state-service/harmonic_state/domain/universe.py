@@ -63,6 +63,8 @@ class Universe:
     ``seq`` numbers the last frame that members saw; ``updated_at`` is the time of the last
     event, below which no later one may fall. A deleted universe is a tombstone: it keeps its id.
 
+    ``bans`` are the users who may not come, each with the time since when. None of them has a role.
+
     ``absences`` are the connections whose sessions may be continued in this room although they
     have no seat any more. One ends when its user may not see the universe, even for a moment.
 
@@ -82,6 +84,7 @@ class Universe:
     seq: int = 0
     deleted: bool = False
     members: Mapping[str, Mode] = field(default_factory=dict)
+    bans: Mapping[str, str] = field(default_factory=dict)
     parameters: StoredParameters = field(default_factory=StoredParameters)
     last_changes: Mapping[str, LastChange] = field(default_factory=dict)
     connections: Mapping[str, Seat] = field(default_factory=dict)
@@ -122,6 +125,7 @@ class Universe:
 
     def public_view(self, *, viewer: str) -> PublicUniverse:
         """The universe as ``viewer`` may know it."""
+        is_owner = viewer == self.owner
         return PublicUniverse(
             id=self.id,
             name=self.name,
@@ -134,7 +138,8 @@ class Universe:
             created_at=self.created_at,
             updated_at=self.updated_at,
             seq=self.seq,
-            members=dict(self.members) if viewer == self.owner else None,
+            members=dict(self.members) if is_owner else None,
+            bans=dict(self.bans) if is_owner else None,
         )
 
     def summary(self) -> UniverseSummary:
