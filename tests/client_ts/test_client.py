@@ -13,12 +13,13 @@ from harness.world import World, started
 @pytest.fixture
 async def strict(tmp_path: Path) -> AsyncIterator[World]:
     """A product that takes few events of a connection at once."""
-    settings = {
-        "HARMONIC_ALLOWED_PARAMETER_UPDATES": "600",
-        "HARMONIC_EVENTS_PER_S": "20",
-        "HARMONIC_EVENTS_BURST": "40",
-    }
-    async with started(tmp_path / "stack", **settings) as stack, aiohttp.ClientSession() as http:
+    limits = started(
+        tmp_path / "stack",
+        HARMONIC_ALLOWED_PARAMETER_UPDATES="600",
+        HARMONIC_EVENTS_PER_S="20",
+        HARMONIC_EVENTS_BURST="40",
+    )
+    async with limits as stack, aiohttp.ClientSession() as http:
         yield World(stack, http)
 
 
