@@ -51,7 +51,7 @@ export interface ClientState {
 export interface Clock {
   /** The server's clock less this machine's, in milliseconds; 0 until the first answer. */
   readonly offsetMs: number;
-  /** The round trip of the sample that `offsetMs` is from. */
+  /** The shortest round trip of late, in milliseconds. */
   readonly rttMs: number | undefined;
   /** The server's time, in milliseconds since 1970. */
   now(): number;
