@@ -9,4 +9,5 @@ export type { Generation } from './generation.ts';
 export type { PresenceState } from './presence.ts';
 export type { Universe, UniverseState } from './universe.ts';
 export type { Updated } from './updates.ts';
+export { PARAMETERS } from '../../contract/protocol.ts';
 export type * from '../../contract/protocol.ts';
