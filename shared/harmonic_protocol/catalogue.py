@@ -23,6 +23,7 @@ from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
 from harmonic_protocol.messages.previews import PreviewParameters
+from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -66,6 +67,9 @@ ApiOperation = (
     | RemoveParticipant
     | BanUser
     | UnbanUser
+    | GetParticipants
+    | ListEvents
+    | ListMusic
     | GetMusic
 )
 
@@ -146,6 +150,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             RemoveParticipant,
             BanUser,
             UnbanUser,
+            GetParticipants,
+            ListEvents,
+            ListMusic,
             GetMusic,
         )
     }

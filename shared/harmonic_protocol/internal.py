@@ -90,6 +90,19 @@ class ReadLog(InternalUniverseRequest):
     inclusive: bool = False
 
 
+class ReadEvents(InternalUniverseRequest):
+    """The records with frames above a number, for a page of events as of a position.
+
+    ``last_seq`` is the number of the last frame up to ``up_to_position``.
+    """
+
+    name: ClassVar = "read_events"
+
+    after_seq: int
+    last_seq: int
+    up_to_position: int
+
+
 class ReleaseGateway(InternalUniverseRequest):
     """A gateway is gone: all connections that it had in the room leave it."""
 
@@ -143,6 +156,7 @@ BusRequest = (
     CloseConnection
     | CompareHeads
     | ReadLog
+    | ReadEvents
     | ResumeRoom
     | CompleteMusic
     | InspectUniverse
@@ -158,6 +172,7 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
             CloseConnection,
             CompareHeads,
             ReadLog,
+            ReadEvents,
             ResumeRoom,
             CompleteMusic,
             InspectUniverse,
@@ -192,6 +207,12 @@ class LogPart(ServiceModel):
 
     records: tuple[LoggedRecord, ...]
     complete: bool
+
+
+class EventsPart(LogPart):
+    """The answer to :class:`ReadEvents`; ``first_seq`` is the number of the log's first frame."""
+
+    first_seq: int | None = None
 
 
 class JoinResult(ServiceModel):
