@@ -45,7 +45,6 @@ LIMITS = SocketLimits(
     ping_timeout_s=0.2,
     max_buffer_bytes=1024 * 1024,
     max_message_bytes=128 * 1024,
-    allowed_origins=("*",),
 )
 #: Longer than any test may take but the one that waits for just this.
 HANDSHAKE_TIMEOUT_S = 6.0
@@ -66,6 +65,9 @@ class SocketIoEcho:
 
     def refuse_handshake(self) -> None:
         pass
+
+    def refused_at_once(self, *_: object) -> None:
+        """Nobody is."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
         connection.session = auth or {}

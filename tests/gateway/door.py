@@ -47,6 +47,8 @@ class Door:
     #: What requests were not answered for, but failed with.
     failures: list[Exception] = field(default_factory=list)
     closed_for: str | None = None
+    #: Why everybody is refused without being asked for.
+    at_once: ConnectRefused | None = None
     #: Events that count as refused.
     refuses: set[str] = field(default_factory=set)
     url: str = ""
@@ -56,6 +58,9 @@ class Door:
 
     def refuse_handshake(self) -> str | None:
         return self.closed_for
+
+    def refused_at_once(self, *_: object) -> ConnectRefused | None:
+        return self.at_once
 
     async def connect(self, connection: Connection, auth: object) -> None:
         if isinstance(auth, dict) and "refuse" in auth:
@@ -119,7 +124,6 @@ async def opened(*, pace: PaceLimits = PACE_LIMITS, **limits: Any) -> AsyncItera
         "max_buffer_bytes": 256 * 1024,
         "max_message_bytes": 64 * 1024,
         "larger_messages_bytes": {"audio_analysis": 128 * 1024},
-        "allowed_origins": ("*",),
         **limits,
     }
     door = Door()

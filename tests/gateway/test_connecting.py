@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from gateway.door import PATIENCE_S, Door, opened
-from harmonic_gateway.sockets import Connection, Ended
+from harmonic_gateway.sockets import Connection, ConnectRefused, Ended
 from harmonic_gateway.sockets import limits as socket_limits
 from harmonic_gateway.sockets.limits import CONNECT_COUNTS
 
@@ -93,6 +93,43 @@ async def test_an_event_before_connect_is_answered_is_malformed(
     assert door.received == []
 
 
+async def test_a_client_that_is_refused_at_once_leaves_nothing_and_may_be_let_in_later(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    door.at_once = ConnectRefused("Not you", {"code": "AUTH_ERROR"})
+    refusal = '44/ws,{"message":"Not you","data":{"code":"AUTH_ERROR"}}'
+    url = await session(door, http)
+    assert await post(http, url, "40/ws,") == 200
+    async with http.get(url) as response:
+        assert await response.text() == refusal
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    await websocket.send_str("40/ws,")
+    assert await websocket.receive_str() == refusal
+    door.at_once = None
+    await websocket.send_str("40/ws,")
+    assert (await websocket.receive_str()).startswith("40/ws,")
+    assert len(door.connections) == 1
+    assert door.left == []
+
+
+async def test_clients_that_are_refused_at_once_again_and_again_over_one_session_are_closed(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    door.at_once = ConnectRefused("Not you", {"code": "AUTH_ERROR"})
+    websocket = await http.ws_connect(door.url + SOCKET)
+    await websocket.receive_str()
+    tries = 0
+    # The first is counted with its handshake, and further ones by the session's guard.
+    while tries < 2 + 100 // CONNECT_COUNTS and not websocket.closed:
+        tries += 1
+        await websocket.send_str("40/ws,")
+        if (await websocket.receive()).type is not WSMsgType.TEXT:
+            break
+    assert websocket.close_code == 1012
+    assert tries == 2 + 100 // CONNECT_COUNTS
+
+
 async def test_a_client_that_disconnects_before_it_is_answered_is_not_connected(
     door: Door, http: aiohttp.ClientSession
 ) -> None:
@@ -118,7 +155,7 @@ async def test_a_session_that_is_cut_before_it_is_answered_is_not_connected(
     await websocket.receive_str()
     await websocket.send_str("40/ws,")
     await hesitant.until_asked()
-    door.server._engine.sockets[next(iter(door.server._engine.sockets))].shut()
+    door.server._sessions[next(iter(door.server._sessions))].shut()
     hesitant.decided.set()
     while door.counted("sockets"):  # noqa: ASYNC110 -- it shows nowhere else
         await asyncio.sleep(0.01)

@@ -32,7 +32,7 @@ async def polling(door: Door, http: aiohttp.ClientSession, url: str) -> "asyncio
     """A poll that has reached the server and waits there."""
     poll = asyncio.ensure_future(fetch(http, url))
     sid = url.partition("&sid=")[2]
-    while not door.server._engine.sockets[sid].outbox.is_polled:  # noqa: ASYNC110 -- it shows nowhere else
+    while not door.server._sessions[sid].outbox.is_polled:  # noqa: ASYNC110 -- it shows nowhere else
         await asyncio.sleep(0)
     return poll
 

@@ -15,7 +15,6 @@ LIMITS = SocketLimits(
     ping_timeout_s=4,
     max_buffer_bytes=2**20,
     max_message_bytes=2**14,
-    allowed_origins=(),
 )
 
 

@@ -444,7 +444,7 @@ async def test_closing_tells_websockets_to_come_back_and_polls_that_it_is_over(
     async with http.get(door.url + POLLING) as response:
         sid = json.loads((await response.text())[1:])["sid"]
     poll = asyncio.ensure_future(http.get(f"{door.url}{POLLING}&sid={sid}"))
-    polling = door.server._engine.sockets[sid]
+    polling = door.server._sessions[sid]
     while not polling.outbox.is_polled:  # noqa: ASYNC110 -- its arrival shows nowhere else
         await asyncio.sleep(0)
     await door.server.close()

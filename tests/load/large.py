@@ -55,6 +55,9 @@ class Pieces:
         """Never."""
         return None
 
+    def refused_at_once(self, *_: object) -> None:
+        """Nobody is."""
+
     async def connect(self, connection: Connection, auth: object) -> None:
         """Anyone may come in."""
 
@@ -105,7 +108,6 @@ async def serve(port: int) -> None:
         limits=SocketLimits(
             ping_interval_s=PING_INTERVAL_S,
             ping_timeout_s=PING_TIMEOUT_S,
-            allowed_origins=("*",),
             **limits,
         ),
         new_sid=new_id,

@@ -9,7 +9,7 @@ from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.recovery import Recovery
-from harmonic_gateway.sockets import Connection, Ended, Received
+from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshake, Received
 
 
 class GatewayApplication:
@@ -48,6 +48,12 @@ class GatewayApplication:
         if self._recovery.is_busy:
             return "Too many clients come at once"
         return self._refuses()
+
+    def refused_at_once(
+        self, handshake: Handshake, transport: str, auth: object
+    ) -> ConnectRefused | None:
+        """Why a client is refused without anything being done for it, if it is."""
+        return self._arrivals.refused_at_once(handshake, transport, auth)
 
     async def connect(self, connection: Connection, auth: object) -> None:
         """Accept a client whose token is good."""

@@ -6,7 +6,7 @@ The driver of the table in ``progress``.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, assert_never
+from typing import assert_never
 
 from harmonic_gateway.admission.crowding import Crowding
 from harmonic_gateway.admission.progress import Duty, News, Progress, proceed
@@ -74,6 +74,22 @@ class Arrivals:
         self._gateway_id = gateway_id
         self._records = records
         self._arriving: dict[Connection, _Arrival] = {}
+        self._told: dict[str, ConnectRefused] = {}
+
+    def refused_at_once(
+        self, handshake: Handshake, transport: str, auth: object
+    ) -> ConnectRefused | None:
+        """Why a client is refused for a token that was refused again and again, if it is."""
+        token = find_token(auth, handshake.headers, handshake.query)
+        refused = self._records.refused_before(token)
+        if refused is None:
+            return None
+        self._records.refused(transport, refused)
+        told = self._told.get(refused.message)
+        if told is None:
+            # As many as there are things that may be wrong with a token.
+            told = self._told[refused.message] = _told(refused)
+        return told
 
     async def arrive(self, connection: Connection, auth: object) -> None:
         """Prepare all that a client is due; raise ``ConnectRefused`` or ``ConnectUnavailable``.
@@ -82,8 +98,6 @@ class Arrivals:
         """
         handshake = connection.handshake
         token = find_token(auth, handshake.headers, handshake.query)
-        if (refused := self._records.refused_before(token)) is not None:
-            self._refuse(connection, refused)
         arrival = self._arriving[connection] = _Arrival(
             connection, auth, token, asyncio.get_running_loop().time()
         )
@@ -99,12 +113,8 @@ class Arrivals:
             raise ConnectUnavailable
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             self._records.verified(token, arrival.refusal)
-            self._refuse(connection, arrival.refusal)
-
-    def _refuse(self, connection: Connection, refused: Refused) -> NoReturn:
-        self._records.refused(connection, refused)
-        told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
-        raise ConnectRefused(refused.message, told.to_wire())
+            self._records.refused(connection.transport, arrival.refusal, connection.id)
+            raise _told(arrival.refusal)
 
     def connected(self, connection: Connection) -> Prepared:
         """CONNECT was answered. What the client is due now."""
@@ -229,6 +239,12 @@ class Arrivals:
         if takes_offsets(connection.handshake, auth):
             connection.pid, connection.elsewhere = session.pid, ""
         return News.RECOVERED
+
+
+def _told(refused: Refused) -> ConnectRefused:
+    """What a client is told that is not let in."""
+    told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
+    return ConnectRefused(refused.message, told.to_wire())
 
 
 def takes_offsets(handshake: Handshake, auth: object) -> bool:

@@ -79,21 +79,21 @@ class ConnectionRecords:
         if refusal.code is Code.AUTH_ERROR:
             self._dead.note(token, refusal, self._clock.monotonic())
 
-    def refused(self, connection: Connection, refusal: Refused) -> None:
-        """A client may not come in with its token."""
-        self._count("refused", refusal, connection)
+    def refused(self, transport: str, refusal: Refused, connection_id: str | None = None) -> None:
+        """A client may not come in with its token; it may have had no connection's id yet."""
+        self._count("refused", refusal, transport)
         self._failures.count(refusal)
         self._sampled.info(
             "connection_refused",
             kind=f"{refusal.code.value} {refusal.details.get('reason')}",
-            connection=connection.id,
+            connection=connection_id,
             code=refusal.code.value,
             reason=refusal.details.get("reason"),
         )
 
     def turned_away(self, connection: Connection, refusal: Refused | None) -> None:
         """Whether a client may come in cannot be told now: it is closed, and tries again."""
-        self._count("turned_away", refusal, connection)
+        self._count("turned_away", refusal, connection.transport)
         reason = OTHER if refusal is None else refusal.details.get("reason", OTHER)
         self._sampled.info("connection_turned_away", kind=reason, reason=reason)
 
@@ -101,10 +101,10 @@ class ConnectionRecords:
         """A client has gone before it was told that it is connected."""
         self._connects.of("abandoned", NONE, connection.transport).inc()
 
-    def _count(self, outcome: str, refusal: Refused | None, connection: Connection) -> None:
+    def _count(self, outcome: str, refusal: Refused | None, transport: str) -> None:
         reason = OTHER if refusal is None else refusal.details.get("reason", OTHER)
         known = reason if (outcome, reason) in CONNECT_OUTCOMES else OTHER
-        self._connects.of(outcome, known, connection.transport).inc()
+        self._connects.of(outcome, known, transport).inc()
 
     def _digest(self, user_id: str) -> str:
         return hashlib.blake2b(

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from harmonic_gateway.allowlists import ANY
 from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
@@ -56,8 +55,6 @@ def new_sockets(
         max_message_bytes=MAX_MESSAGE_BYTES,
         late_per_address=settings.late_clients_per_address,
         larger_messages_bytes=LARGER_MESSAGES_BYTES,
-        # Others were refused before: python-engineio knows no patterns.
-        allowed_origins=(ANY,),
     )
     return SocketServer(
         application,

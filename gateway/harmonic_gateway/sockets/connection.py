@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
-from socketio.packet import ACK
+from socketio.packet import ACK, CONNECT_ERROR
 
 from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
 from harmonic_gateway.sockets.engine import EngineSocket
@@ -50,6 +50,22 @@ class ConnectRefused(Exception):
         super().__init__(message)
         self.message = message
         self.data = data
+        self._encoded: dict[str, Encoded] = {}
+
+    def encoded(self, namespace: str) -> Encoded:
+        """The packet that a client of a namespace is sent: the same for all that are refused so."""
+        known = self._encoded.get(namespace)
+        if known is None:
+            answer = {"message": self.message, **({} if self.data is None else {"data": self.data})}
+            known = self._encoded[namespace] = control(CONNECT_ERROR, namespace, answer)
+        return known
+
+
+def control(kind: int, namespace: str, data: object) -> Encoded:
+    """A packet about a connection itself."""
+    place = "" if namespace == "/" else f"{namespace},"
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
 
 
 class ConnectUnavailable(Exception):
@@ -193,6 +209,11 @@ class Application(Protocol):
 
     def refuse_handshake(self) -> str | None:
         """Why no new client is taken at the moment, if none is: it will try again."""
+
+    def refused_at_once(
+        self, handshake: Handshake, transport: str, auth: object
+    ) -> ConnectRefused | None:
+        """Why a client is refused without anything being done for it, if it is."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
         """Let a client in, or raise :class:`ConnectRefused` or :class:`ConnectUnavailable`."""

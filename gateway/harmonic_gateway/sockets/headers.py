@@ -1,8 +1,8 @@
 """What is kept of a request's headers while its client is connected, and what is not."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from aiohttp import web
 
@@ -18,12 +18,6 @@ KEPT = (
 def kept(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that are looked at again after the request."""
     return {name: value for name in KEPT if (value := headers.get(name)) is not None}
-
-
-def forget(environ: MutableMapping[str, Any]) -> None:
-    """Let python-engineio keep no headers of a request, which may last as long as a WebSocket."""
-    for name in [name for name in environ if name.startswith("HTTP_")]:
-        del environ[name]
 
 
 @dataclass(frozen=True, slots=True)

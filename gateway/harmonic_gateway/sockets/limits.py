@@ -123,6 +123,5 @@ class SocketLimits:
     ping_timeout_s: float
     max_buffer_bytes: int
     max_message_bytes: int
-    allowed_origins: tuple[str, ...]
     late_per_address: int = 100
     larger_messages_bytes: Mapping[str, int] = field(default_factory=dict)

@@ -4,17 +4,14 @@ The driver of the table in ``stages``.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from engineio.packet import MESSAGE
 from socketio.packet import (
     BINARY_EVENT,
     CONNECT,
-    CONNECT_ERROR,
     DISCONNECT,
     EVENT,
 )
@@ -24,7 +21,9 @@ from harmonic_gateway.sockets.connection import (
     Connection,
     ConnectRefused,
     ConnectUnavailable,
+    Handshake,
     Mover,
+    control,
 )
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
@@ -96,7 +95,7 @@ class Namespaces:
         """
         began_s = time.thread_time()
         packet = self._read(message)
-        asks = packet is not None and self._follow(packet)
+        asks = packet is not None and self._follow(packet) and not self._is_refused(packet)
         now_s = asyncio.get_running_loop().time()
         self._socket.pace.took(cost_s + time.thread_time() - began_s, now_s)
         return self._connect(packet) if packet is not None and asks else None
@@ -222,21 +221,35 @@ class Namespaces:
             self._application.disconnected(connection, ended)
         return effect
 
-    async def _connect(self, packet: Incoming) -> None:
-        """Ask the application for a decision. What comes meanwhile finds the namespace taken."""
+    def _is_refused(self, packet: Incoming) -> bool:
+        """Refuse a CONNECT for which nothing has to be done or asked, if it is such a one."""
         # The first CONNECT of a session was counted with its handshake, by address.
         if self._has_asked and self._guard.take(
             asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
         ):
             self._turn_away()
-            return
+            return True
         self._has_asked = True
+        if packet.namespace not in NAMESPACES:
+            refused: ConnectRefused | None = _UNKNOWN_NAMESPACE
+        else:
+            begun = Handshake(self._socket.begun.headers, self._socket.begun.query)
+            refused = self._application.refused_at_once(begun, self._socket.transport, packet.data)
+        if refused is None:
+            return False
+        self._socket.outbox.send(refused.encoded(packet.namespace))
+        return True
+
+    async def _connect(self, packet: Incoming) -> None:
+        """Ask the application for a decision. What comes meanwhile finds the namespace taken."""
         connection = Connection(new_id(), packet.namespace, self._socket, self._guard)
         self.connections[packet.namespace] = connection
         decision, refusal = NamespaceEvent.REFUSED, None
         try:
-            refusal = await self._ask(connection, packet.data)
-            decision = NamespaceEvent.REFUSED if refusal is not None else NamespaceEvent.ACCEPTED
+            await self._application.connect(connection, packet.data)
+            decision = NamespaceEvent.ACCEPTED
+        except ConnectRefused as refused:
+            refusal = refused.encoded(packet.namespace)
         except ConnectUnavailable:
             self._turn_away()
         finally:
@@ -255,28 +268,10 @@ class Namespaces:
             answer = {"sid": connection.id, **known}
             # What was missed follows only now: before, a client would not move its offset.
             with self._socket.outbox.together():
-                self._socket.outbox.send(_control(CONNECT, connection.namespace, answer))
+                self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
                 self._application.connected(connection)
-
-    async def _ask(self, connection: Connection, auth: object) -> Encoded | None:
-        """The CONNECT_ERROR of a client that may not come in."""
-        try:
-            if connection.namespace not in NAMESPACES:
-                raise _UNKNOWN_NAMESPACE
-            await self._application.connect(connection, auth)
-        except ConnectRefused as refused:
-            data = {} if refused.data is None else {"data": refused.data}
-            answer = {"message": refused.message, **data}
-            return _control(CONNECT_ERROR, connection.namespace, answer)
-        return None
 
     def _turn_away(self) -> None:
         """Close the session: its client comes back later."""
         self._counters.turned_away.inc()
         self._socket.shut()
-
-
-def _control(kind: int, namespace: str, data: object) -> Encoded:
-    place = "" if namespace == "/" else f"{namespace},"
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])

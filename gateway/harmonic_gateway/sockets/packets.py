@@ -132,10 +132,11 @@ class Incoming:
         if not self._is_event and self.size_bytes > MAX_CONTROL_BYTES:
             raise Malformed("too large")
         try:
-            # The codec takes the head apart as well, which was done for an event.
-            data = (
-                _Json.loads(text[start:]) if self._is_event else _Packet(encoded_packet=text).data
-            )
+            # The codec takes the head apart as well, which was done for these.
+            if self._is_event or (self.kind == CONNECT and start < len(text)):
+                data = _Json.loads(text[start:])
+            else:
+                data = _Packet(encoded_packet=text).data
         except RecursionError:
             return self._unread(text, start)
         except ValueError as error:

@@ -1,24 +1,22 @@
-"""All sessions of a gateway: python-engineio's reading of requests, and the sessions behind it."""
+"""All sessions of a gateway, and the requests that begin them."""
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import engineio
 from aiohttp import web
 from engineio.packet import OPEN
 
-from harmonic_gateway.sockets import headers
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
@@ -29,9 +27,16 @@ from harmonic_gateway.sockets.limits import (
 )
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
-from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
+from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, read_body
 from harmonic_gateway.sockets.recent import RecentSessions
-from harmonic_gateway.sockets.requests import POLLING, answer_request, is_fit, is_websocket
+from harmonic_gateway.sockets.requests import (
+    POLLING,
+    WEBSOCKET,
+    answer_request,
+    begins,
+    is_fit,
+    is_websocket,
+)
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -45,59 +50,25 @@ Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_S = 1
 
 
-class _EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
-    """python-engineio's reading of HTTP requests, with sessions of our own behind it."""
+class _Opening:
+    """What sessions open with: their first packet, as Engine.IO has it."""
 
-    def __init__(
-        self,
-        limits: SocketLimits,
-        new_sid: Callable[[], str],
-        new_session: Callable[..., EngineSocket],
-    ) -> None:
-        origins = list(limits.allowed_origins)
-        silent = logging.getLogger(f"{__name__}.engineio")
-        # It would log session ids, which are bearer credentials.
-        silent.setLevel(logging.CRITICAL + 1)
-        super().__init__(
-            async_mode="aiohttp",
-            ping_interval=limits.ping_interval_s,
-            ping_timeout=limits.ping_timeout_s,
-            max_http_buffer_size=MAX_TRANSPORT_BYTES,
-            cors_allowed_origins="*" if "*" in origins else origins,
-            cors_credentials=False,
-            # Done per frame, not per answer.
-            http_compression=False,
-            monitor_clients=False,
-            logger=silent,
-        )
-        self._new_sid = new_sid
-        self._new_session = new_session
-
-    def generate_id(self) -> str:
-        """An id that its client keeps secret."""
-        return self._new_sid()
-
-    async def _handle_connect(
-        self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
-    ) -> Any:
-        if jsonp_index is not None:
-            return self._bad_request("JSONP is not served")
-        request: web.Request = environ["aiohttp.request"]
-        headers.forget(environ)
-        sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_session(sid, headers.Beginning.of(request))
-        handshake = {
-            "sid": sid,
-            "upgrades": ["websocket"] if transport == "polling" else [],
+    def __init__(self, limits: SocketLimits) -> None:
+        told = {
             # Whole numbers only: clients cannot do with others.
-            "pingInterval": round(self.ping_interval * 1000),
-            "pingTimeout": round(self.ping_timeout * 1000),
+            "pingInterval": round(limits.ping_interval_s * 1000),
+            "pingTimeout": round(limits.ping_timeout_s * 1000),
             "maxPayload": MAX_TRANSPORT_BYTES,
         }
-        opening = Encoded.of([f"{OPEN}{json.dumps(handshake, separators=(',', ':'))}"])
-        if transport == "websocket":
-            return await socket.serve(request, opening)
-        return (await socket.poll(opening)).to_response()
+        self._told = {
+            transport: json.dumps({"upgrades": upgrades, **told}, separators=(",", ":"))[1:]
+            for transport, upgrades in ((POLLING, [WEBSOCKET]), (WEBSOCKET, []))
+        }
+
+    def packet(self, sid: str, transport: str) -> Encoded:
+        """The packet that tells a client the id of its session."""
+        # No id has a character that JSON would escape.
+        return Encoded.of([f'{OPEN}{{"sid":"{sid}",{self._told[transport]}'])
 
 
 def socket_routes(handle: Handle) -> list[web.RouteDef]:
@@ -124,16 +95,18 @@ class SocketServer:
         self._new_guard = new_guard
         self._new_pace = new_pace
         self._log = log
-        self._engine = _EngineServer(limits, new_sid, self._new_session)
+        self._new_sid = new_sid
+        self._opening = _Opening(limits)
+        self._sessions: dict[str, EngineSocket] = {}
         self._draining = False
         self.recent = RecentSessions()
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
-        self.tally = SocketCounters(metrics, self._engine.sockets, self.late)
+        self.tally = SocketCounters(metrics, self._sessions, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
         """The session here with an id, once it has begun."""
-        socket: EngineSocket | None = self._engine.sockets.get(sid)
+        socket = self._sessions.get(sid)
         return None if socket is None or socket.opening else socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
@@ -143,10 +116,10 @@ class SocketServer:
         gone, or have had ``LINGER_S`` for it.
         """
         self._draining = True
-        async for socket in spread(list(self._engine.sockets.values()), stagger_s):
+        async for socket in spread(list(self._sessions.values()), stagger_s):
             socket.why = EndReason.DRAINING
             socket.shut()
-        if not self._engine.sockets:
+        if not self._sessions:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._emptied.wait(), LINGER_S)
@@ -166,8 +139,7 @@ class SocketServer:
         if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
-            response: web.StreamResponse = await self._engine.handle_request(request)
-            return response
+            return await self._begin(request)
         socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
@@ -176,11 +148,24 @@ class SocketServer:
         answer = await answer_request(socket, request.method, lambda: read_body(request))
         return answer.to_response()
 
+    async def _begin(self, request: web.Request) -> web.StreamResponse:
+        """Answer the request that a session begins with."""
+        if request.method == "OPTIONS":
+            return TAKEN.to_response()
+        if not begins(request):
+            return BAD_REQUEST.to_response()
+        transport, sid = request.query["transport"], self._new_sid()
+        socket = self._sessions[sid] = self._new_session(sid, Beginning.of(request))
+        opening = self._opening.packet(sid, transport)
+        if transport == WEBSOCKET:
+            return await socket.serve(request, opening)
+        return (await socket.poll(opening)).to_response()
+
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
         """A session that is being taken over from another gateway; ``None`` while none is taken."""
-        if self._draining or sid in self._engine.sockets:
+        if self._draining or sid in self._sessions:
             return None
-        socket = self._engine.sockets[sid] = self._new_session(sid, handed.begun)
+        socket = self._sessions[sid] = self._new_session(sid, handed.begun)
         return socket
 
     def not_now(self) -> str | None:
@@ -191,7 +176,7 @@ class SocketServer:
             else self._application.refuse_handshake()
         )
 
-    def _new_session(self, sid: str, begun: headers.Beginning) -> EngineSocket:
+    def _new_session(self, sid: str, begun: Beginning) -> EngineSocket:
         socket = EngineSocket(self, sid, begun, self._new_pace())
         socket.upper = Namespaces(
             socket,
@@ -239,8 +224,8 @@ class SocketServer:
         socket.upper.moved()
 
     def _forget(self, socket: EngineSocket) -> None:
-        self._engine.sockets.pop(socket.sid, None)
-        if self._draining and not self._engine.sockets:
+        self._sessions.pop(socket.sid, None)
+        if self._draining and not self._sessions:
             self._emptied.set()
 
     def malformed(self, error: Exception) -> None:
