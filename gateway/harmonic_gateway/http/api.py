@@ -11,7 +11,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
 from harmonic_gateway.failures import Failures
-from harmonic_gateway.http.reading import Reading
+from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
@@ -67,7 +67,7 @@ class Api:
         standing: Standing,
         allowances: Allowances,
         owners: Owners,
-        reading: Reading,
+        answers: ApiAnswers,
         gateway_id: str,
         tracer: Tracer,
         failures: Failures,
@@ -75,7 +75,7 @@ class Api:
         self._standing = standing
         self._allowances = allowances
         self._owners = owners
-        self._reading = reading
+        self._answers = answers
         self._gateway_id = gateway_id
         self._tracer = tracer
         self._failures = failures
@@ -116,7 +116,7 @@ class Api:
     async def _answer(
         self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        identity = self._reading.identify(request)
+        identity = self._answers.identify(request)
         if identity is None:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
@@ -142,7 +142,7 @@ class Api:
         )
         if reply.error is not None:
             return reply.error
-        return await self._reading.answer(asked, identity, reply)
+        return await self._answers.answer(asked, identity, reply)
 
     def _error(
         self,

@@ -29,7 +29,7 @@ _UNAVAILABLE = refused(
 )
 
 
-class Reading:
+class ApiAnswers:
     """Makes an operation's answer of the owner's reply, and of what is stored elsewhere."""
 
     def __init__(self, pieces: Pieces, history: History, proofs: Proofs, clock: Clock) -> None:
