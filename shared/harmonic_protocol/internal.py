@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -232,6 +232,27 @@ class JoinResult(ServiceModel):
     missed: LogPart | None = None
     continued: bool | None = None
     record: str | None = None
+
+
+class JoinTold(ServiceModel):
+    """The same for a gateway that only passes the events on: they stay as the owner has told them.
+
+    To read them and to write them again would cost the most in a room of many.
+    """
+
+    room: dict[str, Any]
+    announcement: dict[str, Any] | None = None
+    record: str | None = None
+
+    @property
+    def universe_id(self) -> str:
+        """The universe whose room it is."""
+        return str(self.room["universeId"])
+
+    @property
+    def mode(self) -> Mode:
+        """What the connection may do in the room."""
+        return "edit" if self.room["mode"] == "edit" else "view"
 
 
 class OccupiedSeat(ServiceModel):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
+from pydantic_core import to_json
 from socketio.packet import ACK, CONNECT_ERROR
 
 from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
@@ -64,8 +65,7 @@ class ConnectRefused(Exception):
 def control(kind: int, namespace: str, data: object) -> Encoded:
     """A packet about a connection itself."""
     place = "" if namespace == "/" else f"{namespace},"
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
+    return Encoded.of([f"{MESSAGE}{kind}{place}{to_json(data).decode()}"])
 
 
 class ConnectUnavailable(Exception):
