@@ -91,10 +91,7 @@ class ReadLog(InternalUniverseRequest):
 
 
 class ReadEvents(InternalUniverseRequest):
-    """The records with frames above a number, for a page of events as of a position.
-
-    ``last_seq`` is the number of the last frame up to ``up_to_position``.
-    """
+    """The records with frames above a number, up to a position: ``last_seq`` is its last one."""
 
     name: ClassVar = "read_events"
 
