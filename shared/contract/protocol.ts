@@ -485,7 +485,12 @@ export interface Parameters {
   visualization: VisualizationParameters;
 }
 
-/** Someone else in the room tries values out: they are as they were until an update says so. */
+/**
+ * Someone else in the room tries values out: they are as they were until an update says so.
+ *
+ * It replaces the user's preview before. It is over with an update of its values, with a
+ * preview of none, with `participant_left`, and after a second without another one.
+ */
 export interface ParametersPreviewed {
   universeId: UniverseId;
   userId: UserId;
@@ -527,6 +532,13 @@ export interface ParticipantLeft {
 export interface ParticipantList {
   /** The universes of this page. */
   items: Array<Participant>;
+}
+
+/** What one participant shows of itself. */
+export interface ParticipantState {
+  userId: UserId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
 }
 
 /** An event as the room was sent it. */
@@ -613,6 +625,31 @@ export interface PieceSummary {
   composerVersion?: number;
   /** The address of its Standard MIDI File, which needs no token until `linksExpireAt`. */
   midi: string;
+}
+
+/**
+ * What participants show of themselves, after `room_joined`.
+ *
+ * In as many events as it takes, some of which may come later. Those who show nothing are
+ * absent.
+ */
+export interface PresenceStates {
+  universeId: UniverseId;
+  /** A state of each, in no order. */
+  states: Array<ParticipantState>;
+}
+
+/**
+ * A participant shows something else of itself: the whole state, which replaces the last one.
+ *
+ * The user's other connections are told, too. `participant_left` ends it.
+ */
+export interface PresenceUpdated {
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+  userId: UserId;
+  timestamp: Timestamp;
 }
 
 /** Show the others what one tries out, before an update; without any values, that it is over. */
@@ -960,6 +997,21 @@ export interface UpdatePhysics {
 }
 
 /**
+ * Show the others something of oneself.
+ *
+ * It is kept while one is in the room. Who returns and finds no state of its own in
+ * `presence_states` sends it again.
+ */
+export interface UpdatePresence {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+}
+
+/**
  * Change a universe's settings.
  *
  * A new `owner` must be a member; the owner before becomes one who may edit.
@@ -1111,6 +1163,16 @@ export interface ClientToServerEvents {
    */
   preview_parameters: Emit<PreviewParameters, SignalAccepted | Rejected>;
   /**
+   * Show the others something of oneself.
+   *
+   * It is kept while one is in the room. Who returns and finds no state of its own in
+   * `presence_states` sends it again.
+   *
+   * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
+   * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
+   */
+  update_presence: Emit<UpdatePresence, SignalAccepted | Rejected>;
+  /**
    * Go on with a newer token of the same user.
    *
    * Followed by `token_refreshed`, or by `error` where it is refused. A message may take 64
@@ -1257,11 +1319,33 @@ export interface ServerToClientEvents {
   /**
    * Someone else in the room tries values out: they are as they were until an update says so.
    *
+   * It replaces the user's preview before. It is over with an update of its values, with a
+   * preview of none, with `participant_left`, and after a second without another one.
+   *
    * Sent to everyone else in the room, the sender's other connections included. It is a live
    * signal: not stored, not numbered, never sent again, and the first to be dropped under
    * pressure.
    */
   parameters_previewed: (payload: ParametersPreviewed) => void;
+  /**
+   * A participant shows something else of itself: the whole state, which replaces the last one.
+   *
+   * The user's other connections are told, too. `participant_left` ends it.
+   *
+   * Sent to everyone else in the room, the sender's other connections included. It is a live
+   * signal: not stored, not numbered, never sent again, and the first to be dropped under
+   * pressure.
+   */
+  presence_updated: (payload: PresenceUpdated) => void;
+  /**
+   * What participants show of themselves, after `room_joined`.
+   *
+   * In as many events as it takes, some of which may come later. Those who show nothing are
+   * absent.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  presence_states: (payload: PresenceStates) => void;
   /**
    * A command was refused.
    *

@@ -93,6 +93,9 @@ socket.emit(
 socket.emit("preview_parameters", { universeId, physics: { gravity: 3 } }, (answer) =>
   text(answer.ok ? "shown" : answer.error.code),
 );
+socket.emit("update_presence", { universeId, state: { cursor: [1, 2], color: "red" } }, (answer) =>
+  text(answer.ok ? "shown" : answer.error.code),
+);
 socket.emit("refresh_token", { token: "a newer token" }, (answer) =>
   text(answer.ok ? "taken" : answer.error.code),
 );
@@ -191,6 +194,12 @@ socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
 socket.on("parameters_previewed", ({ universeId, userId, timestamp, physics, music }) => {
   text(universeId, userId, timestamp, music?.key ?? "");
   number(physics?.gravity ?? 0);
+});
+socket.on("presence_updated", ({ universeId, userId, timestamp, state }) => {
+  text(universeId, userId, timestamp, String(state.color));
+});
+socket.on("presence_states", ({ universeId, states }) => {
+  for (const one of states) text(universeId, one.userId, String(one.state.color));
 });
 socket.on("error", (refusal) => {
   text(refusal.code, refusal.message, String(refusal.details.errorId));
