@@ -200,15 +200,13 @@ class LoggedRecord(ServiceModel):
 
 
 class LogPart(ServiceModel):
-    """Records in order; ``complete`` says that they reach the log's end."""
+    """Records in order; ``complete`` says that they reach the log's end.
+
+    ``first_seq`` is the number of the log's first frame, where events were asked for.
+    """
 
     records: tuple[LoggedRecord, ...]
     complete: bool
-
-
-class EventsPart(LogPart):
-    """The answer to :class:`ReadEvents`; ``first_seq`` is the number of the log's first frame."""
-
     first_seq: int | None = None
 
 

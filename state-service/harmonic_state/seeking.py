@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from harmonic_protocol.internal import EventsPart, ReadEvents
+from harmonic_protocol.internal import LogPart, ReadEvents
 from harmonic_protocol.value import value
 from harmonic_state.domain.events import UnknownEvent, frame_seq, read_record
 from harmonic_state.journal import Journal
@@ -22,15 +22,15 @@ class _Numbered:
     last: int
 
 
-async def read_events(journal: Journal, request: ReadEvents) -> EventsPart:
+async def read_events(journal: Journal, request: ReadEvents) -> LogPart:
     """The records from the first frame above a number on, up to a position.
 
     Raise :class:`BusUnavailable` where the log cannot be read.
     """
     oldest = await _next(journal, request.universe_id, 1)
     if oldest is None or oldest.position > request.up_to_position:
-        return EventsPart(records=(), complete=True)
-    nothing = EventsPart(records=(), complete=True, first_seq=oldest.first)
+        return LogPart(records=(), complete=True)
+    nothing = LogPart(records=(), complete=True, first_seq=oldest.first)
     if request.after_seq >= request.last_seq:
         return nothing
     low, high = oldest.position, request.up_to_position + 1
@@ -48,7 +48,7 @@ async def read_events(journal: Journal, request: ReadEvents) -> EventsPart:
     if not due:
         return nothing
     part = log_part(due)
-    return EventsPart(records=part.records, complete=part.complete, first_seq=oldest.first)
+    return part.model_copy(update={"first_seq": oldest.first})
 
 
 async def _next(journal: Journal, universe_id: str, position: int) -> _Numbered | None:

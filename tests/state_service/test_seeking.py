@@ -3,7 +3,7 @@
 import pytest
 
 from harmonic_protocol import subjects
-from harmonic_protocol.internal import EventsPart, ReadEvents
+from harmonic_protocol.internal import LogPart, ReadEvents
 from harmonic_protocol.log import OperationApplied
 from harmonic_state import parts, seeking
 from harmonic_state.seeking import LOOKED_AT, read_events
@@ -23,7 +23,7 @@ async def log_of(records: int, *, hidden_between: int = 0) -> Storing:
     return storing
 
 
-async def read(storing: Storing, after: int, *, up_to: int | None = None) -> EventsPart:
+async def read(storing: Storing, after: int, *, up_to: int | None = None) -> LogPart:
     position = storing.loaded.position if up_to is None else up_to
     seq = storing.history.now.seq
     request = ReadEvents(
@@ -32,7 +32,7 @@ async def read(storing: Storing, after: int, *, up_to: int | None = None) -> Eve
     return await read_events(storing.journal, request)
 
 
-def numbers(part: EventsPart) -> list[int]:
+def numbers(part: LogPart) -> list[int]:
     return [
         event.data["seq"]
         for logged in part.records

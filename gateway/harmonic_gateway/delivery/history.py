@@ -5,7 +5,7 @@ import asyncio
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import EventsPart, LogPart, ReadEvents, ReadLog
+from harmonic_protocol.internal import LogPart, ReadEvents, ReadLog
 from harmonic_protocol.log import MusicStored
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.bus.client import Bus, BusUnavailable
@@ -68,7 +68,7 @@ class History:
 
     async def events(
         self, universe_id: str, after_seq: int, last_seq: int, up_to_position: int
-    ) -> EventsPart:
+    ) -> LogPart:
         """The records with frames above a number, or the first of them, up to a position.
 
         ``last_seq`` is the number of the last frame there. Raise :class:`BusUnavailable` where the
@@ -84,7 +84,7 @@ class History:
             reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)
         if reply.error is not None:
             raise BusUnavailable(reply.error.message)
-        return EventsPart.model_validate(reply.result)
+        return LogPart.model_validate(reply.result)
 
     async def notes(self, piece: MusicStored) -> bytes | None:
         """The members that tell of a piece's notes; ``None`` if they are not to be had."""

@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from harmonic_gateway.delivery.history import History
 from harmonic_protocol.catalogue import EVENTS
-from harmonic_protocol.internal import EventsPart
+from harmonic_protocol.internal import LogPart
 from harmonic_protocol.log import NOTICES, OWNERS_NOTES, MusicStored
 from harmonic_protocol.messages.declaration import Audience
 from harmonic_protocol.messages.reading import ListEvents
@@ -58,7 +58,7 @@ class PastEvents:
         return None
 
 
-def _numbered(part: EventsPart) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def _numbered(part: LogPart) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """The events that are frames, with their numbers."""
     for logged in part.records:
         for event in logged.record.events:
