@@ -200,10 +200,7 @@ class LoggedRecord(ServiceModel):
 
 
 class LogPart(ServiceModel):
-    """Records in order; ``complete`` says that they reach the log's end.
-
-    ``first_seq`` is the number of the log's first frame, where events were asked for.
-    """
+    """Records in order; ``complete``: to the log's end; ``first_seq``: its first frame's number."""
 
     records: tuple[LoggedRecord, ...]
     complete: bool
