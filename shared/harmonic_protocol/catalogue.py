@@ -22,6 +22,7 @@ from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, Liv
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
+from harmonic_protocol.messages.presence import PresenceStates, UpdatePresence
 from harmonic_protocol.messages.previews import PreviewParameters
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
@@ -79,6 +80,7 @@ _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
 _SIGNALS: tuple[type[LiveSignal], ...] = (
     AudioAnalysis,
     PreviewParameters,
+    UpdatePresence,
     *EXTENSIONS.signals(),
 )
 _EVENTS: tuple[type[Event], ...] = (
@@ -96,6 +98,7 @@ _EVENTS: tuple[type[Event], ...] = (
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),
+    PresenceStates,
     ErrorReported,
 )
 

@@ -203,6 +203,7 @@ class JoinResult(ServiceModel):
     not have it at hand. ``continued`` is false where the earlier connection's session ended in
     this room, so that nothing of it may be sent again; a replica of the version before does not
     say it. ``record`` is the id of the record at the reply's position, if it is known.
+    ``gateways`` are those that the room's members are at; such a replica does not say them either.
     """
 
     room: RoomJoined
@@ -211,6 +212,7 @@ class JoinResult(ServiceModel):
     missed: LogPart | None = None
     continued: bool | None = None
     record: str | None = None
+    gateways: tuple[str, ...] | None = None
 
 
 class JoinTold(ServiceModel):
@@ -222,6 +224,7 @@ class JoinTold(ServiceModel):
     room: dict[str, Any]
     announcement: dict[str, Any] | None = None
     record: str | None = None
+    gateways: tuple[str, ...] | None = None
 
     @property
     def universe_id(self) -> str:

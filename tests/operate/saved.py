@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.stack import Stack, StackPlan, planned
 from harness.client import Client
 from harness.operator import harmonic
@@ -26,10 +27,19 @@ def settled(described: Mapping[str, object]) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def other_brokers(data: Path, *, brokers: int = 1) -> AsyncIterator[Stack]:
+async def other_brokers(
+    data: Path, *, brokers: int = 1, broker_config: Path = CONFIG
+) -> AsyncIterator[Stack]:
     """A product of which only the brokers run."""
     settings = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in ("PARAMETER_UPDATES",)}
-    plan = StackPlan(data=data, jwt_secret=SECRET, brokers=brokers, gateways=2, settings=settings)
+    plan = StackPlan(
+        data=data,
+        jwt_secret=SECRET,
+        brokers=brokers,
+        gateways=2,
+        settings=settings,
+        broker_config=broker_config,
+    )
     data.mkdir(parents=True)  # noqa: ASYNC240 -- before anything runs
     stack = planned(plan, lambda _name, _line: None)
     try:

@@ -132,6 +132,7 @@ class Joining:
             if membership.rejoining:
                 # Nobody knows whether it was allowed to see the room all the time.
                 self._memberships.begin_anew(membership)
+            self._rooms.live.located(told)
             position = Position.of_record(reply.position, told.record)
             if self._memberships.answered(membership, position, told.mode):
                 # Before the client knows: once it does, it may resume on any gateway.

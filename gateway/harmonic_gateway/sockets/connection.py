@@ -69,7 +69,14 @@ def control(kind: int, namespace: str, data: object) -> Encoded:
 
 
 class ConnectUnavailable(Exception):
-    """Whether a client may come in cannot be told now: it is closed, and tries again."""
+    """Whether a client may come in cannot be told now: it is closed, and tries again.
+
+    With ``too_often``, nothing has failed here: the client is put off, since it comes too often.
+    """
+
+    def __init__(self, *, too_often: bool = False) -> None:
+        super().__init__()
+        self.too_often = too_often
 
 
 class Connection:

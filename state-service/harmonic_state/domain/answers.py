@@ -111,7 +111,8 @@ def _joined(
         parameters=after.parameters,
         seq=after.seq,
     )
-    return JoinResult(room=room, announcement=announcement)
+    gateways = {each.gateway_id for each in after.connections.values()}
+    return JoinResult(room=room, announcement=announcement, gateways=tuple(sorted(gateways)))
 
 
 def _current(universe: Universe) -> CurrentValues:
