@@ -830,8 +830,10 @@ export interface Stroke {
 /**
  * Ask for the server's clock, and for how the connection is doing; answered by its ack.
  *
- * `t0` is the client's own clock. Half of the time that the answer takes, less what the server
- * took itself, is what the clocks are apart by.
+ * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+ * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+ * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is
+ * best.
  */
 export interface TimeSync {
   opId?: OperationId;
@@ -1182,8 +1184,10 @@ export interface ClientToServerEvents {
   /**
    * Ask for the server's clock, and for how the connection is doing; answered by its ack.
    *
-   * `t0` is the client's own clock. Half of the time that the answer takes, less what the
-   * server took itself, is what the clocks are apart by.
+   * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+   * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+   * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip
+   * is best.
    *
    * Followed by `error` where it is refused. A message may take 64 KiB.
    */
@@ -1352,4 +1356,28 @@ export interface ServerToClientEvents {
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   error: (payload: ErrorReported) => void;
+}
+
+/** The name of a command. */
+export type CommandName = keyof ClientToServerEvents;
+
+/** What the command `C` carries. */
+export type PayloadOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer Payload, infer _> ? Payload : never;
+
+/** The ack of the command `C`, carried out or refused. */
+export type AnswerOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer _, infer Answer> ? Answer : never;
+
+/** What an event carries. */
+export type EventOf<E extends keyof ServerToClientEvents> =
+  ServerToClientEvents[E] extends (payload: infer Payload) => void ? Payload : never;
+
+/** A refusal as clients throw it, with what programs ask for most beside its `details`. */
+export interface RefusalError extends Error {
+  code: ErrorCode;
+  reason?: ErrorReason | undefined;
+  retryAfterMs?: number | undefined;
+  fields?: Array<InvalidField> | undefined;
+  details: Details;
 }
