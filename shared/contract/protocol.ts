@@ -531,7 +531,7 @@ export interface ParticipantLeft {
 /** Those in a room, in the order in which they came. */
 export interface ParticipantList {
   /** The universes of this page. */
-  items: Array<Participant>;
+  items: Array<PresentParticipant>;
 }
 
 /** What one participant shows of itself. */
@@ -650,6 +650,16 @@ export interface PresenceUpdated {
   state: Record<string, unknown>;
   userId: UserId;
   timestamp: Timestamp;
+}
+
+/** Someone in a room, with what it shows of itself, if it does. */
+export interface PresentParticipant {
+  userId: UserId;
+  /** The user's display name. */
+  username: string;
+  mode: Mode;
+  /** The `state` of its last `presence_updated`. */
+  state?: Record<string, unknown>;
 }
 
 /** Show the others what one tries out, before an update; without any values, that it is over. */
