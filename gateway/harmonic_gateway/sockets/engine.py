@@ -261,7 +261,7 @@ class EngineSocket:
         """Be a WebSocket from the beginning, until it is closed."""
         websocket = WebSocket(request)
         try:
-            writer = await websocket.accept(request)
+            writer = await websocket.accept(request, opening.raw)
         except BaseException:
             self.take(Input.WEBSOCKET_ENDED)
             raise
@@ -269,7 +269,6 @@ class EngineSocket:
             await websocket.close()
             return websocket
         self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        self.outbox.send(opening)
         return await self.listen(websocket)
 
     async def listen(self, websocket: WebSocket) -> web.StreamResponse:
