@@ -89,6 +89,9 @@ _TOO_MANY_VALUES = refused(
 )
 
 
+_CONTAINERS = frozenset({dict, list})
+
+
 def _misshapen(args: tuple[object, ...]) -> Refused | None:
     """Why a payload is not worth validating: so deep, or so wide, is nothing that is declared."""
     level: Sequence[object] = args
@@ -105,7 +108,8 @@ def _misshapen(args: tuple[object, ...]) -> Refused | None:
                 if values > MAX_VALUES:
                     return _TOO_MANY_VALUES
                 children.extend(item)
-        level = [child for child in children if isinstance(child, dict | list)]
+        # As JSON is read, these are the types themselves.
+        level = [child for child in children if type(child) in _CONTAINERS]
         if not level:
             return None
     return _TOO_DEEP
