@@ -27,6 +27,7 @@ from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
+from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
@@ -291,7 +292,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             allowances=allowances,
             owners=owners,
-            pieces=pieces,
+            answers=ApiAnswers(pieces, history, proofs, clock),
             gateway_id=gateway_id,
             tracer=tracer,
             failures=failures,
