@@ -187,6 +187,23 @@ HEAD_QUESTIONS = CounterSpec(
 SIGNALS_SUPERSEDED = CounterSpec(
     "signals_superseded", "live signals replaced by a newer one", OperatorQuestion.UPDATES
 )
+PRESENCE_STATES = GaugeSpec(
+    "presence_states", "states of participants that are kept in memory", OperatorQuestion.HOT
+)
+PRESENCE_BYTES = GaugeSpec(
+    "presence_bytes", "what these states take in memory", OperatorQuestion.HOT
+)
+PRESENCE_TURNED_AWAY = CounterSpec(
+    "presence_turned_away",
+    "states of participants that were not kept for want of space",
+    OperatorQuestion.HOT,
+)
+PRESENCE_QUESTIONS = CounterSpec(
+    "presence_questions",
+    "questions to other gateways for the states of participants",
+    OperatorQuestion.HOT,
+    labelled(outcome=("answered", "failed")),
+)
 NOTES_MISSING = CounterSpec(
     "notes_missing",
     "pieces that members were not sent: their notes could not be had",

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.admission.application import GatewayApplication
 from harmonic_gateway.admission.arrivals import Arrivals
 from harmonic_gateway.admission.crowding import Crowding
+from harmonic_gateway.admission.describing import describing
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.admission.moving import ClientMover
 from harmonic_gateway.admission.records import ConnectionRecords
@@ -22,10 +24,10 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.pieces import Pieces
-from harmonic_gateway.delivery.signals import Signals
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
+from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
@@ -43,20 +45,25 @@ from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
-from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S, HeadWatch
+from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S
 from harmonic_gateway.membership.joining import Joining
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
-from harmonic_gateway.membership.notices import Notices
+from harmonic_gateway.membership.opening import open_heads, open_rooms
 from harmonic_gateway.membership.rejoining import Rejoining
-from harmonic_gateway.membership.rooms import Rooms, relay_to
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.peers.exchange import Exchange
 from harmonic_gateway.peers.front import Neighbours
 from harmonic_gateway.peers.namesakes import LOOK_INTERVAL_S, Namesakes, announced
-from harmonic_gateway.peers.opening import event_guard, new_sockets, open_front, pace_limits
+from harmonic_gateway.peers.opening import (
+    ask_presence,
+    event_guard,
+    new_sockets,
+    open_front,
+    pace_limits,
+)
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
 from harmonic_gateway.recovery.opening import open_recovery
@@ -147,33 +154,26 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)
 
-        relay = relay_to(memberships)
-        signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
-        notices = Notices(
+        exchange = Exchange(bus, gateway_id, tasks, log)
+        rooms = open_rooms(
+            bus,
+            settings,
+            gateways,
+            gateway_id,
+            ask=partial(ask_presence, exchange),
             memberships=memberships,
+            history=history,
             unseated=unseated,
             answers=answers,
             sessions=saved_sessions,
-            tasks=tasks,
-        )
-        rooms = Rooms(
-            memberships=memberships,
-            bus=bus,
-            history=history,
-            on_notice=notices.act_upon,
-            signals=signals,
-            tasks=tasks,
             meter=meter,
+            tasks=tasks,
+            metrics=metrics,
             log=log,
         )
-        meter.watch(memberships.__len__)
-        heads = HeadWatch(
-            rooms=rooms, owners=owners, replicas=replicas, gateway_id=gateway_id, metrics=metrics
+        heads = await open_heads(
+            *(bus, replicas, gateway_id), rooms=rooms, owners=owners, tasks=tasks, metrics=metrics
         )
-        await bus.subscribe(subjects.HEADS, heads.hear)
-        bus.on_reconnect(heads.compare_all)
-        bus.on_gap(heads.compare_all)
-        tasks.start(heads.keep_asking(), name="heads")
         departures = Departures(
             memberships=memberships,
             rooms=rooms,
@@ -272,7 +272,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(arrivals.look_at_tokens)
         unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
-        operators.describe_with(lambda _asked: {"switched_off": switches.off()})
+        operators.describe_with(describing(switches, keys, proofs))
         application = GatewayApplication(
             sessions=sessions,
             arrivals=arrivals,
@@ -292,7 +292,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             allowances=allowances,
             owners=owners,
-            pieces=pieces,
+            answers=ApiAnswers(pieces, history, proofs, clock),
             gateway_id=gateway_id,
             tracer=tracer,
             failures=failures,
@@ -318,12 +318,12 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         addresses = AddressGuard(settings, dead, metrics, clock, sampled)
         namesakes = Namesakes(gateways, settings, gateway_id, metrics=metrics, log=sampled)
-        exchange = Exchange(bus, gateway_id, tasks, log)
         front = await open_front(
             *(sockets, exchange),
             Neighbours(gateways, gateway_id, sids),
             mover=mover,
             doorkeeper=addresses,
+            presence=rooms.live.presence.answer,
             metrics=metrics,
         )
         routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]

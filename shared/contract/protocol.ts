@@ -251,6 +251,21 @@ export interface ErrorReported {
   details: Details;
 }
 
+/**
+ * Events of a universe in their order.
+ *
+ * The next page begins after `lastSeq`, which is the universe's own at the end. Pieces whose
+ * notes are not kept any more are left out.
+ */
+export interface EventPage {
+  /** The universes of this page. */
+  items: Array<PastEvent>;
+  /** The first number that the log still has. */
+  firstSeq: number;
+  /** The number up to which these are all. */
+  lastSeq: number;
+}
+
 /** Ask for a piece from the universe's parameters as they are now. */
 export interface GenerateMusic {
   opId?: OperationId;
@@ -470,7 +485,12 @@ export interface Parameters {
   visualization: VisualizationParameters;
 }
 
-/** Someone else in the room tries values out: they are as they were until an update says so. */
+/**
+ * Someone else in the room tries values out: they are as they were until an update says so.
+ *
+ * It replaces the user's preview before. It is over with an update of its values, with a
+ * preview of none, with `participant_left`, and after a second without another one.
+ */
 export interface ParametersPreviewed {
   universeId: UniverseId;
   userId: UserId;
@@ -506,6 +526,27 @@ export interface ParticipantLeft {
   timestamp: Timestamp;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+}
+
+/** Those in a room, in the order in which they came. */
+export interface ParticipantList {
+  /** The universes of this page. */
+  items: Array<Participant>;
+}
+
+/** What one participant shows of itself. */
+export interface ParticipantState {
+  userId: UserId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+}
+
+/** An event as the room was sent it. */
+export interface PastEvent {
+  /** Its name. */
+  event: string;
+  /** Its payload, with `seq`. */
+  data: Record<string, unknown>;
 }
 
 /** How things move in a universe. */
@@ -557,6 +598,58 @@ export interface PhysicsUpdated {
   replayed?: true;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
+}
+
+/** The pieces of a universe that are kept, the newest first. */
+export interface PieceList {
+  /** The universes of this page. */
+  items: Array<PieceSummary>;
+  linksExpireAt: Timestamp;
+}
+
+/** A generated piece that is still kept. */
+export interface PieceSummary {
+  /** Names the piece; its MIDI file is found under it. */
+  requestId: string;
+  userId: UserId;
+  timestamp: Timestamp;
+  seed: Seed;
+  duration: Duration;
+  /** Beats a minute. */
+  tempo: number;
+  key: Key;
+  scale: Scale;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** Which composer made the piece: another one makes another of the same seed. At least 1. */
+  composerVersion?: number;
+  /** The address of its Standard MIDI File, which needs no token until `linksExpireAt`. */
+  midi: string;
+}
+
+/**
+ * What participants show of themselves, after `room_joined`.
+ *
+ * In as many events as it takes, some of which may come later. Those who show nothing are
+ * absent.
+ */
+export interface PresenceStates {
+  universeId: UniverseId;
+  /** A state of each, in no order. */
+  states: Array<ParticipantState>;
+}
+
+/**
+ * A participant shows something else of itself: the whole state, which replaces the last one.
+ *
+ * The user's other connections are told, too. `participant_left` ends it.
+ */
+export interface PresenceUpdated {
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+  userId: UserId;
+  timestamp: Timestamp;
 }
 
 /** Show the others what one tries out, before an update; without any values, that it is over. */
@@ -737,8 +830,10 @@ export interface Stroke {
 /**
  * Ask for the server's clock, and for how the connection is doing; answered by its ack.
  *
- * `t0` is the client's own clock. Half of the time that the answer takes, less what the server
- * took itself, is what the clocks are apart by.
+ * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+ * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+ * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is
+ * best.
  */
 export interface TimeSync {
   opId?: OperationId;
@@ -904,6 +999,21 @@ export interface UpdatePhysics {
 }
 
 /**
+ * Show the others something of oneself.
+ *
+ * It is kept while one is in the room. Who returns and finds no state of its own in
+ * `presence_states` sends it again.
+ */
+export interface UpdatePresence {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+  /** Any JSON object of at most 1024 bytes, 4 levels deep. */
+  state: Record<string, unknown>;
+}
+
+/**
  * Change a universe's settings.
  *
  * A new `owner` must be a member; the owner before becomes one who may edit.
@@ -1055,6 +1165,16 @@ export interface ClientToServerEvents {
    */
   preview_parameters: Emit<PreviewParameters, SignalAccepted | Rejected>;
   /**
+   * Show the others something of oneself.
+   *
+   * It is kept while one is in the room. Who returns and finds no state of its own in
+   * `presence_states` sends it again.
+   *
+   * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
+   * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
+   */
+  update_presence: Emit<UpdatePresence, SignalAccepted | Rejected>;
+  /**
    * Go on with a newer token of the same user.
    *
    * Followed by `token_refreshed`, or by `error` where it is refused. A message may take 64
@@ -1064,8 +1184,10 @@ export interface ClientToServerEvents {
   /**
    * Ask for the server's clock, and for how the connection is doing; answered by its ack.
    *
-   * `t0` is the client's own clock. Half of the time that the answer takes, less what the
-   * server took itself, is what the clocks are apart by.
+   * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+   * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+   * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip
+   * is best.
    *
    * Followed by `error` where it is refused. A message may take 64 KiB.
    */
@@ -1201,15 +1323,61 @@ export interface ServerToClientEvents {
   /**
    * Someone else in the room tries values out: they are as they were until an update says so.
    *
+   * It replaces the user's preview before. It is over with an update of its values, with a
+   * preview of none, with `participant_left`, and after a second without another one.
+   *
    * Sent to everyone else in the room, the sender's other connections included. It is a live
    * signal: not stored, not numbered, never sent again, and the first to be dropped under
    * pressure.
    */
   parameters_previewed: (payload: ParametersPreviewed) => void;
   /**
+   * A participant shows something else of itself: the whole state, which replaces the last one.
+   *
+   * The user's other connections are told, too. `participant_left` ends it.
+   *
+   * Sent to everyone else in the room, the sender's other connections included. It is a live
+   * signal: not stored, not numbered, never sent again, and the first to be dropped under
+   * pressure.
+   */
+  presence_updated: (payload: PresenceUpdated) => void;
+  /**
+   * What participants show of themselves, after `room_joined`.
+   *
+   * In as many events as it takes, some of which may come later. Those who show nothing are
+   * absent.
+   *
+   * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
+   */
+  presence_states: (payload: PresenceStates) => void;
+  /**
    * A command was refused.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   error: (payload: ErrorReported) => void;
+}
+
+/** The name of a command. */
+export type CommandName = keyof ClientToServerEvents;
+
+/** What the command `C` carries. */
+export type PayloadOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer Payload, infer _> ? Payload : never;
+
+/** The ack of the command `C`, carried out or refused. */
+export type AnswerOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer _, infer Answer> ? Answer : never;
+
+/** What an event carries. */
+export type EventOf<E extends keyof ServerToClientEvents> =
+  ServerToClientEvents[E] extends (payload: infer Payload) => void ? Payload : never;
+
+/** A refusal as clients throw it, with what programs ask for most beside its `details`. */
+export interface RefusalError extends Error {
+  code: ErrorCode;
+  reason?: ErrorReason | undefined;
+  retryAfterMs?: number | undefined;
+  fields?: Array<InvalidField> | undefined;
+  details: Details;
 }

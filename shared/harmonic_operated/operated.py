@@ -23,6 +23,7 @@ from harmonic_protocol.operating import (
 )
 from harmonic_protocol.schema import ServiceModel
 from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.greeting import watch_brokers
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.recent import MetricsWindow, metrics_window
@@ -123,6 +124,7 @@ async def operated(process: Process[Any], bus: Bus, tasks: Tasks) -> AsyncIterat
         service = process.service
         subscription = await bus.subscribe(subjects.operate(service, "*"), operators.hear)
         keeping = tasks.start(_keep_entry(streams, operators), name="entry of the replica")
+        tasks.start(watch_brokers(process.settings, process.metrics), name="brokers' certificates")
         try:
             yield operators
         finally:

@@ -22,7 +22,9 @@ from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, Liv
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
+from harmonic_protocol.messages.presence import PresenceStates, UpdatePresence
 from harmonic_protocol.messages.previews import PreviewParameters
+from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -66,6 +68,9 @@ ApiOperation = (
     | RemoveParticipant
     | BanUser
     | UnbanUser
+    | GetParticipants
+    | ListEvents
+    | ListMusic
     | GetMusic
 )
 
@@ -79,6 +84,7 @@ _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
 _SIGNALS: tuple[type[LiveSignal], ...] = (
     AudioAnalysis,
     PreviewParameters,
+    UpdatePresence,
     *EXTENSIONS.signals(),
 )
 _EVENTS: tuple[type[Event], ...] = (
@@ -96,6 +102,7 @@ _EVENTS: tuple[type[Event], ...] = (
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
     *(signal.event for signal in _SIGNALS),
+    PresenceStates,
     ErrorReported,
 )
 
@@ -146,6 +153,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             RemoveParticipant,
             BanUser,
             UnbanUser,
+            GetParticipants,
+            ListEvents,
+            ListMusic,
             GetMusic,
         )
     }

@@ -1,4 +1,6 @@
-"""What a gateway hands over of a client that goes on at another one."""
+"""What gateways hand one another: clients that go on elsewhere, and what participants show."""
+
+from typing import Any
 
 from pydantic import Field
 
@@ -6,12 +8,40 @@ from harmonic_protocol.internal import SavedRoom, SavedSession
 from harmonic_protocol.schema import ServiceModel
 
 
+class HandedState(ServiceModel):
+    """What a participant shows of itself: since when, and over which connection it was said.
+
+    Of two, the later one counts; of two at once, that of the greater connection's id.
+    """
+
+    user_id: str
+    at: str
+    sender: str
+    state: dict[str, Any]
+
+
+class PresenceAsked(ServiceModel):
+    """A gateway asks for the states of participants, by universe: those since a time, or all."""
+
+    since: dict[str, str]
+
+
+class PresenceTold(ServiceModel):
+    """The answer: states by universe; the ``rest`` of the universes is to be asked for again.
+
+    A gateway that announces what may have been missed says the same.
+    """
+
+    states: dict[str, tuple[HandedState, ...]]
+    rest: tuple[str, ...] = ()
+
+
 class HandedRoom(ServiceModel):
     """A room of a client that goes on at another gateway: where it ``began`` in it.
 
     It was ``sent`` all up to that position, at which stands the record of ``sent_mark`` if that is
     known. It has received all up to ``acknowledged`` for certain, and up to ``pinged`` once it
-    answers the ping that it was sent.
+    answers the ping that it was sent. ``shown`` is what its user shows of itself there.
     """
 
     began: SavedRoom
@@ -19,6 +49,7 @@ class HandedRoom(ServiceModel):
     sent_mark: int | None = None
     pinged: int | None = None
     acknowledged: int | None = None
+    shown: HandedState | None = None
 
 
 class HandedSearch(ServiceModel):

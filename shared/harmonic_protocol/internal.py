@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -90,6 +90,16 @@ class ReadLog(InternalUniverseRequest):
     inclusive: bool = False
 
 
+class ReadEvents(InternalUniverseRequest):
+    """The records with frames above a number, up to a position: ``last_seq`` is its last one."""
+
+    name: ClassVar = "read_events"
+
+    after_seq: int
+    last_seq: int
+    up_to_position: int
+
+
 class ReleaseGateway(InternalUniverseRequest):
     """A gateway is gone: all connections that it had in the room leave it."""
 
@@ -143,6 +153,7 @@ BusRequest = (
     CloseConnection
     | CompareHeads
     | ReadLog
+    | ReadEvents
     | ResumeRoom
     | CompleteMusic
     | InspectUniverse
@@ -158,6 +169,7 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
             CloseConnection,
             CompareHeads,
             ReadLog,
+            ReadEvents,
             ResumeRoom,
             CompleteMusic,
             InspectUniverse,
@@ -188,10 +200,11 @@ class LoggedRecord(ServiceModel):
 
 
 class LogPart(ServiceModel):
-    """Records in order; ``complete`` says that they reach the log's end."""
+    """Records in order; ``complete``: to the log's end; ``first_seq``: its first frame's number."""
 
     records: tuple[LoggedRecord, ...]
     complete: bool
+    first_seq: int | None = None
 
 
 class JoinResult(ServiceModel):
@@ -203,6 +216,7 @@ class JoinResult(ServiceModel):
     not have it at hand. ``continued`` is false where the earlier connection's session ended in
     this room, so that nothing of it may be sent again; a replica of the version before does not
     say it. ``record`` is the id of the record at the reply's position, if it is known.
+    ``gateways`` are those that the room's members are at; such a replica does not say them either.
     """
 
     room: RoomJoined
@@ -211,6 +225,29 @@ class JoinResult(ServiceModel):
     missed: LogPart | None = None
     continued: bool | None = None
     record: str | None = None
+    gateways: tuple[str, ...] | None = None
+
+
+class JoinTold(ServiceModel):
+    """The same for a gateway that only passes the events on: they stay as the owner has told them.
+
+    To read them and to write them again would cost the most in a room of many.
+    """
+
+    room: dict[str, Any]
+    announcement: dict[str, Any] | None = None
+    record: str | None = None
+    gateways: tuple[str, ...] | None = None
+
+    @property
+    def universe_id(self) -> str:
+        """The universe whose room it is."""
+        return str(self.room["universeId"])
+
+    @property
+    def mode(self) -> Mode:
+        """What the connection may do in the room."""
+        return "edit" if self.room["mode"] == "edit" else "view"
 
 
 class OccupiedSeat(ServiceModel):

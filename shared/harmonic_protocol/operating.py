@@ -40,6 +40,8 @@ class Description(ServiceModel):
     its metrics that rise and fall, and ``increases`` by how much its counters rose within
     ``window_s``; both by the metric's name with its labels. ``busiest`` are the universes that it
     owns with the most requests; ``switched_off`` is what it refuses since an operator said so.
+    ``secrets`` tell its secrets from those of other replicas, by what they are for; a secret does
+    not follow from what is said of it.
     """
 
     service: str
@@ -54,6 +56,7 @@ class Description(ServiceModel):
     increases: dict[str, float] = Field(default_factory=dict)
     busiest: tuple[BusyUniverse, ...] = ()
     switched_off: tuple[Switch, ...] = ()
+    secrets: dict[str, str] = Field(default_factory=dict)
 
 
 class Done(ServiceModel):

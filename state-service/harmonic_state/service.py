@@ -37,7 +37,7 @@ from harmonic_state.requests import Requests
 from harmonic_state.restored import restored_ends
 from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
-from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
+from harmonic_state.storage import LAYOUT_VERSION, SET_UP_LAST, hint, stream_configs
 from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
 
@@ -181,10 +181,12 @@ async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -
             # A newer version keeps it so, whatever is set here.
             log.warning("stream_left", stream=config["name"], differences=dict(found.left))
 
-    # All at once: in a cluster, each has to elect its leader.
-    for outcome in await asyncio.gather(*map(ensure, configs), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    last = [config for config in configs if config["name"] in SET_UP_LAST]
+    for group in ([config for config in configs if config not in last], last):
+        # All of a group at once: in a cluster, each stream has to elect its leader.
+        for outcome in await asyncio.gather(*map(ensure, group), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
     log.info(
         "streams_in_force",
         replicas=settings.stream_replicas,

@@ -7,7 +7,7 @@ the version before has stored, and is tested against it.
 from collections.abc import Iterator, Mapping
 
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import RateClass
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_state.settings import StateSettings
 
 LAYOUT_VERSION = 3
@@ -27,6 +27,8 @@ RESERVATIONS = {
     subjects.SESSIONS_STREAM: "HARMONIC_SESSION_STREAM_BYTES",
     subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
 }
+#: Gateways start as soon as these are there: they are set up once all others are.
+SET_UP_LAST = frozenset(subjects.limit_stream(rate) for rate in GLOBAL_RATES)
 
 
 def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:

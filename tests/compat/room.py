@@ -42,6 +42,39 @@ async def commands(world: World, universe: str, ann: Client, bob: Client) -> Non
         assert (status, file[:4]) == (200, b"MThd")
 
 
+async def newer(world: World, universe: str, ann: Client, bob: Client) -> None:
+    """What one version says and the other does not know is passed over, and heard where it is.
+
+    Settings are changed, and both show something of themselves; a newcomer enters.
+    """
+    shown = []
+    for client, other in ((ann, bob), (bob, ann)):
+        state = {"user": client.user}
+        ack = await client.asks("update_presence", universeId=universe, state=state)
+        if ack["ok"]:
+            shown.append((client, other))
+        else:
+            assert ack["error"]["details"]["reason"] == "UNKNOWN_EVENT", ack
+    if len(shown) == 2:
+        for client, other in shown:
+            await other.hears("presence_updated", userId=client.user)
+    for gateway in range(len(world.stack.urls)):
+        newcomer = await world.client(world.name("new"), gateway=gateway)
+        await newcomer.joins(universe)
+        name = world.name("Renamed")
+        changed = await world.call(
+            "PATCH", f"/universes/{universe}", "owner", {"name": name}, gateway=gateway
+        )
+        assert (changed[0], changed[1]["name"]) == (200, name)
+        ack = await newcomer.asks(
+            "update_physics", universeId=universe, parameters={"gravity": 2 + gateway}
+        )
+        assert ack["ok"], ack
+        for client in (ann, bob, newcomer):
+            heard = await client.hears("physics_updated", seq=ack["seq"])
+            assert heard["parameters"]["gravity"] == 2 + gateway
+
+
 async def returns(world: World, universe: str, ann: Client) -> None:
     """A client that is cut off comes back by the other gateway, and back again; nothing is lost."""
     away = await Wire.open(world, world.name("cem"))

@@ -55,6 +55,12 @@ async def test_all_commands_are_carried_out_and_heard(world: World) -> None:
         await room.commands(world, universe, ann, bob)
 
 
+async def test_what_only_one_version_knows_harms_nobody(world: World) -> None:
+    for _ in range(UNIVERSES):
+        universe, (ann, bob) = await world.together(world.name("ann"), world.name("bob"))
+        await room.newer(world, universe, ann, bob)
+
+
 async def test_clients_come_back_by_either_gateway_and_miss_nothing(world: World) -> None:
     for _ in range(UNIVERSES):
         universe, (ann, _) = await world.together(world.name("ann"), world.name("bob"))

@@ -88,6 +88,7 @@ async def _gateway(broker: Broker, sockets: type[SocketServer], name: str) -> As
             Neighbours(gateways, name, sids),
             mover=EchoMover(),
             doorkeeper=OpenDoor(),
+            presence=lambda _: b"",
             metrics=Metrics(),
         )
         async with serving(served, front.handle) as port:

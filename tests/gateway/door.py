@@ -17,6 +17,7 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (
     Connection,
     ConnectRefused,
+    ConnectUnavailable,
     Ended,
     Frame,
     Received,
@@ -47,6 +48,8 @@ class Door:
     #: What requests were not answered for, but failed with.
     failures: list[Exception] = field(default_factory=list)
     closed_for: str | None = None
+    #: Why nobody is let in for the moment, if so.
+    puts_off: str | None = None
     #: Why everybody is refused without being asked for.
     at_once: ConnectRefused | None = None
     #: Events that count as refused.
@@ -65,6 +68,8 @@ class Door:
     async def connect(self, connection: Connection, auth: object) -> None:
         if isinstance(auth, dict) and "refuse" in auth:
             raise ConnectRefused("Not today", {"error": "Not today", "code": auth["refuse"]})
+        if self.puts_off is not None:
+            raise ConnectUnavailable(too_often=self.puts_off == "too often")
         connection.session = auth
 
     def connected(self, connection: Connection) -> None:

@@ -10,15 +10,22 @@ from typing import Any, cast
 
 from gateway.members import Silent
 from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.signals import Signals
+from harmonic_gateway.membership.live import LiveLayer, relay_to
 from harmonic_gateway.membership.membership import Membership
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.session import Session
+from harmonic_gateway.membership.state_questions import StateQuestions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.envelope import Caller, Reply
+from harmonic_protocol.handed import PresenceAsked
 from harmonic_protocol.internal import LogPart
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.messages.rooms import RoomJoined
 from harmonic_protocol.values import Mode
+from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.tracing import NoTracer
@@ -148,6 +155,8 @@ class Spoken(Silent):
         self.closed = False
         self.session = cast("Session", self)
         self.connection = self
+        self.identity = self
+        self.user_id = user
         self.caller = Caller(user, user, self.id, "g1")
         self.replaced = False
 
@@ -200,6 +209,49 @@ class ShortHistory:
         if isinstance(part, Exception):
             raise part
         return part
+
+
+class Neighbourhood:
+    """The gateways that live, and what each answers: an exception is raised."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
+        self.answers: dict[str, list[bytes | Exception]] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def live(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    async def ask(self, gateway_id: str, body: bytes) -> bytes:
+        self.asked.append((gateway_id, PresenceAsked.model_validate_json(body).since))
+        answers = self.answers.get(gateway_id, [])
+        answer = answers.pop(0) if answers else b'{"states":{}}'
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def live_layer(
+    memberships: Memberships,
+    bus: Bus,
+    tasks: Background,
+    *,
+    signals: Signals | None = None,
+    gateways: Neighbourhood | None = None,
+) -> LiveLayer:
+    """What rooms show and nothing stores, without other gateways unless they are given."""
+    neighbours = gateways or Neighbourhood()
+    questions = StateQuestions(
+        bus=bus,
+        gateways=cast("Any", neighbours),
+        gateway_id="g1",
+        ask=neighbours.ask,
+        tasks=cast("Any", tasks),
+        metrics=Metrics(),
+    )
+    presence = RoomPresence(memberships, questions, 10.0, Metrics())
+    own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
+    return LiveLayer(signals or own, presence)
 
 
 def as_owners(owners: ScriptedOwners) -> Owners:

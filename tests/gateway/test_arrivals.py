@@ -17,7 +17,7 @@ from harmonic_gateway.failures import Failures
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.verification import REVOKED, Identity
 from harmonic_gateway.limits.dead_tokens import ANSWERED_REFUSALS, DeadTokens
-from harmonic_gateway.recovery.recovery import Prepared
+from harmonic_gateway.recovery.recovery import Prepared, ReturnsTooOften
 from harmonic_gateway.recovery.returning import Return
 from harmonic_gateway.sockets import (
     Connection,
@@ -85,7 +85,10 @@ class Parts:
         self.counted -= 1
 
     async def prepare(self, _session: object, _claim: object) -> Prepared:
-        if await self._next() == "later":
+        said = await self._next()
+        if said == "often":
+            raise ReturnsTooOften("the user returns too often")
+        if said == "later":
             raise BusUnavailable("away")
         self.is_returning = True
         report = RecoveryReport(outcome=RecoveryOutcome.RECOVERED)
@@ -250,6 +253,25 @@ def check(parts: Parts, outcome: str, moves: tuple[str, ...]) -> None:
     if "revoke" in moves and outcome == "waiting":
         # Only the verification itself is waited for: it asks for revocations at its end.
         assert "ok" not in moves[: moves.index("revoke")], moves
+
+
+@pytest.mark.parametrize(("move", "too_often"), [("often", True), ("later", False)])
+def test_a_client_that_returns_too_often_is_told_from_one_that_nobody_can_tell_of(
+    move: str, *, too_often: bool
+) -> None:
+    async def put_off() -> bool:
+        parts = Parts()
+        door, client = arrivals(parts), connection(parts)
+        task = asyncio.ensure_future(door.arrive(client, {"token": "x"}))
+        for each in ("ok", "ok", move):
+            await settled()
+            make(each, parts, door, task)
+        await settled()
+        error = task.exception()
+        assert isinstance(error, ConnectUnavailable)
+        return error.too_often
+
+    assert virtual_time.run(put_off()) is too_often
 
 
 @pytest.mark.parametrize("step", ["verification", "count", "recovery"])

@@ -126,7 +126,7 @@ async def test_clients_that_are_refused_at_once_again_and_again_over_one_session
         await websocket.send_str("40/ws,")
         if (await websocket.receive()).type is not WSMsgType.TEXT:
             break
-    assert websocket.close_code == 1012
+    assert websocket.close_code == 1013
     assert tries == 2 + 100 // CONNECT_COUNTS
 
 
@@ -308,6 +308,20 @@ async def test_an_answer_to_a_ping_is_taken_while_something_before_it_waits(
             await websocket.send_str("3")
         hesitant.decided.set()
         assert (await websocket.receive_str()).startswith("40{")
+
+
+@pytest.mark.parametrize(("why", "code"), [("too often", 1013), ("away", 1012)])
+async def test_a_client_that_is_put_off_is_told_whether_it_comes_too_often(
+    door: Door, http: aiohttp.ClientSession, why: str, code: int
+) -> None:
+    door.puts_off = why
+    async with http.ws_connect(door.url + SOCKET) as websocket:
+        await websocket.receive_str()
+        await websocket.send_str("40/ws,")
+        message = await websocket.receive(PATIENCE_S)
+
+    assert (message.type, message.data) == (WSMsgType.CLOSE, code)
+    assert door.counted("handshakes_turned_away_total") == 1
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1012])

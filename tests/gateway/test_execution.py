@@ -74,8 +74,6 @@ class Counter:
         self.post, self.ways, self.owners = Post(), Ways(), ScriptedOwners()
         self.answers, self.memberships = NotingAnswers(), Memberships()
         self.ann = Spoken("ann")
-        self.ann.identity = self.ann  # type: ignore[attr-defined]
-        self.ann.user_id = "ann"  # type: ignore[attr-defined]
         self.commands = Commands(
             bus=cast("Any", self.post),
             owners=as_owners(self.owners),

@@ -15,6 +15,7 @@ from gateway.drivers import (
     Spoken,
     as_owners,
     joined,
+    live_layer,
     meter,
 )
 from harmonic_gateway.membership.departures import Departures
@@ -61,7 +62,7 @@ class Desk:
             bus=bus,
             history=cast("Any", ShortHistory()),
             on_notice=self.notices.act_upon,
-            signals=cast("Any", None),
+            live=live_layer(self.memberships, bus, self.tasks),
             tasks=cast("Any", self.tasks),
             meter=meter(),
             log=get_log(),

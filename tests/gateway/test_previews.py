@@ -85,7 +85,9 @@ class Room:
         ({"physics": {"gravity": 2}}, updated("ann", "physics", "friction"), False),
         ({"physics": {"gravity": 2}}, updated("bob", "physics", "gravity"), False),
         ({"physics": {"gravity": 2}}, updated("ann", "music", "gravity"), False),
-        ({"physics": {"gravity": 2}}, Frame.event("participant_left", b"{}"), False),
+        ({"physics": {"gravity": 2}}, Frame.event("participant_left", b'{"userId":"ann"}'), True),
+        ({"physics": {"gravity": 2}}, Frame.event("participant_left", b'{"userId":"bob"}'), False),
+        ({"physics": {"gravity": 2}}, Frame.event("music_generated", b"{}"), False),
         (
             {"physics": {"gravity": 2}, "music": {"tempo": 90}},
             updated("ann", "physics", "gravity"),

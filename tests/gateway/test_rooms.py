@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from pydantic_core import to_json
 
-from gateway.drivers import NOW, Background, ShortHistory, Spoken, meter
+from gateway.drivers import NOW, Background, ShortHistory, Spoken, live_layer, meter
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.signals import Signals
@@ -36,7 +36,12 @@ class House:
             bus=bus,
             history=cast("Any", self.history),
             on_notice=lambda _, position, notice: self.notices.append((position, notice)),
-            signals=Signals(self._signal, bytes_per_s=1000, metrics=Metrics()),
+            live=live_layer(
+                self.memberships,
+                bus,
+                self.tasks,
+                signals=Signals(self._signal, bytes_per_s=1000, metrics=Metrics()),
+            ),
             tasks=cast("Any", self.tasks),
             meter=meter(),
             log=get_log(),

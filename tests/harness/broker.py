@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -50,11 +52,27 @@ class TlsBroker:
     authority: Authority
 
 
+def limited_config(folder: Path, *, store_mib: int, monitor: int = -1) -> Path:
+    """The configuration of ``make run``, with a bound on what is stored and a monitoring port."""
+    folder.mkdir(parents=True)
+    for path in CONFIG.parent.glob("*.conf"):
+        shutil.copy(path, folder)
+    config = folder / "limited.conf"
+    config.write_text(
+        "include ./users-by-password.conf\n"
+        f'http: "127.0.0.1:{monitor}"\n'
+        f"jetstream {{ max_file_store: {store_mib}MB }}\n"
+    )
+    return config
+
+
 @asynccontextmanager
-async def tls_broker(folder: Path) -> AsyncIterator[TlsBroker]:
-    """A broker over TLS, with all of its files in ``folder``."""
-    authority = Authority(folder / "authority")
-    own = authority.issue("127.0.0.1")
+async def tls_broker(
+    folder: Path, *, authority: Authority | None = None, ends: datetime | None = None
+) -> AsyncIterator[TlsBroker]:
+    """A broker over TLS, with its files in ``folder``; its certificate ends, if that is given."""
+    authority = authority or Authority(folder / "authority")
+    own = authority.issue("127.0.0.1", ends=ends)
     port = free_port()
     process = broker(
         folder / "jetstream",

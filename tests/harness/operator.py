@@ -55,7 +55,7 @@ async def harmonic_anew(*arguments: str, **variables: str) -> Ran:
 
 @asynccontextmanager
 async def running(
-    stack: Stack, *arguments: str, **settings: str
+    stack: Stack | None, *arguments: str, **settings: str
 ) -> AsyncIterator[asyncio.StreamReader]:
     """A command that goes on while the block runs; its standard output."""
     process = await asyncio.create_subprocess_exec(

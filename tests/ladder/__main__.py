@@ -35,6 +35,11 @@ FAILED, SKIPPED = 1, 3
 
 def main(chosen: list[int]) -> int:
     """Run the rungs, and print what each comes to; the exit status."""
+    with tools.alone("ladder"):
+        return _climb(chosen)
+
+
+def _climb(chosen: list[int]) -> int:
     tools.install()
     wanted = [rung for rung in RUNGS if not chosen or rung.number in chosen]
     needed = [each for rung in wanted for each in rung.programs]
@@ -48,12 +53,11 @@ def main(chosen: list[int]) -> int:
         found = rung.climb()
         held += found.state == "held"
         failed = failed or found.state == "failed"
-        print(
-            f"{rung.number} {rung.name}: {found.verdict} ({time.monotonic() - began_s:.0f} s)",
-            flush=True,
-        )
-        for line in found.lines():
-            print(f"    {line}")
+        took_s = time.monotonic() - began_s
+        said = [f"{rung.number} {rung.name}: {found.verdict} ({took_s:.0f} s)"]
+        said += [f"    {line}" for line in found.lines()]
+        print(*said, sep="\n", flush=True)
+        (tools.CACHE / f"rung-{rung.number}.log").write_text("\n".join(said) + "\n")
     height = len(chosen) if chosen else HEIGHT
     print(f"ladder {held}/{height}")
     if held == height:

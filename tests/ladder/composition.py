@@ -16,8 +16,17 @@ import yaml
 from compose_spec import PyCompose
 
 #: What a proxy's or Prometheus's file says of where services are.
-_ADDRESS = re.compile(r"\b((?:gateway|state|music|nats|probe)-?\d*):(\d+)\b")
+_ADDRESS = re.compile(r"\b((?:gateway|state|music|nats|probe|alertmanager)-?\d*):(\d+)\b")
+#: What rules and dashboards read, by Prometheus' jobs, and how many of each are scraped.
+_SCRAPED = {
+    "harmonic-gateway": 2,
+    "harmonic-state": 2,
+    "harmonic-music": 2,
+    "harmonic-probe": 1,
+    "nats": 3,
+}
 _DEFAULT = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
+_NETWORK = re.compile(r"service:([a-z0-9-]+)")
 _TLS = re.compile(r"tls://([a-z0-9-]+):")
 
 
@@ -39,6 +48,7 @@ def _dangling(services: dict[str, Any]) -> Iterator[str]:
     """Services that others name, and that are not there."""
     for name, service in services.items():
         named = {*service.get("depends_on", [])}
+        named |= {*_NETWORK.findall(service.get("network_mode", ""))}
         named |= {*_TLS.findall(json.dumps(service.get("environment", {})))}
         yield from (f"{name} names {other}, which is not there" for other in named - {*services})
 
@@ -65,13 +75,22 @@ def faults(path: Path) -> Iterator[str]:
 def shape(path: Path) -> Iterator[str]:
     """What the composition lacks of the shape that it has in common with virtual machines."""
     services = _document(path)["services"]
-    for kind, wanted in (("nats", 3), ("gateway", 2), ("state", 2), ("music", 2)):
+    kinds = (("nats", 3), ("exporter", 3), ("gateway", 2), ("state", 2), ("music", 2))
+    for kind, wanted in kinds:
         found = sum(re.fullmatch(rf"{kind}-\d+", name) is not None for name in services)
         if found < wanted:
             yield f"there are {found} of {kind}, and should be {wanted}"
-    yield from (
-        f"there is no {name}" for name in ("proxy", "prometheus", "grafana") if name not in services
-    )
+    single = ("proxy", "probe", "prometheus", "alertmanager", "grafana")
+    yield from (f"there is no {name}" for name in single if name not in services)
+    watcher = yaml.safe_load((path.parent / "compose" / "prometheus.yaml").read_text())
+    scraped = {
+        job["job_name"]: sum(len(group["targets"]) for group in job["static_configs"])
+        for job in watcher["scrape_configs"]
+    }
+    if scraped != _SCRAPED:
+        yield f"Prometheus scrapes {scraped}, and should {_SCRAPED}"
+    if not watcher.get("alerting"):
+        yield "Prometheus tells nobody of alerts"
 
 
 def main() -> int:

@@ -27,6 +27,9 @@ def exported(varz: Mapping[str, Any], jsz: Mapping[str, Any]) -> dict[str, float
         f"nats_varz_connections{{{server}}}": varz["connections"],
         f"nats_varz_jetstream_stats_storage{{{server}}}": store["stats"]["storage"],
         f"nats_varz_jetstream_config_max_storage{{{server}}}": store["config"]["max_storage"],
+        f"nats_varz_jetstream_stats_reserved_storage{{{server}}}": store["stats"][
+            "reserved_storage"
+        ],
         f"nats_server_total_streams{{{leader}}}": jsz["streams"],
     }
 

@@ -183,13 +183,14 @@ async def _watched(
     )
     p99_s = quantile(down_s, 0.99)
     found.count(f"ms down at p99 of the {way}", round(1000 * p99_s))
+    tries = dict(refused) or "none"
+    found.notes.append(f"{way}: down for {max(down_s):.1f} s at most; tries that failed: {tries}")
     if len(down_s) != moves.total():
         found.faults.append(f"{way}: {len(down_s)} of {moves.total()} moves came to an end")
     if moves.total() > most * implied.total():
         found.faults.append(f"{way}: moved more often than implied: {dict(moves - implied)}")
     if p99_s > DOWN_S:
-        longest_s = sorted(down_s)[-5:]
-        found.faults.append(f"{way}: down for {longest_s} s at most; tries failed: {refused}")
+        found.faults.append(f"{way}: down for {sorted(down_s)[-5:]} s at most")
 
 
 def _kill(stack: Stack) -> None:

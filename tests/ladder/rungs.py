@@ -1,5 +1,6 @@
 """What a rung of the ladder comes to."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -57,6 +58,14 @@ class Rung:
     programs: tuple[Program, ...] = ()
 
     def climb(self) -> Findings:
-        """Run it, unless a program is absent that it needs."""
+        """Run it, unless a program is absent that it needs.
+
+        One that breaks off has failed, and the others are still run.
+        """
         missing = list(why_absent(self.programs))
-        return Findings(missing=missing) if missing else self.run()
+        if missing:
+            return Findings(missing=missing)
+        try:
+            return self.run()
+        except Exception:  # noqa: BLE001 -- whatever it is, it is this rung's finding
+            return Findings(faults=traceback.format_exc().splitlines())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import aiohttp
 
-from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack
 from harmonic_operator.probe import LEAST_EVERY_S
+from harness.broker import limited_config
 from harness.certificates import Authority
 from harness.operator import environment
 from harness.world import SECRET, World, started
@@ -24,11 +24,6 @@ from ladder.traffic import Traffic, traffic
 
 #: What each broker may store, and what the product's bounded streams may take of it.
 STORE_MIB, STREAM_MIB = 192, 8
-_BROKERS = f"""\
-include ./users-by-password.conf
-http: "127.0.0.1:-1"
-jetstream {{ max_file_store: {STORE_MIB}MB }}
-"""
 _MONITOR = re.compile(r"Starting http monitor on (\S+)")
 
 
@@ -64,7 +59,7 @@ async def staged(
                 brokers=3,
                 states=2,
                 musics=2,
-                broker_config=_broker_config(folder / "nats"),
+                broker_config=limited_config(folder / "nats", store_mib=STORE_MIB),
                 HARMONIC_TLS_CERT_FILE=str(certificate),
                 HARMONIC_TLS_KEY_FILE=str(key),
                 HARMONIC_SEND_BUFFER_BYTES=str(send_buffer_bytes),
@@ -116,16 +111,6 @@ def _probe(stack: Stack, port: int, authority: Authority) -> Managed:
         lambda _name, _line: None,
         lambda line: line.startswith("Round 1"),
     )
-
-
-def _broker_config(folder: Path) -> Path:
-    """The configuration of ``make run``, with a bound and a monitoring port."""
-    folder.mkdir(parents=True)
-    for path in CONFIG.parent.glob("*.conf"):
-        shutil.copy(path, folder)
-    config = folder / "ladder.conf"
-    config.write_text(_BROKERS)
-    return config
 
 
 def _monitor(log: Path) -> Callable[[], str]:

@@ -1,9 +1,12 @@
 """The environment in which the tools of the ladder are installed, apart from the product's own."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,30 @@ _REQUIREMENTS = ROOT / "requirements-ladder.txt"
 _READY = CACHE / "venv" / ".ready"
 
 
+@contextmanager
+def alone(what: str, folder: Path = CACHE) -> Iterator[None]:
+    """Let no other process of this checkout do the same while the block runs.
+
+    Say so, once, where another one is waited for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{what}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"waiting for another {what} of this checkout\n")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install() -> None:
     """Install the tools, unless they are there as pinned."""
-    if _READY.exists() and _READY.read_text() == _REQUIREMENTS.read_text():
-        return
-    CACHE.mkdir(parents=True, exist_ok=True)
+    with alone("install"):
+        if not (_READY.exists() and _READY.read_text() == _REQUIREMENTS.read_text()):
+            _install()
+
+
+def _install() -> None:
     subprocess.run([sys.executable, "-m", "venv", str(BIN.parent)], check=True)
     subprocess.run(
         [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
+from harmonic_local.bus import CONFIG
 from harmonic_local.stack import Stack, StackPlan, planned
 from harness.client import Client
 from harness.operator import harmonic
@@ -26,10 +27,19 @@ def settled(described: Mapping[str, object]) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def other_brokers(data: Path, *, brokers: int = 1) -> AsyncIterator[Stack]:
+async def other_brokers(
+    data: Path, *, brokers: int = 1, broker_config: Path = CONFIG
+) -> AsyncIterator[Stack]:
     """A product of which only the brokers run."""
     settings = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in ("PARAMETER_UPDATES",)}
-    plan = StackPlan(data=data, jwt_secret=SECRET, brokers=brokers, gateways=2, settings=settings)
+    plan = StackPlan(
+        data=data,
+        jwt_secret=SECRET,
+        brokers=brokers,
+        gateways=2,
+        settings=settings,
+        broker_config=broker_config,
+    )
     data.mkdir(parents=True)  # noqa: ASYNC240 -- before anything runs
     stack = planned(plan, lambda _name, _line: None)
     try:
@@ -51,8 +61,22 @@ class Saved:
     #: The last number that was granted before the backup began.
     before: dict[str, int] = field(default_factory=dict)
     private: str = ""
-    #: Set once every universe was written to.
+    #: Updates that were granted while the backup was made.
+    meanwhile: int = 0
+    #: Set each time that every universe was written to.
     all_written: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def updates(self) -> int:
+        """How many updates were granted so far."""
+        return sum(len(granted) - 1 for granted in self.granted.values())
+
+    async def another_round(self) -> None:
+        """Return once every universe was written to from now on."""
+        # The round under way has begun before.
+        for _ in range(2):
+            self.all_written.clear()
+            await self.all_written.wait()
 
     async def keep_writing(self, clients: Mapping[str, Client]) -> None:
         """Updates without end, in all universes at the same time."""
@@ -94,8 +118,12 @@ async def saved_under_load(
         writing = asyncio.create_task(saved.keep_writing(clients))
         await saved.all_written.wait()
         saved.before = {universe: max(granted) for universe, granted in saved.granted.items()}
+        updates = saved.updates
         ran = await harmonic(stack, "backup", str(folder), "--json")
         assert ran.status == 0, ran.errors
+        saved.meanwhile = saved.updates - updates
+        # These are lost with the brokers.
+        await saved.another_round()
         assert not writing.done()
         writing.cancel()
         await asyncio.wait([writing])

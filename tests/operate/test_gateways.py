@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic_operator.balancing import imbalance, shares
+from harmonic_operator.balancing import imbalance, shares, taken
 from harness.operator import harmonic
 from harness.world import World
 from recovery.scene import DEFAULT, Cast, scene
@@ -38,6 +38,12 @@ def test_nobody_is_moved_where_the_gateways_are_alike() -> None:
     assert imbalance({"a": 0, "b": 0}) == 1.0
 
 
+def test_what_other_gateways_have_taken_is_what_they_have_more() -> None:
+    assert taken({"a": 100, "b": 0}, {"a": 55, "b": 40, "c": 3}) == 43
+    # They went, and came to no gateway.
+    assert taken({"a": 100, "b": 0}, {"a": 50, "b": 0}) == 0
+
+
 async def test_drained_and_rebalanced_clients_lose_nothing_and_move_once(tmp_path: Path) -> None:
     cast = Cast(rooms=3, members=MEMBERS, updates_per_s=30, gateways=3, transports=(DEFAULT,))
     async with scene(tmp_path, cast) as playing:
@@ -65,8 +71,10 @@ async def test_drained_and_rebalanced_clients_lose_nothing_and_move_once(tmp_pat
         extra = {name: (rebalanced[name] or 0) - (drained[name] or 0) for name in drained}
         assert set(extra.values()) <= {0, 1}, extra
         # The rooms' writers are clients, too.
-        assert ran.json["moved"] - len(playing.universes) <= sum(extra.values())
-        assert sum(extra.values()) <= ran.json["moved"]
+        assert ran.json["closed"] - len(playing.universes) <= sum(extra.values())
+        assert sum(extra.values()) <= ran.json["closed"]
+        counts = [ran.json[when]["gateway-3"] for when in ("before", "after")]
+        assert ran.json["taken"] == counts[1] - counts[0]
 
         outcome = await playing.end()
     assert outcome.is_good, str(outcome)

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 
+from gateway.door import opened
 from harmonic_local.processes import free_port
 from harness.operator import harmonic, running
 from harness.world import SECRET, World, started
@@ -103,6 +105,31 @@ async def test_a_probe_that_asks_too_often_says_so(tmp_path: Path) -> None:
 
     assert 'harmonic_probe_steps_total{outcome="limited",step="recover"} 1.0' in lines
     assert 'harmonic_probe_steps_total{outcome="failed",step="recover"} 0.0' in lines
+
+
+@pytest.mark.parametrize(
+    ("why", "outcome", "said"),
+    [
+        ("too often", "limited", "put off: its user comes back too often"),
+        ("away", "failed", "no answer, and close code 1012"),
+    ],
+)
+async def test_a_probe_that_is_put_off_is_told_from_one_that_fails(
+    why: str, outcome: str, said: str
+) -> None:
+    """The gateway's sockets alone: they put everybody off."""
+    port = free_port()
+    async with opened() as door, aiohttp.ClientSession() as http:
+        door.puts_off = why
+        command = ("probe", "--url", door.url, "--every", "3600")
+        async with running(
+            None, *command, HARMONIC_JWT_SECRET=SECRET, HARMONIC_OPS_PORT=str(port)
+        ) as output:
+            assert await output.readline() == f"Round 1: connect: {said}.\n".encode()
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
+                lines = (await response.text()).splitlines()
+
+    assert f'harmonic_probe_steps_total{{outcome="{outcome}",step="connect"}} 1.0' in lines
 
 
 async def test_a_client_that_is_not_given_what_it_missed_fails_the_round(tmp_path: Path) -> None:

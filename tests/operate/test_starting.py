@@ -15,10 +15,16 @@ import pytest
 from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack, StackPlan, planned
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.process.lifecycle import CANNOT_START_STATUS
 from harmonic_runtime.process.settings import INVALID_SETTINGS_STATUS
-from harness.broker import tls_broker
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import stream_configs
+from harness.broker import connected_as, tls_broker
 from harness.certificates import Authority
+from harness.client import PATIENCE_S
 from harness.world import SECRET
 from operate.series import scrape
 
@@ -105,6 +111,32 @@ async def test_a_service_says_which_stream_it_waits_for(tmp_path: Path) -> None:
         for process in stack.states:
             await process.start()
         await starting
+
+
+async def test_the_streams_that_gateways_wait_for_are_made_after_all_others(
+    tmp_path: Path,
+) -> None:
+    """A gateway that finds them may use any stream."""
+    made: list[str] = []
+    names = [str(config["name"]) for config in stream_configs(StateSettings())]
+    limits = {subjects.limit_stream(rate) for rate in GLOBAL_RATES}
+    async with prepared(tmp_path, []) as stack:
+        for process in stack.brokers:
+            await process.start()
+        all_made = asyncio.Event()
+
+        def note(message: Message) -> None:
+            made.append(message.subject.rpartition(".")[2])
+            if set(names) <= set(made):
+                all_made.set()
+
+        async with connected_as("admin", stack) as bus, asyncio.timeout(PATIENCE_S):
+            await bus.subscribe("$JS.EVENT.ADVISORY.STREAM.CREATED.*", note)
+            await bus.flush()
+            await stack.states[0].start()
+            await all_made.wait()
+
+    assert set(made[-len(limits) :]) == limits
 
 
 # What keeps a service from starting.

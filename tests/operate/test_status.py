@@ -19,7 +19,15 @@ import harmonic_music.metrics
 import harmonic_state.metrics
 from chaos.owners import owner_of, replica_id
 from harmonic_local.stack import Stack
-from harmonic_operator.judging import NOT_AFTER, RULES, Overview, Rule, notes, problems
+from harmonic_operator.judging import (
+    NOT_AFTER,
+    PROVIDER_KEYS,
+    RULES,
+    Overview,
+    Rule,
+    notes,
+    problems,
+)
 from harmonic_operator.replicas import Replicas, entries
 from harmonic_operator.streams import BrokerCopy, StreamReport
 from harmonic_protocol import subjects
@@ -96,8 +104,11 @@ def test_a_rule_speaks_from_its_bound_on(rule: Rule) -> None:
 
     def wrong(value: float) -> list[str]:
         samples = {key: value, f"{rule.metric}_other": 1e9}
-        metrics = {"increases" if rule.recent else "values": samples}
-        gateway = described("gateway", **metrics)
+        values = {} if rule.recent else samples
+        keys = {PROVIDER_KEYS: 1.0 if rule.provider else 0.0}
+        gateway = described(
+            "gateway", increases=samples if rule.recent else {}, values={**values, **keys}
+        )
         replicas = Replicas((gateway, *HEALTHY.replicas.described[1:]), ())
         return problems(replace(HEALTHY, replicas=replicas))
 
@@ -166,6 +177,22 @@ def test_a_certificate_that_ends_soon_is_named(
     replicas = Replicas((gateway, *HEALTHY.replicas.described[1:]), ())
     wrong = problems(replace(HEALTHY, replicas=replicas))
     assert wrong == [f"gateway gateway-1 {sentence}" for sentence in says]
+
+
+def test_a_gateway_with_another_secret_than_the_others_is_named() -> None:
+    gateways = [
+        described("gateway", instance=name, secrets={"tokens": tokens, "sessions": "s"})
+        for name, tokens in (("g-1", "a"), ("g-2", "b"), ("g-3", "a"))
+    ]
+    # One of the version before says nothing of its secrets.
+    older = described("gateway", instance="g-4")
+    replicas = Replicas((*gateways, older, *HEALTHY.replicas.described[1:]), ())
+
+    (said,) = problems(replace(HEALTHY, replicas=replicas))
+    assert said == (
+        "gateway g-2: another secret of tokens than at g-1, g-3;"
+        " HARMONIC_JWT_SECRET must be the same at all gateways."
+    )
 
 
 def test_what_an_operator_has_brought_about_is_noted_and_is_nothing_wrong() -> None:
@@ -363,6 +390,24 @@ async def test_a_limiter_whose_streams_are_gone(product: Stack) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while [each for each in await sentences(product) if "is missing" in each]:
             pass
+
+
+async def test_a_gateway_whose_secret_is_another_one(tmp_path: Path) -> None:
+    async with started(tmp_path, gateways=2, musics=0) as stack, viewed(stack) as world:
+        await is_not_named(stack, "another secret")
+        other = stack.gateways[1]
+        await other.stop()
+        other.environment = {**other.environment, "HARMONIC_JWT_SECRET": "s" * 32}
+        await other.start()
+
+        # Without a secret for sessions, these are proven by the same one.
+        for what, setting in (("tokens", "JWT"), ("sessions", "SESSION")):
+            said = await names(stack, f"another secret of {what} than at gateway-")
+            assert f"HARMONIC_{setting}_SECRET must be the same" in said
+        for _ in range(3):
+            refusal = await world.refused(world.token("ann"), gateway=1)
+            assert refusal["data"]["code"] == "AUTH_ERROR"
+        await names(stack, "gateway-2 refused", "its shared secret does not prove")
 
 
 def test_each_rules_metric_stands_in_the_reference() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,25 @@ async def test_a_certificate_makes_a_service_who_it_is(secured: TlsBroker) -> No
         await bus.publish("hu.notes.7.u.r", b"")
         await bus.flush()
         assert count(metrics, "bus_errors_total") == 1
+
+
+async def test_a_broker_whose_certificate_has_ended_keeps_nobody_from_the_others(
+    tmp_path: Path,
+) -> None:
+    """Of eight, half begin with that broker: brokers are tried in an order of chance."""
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    async with (
+        tls_broker(tmp_path / "good") as good,
+        tls_broker(tmp_path / "ended", authority=good.authority, ends=hour_ago) as ended,
+    ):
+        state = good.authority.issue("state.harmonic.internal")
+        both = replace(good, url=f"{ended.url},{good.url}")
+
+        async def reaches() -> None:
+            async with opened(both, state) as bus:
+                await bus.flush()
+
+        await asyncio.gather(*(reaches() for _ in range(8)))
 
 
 async def test_the_end_of_a_connection_is_no_warning_of_asyncio(

@@ -45,14 +45,23 @@ def test_joining_is_answered_by_the_room_and_ones_own_announcement() -> None:
     result = answered(history, EDIT, ANN)
     assert result is not None
     assert result.pop("announcement")["participant"] == ANN_EDITS
-    assert result == {"room": room(history, "edit", bob, ANN_EDITS)}
+    assert result == {"room": room(history, "edit", bob, ANN_EDITS), "gateways": ["g1"]}
 
 
 def test_a_second_tab_is_not_announced() -> None:
     history = open_universe()
     history.does(EDIT, ANN)
     result = answered(history, VIEW, caller("ann", tab=2))
-    assert result == {"room": room(history, "view", ANN_EDITS)}
+    assert result == {"room": room(history, "view", ANN_EDITS), "gateways": ["g1"]}
+
+
+def test_who_enters_is_told_the_gateways_of_all_who_are_there() -> None:
+    history = open_universe()
+    history.does(VIEW, caller("bob", gateway="g3"))
+    history.does(VIEW, caller("cem", gateway="g1"))
+    result = answered(history, VIEW, caller("ann", gateway="g1"))
+    assert result is not None
+    assert result["gateways"] == ["g1", "g3"]
 
 
 def test_who_was_put_out_in_the_same_record_is_told_what_it_asked_for() -> None:

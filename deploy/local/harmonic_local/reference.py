@@ -17,6 +17,7 @@ from harmonic_local.chart_readme import CHART, README, readme
 from harmonic_local.dashboards import dashboards
 from harmonic_music.settings import MusicSettings
 from harmonic_operator.reference import describe_commands
+from harmonic_operator.settings import OperatorSettings
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.reference import describe_metrics
 from harmonic_runtime.observability.specs import declared_in
@@ -30,7 +31,18 @@ METRICS_PAGE = ROOT / "deploy" / "docs" / "metrics.md"
 COMMANDS_PAGE = ROOT / "deploy" / "docs" / "commands.md"
 DASHBOARDS = ROOT / "deploy" / "watch" / "dashboards"
 VARIABLES = ROOT / "shared" / "harmonic_runtime" / "process" / "variables.txt"
-SERVICES: tuple[type[ServiceSettings], ...] = (GatewaySettings, StateSettings, MusicSettings)
+SERVICES: tuple[type[ServiceSettings], ...] = (
+    GatewaySettings,
+    StateSettings,
+    MusicSettings,
+    OperatorSettings,
+)
+_TITLES = {
+    "gateway": "Gateway",
+    "state": "State service",
+    "music": "Music service",
+    "operator": "Operator's command",
+}
 
 _HEAD = """\
 # Settings
@@ -77,6 +89,7 @@ EXPORTER_METRICS: Mapping[str, str] = {
     "nats_varz_connections": "connected clients",
     "nats_varz_jetstream_stats_storage": "bytes that the streams of this broker take",
     "nats_varz_jetstream_config_max_storage": "bytes that they may take: `max_file_store`",
+    "nats_varz_jetstream_stats_reserved_storage": "bytes that they reserve, by their own bounds",
     "nats_server_total_streams": "streams of this broker; `meta_leader` names the cluster's leader",
 }
 #: The tables of the metrics, by the titles of their chapters.
@@ -94,8 +107,7 @@ def documents() -> Mapping[Path, str]:
     shared = set(ServiceSettings.model_fields)
     parts = [_HEAD, "## All services\n\n", describe_settings(ServiceSettings)]
     for service in SERVICES:
-        title = {"gateway": "Gateway", "state": "State service", "music": "Music service"}
-        parts.append(f"\n## {title[service.service]}\n\n")
+        parts.append(f"\n## {_TITLES[service.service]}\n\n")
         parts.append(describe_settings(service, without=shared))
     names = "".join(f"{name}\n" for name in variables_of(*SERVICES))
     chapters = (

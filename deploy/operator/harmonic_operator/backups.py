@@ -22,8 +22,11 @@ from rich.progress import (
 )
 
 from harmonic_operator.archives import Archived, archive, unarchive
-from harmonic_operator.connection import NotDone
+from harmonic_operator.brokers import without_room
+from harmonic_operator.connection import NotDone, load_quietly, run
+from harmonic_operator.monitoring import broker_stores
 from harmonic_operator.output import console, errors, size, write_json
+from harmonic_operator.settings import OperatorSettings
 from harmonic_operator.streams import LOGS, stream_states
 from harmonic_protocol import subjects
 from harmonic_protocol.operating import Restored
@@ -92,14 +95,24 @@ async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
     _report("Saved", folder, manifest, as_json=as_json)
 
 
-async def restore(bus: Bus, folder: Path, *, replicas: int | None, as_json: bool) -> None:
+def run_restore(folder: Path, replicas: int | None, *, as_json: bool) -> None:
+    """Carry `harmonic restore` out, and end with its exit status."""
+    settings = load_quietly()
+    run(lambda bus: restore(bus, settings, folder, replicas=replicas, as_json=as_json), settings)
+
+
+async def restore(
+    bus: Bus, settings: OperatorSettings, folder: Path, *, replicas: int | None, as_json: bool
+) -> None:
     """Put a backup into brokers that have none of its streams.
 
-    The whole backup is verified first. Universes go on at what was saved; since more may have been
-    stored and seen after that, nobody is sent the one as the continuation of the other.
+    The whole backup is verified first, and that there is room for it. Universes go on at what was
+    saved; since more may have been stored and seen after that, nobody is sent the one as the
+    continuation of the other.
     """
     manifest = await asyncio.to_thread(verified, folder)
     await _until_empty(bus)
+    await _have_room(settings, manifest)
     with _progress("Restoring", sum(each.bytes for each in manifest.streams)) as advance:
         for each in manifest.streams:
             copies = {} if replicas is None else {"num_replicas": replicas}
@@ -140,6 +153,16 @@ async def _until_empty(bus: Bus) -> None:
             unclear = next(each for each in found if not each.is_absent)
             raise NotDone(f"The stream {unclear.name} {unclear.problem}; nothing was changed.")
         await asyncio.sleep(READY_PAUSE_S)
+
+
+async def _have_room(settings: OperatorSettings, manifest: Manifest) -> None:
+    """Raise :class:`NotDone` if a broker has no room for what the streams reserve of its disk."""
+    wanted = sum(max(0, int(each.config.get("max_bytes", -1))) for each in manifest.streams)
+    lacking = list(without_room(await broker_stores(settings), wanted))
+    if lacking:
+        raise NotDone(
+            f"The streams reserve {size(wanted)}: {'; '.join(lacking)}. Nothing was changed."
+        )
 
 
 async def _mark(bus: Bus, manifest: Manifest) -> None:

@@ -38,3 +38,8 @@ def shares(connections: Mapping[str, int]) -> dict[str, Share]:
         gateway: Share(max(0, count - mean), most if count <= mean else mean)
         for gateway, count in connections.items()
     }
+
+
+def taken(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """How many clients more those gateways have that have more than before."""
+    return sum(max(0, count - before.get(name, 0)) for name, count in after.items())

@@ -67,7 +67,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show replicas, streams and brokers; exit 1 and name what is wrong, if anything is."""
-    run(lambda bus: status_command.status(bus, certificate_days=certificate_days, as_json=as_json))
+    status_command.run_status(certificate_days, as_json=as_json)
 
 
 @app.command(epilog="Example: harmonic top --number 20")
@@ -228,7 +228,7 @@ def restore(
     The whole backup is verified before anything is changed. What was stored after it is lost: the
     numbers of universes go on 1,000,000 later, and clients get the full state.
     """
-    run(lambda bus: backups.restore(bus, folder, replicas=replicas, as_json=as_json))
+    backups.run_restore(folder, replicas, as_json=as_json)
 
 
 @app.command(epilog="Example: kubectl logs -l app=harmonic --prefix | harmonic explain qT3…")

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
+from harmonic_operator.brokers import greet, of_brokers
 from harmonic_operator.settings import OperatorSettings
 from harmonic_runtime.bus.client import Bus, BusUnavailable, open_bus
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import configure_logs, get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import load_settings
 
@@ -29,9 +31,9 @@ class NotDone(Exception):
     """What was asked for was not done, or something is wrong; the text says what."""
 
 
-def run(work: Callable[[Bus], Awaitable[None]]) -> None:
+def run(work: Callable[[Bus], Awaitable[None]], settings: OperatorSettings | None = None) -> None:
     """Carry a command out over the bus, and end with its exit status."""
-    finish(_connected(load_quietly(), work))
+    finish(_connected(settings or load_quietly(), work))
 
 
 def load_quietly() -> OperatorSettings:
@@ -64,7 +66,16 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 
 async def _connected(settings: OperatorSettings, work: Callable[[Bus], Awaitable[None]]) -> None:
-    async with open_bus(
-        settings, name="operator", log=get_log(), metrics=Metrics(), on_closed=lambda: None
-    ) as bus:
-        await work(bus)
+    """Work over the bus; raise :class:`CannotStart`, with what is wrong with each broker, if not.
+
+    One broker that answers is enough.
+    """
+    try:
+        async with open_bus(
+            settings, name="operator", log=get_log(), metrics=Metrics(), on_closed=lambda: None
+        ) as bus:
+            await work(bus)
+    except CannotStart as error:
+        now = SystemClock().now()
+        found = of_brokers(await greet(settings), at=now, renewed_until=now)
+        raise CannotStart("\n".join([str(error), *found])) from error

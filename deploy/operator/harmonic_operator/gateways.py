@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from harmonic_operator.balancing import Share, imbalance, shares
+from harmonic_operator.balancing import Share, imbalance, shares, taken
 from harmonic_operator.connection import NotDone
 from harmonic_operator.judging import total
 from harmonic_operator.output import console, errors, table, write_json
@@ -70,22 +70,28 @@ async def _until_empty(bus: Bus, gateway: str, before: int, over_s: float) -> in
 
 
 async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
-    """Have the fullest gateways give clients away, each client once at most."""
+    """Have the fullest gateways give clients away, each client once at most.
+
+    What is known of the clients that were closed is how many more the other gateways have then.
+    """
     before = await _counts(bus)
     plan = shares(before)
-    moved = sum(share.clients for share in plan.values())
+    closed = sum(share.clients for share in plan.values())
     after = before
     if plan:
         over_s = min(max(share.clients for share in plan.values()) / per_s, MAX_BOUND_S)
         await _move(bus, plan, over_s)
         try:
-            after = await _until_back(bus, sum(before.values()), moved, over_s)
+            after = await _until_back(bus, sum(before.values()), closed, over_s)
         finally:
             await _lift(bus, plan)
+    missing = max(0, sum(before.values()) - sum(after.values()))
     if as_json:
         write_json(
             {
-                "moved": moved,
+                "closed": closed,
+                "taken": taken(before, after),
+                "missing": missing,
                 "before": before,
                 "after": after,
                 "imbalance": {"before": imbalance(before), "after": imbalance(after)},
@@ -95,9 +101,15 @@ async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
     rows = [(name, before[name], after.get(name)) for name in sorted(before)]
     console.print(table("", ("Gateway", "Before ", "After "), rows))
     console.print(
-        f"{moved} clients moved. The fullest gateway has {imbalance(after):.2f} times the mean,"
-        f" before {imbalance(before):.2f}."
+        f"{closed} clients were closed, to come back elsewhere. Gateways that had less have"
+        f" {taken(before, after)} more. The fullest gateway has {imbalance(after):.2f} times the"
+        f" mean, before {imbalance(before):.2f}."
     )
+    if missing > (1 - BACK) * sum(before.values()):
+        console.print(
+            f"{missing} clients fewer are connected than before: they went, do not reconnect, or do"
+            " not reach the gateways that have room."
+        )
 
 
 async def _counts(bus: Bus) -> dict[str, int]:

@@ -4,14 +4,17 @@ Each rule is a line of a table, or a function for what no single number tells; a
 the sentence that it makes, which names what is concerned.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from harmonic_operator.brokers import of_brokers, of_disks, when
+from harmonic_operator.monitoring import BrokerStore
 from harmonic_operator.replicas import Replicas
 from harmonic_operator.streams import LIMITS, StreamReport
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import SERVICES, Description
+from harmonic_runtime.bus.greeting import BrokerGreeting
 from harmonic_runtime.bus.inspection import StoreShare
 
 #: A stream, or the whole store, is nearly full from this share of its bytes on.
@@ -35,6 +38,8 @@ class Overview:
     store: tuple[StoreShare, ...] | None
     at: datetime
     renewed_until: datetime
+    brokers: tuple[BrokerGreeting, ...] = ()
+    disks: tuple[BrokerStore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Rule:
 
     Where ``recent``, the metric is a counter, and what counts is its increase in the last minute.
     All series of the metric that have ``labels`` are added up. A replica is judged by it from
-    ``after_s`` seconds after its start on.
+    ``after_s`` seconds after its start on; where ``provider`` is given, only if it has keys of an
+    identity provider, or only if it has none.
     """
 
     metric: str
@@ -52,6 +58,7 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     recent: bool = True
     after_s: float = 0.0
+    provider: bool | None = None
 
 
 NOT_AFTER = "harmonic_certificate_not_after_timestamp_seconds"
@@ -60,6 +67,13 @@ CERTIFICATES: Mapping[str, str] = {
     "clients": "shows clients a certificate that",
     "bus": "shows NATS a certificate that",
     "bus_authority": "verifies NATS with an authority whose certificate",
+}
+
+PROVIDER_KEYS = "harmonic_jwks_keys"
+#: The secrets that all gateways must have in common, and what sets them.
+SECRETS: Mapping[str, str] = {
+    "tokens": "HARMONIC_JWT_SECRET",
+    "sessions": "HARMONIC_SESSION_SECRET",
 }
 
 RULES = (
@@ -74,6 +88,15 @@ RULES = (
         "refused {value:.0f} tokens in the last minute that no key of the identity provider"
         " proves: its keys have expired or were replaced, or somebody guesses",
         {"outcome": "refused", "reason": "INVALID"},
+        provider=True,
+    ),
+    Rule(
+        "harmonic_connects_total",
+        3,
+        "refused {value:.0f} tokens in the last minute that its shared secret does not prove:"
+        " whoever signs them has another one, or somebody guesses",
+        {"outcome": "refused", "reason": "INVALID"},
+        provider=False,
     ),
     Rule(
         "harmonic_connects_total",
@@ -157,8 +180,11 @@ def problems(overview: Overview) -> list[str]:
     """What is wrong, a sentence each."""
     return [
         *_of_replicas(overview.replicas),
+        *_of_secrets(overview.replicas.of("gateway")),
+        *of_brokers(overview.brokers, at=overview.at, renewed_until=overview.renewed_until),
         *_of_streams(overview.streams),
         *_of_store(overview.store),
+        *of_disks(overview.disks),
         *(each for described in overview.replicas.described for each in _of_replica(described)),
         *(
             each
@@ -193,12 +219,30 @@ def _of_replicas(replicas: Replicas) -> Iterator[str]:
             yield f"No replica of the {service} service answers."
 
 
+def _of_secrets(gateways: Sequence[Description]) -> Iterator[str]:
+    """Gateways with another secret than most: they refuse what the others have given out."""
+    for what, setting in SECRETS.items():
+        names: dict[str, list[str]] = {}
+        for each in gateways:
+            if what in each.secrets:
+                names.setdefault(each.secrets[what], []).append(each.instance)
+        groups = sorted(names.values(), key=len)
+        for others in groups[:-1]:
+            yield (
+                f"gateway {', '.join(others)}: another secret of {what} than at"
+                f" {', '.join(groups[-1])}; {setting} must be the same at all gateways."
+            )
+
+
 def _of_replica(described: Description) -> Iterator[str]:
     name = f"{described.service} {described.instance}"
     if described.state != "ready":
         waits = f", waiting for {described.waiting_for}" if described.waiting_for else ""
         yield f"{name} is {described.state}{waits}."
+    has_provider = total(described.values, PROVIDER_KEYS) > 0
     for rule in RULES:
+        if rule.provider not in {None, has_provider}:
+            continue
         samples = described.increases if rule.recent else described.values
         value = total(samples, rule.metric, rule.labels)
         if value >= rule.at_least and described.uptime_s >= rule.after_s:
@@ -213,9 +257,8 @@ def _of_certificates(described: Description, overview: Overview) -> Iterator[str
         ends_s = total(described.values, NOT_AFTER, {"certificate": certificate})
         # There is none where nothing is told.
         if 0 < ends_s <= overview.renewed_until.timestamp():
-            verb = "ended" if ends_s <= overview.at.timestamp() else "ends"
-            day = f"{datetime.fromtimestamp(ends_s, UTC):%Y-%m-%d %H:%M} UTC"
-            yield f"{described.service} {described.instance} {what} {verb} on {day}."
+            name = f"{described.service} {described.instance}"
+            yield f"{name} {what} {when(ends_s, overview.at)}."
 
 
 def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:

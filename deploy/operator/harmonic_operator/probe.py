@@ -34,6 +34,8 @@ USERS = ("probe-writer", "probe-reader")
 #: From one round to the next, at least: in each, one user comes back twice, which a gateway lets a
 #: user do once a second.
 LEAST_EVERY_S = 3.0
+#: The close code of RFC 6455's registry by which a gateway says that a client comes too often.
+TRY_LATER_CODE = 1013
 #: A token of a round serves that round.
 TOKEN_LIFETIME_S = 300.0
 
@@ -164,25 +166,34 @@ class _Member:
         self._heard: set[int] = set()
         self._news = asyncio.Condition()
         self._gone = asyncio.Event()
-        self._refusal: dict[str, Any] | None = None
+        self._refusal: asyncio.Future[dict[str, Any]] = self._user.get_loop().create_future()
         self._client.on("connect_success", self._greeted, namespace=NAMESPACE)
         self._client.on("physics_updated", self._updated, namespace=NAMESPACE)
         self._client.on("connect_error", self._refused, namespace=NAMESPACE)
         self._client.on("disconnect", self._ended, namespace=NAMESPACE)
 
     async def connect(self) -> None:
-        try:
-            await self._client.connect(
-                self._url,
-                auth={"token": self._token},
-                namespaces=[NAMESPACE],
-                transports=["websocket"],
-                wait_timeout=ANSWER_TIMEOUT_S,
-            )
-        except SocketIOError as error:
-            if self._refusal is None:
-                raise
-            raise _failed(self._refusal) from error
+        """Return once it is greeted; raise :class:`StepFailed`, or as the library does, if not."""
+        await self._client.connect(
+            self._url,
+            auth={"token": self._token},
+            namespaces=[NAMESPACE],
+            transports=["websocket"],
+            # It would wait for the answer even after the connection has ended.
+            wait=False,
+        )
+        engine = self._client.eio
+        await asyncio.wait(
+            {self._user, self._refusal, engine.read_loop_task},
+            timeout=ANSWER_TIMEOUT_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if self._refusal.done():
+            raise _failed(self._refusal.result())
+        if not self._user.done():
+            if engine.ws.close_code == TRY_LATER_CODE:
+                raise StepLimited("put off: its user comes back too often")
+            raise StepFailed(f"no answer, and close code {engine.ws.close_code}")
 
     async def close(self) -> None:
         """Say goodbye, where it is not cut off."""
@@ -233,8 +244,9 @@ class _Member:
 
     async def _refused(self, told: object, *_: object) -> None:
         # What the client library says of its own has no code.
-        if isinstance(told, dict) and isinstance(told.get("data"), dict):
-            self._refusal = told["data"]
+        refusal = told.get("data") if isinstance(told, dict) else None
+        if isinstance(refusal, dict) and not self._refusal.done():
+            self._refusal.set_result(refusal)
 
     async def _updated(self, told: dict[str, Any], *_: object) -> None:
         async with self._news:

@@ -15,3 +15,12 @@ class OperatorSettings(ServiceSettings):
     bus_start_timeout_s: Annotated[
         float, Field(ge=0.1, le=86_400, description="time to wait for the bus")
     ] = 5.0
+    nats_monitor_urls: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\s*https?://[^\s,]+(\s*,\s*https?://[^\s,]+)*\s*$",
+            max_length=4096,
+            description="monitoring ports of brokers, `http://host:8222`, separated by commas:"
+            " `harmonic status` and `harmonic restore` ask there how much a broker may store",
+        ),
+    ] = None

@@ -4,22 +4,36 @@ import asyncio
 from dataclasses import asdict
 from datetime import timedelta
 
-from harmonic_operator.connection import NotDone
+from harmonic_operator.brokers import greet
+from harmonic_operator.connection import NotDone, load_quietly, run
 from harmonic_operator.judging import Overview, notes, problems, total
+from harmonic_operator.monitoring import broker_stores
 from harmonic_operator.output import console, size, table, write_json
 from harmonic_operator.replicas import describe
+from harmonic_operator.settings import OperatorSettings
 from harmonic_operator.streams import StreamReport, store_state, stream_states
 from harmonic_protocol.operating import BusyUniverse, Description
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.process.clock import SystemClock
 
 
-async def status(bus: Bus, *, certificate_days: float, as_json: bool) -> None:
+def run_status(certificate_days: float, *, as_json: bool) -> None:
+    """Carry `harmonic status` out, and end with its exit status."""
+    settings = load_quietly()
+    run(
+        lambda bus: status(bus, settings, certificate_days=certificate_days, as_json=as_json),
+        settings,
+    )
+
+
+async def status(
+    bus: Bus, settings: OperatorSettings, *, certificate_days: float, as_json: bool
+) -> None:
     """Show how the product is; raise :class:`NotDone` if something is wrong.
 
     A certificate that ends within ``certificate_days`` is.
     """
-    overview = await look(bus, certificate_days)
+    overview = await look(bus, settings, certificate_days)
     wrong = problems(overview)
     if as_json:
         write_json({"problems": wrong, "notes": notes(overview), **_plain(overview)})
@@ -31,14 +45,24 @@ async def status(bus: Bus, *, certificate_days: float, as_json: bool) -> None:
         console.print("Nothing is wrong.")
 
 
-async def look(bus: Bus, certificate_days: float) -> Overview:
+async def look(bus: Bus, settings: OperatorSettings, certificate_days: float) -> Overview:
     """The product at this moment."""
     now = SystemClock().now()
-    replicas, streams, store = await asyncio.gather(
-        describe(bus), stream_states(bus), store_state(bus)
+    replicas, streams, store, brokers, disks = await asyncio.gather(
+        describe(bus),
+        stream_states(bus),
+        store_state(bus),
+        greet(settings),
+        broker_stores(settings),
     )
     return Overview(
-        replicas, tuple(streams), store, at=now, renewed_until=now + timedelta(certificate_days)
+        replicas,
+        tuple(streams),
+        store,
+        at=now,
+        renewed_until=now + timedelta(certificate_days),
+        brokers=tuple(brokers),
+        disks=tuple(disks),
     )
 
 
@@ -70,6 +94,8 @@ def _plain(overview: Overview) -> dict[str, object]:
         "silent": [each.to_wire() for each in overview.replicas.silent],
         "streams": [asdict(each) for each in overview.streams],
         "store": None if overview.store is None else [asdict(each) for each in overview.store],
+        "brokers": [asdict(each) for each in overview.brokers],
+        "disks": [asdict(each) for each in overview.disks],
     }
 
 

@@ -18,7 +18,7 @@ from harmonic_gateway.identity.verification import Identity, find_token
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.planning import read_claim
-from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery
+from harmonic_gateway.recovery.recovery import NOTHING, Prepared, Recovery, ReturnsTooOften
 from harmonic_gateway.sockets import (
     Connection,
     ConnectRefused,
@@ -33,7 +33,10 @@ from harmonic_runtime.bus.client import BusUnavailable
 
 @dataclass(slots=True, eq=False)
 class _Arrival:
-    """A client on its way in; ``waits`` while something is awaited for it."""
+    """A client on its way in; ``waits`` while something is awaited for it.
+
+    It is ``too_often`` if its user returns too often, which is why it is put off.
+    """
 
     connection: Connection
     auth: object
@@ -41,6 +44,7 @@ class _Arrival:
     began_s: float
     progress: Progress = Progress.VERIFYING
     refusal: Refused | None = None
+    too_often: bool = False
     prepared: Prepared = NOTHING
     waits: asyncio.Timeout | None = None
 
@@ -110,7 +114,7 @@ class Arrivals:
                 self._records.abandoned(connection)
         if arrival.progress is Progress.TURNED_AWAY:
             self._records.turned_away(connection, arrival.refusal)
-            raise ConnectUnavailable
+            raise ConnectUnavailable(too_often=arrival.too_often)
         if arrival.progress is Progress.REFUSED and arrival.refusal is not None:
             self._records.verified(token, arrival.refusal)
             self._records.refused(connection.transport, arrival.refusal, connection.id)
@@ -231,6 +235,9 @@ class Arrivals:
         claim = read_claim(auth, connection.handshake.query)
         try:
             arrival.prepared = await self._recovery.prepare(session, claim)
+        except ReturnsTooOften:
+            arrival.too_often = True
+            return News.LATER
         except BusUnavailable:
             return News.LATER
         if claim.declines:

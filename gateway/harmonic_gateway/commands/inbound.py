@@ -15,6 +15,7 @@ from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 MAX_FIELDS = 64
 MAX_VALUES = 8192
 _MAX_ECHOED_CHARACTERS = 64
+_NESTING = (dict, list)
 
 
 def read_command(
@@ -89,9 +90,6 @@ _TOO_MANY_VALUES = refused(
 )
 
 
-_CONTAINERS = frozenset({dict, list})
-
-
 def _misshapen(args: tuple[object, ...]) -> Refused | None:
     """Why a payload is not worth validating: so deep, or so wide, is nothing that is declared."""
     level: Sequence[object] = args
@@ -108,8 +106,7 @@ def _misshapen(args: tuple[object, ...]) -> Refused | None:
                 if values > MAX_VALUES:
                     return _TOO_MANY_VALUES
                 children.extend(item)
-        # As JSON is read, these are the types themselves.
-        level = [child for child in children if type(child) in _CONTAINERS]
+        level = [child for child in children if isinstance(child, _NESTING)]
         if not level:
             return None
     return _TOO_DEEP

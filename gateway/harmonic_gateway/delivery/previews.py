@@ -1,22 +1,26 @@
-"""When a preview that still waits for its turn is over: an update of its fields went first."""
+"""When a preview that still waits for its turn is over: its update went first, or its user left."""
 
 import json
 
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
+from harmonic_protocol.messages.rooms import ParticipantLeft
 
 _SETS = {one.event.spec.name: name for name, one in PARAMETER_SETS.items()}
 
 
 def is_settled(preview: bytes, stored: Frame) -> bool:
-    """Whether a stored event changed all that a preview shows, and is of the same user."""
+    """Whether a stored event ends a preview.
+
+    It changed all that the preview shows, and is of the same user; or the user has left with it.
+    """
     changed_set = _SETS.get(stored.name)
-    if changed_set is None:
+    if changed_set is None and stored.name != ParticipantLeft.spec.name:
         return False
     shown, event = json.loads(preview), json.loads(stored.data)
+    if shown["userId"] != event["userId"]:
+        return False
+    if changed_set is None:
+        return True
     values = {name: shown[name] for name in PARAMETER_SETS if name in shown}
-    return (
-        shown["userId"] == event["userId"]
-        and values.keys() == {changed_set}
-        and values[changed_set].keys() <= set(event["changed"])
-    )
+    return values.keys() == {changed_set} and values[changed_set].keys() <= set(event["changed"])

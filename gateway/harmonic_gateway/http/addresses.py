@@ -32,8 +32,8 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
     address = _parse(request.remote or "")
     if address is None:
         return request.remote or ""
-    if not trusted:
-        return _shown(address)
+    if not trusted or _FORWARDED_FOR not in request.headers:
+        return _spelt(address)
     said = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
     for hop in islice(reversed(said), MAX_HOPS):
         if not any(address in network for network in trusted):
@@ -42,7 +42,7 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
         if before is None:
             break
         address = before
-    return _shown(address)
+    return _spelt(address)
 
 
 def counted_as(address: str) -> str:
@@ -61,7 +61,7 @@ def _parse(text: str) -> _Address | None:
 
 
 @lru_cache(MAX_REMEMBERED)
-def _shown(address: _Address) -> str:
+def _spelt(address: _Address) -> str:
     return str(address)
 
 

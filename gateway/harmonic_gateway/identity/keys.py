@@ -18,6 +18,7 @@ from jwt.utils import base64url_encode
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS, KeySet, read_key_set
+from harmonic_gateway.identity.proofs import fingerprint
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
@@ -56,7 +57,7 @@ class Keys:
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
-        self._secrets = shared_keys(secrets)
+        self.replace_secrets(secrets)
         self._url = jwks_url
         self._file = jwks_file
         self._public = KeySet()
@@ -88,6 +89,7 @@ class Keys:
     def replace_secrets(self, secrets: Sequence[str]) -> None:
         """Believe these shared secrets from now on, and no others."""
         self._secrets = shared_keys(secrets)
+        self.fingerprint = fingerprint(secrets)
 
     @property
     def _has_source(self) -> bool:

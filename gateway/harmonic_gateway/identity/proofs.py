@@ -7,11 +7,18 @@ from collections.abc import Sequence
 
 _DIGEST_BYTES = 16
 _KEY_BYTES = 32
+#: What a secret is told from others by: enough to see that two are not the same.
+_ALIKE, _ALIKE_DIGITS = b"harmonic alike", 8
 
 
 def derived_key(secret: str, purpose: bytes) -> bytes:
     """The key for one purpose, of at most 16 bytes, from the gateways' shared secret."""
     return hashlib.blake2b(secret.encode(), person=purpose, digest_size=_KEY_BYTES).digest()
+
+
+def fingerprint(secrets: Sequence[str]) -> str:
+    """What tells the current one of some secrets from others; empty if there is none."""
+    return derived_key(secrets[0], _ALIKE).hex()[:_ALIKE_DIGITS] if secrets else ""
 
 
 class Proofs:
@@ -29,6 +36,7 @@ class Proofs:
     def replace_secrets(self, *secrets: str) -> None:
         """Make them by the first of these secrets from now on, and believe the others, too."""
         self._secrets = secrets
+        self.fingerprint = fingerprint(secrets)
         self._keys.clear()
 
     def make(self, purpose: bytes, text: str) -> str:

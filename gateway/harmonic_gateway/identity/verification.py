@@ -1,17 +1,22 @@
 """Who a client is: what its token says, once its signature was verified."""
 
-import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-from jwt.utils import base64url_decode
 
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS
 from harmonic_gateway.identity.keys import HMAC_ALGORITHMS, Keys
+from harmonic_gateway.identity.plain_tokens import (
+    is_plainly_good,
+    is_usual,
+    read_header,
+    signed_claims,
+)
 from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -30,6 +35,8 @@ _ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
 #: Whom nothing visible names.
 NAMELESS = "anonymous"
 _NAME_CLAIMS = ("username", "name", "preferred_username")
+#: One half of a character that was cut in two.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +105,33 @@ class Verifier:
         return _identity(claims, self._clock.now().timestamp())
 
     async def _verified_claims(self, token: str) -> dict[str, Any] | Refused:
-        header = _header_of(token)
+        # PyJWT reads, and judges, the whole token for that: it does so again with the key.
+        header = read_header(token.partition(".")[0])
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in _ALGORITHMS or not isinstance(kid, str | None):
             return INVALID
         keys = await self._keys.candidates(algorithm, kid)
         if isinstance(keys, Refused):
             return keys
+        if algorithm in HMAC_ALGORITHMS and is_usual(header):
+            plain = self._plain_claims(token, keys)
+            if plain is not None:
+                return plain
         return self._claims(token, algorithm, keys) or INVALID
+
+    def _plain_claims(self, token: str, keys: list[Any]) -> dict[str, Any] | None:
+        """The claims of a token that needs no closer look."""
+        claims = signed_claims(token, (key.key for key in keys))
+        if claims is None:
+            return None
+        is_good = is_plainly_good(
+            claims,
+            self._clock.now().timestamp(),
+            leeway_s=LEEWAY_S,
+            issuer=self._issuer,
+            audience=self._audience,
+        )
+        return claims if is_good else None
 
     def _claims(self, token: str, algorithm: str, keys: list[Any]) -> dict[str, Any] | None:
         for key in keys:
@@ -130,17 +156,6 @@ class Verifier:
         return None
 
 
-def _header_of(token: str) -> dict[str, Any]:
-    """What a token says of itself; ``ValueError`` if it is none.
-
-    PyJWT reads, and judges, the whole token for that: it does so again with the key.
-    """
-    header = json.loads(base64url_decode(token.partition(".")[0]))
-    if not isinstance(header, dict):
-        raise TypeError("no object")
-    return header
-
-
 def _identity(claims: Mapping[str, Any], now_s: float) -> Identity | Refused:
     user_id, jti = claims["sub"], claims.get("jti")
     if not _is_text(user_id, MAX_USER_ID_CHARACTERS):
@@ -163,7 +178,7 @@ def _is_text(value: object, max_characters: int) -> bool:
     """Whether it is a text of which no character was cut in two, and not too long."""
     if not isinstance(value, str) or not 0 < len(value) <= max_characters:
         return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return value.isascii() or _SURROGATE.search(value) is None
 
 
 def _username(claims: Mapping[str, Any]) -> str:

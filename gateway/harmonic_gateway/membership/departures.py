@@ -48,8 +48,8 @@ class Departures:
 
     def depart(self, session: Session, ended: Ended) -> None:
         """A connection is over."""
-        memberships = self._rooms.depart(session.connection)
         grace_s = 0.0 if ended is Ended.GOODBYE else self._grace_s
+        memberships = self._rooms.depart(session.connection, may_return=grace_s > 0)
         departure = Departure(memberships, grace_s=grace_s)
         self._begin(_Departed(session, memberships, ended, departure))
 

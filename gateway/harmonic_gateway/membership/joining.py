@@ -6,7 +6,7 @@ requests to the owner, the store of sessions, and the order in which they are ma
 
 from typing import Literal
 
-from harmonic_gateway.delivery.frames import encode_event
+from harmonic_gateway.delivery.frames import encode, encode_event
 from harmonic_gateway.delivery.places import Position, place
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.membership import Entry, Membership
@@ -17,7 +17,7 @@ from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
-from harmonic_protocol.internal import JoinResult, ResumeRoom
+from harmonic_protocol.internal import JoinResult, JoinTold, ResumeRoom
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -128,16 +128,17 @@ class Joining:
             if reply.error is not None or reply.position is None:
                 return reply.error or reply
             frees_seat = False
-            result = JoinResult.model_validate(reply.result)
+            told = JoinTold.model_validate(reply.result)
             if membership.rejoining:
                 # Nobody knows whether it was allowed to see the room all the time.
                 self._memberships.begin_anew(membership)
-            position = Position.of_record(reply.position, result.record)
-            if self._memberships.answered(membership, position, result.room.mode):
+            self._rooms.live.located(told)
+            position = Position.of_record(reply.position, told.record)
+            if self._memberships.answered(membership, position, told.mode):
                 # Before the client knows: once it does, it may resume on any gateway.
                 await self._save(session)
             is_settled = True
-            return self._admit(session, membership, reply, result, position)
+            return self._admit(session, membership, reply, told, position)
         finally:
             if not is_settled:
                 self._rooms.refused(membership, frees_seat=frees_seat)
@@ -147,11 +148,11 @@ class Joining:
         session: Session,
         membership: Membership,
         reply: Reply,
-        result: JoinResult,
+        told: JoinTold,
         position: int,
     ) -> Reply | Refused | Literal[Entry.STALE]:
         """Enter, unless that has become impossible while something was waited for."""
-        greeting = greet(result, position)
+        greeting = _passed_on(told, position)
         if membership.is_member:
             # The room's records tell a member of itself.
             greeting = greeting[-1:]
@@ -186,3 +187,12 @@ def greet(result: JoinResult, position: int) -> list[Frame]:
     if result.announcement is None:
         return [joined]
     return [encode_event(result.announcement, ParticipantJoined.spec.name), joined]
+
+
+def _passed_on(told: JoinTold, position: int) -> list[Frame]:
+    """The same, as the owner has told it."""
+    joined = encode(RoomJoined.spec.name, told.room)
+    joined.offset = place(told.universe_id, position)
+    if told.announcement is None:
+        return [joined]
+    return [encode(ParticipantJoined.spec.name, told.announcement), joined]

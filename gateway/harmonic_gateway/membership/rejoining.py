@@ -79,6 +79,7 @@ class Rejoining:
                 self._evict(membership, refusal)
             return is_certain
         result = JoinResult.model_validate(reply.result)
+        self._rooms.live.located(result)
         if membership.rejoining and result.continued is False:
             self._memberships.begin_anew(membership)
         position = Position.of_record(reply.position, result.record)

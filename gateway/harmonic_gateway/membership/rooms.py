@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harmonic_gateway.delivery.feed import Feed, FeedEvents
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
-from harmonic_gateway.delivery.signals import Signals, left_out, unpack
+from harmonic_gateway.membership.live import LiveLayer
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -41,7 +41,7 @@ class Rooms:
         bus: Bus,
         history: History,
         on_notice: Callable[[str, int, Notice], None],
-        signals: Signals,
+        live: LiveLayer,
         tasks: Tasks,
         meter: DeliveryMeter,
         log: BoundLogger,
@@ -50,7 +50,7 @@ class Rooms:
         self._bus = bus
         self._history = history
         self._on_notice = on_notice
-        self._signals = signals
+        self.live = live
         self._tasks = tasks
         self._log = log
         self._followed: dict[str, Following] = {}
@@ -88,6 +88,7 @@ class Rooms:
         entry, due = self._memberships.admit(membership, position, greeting)
         if entry in (Entry.ADMITTED, Entry.RENEWED):
             membership.connection.send_all(due, membership.elsewhere)
+            self.live.presence.admitted(membership)
             self._go_on(universe_id, max(position, membership.cursor))
         self._leave_if_empty(universe_id)
         return entry
@@ -97,6 +98,7 @@ class Rooms:
         entry, due = self._memberships.refused(membership, frees_seat=frees_seat)
         if entry is Entry.ADMITTED:
             membership.connection.send_all(due, membership.elsewhere)
+            self.live.presence.admitted(membership)
         elif entry is Entry.STALE:
             # It has to begin anew, and is brought up to date then.
             membership.connection.close()
@@ -107,10 +109,15 @@ class Rooms:
         self._memberships.unseat(universe_id, connection.id, position, None)
         self._leave_if_empty(universe_id)
 
-    def depart(self, connection: Connection) -> list[Membership]:
-        """A connection is over: its memberships as they were."""
+    def depart(self, connection: Connection, *, may_return: bool = True) -> list[Membership]:
+        """A connection is over: its memberships as they were.
+
+        If its client ``may_return``, what it shows of itself is kept for a time.
+        """
         ended = self._memberships.depart(connection)
         for membership in ended:
+            if may_return:
+                self.live.presence.departed(membership)
             self._leave_if_empty(membership.universe_id)
         return ended
 
@@ -161,7 +168,7 @@ class Rooms:
 
     async def _subscribe(self, universe_id: str, followed: Following) -> None:
         def signal(message: Message) -> None:
-            self._signals.take(universe_id, message)
+            self.live.hear(universe_id, message)
 
         interests = (
             (subjects.live(universe_id), followed.feed.hear, True),
@@ -190,10 +197,11 @@ class Rooms:
             self._on_notice(universe_id, position, notice)
         recipients = self._memberships.deliver(universe_id, position, frames)
         if frames:
-            self._signals.stored(universe_id, frames)
+            self.live.stored(universe_id, frames)
             self._meter.delivered.inc(broadcast(frames, recipients))
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
+            self.live.presence.admitted(membership)
         if notices:
             self._leave_if_empty(universe_id)
 
@@ -210,6 +218,7 @@ class Rooms:
             self._leave(universe_id)
 
     def _leave(self, universe_id: str) -> None:
+        self.live.presence.leave(universe_id)
         followed = self._followed.pop(universe_id, None)
         self._told_foreign.discard(universe_id)
         if followed is not None:
@@ -220,18 +229,3 @@ class Rooms:
 async def _unsubscribe(followed: Following) -> None:
     for subscription in followed.subscriptions:
         await subscription.close()
-
-
-def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
-    """Sends live signals of a universe to its members here."""
-
-    def relay(universe_id: str, message: Message) -> None:
-        frame = unpack(message)
-        if frame is None:
-            return
-        present, sender = memberships.present(universe_id), left_out(message)
-        if sender is not None:
-            present = [each for each in present if each.connection.id != sender]
-        broadcast([frame], present)
-
-    return relay

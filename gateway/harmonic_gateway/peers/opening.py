@@ -1,20 +1,27 @@
 """The parts of a gateway that know of the others, put together."""
 
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.limits.allowances import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
-from harmonic_gateway.peers.exchange import Exchange, Listener
+from harmonic_gateway.peers.exchange import FAILED, Exchange, Listener, Said
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
+from harmonic_gateway.peers.questions import ALLOWED, Asked
 from harmonic_gateway.peers.serving import Serving
 from harmonic_gateway.peers.taking import Takeovers
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import Application, Mover, SocketLimits, SocketServer
 from harmonic_protocol.catalogue import LARGER_MESSAGES_BYTES
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
+from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
+
+#: How long a gateway may take to tell what participants show.
+PRESENCE_TIMEOUT_S = 2.0
 
 
 async def open_front(
@@ -24,11 +31,21 @@ async def open_front(
     *,
     mover: Mover,
     doorkeeper: Doorkeeper,
+    presence: Callable[[bytes], bytes],
     metrics: Metrics,
 ) -> Front:
-    """Answer other gateways about the sessions here; what clients are to be answered by."""
+    """Answer other gateways about the sessions here; what clients are to be answered by.
+
+    ``presence`` answers what is asked of participants' states.
+    """
     serving = Serving(sockets, mover)
-    await exchange.listen(Listener(serving.answer, serving.hear, serving.lost))
+
+    def answer(asked: Said) -> Said | Coroutine[Any, Any, Said]:
+        if asked.kind == Asked.PRESENCE:
+            return Said(ALLOWED, body=presence(asked.body))
+        return serving.answer(asked)
+
+    await exchange.listen(Listener(answer, serving.hear, serving.lost))
     return Front(
         sockets=sockets,
         exchange=exchange,
@@ -37,6 +54,18 @@ async def open_front(
         doorkeeper=doorkeeper,
         metrics=metrics,
     )
+
+
+async def ask_presence(exchange: Exchange, gateway_id: str, body: bytes) -> bytes:
+    """A gateway's answer about participants' states; raise :class:`BusUnavailable` without one.
+
+    One of a version that knows of none has none.
+    """
+    asked = Said(Asked.PRESENCE, body=body)
+    answer = await exchange.ask(gateway_id, asked, timeout_s=PRESENCE_TIMEOUT_S)
+    if answer.kind == FAILED:
+        raise BusUnavailable("the gateway could not tell")
+    return answer.body if answer.kind == ALLOWED else b""
 
 
 def new_sockets(

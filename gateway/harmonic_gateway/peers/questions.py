@@ -15,6 +15,8 @@ class Asked(StrEnum):
     """the client tries a WebSocket at the gateway that asks, and says nothing yet: may it?"""
     HAND_OVER = "HAND_OVER"
     """the client went over to it: the session, please"""
+    PRESENCE = "PRESENCE"
+    """about no session: what participants show of themselves in some rooms"""
 
 
 class Told(StrEnum):

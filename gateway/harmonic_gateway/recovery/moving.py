@@ -140,6 +140,7 @@ class RoomMoves:
             sent_mark=mark_of(sent_up_to),
             pinged=membership.sent,
             acknowledged=membership.acknowledged,
+            shown=self._rooms.live.presence.hand_over(membership),
         )
 
     async def _take(self, session: Session, universe_id: str, handed: HandedRoom) -> MovedRoom:
@@ -160,6 +161,9 @@ class RoomMoves:
             if reply.error is not None:
                 return self._refused(membership, reply.error)
             result = JoinResult.model_validate(reply.result)
+            self._rooms.live.located(result)
+            if handed.shown is not None:
+                self._rooms.live.presence.take_over(universe_id, handed.shown)
             position = Position.of_record(reply.position or 0, result.record)
             return await self._seated(membership, handed, result, position)
         except BaseException:

@@ -17,7 +17,13 @@ from harmonic_gateway.owners import Owners
 from harmonic_gateway.recovery.finding import Known
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.sockets import Connection, Frame
-from harmonic_protocol.internal import CloseConnection, JoinResult, ResumeRoom, SavedRoom
+from harmonic_protocol.internal import (
+    CloseConnection,
+    JoinResult,
+    ResumeRoom,
+    SavedRoom,
+    SavedSession,
+)
 from harmonic_protocol.reasons import Reason, RecoveryReason
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import BusUnavailable
@@ -113,9 +119,7 @@ class RoomReturns:
         try:
             for universe_id, room in saved.rooms.items():
                 at = known.places[universe_id] if known.places is not None else None
-                returning.rooms.append(
-                    await self._room(session, universe_id, room, saved.connection_id, at)
-                )
+                returning.rooms.append(await self._room(session, universe_id, room, saved, at))
         except BaseException:
             self._stop_entering(returning)
             raise
@@ -185,8 +189,8 @@ class RoomReturns:
         self,
         session: Session,
         universe_id: str,
-        saved: SavedRoom,
-        replaces: str,
+        room: SavedRoom,
+        saved: SavedSession,
         at: Place | None,
     ) -> ReturnedRoom:
         membership = self._memberships.enter(session.connection, universe_id)
@@ -195,8 +199,8 @@ class RoomReturns:
             self._memberships.ask(membership)
             request = ResumeRoom(
                 universe_id=universe_id,
-                mode=saved.mode,
-                replaces=replaces,
+                mode=room.mode,
+                replaces=saved.connection_id,
                 after_position=at.position if at else None,
                 after_mark=at.mark if at else None,
             )
@@ -206,6 +210,7 @@ class RoomReturns:
             if reply.error is not None:
                 return self._refused(membership, reply.error)
             result = JoinResult.model_validate(reply.result)
+            self._rooms.live.located(result, saved.gateway_id)
             if result.continued is False:
                 # The user left the room, or was not allowed to see it for a time.
                 at = None

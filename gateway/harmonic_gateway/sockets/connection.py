@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from engineio.packet import MESSAGE
+from pydantic_core import to_json
 from socketio.packet import ACK, CONNECT_ERROR
 
 from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
@@ -64,12 +65,18 @@ class ConnectRefused(Exception):
 def control(kind: int, namespace: str, data: object) -> Encoded:
     """A packet about a connection itself."""
     place = "" if namespace == "/" else f"{namespace},"
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Encoded.of([f"{MESSAGE}{kind}{place}{text}"])
+    return Encoded.of([f"{MESSAGE}{kind}{place}{to_json(data).decode()}"])
 
 
 class ConnectUnavailable(Exception):
-    """Whether a client may come in cannot be told now: it is closed, and tries again."""
+    """Whether a client may come in cannot be told now: it is closed, and tries again.
+
+    With ``too_often``, nothing has failed here: the client is put off, since it comes too often.
+    """
+
+    def __init__(self, *, too_often: bool = False) -> None:
+        super().__init__()
+        self.too_often = too_often
 
 
 class Connection:

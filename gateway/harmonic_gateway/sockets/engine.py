@@ -43,6 +43,8 @@ from harmonic_gateway.sockets.websocket import WebSocket
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
 RESTART_CODE = 1012
+#: "Try again later": nothing has failed, the client comes too often.
+TRY_LATER_CODE = 1013
 _PROTOCOL_ERROR_CODE = 1002
 POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])

@@ -27,7 +27,7 @@ from harmonic_gateway.sockets.connection import (
 )
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
-from harmonic_gateway.sockets.engine import EngineSocket
+from harmonic_gateway.sockets.engine import RESTART_CODE, TRY_LATER_CODE, EngineSocket
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
@@ -227,7 +227,7 @@ class Namespaces:
         if self._has_asked and self._guard.take(
             asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
         ):
-            self._turn_away()
+            self._turn_away(TRY_LATER_CODE)
             return True
         self._has_asked = True
         if packet.namespace not in NAMESPACES:
@@ -250,8 +250,8 @@ class Namespaces:
             decision = NamespaceEvent.ACCEPTED
         except ConnectRefused as refused:
             refusal = refused.encoded(packet.namespace)
-        except ConnectUnavailable:
-            self._turn_away()
+        except ConnectUnavailable as unavailable:
+            self._turn_away(TRY_LATER_CODE if unavailable.too_often else RESTART_CODE)
         finally:
             effect = self._step(packet.namespace, decision)
         self._tell(connection, effect, refusal)
@@ -271,7 +271,7 @@ class Namespaces:
                 self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
                 self._application.connected(connection)
 
-    def _turn_away(self) -> None:
-        """Close the session: its client comes back later."""
+    def _turn_away(self, code: int) -> None:
+        """Close the session: its client comes back later. A WebSocket is told why by the code."""
         self._counters.turned_away.inc()
-        self._socket.shut()
+        self._socket.shut(code)

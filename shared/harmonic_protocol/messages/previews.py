@@ -31,7 +31,11 @@ class _Previewed(Event):
 
 
 class ParametersPreviewed(create_model("_PreviewedSets", __base__=_Previewed, **_SETS)):  # type: ignore[misc]
-    """Someone else in the room tries values out: they are as they were until an update says so."""
+    """Someone else in the room tries values out: they are as they were until an update says so.
+
+    It replaces the user's preview before. It is over with an update of its values, with a preview
+    of none, with ``participant_left``, and after a second without another one.
+    """
 
     spec: ClassVar = EventSpec("parameters_previewed", Delivery.LIVE, Audience.OTHERS)
 

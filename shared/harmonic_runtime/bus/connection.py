@@ -274,6 +274,17 @@ class BrokerConnection(Client):
         self._write_collected()
         await self._send_ping(answered)
 
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except OSError:
+            # nats-py would wait for the end of the connection before it tries the next server. Of
+            # one whose TLS handshake failed, asyncio never tells that it has ended.
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
+                self._transport = None
+            raise
+
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
 

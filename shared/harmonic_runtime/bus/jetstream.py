@@ -1,8 +1,9 @@
 """JetStream's own API, asked over the bus: a JSON body there, a JSON body or an error back."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 
@@ -26,8 +27,8 @@ async def call(
 
     Raise :class:`ApiRefused` if it is an error, and :class:`BusUnavailable` where none comes.
     """
-    message = await bus.request(API_PREFIX + name, json.dumps(body).encode(), timeout_s=timeout_s)
-    answer: Mapping[str, Any] = json.loads(message.payload)
+    message = await bus.request(API_PREFIX + name, to_json(body), timeout_s=timeout_s)
+    answer: Mapping[str, Any] = from_json(message.payload)
     error = answer.get("error")
     if error is not None:
         raise ApiRefused(error)

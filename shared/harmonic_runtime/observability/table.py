@@ -50,6 +50,12 @@ CERTIFICATE_NOT_AFTER = GaugeSpec(
 
 # The bus.
 
+BROKER_CERTIFICATE_NOT_AFTER = GaugeSpec(
+    "broker_certificate_not_after_timestamp_seconds",
+    "when the first of the certificates ends that the brokers show, in Unix time; 0 while none is"
+    " shown. All brokers are looked at every 10 minutes",
+    OperatorQuestion.BUS,
+)
 BUS_CONNECTED = GaugeSpec("bus_connected", "1 while the bus is there", OperatorQuestion.BUS)
 BUS_SUBSCRIPTIONS = GaugeSpec("bus_subscriptions", "subscriptions", OperatorQuestion.BUS)
 BUS_RECONNECTS = CounterSpec(

@@ -1,0 +1,62 @@
+"""All that rooms show and nothing stores: signals as they come, and states of participants."""
+
+from collections.abc import Callable, Sequence
+
+from harmonic_gateway.delivery.signals import Signals, event_name, left_out, unpack
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_gateway.membership.presence import RoomPresence
+from harmonic_gateway.membership.state_questions import ANNOUNCED
+from harmonic_gateway.sockets import Frame, broadcast
+from harmonic_protocol.internal import JoinResult, JoinTold
+from harmonic_protocol.messages.presence import PresenceUpdated
+from harmonic_runtime.bus.wire import Message
+
+
+class LiveLayer:
+    """Where what rooms hear and store matters to what is not stored."""
+
+    def __init__(self, signals: Signals, presence: RoomPresence) -> None:
+        self._signals = signals
+        self.presence = presence
+
+    def hear(self, universe_id: str, message: Message) -> None:
+        """Take a signal of a room."""
+        name = event_name(message)
+        if name == ANNOUNCED:
+            self.presence.announced(universe_id, message)
+            return
+        if name == PresenceUpdated.spec.name:
+            # Before it waits for its turn: others may ask for it meanwhile.
+            self.presence.heard(universe_id, message)
+        self._signals.take(universe_id, message)
+
+    def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
+        """These frames are delivered now."""
+        self._signals.stored(universe_id, frames)
+        self.presence.stored(universe_id, frames)
+
+    def located(self, told: JoinResult | JoinTold, *also: str) -> None:
+        """An owner has told who is in a room, and where; ``also`` a gateway where somebody was."""
+        gateways = None if told.gateways is None else {*told.gateways, *also}
+        if isinstance(told, JoinTold):
+            universe_id, at = told.universe_id, str(told.room["timestamp"])
+            users = (str(each["userId"]) for each in told.room["participants"])
+        else:
+            universe_id, at = told.room.universe_id, told.room.timestamp
+            users = (each.user_id for each in told.room.participants)
+        self.presence.located(universe_id, gateways, users, at)
+
+
+def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
+    """Sends live signals of a universe to its members here."""
+
+    def relay(universe_id: str, message: Message) -> None:
+        frame = unpack(message)
+        if frame is None:
+            return
+        present, sender = memberships.present(universe_id), left_out(message)
+        if sender is not None:
+            present = [each for each in present if each.connection.id != sender]
+        broadcast([frame], present)
+
+    return relay

@@ -1,0 +1,117 @@
+"""Presence: what participants show of themselves, such as a cursor, a held slider or a status.
+
+The last state of each participant is shown to whoever enters, for as long as the participant is in
+the room. It is stored nowhere: gateways have it in memory.
+"""
+
+import json
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from harmonic_protocol.messages.declaration import (
+    KIB,
+    Audience,
+    CommandSpec,
+    Delivery,
+    Event,
+    EventSpec,
+    LiveSignal,
+    RateClass,
+)
+from harmonic_protocol.schema import WireModel
+from harmonic_protocol.values import Mode, Timestamp, UniverseId, UserId
+
+#: What a state may take as JSON text in UTF-8, and how deep it may nest, itself included.
+MAX_STATE_BYTES = 1 * KIB
+MAX_STATE_DEPTH = 4
+#: The message around it, in which each character of the state may be an escape.
+MAX_MESSAGE_BYTES = 8 * KIB
+#: What one ``presence_states`` may take.
+MAX_STATES_BYTES = 64 * KIB
+
+
+def _bounded(state: dict[str, Any]) -> dict[str, Any]:
+    """``state``, if it is JSON within the bounds; raise ``ValueError`` else."""
+    level: list[Any] = [state]
+    for _ in range(MAX_STATE_DEPTH):
+        children = [
+            child for each in level for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        level = [child for child in children if isinstance(child, dict | list)]
+    if level:
+        raise ValueError(f"must nest at most {MAX_STATE_DEPTH} levels deep")
+    try:
+        text = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        size_bytes = len(text.encode())
+    except (TypeError, ValueError) as error:
+        raise ValueError("must hold finite numbers, proper text and no attachments") from error
+    if size_bytes > MAX_STATE_BYTES:
+        raise ValueError(f"must take at most {MAX_STATE_BYTES} bytes")
+    return state
+
+
+PresenceState = Annotated[
+    dict[str, Any],
+    AfterValidator(_bounded),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
+    Field(
+        description=(
+            f"any JSON object of at most {MAX_STATE_BYTES} bytes, {MAX_STATE_DEPTH} levels deep"
+        )
+    ),
+]
+
+
+class PresenceUpdated(Event):
+    """A participant shows something else of itself: the whole state, which replaces the last one.
+
+    The user's other connections are told, too. ``participant_left`` ends it.
+    """
+
+    spec: ClassVar = EventSpec("presence_updated", Delivery.LIVE, Audience.OTHERS)
+
+    universe_id: UniverseId
+    state: PresenceState
+    user_id: UserId
+    timestamp: Timestamp
+
+
+class UpdatePresence(LiveSignal):
+    """Show the others something of oneself.
+
+    It is kept while one is in the room. Who returns and finds no state of its own in
+    ``presence_states`` sends it again.
+    """
+
+    spec: ClassVar = CommandSpec(
+        "update_presence",
+        RateClass.SIGNALS,
+        answers=("presence_updated",),
+        max_bytes=MAX_MESSAGE_BYTES,
+    )
+    event: ClassVar = PresenceUpdated
+    mode: ClassVar[Mode] = "view"
+
+    state: PresenceState
+
+
+class ParticipantState(WireModel):
+    """What one participant shows of itself."""
+
+    user_id: UserId
+    state: PresenceState
+
+
+class PresenceStates(Event):
+    """What participants show of themselves, after ``room_joined``.
+
+    In as many events as it takes, some of which may come later. Those who show nothing are absent.
+    """
+
+    spec: ClassVar = EventSpec("presence_states", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    states: Annotated[
+        tuple[ParticipantState, ...], Field(description="a state of each, in no order")
+    ]
