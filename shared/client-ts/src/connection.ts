@@ -158,10 +158,11 @@ export class Connection {
     }
   }
 
-  /** Send what may be lost, and is not acknowledged. */
+  /** Send what is not acknowledged, if there is a connection. */
   signal<C extends CommandName>(command: C, payload: PayloadOf<C>): void {
     const socket = this.socket as unknown as Socket;
-    if (socket.connected) socket.volatile.emit(command, payload);
+    // Not `volatile`: that loses what comes in the same turn as another packet, too.
+    if (socket.connected) socket.emit(command, payload);
   }
 
   /**
