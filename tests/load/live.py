@@ -310,7 +310,8 @@ async def presence(members: int) -> bool:
                 n: await _shows(stack.gateway_ports[n % 3], universe, n) for n in range(shown)
             }
             say(
-                f"a change of presence to {shown}: {await _cost_ms(stack, universe, crowd_of):.1f} ms"
+            cost_ms = await _cost_ms(stack, universe, crowd_of)
+            say(f"a change of presence, shown to {shown}: {cost_ms:.1f} ms of CPU")
             )
             took_s = [await _newcomer(world, universe, gateway, shown) for gateway in range(3)]
             for gateway in range(3):
