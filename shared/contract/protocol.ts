@@ -251,6 +251,21 @@ export interface ErrorReported {
   details: Details;
 }
 
+/**
+ * Events of a universe in their order.
+ *
+ * The next page begins after `lastSeq`, which is the universe's own at the end. Pieces whose
+ * notes are not kept any more are left out.
+ */
+export interface EventPage {
+  /** The universes of this page. */
+  items: Array<PastEvent>;
+  /** The first number that the log still has. */
+  firstSeq: number;
+  /** The number up to which these are all. */
+  lastSeq: number;
+}
+
 /** Ask for a piece from the universe's parameters as they are now. */
 export interface GenerateMusic {
   opId?: OperationId;
@@ -513,11 +528,25 @@ export interface ParticipantLeft {
   seq: number;
 }
 
+/** Those in a room, in the order in which they came. */
+export interface ParticipantList {
+  /** The universes of this page. */
+  items: Array<PresentParticipant>;
+}
+
 /** What one participant shows of itself. */
 export interface ParticipantState {
   userId: UserId;
   /** Any JSON object of at most 1024 bytes, 4 levels deep. */
   state: Record<string, unknown>;
+}
+
+/** An event as the room was sent it. */
+export interface PastEvent {
+  /** Its name. */
+  event: string;
+  /** Its payload, with `seq`. */
+  data: Record<string, unknown>;
 }
 
 /** How things move in a universe. */
@@ -571,6 +600,33 @@ export interface PhysicsUpdated {
   parameters: PhysicsParameters;
 }
 
+/** The pieces of a universe that are kept, the newest first. */
+export interface PieceList {
+  /** The universes of this page. */
+  items: Array<PieceSummary>;
+  linksExpireAt: Timestamp;
+}
+
+/** A generated piece that is still kept. */
+export interface PieceSummary {
+  /** Names the piece; its MIDI file is found under it. */
+  requestId: string;
+  userId: UserId;
+  timestamp: Timestamp;
+  seed: Seed;
+  duration: Duration;
+  /** Beats a minute. */
+  tempo: number;
+  key: Key;
+  scale: Scale;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** Which composer made the piece: another one makes another of the same seed. At least 1. */
+  composerVersion?: number;
+  /** The address of its Standard MIDI File, which needs no token until `linksExpireAt`. */
+  midi: string;
+}
+
 /**
  * What participants show of themselves, after `room_joined`.
  *
@@ -594,6 +650,16 @@ export interface PresenceUpdated {
   state: Record<string, unknown>;
   userId: UserId;
   timestamp: Timestamp;
+}
+
+/** Someone in a room, with what it shows of itself, if it does. */
+export interface PresentParticipant {
+  userId: UserId;
+  /** The user's display name. */
+  username: string;
+  mode: Mode;
+  /** The `state` of its last `presence_updated`. */
+  state?: Record<string, unknown>;
 }
 
 /** Show the others what one tries out, before an update; without any values, that it is over. */
@@ -774,8 +840,10 @@ export interface Stroke {
 /**
  * Ask for the server's clock, and for how the connection is doing; answered by its ack.
  *
- * `t0` is the client's own clock. Half of the time that the answer takes, less what the server
- * took itself, is what the clocks are apart by.
+ * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+ * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+ * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is
+ * best.
  */
 export interface TimeSync {
   opId?: OperationId;
@@ -1126,8 +1194,10 @@ export interface ClientToServerEvents {
   /**
    * Ask for the server's clock, and for how the connection is doing; answered by its ack.
    *
-   * `t0` is the client's own clock. Half of the time that the answer takes, less what the
-   * server took itself, is what the clocks are apart by.
+   * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
+   * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
+   * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip
+   * is best.
    *
    * Followed by `error` where it is refused. A message may take 64 KiB.
    */
@@ -1296,4 +1366,28 @@ export interface ServerToClientEvents {
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   error: (payload: ErrorReported) => void;
+}
+
+/** The name of a command. */
+export type CommandName = keyof ClientToServerEvents;
+
+/** What the command `C` carries. */
+export type PayloadOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer Payload, infer _> ? Payload : never;
+
+/** The ack of the command `C`, carried out or refused. */
+export type AnswerOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer _, infer Answer> ? Answer : never;
+
+/** What an event carries. */
+export type EventOf<E extends keyof ServerToClientEvents> =
+  ServerToClientEvents[E] extends (payload: infer Payload) => void ? Payload : never;
+
+/** A refusal as clients throw it, with what programs ask for most beside its `details`. */
+export interface RefusalError extends Error {
+  code: ErrorCode;
+  reason?: ErrorReason | undefined;
+  retryAfterMs?: number | undefined;
+  fields?: Array<InvalidField> | undefined;
+  details: Details;
 }

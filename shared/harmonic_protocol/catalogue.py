@@ -24,6 +24,7 @@ from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
 from harmonic_protocol.messages.presence import PresenceStates, UpdatePresence
 from harmonic_protocol.messages.previews import PreviewParameters
+from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -67,6 +68,9 @@ ApiOperation = (
     | RemoveParticipant
     | BanUser
     | UnbanUser
+    | GetParticipants
+    | ListEvents
+    | ListMusic
     | GetMusic
 )
 
@@ -149,6 +153,9 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             RemoveParticipant,
             BanUser,
             UnbanUser,
+            GetParticipants,
+            ListEvents,
+            ListMusic,
             GetMusic,
         )
     }

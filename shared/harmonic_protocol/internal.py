@@ -90,6 +90,16 @@ class ReadLog(InternalUniverseRequest):
     inclusive: bool = False
 
 
+class ReadEvents(InternalUniverseRequest):
+    """The records with frames above a number, up to a position: ``last_seq`` is its last one."""
+
+    name: ClassVar = "read_events"
+
+    after_seq: int
+    last_seq: int
+    up_to_position: int
+
+
 class ReleaseGateway(InternalUniverseRequest):
     """A gateway is gone: all connections that it had in the room leave it."""
 
@@ -143,6 +153,7 @@ BusRequest = (
     CloseConnection
     | CompareHeads
     | ReadLog
+    | ReadEvents
     | ResumeRoom
     | CompleteMusic
     | InspectUniverse
@@ -158,6 +169,7 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
             CloseConnection,
             CompareHeads,
             ReadLog,
+            ReadEvents,
             ResumeRoom,
             CompleteMusic,
             InspectUniverse,
@@ -188,10 +200,11 @@ class LoggedRecord(ServiceModel):
 
 
 class LogPart(ServiceModel):
-    """Records in order; ``complete`` says that they reach the log's end."""
+    """Records in order; ``complete``: to the log's end; ``first_seq``: its first frame's number."""
 
     records: tuple[LoggedRecord, ...]
     complete: bool
+    first_seq: int | None = None
 
 
 class JoinResult(ServiceModel):

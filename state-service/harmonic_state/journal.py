@@ -114,31 +114,34 @@ class Journal:
 
     async def _snapshot(self, universe_id: str) -> Loaded:
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
-        if stored is None:
-            return Loaded(None, 0)
-        return read_snapshot(stored, self._skipped)
+        return Loaded(None, 0) if stored is None else read_snapshot(stored, self._skipped)
 
     async def records(
-        self, universe_id: str, *, after_position: int, enough_bytes: float = math.inf
+        self,
+        universe_id: str,
+        *,
+        after_position: int,
+        enough_bytes: float = math.inf,
+        at_once: int = 0,
     ) -> list[RecentRecord]:
         """All records of a log above a position, as far as they are kept.
 
         Those after the second are read until they have ``enough_bytes``, or some more.
         """
         found: list[RecentRecord] = []
-        size_bytes = 0
+        size_bytes, at_once = 0, at_once or READ_RECORDS
         while True:
             part = await self._streams.read(
                 subjects.log_stream_of(universe_id),
                 subjects.log(universe_id),
                 from_sequence=after_position + 1,
-                limit=READ_RECORDS,
+                limit=at_once,
             )
             for stored in part:
                 if len(found) > 1:
                     size_bytes += len(stored.payload)
                 found.append(self._record(stored, found[-1].position if found else 0))
-            if len(part) < READ_RECORDS or size_bytes >= enough_bytes:
+            if len(part) < at_once or size_bytes >= enough_bytes:
                 return found
             after_position = part[-1].sequence
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from harmonic_protocol.envelope import Caller, Reply
-from harmonic_protocol.internal import CompareHeads, Heads, ReadLog
+from harmonic_protocol.internal import CompareHeads, Heads, ReadEvents, ReadLog
 from harmonic_protocol.messages.universes import ListUniverses
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_state.domain.events import loses_history
@@ -16,6 +16,7 @@ from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.refusals import TRIMMED, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
+from harmonic_state.seeking import read_events
 
 
 class Reads:
@@ -91,6 +92,14 @@ class Reads:
             # Nobody can be sent what follows a record that cannot be read: the owner says so.
             self._universes.witness_loss(request.universe_id)
             return Reply(error=TRIMMED)
+
+    async def read_events(self, request: ReadEvents) -> Reply:
+        """The records of a page of events."""
+        try:
+            part = await read_events(self._journal, request)
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        return Reply(result=part.to_wire())
 
     async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
         """The records of a log from a position on, the one there included."""

@@ -10,7 +10,13 @@ from pydantic import BaseModel, ValidationError
 from harmonic_protocol import subjects
 from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
 from harmonic_protocol.envelope import Envelope, Reply
-from harmonic_protocol.internal import INTERNAL_REQUESTS, BusRequest, CompareHeads, ReadLog
+from harmonic_protocol.internal import (
+    INTERNAL_REQUESTS,
+    BusRequest,
+    CompareHeads,
+    ReadEvents,
+    ReadLog,
+)
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -109,6 +115,8 @@ class Requests:
             self._read(self._reads.compare_heads(request), message, reply)
         elif isinstance(request, ReadLog):
             self._read(self._reads.read_log(request), message, reply)
+        elif isinstance(request, ReadEvents):
+            self._read(self._reads.read_events(request), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif _is_moderation(request) and not self._means.settings.stores_moderation:

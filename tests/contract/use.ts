@@ -2,10 +2,14 @@
 import { io, type Socket } from "socket.io-client";
 import type {
   Accepted,
+  AnswerOf,
   ClientToServerEvents,
   ConnectError,
   ErrorBody,
+  EventOf,
   Parameters,
+  PayloadOf,
+  RefusalError,
   Rejected,
   ServerToClientEvents,
   UniverseView,
@@ -213,7 +217,26 @@ show(universe.parameters);
 text(universe.members?.["user-123"] ?? "view", universe.updatedAt);
 text((JSON.parse("{}") as ErrorBody).error.code);
 
+const asked: PayloadOf<"generate_music"> = { universeId, duration: 8 };
+number(asked.duration);
+const said: AnswerOf<"update_physics"> = { ok: true, seq: 1 };
+judge(said);
+const synced: AnswerOf<"time_sync"> = { t0: 1, t1: 2, t2: 3 };
+number("t1" in synced ? synced.t1 : 0);
+const piece: EventOf<"music_generated"> = JSON.parse("{}");
+number(piece.notes.length);
+const thrown = Object.assign(new Error("Too many"), { code: "RATE_LIMITED", details: {} } as const);
+const refusal: RefusalError = thrown;
+text(refusal.code, String(refusal.reason), ...(refusal.fields ?? []).map(({ field }) => field));
+number(refusal.retryAfterMs ?? 0);
+
 // What the compiler has to refuse.
+// @ts-expect-error: what a command carries is its own
+const wrongPayload: PayloadOf<"generate_music"> = { universeId, mode: "edit" };
+// @ts-expect-error: a live signal's ack has no number
+const wrongAnswer: AnswerOf<"preview_parameters"> = { ok: true, seq: 1 };
+// @ts-expect-error: no such reason
+refusal.reason = "BECAUSE";
 // @ts-expect-error: no such command
 socket.emit("update_gravity", { universeId });
 // @ts-expect-error: the universe is missing

@@ -1,7 +1,11 @@
 """What makes a release: when there is one, its notes, its lists, and that its signature tells."""
 
+import os
+import shutil
 import subprocess
+import sys
 import tarfile
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,11 +55,70 @@ def test_a_committed_tree_with_one_newer_version_and_its_notes_is_a_release() ->
             "1.3.0 is not newer than the last release, 1.10.0.",
         ),
         ({"changelog": "# Changelog\n"}, "CHANGELOG.md has no section [1.3.0]."),
+        (
+            {"changelog": LOG.replace("[Unreleased]\n", "[Unreleased]\n\n- A new thing.\n")},
+            "CHANGELOG.md has lines under [Unreleased]: they belong to [1.3.0].",
+        ),
         ({"clean": False}, "There are changes that are not committed."),
     ],
 )
 def test_anything_else_is_refused_with_the_reason(change: dict[str, object], reason: str) -> None:
     assert deciding.refusals(replace(GOOD, **change)) == [reason]  # type: ignore[arg-type]
+
+
+def committed(clone: Path, **texts: str) -> str:
+    """Commit other texts of a clone's files; the commit."""
+    for name, text in texts.items():
+        (clone / name.replace("__", "/")).write_text(text)
+    git = ("git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "A change"], check=True)
+    said = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    return said.stdout.strip()
+
+
+def test_a_release_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    """In a clone whose last release is of its own version, and whose contract has changed since."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
+    # What is tried is the code as it stands here, committed or not.
+    own = Path("deploy/release/harmonic_release")
+    shutil.copytree(ROOT / own, clone / own, dirs_exist_ok=True)
+    version = tomllib.loads((clone / "gateway/pyproject.toml").read_text())["project"]["version"]
+    section = f"# Changelog\n\n## [{version}]\n\n- A thing.\n"
+    released = committed(clone, **{"CHANGELOG.md": section})
+    entry = f'[[release]]\nversion = "{version}"\ncommit = "{released}"\n'
+    committed(clone, **{"deploy__releases.toml": entry, "shared__contract__protocol.md": "Other."})
+
+    def release(key: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "harmonic_release", "--key", key, "--brokers", clone],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(clone / "deploy" / "release")},
+        )
+
+    refused = release(tmp_path / "no-key")
+    assert refused.returncode == 1
+    reason = f"shared/contract changed since {version}, and the version is {version}."
+    assert refused.stderr == f"No release:\n  {reason}\n"
+
+    committed(clone, **{"deploy__releases.toml": entry.replace(f'"{version}"', '"0.0.1"')})
+    refused = release(tmp_path / "no-key")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("No release: openssl failed:")
+    (tmp_path / "other-key").write_text("This is no key.")
+    assert release(tmp_path / "other-key").returncode == 1
+    (clone / "dist" / version).mkdir(parents=True)
+    key = tmp_path / "key"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", key],
+        check=True,
+        capture_output=True,
+    )
+    assert release(key).stderr == f"No release: {clone}/dist/{version} is there already.\n"
+    assert list((clone / "dist").rglob("*")) == [clone / "dist" / version]
 
 
 def test_a_section_ends_where_the_next_begins() -> None:

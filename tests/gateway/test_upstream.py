@@ -1,12 +1,14 @@
 """What the sockets rely on inside other libraries: an upgrade that changes it fails here.
 
-``harmonic_gateway/sockets/packets.py`` is to be read again when python-socketio does, and
-``websocket.py`` when aiohttp does.
+``harmonic_gateway/sockets/handshakes.py`` is to be read again when python-engineio does,
+``packets.py`` when python-socketio does, and ``websocket.py`` when aiohttp does.
 """
 
 import inspect
+import re
 from importlib.metadata import version
 
+import engineio
 from aiohttp import web
 from aiohttp._websocket import reader_py
 from aiohttp.http_writer import StreamWriter
@@ -15,6 +17,18 @@ from engineio import exceptions, packet
 
 def test_the_versions_are_those_that_were_read() -> None:
     assert (version("python-engineio"), version("python-socketio")) == ("4.15.1", "5.18.1")
+
+
+def test_a_handshake_is_read_from_what_is_kept_of_its_request() -> None:
+    source = inspect.getsource(engineio.AsyncServer.handle_request)
+    read = set(re.findall(r"environ(?:\.get\(|\[)'(\w+)'", source))
+    # The last two matter where origins are looked at, and answers compressed.
+    unused = {"HTTP_ORIGIN", "HTTP_ACCEPT_ENCODING"}
+    assert read == {"REQUEST_METHOD", "QUERY_STRING", "HTTP_UPGRADE"} | unused
+    assert "self._async['translate_request']" in source
+    assert "if not isinstance(r, dict):\n            return r" in source
+    parameters = list(inspect.signature(engineio.AsyncServer._handle_connect).parameters)
+    assert parameters == ["self", "environ", "transport", "jsonp_index"]
 
 
 def test_only_engineio_errors_are_answered_as_bad_requests() -> None:
@@ -35,6 +49,12 @@ def test_aiohttp_prepares_a_websocket_as_it_is_done_here_without_its_own_compres
     assert "keep_alive(False)" in source
     parameters = list(inspect.signature(web.WebSocketResponse._post_start).parameters)
     assert parameters == ["self", "request", "protocol", "writer"]
+
+
+def test_aiohttp_sends_the_head_of_an_answer_with_what_is_written_first() -> None:
+    write_headers = inspect.getsource(web.StreamResponse._write_headers)
+    assert "if self._send_headers_immediately:" in write_headers
+    assert "self._send_headers_with_payload(chunk, False)" in inspect.getsource(StreamWriter.write)
 
 
 def test_aiohttps_reader_makes_an_inflater_where_it_has_none() -> None:

@@ -17,6 +17,9 @@ OPERATIONS = [
     ("DELETE", "/universes/ID/participants/ann", None),
     ("PUT", "/universes/ID/bans/ann", None),
     ("DELETE", "/universes/ID/bans/ann", None),
+    ("GET", "/universes/ID/participants", None),
+    ("GET", "/universes/ID/events", None),
+    ("GET", "/universes/ID/music", None),
     ("GET", "/universes/ID/music/request.mid", None),
 ]
 ON_ONE_UNIVERSE = [operation for operation in OPERATIONS if "ID" in operation[1]]

@@ -30,7 +30,10 @@ MODES: Mapping[tuple[str, str], str | None] = {
 
 IN_ROOMS = [name for name, command in COMMANDS.items() if issubclass(command, RoomCommand)]
 #: Those that viewing is enough for.
-FOR_VIEWERS = {"leave_room", "generate_music"}
+FOR_VIEWERS = {
+    *("leave_room", "generate_music"),
+    *(name for name, signal in SIGNALS.items() if signal.mode == "view"),
+}
 #: Operations on what is not there in these tests: a piece, a participant, a ban.
 ON_NOTHING = {"get_music", "remove_participant", "unban_user"}
 BODIES: Mapping[str, dict[str, Any]] = {

@@ -129,3 +129,11 @@ def test_what_nests_too_deeply_is_left_out() -> None:
     for _ in range(50):
         value = [value]
     assert "…" in str(masked(value))
+
+
+def test_half_of_a_character_is_logged_all_the_same(set_up: Callable[[], Lines]) -> None:
+    lines = set_up()
+    get_log().info("said", text="a\ud800b", other="é")
+    get_log().info("said", text="whole")
+    broken, whole = lines()
+    assert (broken["text"], broken["other"], whole["text"]) == ("a\ud800b", "é", "whole")

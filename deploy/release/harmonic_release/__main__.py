@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -49,10 +50,15 @@ def _brokers(given: str | None) -> Path:
 
 
 def _make(candidate: deciding.Candidate, arguments: argparse.Namespace) -> Path:
-    """Build all parts into a folder of the version, sum them up and sign them."""
+    """Build all parts, sum them up and sign them; the version's folder is there whole or not."""
+    parts.check_key(arguments.key)
     version = next(iter(candidate.versions.values()))
     release = Release(version, run("git", "rev-parse", "HEAD").strip())
-    target = Path(arguments.out) / version
+    made = Path(arguments.out) / version
+    if made.exists():
+        raise NotBuilt(f"{made} is there already.")
+    target = made.with_name(f".{version}.new")
+    shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     parts.chart(target, version, _brokers(arguments.brokers))
     parts.wheels(target, int(run("git", "show", "-s", "--format=%ct", "HEAD")))
@@ -68,7 +74,7 @@ def _make(candidate: deciding.Candidate, arguments: argparse.Namespace) -> Path:
     (target / "UPGRADING.md").write_text(notes)
     parts.sums(target)
     parts.sign(target, Path(arguments.key))
-    return target
+    return target.rename(made)
 
 
 def main() -> int:
@@ -86,7 +92,7 @@ def main() -> int:
             print("No release:", *reasons, sep="\n  ", file=sys.stderr)
             return 1
         target = _make(candidate, arguments)
-    except (NotBuilt, FileExistsError) as error:
+    except NotBuilt as error:
         print(f"No release: {error}", file=sys.stderr)
         return 1
     print(f"Released into {target}. Its entry for deploy/releases.toml:\n\n[[release]]")

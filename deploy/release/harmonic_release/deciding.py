@@ -5,6 +5,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+#: The heading of what no version has yet.
+_UNRELEASED = "Unreleased"
 _SECTION = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
 
 
@@ -64,6 +66,8 @@ def refusals(candidate: Candidate) -> list[str]:
         reasons.append(f"{version} is not newer than the last release, {candidate.last.version}.")
     if section(candidate.changelog, version) is None:
         reasons.append(f"CHANGELOG.md has no section [{version}].")
+    if (pending := section(candidate.changelog, _UNRELEASED)) and pending.count("\n") > 1:
+        reasons.append(f"CHANGELOG.md has lines under [{_UNRELEASED}]: they belong to [{version}].")
     if not candidate.clean:
         reasons.append("There are changes that are not committed.")
     return reasons

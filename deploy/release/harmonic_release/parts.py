@@ -8,7 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from harmonic_release.images import ROOT, run
+from harmonic_release.images import ROOT, NotBuilt, run
 
 #: The folders of the distributions.
 DISTRIBUTIONS = ("shared", "gateway", "state-service", "music-service", "deploy/operator")
@@ -69,6 +69,15 @@ def sums(folder: Path) -> None:
         if path.name not in {SUMS, SIGNATURE}
     ]
     (folder / SUMS).write_text("".join(lines))
+
+
+def check_key(key: str) -> None:
+    """Raise :class:`NotBuilt` unless that is the file of an Ed25519 private key."""
+    said = run("openssl", "pkey", "-in", key, "-noout", "-text") if key else ""
+    if not said.startswith("ED25519 Private-Key"):
+        raise NotBuilt(
+            f"{key or 'no file'} is no Ed25519 private key: see deploy/docs/releasing.md."
+        )
 
 
 def sign(folder: Path, key: Path) -> None:

@@ -6,6 +6,7 @@ official clients connect anew and ask for a token again.
 """
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.frames import encode_event
@@ -42,9 +43,16 @@ class TokenWatch:
         self._clock = clock
         self._warning_s = warning_s
         self._grace_s = grace_s
+        #: Nobody's token comes near its end before, in Unix time.
+        self._nothing_due_before_s = 0.0
 
     def look_at_times(self) -> None:
         """Warn clients whose tokens expire soon, and close those whose grace is over."""
+        now_s = self._clock.now().timestamp()
+        if now_s < self._nothing_due_before_s:
+            return
+        first_s = min((each.identity.expires_at_s for each in self._sessions.values()), default=inf)
+        self._nothing_due_before_s = first_s - self._warning_s
         self._look(list(self._sessions.values()))
 
     def look_at_revocations(self) -> None:
@@ -66,6 +74,8 @@ class TokenWatch:
 
     def begin(self, session: Session) -> None:
         """A token is new here: it may not live until all are looked at the next time."""
+        due_s = session.identity.expires_at_s - self._warning_s
+        self._nothing_due_before_s = min(self._nothing_due_before_s, due_s)
         self._look([session])
 
     async def refresh(self, session: Session, command: RefreshToken) -> Refused | None:

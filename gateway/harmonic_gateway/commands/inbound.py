@@ -15,6 +15,7 @@ from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 MAX_FIELDS = 64
 MAX_VALUES = 8192
 _MAX_ECHOED_CHARACTERS = 64
+_NESTING = (dict, list)
 
 
 def read_command(
@@ -105,7 +106,7 @@ def _misshapen(args: tuple[object, ...]) -> Refused | None:
                 if values > MAX_VALUES:
                     return _TOO_MANY_VALUES
                 children.extend(item)
-        level = [child for child in children if isinstance(child, dict | list)]
+        level = [child for child in children if isinstance(child, _NESTING)]
         if not level:
             return None
     return _TOO_DEEP

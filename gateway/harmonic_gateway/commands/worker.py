@@ -7,7 +7,7 @@ the limiter and the owner grant at once, which is nearly all.
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from inspect import iscoroutine
+from types import CoroutineType
 from typing import Any, NamedTuple
 
 from harmonic_gateway.commands.execution import Commands, Outcome
@@ -165,7 +165,7 @@ class Worker:
         outcome: Any,
     ) -> None:
         """Take a step with what the one before has led to; a task waits for what is not known."""
-        if iscoroutine(outcome):
+        if isinstance(outcome, CoroutineType):
             self._tasks.start(self._wait(work, queued, step, outcome), name="command")
             return
         try:

@@ -5,7 +5,7 @@ import asyncio
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_protocol.internal import LogPart, ReadEvents, ReadLog
 from harmonic_protocol.log import MusicStored
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.bus.client import Bus, BusUnavailable
@@ -62,6 +62,26 @@ class History:
             reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)
         if reply.error is not None and reply.error.code is Code.NOT_FOUND:
             raise LogTrimmed
+        if reply.error is not None:
+            raise BusUnavailable(reply.error.message)
+        return LogPart.model_validate(reply.result)
+
+    async def events(
+        self, universe_id: str, after_seq: int, last_seq: int, up_to_position: int
+    ) -> LogPart:
+        """The records with frames above a number, or the first of them, up to a position.
+
+        ``last_seq`` is the number of the last frame there. Raise :class:`BusUnavailable` where the
+        log cannot be read.
+        """
+        request = ReadEvents(
+            universe_id=universe_id,
+            after_seq=after_seq,
+            last_seq=last_seq,
+            up_to_position=up_to_position,
+        )
+        async with self._turns:
+            reply = await self._owners.ask(universe_id, request.operation(), request, self._caller)
         if reply.error is not None:
             raise BusUnavailable(reply.error.message)
         return LogPart.model_validate(reply.result)

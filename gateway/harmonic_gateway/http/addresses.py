@@ -32,6 +32,8 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
     address = _parse(request.remote or "")
     if address is None:
         return request.remote or ""
+    if not trusted or _FORWARDED_FOR not in request.headers:
+        return _spelt(address)
     said = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
     for hop in islice(reversed(said), MAX_HOPS):
         if not any(address in network for network in trusted):
@@ -40,7 +42,7 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
         if before is None:
             break
         address = before
-    return str(address)
+    return _spelt(address)
 
 
 def counted_as(address: str) -> str:
@@ -56,6 +58,11 @@ def _parse(text: str) -> _Address | None:
     """An address, with or without a port."""
     text = text.strip()
     return _parsed(text) if len(text) <= MAX_ADDRESS_LENGTH else None
+
+
+@lru_cache(MAX_REMEMBERED)
+def _spelt(address: _Address) -> str:
+    return str(address)
 
 
 @lru_cache(MAX_REMEMBERED)

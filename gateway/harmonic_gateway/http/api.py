@@ -10,15 +10,14 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
-from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.failures import Failures
+from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
-from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import TRACEPARENT, Caller, Reply, RequestTrace
+from harmonic_protocol.envelope import TRACEPARENT, Caller, RequestTrace
 from harmonic_protocol.export import openapi
 from harmonic_protocol.export.operations import has_body, has_more_than_path
 from harmonic_protocol.messages.declaration import (
@@ -29,13 +28,11 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
-    GetMusic,
     ListUniverses,
     UniverseOperation,
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
-from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.tracing import Tracer, is_traceparent, trace_id_of
 from harmonic_runtime.process.entropy import new_id
@@ -60,14 +57,6 @@ _STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
 #: A body must be there within this time.
 BODY_TIMEOUT_S = 10.0
 
-_MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The server cannot answer this at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
-
 
 class Api:
     """Routes from the declarations; what a request may ask is decided by the owner."""
@@ -78,7 +67,7 @@ class Api:
         standing: Standing,
         allowances: Allowances,
         owners: Owners,
-        pieces: Pieces,
+        answers: ApiAnswers,
         gateway_id: str,
         tracer: Tracer,
         failures: Failures,
@@ -86,7 +75,7 @@ class Api:
         self._standing = standing
         self._allowances = allowances
         self._owners = owners
-        self._pieces = pieces
+        self._answers = answers
         self._gateway_id = gateway_id
         self._tracer = tracer
         self._failures = failures
@@ -127,7 +116,9 @@ class Api:
     async def _answer(
         self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        identity = await self._standing.identify(bearer(request.headers))
+        identity = self._answers.identify(request)
+        if identity is None:
+            identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
             return identity
         over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
@@ -151,18 +142,7 @@ class Api:
         )
         if reply.error is not None:
             return reply.error
-        if isinstance(asked, GetMusic):
-            return await self._midi(asked)
-        return _answer(asked, reply)
-
-    async def _midi(self, asked: GetMusic) -> web.StreamResponse | Refused:
-        try:
-            midi = await self._pieces.midi(asked.universe_id, asked.request_id)
-        except BusUnavailable:
-            return _UNAVAILABLE
-        if midi is None:
-            return _MUSIC_NOT_FOUND
-        return web.Response(body=midi, content_type=asked.spec.media_type)
+        return await self._answers.answer(asked, identity, reply)
 
     def _error(
         self,
@@ -191,16 +171,6 @@ def _key(asked: ApiOperation, identity: Identity) -> str:
             return identity.user_id
         case unreachable:
             assert_never(unreachable)
-
-
-def _answer(asked: ApiOperation, reply: Reply) -> web.Response:
-    if asked.answer is None:
-        return web.Response(status=asked.spec.status)
-    return web.Response(
-        body=json.dumps(reply.result, ensure_ascii=False, allow_nan=False).encode(),
-        status=asked.spec.status,
-        content_type=JSON_TYPE,
-    )
 
 
 def error_response(refusal: Refused) -> web.Response:

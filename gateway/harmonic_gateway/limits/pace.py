@@ -47,9 +47,12 @@ class Budget:
         #: When all that was spent is earned back.
         self._even_at_s = 0.0
 
-    def spend(self, amount: float, now_s: float) -> None:
-        """Spend, whether there is enough or not."""
-        self._even_at_s = max(self._even_at_s, now_s) + amount / self._per_second
+    def spend(self, amount: float, now_s: float) -> bool:
+        """Spend, whether there is enough or not; whether the budget is overdrawn now."""
+        even_at_s = self._even_at_s
+        even_at_s = max(even_at_s, now_s)
+        self._even_at_s = even_at_s = even_at_s + amount / self._per_second
+        return even_at_s - now_s > self._burst_s
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the budget is overdrawn no more; 0 if it is not."""
@@ -121,8 +124,7 @@ class Pace:
     def took(self, cost_s: float, now_s: float) -> None:
         """Count a message that took so many CPU seconds."""
         for budget in self._budgets:
-            budget.spend(cost_s, now_s)
-            if budget.wait_s(now_s):
+            if budget.spend(cost_s, now_s):
                 self.is_behind = True
 
     def refused(self, now_s: float) -> bool:
@@ -131,9 +133,9 @@ class Pace:
             limits = self._limits
             self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
             self._logged = Budget(LOGGED_REFUSALS_PER_S, LOGGED_REFUSALS - 1)
-        self._refusals.spend(1, now_s)
+        is_over = self._refusals.spend(1, now_s)
         self.took(REFUSAL_COST_S, now_s)
-        if self._refusals.wait_s(now_s):
+        if is_over:
             self.is_behind = True
         elif self._refusals.has_half(now_s):
             self._slowed = 0

@@ -7,6 +7,7 @@ Where it is not known yet whether an earlier connection is broken, the client is
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.limits.allowances import Guards
@@ -59,6 +60,7 @@ class ReturnsTooOften(BusUnavailable):
     """A user's return is put off: nothing has failed, and it has a counter of its own."""
 
 
+@lru_cache(len(RecoveryReason))
 def _anew(reason: RecoveryReason) -> Prepared:
     return Prepared(RecoveryReport(outcome=RecoveryOutcome.NEW, reason=reason))
 

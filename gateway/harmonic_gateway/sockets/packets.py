@@ -29,6 +29,7 @@ _NAME = re.compile(r'\s*\[\s*"([^"\\]{0,100})"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Longer numbers are beyond every range and would cost time to convert.
 _MAX_EXACT_CHARACTERS = 20
+_EVENT_DATA = (Received, list)
 #: No event may have more bytes than the others.
 NONE: Mapping[str, int] = MappingProxyType({})
 
@@ -96,7 +97,7 @@ class Incoming:
         if self._awaited > MAX_ATTACHMENTS or bool(head[2]) != is_binary:
             raise Malformed("attachments")
         self.data = self._read(text, head.end(), max_bytes, larger_bytes)
-        if self._is_event and not isinstance(self.data, Received | list):
+        if self._is_event and not isinstance(self.data, _EVENT_DATA):
             raise Malformed("no event")
 
     @property

@@ -9,8 +9,6 @@ from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, PollAnswer
 from harmonic_gateway.sockets.steps import Do, Input
 
-#: The version of Engine.IO's protocol that is spoken here.
-PROTOCOL = "4"
 METHODS = ("GET", "POST", "OPTIONS")
 POLLING, WEBSOCKET = TRANSPORTS = ("polling", "websocket")
 
@@ -21,22 +19,8 @@ def is_websocket(request: web.Request) -> bool:
 
 
 def is_fit(request: web.Request) -> bool:
-    """Whether a request is one of Engine.IO."""
+    """Whether a request is one of Engine.IO: python-engineio would assume what it does not say."""
     return request.method in METHODS and request.query.get("transport") in TRANSPORTS
-
-
-def begins(request: web.Request) -> bool:
-    """Whether a fit request without a session's id may begin one.
-
-    JSONP, for browsers without XMLHttpRequest, is not served.
-    """
-    query = request.query
-    return (
-        request.method == "GET"
-        and query.getall("EIO", []) == [PROTOCOL]
-        and "j" not in query
-        and (query["transport"] == POLLING or is_websocket(request))
-    )
 
 
 async def answer_request(

@@ -1,42 +1,39 @@
-"""All sessions of a gateway, and the requests that begin them."""
+"""All sessions of a gateway, and the requests that they begin with."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeAlias
 
 from aiohttp import web
-from engineio.packet import OPEN
 
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
 from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
-from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.handed import HandedSession
+from harmonic_gateway.sockets.handshakes import Handshakes, Opening
 from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
-    MAX_TRANSPORT_BYTES,
     Guard,
     ReadingPace,
     SocketLimits,
 )
 from harmonic_gateway.sockets.namespaces import Namespaces
 from harmonic_gateway.sockets.packets import Malformed
-from harmonic_gateway.sockets.polling import BAD_REQUEST, TAKEN, read_body
+from harmonic_gateway.sockets.polling import BAD_REQUEST, read_body
 from harmonic_gateway.sockets.recent import RecentSessions
 from harmonic_gateway.sockets.requests import (
     POLLING,
     WEBSOCKET,
     answer_request,
-    begins,
     is_fit,
     is_websocket,
 )
+from harmonic_gateway.sockets.turns import Turns
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -48,27 +45,6 @@ PATHS: Sequence[str] = ("/socket.io/", "/socket.io", "/ws/", "/ws")
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: What a client that is not taken in at the moment is asked to wait.
 RETRY_AFTER_S = 1
-
-
-class _Opening:
-    """What sessions open with: their first packet, as Engine.IO has it."""
-
-    def __init__(self, limits: SocketLimits) -> None:
-        told = {
-            # Whole numbers only: clients cannot do with others.
-            "pingInterval": round(limits.ping_interval_s * 1000),
-            "pingTimeout": round(limits.ping_timeout_s * 1000),
-            "maxPayload": MAX_TRANSPORT_BYTES,
-        }
-        self._told = {
-            transport: json.dumps({"upgrades": upgrades, **told}, separators=(",", ":"))[1:]
-            for transport, upgrades in ((POLLING, [WEBSOCKET]), (WEBSOCKET, []))
-        }
-
-    def packet(self, sid: str, transport: str) -> Encoded:
-        """The packet that tells a client the id of its session."""
-        # No id has a character that JSON would escape.
-        return Encoded.of([f'{OPEN}{{"sid":"{sid}",{self._told[transport]}'])
 
 
 def socket_routes(handle: Handle) -> list[web.RouteDef]:
@@ -96,10 +72,12 @@ class SocketServer:
         self._new_pace = new_pace
         self._log = log
         self._new_sid = new_sid
-        self._opening = _Opening(limits)
+        self._opening = Opening(limits)
+        self._handshakes = Handshakes(self._begin)
         self._sessions: dict[str, EngineSocket] = {}
         self._draining = False
         self.recent = RecentSessions()
+        self.turns = Turns()
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)
@@ -139,7 +117,8 @@ class SocketServer:
         if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
-            return await self._begin(request)
+            response: web.StreamResponse = await self._handshakes.handle_request(request)
+            return response
         socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
@@ -148,13 +127,9 @@ class SocketServer:
         answer = await answer_request(socket, request.method, lambda: read_body(request))
         return answer.to_response()
 
-    async def _begin(self, request: web.Request) -> web.StreamResponse:
-        """Answer the request that a session begins with."""
-        if request.method == "OPTIONS":
-            return TAKEN.to_response()
-        if not begins(request):
-            return BAD_REQUEST.to_response()
-        transport, sid = request.query["transport"], self._new_sid()
+    async def _begin(self, request: web.Request, transport: str) -> web.StreamResponse:
+        """Begin a session, and serve it until the request is answered."""
+        sid = self._new_sid()
         socket = self._sessions[sid] = self._new_session(sid, Beginning.of(request))
         opening = self._opening.packet(sid, transport)
         if transport == WEBSOCKET:

@@ -23,6 +23,30 @@ _EMIT = """\
 export type Emit<Payload, Answer> = (
   ...args: [payload: Payload] | [payload: Payload, ack: (answer: Answer) => void]
 ) => void;"""
+_DERIVED = """\
+/** The name of a command. */
+export type CommandName = keyof ClientToServerEvents;
+
+/** What the command `C` carries. */
+export type PayloadOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer Payload, infer _> ? Payload : never;
+
+/** The ack of the command `C`, carried out or refused. */
+export type AnswerOf<C extends CommandName> =
+  ClientToServerEvents[C] extends Emit<infer _, infer Answer> ? Answer : never;
+
+/** What an event carries. */
+export type EventOf<E extends keyof ServerToClientEvents> =
+  ServerToClientEvents[E] extends (payload: infer Payload) => void ? Payload : never;
+
+/** A refusal as clients throw it, with what programs ask for most beside its `details`. */
+export interface RefusalError extends Error {
+  code: ErrorCode;
+  reason?: ErrorReason | undefined;
+  retryAfterMs?: number | undefined;
+  fields?: Array<InvalidField> | undefined;
+  details: Details;
+}"""
 _WIDTH_CHARACTERS = 100
 _PLAIN = {
     "string": "string",
@@ -51,7 +75,7 @@ def document() -> str:
         _map("ClientToServerEvents", "What a client may emit.", said),
         _map("ServerToClientEvents", "What a client may hear.", told),
     )
-    return "\n\n".join([_HEAD, *types, _EMIT, *maps]) + "\n"
+    return "\n\n".join([_HEAD, *types, _EMIT, *maps, _DERIVED]) + "\n"
 
 
 def _map(name: str, text: str, entries: Mapping[str, tuple[list[str], str]]) -> str:

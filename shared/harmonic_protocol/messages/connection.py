@@ -95,8 +95,9 @@ class TokenRefreshed(Event):
 class TimeSync(GatewayCommand):
     """Ask for the server's clock, and for how the connection is doing; answered by its ack.
 
-    ``t0`` is the client's own clock. Half of the time that the answer takes, less what the
-    server took itself, is what the clocks are apart by.
+    ``t0`` is the client's own clock. With ``t3``, when the answer came by the client's clock, the
+    server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the round
+    trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is best.
     """
 
     spec: ClassVar = CommandSpec("time_sync", rate=None, answers=())

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from harmonic_protocol.messages.declaration import (
     Audience,
@@ -272,7 +272,10 @@ class UnbanUser(UserOperation):
 
 
 class GetMusic(UniverseOperation):
-    """The Standard MIDI File of a recent generation."""
+    """The Standard MIDI File of a recent generation; with a ``link`` to it, no token is needed."""
+
+    # Whatever else an address says was always passed over.
+    model_config = ConfigDict(extra="ignore")
 
     spec: ClassVar = OperationSpec(
         "get_music",
@@ -283,3 +286,6 @@ class GetMusic(UniverseOperation):
     )
 
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    link: Annotated[str | None, Field(description="what `list_music` told, instead of a token")] = (
+        None
+    )

@@ -249,12 +249,12 @@ class Streams:
         """
 
         def take(answer: Answer) -> None:
-            if isinstance(answer, BusTimeout | AnswerLost):
-                on_outcome(AppendUnknown(str(answer)))
-            elif isinstance(answer, BusUnavailable):
-                on_outcome(answer)
-            else:
+            if isinstance(answer, Message):
                 on_outcome(_outcome_of(answer))
+            elif isinstance(answer, BusTimeout | AnswerLost):
+                on_outcome(AppendUnknown(str(answer)))
+            else:
+                on_outcome(answer)
 
         if expected_last_subject_sequence is not None:
             headers = {EXPECTED_SEQUENCE: str(expected_last_subject_sequence), **headers}

@@ -1,7 +1,7 @@
 """NATS messages and their wire form."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -16,6 +16,9 @@ STORED_SEQUENCE = "Nats-Sequence"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _VERSION = "NATS/1.0"
+#: Names of headers that were found to be fit, about so many: programs use the same few.
+MAX_FIT_NAMES = 256
+_fit_names: set[str] = set()
 _SUBJECT = re.compile(r"[^\s\x00-\x20]+")
 
 
@@ -42,10 +45,18 @@ def encode_headers(headers: Mapping[str, str]) -> bytes:
     block = "\r\n".join(lines)
     if block.count("\n") + block.count("\r") != 2 * (len(lines) - 1):
         raise ValueError("a header must not hold a line break")
-    for name in headers:
+    if not headers.keys() <= _fit_names:
+        _check_names(headers)
+    return f"{_VERSION}\r\n{block}\r\n\r\n".encode()
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise ``ValueError`` for a name that is none; the others are known to be fit from now on."""
+    for name in names:
         if not name or ":" in name or " " in name:
             raise ValueError("a header's name must be a word without a colon")
-    return f"{_VERSION}\r\n{block}\r\n\r\n".encode()
+    if len(_fit_names) < MAX_FIT_NAMES:
+        _fit_names.update(names)
 
 
 def decode_headers(block: bytes | None) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, TextIO, TypeAlias
 
 import structlog
+from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from harmonic_runtime.process.clock import SystemClock, timestamp
@@ -81,6 +82,14 @@ def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     }
 
 
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    try:
+        return to_json(event).decode()
+    except ValueError:
+        # Half of a character, of which UTF-8 knows nothing.
+        return json.dumps(event)
+
+
 def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["time"] = timestamp(SystemClock().now())
     return event
@@ -146,7 +155,6 @@ def configure_logs(
         return event
 
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _time,
         origin,
@@ -155,9 +163,7 @@ def configure_logs(
     ]
     renderer: Processor
     if settings.log_format == "json":
-        # What is masked is plain. ``json.dumps`` would make an encoder for each line.
-        encode = json.JSONEncoder(ensure_ascii=False).encode
-        renderer = structlog.processors.JSONRenderer(lambda event, **_: encode(event))
+        renderer = _as_json
     else:
         renderer = structlog.dev.ConsoleRenderer(
             colors=output.isatty(), timestamp_key="time", pad_event_to=0

@@ -17,6 +17,13 @@ from harmonic_protocol.internal import (
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
+from harmonic_protocol.messages.reading import (
+    GetParticipants,
+    ListEvents,
+    ListMusic,
+    LocatedParticipants,
+    PresentParticipant,
+)
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
     LeaveRoom,
@@ -42,11 +49,12 @@ from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operating import inspected, removed
+from harmonic_state.domain.pieces import listed
 from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
-def answer(  # noqa: PLR0911 -- the one table of answers
+def answer(  # noqa: C901, PLR0911 -- the one table of answers
     request: UniverseRequest,
     caller: Caller,
     moment: DecisionInputs,
@@ -68,6 +76,10 @@ def answer(  # noqa: PLR0911 -- the one table of answers
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
             return after.public_view(viewer=caller.user_id)
+        case GetParticipants():
+            return _located(after)
+        case ListMusic():
+            return listed(after, moment.timestamp)
         case InspectUniverse():
             return inspected(after)
         case RemoveUser():
@@ -86,11 +98,28 @@ def answer(  # noqa: PLR0911 -- the one table of answers
             | RemoveParticipant()
             | BanUser()
             | UnbanUser()
+            | ListEvents()
             | GetMusic()
         ):
             return None
         case unreachable:
             assert_never(unreachable)
+
+
+def _located(universe: Universe) -> LocatedParticipants:
+    return LocatedParticipants.model_construct(
+        items=tuple(
+            PresentParticipant.model_construct(
+                user_id=each.user_id, username=each.username, mode=each.mode
+            )
+            for each in universe.participants().values()
+        ),
+        gateways=_gateways(universe),
+    )
+
+
+def _gateways(universe: Universe) -> tuple[str, ...]:
+    return tuple(sorted({each.gateway_id for each in universe.connections.values()}))
 
 
 def _joined(
@@ -111,8 +140,7 @@ def _joined(
         parameters=after.parameters,
         seq=after.seq,
     )
-    gateways = {each.gateway_id for each in after.connections.values()}
-    return JoinResult(room=room, announcement=announcement, gateways=tuple(sorted(gateways)))
+    return JoinResult(room=room, announcement=announcement, gateways=_gateways(after))
 
 
 def _current(universe: Universe) -> CurrentValues:

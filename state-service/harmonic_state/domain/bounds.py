@@ -40,7 +40,7 @@ from harmonic_state.domain.operations import (
     stored_bytes,
     text_bytes,
 )
-from harmonic_state.domain.universe import Absence, Seat, Universe
+from harmonic_state.domain.universe import Absence, Piece, Seat, Universe
 
 KIB = 1024
 #: A stored universe: below the broker's bound of a message, with its headers and the rest.
@@ -50,6 +50,7 @@ MAX_MEMBER_BYTES = 128 * KIB
 MAX_SEAT_BYTES = 448 * KIB
 MAX_ABSENCE_BYTES = 200 * KIB
 MAX_PENDING_BYTES = 64 * KIB
+MAX_PIECE_BYTES = 8 * KIB
 #: What operations may take in any case.
 OPERATION_BYTES = 120 * KIB
 #: An operation that is stored as a hash.
@@ -61,6 +62,7 @@ _MEMBER_OVERHEAD_BYTES = 10
 _SEAT_OVERHEAD_BYTES = 100
 _ABSENCE_OVERHEAD_BYTES = 30
 _PENDING_OVERHEAD_BYTES = 800
+_PIECE_OVERHEAD_BYTES = 230
 
 
 def overflow(
@@ -147,6 +149,13 @@ def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
     )
 
 
+def piece_bytes(pieces: Iterable[Piece]) -> int:
+    """What remembered pieces take."""
+    return sum(
+        _PIECE_OVERHEAD_BYTES + text_bytes(piece.request_id, piece.user_id) for piece in pieces
+    )
+
+
 def _seats_overflow(universe: Universe, event: ConnectionJoined) -> Refused | None:
     if event.connection_id in universe.connections:
         return None
@@ -226,4 +235,5 @@ def _other_bytes(universe: Universe) -> int:
     absences = sum(absence_bytes(name, each) for name, each in universe.absences.items())
     pending = pending_bytes(universe.pending_music.values())
     members = member_bytes(universe.members) + ban_bytes(universe.bans)
-    return _FIXED_BYTES + members + universe.seats_bytes + absences + pending
+    pieces = piece_bytes(universe.pieces)
+    return _FIXED_BYTES + members + universe.seats_bytes + absences + pending + pieces

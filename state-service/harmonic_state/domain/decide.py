@@ -16,6 +16,7 @@ from harmonic_protocol.internal import (
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
@@ -58,6 +59,9 @@ UniverseRequest = (
     | RemoveParticipant
     | BanUser
     | UnbanUser
+    | GetParticipants
+    | ListEvents
+    | ListMusic
     | GetMusic
 )
 
@@ -157,7 +161,7 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
-        case GetUniverse() | GetMusic():
+        case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
             seen = visible(universe, caller.user_id)
             return seen if isinstance(seen, Refused) else []
         case unreachable:

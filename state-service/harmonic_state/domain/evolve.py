@@ -29,6 +29,7 @@ from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.bounds import seat_bytes
 from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
+from harmonic_state.domain.pieces import with_piece
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
 
 
@@ -163,7 +164,11 @@ def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored
         case MusicStored():
             pending.pop(event.request_id, None)
             return replace(
-                universe, pending_music=pending, seq=event.seq, updated_at=event.timestamp
+                universe,
+                pending_music=pending,
+                pieces=with_piece(universe.pieces, event),
+                seq=event.seq,
+                updated_at=event.timestamp,
             )
 
 

@@ -49,6 +49,22 @@ class AppliedOperation:
 
 
 @value
+class Piece:
+    """A piece that was composed, as far as the log knows it."""
+
+    request_id: str
+    user_id: str
+    timestamp: str
+    seed: int
+    duration: float
+    tempo: float
+    key: str
+    scale: str
+    seq: int
+    composer_version: int | None = None
+
+
+@value
 class LastChange:
     """Who changed a parameter set last, and when."""
 
@@ -67,6 +83,8 @@ class Universe:
 
     ``absences`` are the connections whose sessions may be continued in this room although they
     have no seat any more. One ends when its user may not see the universe, even for a moment.
+
+    ``pieces`` are the latest, in their order: what an earlier version stores has none.
 
     ``operations`` are in the order in which they were applied, by ``operation_key``;
     ``operations_bytes`` is what they take where they are stored with their texts, and
@@ -91,6 +109,7 @@ class Universe:
     seats_bytes: int = 0
     absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
+    pieces: tuple[Piece, ...] = ()
     operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
     operations_bytes: int = 0
 

@@ -1,0 +1,111 @@
+"""Answers to calls that read what is not in the owner's reply: files, links, past events."""
+
+import json
+
+from aiohttp import web
+
+from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.past import PastEvents
+from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.http.shown import ShownStates
+from harmonic_gateway.identity.links import PieceLinks, expiry
+from harmonic_gateway.identity.proofs import Proofs
+from harmonic_gateway.identity.verification import Identity
+from harmonic_protocol.catalogue import ApiOperation
+from harmonic_protocol.causes import Cause
+from harmonic_protocol.envelope import Reply
+from harmonic_protocol.messages.declaration import JSON_TYPE
+from harmonic_protocol.messages.reading import (
+    GetParticipants,
+    ListEvents,
+    ListMusic,
+    LocatedParticipants,
+    ParticipantList,
+)
+from harmonic_protocol.messages.universes import GetMusic
+from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_runtime.process.clock import Clock
+
+_MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
+_UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR,
+    "The server cannot answer this at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
+)
+
+
+class ApiAnswers:
+    """Makes an operation's answer of the owner's reply, and of what is stored elsewhere."""
+
+    def __init__(
+        self, pieces: Pieces, history: History, shown: ShownStates, proofs: Proofs, clock: Clock
+    ) -> None:
+        self._pieces = pieces
+        self._links = PieceLinks(proofs, clock)
+        self._past = PastEvents(history)
+        self._shown = shown
+
+    def identify(self, request: web.Request) -> Identity | Refused | None:
+        """Whom a request is from that brings a link; ``None`` where it brings none."""
+        link = request.query.get("link")
+        path = request.match_info
+        if link is None or "requestId" not in path:
+            return None
+        return self._links.identify(path["universeId"], path["requestId"], link)
+
+    async def answer(
+        self, asked: ApiOperation, identity: Identity, reply: Reply
+    ) -> web.StreamResponse | Refused:
+        """The answer to an operation that the owner has granted."""
+        try:
+            if isinstance(asked, GetMusic):
+                return await self._midi(asked)
+            if isinstance(asked, ListEvents):
+                return _json(await self._past.page(asked, reply.seq or 0, reply.position or 0))
+        except BusUnavailable:
+            return _UNAVAILABLE
+        if asked.answer is None:
+            return web.Response(status=asked.spec.status)
+        result = reply.result or {}
+        if isinstance(asked, ListMusic):
+            self._link(asked, identity, result)
+        if isinstance(asked, GetParticipants):
+            result = await self._with_states(asked, LocatedParticipants.model_validate(result))
+        body = json.dumps(result, ensure_ascii=False, allow_nan=False).encode()
+        return _json(body, asked.spec.status)
+
+    async def _midi(self, asked: GetMusic) -> web.StreamResponse | Refused:
+        midi = await self._pieces.midi(asked.universe_id, asked.request_id)
+        if midi is None:
+            return _MUSIC_NOT_FOUND
+        # Browsers save what another origin gives only where it says so itself.
+        name = f'attachment; filename="{asked.request_id}.mid"'
+        headers = {"Content-Disposition": name}
+        return web.Response(body=midi, content_type=asked.spec.media_type, headers=headers)
+
+    async def _with_states(
+        self, asked: GetParticipants, located: LocatedParticipants
+    ) -> dict[str, object]:
+        states = await self._shown.of(asked.universe_id, located.gateways)
+        items = tuple(
+            each.model_copy(update={"state": states.get(each.user_id)}) for each in located.items
+        )
+        return ParticipantList(items=items).to_wire()
+
+    def _link(self, asked: ListMusic, identity: Identity, result: dict[str, object]) -> None:
+        until_s = self._links.expire_at()
+        pieces = result["items"]
+        if not isinstance(pieces, list):
+            raise TypeError("a list of pieces has no items")
+        for piece in pieces:
+            link = self._links.make(
+                asked.universe_id, piece["requestId"], identity.user_id, until_s
+            )
+            piece["midi"] += f"?link={link}"
+        result["linksExpireAt"] = expiry(until_s)
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, content_type=JSON_TYPE)

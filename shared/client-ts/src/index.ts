@@ -1,0 +1,11 @@
+// Harmonic Universe in TypeScript: shared parameters, people, music and a common clock.
+export { createClient, type Client } from './client.ts';
+export { RefusedError, UnansweredError } from './errors.ts';
+export type { AcceptedOf, ClientOptions, ClientState, Clock } from './connection.ts';
+export type { Quality } from './clock.ts';
+export type { Changes, SetName } from './merge.ts';
+export type { EventName } from './listeners.ts';
+export type { Generation } from './generation.ts';
+export type { Universe, UniverseState } from './universe.ts';
+export type { Updated } from './updates.ts';
+export type * from '../../contract/protocol.ts';

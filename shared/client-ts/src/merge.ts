@@ -1,0 +1,212 @@
+// A room as one client sees it: what is stored, and over it what this client has asked for. Pure.
+import type {
+  Mode,
+  Parameters,
+  ParametersPreviewed,
+  Participant,
+  PreviewParameters,
+  RoomJoined,
+  UserId,
+} from '../../contract/protocol.ts';
+
+/** The name of a parameter set. */
+export type SetName = keyof Parameters;
+/** Values by parameter set: those that are to change. */
+export type Changes = Pick<PreviewParameters, SetName>;
+
+/** Changes under way. Its frames begin at `fromSeq`, which is known once it is acknowledged. */
+export interface Operation {
+  readonly opId: string;
+  readonly changes: Changes;
+  readonly fromSeq?: number;
+}
+
+/** A room: `committed` is as of `seqs`, the numbers of the last frames, set by set. */
+export interface Room {
+  readonly mode: Mode;
+  readonly participants: readonly Participant[];
+  readonly committed: Parameters;
+  readonly seqs: Readonly<Record<SetName, number>>;
+  /** The same of `participants`. Frames of sets may overtake it: superseded ones are left out. */
+  readonly presenceSeq: number;
+  /** What was sent and is not in `committed` yet, the oldest first. */
+  readonly sent: readonly Operation[];
+  /** What is to be sent next. */
+  readonly waiting?: Changes;
+  /** What this client tries out. */
+  readonly tried?: Changes;
+  /** What others try out, by user. */
+  readonly previews: Readonly<Record<UserId, Changes>>;
+}
+
+/** What a parameter set's event carries, whichever set it is. */
+export interface SetUpdated {
+  readonly userId: UserId;
+  readonly changed: readonly string[];
+  readonly parameters: object;
+  readonly seq?: number;
+  readonly current?: true;
+}
+
+type Sets = Record<string, Record<string, unknown> | undefined>;
+
+/** Changes after changes: of each field, the later value. */
+export function combine(earlier: Changes | undefined, later: Changes): Changes {
+  const combined: Sets = { ...(earlier as Sets | undefined) };
+  for (const [set, fields] of Object.entries(later as Sets)) {
+    if (fields) combined[set] = { ...combined[set], ...fields };
+  }
+  return combined as Changes;
+}
+
+/** Whether the changes change nothing. */
+export function isEmpty(changes: Changes | undefined): boolean {
+  return !Object.values((changes ?? {}) as Sets).some(fields => Object.keys(fields ?? {}).length);
+}
+
+/** Changes without these fields of one set; `undefined` if none are left. */
+function without(changes: Changes, set: string, fields: readonly string[]): Changes | undefined {
+  const left: Sets = { ...(changes as Sets) };
+  const kept = Object.entries(left[set] ?? {}).filter(([field]) => !fields.includes(field));
+  if (kept.length) left[set] = Object.fromEntries(kept);
+  else delete left[set];
+  return isEmpty(left as Changes) ? undefined : (left as Changes);
+}
+
+/** The changes without the fields of others; `undefined` if none are left. */
+export function withoutAll(changes: Changes | undefined, others: Changes): Changes | undefined {
+  let left = changes;
+  for (const [set, fields] of Object.entries(others as Sets)) {
+    if (left) left = without(left, set, Object.keys(fields ?? {}));
+  }
+  return left;
+}
+
+/** The parameters as this client shows them: its own values at once. Unchanged sets stay the same objects. */
+export function parametersOf(room: Room): Parameters {
+  const layers = [...room.sent.map(({ changes }) => changes), room.waiting, room.tried];
+  const shown = { ...room.committed } as unknown as Sets;
+  for (const layer of layers) {
+    for (const [set, fields] of Object.entries((layer ?? {}) as Sets)) {
+      if (shown[set]) shown[set] = { ...shown[set], ...fields };
+    }
+  }
+  return shown as unknown as Parameters;
+}
+
+/** In the room, again or for the first time: all is replaced but what this client has under way. */
+export function entered(room: Room | undefined, told: RoomJoined): Room {
+  const seqs = Object.fromEntries(Object.keys(told.parameters).map(set => [set, told.seq]));
+  return settled({
+    mode: told.mode,
+    participants: told.participants,
+    committed: told.parameters,
+    seqs: seqs as Record<SetName, number>,
+    presenceSeq: told.seq,
+    sent: room?.sent ?? [],
+    ...(room?.waiting && { waiting: room.waiting }),
+    ...(room?.tried && { tried: room.tried }),
+    previews: {},
+  });
+}
+
+/** A set was changed by somebody. What is older than what is known changes nothing. */
+export function updated(room: Room, set: SetName, event: SetUpdated): Room {
+  const { seq, userId } = event;
+  if (event.current || seq === undefined || seq <= room.seqs[set]) return room;
+  const { [userId]: tried, ...previews } = room.previews;
+  const left = tried && without(tried, set, event.changed);
+  return settled({
+    ...room,
+    committed: { ...room.committed, [set]: event.parameters },
+    seqs: { ...room.seqs, [set]: seq },
+    previews: left ? { ...previews, [userId]: left } : previews,
+  });
+}
+
+/** Drop of each acknowledged operation what `committed` holds. */
+function settled(room: Room): Room {
+  const sent = room.sent.flatMap(operation => {
+    const { fromSeq, changes } = operation;
+    if (fromSeq === undefined) return [operation];
+    const left = Object.entries(changes as Sets).filter(
+      ([set]) => (room.seqs[set as SetName] ?? Infinity) < fromSeq,
+    );
+    return left.length ? [{ ...operation, changes: Object.fromEntries(left) as Changes }] : [];
+  });
+  return { ...room, sent };
+}
+
+/** Changes are to be sent. They end what was tried out with the same fields. */
+export function queued(room: Room, changes: Changes): Room {
+  const { tried, ...rest } = room;
+  const left = withoutAll(tried, changes);
+  return { ...rest, waiting: combine(room.waiting, changes), ...(left && { tried: left }) };
+}
+
+/** What waited is sent. */
+export function taken(room: Room, opId: string): Room {
+  const { waiting, ...rest } = room;
+  return waiting ? { ...rest, sent: [...room.sent, { opId, changes: waiting }] } : room;
+}
+
+/** An operation waits again, below what was asked for since. */
+export function returned(room: Room, opId: string): Room {
+  const operation = room.sent.find(one => one.opId === opId);
+  if (!operation) return room;
+  return { ...dropped(room, opId), waiting: combine(operation.changes, room.waiting ?? {}) };
+}
+
+/** An operation was carried out; `seq` is the number of its last frame, and it has one a set. */
+export function acknowledged(room: Room, opId: string, seq: number): Room {
+  const sent = room.sent.map(one =>
+    one.opId === opId ? { ...one, fromSeq: seq - Object.keys(one.changes).length + 1 } : one,
+  );
+  return settled({ ...room, sent });
+}
+
+/** An operation is undone: refused, or given up. */
+export function dropped(room: Room, opId: string): Room {
+  return { ...room, sent: room.sent.filter(one => one.opId !== opId) };
+}
+
+/** What waits to be sent is undone. */
+export function waitingDropped({ waiting: _, ...room }: Room): Room {
+  return room;
+}
+
+/** This client tries out these values, and no others. */
+export function trying({ tried: _, ...room }: Room, changes: Changes): Room {
+  return isEmpty(changes) ? room : { ...room, tried: changes };
+}
+
+/** Somebody else tries values out; without values, no more. */
+export function previewed(room: Room, userId: UserId, event: ParametersPreviewed | Changes): Room {
+  const sets = Object.keys(room.committed) as SetName[];
+  const changes = Object.fromEntries(sets.flatMap(set => (event[set] ? [[set, event[set]]] : [])));
+  const { [userId]: _, ...others } = room.previews;
+  return { ...room, previews: isEmpty(changes) ? others : { ...others, [userId]: changes } };
+}
+
+/** Somebody is in the room, or in another mode. It is `me` whom a lower mode is told so, too. */
+export function arrived(room: Room, participant: Participant, seq: number, me?: UserId): Room {
+  if (seq <= room.presenceSeq) return room;
+  const { userId, mode } = participant;
+  const known = room.participants.some(one => one.userId === userId);
+  return {
+    ...room,
+    presenceSeq: seq,
+    mode: userId === me && mode === 'view' ? 'view' : room.mode,
+    participants: known
+      ? room.participants.map(one => (one.userId === userId ? participant : one))
+      : [...room.participants, participant],
+  };
+}
+
+/** Somebody is no longer in the room. */
+export function left(room: Room, userId: UserId, seq: number): Room {
+  if (seq <= room.presenceSeq) return room;
+  const { [userId]: _, ...previews } = room.previews;
+  const participants = room.participants.filter(one => one.userId !== userId);
+  return { ...room, presenceSeq: seq, participants, previews };
+}

@@ -1,0 +1,40 @@
+"""Programs of Node that use the TypeScript client against a running product."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from harmonic_local.node import install
+from harness import node
+from harness.world import World
+
+PROGRAMS = Path(__file__).with_name("programs")
+CLIENT = Path(__file__).parents[2] / "shared" / "client-ts"
+RUN_TIMEOUT_S = 100.0
+#: Lifetimes of tokens in seconds, by the names that programs know them by; the users are Ann.
+LIFETIMES = {"expired": -60, "ending": 40}
+
+Run = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+async def run_node() -> Run:
+    """Run a program of Node in the client's folder: what it wrote; it has to succeed."""
+    await install(CLIENT)
+
+    async def run(*arguments: str | Path) -> str:
+        status, output = await node.run(CLIENT, *arguments, timeout_s=RUN_TIMEOUT_S)
+        assert status == 0, output
+        return output
+
+    return run
+
+
+async def use(world: World, run_node: Run, program: Path) -> str:
+    """Run a program in a universe of its own that anyone may edit."""
+    tokens = {user: world.token(user) for user in ("ann", "ben", "cat", "owner")}
+    tokens |= {name: world.token("ann", lifetime_s=LIFETIMES[name]) for name in LIFETIMES}
+    plan = {"gateways": world.stack.urls, "universe": await world.universe(), "tokens": tokens}
+    return await run_node(program, json.dumps(plan))

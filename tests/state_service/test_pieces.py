@@ -1,0 +1,89 @@
+"""The pieces that a universe remembers."""
+
+from datetime import datetime, timedelta
+
+from harmonic_protocol.log import MusicStored
+from harmonic_state.domain.bounds import MAX_PIECE_BYTES, piece_bytes
+from harmonic_state.domain.evolve import evolve
+from harmonic_state.domain.pieces import KEPT, MAX_PIECES, listed
+from harmonic_state.domain.universe import Universe
+from state_service.builders import UNIVERSE, caller, command, created, open_universe
+
+BEGIN = datetime.fromisoformat("2024-03-21T10:30:00.000Z")
+
+
+def at(minutes: float) -> str:
+    moment = BEGIN + timedelta(minutes=minutes)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stored(number: int, user: str = "ann", minutes: float = 0) -> MusicStored:
+    return MusicStored(
+        universe_id=UNIVERSE,
+        timestamp=at(minutes),
+        request_id=f"piece-{number}",
+        user_id=user,
+        seed=number,
+        duration=8,
+        tempo=91.5,
+        key="C#",
+        scale="major",
+        seq=number,
+        composer_version=7,
+    )
+
+
+def with_pieces(*pieces: MusicStored) -> Universe:
+    universe: Universe | None = open_universe().now
+    for piece in pieces:
+        universe = evolve(universe, piece)
+    assert universe is not None
+    return universe
+
+
+def test_a_piece_is_told_with_the_address_of_its_file() -> None:
+    told = listed(with_pieces(stored(3)), at(1))
+    assert told.to_wire() == {
+        "items": [
+            {
+                "requestId": "piece-3",
+                "userId": "ann",
+                "timestamp": at(0),
+                "seed": 3,
+                "duration": 8,
+                "tempo": 91.5,
+                "key": "C#",
+                "scale": "major",
+                "seq": 3,
+                "composerVersion": 7,
+                "midi": f"/api/v1/universes/{UNIVERSE}/music/piece-3.mid",
+            }
+        ],
+        "linksExpireAt": at(1),
+    }
+
+
+def test_the_newest_comes_first_and_so_many_are_remembered() -> None:
+    universe = with_pieces(*(stored(number) for number in range(MAX_PIECES + 2)))
+    numbers = [piece.seed for piece in listed(universe, at(1)).items]
+    assert numbers == list(range(MAX_PIECES + 1, 1, -1))
+
+
+def test_pieces_take_so_many_bytes_at_most() -> None:
+    universe = with_pieces(*(stored(number, user="\0" * 255) for number in range(MAX_PIECES)))
+    assert MAX_PIECE_BYTES - 1800 < piece_bytes(universe.pieces) <= MAX_PIECE_BYTES
+    assert universe.pieces[-1].seed == MAX_PIECES - 1
+
+
+def test_a_piece_is_told_of_as_long_as_its_file_is_kept() -> None:
+    universe = with_pieces(stored(1), stored(2, minutes=30))
+    minutes = KEPT.total_seconds() / 60
+    assert len(listed(universe, at(minutes - 0.001)).items) == 2
+    assert [piece.seed for piece in listed(universe, at(minutes)).items] == [2]
+
+
+def test_a_hidden_universe_tells_of_no_piece() -> None:
+    history = created()
+    for name in ("list_music", "list_events", "get_participants"):
+        stranger = history.is_refused(command(name), caller("eve"))
+        assert stranger.code == "NOT_FOUND"
