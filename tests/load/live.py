@@ -309,10 +309,8 @@ async def presence(members: int) -> bool:
             crowd_of = {
                 n: await _shows(stack.gateway_ports[n % 3], universe, n) for n in range(shown)
             }
-            say(
             cost_ms = await _cost_ms(stack, universe, crowd_of)
             say(f"a change of presence, shown to {shown}: {cost_ms:.1f} ms of CPU")
-            )
             took_s = [await _newcomer(world, universe, gateway, shown) for gateway in range(3)]
             for gateway in range(3):
                 await _restarted(stack, universe, crowd_of, gateway)
