@@ -403,8 +403,9 @@ async def _newcomer(world: World, universe: str, gateway: int, members: int) -> 
 
 def main() -> int:
     if sys.argv[1:2] == ["crowd"]:
-        kind, ports, universe, size, talkers = sys.argv[2:]
-        uvloop.run(crowd(kind, [*map(int, ports.split(","))], universe, int(size), int(talkers)))
+        kind, listed, universe, members, talking = sys.argv[2:]
+        ports = [*map(int, listed.split(","))]
+        uvloop.run(crowd(kind, ports, universe, int(members), int(talking)))
         return 0
     parser = argparse.ArgumentParser(prog="python -m load.live", description=__doc__)
     parser.add_argument("kinds", nargs="*", default=["previews", "audio", "presence"])
