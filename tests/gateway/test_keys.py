@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from harmonic_gateway.identity import keys as keys_module
 from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.verification import INVALID, Identity, Verifier
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.logs import get_log
@@ -216,6 +217,20 @@ async def test_a_token_without_a_key_id_is_verified_by_the_only_key_of_its_type(
     )
     assert isinstance(await checks.verify(token("RS256", ANOTHER, "another")), Identity)
     assert await checks.verify(good) == INVALID
+
+
+async def test_a_secret_is_told_from_another_one_and_from_none(metrics: Metrics) -> None:
+    found = Keys(
+        secrets=["s" * 32, "old"], jwks_url=None, jwks_file=None, metrics=metrics, log=get_log()
+    )
+    first = found.fingerprint
+
+    assert first == Proofs("s" * 32).fingerprint
+    assert len(first) == 8
+    found.replace_secrets(["t" * 32, "s" * 32])
+    assert found.fingerprint not in {first, ""}
+    found.replace_secrets([])
+    assert found.fingerprint == ""
 
 
 async def test_a_certificate_is_no_shared_secret(metrics: Metrics) -> None:

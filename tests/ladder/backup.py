@@ -75,5 +75,8 @@ async def _compare(world: World, saved: Saved, found: Findings) -> None:
             found.faults.append(f"{universe} has {value} at {seq}, which nobody was told")
     if [settled(each) for each in await listed(world)] != list(map(settled, saved.listed)):
         found.faults.append("the listing is another one")
+    found.count("of them while it was saved", saved.meanwhile)
+    if not saved.meanwhile:
+        found.faults.append("nothing was written while it was saved: it was under no load")
     if not found.looked_at.get("of them after they were saved"):
-        found.faults.append("nothing was written after it was saved: it was under no load")
+        found.faults.append("nothing was lost: all that was written was saved")

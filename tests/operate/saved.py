@@ -61,8 +61,22 @@ class Saved:
     #: The last number that was granted before the backup began.
     before: dict[str, int] = field(default_factory=dict)
     private: str = ""
-    #: Set once every universe was written to.
+    #: Updates that were granted while the backup was made.
+    meanwhile: int = 0
+    #: Set each time that every universe was written to.
     all_written: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def updates(self) -> int:
+        """How many updates were granted so far."""
+        return sum(len(granted) - 1 for granted in self.granted.values())
+
+    async def another_round(self) -> None:
+        """Return once every universe was written to from now on."""
+        # The round under way has begun before.
+        for _ in range(2):
+            self.all_written.clear()
+            await self.all_written.wait()
 
     async def keep_writing(self, clients: Mapping[str, Client]) -> None:
         """Updates without end, in all universes at the same time."""
@@ -104,8 +118,12 @@ async def saved_under_load(
         writing = asyncio.create_task(saved.keep_writing(clients))
         await saved.all_written.wait()
         saved.before = {universe: max(granted) for universe, granted in saved.granted.items()}
+        updates = saved.updates
         ran = await harmonic(stack, "backup", str(folder), "--json")
         assert ran.status == 0, ran.errors
+        saved.meanwhile = saved.updates - updates
+        # These are lost with the brokers.
+        await saved.another_round()
         assert not writing.done()
         writing.cancel()
         await asyncio.wait([writing])
