@@ -7,7 +7,9 @@ from typing import Any, cast
 import pytest
 from aiohttp import WSMessage, WSMsgType
 
+from harmonic_gateway.sockets import turns
 from harmonic_gateway.sockets.reading import Reading
+from harmonic_gateway.sockets.turns import Turns
 
 EVENT, CONNECT, PONG = '42/ws,["said"]', "40/ws,", "3"
 
@@ -51,6 +53,7 @@ class Session:
 
     def __init__(self) -> None:
         self.pace = self
+        self.turns = Turns()
         self.is_behind = self.at_websocket = False
         self.closed = False
         self.noted: list[str] = []
@@ -108,6 +111,30 @@ async def test_what_comes_behind_a_packet_that_waits_is_taken_after_it(read: Rea
     await read.turn()
     assert read.session.noted == [CONNECT, EVENT]
     assert read.socket.reads(EVENT)
+
+
+async def test_a_client_that_says_much_lets_others_have_their_turn(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "STRETCH_S", -1.0)
+    assert not read.socket.reads(CONNECT)
+    await read.turn()
+    for _ in range(3):
+        assert not read.socket.reads(EVENT)
+    loop = asyncio.get_running_loop()
+
+    def another() -> None:
+        """Another client has its turn in each pass of the loop."""
+        read.session.noted.append("another")
+        if len(read.session.noted) < 30:
+            loop.call_soon(another)
+
+    loop.call_soon(another)
+    read.session.decided.set()
+    while read.session.noted.count(EVENT) < 3:  # noqa: ASYNC110 -- nothing tells of it
+        await asyncio.sleep(0)
+    after = read.session.noted[read.session.noted.index(EVENT) :]
+    assert [after[i + 1] for i in range(len(after) - 1) if after[i] == EVENT] == ["another"] * 2
 
 
 @pytest.mark.parametrize("waits", [1, 2])

@@ -51,6 +51,12 @@ def test_aiohttp_prepares_a_websocket_as_it_is_done_here_without_its_own_compres
     assert parameters == ["self", "request", "protocol", "writer"]
 
 
+def test_aiohttp_sends_the_head_of_an_answer_with_what_is_written_first() -> None:
+    write_headers = inspect.getsource(web.StreamResponse._write_headers)
+    assert "if self._send_headers_immediately:" in write_headers
+    assert "self._send_headers_with_payload(chunk, False)" in inspect.getsource(StreamWriter.write)
+
+
 def test_aiohttps_reader_makes_an_inflater_where_it_has_none() -> None:
     handle = reader_py.WebSocketReader._handle_frame
     assert list(inspect.signature(handle).parameters) == [

@@ -58,8 +58,6 @@ class Origins:
     def announce(self, request: web.Request, headers: CIMultiDict[str]) -> None:
         """Tell a page's browser that it may see the answer."""
         origin = request.headers.get("Origin")
-        headers.popall("Access-Control-Allow-Origin", None)
-        headers.popall("Access-Control-Allow-Credentials", None)
         if ANY not in self.allowed:
             headers.add("Vary", "Origin")
         if origin is not None and self.lets_in(origin):

@@ -37,6 +37,7 @@ from harmonic_gateway.sockets.polling import (
 from harmonic_gateway.sockets.reading import Reading
 from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
+from harmonic_gateway.sockets.turns import Stretch, Turns
 from harmonic_gateway.sockets.websocket import WebSocket
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
@@ -59,6 +60,7 @@ class EngineHost(Protocol):
 
     limits: SocketLimits
     late: LateClients
+    turns: Turns
 
     @property
     def tally(self) -> Tally:
@@ -110,6 +112,7 @@ class EngineSocket:
         "sid",
         "slow_until_s",
         "transport",
+        "turns",
         "upper",
         "why",
     )
@@ -123,6 +126,7 @@ class EngineSocket:
     ) -> None:
         self._host = host
         self.pace = pace
+        self.turns = host.turns
         self.slow_until_s = float("-inf")  # the client is not read before
         self._state = State.OPENING
         self.sid = sid
@@ -217,12 +221,15 @@ class EngineSocket:
             raise EngineIOError("a request that does not fit")
         try:
             self.charge(REQUEST_COST_S)
-            for kind, data in packets_of(await read()):
+            body = await read()
+            stretch = Stretch(self.turns)
+            for kind, data in packets_of(body):
                 asking = self.packet(kind, data, 0.0)
                 if asking is not None:
                     await asking
                 if self.pace.is_behind:
                     await self.slow_down()
+                await stretch.go_on()
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
                 # It went meanwhile: there is nothing left to be ended for it.
@@ -263,7 +270,7 @@ class EngineSocket:
         """Be a WebSocket from the beginning, until it is closed."""
         websocket = WebSocket(request)
         try:
-            writer = await websocket.accept(request)
+            writer = await websocket.accept(request, opening.raw)
         except BaseException:
             self.take(Input.WEBSOCKET_ENDED)
             raise
@@ -271,7 +278,6 @@ class EngineSocket:
             await websocket.close()
             return websocket
         self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        self.outbox.send(opening)
         return await self.listen(websocket)
 
     async def listen(self, websocket: WebSocket) -> web.StreamResponse:

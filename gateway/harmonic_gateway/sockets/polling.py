@@ -87,10 +87,14 @@ async def read_body(request: web.Request) -> str:
     """What a client sends; raise ``EngineIOError`` for a body that may not be."""
     if request.headers.get("Content-Encoding"):
         raise EngineIOError("a compressed body")
+    content = request.content
+    if content.is_eof() and content.exception() is None:
+        # It came with its head, as most do: nothing is waited for.
+        return _text(content.read_nowait())
     body = bytearray()
     try:
         async with asyncio.timeout(limits.BODY_TIMEOUT_S):
-            async for chunk in request.content.iter_any():
+            async for chunk in content.iter_any():
                 body.extend(chunk)
                 if len(body) > limits.MAX_TRANSPORT_BYTES:
                     raise ContentTooLongError
@@ -98,6 +102,12 @@ async def read_body(request: web.Request) -> str:
         raise EngineIOError("a body that does not end") from error
     except web.RequestPayloadError as error:
         raise EngineIOError("a body that is no HTTP") from error
+    return _text(body)
+
+
+def _text(body: bytes | bytearray) -> str:
+    if len(body) > limits.MAX_TRANSPORT_BYTES:
+        raise ContentTooLongError
     try:
         return body.decode()
     except UnicodeDecodeError as error:

@@ -14,16 +14,18 @@ from engineio.packet import MESSAGE, PONG
 from socketio.packet import EVENT
 
 from harmonic_gateway.sockets.limits import PACKET_COST_S, ReadingPace
+from harmonic_gateway.sockets.turns import Stretch, Turns
 from harmonic_gateway.sockets.websocket import WebSocket, close_code
 
 _PONG, _EVENT = f"{PONG}", f"{MESSAGE}{EVENT}"
-_NO_PACKET = frozenset({WSMsgType.PING, WSMsgType.PONG})
+_TAKEN = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 
 
 class ReadSession(Protocol):
     """The session whose WebSocket is read."""
 
     pace: ReadingPace
+    turns: Turns
 
     @property
     def at_websocket(self) -> bool:
@@ -67,29 +69,37 @@ class Reading:
         """
         session, websocket = self._session, self._websocket
         websocket.take_texts(self._take_text)
+        stretch = Stretch(session.turns)
         while not session.closed:
-            self._waits = websocket.is_all_received
+            is_new = self._waits = websocket.is_all_received
             message = await websocket.receive()
             self._waits = False
+            if is_new:
+                stretch.begin()
             if self._fault is not None:
                 raise self._fault
             cost_s = websocket.take_cost_s()
             if self._owes_pause:
                 self._owes_pause = False
                 await session.slow_down()
-            if message.type is WSMsgType.TEXT and message.data:
-                asking = session.packet(int(message.data[0]), message.data[1:], cost_s)
-            elif message.type is WSMsgType.BINARY:
-                asking = session.packet(MESSAGE, message.data, cost_s)
-            elif message.type in _NO_PACKET:
-                asking = self._control(message, cost_s)
-            else:
+            if message.type not in _TAKEN or message.data == "":
                 return close_code(message)
+            asking = self._take(message, cost_s)
             if asking is not None:
                 await asking
             if session.pace.is_behind:
                 await session.slow_down()
+            if not websocket.is_all_received:
+                await stretch.go_on()
         return None
+
+    def _take(self, message: WSMessage, cost_s: float) -> Awaitable[None] | None:
+        """Take what was received; what is returned is to be awaited before the next is."""
+        if message.type is WSMsgType.TEXT:
+            return self._session.packet(int(message.data[0]), message.data[1:], cost_s)
+        if message.type is WSMsgType.BINARY:
+            return self._session.packet(MESSAGE, message.data, cost_s)
+        return self._control(message, cost_s)
 
     def _take_text(self, text: str | None) -> bool:
         """Take a packet where it is read; ``False`` leaves it to be received in its turn.

@@ -33,6 +33,7 @@ from harmonic_gateway.sockets.requests import (
     is_fit,
     is_websocket,
 )
+from harmonic_gateway.sockets.turns import Turns
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -76,6 +77,7 @@ class SocketServer:
         self._sessions: dict[str, EngineSocket] = {}
         self._draining = False
         self.recent = RecentSessions()
+        self.turns = Turns()
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)

@@ -149,9 +149,16 @@ class WebSocket(web.WebSocketResponse):
         if self.deflates:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = _AGREED
 
-    async def accept(self, request: web.Request) -> AbstractStreamWriter:
-        """Answer the handshake. What is returned can wait until the client has read."""
+    async def accept(self, request: web.Request, first: bytes = b"") -> AbstractStreamWriter:
+        """Answer the handshake, and send what comes ``first`` together with the answer.
+
+        What is returned can wait until the client has read.
+        """
+        # Each writing takes as long as all else that is done for some messages.
+        self._send_headers_immediately = not first
         writer = await self.prepare(request)
+        if first:
+            await writer.write(first)
         transport = request.transport
         if transport is not None:
             transport.set_write_buffer_limits(high=BEHIND_BYTES)
