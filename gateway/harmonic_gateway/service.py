@@ -29,6 +29,7 @@ from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.http.listening import listening, tls_context
+from harmonic_gateway.http.shown import ShownStates
 from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.keys import Keys
@@ -153,14 +154,14 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         # Their seats were released while they are here.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)
-
         exchange = Exchange(bus, gateway_id, tasks, log)
+        ask_states = partial(ask_presence, exchange)
         rooms = open_rooms(
             bus,
             settings,
             gateways,
             gateway_id,
-            ask=partial(ask_presence, exchange),
+            ask=ask_states,
             memberships=memberships,
             history=history,
             unseated=unseated,
@@ -292,7 +293,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             standing=standing,
             allowances=allowances,
             owners=owners,
-            answers=ApiAnswers(pieces, history, proofs, clock),
+            answers=ApiAnswers(pieces, history, ShownStates(ask_states), proofs, clock),
             gateway_id=gateway_id,
             tracer=tracer,
             failures=failures,

@@ -62,6 +62,29 @@ async def test_participants_are_those_in_the_room_in_their_modes(world: World) -
     assert [each["userId"] for each in told["items"]] == ["bob", "cem"]
 
 
+async def test_participants_come_with_what_they_show_of_themselves(world: World) -> None:
+    universe, (ann, bob) = await world.together("ann", "bob")
+    path = f"/universes/{universe}/participants"
+    for client, state in ((ann, {"cursor": [1, 2]}), (bob, {"colour": "red"})):
+        assert (await client.asks("update_presence", universeId=universe, state=state))["ok"]
+    await ann.hears("presence_updated", userId="bob")
+    await bob.hears("presence_updated", userId="ann")
+
+    for gateway in (0, 1):
+        _, told = await world.call("GET", path, "stranger", gateway=gateway)
+        states = {each["userId"]: each.get("state") for each in told["items"]}
+        assert states == {"ann": {"cursor": [1, 2]}, "bob": {"colour": "red"}}
+
+    await ann.asks("leave_room", universeId=universe)
+    await ann.joins(universe)
+    await bob.hears("participant_left", userId="ann")
+    _, told = await world.call("GET", path, "stranger")
+    assert [(each["userId"], each.get("state")) for each in told["items"]] == [
+        ("bob", {"colour": "red"}),
+        ("ann", None),
+    ]
+
+
 @pytest.mark.parametrize("limit", [1, 3, 100])
 async def test_events_are_what_the_room_was_sent(world: World, limit: int) -> None:
     universe, (ann, bob) = await world.together("ann", "bob")

@@ -7,6 +7,7 @@ from aiohttp import web
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.past import PastEvents
 from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.http.shown import ShownStates
 from harmonic_gateway.identity.links import PieceLinks, expiry
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.verification import Identity
@@ -14,7 +15,13 @@ from harmonic_protocol.catalogue import ApiOperation
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.declaration import JSON_TYPE
-from harmonic_protocol.messages.reading import ListEvents, ListMusic
+from harmonic_protocol.messages.reading import (
+    GetParticipants,
+    ListEvents,
+    ListMusic,
+    LocatedParticipants,
+    ParticipantList,
+)
 from harmonic_protocol.messages.universes import GetMusic
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
@@ -32,10 +39,13 @@ _UNAVAILABLE = refused(
 class ApiAnswers:
     """Makes an operation's answer of the owner's reply, and of what is stored elsewhere."""
 
-    def __init__(self, pieces: Pieces, history: History, proofs: Proofs, clock: Clock) -> None:
+    def __init__(
+        self, pieces: Pieces, history: History, shown: ShownStates, proofs: Proofs, clock: Clock
+    ) -> None:
         self._pieces = pieces
         self._links = PieceLinks(proofs, clock)
         self._past = PastEvents(history)
+        self._shown = shown
 
     def identify(self, request: web.Request) -> Identity | Refused | None:
         """Whom a request is from that brings a link; ``None`` where it brings none."""
@@ -61,6 +71,8 @@ class ApiAnswers:
         result = reply.result or {}
         if isinstance(asked, ListMusic):
             self._link(asked, identity, result)
+        if isinstance(asked, GetParticipants):
+            result = await self._with_states(asked, LocatedParticipants.model_validate(result))
         body = json.dumps(result, ensure_ascii=False, allow_nan=False).encode()
         return _json(body, asked.spec.status)
 
@@ -72,6 +84,15 @@ class ApiAnswers:
         name = f'attachment; filename="{asked.request_id}.mid"'
         headers = {"Content-Disposition": name}
         return web.Response(body=midi, content_type=asked.spec.media_type, headers=headers)
+
+    async def _with_states(
+        self, asked: GetParticipants, located: LocatedParticipants
+    ) -> dict[str, object]:
+        states = await self._shown.of(asked.universe_id, located.gateways)
+        items = tuple(
+            each.model_copy(update={"state": states.get(each.user_id)}) for each in located.items
+        )
+        return ParticipantList(items=items).to_wire()
 
     def _link(self, asked: ListMusic, identity: Identity, result: dict[str, object]) -> None:
         until_s = self._links.expire_at()

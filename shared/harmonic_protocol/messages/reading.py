@@ -14,10 +14,24 @@ from harmonic_protocol.values import Key, Participant, Scale, Timestamp, UserId
 _MAX_SEQ = 2**53 - 1
 
 
+class PresentParticipant(Participant):
+    """Someone in a room, with what it shows of itself, if it does."""
+
+    state: Annotated[
+        dict[str, Any] | None, Field(description="the `state` of its last `presence_updated`")
+    ] = None
+
+
 class ParticipantList(WireModel):
     """Those in a room, in the order in which they came."""
 
-    items: tuple[Participant, ...]
+    items: tuple[PresentParticipant, ...]
+
+
+class LocatedParticipants(ParticipantList):
+    """The same as an owner tells it: with the gateways that they are at, and without states."""
+
+    gateways: tuple[str, ...]
 
 
 class PastEvent(WireModel):

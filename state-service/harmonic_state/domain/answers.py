@@ -21,7 +21,8 @@ from harmonic_protocol.messages.reading import (
     GetParticipants,
     ListEvents,
     ListMusic,
-    ParticipantList,
+    LocatedParticipants,
+    PresentParticipant,
 )
 from harmonic_protocol.messages.rooms import (
     JoinRoom,
@@ -76,8 +77,7 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
             return after.public_view(viewer=caller.user_id)
         case GetParticipants():
-            present = tuple(after.participants().values())
-            return ParticipantList.model_construct(items=present)
+            return _located(after)
         case ListMusic():
             return listed(after, moment.timestamp)
         case InspectUniverse():
@@ -106,6 +106,22 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             assert_never(unreachable)
 
 
+def _located(universe: Universe) -> LocatedParticipants:
+    return LocatedParticipants.model_construct(
+        items=tuple(
+            PresentParticipant.model_construct(
+                user_id=each.user_id, username=each.username, mode=each.mode
+            )
+            for each in universe.participants().values()
+        ),
+        gateways=_gateways(universe),
+    )
+
+
+def _gateways(universe: Universe) -> tuple[str, ...]:
+    return tuple(sorted({each.gateway_id for each in universe.connections.values()}))
+
+
 def _joined(
     request: JoinRoom | ResumeRoom,
     caller: Caller,
@@ -124,8 +140,7 @@ def _joined(
         parameters=after.parameters,
         seq=after.seq,
     )
-    gateways = {each.gateway_id for each in after.connections.values()}
-    return JoinResult(room=room, announcement=announcement, gateways=tuple(sorted(gateways)))
+    return JoinResult(room=room, announcement=announcement, gateways=_gateways(after))
 
 
 def _current(universe: Universe) -> CurrentValues:

@@ -1,0 +1,42 @@
+"""What participants show of themselves, for callers of the API, who are in no room."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import ValidationError
+
+from harmonic_gateway.membership.state_questions import AskGateway
+from harmonic_protocol.handed import HandedState, PresenceAsked, PresenceTold
+from harmonic_runtime.bus.client import BusUnavailable
+
+#: How long the gateways have to answer: what is not told by then is left out.
+ANSWERED_WITHIN_S = 1.0
+
+
+class ShownStates:
+    """Asks the gateways of a room, this one included, for the states that they know."""
+
+    def __init__(self, ask: AskGateway) -> None:
+        self._ask_gateway = ask
+
+    async def of(self, universe_id: str, gateways: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The last states by user, as far as the gateways tell them in time."""
+        question = PresenceAsked(since={universe_id: ""}).to_json()
+        asking = (self._ask(gateway_id, question) for gateway_id in gateways)
+        latest: dict[str, HandedState] = {}
+        for told in await asyncio.gather(*asking):
+            for each in told.states.get(universe_id, ()):
+                known = latest.get(each.user_id)
+                if known is None or (known.at, known.sender) < (each.at, each.sender):
+                    latest[each.user_id] = each
+        return {user_id: each.state for user_id, each in latest.items()}
+
+    async def _ask(self, gateway_id: str, question: bytes) -> PresenceTold:
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN_S):
+                answer = await self._ask_gateway(gateway_id, question)
+            return PresenceTold.model_validate_json(answer)
+        except (BusUnavailable, TimeoutError, ValidationError):
+            # It is gone, or of a version that knows of no states.
+            return PresenceTold(states={})
