@@ -1391,3 +1391,45 @@ export interface RefusalError extends Error {
   fields?: Array<InvalidField> | undefined;
   details: Details;
 }
+
+/** What values a parameter takes, for those who build controls. */
+export interface ParameterRange {
+  readonly default: number | string;
+  /** The smallest number. */
+  readonly min?: number;
+  /** The largest number. */
+  readonly max?: number;
+  /** Only whole numbers are taken. */
+  readonly whole?: true;
+  /** The words that are taken; without them and without numbers, any word. */
+  readonly options?: readonly string[];
+}
+
+/** What values each parameter takes, set by set. */
+export const PARAMETERS: {
+  readonly [S in keyof Parameters]: { readonly [F in keyof Parameters[S]]: ParameterRange };
+} = {
+  physics: {
+    gravity: {"default": 9.81, "min": 0, "max": 20},
+    friction: {"default": 0.5, "min": 0, "max": 1},
+    elasticity: {"default": 0.7, "min": 0, "max": 1},
+    airResistance: {"default": 0.1, "min": 0, "max": 1},
+    timeScale: {"default": 1, "min": 0.1, "max": 5},
+  },
+  music: {
+    harmony: {"default": 0.7, "min": 0, "max": 1},
+    tempo: {"default": 120, "min": 40, "max": 200},
+    key: {"default": "C", "options": ["C", "C#", "Db", "D", "D#", "Eb", "E", "Fb", "E#", "F", "F#", "Gb", "G", "G#", "Ab", "A", "A#", "Bb", "B", "Cb", "B#"]},
+    scale: {"default": "major", "options": ["major", "minor", "harmonic_minor", "melodic_minor", "ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian", "major_pentatonic", "minor_pentatonic", "blues", "whole_tone", "chromatic", "natural_minor", "pentatonic", "pentatonic_major", "pentatonic_minor", "harmonicMinor", "melodicMinor", "majorPentatonic", "minorPentatonic", "wholeTone"]},
+    rhythmComplexity: {"default": 0.5, "min": 0, "max": 1},
+    melodyRange: {"default": 0.8, "min": 0, "max": 1},
+  },
+  visualization: {
+    brightness: {"default": 0.8, "min": 0, "max": 1},
+    saturation: {"default": 0.7, "min": 0, "max": 1},
+    complexity: {"default": 0.6, "min": 0, "max": 1},
+    colorScheme: {"default": "rainbow"},
+    particleCount: {"default": 5000, "min": 100, "max": 10000, "whole": true},
+    glowIntensity: {"default": 0.5, "min": 0, "max": 1},
+  },
+};

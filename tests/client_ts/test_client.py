@@ -23,11 +23,21 @@ async def strict(tmp_path: Path) -> AsyncIterator[World]:
         yield World(stack, http)
 
 
-@pytest.mark.parametrize("program", ["drag", "recovery", "refusals", "tokens"])
+@pytest.mark.parametrize("program", ["drag", "far", "recovery", "refusals", "together", "tokens"])
 async def test_programs_with_the_client_do_what_they_say(
     program: str, world: World, run_node: Run
 ) -> None:
     await use(world, run_node, PROGRAMS / f"{program}.mts")
+
+
+async def test_the_example_application_of_at_most_60_lines_works(
+    tmp_path: Path, world: World, run_node: Run
+) -> None:
+    assert len((CLIENT / "examples" / "app.tsx").read_text().splitlines()) <= 60
+    program = tmp_path / "app.cjs"
+    await run_node(PROGRAMS.parent / "bundle.mjs", PROGRAMS / "app.mts", program)
+
+    await use(world, run_node, program)
 
 
 async def test_updates_go_on_after_a_limit(strict: World, run_node: Run) -> None:

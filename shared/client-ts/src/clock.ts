@@ -1,7 +1,15 @@
 // The server's clock, and how good the connection is, from the answers to `time_sync`. Pure.
 
-/** What one answer says: the server's clock less ours, and the round trip without the server's time. */
+/** What one answer says: each way, what the server's clock is ahead by and the message took. */
 export interface Sample {
+  /** `t1 - t0`: the clocks' difference and the way there. */
+  readonly thereMs: number;
+  /** `t2 - t3`: the clocks' difference less the way back. */
+  readonly backMs: number;
+}
+
+/** The server's clock less ours, and the round trip without the time that the server took. */
+export interface Reading {
   readonly offsetMs: number;
   readonly rttMs: number;
 }
@@ -19,7 +27,12 @@ const JUDGED_SAMPLES = 5;
 
 /** Asked at `t0` and answered at `t3` by our clock; received at `t1`, answered at `t2` by the server's. */
 export function sample(t0: number, t1: number, t2: number, t3: number): Sample {
-  return { offsetMs: (t1 - t0 + (t2 - t3)) / 2, rttMs: t3 - t0 - (t2 - t1) };
+  return { thereMs: t1 - t0, backMs: t2 - t3 };
+}
+
+/** One sample alone: ((t1 - t0) + (t2 - t3)) / 2, wrong by half of the round trip at most. */
+export function reading({ thereMs, backMs }: Sample): Reading {
+  return { offsetMs: (thereMs + backMs) / 2, rttMs: thereMs - backMs };
 }
 
 /** The samples with one more. */
@@ -27,17 +40,24 @@ export function remember(samples: Samples, one: Sample | undefined): Samples {
   return [...samples, one].slice(-MAX_SAMPLES);
 }
 
-/** The sample with the shortest round trip: its offset can be wrong by half of that at most. */
-export function best(samples: Samples): Sample | undefined {
-  let found: Sample | undefined;
-  for (const one of samples) if (one && (!found || one.rttMs <= found.rttMs)) found = one;
-  return found;
+/**
+ * The same of the fastest way there and the fastest way back, which need not be of one sample.
+ *
+ * Where the time that messages take varies, that is closer than the sample with the shortest round
+ * trip: either way is fast more often than both at once.
+ */
+export function best(samples: Samples): Reading | undefined {
+  const known = samples.filter(one => one !== undefined);
+  if (known.length === 0) return undefined;
+  const thereMs = Math.min(...known.map(one => one.thereMs));
+  const backMs = Math.max(...known.map(one => one.backMs));
+  return reading({ thereMs, backMs });
 }
 
 /** The quality of a connection whose newest answers these are. */
 export function quality(samples: Samples): Quality {
   const judged = samples.slice(-JUDGED_SAMPLES);
-  const rtts = judged.flatMap(one => (one ? [one.rttMs] : [])).sort((a, b) => a - b);
+  const rtts = judged.flatMap(one => (one ? [reading(one).rttMs] : [])).sort((a, b) => a - b);
   const median = rtts[rtts.length >> 1] ?? Infinity;
   const missing = judged.length - rtts.length;
   if (median <= GOOD_RTT_MS && missing === 0) return 'good';

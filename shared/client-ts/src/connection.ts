@@ -51,7 +51,7 @@ export interface ClientState {
 export interface Clock {
   /** The server's clock less this machine's, in milliseconds; 0 until the first answer. */
   readonly offsetMs: number;
-  /** The round trip of the sample that `offsetMs` is from. */
+  /** The shortest round trip of late, in milliseconds. */
   readonly rttMs: number | undefined;
   /** The server's time, in milliseconds since 1970. */
   now(): number;
@@ -63,6 +63,7 @@ export interface Clock {
 export type AcceptedOf<C extends CommandName> = Exclude<AnswerOf<C>, Rejected>;
 
 const MINUTE_MS = 60_000;
+const DEFAULT_SIGNALS_PER_S = 30;
 const ANSWER_TIMEOUT_MS = 5000;
 const MAX_UNANSWERED = 4;
 const MAX_RENEWALS = 3;
@@ -86,7 +87,7 @@ export class Connection {
   readonly socket: ClientSocket;
   readonly #getToken: ClientOptions['getToken'];
   #updates: Pace = paceOf(60, MINUTE_MS);
-  #signals: Pace = paceOf(30, 1000);
+  readonly #signals = new Map<CommandName, Pace>();
   #samples: Samples = [];
   #failures = 0;
   #connects = 0;
@@ -129,10 +130,11 @@ export class Connection {
     if (delayMs > 0) await sleep(delayMs);
   }
 
-  /** Wait for the turn to send a live signal. */
-  async signalTurn(): Promise<void> {
-    const { delayMs, pace } = turn(this.#signals, nowMs());
-    this.#signals = pace;
+  /** Wait for the turn to send a live signal of this kind. */
+  async signalTurn(command: CommandName): Promise<void> {
+    const perSecond = this.state.getSnapshot().limits?.signalsPerSecond ?? DEFAULT_SIGNALS_PER_S;
+    const { delayMs, pace } = turn(paceOf(perSecond, 1000, this.#signals.get(command)), nowMs());
+    this.#signals.set(command, pace);
     if (delayMs > 0) await sleep(delayMs);
   }
 
@@ -230,7 +232,6 @@ export class Connection {
   #connected({ userId, limits, expiresAt }: ConnectSuccess): void {
     this.#failures = 0;
     this.#updates = paceOf(limits.parametersPerMinute, MINUTE_MS, this.#updates);
-    this.#signals = paceOf(limits.signalsPerSecond, 1000, this.#signals);
     this.#samples = [];
     const { error: _, ...rest } = this.state.getSnapshot();
     this.state.replace({ ...rest, status: 'connected', quality: 'good', userId, limits, expiresAt });

@@ -4,6 +4,7 @@ import type {
   Parameters,
   ParametersPreviewed,
   Participant,
+  ParticipantState,
   PreviewParameters,
   RoomJoined,
   UserId,
@@ -28,7 +29,7 @@ export interface Room {
   readonly committed: Parameters;
   readonly seqs: Readonly<Record<SetName, number>>;
   /** The same of `participants`. Frames of sets may overtake it: superseded ones are left out. */
-  readonly presenceSeq: number;
+  readonly participantsSeq: number;
   /** What was sent and is not in `committed` yet, the oldest first. */
   readonly sent: readonly Operation[];
   /** What is to be sent next. */
@@ -37,7 +38,12 @@ export interface Room {
   readonly tried?: Changes;
   /** What others try out, by user. */
   readonly previews: Readonly<Record<UserId, Changes>>;
+  /** What participants show of themselves, by user. */
+  readonly presences: Presences;
 }
+
+/** What participants show of themselves, by user. */
+export type Presences = Readonly<Record<UserId, ParticipantState['state']>>;
 
 /** What a parameter set's event carries, whichever set it is. */
 export interface SetUpdated {
@@ -102,11 +108,18 @@ export function entered(room: Room | undefined, told: RoomJoined): Room {
     participants: told.participants,
     committed: told.parameters,
     seqs: seqs as Record<SetName, number>,
-    presenceSeq: told.seq,
+    participantsSeq: told.seq,
     sent: room?.sent ?? [],
     ...(room?.waiting && { waiting: room.waiting }),
     ...(room?.tried && { tried: room.tried }),
     previews: {},
+    // Those that changed meanwhile are told anew.
+    presences: Object.fromEntries(
+      told.participants.flatMap(({ userId }) => {
+        const state = room?.presences[userId];
+        return state ? [[userId, state]] : [];
+      }),
+    ),
   });
 }
 
@@ -190,12 +203,12 @@ export function previewed(room: Room, userId: UserId, event: ParametersPreviewed
 
 /** Somebody is in the room, or in another mode. It is `me` whom a lower mode is told so, too. */
 export function arrived(room: Room, participant: Participant, seq: number, me?: UserId): Room {
-  if (seq <= room.presenceSeq) return room;
+  if (seq <= room.participantsSeq) return room;
   const { userId, mode } = participant;
   const known = room.participants.some(one => one.userId === userId);
   return {
     ...room,
-    presenceSeq: seq,
+    participantsSeq: seq,
     mode: userId === me && mode === 'view' ? 'view' : room.mode,
     participants: known
       ? room.participants.map(one => (one.userId === userId ? participant : one))
@@ -205,8 +218,15 @@ export function arrived(room: Room, participant: Participant, seq: number, me?: 
 
 /** Somebody is no longer in the room. */
 export function left(room: Room, userId: UserId, seq: number): Room {
-  if (seq <= room.presenceSeq) return room;
+  if (seq <= room.participantsSeq) return room;
   const { [userId]: _, ...previews } = room.previews;
+  const { [userId]: __, ...presences } = room.presences;
   const participants = room.participants.filter(one => one.userId !== userId);
-  return { ...room, presenceSeq: seq, participants, previews };
+  return { ...room, participantsSeq: seq, participants, previews, presences };
+}
+
+/** Participants show something of themselves, in place of what they showed before. */
+export function shown(room: Room, states: readonly Pick<ParticipantState, 'userId' | 'state'>[]): Room {
+  const told = Object.fromEntries(states.map(({ userId, state }) => [userId, state]));
+  return { ...room, presences: { ...room.presences, ...told } };
 }

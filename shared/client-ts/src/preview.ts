@@ -56,7 +56,7 @@ export class Preview {
   async #send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
-    await this.#connection.signalTurn();
+    await this.#connection.signalTurn('preview_parameters');
     this.#sending = false;
     clearTimeout(this.#timer);
     const changes = this.#changes;

@@ -12,6 +12,7 @@ import { RefusedError, UnansweredError } from './errors.ts';
 import { generate, type Generation } from './generation.ts';
 import { Listeners, type EventName } from './listeners.ts';
 import * as merge from './merge.ts';
+import { Presence, type PresenceState } from './presence.ts';
 import { Preview } from './preview.ts';
 import { Store, until, type Watchable } from './store.ts';
 import { Updates, type Updated } from './updates.ts';
@@ -27,6 +28,8 @@ export interface UniverseState {
   readonly participants: readonly Participant[];
   /** What others try out, by user. */
   readonly previews: Readonly<Record<UserId, merge.Changes>>;
+  /** What participants show of themselves, by user; this client's at once. */
+  readonly presences: merge.Presences;
   /** Whether changes of this client are not stored yet. */
   readonly unsettled: boolean;
   /** When updates go on after a refused one, by `performance.timeOrigin + performance.now()`. */
@@ -41,6 +44,7 @@ export class Universe implements Watchable<UniverseState> {
   readonly #state: Store<UniverseState>;
   readonly #listeners = new Listeners();
   readonly #preview: Preview;
+  readonly #presence: Presence;
   readonly #updates: Updates;
   readonly #silences = new Map<UserId, ReturnType<typeof setTimeout>>();
   #mode: Mode;
@@ -58,11 +62,13 @@ export class Universe implements Watchable<UniverseState> {
       status: 'joining',
       participants: [],
       previews: {},
+      presences: {},
       unsettled: false,
     });
     this.#preview = new Preview(connection, id, changes => {
       if (this.#room) this.#show(merge.trying(this.#room, changes));
     });
+    this.#presence = new Presence(connection, id);
     this.#updates = new Updates(connection, {
       id,
       room: () => this.#room,
@@ -119,6 +125,7 @@ export class Universe implements Watchable<UniverseState> {
   leave(): void {
     this.#entering = false;
     this.#preview.end();
+    this.#presence.end();
     this.#state.change({ status: 'left' });
     this.#updates.undo(new UnansweredError('the room was left'));
     void this.#depart();
@@ -140,6 +147,14 @@ export class Universe implements Watchable<UniverseState> {
   /** Try values out: this client and the others see them until `set`, or until no values are given. */
   preview(changes: merge.Changes): void {
     if (this.status === 'joined') this.#preview.show(changes);
+  }
+
+  /** Show the others something of oneself, in place of what was shown before; again after a return. */
+  present(state: PresenceState): void {
+    if (this.status === 'left') return;
+    const userId = this.#me;
+    if (this.#room && userId) this.#show(merge.shown(this.#room, [{ userId, state }]));
+    this.#presence.show(state);
   }
 
   /** Ask for a piece, and wait for it. Everyone in the room hears it, by `music_generated`. */
@@ -183,6 +198,10 @@ export class Universe implements Watchable<UniverseState> {
     } else if (event === 'participant_left') {
       const { userId, seq } = payload as EventOf<'participant_left'>;
       this.#show(merge.left(room, userId, seq));
+    } else if (event === 'presence_updated') {
+      this.#show(merge.shown(room, [payload as EventOf<'presence_updated'>]));
+    } else if (event === 'presence_states') {
+      this.#show(merge.shown(room, (payload as EventOf<'presence_states'>).states));
     } else if (event === 'parameters_previewed') {
       this.#previewed(room, payload as EventOf<'parameters_previewed'>);
     } else if (event.endsWith('_updated')) {
@@ -202,6 +221,7 @@ export class Universe implements Watchable<UniverseState> {
     const { error: _, ...rest } = this.getSnapshot();
     this.#state.replace({ ...rest, status: 'joined' });
     this.#show(merge.entered(this.#room, told));
+    void this.#presence.send();
   }
 
   // Not the answer to a join of ours: removed from the room, or not let in again.
@@ -212,7 +232,7 @@ export class Universe implements Watchable<UniverseState> {
   #refuse(error: Error): void {
     this.#room = undefined;
     const { parameters: _, mode: __, ...rest } = this.getSnapshot();
-    this.#state.replace({ ...rest, status: 'refused', participants: [], previews: {}, error });
+    this.#state.replace({ ...rest, status: 'refused', participants: [], previews: {}, presences: {}, error });
     this.#updates.undo(error);
   }
 
@@ -280,6 +300,7 @@ export class Universe implements Watchable<UniverseState> {
       parameters: merge.parametersOf(room),
       participants: room.participants,
       previews: room.previews,
+      presences: room.presences,
       unsettled: room.sent.length > 0 || room.waiting !== undefined,
     });
   }

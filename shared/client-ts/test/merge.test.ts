@@ -156,3 +156,12 @@ test('a lower mode of its own is the mode of this client', () => {
   const room = merge.arrived(merge.entered(undefined, told(5)), { ...ann, mode: 'view' }, 6, 'ann');
   assert.equal(room.mode, 'view');
 });
+
+test('what participants show of themselves is there until they leave, and while this client is away', () => {
+  let room = merge.arrived(merge.entered(undefined, told(5)), ben, 6);
+  room = merge.shown(room, [{ userId: 'ben', state: { x: 1 } }, { userId: 'ann', state: { x: 2 } }]);
+  room = merge.shown(room, [{ userId: 'ben', state: { y: 3 } }]);
+  assert.deepEqual(room.presences, { ben: { y: 3 }, ann: { x: 2 } });
+  assert.deepEqual(merge.left(room, 'ben', 7).presences, { ann: { x: 2 } });
+  assert.deepEqual(merge.entered(room, told(8)).presences, { ann: { x: 2 } });
+});

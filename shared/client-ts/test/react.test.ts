@@ -16,6 +16,7 @@ function fakes() {
     status: 'left',
     participants: [],
     previews: {},
+    presences: {},
     unsettled: false,
   });
   const universe = {

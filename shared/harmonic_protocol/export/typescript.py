@@ -10,6 +10,7 @@ from harmonic_protocol.export.definitions import definitions
 from harmonic_protocol.export.envelopes import ConnectError, Rejected, accepted
 from harmonic_protocol.export.tidying import REF_PREFIX, TYPED_ARRAY, Schema, bounds
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
+from harmonic_protocol.messages.parameters import Parameters
 
 _HEAD = f"""\
 // {prose.TITLE}, version {PROTOCOL_VERSION} of its protocol. Generated from the declarations.
@@ -47,6 +48,24 @@ export interface RefusalError extends Error {
   fields?: Array<InvalidField> | undefined;
   details: Details;
 }"""
+_RANGES = """\
+/** What values a parameter takes, for those who build controls. */
+export interface ParameterRange {
+  readonly default: number | string;
+  /** The smallest number. */
+  readonly min?: number;
+  /** The largest number. */
+  readonly max?: number;
+  /** Only whole numbers are taken. */
+  readonly whole?: true;
+  /** The words that are taken; without them and without numbers, any word. */
+  readonly options?: readonly string[];
+}
+
+/** What values each parameter takes, set by set. */
+export const PARAMETERS: {
+  readonly [S in keyof Parameters]: { readonly [F in keyof Parameters[S]]: ParameterRange };
+} = """
 _WIDTH_CHARACTERS = 100
 _PLAIN = {
     "string": "string",
@@ -75,7 +94,7 @@ def document() -> str:
         _map("ClientToServerEvents", "What a client may emit.", said),
         _map("ServerToClientEvents", "What a client may hear.", told),
     )
-    return "\n\n".join([_HEAD, *types, _EMIT, *maps, _DERIVED]) + "\n"
+    return "\n\n".join([_HEAD, *types, _EMIT, *maps, _DERIVED, _RANGES + _ranges()]) + "\n"
 
 
 def _map(name: str, text: str, entries: Mapping[str, tuple[list[str], str]]) -> str:
@@ -84,6 +103,30 @@ def _map(name: str, text: str, entries: Mapping[str, tuple[list[str], str]]) -> 
         for event, (paragraphs, kind) in entries.items()
     )
     return f"{_comment(text)}export interface {name} {{\n{''.join(fields)}}}"
+
+
+def _ranges() -> str:
+    """The table of :data:`_RANGES`, as an object."""
+    known = definitions()
+
+    def referred(part: Schema) -> Schema:
+        return {**known[str(part["$ref"]).removeprefix(REF_PREFIX)], **part}
+
+    lines = ["{"]
+    for name, part in known[Parameters.__name__]["properties"].items():
+        fields = referred(part)["properties"].items()
+        ranges = (
+            f"    {field}: {json.dumps(_range(referred(value) if '$ref' in value else value))},"
+            for field, value in fields
+        )
+        lines += [f"  {name}: {{", *ranges, "  },"]
+    return "\n".join([*lines, "};"])
+
+
+def _range(schema: Schema) -> dict[str, object]:
+    named = {"default": "default", "minimum": "min", "maximum": "max", "enum": "options"}
+    found = {name: schema[key] for key, name in named.items() if key in schema}
+    return found | ({"whole": True} if schema["type"] == "integer" else {})
 
 
 def _type(name: str, schema: Schema) -> str:

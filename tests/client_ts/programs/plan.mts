@@ -15,16 +15,21 @@ interface Plan {
   tokens: Record<string, string>;
 }
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = Number(process.env['DEADLINE_MS'] ?? 60_000);
 const plan: Plan = JSON.parse(process.argv[2] ?? '');
 const clients: Client[] = [];
 
 setTimeout(() => {
   console.error('Something that was waited for did not happen.');
+  for (const client of clients) {
+    const { error } = client.getSnapshot();
+    console.error(client.status, error, client.universe(universeId).getSnapshot());
+  }
   process.exit(1);
 }, DEADLINE_MS).unref();
 
 export const universeId: string = plan.universe;
+export const { gateways } = plan;
 
 export function token(user: string): string {
   const known = plan.tokens[user];

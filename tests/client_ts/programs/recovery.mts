@@ -5,6 +5,14 @@ import { cut, done, join, next, when, WEBSOCKET } from './plan.mts';
 const { client, universe: ann } = await join('ann', 0, WEBSOCKET);
 const { universe: ben } = await join('ben', 1, WEBSOCKET);
 
+// What Ann shows of herself, Ben sees, and still sees when she is back.
+ann.present({ cursor: 1 });
+ann.present({ cursor: 2 });
+assert.deepEqual(ann.getSnapshot().presences, { ann: { cursor: 2 } });
+await when(ben, ({ presences }) => presences['ann']?.['cursor'] === 2);
+ben.present({ cursor: 3 });
+await when(ann, ({ presences }) => presences['ben']?.['cursor'] === 3);
+
 // Cut with an update under way and another waiting: both are stored, once each.
 const greeted = next(client, 'connect_success');
 const updates: number[] = [];
@@ -29,6 +37,8 @@ await when(ben, ({ parameters }) => parameters?.physics.gravity === 3);
 assert.deepEqual(ann.parameters, ben.parameters);
 assert.deepEqual(updates.filter(gravity => gravity === 3), [3]);
 
+assert.deepEqual(ann.getSnapshot().presences, { ann: { cursor: 2 }, ben: { cursor: 3 } });
+
 // A session that is not recovered: the room is joined again, and its state replaced.
 const anew = next(client, 'connect_success');
 client.socket.disconnect();
@@ -39,6 +49,7 @@ client.connect();
 assert.equal((await anew).recovered, false);
 await ann.joined();
 assert.equal(ann.parameters?.physics.friction, 0.25);
+await when(ben, ({ presences }) => presences['ann']?.['cursor'] === 2);
 assert.deepEqual(ann.participants.map(({ userId }) => userId).sort(), ['ann', 'ben']);
 
 // What cannot be sent for too long is undone, and says so.
@@ -55,4 +66,5 @@ await closed;
 ann.leave();
 await gone;
 assert.equal(ann.status, 'left');
+assert.equal(ben.getSnapshot().presences['ann'], undefined);
 done();
