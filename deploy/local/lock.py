@@ -14,6 +14,7 @@ SOURCES = (
     "requirements-operator.in",
     "requirements-dev.in",
     "requirements-ladder.in",
+    "requirements-clients.in",
 )
 #: What each image holds, and what builds the wheels in it: of the versions pinned for development.
 IMAGES = {

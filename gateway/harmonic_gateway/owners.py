@@ -83,7 +83,7 @@ class Owners:
         trace: RequestTrace,
         *,
         until_s: float,
-        on_reply: Callable[[Reply | Coroutine[Any, Any, Reply]], None],
+        on_reply: Callable[[Reply | Coroutine[Any, Any, Reply]], object],
     ) -> None:
         """Ask as :meth:`ask` does, for callers without a task.
 

@@ -70,8 +70,13 @@ class GatewaySettings(ServiceSettings):
     ] = 30.0
     audio_bytes_per_s: Annotated[
         int,
-        Field(ge=KIB, le=2**30, description="bytes of live signals that a room is sent a second"),
-    ] = 1024 * KIB
+        Field(
+            ge=KIB,
+            le=2**30,
+            description="bytes of live signals of each kind that a room is sent a second; beyond,"
+            " the newest of each sender is",
+        ),
+    ] = 2048 * KIB
     events_per_s: Annotated[
         int,
         Field(

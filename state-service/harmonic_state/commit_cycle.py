@@ -123,16 +123,16 @@ class CommitCycle:
         match event:
             case Submitted(requests):
                 return self._submitted(requests, now)
-            case Read(loaded, records):
-                return [*self._read(loaded, records, now), *self._next(now)]
             case RecordStored(record, was_unknown):
                 return self._stored(record, now, was_unknown=was_unknown)
+            case EffectsDone():
+                return [*self._answers(), *self._after_record(now), *self._next(now)]
+            case Read(loaded, records):
+                return [*self._read(loaded, records, now), *self._next(now)]
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
             case Conflicted():
                 return self._conflicted(now)
-            case EffectsDone():
-                return [*self._answers(), *self._after_record(now), *self._next(now)]
             case Failed(StepFailure.FULL) if self.known and self.snapshots.may_retry(now):
                 return self._make_room(self.known, now)
             case Failed(failure):

@@ -163,11 +163,16 @@ class OwnedUniverse:
     def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
         means = self._means
         match command:
-            case Load() | ReadOn() | Append() | Confirm() | MakeRoom() | CarryOutEffects():
+            # Those of every request first: each arm that does not match takes its time.
+            case Append() | Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._begin(command)
             case Answer(pending, reply):
                 means.meters.answered(pending, reply)
                 pending.reply(reply)
+            case AnnounceHead(position, record_id, at_once):
+                means.heads.changed(self.universe_id, position, record_id)
+                if at_once:
+                    means.heads.announce()
             case WakeAt(at_s):
                 if self._timer is not None:
                     self._timer.cancel()
@@ -175,10 +180,6 @@ class OwnedUniverse:
                 self._timer = asyncio.get_running_loop().call_later(
                     delay_s, self._tell, TimePassed()
                 )
-            case AnnounceHead(position, record_id, at_once):
-                means.heads.changed(self.universe_id, position, record_id)
-                if at_once:
-                    means.heads.announce()
             case ResumeEffects(universe):
                 means.effects.resume(universe)
             case SaveSnapshot(loaded):

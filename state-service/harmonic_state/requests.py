@@ -29,7 +29,6 @@ from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.observability.tracing import RequestSpan, Tracer
-from harmonic_runtime.process.clock import milliseconds
 from harmonic_state import metrics as table
 from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
@@ -146,7 +145,8 @@ class Requests:
     def _time_left_s(self, envelope: Envelope) -> float:
         """How long the request may take here, so that its reply is there in time."""
         clock = self._means.clock
-        left_ms = envelope.time_left_ms(milliseconds(clock.now()), is_shared=clock.is_shared)
+        now_ms = int(clock.unix_s() * _MS_PER_S)
+        left_ms = envelope.time_left_ms(now_ms, is_shared=clock.is_shared)
         left_s = left_ms / _MS_PER_S
         return left_s - min(REPLY_MARGIN_S, left_s / 4)
 

@@ -23,7 +23,10 @@ class WaitingLine:
     @property
     def seen_position(self) -> int:
         """The furthest position of the log that a gateway of these requests was sent."""
-        return max((pending.seen_position for pending in self._requests), default=0)
+        requests = self._requests
+        if len(requests) == 1:
+            return requests[0].seen_position
+        return max((pending.seen_position for pending in requests), default=0)
 
     def add(self, pending: PendingRequest) -> bool:
         """Put a request at the end; ``False`` if too many wait."""
@@ -39,6 +42,8 @@ class WaitingLine:
     def take(self, limit: int) -> list[PendingRequest]:
         """The first requests, at most ``limit``, that may have a record together."""
         batch = [self._requests.popleft()]
+        if not self._requests:
+            return batch
         # A tombstone has a record to itself, since all that precedes it is erased.
         while (
             self._requests

@@ -20,6 +20,7 @@ from harmonic_gateway.sockets import (
     Received,
     SocketLimits,
     SocketServer,
+    handshakes,
     limits,
     namespaces,
     server,
@@ -54,7 +55,7 @@ def behave_as_the_suites_expect() -> None:
     """Set what they take for granted and the product decides otherwise, for this process."""
     server.PATHS = ("/engine.io/", "/socket.io/")
     namespaces.NAMESPACES = ("/", "/custom")
-    server.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
+    handshakes.MAX_TRANSPORT_BYTES = 1_000_000  # type: ignore[attr-defined]  # imported there
     # Clients of the product are told a code as well.
     namespaces._UNKNOWN_NAMESPACE = ConnectRefused("Invalid namespace", None)
     limits.HANDSHAKE_TIMEOUT_S = limits.LATE_TIMEOUT_S = HANDSHAKE_TIMEOUT_S

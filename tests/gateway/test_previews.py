@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from gateway.drivers import Spoken
 from harmonic_gateway.delivery.signals import EVENT, SENDER, Signals, left_out, pack, unpack
+from harmonic_gateway.membership.live import relay_to
+from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.messages.audio import AudioAnalysis
 from harmonic_protocol.messages.previews import ParametersPreviewed, PreviewParameters
@@ -66,15 +70,15 @@ def test_a_preview_is_for_the_others_and_audio_for_all() -> None:
 class Room:
     """A room whose budget is spent: further previews wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_s: int = BYTES_PER_S) -> None:
         self.heard: list[dict[str, Any]] = []
         self.news = asyncio.Event()
-        self.signals = Signals(self._hear, bytes_per_s=BYTES_PER_S, metrics=Metrics())
+        self.signals = Signals(self._hear, bytes_per_s=bytes_per_s, metrics=Metrics())
         self.signals.take(UNIVERSE, preview("first", "first", physics={"gravity": 1}))
         self.heard.clear()
 
-    def _hear(self, _: str, message: Message) -> None:
-        self.heard.append(json.loads(message.payload))
+    def _hear(self, _: str, messages: Sequence[Message]) -> None:
+        self.heard += [json.loads(message.payload) for message in messages]
         self.news.set()
 
 
@@ -117,3 +121,43 @@ def test_an_update_without_previews_discards_nothing() -> None:
         signals.stored(UNIVERSE, [updated()])
 
     asyncio.run(stored())
+
+
+async def test_a_preview_that_waits_a_moment_for_others_is_not_sent_after_its_update() -> None:
+    room = Room(bytes_per_s=1_000_000)
+    for sender in ("ann", "bob"):
+        room.signals.take(UNIVERSE, preview(sender, sender, physics={"gravity": 2}))
+
+    room.signals.stored(UNIVERSE, [updated("ann", "physics", "gravity")])
+
+    async with asyncio.timeout(20):
+        while not room.heard:
+            room.news.clear()
+            await room.news.wait()
+    assert [each["userId"] for each in room.heard] == ["bob"]
+
+
+async def test_what_is_sent_together_reaches_each_without_its_own() -> None:
+    memberships = Memberships()
+    clients = {user: Spoken(user) for user in ("ann", "bob", "cem")}
+    for client in clients.values():
+        membership = memberships.enter(client.as_connection, UNIVERSE)
+        memberships.answered(membership, 1, "edit")
+        memberships.admit(membership)
+    senders = [clients[user].id for user in ("ann", "ann", "bob")]
+    previews = [
+        preview(sender, user, physics={"gravity": number})
+        for number, (sender, user) in enumerate(zip(senders, ("ann", "ann", "bob"), strict=True))
+    ]
+
+    relay_to(memberships)(UNIVERSE, previews)
+
+    def gravities(user: str) -> list[int]:
+        (written,) = clients[user].written
+        return [json.loads(packet[2:])[1]["physics"]["gravity"] for packet in written.packets]
+
+    assert {user: gravities(user) for user in clients} == {
+        "ann": [2],
+        "bob": [0, 1],
+        "cem": [0, 1, 2],
+    }

@@ -1,6 +1,7 @@
 """Following the logs of rooms: on a real bus, for as long as somebody is in them."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -82,9 +83,9 @@ class House:
         await self.bus.flush()
         await self.bus.handled()
 
-    def _signal(self, universe_id: str, message: Message) -> None:
+    def _signal(self, universe_id: str, messages: Sequence[Message]) -> None:
         assert universe_id == self.universe
-        self.signals.append(message.payload.decode())
+        self.signals += [message.payload.decode() for message in messages]
 
 
 @pytest.fixture

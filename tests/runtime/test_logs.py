@@ -42,6 +42,19 @@ def set_up(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], Lines]]:
     root.handlers, root.level = handlers, level
 
 
+def test_what_strangers_say_does_nothing_to_the_terminal_that_shows_the_log(
+    set_up: Callable[[], Lines], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up()
+    configure_logs("test", SETTINGS.model_copy(update={"log_format": "console"})).flush()
+    get_log().warning("said", path="/a\x1b[2J", name="a\u202eb", more="a\nb")
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert shown.rstrip("\n").isprintable()
+    assert r"path=/a\x1b[2J" in shown
+    assert r"name=a\u202eb" in shown
+
+
 def test_a_line_names_its_event_its_process_and_its_time(set_up: Callable[[], Lines]) -> None:
     lines = set_up()
     get_log(room="r").info("joined", number=3)

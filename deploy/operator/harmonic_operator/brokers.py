@@ -1,20 +1,11 @@
-"""What is wrong with brokers, by what they show to whoever connects, and say of their disks."""
+"""What is wrong with brokers, by what they show, and what they say of their disks. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from harmonic_operator.monitoring import BrokerStore
 from harmonic_operator.output import size
-from harmonic_operator.settings import OperatorSettings
-from harmonic_runtime.bus.greeting import BrokerGreeting, greetings
-
-
-async def greet(settings: OperatorSettings) -> Sequence[BrokerGreeting]:
-    """What all brokers show; nothing where the own certificates cannot be used."""
-    try:
-        return await greetings(settings)
-    except OSError:
-        return ()
+from harmonic_runtime.bus.greeting import BrokerGreeting
 
 
 def of_brokers(

@@ -10,13 +10,14 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 
-from harmonic_operator.brokers import greet, of_brokers
+from harmonic_operator.brokers import of_brokers
 from harmonic_operator.settings import OperatorSettings
 from harmonic_runtime.bus.client import Bus, BusUnavailable, open_bus
+from harmonic_runtime.bus.greeting import BrokerGreeting, greetings
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import configure_logs, get_log
 from harmonic_runtime.observability.metrics import Metrics
@@ -63,6 +64,14 @@ def finish(work: Awaitable[None]) -> None:
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
+
+
+async def greet(settings: OperatorSettings) -> Sequence[BrokerGreeting]:
+    """What all brokers show; nothing where the own certificates cannot be used."""
+    try:
+        return await greetings(settings)
+    except OSError:
+        return ()
 
 
 async def _connected(settings: OperatorSettings, work: Callable[[Bus], Awaitable[None]]) -> None:

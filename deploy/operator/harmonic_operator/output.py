@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harmonic_runtime.observability.logs import visible
+
 
 class _PlainConsole(Console):
     """A console for text that anybody may have written: it is shown, and does nothing else.
@@ -20,19 +22,6 @@ class _PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
-
-
-def visible(text: str, kept: str = "\n") -> str:
-    """The text with an escape in place of each character that is not shown, or acts on others.
-
-    Those that are ``kept`` stay.
-    """
-    return "".join(
-        character
-        if character.isprintable() or character in kept
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 #: Tables and sentences go here; what is wrong, and progress, go to standard error.

@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import asdict
 from datetime import timedelta
 
-from harmonic_operator.brokers import greet
-from harmonic_operator.connection import NotDone, load_quietly, run
+from harmonic_operator.connection import NotDone, greet, load_quietly, run
 from harmonic_operator.judging import Overview, notes, problems, total
 from harmonic_operator.monitoring import broker_stores
 from harmonic_operator.output import console, size, table, write_json

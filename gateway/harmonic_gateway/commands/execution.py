@@ -69,7 +69,7 @@ class Commands:
         session: Session,
         command: StateCommand | LiveSignal,
         queued: Queued,
-        on_outcome: Callable[[Outcome], None],
+        on_outcome: Callable[[Outcome], object],
     ) -> None:
         """Begin to carry a command out; ``on_outcome`` is called with what :meth:`finish` takes.
 

@@ -10,7 +10,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, NamedTuple
 
-from harmonic_gateway.commands.execution import Commands, Outcome
+from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.limits.allowances import Allowances
@@ -62,6 +62,7 @@ class Worker:
         self._tasks = tasks
         self._clock = clock
         self._log = log
+        self._loop = asyncio.get_running_loop()
 
     def start(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
         """Carry out all that waits, and what comes meanwhile; ``done`` is called at the end."""
@@ -103,7 +104,8 @@ class Worker:
             self._end(work, queued, refusal)
         else:
             then = partial(self._step, work, queued, partial(self._carried_out, command))
-            self._commands.begin(session, command, queued, partial(_soon, then))
+            # After the records before it were delivered, which an answer overtakes.
+            self._commands.begin(session, command, queued, partial(self._loop.call_soon, then))
 
     def _refreshed(self, work: "_Work", queued: Queued, refusal: Refused | None) -> None:
         if refusal is None:
@@ -151,7 +153,7 @@ class Worker:
     def _next(self, work: "_Work") -> None:
         """Go on with what waits, in a turn of its own: each may be refused at once."""
         if work.mailbox:
-            asyncio.get_running_loop().call_soon(self._go_on, work)
+            self._loop.call_soon(self._go_on, work)
         else:
             work.done()
 
@@ -201,11 +203,6 @@ class Worker:
 
     def _is_overdue(self, queued: Queued) -> bool:
         return queued.deadline_s <= self._clock.monotonic()
-
-
-def _soon(take: Callable[[Outcome], None], outcome: Outcome) -> None:
-    """Take an answer after the records before it, which it overtakes, were delivered."""
-    asyncio.get_running_loop().call_soon(take, outcome)
 
 
 def _universe_of(command: QueuedCommand) -> str | None:

@@ -22,18 +22,22 @@ EVENT = "Hu-Event"
 SENDER = "Hu-Sender"
 #: How often it is looked at what waits.
 BUDGET_INTERVAL_S = 0.1
+#: Signals of a room that follow one another within this are sent together: each write to each
+#: member costs as much as encoding a signal does. One signal alone does not wait.
+TOGETHER_S = 0.03
 
 
 class Signals:
     """Passes signals on to rooms, within each room's budget of bytes for each kind.
 
     Beyond it, the newest of each sender waits until there is room for it, and replaces the one
-    before; nothing else waits. A preview that waits is discarded once its values are stored.
+    before; nothing else waits but for a moment, for those that come with it. A preview that waits
+    is discarded once its values are stored.
     """
 
     def __init__(
         self,
-        send: Callable[[str, Message], None],
+        send: Callable[[str, Sequence[Message]], None],
         *,
         bytes_per_s: int,
         metrics: Metrics,
@@ -42,6 +46,8 @@ class Signals:
         self._bytes_per_s = bytes_per_s
         #: By the universe and the event that a signal is.
         self._budgets: dict[tuple[str, str], _Budget] = {}
+        #: What is to be sent together, by universe: there while something was just sent.
+        self._together: dict[str, list[Message]] = {}
         self._superseded = metrics.counter(table.SIGNALS_SUPERSEDED)
 
     def take(self, universe_id: str, message: Message) -> None:
@@ -58,18 +64,47 @@ class Signals:
         elif budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
             budget.waiting[sender] = message
         else:
-            self._send(universe_id, message)
+            self._pass_on(universe_id, message)
         self._look_again(key, budget)
 
     def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
         """These are delivered now: previews of what they say come too late."""
-        budget = self._budgets.get((universe_id, ParametersPreviewed.spec.name))
+        previewed = ParametersPreviewed.spec.name
+        budget = self._budgets.get((universe_id, previewed))
         if budget is None:
             return
+
+        def is_late(message: Message) -> bool:
+            is_preview = event_name(message) == previewed
+            return is_preview and any(is_settled(message.payload, frame) for frame in frames)
+
         for sender, message in list(budget.waiting.items()):
-            if any(is_settled(message.payload, frame) for frame in frames):
+            if is_late(message):
                 del budget.waiting[sender]
                 self._superseded.inc()
+        together = self._together.get(universe_id)
+        if together:
+            kept = [message for message in together if not is_late(message)]
+            self._superseded.inc(len(together) - len(kept))
+            together[:] = kept
+
+    def _pass_on(self, universe_id: str, message: Message) -> None:
+        """Send a signal: at once if none was sent just before, else with those that follow."""
+        together = self._together.get(universe_id)
+        if together is None:
+            self._send_now(universe_id, [message])
+        else:
+            together.append(message)
+
+    def _send_now(self, universe_id: str, messages: Sequence[Message]) -> None:
+        self._together[universe_id] = []
+        asyncio.get_running_loop().call_later(TOGETHER_S, self._send_together, universe_id)
+        self._send(universe_id, messages)
+
+    def _send_together(self, universe_id: str) -> None:
+        together = self._together.pop(universe_id)
+        if together:
+            self._send_now(universe_id, together)
 
     def _look_again(self, key: tuple[str, str], budget: "_Budget") -> None:
         if budget.timer is None:
@@ -83,7 +118,7 @@ class Signals:
             if not budget.spend(len(message.payload), now_s, self._bytes_per_s):
                 break
             del budget.waiting[sender]
-            self._send(key[0], message)
+            self._pass_on(key[0], message)
         if budget.waiting or budget.owes(now_s, self._bytes_per_s):
             self._look_again(key, budget)
         else:

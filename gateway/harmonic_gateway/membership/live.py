@@ -47,16 +47,30 @@ class LiveLayer:
         self.presence.located(universe_id, gateways, users, at)
 
 
-def relay_to(memberships: Memberships) -> Callable[[str, Message], None]:
-    """Sends live signals of a universe to its members here."""
+def relay_to(memberships: Memberships) -> Callable[[str, Sequence[Message]], None]:
+    """Sends live signals of a universe to its members here, each member's in one write."""
 
-    def relay(universe_id: str, message: Message) -> None:
-        frame = unpack(message)
-        if frame is None:
+    def relay(universe_id: str, messages: Sequence[Message]) -> None:
+        frames: list[Frame] = []
+        own: dict[str, list[Frame]] = {}
+        for message in messages:
+            frame = unpack(message)
+            if frame is None:
+                continue
+            frames.append(frame)
+            sender = left_out(message)
+            if sender is not None:
+                own.setdefault(sender, []).append(frame)
+        if not frames:
             return
-        present, sender = memberships.present(universe_id), left_out(message)
-        if sender is not None:
-            present = [each for each in present if each.connection.id != sender]
-        broadcast([frame], present)
+        present = memberships.present(universe_id)
+        if not own:
+            broadcast(frames, present)
+            return
+        broadcast(frames, [each for each in present if each.connection.id not in own])
+        for each in memberships.present(universe_id):
+            left = own.get(each.connection.id)
+            if left is not None and (others := [one for one in frames if one not in left]):
+                broadcast(others, [each])
 
     return relay

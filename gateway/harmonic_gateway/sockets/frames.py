@@ -257,12 +257,16 @@ class Recipient(Protocol):
 def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
     """Send all ``frames`` to each of ``recipients``; how many deliveries these are."""
     batches: dict[tuple[str, str | None], Encoded] = {}
+    namespace, elsewhere, batch = "", None, None
     count = 0
     for recipient in recipients:
-        key = (recipient.namespace, recipient.elsewhere)
-        batch = batches.get(key)
-        if batch is None:
-            batch = batches[key] = Encoded.joined([frame.encoded(*key) for frame in frames])
+        # Nearly all are sent the same as the one before.
+        is_same = recipient.elsewhere == elsewhere and recipient.namespace == namespace
+        if batch is None or not is_same:
+            namespace, elsewhere = key = recipient.namespace, recipient.elsewhere
+            batch = batches.get(key)
+            if batch is None:
+                batch = batches[key] = Encoded.joined([frame.encoded(*key) for frame in frames])
         recipient.write(batch)
         count += 1
     return count * len(frames)

@@ -1,5 +1,6 @@
 """The OpenAPI document of the HTTP API, which the gateway serves, too."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,8 @@ from harmonic_protocol.messages.universes import Operation
 
 _COMPONENTS = "#/components/"
 _OTHER_FAILURE = "OtherFailure"
+#: The schemas of what callers send.
+_BODIES = frozenset(operation.__name__ for operation in OPERATIONS.values() if has_body(operation))
 #: Statuses with which an answer says when to try again.
 _WORTH_RETRYING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -48,9 +51,36 @@ def document() -> dict[str, Any]:
         "paths": _paths(),
         "components": components,
     }
-    components["schemas"] = reached(whole)
+    components["schemas"] = {
+        name: _for_generators(name, schema) for name, schema in reached(whole).items()
+    }
     result: dict[str, Any] = refer(whole, f"{_COMPONENTS}schemas/")
     return result
+
+
+def _for_generators(name: str, schema: Schema) -> Schema:
+    """A schema as generators of clients need it to be.
+
+    Names of choices are made of their values, where ``C`` and ``C#`` would be one. A field that has
+    a default is taken for one that is always there, which is not so of what a caller sends.
+    """
+    choices = schema.get("enum", ())
+    if any(not str(choice).isidentifier() for choice in choices):
+        names = [str(choice).upper().replace("#", "_SHARP") for choice in choices]
+        schema = {**schema, "x-enum-varnames": names}
+    if name in _BODIES:
+        fields = {field: _sent(one) for field, one in schema["properties"].items()}
+        schema = {**schema, "properties": fields}
+    return schema
+
+
+def _sent(field: Schema) -> Schema:
+    """A field of a body; what it is where it is not sent is told to people."""
+    if "default" not in field:
+        return field
+    default = json.dumps(field["default"])
+    told = f"{field.get('description', '')} {default} where it is not sent.".strip()
+    return {**{key: each for key, each in field.items() if key != "default"}, "description": told}
 
 
 def _paths() -> dict[str, Any]:
@@ -100,7 +130,8 @@ def _success(operation: type[Operation]) -> dict[str, Any]:
     if operation.answer is not None:
         return _json(description, reference(operation.answer.__name__))
     if operation.spec.media_type != JSON_TYPE:
-        return {"description": description, "content": {operation.spec.media_type: {}}}
+        file = {"schema": {"type": "string", "format": "binary"}}
+        return {"description": description, "content": {operation.spec.media_type: file}}
     return {"description": description}
 
 

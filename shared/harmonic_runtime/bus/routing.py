@@ -15,6 +15,7 @@ from harmonic_runtime.bus.client import (
 )
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.process.clock import SystemClock
 
 #: Where no replica listens, how long until all are tried again, unless one is heard before. With
 #: less than that to the deadline, they are not: a try that is cut short would leave it open
@@ -115,13 +116,13 @@ class OwnerClient:
             on_answer(self._request(question, key, deadline_s))
             return
         replica, others = replicas[0], len(replicas) > 1
-        began_at = asyncio.get_running_loop().time()
+        began_s = SystemClock.monotonic()
 
         def take(answer: Answer) -> None:
             if isinstance(answer, Message):
                 on_answer(answer)
             elif question.asks_next(answer, others=others):
-                left_s = deadline_s - (asyncio.get_running_loop().time() - began_at)
+                left_s = deadline_s - (SystemClock.monotonic() - began_s)
                 on_answer(self._request(question, key, left_s, begun=answer))
             else:
                 answer.replica = replica

@@ -82,6 +82,29 @@ def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     }
 
 
+def visible(text: str, kept: str = "\n") -> str:
+    """The text with an escape in place of each character that is not shown, or acts on others.
+
+    Those that are ``kept`` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in kept
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What strangers said does nothing to the terminal that a log is shown on."""
+    return {
+        name: visible(value, "\n\t") if type(value) is str else value
+        for name, value in event.items()
+    }
+
+
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     try:
         return to_json(event).decode()
@@ -165,6 +188,7 @@ def configure_logs(
     if settings.log_format == "json":
         renderer = _as_json
     else:
+        shared.append(_visible)
         renderer = structlog.dev.ConsoleRenderer(
             colors=output.isatty(), timestamp_key="time", pad_event_to=0
         )
