@@ -1,10 +1,10 @@
 // Two people drag sliders: each sees its own values at once, and all end on what is stored.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { done, join, next, when } from './plan.mts';
+import { done, join, next, universeId, when } from './plan.mts';
 
 const { universe: ann } = await join('ann', 0);
-const { universe: ben } = await join('ben', 1);
+const { client, universe: ben } = await join('ben', 1);
 const DRAGS = 200;
 const updates: number[] = [];
 ben.on('physics_updated', ({ parameters }) => updates.push(parameters.gravity));
@@ -49,6 +49,11 @@ const winner = (await both[0])?.seq === last ? 80 : 160;
 await when(ann, ({ parameters }) => parameters?.music.tempo === winner);
 await when(ben, ({ parameters }) => parameters?.music.tempo === winner);
 assert.equal(await tempo(ann), await tempo(ben));
+
+// A preview whose end is lost is over by itself.
+client.socket.emit('preview_parameters', { universeId, physics: { gravity: 6 } });
+await when(ann, ({ previews }) => previews['ben'] !== undefined);
+await when(ann, ({ previews }) => previews['ben'] === undefined);
 
 // Who drops out while dragging leaves no preview behind.
 ben.preview({ physics: { gravity: 7 } });
