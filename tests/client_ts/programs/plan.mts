@@ -54,7 +54,7 @@ export function connect(user: string, gateway: 0 | 1, options: Partial<ClientOpt
 export async function join(user: string, gateway: 0 | 1, options: Partial<ClientOptions> = {}) {
   const client = connect(user, gateway, options);
   const universe = client.universe(universeId);
-  await universe.joined();
+  await universe.joined(DEADLINE_MS);
   return { client, universe };
 }
 
