@@ -123,5 +123,5 @@ async def test_an_entry_that_nobody_can_read_hides_no_other(frail: World) -> Non
     await frail.universe(owner="spoilt")
     assert await status_of(frail, universe) == 200
     for subject in (broken, spoilt):
-        line = json.loads(await frail.logged(f'"subject": "{subject}"'))
+        line = json.loads(await frail.logged(f'"subject":"{subject}"'))
         assert (line["event"], line["reason"]) == ("stored_message_skipped", "unreadable")

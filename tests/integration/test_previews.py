@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harness.wire import Wire
 from harness.world import World
 
 
@@ -84,3 +85,79 @@ async def test_previews_do_not_count_as_updates(world: World) -> None:
         )
         assert ack == {"ok": True}
     assert (await ann.asks("update_physics", universeId=universe, parameters={"gravity": 1}))["ok"]
+
+
+STEPS, BACK_AFTER = 60, 10
+#: After which step of a drag clients are cut off; the others never are.
+CUTS = (5, 20, 40, STEPS - 1, None, None)
+
+
+class View:
+    """What a client shows of the gravity: the value, or what somebody tries out."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self._gateway = number % 2
+        self._cut_after = CUTS[number]
+        self._is_away = False
+        self.value: float | None = None
+        self.tried: float | None = None
+
+    async def begins(self, universe: str) -> None:
+        self._wire = await Wire.open(self._world, self._world.name("bob"), gateway=self._gateway)
+        for name, data in await self._wire.joins(universe):
+            self._take(name, data)
+
+    async def lives_through(self, step: int, *, comes_back: bool) -> None:
+        if step == self._cut_after:
+            self._wire.cut()
+            self._is_away = True
+        elif comes_back and self._is_away and step == (self._cut_after or 0) + BACK_AFTER:
+            await self.is_back()
+
+    async def is_back(self) -> None:
+        if self._is_away:
+            self._wire = await self._wire.again(self._world, gateway=1 - self._gateway)
+            self._is_away = False
+
+    async def sees_until(self, event: str, **fields: Any) -> None:
+        """Take all that comes, up to an event with these fields."""
+        while True:
+            name, data = await self._wire.hears()
+            self._take(name, data)
+            if name == event and fields.items() <= data["parameters"].items():
+                return
+
+    def _take(self, name: str, data: Any) -> None:
+        if name == "room_joined":
+            self.value, self.tried = data["parameters"]["physics"]["gravity"], None
+        elif name == "parameters_previewed":
+            self.tried = data.get("physics", {}).get("gravity")
+        elif name == "physics_updated":
+            self.value, self.tried = data["parameters"]["gravity"], None
+
+
+@pytest.mark.parametrize("comes_back", [True, False], ids=["during the drag", "after it"])
+async def test_after_a_drag_all_show_the_committed_value_cut_off_or_not(
+    world: World, *, comes_back: bool
+) -> None:
+    universe, (ann,) = await world.together(world.name("ann"))
+    views = [View(world, number) for number in range(len(CUTS))]
+    for view in views:
+        await view.begins(universe)
+    for step in range(STEPS):
+        physics = {"gravity": step / 10}
+        ack = await ann.asks("preview_parameters", universeId=universe, physics=physics)
+        assert ack == {"ok": True}
+        for view in views:
+            await view.lives_through(step, comes_back=comes_back)
+
+    await ann.asks("update_physics", universeId=universe, parameters={"gravity": 17.5})
+
+    for view in views:
+        await view.is_back()
+    # Nothing follows that would be shown in its place.
+    await ann.asks("update_music", universeId=universe, parameters={"tempo": 99})
+    for view in views:
+        await view.sees_until("music_updated", tempo=99)
+    assert [(view.value, view.tried) for view in views] == [(17.5, None)] * len(views)

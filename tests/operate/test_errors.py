@@ -237,7 +237,7 @@ async def test_an_errors_id_leads_to_its_cause(product: Product, cause: Cause) -
 
         assert error["code"] == "INTERNAL_ERROR"
         error_id = error["details"]["errorId"]
-        await scene.world.logged(f'"error_id": "{error_id}"')
+        await scene.world.logged(f'"error_id":"{error_id}"')
         logs = scene.world.logs()
         ran = await harmonic(None, "explain", error_id, "--json", typed=logs)
         found = ran.json

@@ -98,7 +98,7 @@ async def test_a_connection_is_counted_and_logged_from_its_beginning_to_its_end(
     client = await world.client(world.name("ann"), transports=["websocket"])
     opened = await world.logged('"connection_opened"')
     await client.close()
-    await world.logged(f'"reason": "{EndReason.GOODBYE.value}"')
+    await world.logged(f'"reason":"{EndReason.GOODBYE.value}"')
 
     after = await scrape(world.http, ops_url)
     for name, labels in (

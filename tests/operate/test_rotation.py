@@ -16,7 +16,7 @@ from harness.world import World, started
 from operate.series import scrape
 
 CLIENTS = 50
-ROTATED = '"files": "{}", "event": "file_rotated"'
+ROTATED = '"files":"{}","event":"file_rotated"'
 NOT_AFTER = "harmonic_certificate_not_after_timestamp_seconds"
 ENDS = "gateway gateway-1 shows clients a certificate that ends on"
 FIRST, SECOND = "the-first-secret-which-is-long-enough", "the-second-secret-long-enough-too"

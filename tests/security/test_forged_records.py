@@ -204,7 +204,7 @@ async def test_a_forged_snapshot_is_none(target: World) -> None:
         pass
     late = await joined_anew(target, "late", universe)
     assert await surely(late, universe, 5)
-    line = json.loads(await target.logged(f'"subject": "{subjects.snapshot(universe)}"'))
+    line = json.loads(await target.logged(f'"subject":"{subjects.snapshot(universe)}"'))
     assert (line["event"], line["reason"]) == ("stored_message_skipped", "foreign")
 
 

@@ -25,8 +25,8 @@ MAX_KEPT_BYTES = 64 * 1024 * 1024
 MAX_KEPT_STATES = 200_000
 #: What a state takes besides its text.
 _OVERHEAD_BYTES = 400
-#: What a frame takes besides the states in it.
-_HEAD_BYTES = 256
+#: What an event takes besides its data: its namespace and its name.
+NAME_BYTES = 64
 
 
 class Stated(NamedTuple):
@@ -157,15 +157,13 @@ class KeptStates:
 
 def frames_of(universe_id: str, states: Iterable[Stated]) -> list[Frame]:
     """States in as many ``presence_states`` as it takes."""
-    parts: list[list[bytes]] = []
-    room_bytes = 0
-    for each in states:
-        size_bytes = len(each.shown) + 1
-        if not parts or size_bytes > room_bytes:
-            parts.append([])
-            room_bytes = MAX_STATES_BYTES - _HEAD_BYTES
-        parts[-1].append(each.shown)
-        room_bytes -= size_bytes
-    head = b'{"universeId":"%s","states":[' % universe_id.encode()
     name = PresenceStates.spec.name
-    return [Frame.event(name, b"%b%b]}" % (head, b",".join(part))) for part in parts]
+    head, tail = b'{"universeId":"%s","states":[' % universe_id.encode(), b"]}"
+    most_bytes = MAX_STATES_BYTES - NAME_BYTES
+    datas: list[bytes] = []
+    for each in states:
+        if datas and len(datas[-1]) + len(each.shown) + len(b"," + tail) <= most_bytes:
+            datas[-1] += b"," + each.shown
+        else:
+            datas.append(head + each.shown)
+    return [Frame.event(name, data + tail) for data in datas]

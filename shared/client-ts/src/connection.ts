@@ -68,8 +68,8 @@ const ANSWER_TIMEOUT_MS = 5000;
 const MAX_UNANSWERED = 4;
 const MAX_RENEWALS = 3;
 // Samples at once, then one in a short time, then one in a long time.
-const SAMPLES_AT_ONCE = 8;
-const EARLY_SAMPLES = 16;
+const SAMPLES_AT_ONCE = 12;
+const EARLY_SAMPLES = 20;
 const EARLY_INTERVAL_MS = 1000;
 const SAMPLE_INTERVAL_MS = 10_000;
 const RECONNECT_DELAY_MAX_MS = 5000;
@@ -158,10 +158,11 @@ export class Connection {
     }
   }
 
-  /** Send what may be lost, and is not acknowledged. */
+  /** Send what is not acknowledged, if there is a connection. */
   signal<C extends CommandName>(command: C, payload: PayloadOf<C>): void {
     const socket = this.socket as unknown as Socket;
-    if (socket.connected) socket.volatile.emit(command, payload);
+    // Not `volatile`: that loses what comes in the same turn as another packet, too.
+    if (socket.connected) socket.emit(command, payload);
   }
 
   /**

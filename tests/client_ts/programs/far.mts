@@ -50,4 +50,4 @@ const agreed = ({ parameters, unsettled, previews }: ReturnType<typeof ann.getSn
 for (const one of [ann, ben]) await when(one, agreed);
 assert.deepEqual(ann.parameters, ben.parameters);
 done();
-for (const each of networks) each.close();
+await Promise.all(networks.map(each => each.close()));

@@ -5,7 +5,8 @@ export interface Network {
   url: string;
   /** Break all connections, without a word. */
   cut(): void;
-  close(): void;
+  /** Take no more connections, and wait until those that are there have ended. */
+  close(): Promise<void>;
 }
 
 /** Every message takes `latencyMs` each way, and up to `jitterMs` more; none overtakes another. */
@@ -42,9 +43,6 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
-    close: () => {
-      server.close();
-      cut();
-    },
+    close: () => new Promise(resolve => server.close(() => resolve())),
   };
 }

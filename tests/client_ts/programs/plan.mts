@@ -23,7 +23,7 @@ setTimeout(() => {
   console.error('Something that was waited for did not happen.');
   for (const client of clients) {
     const { error } = client.getSnapshot();
-    console.error(client.status, error, client.universe(universeId).getSnapshot());
+    console.error(performance.now(), client.status, error, client.universe(universeId).getSnapshot());
   }
   process.exit(1);
 }, DEADLINE_MS).unref();
