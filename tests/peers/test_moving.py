@@ -196,6 +196,28 @@ async def test_a_client_that_probes_late_goes_over_too(world: World) -> None:
             assert await Upgraded(websocket).until("43/ws,1")
 
 
+@pytest.mark.parametrize("silent_at", [0, 1, 2])
+async def test_who_opens_a_second_websocket_and_says_nothing_there_goes_over_at_the_first(
+    tmp_path: Path, silent_at: int
+) -> None:
+    """The silent one may be at the session's own gateway, at the other one, or at a third."""
+    async with (
+        started(tmp_path, gateways=3, musics=0) as stack,
+        aiohttp.ClientSession() as http,
+        turn_taker(stack.urls[:1]) as ann,
+    ):
+        await ann.connects(World(stack, http).token("ann"))
+        silent = await http.ws_connect(f"{stack.urls[silent_at]}{WEBSOCKET}&sid={ann.sid}")
+        async with http.ws_connect(f"{stack.urls[1]}{WEBSOCKET}&sid={ann.sid}") as websocket:
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            await websocket.send_str("5")
+            await websocket.send_str('42/ws,1["time_sync",{"t0":1}]')
+            assert await Upgraded(websocket).until("43/ws,1")
+            async with asyncio.timeout(PATIENCE_S):
+                assert (await silent.receive()).type is not WSMsgType.TEXT
+
+
 @pytest.mark.parametrize("said", [(), ("2probe", "5")])
 async def test_a_websocket_of_a_session_that_has_ended_is_closed(
     world: World, said: tuple[str, ...]

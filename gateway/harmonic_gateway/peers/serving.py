@@ -87,14 +87,24 @@ class Serving:
         socket = self._sockets.find(sid)
         if socket is None:
             return
-        if sid not in self._tries:
-            self._let_try(socket, try_id)
         known = self._tries.get(sid)
-        if known is None or known.id != try_id:
+        is_known = known is not None and known.id == try_id
+        if not is_known and not self._overtake(socket, known, try_id):
             return
         if socket.take(Input.PROBE) is Do.ANSWER_PROBE:
             # The client waits for its poll to end before it goes over.
             socket.outbox.release()
+
+    def _overtake(self, socket: EngineSocket, known: _Try | None, try_id: bytes) -> bool:
+        """Begin a try that has come so far, instead of one of which the client said nothing yet."""
+        if known is None and not socket.overtake():
+            return self._let_try(socket, try_id)
+        if known is not None:
+            if socket.would(Input.PROBE) is not Do.ANSWER_PROBE:
+                return False
+            known.timer.cancel()
+        self._begin(socket, try_id)
+        return True
 
     def lost(self, asked: Said) -> None:
         """An answer did not arrive: what it held is lost, and the session with it."""
@@ -109,9 +119,12 @@ class Serving:
         """Whether a client may try a WebSocket elsewhere; if so, its try begins."""
         if socket.take(Input.WEBSOCKET) is not Do.TRY:
             return False
+        self._begin(socket, try_id)
+        return True
+
+    def _begin(self, socket: EngineSocket, try_id: bytes) -> None:
         timer = self._loop.call_later(TRY_TIMEOUT_S, self._give_up, socket.sid, try_id)
         self._tries[socket.sid] = _Try(try_id, socket, timer)
-        return True
 
     def _hand_over(self, socket: EngineSocket, asked: Said) -> Said | Coroutine[Any, Any, Said]:
         known = self._tries.get(asked.sid)

@@ -98,7 +98,8 @@ class EngineSocket:
     """A session.
 
     ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
-    and ``why`` is why the session ends, where that is known.
+    and ``why`` is why the session ends, where that is known. ``trial`` is how long a WebSocket that
+    the client tries here has to go on with.
     """
 
     __slots__ = (
@@ -112,6 +113,7 @@ class EngineSocket:
         "sid",
         "slow_until_s",
         "transport",
+        "trial",
         "turns",
         "upper",
         "why",
@@ -132,6 +134,7 @@ class EngineSocket:
         self.sid = sid
         self.begun = begun
         self.transport = "polling"
+        self.trial: asyncio.Timeout | None = None
         self.upper: Any = None
         self.why: EndReason | None = None
         limits = host.limits
@@ -193,6 +196,18 @@ class EngineSocket:
                 self.in_use()
                 self._host.gone(self, _ENDED.get(do, ended))
         return do
+
+    def overtake(self) -> bool:
+        """End the try of a WebSocket here that has not probed yet; whether there is one.
+
+        The session is then tried elsewhere, where the client has probed.
+        """
+        trial = self.trial
+        if trial is None or self.would(Input.PROBE) is not Do.ANSWER_PROBE:
+            return False
+        self.trial = None
+        trial.reschedule(asyncio.get_running_loop().time())
+        return True
 
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""

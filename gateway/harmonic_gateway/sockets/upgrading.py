@@ -21,11 +21,12 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
         return await turn_down(request)
     websocket = WebSocket(request)
     do = Do.NOTHING
+    patience = socket.trial = asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S)
     try:
-        async with asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S):
+        async with patience:
             writer = await websocket.accept(request)
             message = await websocket.receive()
-            if message.data == PROBE:
+            if message.data == PROBE and socket.trial is patience:
                 do = socket.take(Input.PROBE)
             if do is Do.ANSWER_PROBE:
                 await websocket.send_str(PROBE_ANSWER)
@@ -37,8 +38,11 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     except TimeoutError:
         do = Do.NOTHING
     finally:
-        if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
-            socket.take(Input.TRY_FAILED)
+        # Where it was overtaken, the session is none of its business any more.
+        if socket.trial is patience:
+            socket.trial = None
+            if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
+                socket.take(Input.TRY_FAILED)
     if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
         await websocket.close()
         return websocket
