@@ -15,6 +15,7 @@ from harmonic_gateway.sockets.limits import HANDSHAKE_TIMEOUT_S
 from harmonic_gateway.sockets.polling import BAD_REQUEST, LAST_ANSWER, PollAnswer
 from harmonic_gateway.sockets.requests import answer_request
 from harmonic_gateway.sockets.steps import Do, Input
+from harmonic_gateway.sockets.upgrading import overtake
 
 #: How long a client may take to go over, and that gateway to say what came of it.
 TRY_TIMEOUT_S = HANDSHAKE_TIMEOUT_S + 2.0
@@ -97,7 +98,7 @@ class Serving:
 
     def _overtake(self, socket: EngineSocket, known: _Try | None, try_id: bytes) -> bool:
         """Begin a try that has come so far, instead of one of which the client said nothing yet."""
-        if known is None and not socket.overtake():
+        if known is None and not overtake(socket):
             return self._let_try(socket, try_id)
         if known is not None:
             if socket.would(Input.PROBE) is not Do.ANSWER_PROBE:

@@ -197,18 +197,6 @@ class EngineSocket:
                 self._host.gone(self, _ENDED.get(do, ended))
         return do
 
-    def overtake(self) -> bool:
-        """End the try of a WebSocket here that has not probed yet; whether there is one.
-
-        The session is then tried elsewhere, where the client has probed.
-        """
-        trial = self.trial
-        if trial is None or self.would(Input.PROBE) is not Do.ANSWER_PROBE:
-            return False
-        self.trial = None
-        trial.reschedule(asyncio.get_running_loop().time())
-        return True
-
     def expect_use(self) -> None:
         """Close the session unless it turns out in time that the client has a use for it."""
         if self._state not in OVER:

@@ -50,3 +50,16 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     if do is Do.GO_OVER_AND_SHUT:
         socket.outbox.close(RESTART_CODE)
     return await socket.listen(websocket)
+
+
+def overtake(socket: EngineSocket) -> bool:
+    """End the try of a WebSocket here that has not probed yet; whether there is one.
+
+    The session is then tried elsewhere, where its client has probed.
+    """
+    trial = socket.trial
+    if trial is None or socket.would(Input.PROBE) is not Do.ANSWER_PROBE:
+        return False
+    socket.trial = None
+    trial.reschedule(asyncio.get_running_loop().time())
+    return True
