@@ -29,13 +29,14 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
-        *(Reason.KICKED, Reason.SWITCHED_OFF),
+        *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
         *(Reason.NOT_AN_OBJECT, Reason.NOT_JSON, Reason.NOT_WHOLE, Reason.CONTENT_TYPE),
         *(Reason.METHOD, Reason.OP_ID_REUSED, Reason.OFFSET, Reason.TAKEN, Reason.QUOTA),
         *(Reason.OWNER, Reason.TOO_MANY_MEMBERS, Reason.TOO_MANY_ROOMS, Reason.NO_SPACE),
+        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS),
     ),
     Code.ROOM_FULL: (Reason.NO_SPACE,),
     Code.RATE_LIMITED: (
