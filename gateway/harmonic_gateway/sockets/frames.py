@@ -261,8 +261,7 @@ def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
     count = 0
     for recipient in recipients:
         # Nearly all are sent the same as the one before.
-        is_same = recipient.elsewhere == elsewhere and recipient.namespace == namespace
-        if batch is None or not is_same:
+        if recipient.elsewhere != elsewhere or recipient.namespace != namespace or batch is None:
             namespace, elsewhere = key = recipient.namespace, recipient.elsewhere
             batch = batches.get(key)
             if batch is None:

@@ -125,7 +125,7 @@ class Outbox:
                 if behind_bytes > BEHIND_BYTES:
                     self._keep(encoded, owed=owed)
                     return
-            compresses = encoded.compressible and self._deflates
+            compresses = self._deflates and encoded.compressible
             wire = encoded.compressed if compresses else encoded.raw
             if self._held is None:
                 transport.write(wire)
