@@ -3,7 +3,7 @@
 from typing import Any
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
+from harmonic_protocol.internal import CloseConnection, ReleaseGateway, RemoveUser, ResumeRoom
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_state.domain.answers import answer, requested_music
 from harmonic_state.domain.decide import UniverseRequest
@@ -62,6 +62,23 @@ def test_who_enters_is_told_the_gateways_of_all_who_are_there() -> None:
     result = answered(history, VIEW, caller("ann", gateway="g1"))
     assert result is not None
     assert result["gateways"] == ["g1", "g3"]
+
+
+def test_who_asks_for_the_participants_is_told_their_gateways_too() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    history.does(VIEW, caller("bob", gateway="g2"))
+    bob = {"userId": "bob", "username": "Bob", "mode": "view"}
+    told = {"items": [ANN_EDITS, bob], "gateways": ["g1", "g2"]}
+    assert answered(history, command("get_participants"), OWNER) == told
+
+
+def test_an_operator_is_told_how_many_connections_a_user_lost() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    history.does(EDIT, caller("ann", tab=2))
+    removal = RemoveUser(universe_id=UNIVERSE, user_id="ann")
+    assert answered(history, removal, OWNER) == {"connections": 2}
 
 
 def test_who_was_put_out_in_the_same_record_is_told_what_it_asked_for() -> None:

@@ -131,6 +131,33 @@ def test_a_universes_time_is_that_of_its_last_event(request_: UniverseRequest) -
     assert history.now.updated_at == "2024-03-21T10:30:00.006Z"
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        stored("owner_changed", owner="ann", formerOwner="owner"),
+        stored("member_set", userId="ann", role="view"),
+        stored("member_removed", userId="bob"),
+        stored("settings_changed", title="Another"),
+        stored("user_banned", userId="ann"),
+        stored("user_unbanned", userId="ann"),
+    ],
+    ids=event_name,
+)
+def test_what_an_owner_changes_is_the_last_that_happened(event: Any) -> None:
+    after = evolve(busy().now, event)
+    assert after is not None
+    assert after.updated_at == LATER
+
+
+def test_seats_take_what_those_take_that_are_left() -> None:
+    history = busy()
+    history.does(EDIT, BOB)
+    history.does(VIEW, caller("ann", tab=2))
+    history.does(CloseConnection(universe_id=UNIVERSE), ANN)
+    assert len(history.now.connections) == 2
+    assert history.now.seats_bytes == seats_bytes(history.now.connections)
+
+
 def test_asking_for_a_piece_is_the_last_that_happened() -> None:
     history = open_universe()
     history.does(VIEW, ANN)

@@ -85,6 +85,27 @@ def test_a_ban_takes_role_seats_and_sessions_away() -> None:
     assert history.now.absences == {}
 
 
+def test_who_is_banned_while_away_does_not_come_back_where_it_was() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    history.does(CloseConnection(universe_id=UNIVERSE), ANN)
+    assert history.now.absences
+    history.does(BAN, OWNER)
+    assert history.now.absences == {}
+
+
+def test_a_ban_may_take_all_the_space_that_there_is() -> None:
+    history = open_universe()
+    left_bytes = MAX_MEMBER_BYTES - ban_bytes({"": NOW})
+    others = {"x" * (left_bytes - ban_bytes({"": NOW})): NOW}
+    history.universe = history.now.later(bans=others)
+    banned = UserBanned(user_id="", timestamp=NOW)
+    assert ban_bytes({**others, "": NOW}) == MAX_MEMBER_BYTES
+    assert overflow(history.now, [banned], NOW, hashed=False) is None
+    one_more = UserBanned(user_id="y", timestamp=NOW)
+    assert overflow(history.now, [one_more], NOW, hashed=False) is not None
+
+
 def test_a_banned_user_may_do_nothing_until_the_ban_is_lifted() -> None:
     history = open_universe()
     history.does(EDIT, ANN)
@@ -123,6 +144,7 @@ def test_a_second_ban_changes_nothing() -> None:
 def test_the_owner_is_not_banned() -> None:
     refusal = open_universe().is_refused(command("ban_user", userId="owner"), OWNER)
     assert (refusal.code, refusal.details) == ("INVALID_PARAMETERS", {"reason": "OWNER"})
+    assert refusal.message == "The owner cannot be banned"
 
 
 def test_no_ban_is_lifted_that_there_is_not() -> None:
@@ -135,6 +157,7 @@ def test_a_banned_user_is_given_no_role() -> None:
     history.does(BAN, OWNER)
     refusal = history.is_refused(command("set_member", userId="ann", role="view"), OWNER)
     assert (refusal.code, refusal.details) == ("INVALID_PARAMETERS", {"reason": "BANNED"})
+    assert refusal.message == "The user is banned: lift the ban first"
 
 
 def test_the_owner_sees_who_is_banned_and_nobody_else_does() -> None:
@@ -171,6 +194,8 @@ def test_members_and_bans_share_their_space() -> None:
         command("set_member", userId=large, role="view"),
     ):
         assert history.is_refused(request, OWNER).details == full
+    refusal = history.is_refused(command("ban_user", userId=large), OWNER)
+    assert refusal.message == "The universe has no space for another ban"
     # What makes it smaller is always taken.
     unbanned = UserUnbanned(user_id="x", timestamp=NOW)
     assert overflow(history.now, [unbanned], NOW, hashed=False) is None
@@ -222,6 +247,7 @@ def test_a_universe_is_handed_over_to_no_stranger(owner: str) -> None:
     history.does(command("ban_user", userId="bob"), OWNER)
     refusal = history.is_refused(command("update_universe", owner=owner), OWNER)
     assert (refusal.code, refusal.details) == ("INVALID_PARAMETERS", {"reason": "NOT_MEMBER"})
+    assert refusal.message == "The new owner must be a member"
 
 
 def test_who_owns_it_already_is_no_new_owner() -> None:

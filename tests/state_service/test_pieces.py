@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from harmonic_protocol.log import MusicStored
-from harmonic_state.domain.bounds import MAX_PIECE_BYTES, piece_bytes
+from harmonic_state.domain.bounds import MAX_PIECE_BYTES, _other_bytes, ban_bytes, piece_bytes
 from harmonic_state.domain.evolve import evolve
 from harmonic_state.domain.pieces import KEPT, MAX_PIECES, listed
 from harmonic_state.domain.universe import Universe
@@ -87,3 +87,20 @@ def test_a_hidden_universe_tells_of_no_piece() -> None:
     for name in ("list_music", "list_events", "get_participants"):
         stranger = history.is_refused(command(name), caller("eve"))
         assert stranger.code == "NOT_FOUND"
+
+
+def test_pieces_and_bans_count_in_what_a_universe_takes() -> None:
+    universe = open_universe().now
+    bans = {"eve": at(0)}
+    with_bans = universe.later(bans=bans)
+    assert _other_bytes(with_bans) - _other_bytes(universe) == ban_bytes(bans)
+    pieces = with_pieces(stored(1)).pieces
+    more = universe.later(pieces=pieces)
+    assert _other_bytes(more) - _other_bytes(universe) == piece_bytes(pieces)
+
+
+def test_a_piece_takes_the_bytes_of_its_names() -> None:
+    one, other = (with_pieces(stored(1, user=user)).pieces for user in ("ann", "anna"))
+    assert piece_bytes(other) == piece_bytes(one) + 1
+    longer = with_pieces(stored(1), stored(22)).pieces
+    assert piece_bytes(longer[1:]) == piece_bytes(longer[:1]) + 1
