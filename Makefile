@@ -20,7 +20,7 @@ USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
 SUITES ?=
-WORKERS ?= 8
+WORKERS ?= 4
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
@@ -34,7 +34,7 @@ BROKERS ?=
 BASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test conformance contract settings bench capacity chaos fuzz mutate ladder release lock clean
+.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test campaigns conformance contract settings bench capacity chaos fuzz mutate ladder release lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -105,8 +105,16 @@ types: $(DEV_READY) ## Check types, tests included
 arch: $(DEV_READY) ## Check who may import whom
 	@$(BIN)/lint-imports
 
-test: lint types arch ## Run everything that CI runs: TESTS=tests/gateway for a part, WORKERS=0 for one process
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+#: What takes long, and is run by itself.
+CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation \
+	tests/gateway/test_interleavings.py tests/music_service/test_pieces.py
+
+test: lint types arch ## Run all tests but the campaigns: TESTS=tests/gateway for a part, WORKERS=0 for one process
+	@$(PYTEST) $(if $(filter tests,$(TESTS)),$(CAMPAIGNS:%=--ignore=%)) $(TESTS)
+
+campaigns: $(DEV_READY) ## Run what takes long: chaos and fuzz in short, every order of events, breaks, the last release
+	@$(PYTEST) $(CAMPAIGNS)
 
 conformance: $(DEV_READY) ## Run the official Engine.IO and Socket.IO suites: SUITES=folder
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m conformance $(SUITES)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.wire import Wire
 from harness.world import World, started
+from integration.test_listing import listed
 from integration.test_sharing import is_out
 
 ROLES = ("owner", "editor", "viewer", "stranger", "banned", "nobody")
@@ -164,8 +165,7 @@ async def test_a_universe_is_handed_over_to_a_member(world: World) -> None:
     status, answer = await world.call("DELETE", path, owner)
     assert (status, answer["error"]["details"]["reason"]) == (403, "NOT_OWNER")
     for user in (owner, ann):
-        _, page = await world.call("GET", "/universes?limit=100", user)
-        assert (universe, ann) in {(item["id"], item["owner"]) for item in page["items"]}
+        assert (await listed(world, user))[universe]["owner"] == ann
     assert (await world.call("DELETE", path, ann))[0] == 204
 
 
