@@ -1,11 +1,12 @@
 """The pieces that a universe remembers."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from harmonic_protocol.log import MusicStored
 from harmonic_state.domain.bounds import MAX_PIECE_BYTES, _other_bytes, ban_bytes, piece_bytes
 from harmonic_state.domain.evolve import evolve
-from harmonic_state.domain.pieces import KEPT, MAX_PIECES, listed
+from harmonic_state.domain.pieces import KEPT, MAX_PIECES, listed, with_piece
 from harmonic_state.domain.universe import Universe
 from state_service.builders import UNIVERSE, caller, command, created, open_universe
 
@@ -104,3 +105,12 @@ def test_a_piece_takes_the_bytes_of_its_names() -> None:
     assert piece_bytes(other) == piece_bytes(one) + 1
     longer = with_pieces(stored(1), stored(22)).pieces
     assert piece_bytes(longer[1:]) == piece_bytes(longer[:1]) + 1
+
+
+def test_pieces_may_take_all_their_space_and_no_more_of_them_go_than_have_to() -> None:
+    large, small, new = with_pieces(stored(1), stored(2), stored(3)).pieces
+    left_bytes = MAX_PIECE_BYTES - piece_bytes((large, small, new))
+    fits = replace(large, user_id=large.user_id + "x" * left_bytes)
+    assert with_piece((fits, small), stored(3)) == (fits, small, new)
+    too_large = replace(fits, user_id=fits.user_id + "x")
+    assert with_piece((too_large, small), stored(3)) == (small, new)
