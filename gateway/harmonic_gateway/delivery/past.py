@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import to_json
-
+from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.history import History
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.internal import LogPart
@@ -52,9 +51,9 @@ class PastEvents:
         if name == MusicStored.name:
             music = MusicStored.model_validate(data)
             notes = await self._history.notes(music)
-            return None if notes is None else music.to_json()[:-1] + b"," + notes + b"}"
+            return None if notes is None else with_notes(music, notes).data
         if name in EVENTS and EVENTS[name].spec.audience is Audience.ROOM:
-            return to_json(data, inf_nan_mode="null")
+            return encode(name, data).data
         return None
 
 

@@ -49,10 +49,8 @@ class Budget:
 
     def spend(self, amount: float, now_s: float) -> bool:
         """Spend, whether there is enough or not; whether the budget is overdrawn now."""
-        even_at_s = self._even_at_s
-        even_at_s = max(even_at_s, now_s)
-        self._even_at_s = even_at_s = even_at_s + amount / self._per_second
-        return even_at_s - now_s > self._burst_s
+        self._even_at_s = max(self._even_at_s, now_s) + amount / self._per_second
+        return self._even_at_s - now_s > self._burst_s
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the budget is overdrawn no more; 0 if it is not."""

@@ -1,7 +1,5 @@
 """The one place that asks the operating system for randomness."""
 
-import base64
-import os
 import random
 import secrets
 
@@ -14,7 +12,7 @@ _TRACE_BITS = 128 + 64
 
 def new_id() -> str:
     """A fresh id nobody can guess: 128 bits in 22 characters, letters, digits, ``_`` and ``-``."""
-    return base64.urlsafe_b64encode(os.urandom(ID_BYTES)).rstrip(b"=").decode()
+    return secrets.token_urlsafe(ID_BYTES)
 
 
 def new_seed() -> int:
