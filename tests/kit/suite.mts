@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient, RefusedError, type Client } from '@harmonic-universe/client';
-import { startInstance, type Instance } from '@harmonic-universe/test-kit';
+import { startInstance, type HarmonicInstance } from '@harmonic-universe/test-kit';
 
 const python = process.env['PYTHON'] ?? '';
 
-async function page(harmonic: Instance, user: string): Promise<Client> {
+async function page(harmonic: HarmonicInstance, user: string): Promise<Client> {
   return createClient({
     url: harmonic.url,
     getToken: () => harmonic.token(user),

@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 import socketio
 
-from harmonic_test_kit import Instance, KitError
+from harmonic_test_kit import HarmonicInstance, KitError
 
 NAMESPACE = "/ws"
 TRANSPORTS = {
@@ -23,7 +23,10 @@ class Page:
     """A client of a user that has joined a universe."""
 
     def __init__(
-        self, harmonic: Instance, user: str | None = None, transports: list[str] | None = None
+        self,
+        harmonic: HarmonicInstance,
+        user: str | None = None,
+        transports: list[str] | None = None,
     ) -> None:
         user = user or f"user-{next(_numbers)}"
         self._client = socketio.SimpleClient()
@@ -56,13 +59,13 @@ class Page:
         self._client.disconnect()
 
 
-def test_clients_join_and_change_something(harmonic: Instance) -> None:
+def test_clients_join_and_change_something(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         assert page.asks("update_physics", parameters={"gravity": 3})["ok"]
         assert page.hears("physics_updated")["parameters"]["gravity"] == 3
 
 
-def test_a_client_that_was_cut_comes_back(harmonic: Instance) -> None:
+def test_a_client_that_was_cut_comes_back(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         harmonic.cut()
 
@@ -71,7 +74,7 @@ def test_a_client_that_was_cut_comes_back(harmonic: Instance) -> None:
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS.values(), ids=TRANSPORTS)
-def test_a_goodbye_arrives(harmonic: Instance, transports: list[str]) -> None:
+def test_a_goodbye_arrives(harmonic: HarmonicInstance, transports: list[str]) -> None:
     guest = f"guest-{transports}"
     with Page(harmonic, guest, transports):
         pass
@@ -79,7 +82,7 @@ def test_a_goodbye_arrives(harmonic: Instance, transports: list[str]) -> None:
         assert page.welcome["recovery"] == {"outcome": "new", "reason": "GOODBYE"}
 
 
-def test_messages_take_their_time_each_way(harmonic: Instance) -> None:
+def test_messages_take_their_time_each_way(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         harmonic.delay(LATENCY_MS)
         asked_at = time.monotonic()
@@ -88,7 +91,7 @@ def test_messages_take_their_time_each_way(harmonic: Instance) -> None:
         assert (time.monotonic() - asked_at) * 1000 >= 2 * LATENCY_MS
 
 
-def test_what_was_blocked_arrives_later(harmonic: Instance) -> None:
+def test_what_was_blocked_arrives_later(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         harmonic.block()
         page.says("update_physics", parameters={"gravity": 2})
@@ -99,7 +102,9 @@ def test_what_was_blocked_arrives_later(harmonic: Instance) -> None:
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS.values(), ids=TRANSPORTS)
-def test_a_command_is_refused_as_often_as_told(harmonic: Instance, transports: list[str]) -> None:
+def test_a_command_is_refused_as_often_as_told(
+    harmonic: HarmonicInstance, transports: list[str]
+) -> None:
     with Page(harmonic, transports=transports) as page:
         harmonic.refuse("update_physics", "RATE_LIMITED", retry_after_ms=500, times=2)
 
@@ -118,7 +123,7 @@ def test_a_command_is_refused_as_often_as_told(harmonic: Instance, transports: l
     assert accepted == {"ok": True, "seq": 2}
 
 
-def test_a_join_is_refused_by_the_event_of_the_protocol(harmonic: Instance) -> None:
+def test_a_join_is_refused_by_the_event_of_the_protocol(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         harmonic.refuse("join_room", "ROOM_FULL", message="Full")
         page.says("join_room", mode="edit")
@@ -132,7 +137,7 @@ def test_a_join_is_refused_by_the_event_of_the_protocol(harmonic: Instance) -> N
         }
 
 
-def test_a_connection_is_refused(harmonic: Instance) -> None:
+def test_a_connection_is_refused(harmonic: HarmonicInstance) -> None:
     told: list[Any] = []
     client = socketio.Client(reconnection=False)
     client.on("connect_error", told.append, namespace=NAMESPACE)
@@ -146,7 +151,7 @@ def test_a_connection_is_refused(harmonic: Instance) -> None:
     assert told[0]["data"]["details"] == {"reason": "REVOKED"}
 
 
-def test_a_token_expires(harmonic: Instance) -> None:
+def test_a_token_expires(harmonic: HarmonicInstance) -> None:
     told: list[Any] = []
     client = socketio.Client(reconnection=False)
     client.on("connect_error", told.append, namespace=NAMESPACE)
@@ -159,19 +164,19 @@ def test_a_token_expires(harmonic: Instance) -> None:
     assert told[0]["data"]["details"]["reason"] == "EXPIRED"
 
 
-def test_what_a_test_disturbs(harmonic: Instance) -> None:
+def test_what_a_test_disturbs(harmonic: HarmonicInstance) -> None:
     harmonic.delay(10_000)
     harmonic.block()
     harmonic.refuse("join_room", "ROOM_FULL", times=100)
     harmonic.kill("gateway-1")
 
 
-def test_is_undone_for_the_next_one(harmonic: Instance) -> None:
+def test_is_undone_for_the_next_one(harmonic: HarmonicInstance) -> None:
     with Page(harmonic) as page:
         assert page.asks("update_physics", parameters={"gravity": 3})["ok"]
 
 
-def test_what_is_unknown_is_refused(harmonic: Instance) -> None:
+def test_what_is_unknown_is_refused(harmonic: HarmonicInstance) -> None:
     with pytest.raises(KitError, match="there is no command no_such"):
         harmonic.refuse("no_such", "ROOM_FULL")
     with pytest.raises(KitError, match="NO_SUCH"):

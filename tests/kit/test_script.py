@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harmonic_test_kit.script import Script, Session
+from harmonic_test_kit.script import Script, ScriptedSession
 
 EVENT = '42/ws,7["update_physics",{"universeId":"u","parameters":{}}]'
 
@@ -15,20 +15,20 @@ def script() -> Script:
 
 
 @pytest.fixture
-def session(script: Script) -> Session:
-    return Session(script)
+def session(script: Script) -> ScriptedSession:
+    return ScriptedSession(script)
 
 
 @pytest.mark.parametrize(
     "packet", ["2", "3probe", "40/ws,{}", "41/ws,", "43/ws,1[{}]", EVENT, '451-/ws,["a",{}]', ""]
 )
-def test_packets_pass_as_they_are(session: Session, packet: str) -> None:
+def test_packets_pass_as_they_are(session: ScriptedSession, packet: str) -> None:
     assert session.to_gateway(packet) == packet
     assert session.to_client(packet) == [packet]
 
 
 def test_a_refused_command_is_told_by_its_event_and_its_ack(
-    script: Script, session: Session
+    script: Script, session: ScriptedSession
 ) -> None:
     script.refuse("update_physics", "PERMISSION_DENIED", reason="VIEW_ONLY", message="No")
 
@@ -45,7 +45,7 @@ def test_a_refused_command_is_told_by_its_event_and_its_ack(
     assert session.to_gateway(EVENT) == EVENT
 
 
-def test_without_an_ack_the_event_alone_tells_it(script: Script, session: Session) -> None:
+def test_without_an_ack_the_event_alone_tells_it(script: Script, session: ScriptedSession) -> None:
     script.refuse("leave_room", "RATE_LIMITED", retry_after_ms=9)
 
     asked = session.to_gateway('42["leave_room",{"universeId":"u"}]')
@@ -57,7 +57,7 @@ def test_without_an_ack_the_event_alone_tells_it(script: Script, session: Sessio
     assert payload["details"] == {"retryAfterMs": 9, "event": "leave_room", "universeId": "u"}
 
 
-def test_a_connection_is_refused_in_its_namespace(script: Script, session: Session) -> None:
+def test_a_connection_is_refused_in_its_namespace(script: Script, session: ScriptedSession) -> None:
     script.refuse("connect", "AUTH_ERROR", reason="EXPIRED")
 
     assert session.to_gateway('40/ws,{"token":"good"}') == '40/ws,{"token":"refused"}'
@@ -85,7 +85,7 @@ def test_only_what_the_protocol_knows_can_be_told(
         script.refuse(command, code, reason=reason)
 
 
-def test_what_is_cleared_passes(script: Script, session: Session) -> None:
+def test_what_is_cleared_passes(script: Script, session: ScriptedSession) -> None:
     script.refuse("update_physics", "RATE_LIMITED", times=3)
     session.to_gateway(EVENT)
     script.clear()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from harmonic_test_kit.instance import Instance, started
+from harmonic_test_kit.instance import HarmonicInstance, started
 
 
 @pytest.fixture(scope="session")
@@ -17,14 +17,14 @@ def harmonic_settings() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def harmonic_instance(harmonic_settings: Mapping[str, str]) -> Iterator[Instance]:
+def harmonic_instance(harmonic_settings: Mapping[str, str]) -> Iterator[HarmonicInstance]:
     """The instance, started when the first test asks for it."""
     with started(settings=harmonic_settings) as instance:
         yield instance
 
 
 @pytest.fixture
-def harmonic(harmonic_instance: Instance) -> Iterator[Instance]:
+def harmonic(harmonic_instance: HarmonicInstance) -> Iterator[HarmonicInstance]:
     """The instance; whatever the test does to its network or processes is undone after it."""
     yield harmonic_instance
     harmonic_instance.restore()

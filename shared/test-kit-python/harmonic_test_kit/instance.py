@@ -14,7 +14,7 @@ class KitError(Exception):
     """The instance did not start, or cannot do what it was told."""
 
 
-class Instance:
+class HarmonicInstance:
     """A running instance. ``urls`` are its gateways', behind a network that can be disturbed."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -107,7 +107,9 @@ class Instance:
 
 
 @contextmanager
-def started(*, gateways: int = 1, settings: Mapping[str, str] | None = None) -> Iterator[Instance]:
+def started(
+    *, gateways: int = 1, settings: Mapping[str, str] | None = None
+) -> Iterator[HarmonicInstance]:
     """An instance of its own while the block runs, on free ports, with nothing in it.
 
     ``settings`` are ``HARMONIC_…`` variables of the services. Raise :class:`KitError` if it does
@@ -119,7 +121,7 @@ def started(*, gateways: int = 1, settings: Mapping[str, str] | None = None) -> 
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Instance(process)
+            yield HarmonicInstance(process)
         finally:
             if process.stdin is not None:
                 process.stdin.close()

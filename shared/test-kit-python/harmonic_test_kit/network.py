@@ -11,7 +11,7 @@ from typing import TypeVar
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from harmonic_test_kit.script import Script, Session
+from harmonic_test_kit.script import Script, ScriptedSession
 
 #: Above what the product takes, so that the product refuses it.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 @dataclass
-class Conditions:
+class NetworkConditions:
     """How the network is at the moment, for all that passes."""
 
     latency_ms: float = 0
@@ -68,13 +68,13 @@ class Conditions:
 class Network:
     """One gateway's clients come through here, to ``url``."""
 
-    def __init__(self, gateway_url: str, conditions: Conditions, script: Script) -> None:
+    def __init__(self, gateway_url: str, conditions: NetworkConditions, script: Script) -> None:
         self.url = ""
         self._gateway_url = gateway_url
         self._conditions = conditions
         self._script = script
         self._connections: set[asyncio.Transport] = set()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ScriptedSession] = {}
 
     def cut(self) -> None:
         """Break all connections, without a goodbye."""
@@ -101,13 +101,13 @@ class Network:
         finally:
             self._connections.discard(connection)
 
-    def _session(self, request: web.Request) -> Session:
+    def _session(self, request: web.Request) -> ScriptedSession:
         sid = request.query.get("sid")
         if sid is None:
-            return Session(self._script)
+            return ScriptedSession(self._script)
         if len(self._sessions) > MAX_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
-        return self._sessions.setdefault(sid, Session(self._script))
+        return self._sessions.setdefault(sid, ScriptedSession(self._script))
 
     async def _http(self, request: web.Request) -> web.StreamResponse:
         polls = request.query.get("transport") == "polling"
@@ -168,7 +168,7 @@ class Network:
             return client
 
     async def _carry(
-        self, session: Session, client: web.WebSocketResponse, gateway: Socket
+        self, session: ScriptedSession, client: web.WebSocketResponse, gateway: Socket
     ) -> bool:
         """Carry messages both ways until one side ends: whether it said goodbye, which is told."""
         ways = {
@@ -244,7 +244,7 @@ def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def network(
-    gateway_url: str, conditions: Conditions, script: Script
+    gateway_url: str, conditions: NetworkConditions, script: Script
 ) -> AsyncIterator[Network]:
     """A network in front of a gateway, on a free port of 127.0.0.1, while the block runs."""
     one = Network(gateway_url, conditions, script)

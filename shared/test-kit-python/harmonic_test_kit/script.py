@@ -88,7 +88,7 @@ class _Refused:
     acknowledged: bool
 
 
-class Session:
+class ScriptedSession:
     """One session's packets, changed where a refusal is scripted."""
 
     def __init__(self, script: Script) -> None:

@@ -21,7 +21,7 @@ from harmonic_local import bus
 from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
-from harmonic_test_kit.network import Conditions, Network, network
+from harmonic_test_kit.network import Network, NetworkConditions, network
 from harmonic_test_kit.script import Script
 
 _LIMITED = ("PARAMETER_UPDATES", "GENERATIONS", "JOINS_AND_LEAVES", "OPERATIONS")
@@ -59,7 +59,7 @@ class Kit:
     """An instance, the networks in front of its gateways, and what may be done to them."""
 
     def __init__(
-        self, stack: Stack, networks: list[Network], conditions: Conditions, script: Script
+        self, stack: Stack, networks: list[Network], conditions: NetworkConditions, script: Script
     ) -> None:
         self._stack = stack
         self._networks = networks
@@ -169,7 +169,7 @@ async def serve(folder: Path, gateways: int, settings: Mapping[str, str]) -> Non
             file.write(f"{line}\n")
 
     async with running(plan(folder, gateways, settings), output) as stack, AsyncExitStack() as up:
-        conditions, script = Conditions(), Script()
+        conditions, script = NetworkConditions(), Script()
         networks = [
             await up.enter_async_context(network(url, conditions, script)) for url in stack.urls
         ]

@@ -35,7 +35,7 @@ type Answer = { id: number; result?: unknown; error?: string };
 type Waiter = { resolve: (result: unknown) => void; reject: (error: Error) => void };
 
 /** A running instance. */
-export class Instance implements AsyncDisposable {
+export class HarmonicInstance implements AsyncDisposable {
   /** Where clients connect: one address a gateway, behind a network that can be disturbed. */
   readonly urls: readonly [string, ...string[]];
   /** What tokens are signed with, by HS256. */
@@ -139,7 +139,7 @@ export class Instance implements AsyncDisposable {
 const MAX_SAID_CHARACTERS = 10_000;
 
 /** Start an instance with nothing in it; rejects if it does not start. */
-export async function startInstance(options: InstanceOptions = {}): Promise<Instance> {
+export async function startInstance(options: InstanceOptions = {}): Promise<HarmonicInstance> {
   const { python = 'python3', gateways = 1, settings = {} } = options;
   const given = Object.entries(settings).map(([name, value]) => `--setting=${name}=${value}`);
   const process = spawn(python, ['-m', 'harmonic_test_kit', `--gateways=${gateways}`, ...given]);
@@ -151,7 +151,7 @@ export async function startInstance(options: InstanceOptions = {}): Promise<Inst
   });
   const [hello] = await Promise.race([once(lines, 'line'), ended]);
   ended.catch(() => undefined);
-  const instance = new Instance(process, JSON.parse(hello));
+  const instance = new HarmonicInstance(process, JSON.parse(hello));
   lines.on('line', line => instance.answered(JSON.parse(line)));
   return instance;
 }
