@@ -883,8 +883,8 @@ export interface Stroke {
  *
  * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
  * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
- * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is
- * best.
+ * round trip (t3 - t0) - (t2 - t1). Of several answers, the smallest t1 - t0 and the greatest
+ * t2 - t3 give the smallest error.
  */
 export interface TimeSync {
   opId?: OperationId;
@@ -1239,8 +1239,8 @@ export interface ClientToServerEvents {
    *
    * `t0` is the client's own clock. With `t3`, when the answer came by the client's clock, the
    * server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the
-   * round trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip
-   * is best.
+   * round trip (t3 - t0) - (t2 - t1). Of several answers, the smallest t1 - t0 and the greatest
+   * t2 - t3 give the smallest error.
    *
    * Followed by `error` where it is refused. A message may take 64 KiB.
    */
