@@ -55,7 +55,10 @@ SAVED = (
     subjects.NOTES_STREAM,
     subjects.SESSIONS_STREAM,
     subjects.REVOCATIONS_STREAM,
+    subjects.AUDIT_STREAM,
 )
+#: A version before this one has none of these.
+NEWER = frozenset({subjects.AUDIT_STREAM})
 
 
 class SavedStream(ServiceModel):
@@ -81,12 +84,13 @@ async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
     """Save all streams into an empty folder, while the product goes on."""
     _prepare(folder)
     expected = {each.name: each for each in await stream_states(bus)}
-    missing = [name for name in SAVED if expected[name].problem is not None]
+    there = [name for name in SAVED if not (name in NEWER and expected[name].is_absent)]
+    missing = [name for name in there if expected[name].problem is not None]
     if missing:
         raise NotDone(f"There is nothing to save, or not all of it: {', '.join(missing)}.")
     saved: list[SavedStream] = []
-    with _progress("Saving", sum(expected[name].bytes for name in SAVED)) as advance:
-        for name in SAVED:
+    with _progress("Saving", sum(expected[name].bytes for name in there)) as advance:
+        for name in there:
             file = f"{name}.stream"
             archived = await archive(bus, name, folder / file, advance)
             saved.append(_entry(name, file, archived))
@@ -201,7 +205,7 @@ def verified(folder: Path) -> Manifest:
         raise NotDone(f"{folder / MANIFEST} is no manifest of a backup.") from error
     if manifest.format != FORMAT:
         raise NotDone(f"{folder} has format {manifest.format}; this version reads {FORMAT}.")
-    absent = set(SAVED) - {each.stream for each in manifest.streams}
+    absent = set(SAVED) - NEWER - {each.stream for each in manifest.streams}
     if absent:
         raise NotDone(f"{folder} lacks {', '.join(sorted(absent))}.")
     for each in manifest.streams:

@@ -15,6 +15,7 @@ from harmonic_protocol.internal import (
     ResumeRoom,
 )
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -101,6 +102,7 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             | UnbanUser()
             | ListEvents()
             | GetMusic()
+            | ListAudit()
         ):
             return None
         case unreachable:
