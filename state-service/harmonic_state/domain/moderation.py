@@ -38,7 +38,11 @@ def ban(
     mine = owned(universe, caller.user_id)
     if isinstance(mine, Refused):
         return mine
-    user_id = request.user_id
+    return keep_out(mine, request.user_id, moment)
+
+
+def keep_out(mine: Universe, user_id: str, moment: DecisionInputs) -> list[LogEvent] | Refused:
+    """Ban a user, whoever may decide that."""
     if user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner cannot be banned", reason=Reason.OWNER)
     if user_id in mine.bans:
@@ -63,6 +67,11 @@ def unban(
     mine = owned(universe, caller.user_id)
     if isinstance(mine, Refused):
         return mine
-    if request.user_id not in mine.bans:
+    return let_in(mine, request.user_id, moment)
+
+
+def let_in(mine: Universe, user_id: str, moment: DecisionInputs) -> list[LogEvent] | Refused:
+    """Lift a ban, whoever may decide that."""
+    if user_id not in mine.bans:
         return refused(Code.NOT_FOUND, "The user is not banned")
-    return [UserUnbanned(user_id=request.user_id, timestamp=moment.timestamp)]
+    return [UserUnbanned(user_id=user_id, timestamp=moment.timestamp)]
