@@ -40,7 +40,7 @@ async def traces(world: World, universe: str, user: str) -> Any:
 
 async def erased(world: World, user: str, *options: str) -> dict[str, Any]:
     """What was done to each universe that named a user, by its id."""
-    ran = await harmonic(world.stack, "erase-user", user, "--json", *options)
+    ran = await harmonic(world.stack, "erase", user, "--json", *options)
     assert ran.status == 0, ran.errors
     return {each["universe"]: each for each in ran.json["universes"]}
 
@@ -59,6 +59,12 @@ async def moves(client: Client, universe: str, gravity: float) -> int:
     ack = await client.asks("update_physics", universeId=universe, parameters={"gravity": gravity})
     assert ack["ok"], ack
     return int(ack["seq"])
+
+
+async def hears_of(wire: Wire, seq: int) -> None:
+    """Wait for an update with a number."""
+    while (await wire.until("physics_updated"))[-1][1].get("seq") != seq:
+        pass
 
 
 async def test_an_operator_keeps_a_user_out_of_any_universe_until_it_is_lifted(
@@ -88,7 +94,7 @@ async def test_all_that_is_stored_of_a_user_is_exported_and_nothing_changes(worl
     universe, (client, _) = await lived_in(world, ann, world.name("bob"))
     seq = (await world.call("GET", f"/universes/{universe}", ann))[1]["seq"]
 
-    ran = await harmonic(world.stack, "export-user", ann)
+    ran = await harmonic(world.stack, "export", ann)
 
     assert ran.status == 0
     told = ran.json["universes"]
@@ -102,7 +108,7 @@ async def test_all_that_is_stored_of_a_user_is_exported_and_nothing_changes(worl
     # What was done lately is counted, and nobody is disturbed.
     assert len(ran.json["stored"]["limit parameters"]) == 7
     assert await moves(client, universe, 9) == seq + 1
-    nobody = (await harmonic(world.stack, "export-user", world.name("nobody"))).json
+    nobody = (await harmonic(world.stack, "export", world.name("nobody"))).json
     assert nobody["universes"] == {}
     assert not any(nobody["stored"].values())
 
@@ -158,8 +164,7 @@ async def test_others_recover_exactly_across_an_erasure(world: World) -> None:
     before = await Wire.open(world, world.name("cem"))
     await before.joins(universe)
     seq = await moves(bob, universe, 2)
-    while (await before.until("physics_updated"))[-1][1]["seq"] != seq:
-        pass
+    await hears_of(before, seq)
     before.cut()
     await erased(world, ann)
     last = await moves(bob, universe, 3)
@@ -172,8 +177,7 @@ async def test_others_recover_exactly_across_an_erasure(world: World) -> None:
     assert told[-1][1]["seq"] >= last
     # From there on, nothing is missed by whoever is away.
     seq = await moves(bob, universe, 1)
-    while (await before.until("physics_updated"))[-1][1]["seq"] != seq:
-        pass
+    await hears_of(before, seq)
     before.cut()
     missed = [await moves(bob, universe, gravity) for gravity in (4, 5, 6)]
     again = await before.again(world, gateway=0)
@@ -228,7 +232,7 @@ async def test_an_owner_that_is_killed_in_the_middle_leaves_what_the_next_run_fi
 async def test_owners_are_killed_while_many_universes_are_erased(world: World) -> None:
     ann = world.name("ann")
     universes = {await world.universe(ann) for _ in range(12)}
-    running = asyncio.create_task(harmonic(world.stack, "erase-user", ann, "--json"))
+    running = asyncio.create_task(harmonic(world.stack, "erase", ann, "--json"))
     async with connected_as("operator", world.stack) as bus:
         async with asyncio.timeout(PATIENCE_S):
             while all(
@@ -245,7 +249,7 @@ async def test_owners_are_killed_while_many_universes_are_erased(world: World) -
     if ran.status:
         assert "run it again" in ran.errors
         await erased(world, ann)
-    assert (await harmonic(world.stack, "export-user", ann)).json["universes"] == {}
+    assert (await harmonic(world.stack, "export", ann)).json["universes"] == {}
 
 
 async def test_what_is_stored_under_a_digest_of_the_user_is_removed(world: World) -> None:
@@ -253,13 +257,13 @@ async def test_what_is_stored_under_a_digest_of_the_user_is_removed(world: World
     universe, _ = await lived_in(world, ann, world.name("bob"))
     await world.universe(ann, visibility="private")
     await erased(world, ann)
-    stored = (await harmonic(world.stack, "export-user", ann)).json["stored"]
+    stored = (await harmonic(world.stack, "export", ann)).json["stored"]
     assert {what for what, found in stored.items() if found} == {"revocation"}
     # Until it is removed as well, no token from before lets anybody in.
     refusal = await world.refused(world.token(ann))
     assert "REVOKED" in str(refusal)
     await erased(world, ann, "--forget-revocation")
-    stored = (await harmonic(world.stack, "export-user", ann)).json["stored"]
+    stored = (await harmonic(world.stack, "export", ann)).json["stored"]
     assert not any(stored.values())
     assert universe
 
@@ -270,8 +274,8 @@ async def test_erasures_are_refused_where_earlier_versions_may_run(tmp_path: Pat
         aiohttp.ClientSession() as http,
     ):
         universe = await World(stack, http).universe("ann")
-        for command in (("erase-user", "ann"), ("ban", universe, "bob")):
+        for command in (("erase", "ann"), ("ban", universe, "bob")):
             ran = await harmonic(stack, *command)
             assert ran.status == 1
-        ran = await harmonic(stack, "erase-user", "ann")
+        ran = await harmonic(stack, "erase", "ann")
         assert "not switched on here" in ran.output

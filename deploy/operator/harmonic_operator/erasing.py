@@ -1,4 +1,4 @@
-"""``harmonic export-user`` and ``erase-user``: what is stored of a user, in all universes.
+"""``harmonic export`` and ``erase``: what is stored of a user, in all universes.
 
 Which universes name a user is written nowhere, so all of them are asked. Each answer is what the
 streams hold, so a run that was cut off is finished by the next one, and one that finds nothing is

@@ -19,8 +19,8 @@ def add_commands(app: typer.Typer) -> None:
         (ban, "Example: harmonic ban sandbox alice"),
         (unban, "Example: harmonic unban sandbox alice"),
         (revoke, "Examples: harmonic revoke --user alice; harmonic revoke --jti 8f3a"),
-        (export_user, "Example: harmonic export-user alice > alice.json"),
-        (erase_user, "Examples: harmonic erase-user alice; harmonic erase-user al --owned nobody"),
+        (export, "Example: harmonic export alice > alice.json"),
+        (erase, "Examples: harmonic erase alice; harmonic erase alice --owned nobody"),
     ):
         app.command(epilog=examples)(command)
 
@@ -61,7 +61,7 @@ def revoke(
     run(lambda bus: steering.revoke(bus, user=user, jti=jti, as_json=as_json))
 
 
-def export_user(user: User) -> None:
+def export(user: User) -> None:
     """Write all that is stored of a user as one JSON document, universe by universe.
 
     Roles, bans, seats, changes, pieces and remembered commands; every event of the logs that names
@@ -70,7 +70,7 @@ def export_user(user: User) -> None:
     run(lambda bus: erasing.export(bus, user))
 
 
-def erase_user(
+def erase(
     user: User,
     *,
     owned: Annotated[
