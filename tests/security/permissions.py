@@ -10,7 +10,8 @@ SERVICES = ("gateway", "state", "music", "operator")
 
 GATEWAY, STATE, MUSIC, OPERATOR = ({name} for name in SERVICES)
 NOBODY: set[str] = set()
-LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
+RATES = ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS", "SERVICE_CALLS", "SERVICE_PIECES")
+LIMITS = [f"HU_LIMIT_{rate}" for rate in RATES]
 LOGS = [f"HU_LOG_{number}" for number in range(4)]
 OTHER_STREAMS = [
     "HU_SNAPSHOT",
@@ -25,7 +26,8 @@ OTHER_STREAMS = [
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 #: Those with subjects that hold a digest of a user's id.
-OF_USERS = ["HU_SESSIONS", "HU_INDEX", "HU_OWNED", "HU_REVOCATIONS", *LIMITS]
+USER_LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
+OF_USERS = ["HU_SESSIONS", "HU_INDEX", "HU_OWNED", "HU_REVOCATIONS", *USER_LIMITS]
 
 
 def _read(verb: str, readers: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -100,7 +102,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
         {
             **dict.fromkeys([*LOGS, "HU_SNAPSHOT"], STATE),
             **dict.fromkeys(["HU_INDEX", "HU_OWNED"], STATE | OPERATOR),
-            **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
+            **dict.fromkeys(LIMITS, GATEWAY),
+            **dict.fromkeys([*USER_LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
             "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
