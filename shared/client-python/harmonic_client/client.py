@@ -137,20 +137,23 @@ class Client:
 
     def heard(self, event: AnyEvent) -> None:
         """An event came: it is for the universe that it names."""
-        match event:
-            case NewerEvent(data={"universeId": universe_id}):
-                told = self._universes.get(universe_id)
-            case ErrorReported(details={"universeId": universe_id}):
-                told = self._universes.get(universe_id)
-            case _:
-                told = self._universes.get(getattr(event, "universe_id", None) or "")
-        if told is not None:
-            told.heard(event)
+        universe = self._universes.get(_about(event))
+        if universe is not None:
+            universe.heard(event)
 
     async def open(self) -> None:
         """Connect; raise a refusal, or :class:`UnansweredError` if nobody answers."""
         self._connection.start()
         await self._connection.ready()
+
+
+def _about(event: AnyEvent) -> str:
+    """The universe that an event names; nothing if it names none."""
+    if isinstance(event, ErrorReported):
+        return str(event.details.get("universeId", ""))
+    if isinstance(event, NewerEvent):
+        return str(event.data.get("universeId", "")) if isinstance(event.data, dict) else ""
+    return getattr(event, "universe_id", None) or ""
 
 
 @asynccontextmanager

@@ -209,8 +209,6 @@ class ServerConnection:
             case TokenRefreshed():
                 self.expires_at = event.expires_at
                 self.watch.changed()
-            case _:
-                pass
         self._rooms.heard(event)
 
     def _accepted(self, told: ConnectSuccess) -> None:

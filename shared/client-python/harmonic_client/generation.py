@@ -37,12 +37,11 @@ async def generate(
         match event:
             case MusicGenerated(user_id=user) if user == sender.connection.user_id:
                 pieces.append(event)
+                news.changed()
             case ErrorReported(details={"opId": asked}) if asked == op_id:
                 refused = Refused(code=event.code, message=event.message, details=event.details)
                 failures.append(RefusedError(refused))
-            case _:
-                return
-        news.changed()
+                news.changed()
 
     with feed.listening(hear):
         payload = {**request, "universeId": requester.id, "opId": op_id}

@@ -131,9 +131,6 @@ class RoomState:
                 self.show(merge.shown(room, event.states))
             case ParametersPreviewed():
                 self._previewed(room, event)
-            case _:
-                # It is for those who listen, and changes nothing that is shown.
-                pass
 
     def _previewed(self, room: merge.RoomView, event: ParametersPreviewed) -> None:
         user = event.user_id

@@ -161,8 +161,7 @@ class SharedUniverse(RoomState):
                 self._entered(event)
             case RoomRefused():
                 self._excluded(event)
-            case _:
-                self.apply(event, self._connection.user_id)
+        self.apply(event, self._connection.user_id)
         self._feed.tell(event)
 
     def _tried(self, changes: Changes) -> None:
