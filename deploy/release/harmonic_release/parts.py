@@ -12,8 +12,8 @@ from harmonic_release.images import ROOT, NotBuilt, run
 
 #: The folders of the distributions.
 DISTRIBUTIONS = (
-    *("shared", "shared/client-python", "gateway", "state-service", "music-service"),
-    "deploy/operator",
+    *("shared", "gateway", "state-service", "music-service", "deploy/operator"),
+    *("shared/client-python", "shared/test-kit-python"),
 )
 CHART = ROOT / "deploy" / "chart"
 SUMS = "SHA256SUMS"

@@ -109,10 +109,14 @@ class Calls:
         call = self._calls.get(message.subject)
         if call is None:
             return
-        # A stored message may have any status line: it is no word of the broker's.
-        is_stored = STORED_SEQUENCE in message.headers
-        is_unheard = message.headers.get(STATUS) == NO_RESPONDERS_STATUS and not message.payload
-        nobody = is_unheard and not is_stored
+        headers = message.headers
+        nobody = (
+            STATUS in headers
+            and headers[STATUS] == NO_RESPONDERS_STATUS
+            and not message.payload
+            # A stored message may have any status line: it is no word of the broker's.
+            and STORED_SEQUENCE not in headers
+        )
         if nobody or not call.many:
             self.forget(message.subject)
         if nobody:

@@ -142,14 +142,15 @@ class Bus:
         reply: str = "",
     ) -> None:
         """Send a message at once, for callers that cannot wait; like :meth:`publish`."""
+        connection = self.connection
         if not self.connected:
             raise BusUnavailable("the bus is not connected")
-        if self.connection.outbound_bytes > self._settings.bus_outbound_bytes:
+        if connection.outbound_bytes > self._settings.bus_outbound_bytes:
             raise BusUnavailable("the broker does not read what it is sent")
         command, size = publication(subject, payload, headers, reply)
-        if size > self.connection.max_payload:
-            raise MessageTooLarge(f"{size} bytes, the broker takes {self.connection.max_payload}")
-        self.connection.send(command)
+        if size > connection.max_payload:
+            raise MessageTooLarge(f"{size} bytes, the broker takes {connection.max_payload}")
+        connection.send(command)
 
     async def publish(
         self,

@@ -9,6 +9,7 @@ changes them.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,11 @@ MAX_LINE_BYTES = 64 * 1024
 
 _CRLF = b"\r\n"
 _M, _H = b"MH"
+#: The line of a message: its subject, the subscription, where to answer, how long its headers are
+#: if it has any, and how long it is with them.
+_MESSAGE = re.compile(
+    rb"(H)?MSG[ \t]+(\S+)[ \t]+(\d+)[ \t]+(?:(\S+)[ \t]+)??(?(1)(\d+)[ \t]+)(\d+)[ \t]*\r\n"
+)
 
 
 class Interest:
@@ -122,45 +128,35 @@ class _FastParser(Parser):
             self._kept = []
         position, size = 0, len(data)
         while position < size:
-            line_end = data.find(_CRLF, position)
-            if line_end < 0 and size - position <= MAX_LINE_BYTES:
-                self._keep(data[position:], 0)
-                return b""
-            if line_end < 0 or data[position] not in (_M, _H):
+            found = _MESSAGE.match(data, position)
+            if found is None:
+                line_end = data.find(_CRLF, position)
+                if line_end < 0 and size - position <= MAX_LINE_BYTES:
+                    self._keep(data[position:], 0)
+                    return b""
                 return data[position:]
-            end = self._message(data, position, line_end)
-            if end < 0:
-                return data[position:]
-            if end > size:
-                self._keep(data[position:], end - position)
+            _, subject, sid, reply, headers_size, payload_size = found.groups()
+            start = found.end()
+            end = start + int(payload_size)
+            if end + 2 > size:
+                self._keep(data[position:], end + 2 - position)
                 return b""
-            position = end
+            position = end + 2
+            interest = self._interests.get(int(sid))
+            if interest is None:
+                continue
+            headers = None
+            if headers_size:
+                headers = data[start : start + int(headers_size)]
+                start += len(headers)
+            reply = reply.decode() if reply else ""
+            self._arrived(interest, subject.decode(), reply, headers, data[start:end])
         return b""
 
     def _keep(self, data: bytes, needed_bytes: int) -> None:
         self._kept = [data]
         self._kept_bytes = len(data)
         self._needed_bytes = needed_bytes
-
-    def _message(self, data: bytes, position: int, line_end: int) -> int:
-        """Hand over the message that begins here, if it is complete; where it ends, or -1."""
-        words = data[position:line_end].split()
-        start = line_end + 2
-        try:
-            end = start + int(words[-1])
-            if end + 2 > len(data):
-                return end + 2
-            interest = self._interests.get(int(words[2]))
-            headers_end = start + int(words[-2]) if data[position] == _H else start
-            reply_words = 5 if data[position] == _M else 6
-            reply = words[3].decode() if len(words) == reply_words else ""
-        except (ValueError, IndexError):
-            return -1
-        if interest is not None:
-            headers = data[start:headers_end] if headers_end > start else None
-            payload = data[headers_end:end]
-            self._arrived(interest, words[1].decode(), reply, headers, payload)
-        return end + 2
 
 
 class BrokerConnection(Client):
@@ -185,23 +181,23 @@ class BrokerConnection(Client):
         self._parser = self._ps = _FastParser(self, arrived)
         self._collected: list[bytes] = []
         self._collected_bytes = 0
+        self._socket: asyncio.WriteTransport | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
     def outbound_bytes(self) -> int:
         """What was sent but has not yet been taken by the operating system."""
-        writer = getattr(self._transport, "_io_writer", None)
-        written = writer.transport.get_write_buffer_size() if writer is not None else 0
-        return int(written) + self._collected_bytes
+        written = self._socket.get_write_buffer_size() if self._socket is not None else 0
+        return written + self._collected_bytes
 
     def send(self, command: bytes) -> None:
         """Send one protocol message, in one write with all others of this turn of the loop.
 
         A write is a system call, and wakes the server: of several messages, most of the cost.
         """
-        if self._transport is None or not self.is_connected:
-            return
         if not self._collected:
+            if not self.is_connected:
+                return
             self._loop.call_soon(self._write_collected)
         self._collected.append(command)
         self._collected_bytes += len(command)
@@ -209,12 +205,12 @@ class BrokerConnection(Client):
     def _write_collected(self) -> None:
         collected, self._collected = self._collected, []
         self._collected_bytes = 0
-        if not collected or self._transport is None or not self.is_connected:
+        if not collected or self._socket is None or not self.is_connected:
             return
         # uvloop raises for a connection that was lost in this very turn: what was collected is lost
         # with it, and the reader is about to find out.
         with suppress(RuntimeError):
-            self._transport.write(b"".join(collected))
+            self._socket.write(b"".join(collected))
 
     async def _read_loop(self) -> None:
         self._tell_of_tls()
@@ -284,6 +280,8 @@ class BrokerConnection(Client):
                 self._transport.close()  # type: ignore[no-untyped-call]
                 self._transport = None
             raise
+        # Where nats-py's own writer writes to, in three steps more.
+        self._socket = vars(self._transport)["_io_writer"].transport
 
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
