@@ -115,7 +115,7 @@ export interface ConnectSuccess {
   protocol: number;
   /** The bounds of this connection. */
   limits: Limits;
-  /** The secret to come back with, for clients that do not know it from CONNECT. */
+  /** The secret to come back with; clients that take offsets are told it in CONNECT, too. */
   pid?: string;
   /** How far the client has come, as it is to say it when it comes back. */
   offset?: string;
