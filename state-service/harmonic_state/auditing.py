@@ -133,7 +133,7 @@ class Auditing:
         """Return once all is written that was noted here of a universe, or after a time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_WITHIN_S), self._changed:
-                await self._changed.wait_for(lambda: not self._is_due(universe_id))
+                await self._changed.wait_for(lambda: not self.is_due(universe_id))
 
     async def finish(self, within_s: float) -> None:
         """Return once all is written, or after a time: what is left is written by others."""
@@ -157,7 +157,8 @@ class Auditing:
             next_cursor=str(page[-1].sequence) if len(found) > request.limit else None,
         )
 
-    def _is_due(self, universe_id: str) -> bool:
+    def is_due(self, universe_id: str) -> bool:
+        """Whether something of a universe waits to be written, or to be looked for."""
         return universe_id in self._of or universe_id in self._behind
 
     async def _write_next(self) -> None:

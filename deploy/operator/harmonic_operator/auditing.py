@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone, run
 from harmonic_operator.output import Json, console, table, write_json
 from harmonic_operator.settings import OperatorSettings
@@ -15,8 +16,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.auditing import AuditEntry
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
-from harmonic_runtime.bus.timebase import SharedClock, measure
-from harmonic_runtime.process.clock import SystemClock, timestamp
+from harmonic_runtime.process.clock import timestamp
 from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.settings import load_settings
 
@@ -38,13 +38,10 @@ def operator_name() -> str:
 
 async def note(bus: Bus, action: str, *, target: str | None = None, **details: object) -> None:
     """Have the audit log tell what was done; raise :class:`NotDone` where it cannot be written."""
-    own = SystemClock()
-    clock = SharedClock(own)
     try:
-        clock.take(await measure(bus, own, subjects.REVOCATIONS_STREAM))
         entry = AuditEntry(
             id=new_id(),
-            at=timestamp(clock.now()),
+            at=timestamp(await broker_time(bus)),
             action=action,
             user_id=operator_name(),
             operator=True,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import RemoveUser
+from harmonic_protocol.intervening import EraseUser, OperatorBan, OperatorUnban, RemoveUser
 from harmonic_protocol.log import ActionNoted
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.sets import ParameterCommand
@@ -28,15 +28,16 @@ _ALWAYS = (
     RemoveParticipant,
     BanUser,
     UnbanUser,
-    RemoveUser,
 )
+#: What operators change of a universe. Of an erasure nothing is noted that names the user.
+_BY_OPERATORS = (RemoveUser, OperatorBan, OperatorUnban, EraseUser)
 #: Noted where a service does it: users' are in the log, and too many.
 _BY_SERVICES = (CreateUniverse, ParameterCommand, GenerateMusic)
 
 
 def is_noted(request: object, caller: Caller) -> bool:
     """Whether a request is noted if something comes of it: then it needs a fresh id."""
-    return isinstance(request, _ALWAYS) or (
+    return isinstance(request, (*_ALWAYS, *_BY_OPERATORS)) or (
         bool(caller.service) and isinstance(request, _BY_SERVICES)
     )
 
@@ -51,7 +52,7 @@ def noted(request: object, caller: Caller, moment: DecisionInputs) -> list[Actio
             id=moment.fresh_id,
             action=operation() if operation is not None else "",
             user_id=caller.user_id,
-            operator=True if isinstance(request, RemoveUser) else None,
+            operator=True if isinstance(request, _BY_OPERATORS) else None,
             service=caller.service or None,
             target=_target(request),
             details=_details(request) or None,
@@ -70,6 +71,8 @@ def _target(request: object) -> str | None:
             | BanUser()
             | UnbanUser()
             | RemoveUser()
+            | OperatorBan()
+            | OperatorUnban()
         ):
             return request.user_id
         case CreateUniverse() | UpdateUniverse():
