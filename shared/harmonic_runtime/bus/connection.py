@@ -10,7 +10,6 @@ changes them.
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -21,8 +20,6 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 from harmonic_runtime.bus.wire import Handler
-from harmonic_runtime.process.failures import CannotStart
-from harmonic_runtime.process.settings import ServiceSettings
 
 #: Called for every message: interest, subject, reply subject, raw headers, payload.
 Arrived: TypeAlias = "Callable[[Interest, str, str, bytes | None, bytes], None]"
@@ -32,6 +29,8 @@ RECONNECT_WAIT_S = 0.25
 #: A hung server is noticed after at most this times the pings that may be outstanding.
 PING_INTERVAL_S = 5
 MAX_OUTSTANDING_PINGS = 2
+#: For so many turns of the loop at most, what is sent waits for more to be written with it.
+MAX_TURNS = 4
 #: A line of the protocol is longer only if the peer does not speak NATS.
 MAX_LINE_BYTES = 64 * 1024
 
@@ -181,6 +180,8 @@ class BrokerConnection(Client):
         self._parser = self._ps = _FastParser(self, arrived)
         self._collected: list[bytes] = []
         self._collected_bytes = 0
+        #: What ``outbound_bytes`` are at most: they may have become fewer since the last write.
+        self.outbound_at_most = 0
         self._socket: asyncio.WriteTransport | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -190,17 +191,32 @@ class BrokerConnection(Client):
         written = self._socket.get_write_buffer_size() if self._socket is not None else 0
         return written + self._collected_bytes
 
+    @property
+    def can_send(self) -> bool:
+        """Whether there is a connection; of what is sent in one turn, the first looks for it."""
+        return bool(self._collected) or self.is_connected
+
     def send(self, command: bytes) -> None:
-        """Send one protocol message, in one write with all others of this turn of the loop.
+        """Send one protocol message, in one write with what else is sent about now.
 
         A write is a system call, and wakes the server: of several messages, most of the cost.
         """
         if not self._collected:
-            if not self.is_connected:
+            if not self.can_send:
                 return
-            self._loop.call_soon(self._write_collected)
+            self._loop.call_soon(self._write_unless_more_comes, 1, MAX_TURNS)
         self._collected.append(command)
-        self._collected_bytes += len(command)
+        size = len(command)
+        self._collected_bytes += size
+        self.outbound_at_most += size
+
+    def _write_unless_more_comes(self, known: int, turns: int) -> None:
+        """Write once the turn before has added nothing, which it does where little is going on."""
+        collected = len(self._collected)
+        if collected > known and turns:
+            self._loop.call_soon(self._write_unless_more_comes, collected, turns - 1)
+        else:
+            self._write_collected()
 
     def _write_collected(self) -> None:
         collected, self._collected = self._collected, []
@@ -211,6 +227,7 @@ class BrokerConnection(Client):
         # with it, and the reader is about to find out.
         with suppress(RuntimeError):
             self._socket.write(b"".join(collected))
+        self.outbound_at_most = self.outbound_bytes
 
     async def _read_loop(self) -> None:
         self._tell_of_tls()
@@ -271,6 +288,8 @@ class BrokerConnection(Client):
         await self._send_ping(answered)
 
     async def _process_connect_init(self) -> None:
+        # What was collected for the connection before is lost with it.
+        self._collected, self._collected_bytes = [], 0
         try:
             await super()._process_connect_init()
         except OSError:
@@ -305,27 +324,3 @@ class BrokerConnection(Client):
             await super()._attempt_reconnect()
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody else would see it
             self._on_abandoned(error)
-
-
-def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
-
-    Raise :class:`CannotStart` if a file cannot be used.
-    """
-    try:
-        return read_tls(settings)
-    except OSError as error:
-        raise CannotStart(
-            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
-            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
-        ) from error
-
-
-def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
-    if settings.nats_ca_file is None and settings.nats_cert_file is None:
-        return None
-    context = ssl.create_default_context(cafile=settings.nats_ca_file)
-    if settings.nats_cert_file is not None:
-        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
-    return context
