@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_protocol.reasons import Reason, RecoveryReason
 from harmonic_protocol.refusals import Code
 from harmonic_runtime.observability.specs import (
@@ -25,11 +25,14 @@ from harmonic_runtime.observability.specs import (
 NONE, OTHER = "none", "other"
 #: The reasons that each code is given with.
 REASONS: Mapping[Code, tuple[Reason, ...]] = {
-    Code.AUTH_ERROR: (Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED),
+    Code.AUTH_ERROR: (
+        *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
+    ),
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
         *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
+        *(Reason.SERVICE, Reason.NOT_SERVICE),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
@@ -281,7 +284,10 @@ ALLOWANCES = CounterSpec(
     "allowances",
     "requests by allowance",
     OperatorQuestion.LIMITS,
-    labelled(rate=[rate.value for rate in GLOBAL_RATES], outcome=("granted", "refused")),
+    labelled(
+        rate=[rate.value for rate in (*GLOBAL_RATES, *SERVICE_RATES)],
+        outcome=("granted", "refused"),
+    ),
 )
 ALLOWANCES_COUNTED_ALONE = CounterSpec(
     "allowances_counted_alone",

@@ -104,7 +104,6 @@ FIELDS = {
     "Stroke.key": "Which instrument is struck, as a key of General MIDI's percussion.",
     "Stroke.startTime": "When it is struck, in seconds from the start of the piece.",
     "Stroke.velocity": "How hard it is struck.",
-    "GenerateMusic.style": "What the piece is to be like; without it, a style is drawn.",
     "GenerateMusic.after": (
         "The `requestId` of an earlier piece of this universe, for one that develops its theme."
         " Pieces are kept for an hour: after one that is not, a piece of its own is made."
