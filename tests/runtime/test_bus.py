@@ -14,7 +14,7 @@ from harmonic_runtime.bus.client import (
     MessageTooLarge,
     NoResponders,
 )
-from harmonic_runtime.bus.connection import MAX_TURNS
+from harmonic_runtime.bus.outgoing import MAX_TURNS
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
@@ -253,16 +253,18 @@ class Written:
     """Stands before the socket, and notes each write."""
 
     def __init__(self, bus: Bus) -> None:
-        self._socket = vars(bus.connection)["_socket"]
         self.writes: list[bytes] = []
-        bus.connection._socket = cast("asyncio.WriteTransport", self)
+        self._socket = bus.connection.outgoing._socket
+        bus.connection.outgoing._socket = cast("asyncio.WriteTransport", self)
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
+        assert self._socket is not None
         self._socket.write(data)
 
     def get_write_buffer_size(self) -> int:
-        return int(self._socket.get_write_buffer_size())
+        assert self._socket is not None
+        return self._socket.get_write_buffer_size()
 
 
 async def test_a_message_alone_is_written_in_the_next_turn(bus: Bus, word: str) -> None:

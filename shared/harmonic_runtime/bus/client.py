@@ -90,9 +90,10 @@ class Bus:
         )
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
+        self._outgoing = self.connection.outgoing
         metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
         metrics.gauge_from(table.BUS_SUBSCRIPTIONS, lambda: len(self.connection.interests))
-        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self.connection.outbound_bytes)
+        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self._outgoing.waiting_bytes)
 
     @property
     def connected(self) -> bool:
@@ -120,15 +121,15 @@ class Bus:
         reply: str = "",
     ) -> None:
         """Send a message at once, for callers that cannot wait; like :meth:`publish`."""
-        connection, most = self.connection, self._most_outbound_bytes
-        if not self.link.ready or not connection.can_send:
+        outgoing, most = self._outgoing, self._most_outbound_bytes
+        if not self.link.ready or not outgoing.may_send:
             raise BusUnavailable("the bus is not connected")
-        if connection.outbound_at_most > most and connection.outbound_bytes > most:
+        if outgoing.at_most_bytes > most and outgoing.waiting_bytes > most:
             raise BusUnavailable("the broker does not read what it is sent")
         command, size = publication(subject, payload, headers, reply)
-        if size > connection.max_payload:
-            raise MessageTooLarge(f"{size} bytes, the broker takes {connection.max_payload}")
-        connection.send(command)
+        if size > self.connection.max_payload:
+            raise MessageTooLarge(f"{size} bytes, the broker takes {self.connection.max_payload}")
+        outgoing.send(command)
 
     async def publish(
         self,

@@ -11,7 +11,6 @@ changes them.
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -19,6 +18,7 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from harmonic_runtime.bus.outgoing import Outgoing
 from harmonic_runtime.bus.wire import Handler
 
 #: Called for every message: interest, subject, reply subject, raw headers, payload.
@@ -29,8 +29,6 @@ RECONNECT_WAIT_S = 0.25
 #: A hung server is noticed after at most this times the pings that may be outstanding.
 PING_INTERVAL_S = 5
 MAX_OUTSTANDING_PINGS = 2
-#: For so many turns of the loop at most, what is sent waits for more to be written with it.
-MAX_TURNS = 4
 #: A line of the protocol is longer only if the peer does not speak NATS.
 MAX_LINE_BYTES = 64 * 1024
 
@@ -178,56 +176,11 @@ class BrokerConnection(Client):
         self._subs: Any = self.interests
         self._on_abandoned = on_abandoned
         self._parser = self._ps = _FastParser(self, arrived)
-        self._collected: list[bytes] = []
-        self._collected_bytes = 0
-        #: What ``outbound_bytes`` are at most: they may have become fewer since the last write.
-        self.outbound_at_most = 0
-        self._socket: asyncio.WriteTransport | None = None
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def outbound_bytes(self) -> int:
-        """What was sent but has not yet been taken by the operating system."""
-        written = self._socket.get_write_buffer_size() if self._socket is not None else 0
-        return written + self._collected_bytes
-
-    @property
-    def can_send(self) -> bool:
-        """Whether there is a connection; of what is sent in one turn, the first looks for it."""
-        return bool(self._collected) or self.is_connected
+        self.outgoing = Outgoing(self)
 
     def send(self, command: bytes) -> None:
-        """Send one protocol message, in one write with what else is sent about now.
-
-        A write is a system call, and wakes the server: of several messages, most of the cost.
-        """
-        if not self._collected:
-            if not self.can_send:
-                return
-            self._loop.call_soon(self._write_unless_more_comes, 1, MAX_TURNS)
-        self._collected.append(command)
-        size = len(command)
-        self._collected_bytes += size
-        self.outbound_at_most += size
-
-    def _write_unless_more_comes(self, known: int, turns: int) -> None:
-        """Write once the turn before has added nothing, which it does where little is going on."""
-        collected = len(self._collected)
-        if collected > known and turns:
-            self._loop.call_soon(self._write_unless_more_comes, collected, turns - 1)
-        else:
-            self._write_collected()
-
-    def _write_collected(self) -> None:
-        collected, self._collected = self._collected, []
-        self._collected_bytes = 0
-        if not collected or self._socket is None or not self.is_connected:
-            return
-        # uvloop raises for a connection that was lost in this very turn: what was collected is lost
-        # with it, and the reader is about to find out.
-        with suppress(RuntimeError):
-            self._socket.write(b"".join(collected))
-        self.outbound_at_most = self.outbound_bytes
+        """Send one protocol message."""
+        self.outgoing.send(command)
 
     async def _read_loop(self) -> None:
         self._tell_of_tls()
@@ -284,12 +237,11 @@ class BrokerConnection(Client):
     async def ping(self, answered: "asyncio.Future[bool]") -> None:
         """Have ``answered`` set when the server has read all that was sent before."""
         # nats-py writes it by itself, and it must not overtake.
-        self._write_collected()
+        self.outgoing.write()
         await self._send_ping(answered)
 
     async def _process_connect_init(self) -> None:
-        # What was collected for the connection before is lost with it.
-        self._collected, self._collected_bytes = [], 0
+        self.outgoing.go_over(None)
         try:
             await super()._process_connect_init()
         except OSError:
@@ -300,14 +252,14 @@ class BrokerConnection(Client):
                 self._transport = None
             raise
         # Where nats-py's own writer writes to, in three steps more.
-        self._socket = vars(self._transport)["_io_writer"].transport
+        self.outgoing.go_over(vars(self._transport)["_io_writer"].transport)
 
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
 
     async def _flush_pending(self, force_flush: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         # Nothing pends longer than a turn of the loop, and no flusher has to be woken.
-        self._write_collected()
+        self.outgoing.write()
         self._pending_data_size = 0
 
     async def _process_pong(self) -> None:
