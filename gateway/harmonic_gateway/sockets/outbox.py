@@ -25,7 +25,7 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 from harmonic_gateway.sockets.lingering import part
-from harmonic_gateway.sockets.watching import Watch
+from harmonic_gateway.sockets.watching import ReadingWatch
 
 #: What is written together is at most about this: more would hide how far a client is behind.
 HELD_BYTES = 16 * 1024
@@ -83,7 +83,7 @@ class Outbox:
         self.lingers = False
         self._writer: AbstractStreamWriter | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._watch: Watch | None = None
+        self._watch: ReadingWatch | None = None
         self._poll: asyncio.Future[None] | None = None
 
     @property
@@ -124,7 +124,9 @@ class Outbox:
             behind_bytes = transport.get_write_buffer_size()
             if behind_bytes > WATCHED_ABOVE_BYTES:
                 if self._watch is None:
-                    self._watch = Watch(self, self._reader, transport, self._limits.ping_timeout_s)
+                    self._watch = ReadingWatch(
+                        self, self._reader, transport, self._limits.ping_timeout_s
+                    )
                 if behind_bytes > BEHIND_BYTES:
                     self._keep(encoded, owed=owed)
                     return

@@ -21,7 +21,7 @@ class Watched(Protocol):
         """The client reads nothing of what waits for it: it is to be given up."""
 
 
-class Watch:
+class ReadingWatch:
     """Looks again and again whether a client that is behind reads on, until it has caught up."""
 
     __slots__ = ("_client", "_sent", "_timeout_s", "_transport", "intake")
