@@ -84,7 +84,7 @@ async def test_pages_follow_one_another(world: World) -> None:
         assert (await world.call("PATCH", f"/universes/{universe}", "owner", body))[0] == 200
     path = f"/universes/{universe}/audit?limit=2"
     names: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         _, page = await world.call("GET", path + cursor, "owner")
         assert len(page["items"]) <= 2
