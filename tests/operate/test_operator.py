@@ -99,7 +99,7 @@ async def test_status_shows_every_replica_and_stream_of_a_healthy_product(world:
         ("music", "music-1"),
     }
     assert all(each["state"] == "ready" for each in ran.json["replicas"])
-    assert len(ran.json["streams"]) == 17
+    assert len(ran.json["streams"]) == 20
 
     ran = await harmonic(world.stack, "status")
     assert ran.status == 0
