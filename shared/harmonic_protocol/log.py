@@ -256,15 +256,15 @@ Notice = (
     | MemberSet
     | MemberRemoved
     | MusicFailed
+    | SettingsChanged
+    | UserBanned
     | UniverseDeleted
     | HistoryLost
 )
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
     UniverseCreated
-    | SettingsChanged
     | OwnerChanged
-    | UserBanned
     | UserUnbanned
     | ConnectionJoined
     | OperationApplied
@@ -280,6 +280,8 @@ NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
             MemberSet,
             MemberRemoved,
             MusicFailed,
+            SettingsChanged,
+            UserBanned,
             UniverseDeleted,
             HistoryLost,
         )
@@ -290,9 +292,7 @@ OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
         event.name: event
         for event in (
             UniverseCreated,
-            SettingsChanged,
             OwnerChanged,
-            UserBanned,
             UserUnbanned,
             ConnectionJoined,
             OperationApplied,

@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.logs import FollowedLogs
 from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.delivery.server_sent import server_sent
+from harmonic_gateway.membership.follower import StreamFollower
 from harmonic_gateway.membership.live import LiveLayer
+from harmonic_gateway.membership.local_room import LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -97,6 +100,19 @@ class Rooms:
             self._leave_if_empty(membership.universe_id)
         return ended
 
+    def attach(self, follower: StreamFollower) -> None:
+        """Have somebody follow a universe; followed by :meth:`follow`, and in the end by detach."""
+        self._memberships.attach(follower)
+
+    def begin(self, follower: StreamFollower, position: int) -> None:
+        """Begin to deliver to a follower: the owner spoke of a position of the log."""
+        self._go_on(follower.universe_id, position)
+
+    def detach(self, follower: StreamFollower) -> None:
+        """Somebody follows a universe no longer."""
+        self._memberships.detach(follower)
+        self._leave_if_empty(follower.universe_id)
+
     def expect(self, universe_id: str, position: int | None) -> None:
         """An owner spoke of a position of a universe's log."""
         if position is not None:
@@ -118,8 +134,8 @@ class Rooms:
         """Begin to deliver a log, if that was not begun; ``position`` is known to be in it."""
         room = self._memberships.room(universe_id)
         if room is not None and room.position is None:
-            start = self._logs.begin(universe_id, self._memberships.first_cursor(universe_id))
-            self._memberships.begin(universe_id, start)
+            first = self._memberships.first_cursor(universe_id, position)
+            self._memberships.begin(universe_id, self._logs.begin(universe_id, first))
         self._logs.expect(universe_id, position)
 
     def deliver(
@@ -132,6 +148,7 @@ class Rooms:
         if frames:
             self.live.stored(universe_id, frames)
             self._meter.delivered.inc(broadcast(frames, recipients))
+        _tell_followers(self._memberships.room(universe_id), position, frames, notices)
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
             self.live.presence.admitted(membership)
@@ -141,19 +158,33 @@ class Rooms:
     def lose(self, universe_id: str) -> None:
         """What was missed is not to be had any more: members begin anew."""
         self._meter.lost.inc()
+        room = self._memberships.room(universe_id)
         lost = self._memberships.lose(universe_id)
-        self._leave(universe_id)
-        for membership in lost:
-            membership.connection.close()
-
-    def signalled(self, universe_id: str, message: Message) -> None:
-        """Pass a live signal on to the members."""
-        self.live.hear(universe_id, message)
-
-    def _leave_if_empty(self, universe_id: str) -> None:
-        if self._memberships.discard(universe_id):
-            self._leave(universe_id)
-
-    def _leave(self, universe_id: str) -> None:
         self.live.presence.leave(universe_id)
         self._logs.leave(universe_id)
+        for membership in lost:
+            membership.connection.close()
+        for follower in list(room.followers) if room is not None else ():
+            follower.lost()
+
+    def signalled(self, universe_id: str, message: Message) -> None:
+        """Pass a live signal on to the members, if there are any."""
+        room = self._memberships.room(universe_id)
+        if room is not None and room.is_inhabited:
+            self.live.hear(universe_id, message)
+
+    def _leave_if_empty(self, universe_id: str) -> None:
+        if self._memberships.vacate(universe_id):
+            self.live.presence.leave(universe_id)
+        if self._memberships.discard(universe_id):
+            self._logs.leave(universe_id)
+
+
+def _tell_followers(
+    room: LocalRoom | None, position: int, frames: list[Frame], notices: list[Notice]
+) -> None:
+    if room is None or not room.followers:
+        return
+    data = server_sent(frames)
+    for follower in list(room.followers):
+        follower.deliver(position, data, notices)

@@ -15,6 +15,7 @@ from harmonic_protocol.internal import (
     ResumeRoom,
 )
 from harmonic_protocol.log import OperationApplied
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -61,6 +62,7 @@ UniverseRequest = (
     | UnbanUser
     | GetParticipants
     | ListEvents
+    | FollowUniverse
     | ListMusic
     | GetMusic
 )
@@ -164,7 +166,14 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
-        case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
+        case (
+            GetUniverse()
+            | GetParticipants()
+            | ListEvents()
+            | FollowUniverse()
+            | ListMusic()
+            | GetMusic()
+        ):
             seen = visible(universe, caller)
             return seen if isinstance(seen, Refused) else []
         case unreachable:
