@@ -57,6 +57,7 @@ from harmonic_protocol.messages.universes import (
     UnbanUser,
     UniverseUpdated,
     UpdateUniverse,
+    UserErased,
 )
 
 #: What the owners of universes decide.
@@ -108,6 +109,7 @@ _EVENTS: tuple[type[Event], ...] = (
     ParticipantJoined,
     ParticipantLeft,
     UniverseUpdated,
+    UserErased,
     RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,

@@ -10,9 +10,9 @@ from harmonic_protocol.internal import (
     JoinResult,
     LogPart,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
 )
+from harmonic_protocol.intervening import EraseUser, ForgetHistory, RemoveUser
 from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
@@ -88,6 +88,8 @@ _SHRINKING = (
     RemoveParticipant,
     RemoveUser,
     DeleteUniverse,
+    EraseUser,
+    ForgetHistory,
     CompleteMusic,
     ExpireMusic,
 )

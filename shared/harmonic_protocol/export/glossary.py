@@ -122,7 +122,7 @@ FIELDS = {
     "participants": "Who is in the room, the caller included.",
     "UniverseView.participants": "How many users are in the room.",
     "particleCount": "How many particles are drawn.",
-    "pid": "The secret to come back with, for clients that do not know it from CONNECT.",
+    "pid": "The secret to come back with; clients that take offsets are told it in CONNECT, too.",
     "pitch": "The MIDI note number: 60 is middle C.",
     "playAt": "When to start the piece, by the server's clock, so that all hear it together.",
     "protocol": "The version of this protocol, raised whenever a client could notice.",
