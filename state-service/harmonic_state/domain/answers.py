@@ -62,7 +62,7 @@ from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
-def answer(  # noqa: C901, PLR0911 -- the one table of answers
+def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
     request: UniverseRequest,
     caller: Caller,
     moment: DecisionInputs,
