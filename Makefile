@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 OPERATOR_READY := $(VENV)/.operator-ready
 DEV_READY := $(VENV)/.dev-ready
-PACKAGES := shared gateway state-service music-service
-SOURCES := $(PACKAGES) deploy/local deploy/operator deploy/release tests
+PACKAGES := shared shared/client-python gateway state-service music-service
+SOURCES := $(filter-out shared/%,$(PACKAGES)) deploy/local deploy/operator deploy/release tests
 # In place of the shell, so that a signal to make reaches it.
 LOCAL := exec env PYTHONPATH=deploy/local $(BIN)/python -m harmonic_local
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

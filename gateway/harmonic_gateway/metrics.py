@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_protocol.reasons import Reason, RecoveryReason
 from harmonic_protocol.refusals import REASONS, Code
 from harmonic_runtime.observability.specs import (
@@ -255,7 +255,10 @@ ALLOWANCES = CounterSpec(
     "allowances",
     "requests by allowance",
     OperatorQuestion.LIMITS,
-    labelled(rate=[rate.value for rate in GLOBAL_RATES], outcome=("granted", "refused")),
+    labelled(
+        rate=[rate.value for rate in (*GLOBAL_RATES, *SERVICE_RATES)],
+        outcome=("granted", "refused"),
+    ),
 )
 ALLOWANCES_COUNTED_ALONE = CounterSpec(
     "allowances_counted_alone",

@@ -28,11 +28,14 @@ class Code(StrEnum):
 
 #: The reasons that each code is given with.
 REASONS: Mapping[Code, tuple[Reason, ...]] = {
-    Code.AUTH_ERROR: (Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED),
+    Code.AUTH_ERROR: (
+        *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
+    ),
     Code.NOT_FOUND: (Reason.TRIMMED,),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
         *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
+        *(Reason.SERVICE, Reason.NOT_SERVICE),
     ),
     Code.INVALID_PARAMETERS: (
         *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),

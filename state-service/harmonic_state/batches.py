@@ -203,7 +203,7 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
     """
     if universe is None:
         return None
-    seen = visible(universe, pending.caller.user_id)
+    seen = visible(universe, pending.caller)
     if isinstance(seen, Refused):
         return seen
     seat = seat_of(seen, pending.caller)

@@ -8,7 +8,12 @@ from typing import Any, assert_never
 from pydantic import BaseModel, ValidationError
 
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
+from harmonic_protocol.catalogue import (
+    OWNER_OPERATIONS,
+    STATE_COMMANDS,
+    OwnerOperation,
+    StateCommand,
+)
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
@@ -42,10 +47,10 @@ REPLY_MARGIN_S = 0.1
 _MS_PER_S = 1000
 
 #: What a replica is asked over the bus.
-StateRequest = StateCommand | ApiOperation | BusRequest
+StateRequest = StateCommand | OwnerOperation | BusRequest
 
 REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
-    {**STATE_COMMANDS, **OPERATIONS, **INTERNAL_REQUESTS}
+    {**STATE_COMMANDS, **OWNER_OPERATIONS, **INTERNAL_REQUESTS}
 )
 
 

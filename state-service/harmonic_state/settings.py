@@ -107,6 +107,13 @@ class StateSettings(ServiceSettings):
     allowed_operations: Annotated[
         int, Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by user")
     ] = RateClass.OPERATIONS.allowance
+    allowed_service_calls: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by service"),
+    ] = RateClass.SERVICE_CALLS.allowance
+    allowed_service_pieces: Annotated[
+        int, Field(ge=1, le=1_000_000, description="pieces that a service asks for in any minute")
+    ] = RateClass.SERVICE_PIECES.allowance
     revocations_kept_s: Annotated[
         int,
         Field(

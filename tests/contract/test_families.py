@@ -155,7 +155,7 @@ def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
     assert signal.event.model_fields.keys() == own | {"user_id", "timestamp"}
 
 
-def test_every_rate_class_of_users_is_counted_by_a_stream_with_its_window() -> None:
+def test_every_rate_class_of_users_and_services_is_counted_by_a_stream_with_its_window() -> None:
     windows = {
         config["name"]: config["max_age"]
         for config in stream_configs(StateSettings())
@@ -165,7 +165,7 @@ def test_every_rate_class_of_users_is_counted_by_a_stream_with_its_window() -> N
     assert windows == {
         subjects.limit_stream(rate): rate.window_s * 10**9
         for rate in RateClass
-        if rate.scope is Scope.USER
+        if rate.scope is not Scope.CONNECTION
     }
 
 

@@ -10,7 +10,8 @@ SERVICES = ("gateway", "state", "music", "operator")
 
 GATEWAY, STATE, MUSIC, OPERATOR = ({name} for name in SERVICES)
 NOBODY: set[str] = set()
-LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
+RATES = ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS", "SERVICE_CALLS", "SERVICE_PIECES")
+LIMITS = [f"HU_LIMIT_{rate}" for rate in RATES]
 LOGS = [f"HU_LOG_{number}" for number in range(4)]
 OTHER_STREAMS = [
     "HU_SNAPSHOT",

@@ -13,7 +13,7 @@ from harmonic_release.images import ROOT, NotBuilt, run
 #: The folders of the distributions.
 DISTRIBUTIONS = (
     *("shared", "gateway", "state-service", "music-service", "deploy/operator"),
-    "shared/test-kit-python",
+    *("shared/client-python", "shared/test-kit-python"),
 )
 CHART = ROOT / "deploy" / "chart"
 SUMS = "SHA256SUMS"

@@ -52,6 +52,8 @@ _TO_DO: Mapping[Reason, str] = {
     Reason.KICKED: "Tell the user. Join again only when the user asks for it.",
     Reason.BANNED: "Tell the user, and do not try again.",
     Reason.SWITCHED_OFF: "Tell the user that it is off for now, and do not try again by itself.",
+    Reason.SERVICE: "Use a user's token: a service's token is not for this.",
+    Reason.NOT_SERVICE: "Do this in a server, with a service's token.",
     Reason.ORIGIN: "Ask the operators to add the page's origin to `HARMONIC_ALLOWED_ORIGINS`.",
     Reason.TOO_LARGE: "Send less: `connect_success.limits` has the bounds.",
     Reason.TOO_DEEP: _CORRECT,

@@ -150,10 +150,15 @@ def _http(known: Known) -> Iterator[str]:
         ((str(status.value), text) for status, text in prose.STATUSES.items()),
     )
     yield prose.HIDDEN
+    yield prose.SERVICES
     yield table(
-        ("Operation", "For"),
+        ("Operation", "For", "Services may"),
         (
-            (f"`{spec.method} {spec.path}`", prose.GRANTS[spec.grant])
+            (
+                f"`{spec.method} {spec.path}`",
+                prose.GRANTS[spec.grant],
+                "yes" if spec.services else "no",
+            )
             for spec in (operation.spec for operation in OPERATIONS.values())
         ),
     )

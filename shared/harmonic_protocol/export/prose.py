@@ -142,10 +142,19 @@ GRANTS = {
     Grant.USER: "every user",
     Grant.VISITOR: "whoever may see the universe",
     Grant.OWNER: "the universe's owner",
+    Grant.SERVICE: "services",
 }
 HIDDEN = (
     "A universe that the caller may not see is answered by 404, as one that there is not; an"
     " operation that the caller may not do in a universe that it sees, by 403."
+)
+SERVICES = (
+    "Other backends may call the API as services, where the server has a key or an audience for"
+    " their tokens: such a token names the service in the claim `harmonic_service`, and opens no"
+    " socket. A service acts in its own name: its user id is `service:` and the name, and what it"
+    " changes says which `service` it was. It may do what the table says in every universe,"
+    " private ones too, and is refused anything else by 403 with the reason `SERVICE`. Users are"
+    " refused what is for services alone."
 )
 CONNECT_ERROR = (
     "A connection is refused by a CONNECT_ERROR packet of Socket.IO rather than by an event:"
@@ -162,12 +171,14 @@ def counted(rate: RateClass) -> str:
             return f"{counts} of a user in any {rate.window}"
         case Scope.CONNECTION:
             return f"{counts} of a connection in a {rate.window}"
+        case Scope.SERVICE:
+            return f"{counts} of a service in any {rate.window}"
 
 
 def granted(rate: RateClass) -> str:
     """How many."""
     match rate.scope:
-        case Scope.USER:
+        case Scope.USER | Scope.SERVICE:
             return str(rate.allowance)
         case Scope.CONNECTION:
             return f"{rate.allowance} on average, {rate.burst} at once"

@@ -75,7 +75,8 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
-            return after.public_view(viewer=caller.user_id)
+            # A service sees what the owner does: it moderates.
+            return after.public_view(viewer=after.owner if caller.service else caller.user_id)
         case GetParticipants():
             return _located(after)
         case ListMusic():

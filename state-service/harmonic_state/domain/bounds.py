@@ -145,6 +145,7 @@ def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
     return sum(
         _PENDING_OVERHEAD_BYTES
         + text_bytes(piece.job.user_id, piece.connection_id, piece.op_id or "")
+        + (text_bytes(piece.job.service) if piece.job.service else 0)
         for piece in pieces
     )
 

@@ -37,7 +37,7 @@ from harmonic_state.domain import moderation, music, operating, parameters, pres
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
-from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.permissions import refusal_of_service, visible
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
@@ -85,8 +85,11 @@ def decide(
     An ``opId`` that was applied before decides nothing: the first answer is given again.
     Joining and leaving need none, since doing them twice is doing them once.
     """
+    unfit = refusal_of_service(universe, request, caller)
+    if unfit is not None:
+        return unfit
     if universe is not None and isinstance(request, _WITH_OP_ID):
-        seen = visible(universe, caller.user_id)
+        seen = visible(universe, caller)
         if isinstance(seen, Refused):
             return seen
         match earlier(universe, request, caller.user_id):
@@ -162,7 +165,7 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
         case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
-            seen = visible(universe, caller.user_id)
+            seen = visible(universe, caller)
             return seen if isinstance(seen, Refused) else []
         case unreachable:
             assert_never(unreachable)
