@@ -1090,6 +1090,24 @@ export interface UpdateVisualization {
   parameters: VisualizationChanges;
 }
 
+/**
+ * An operator erased a user: the universe names the user no more.
+ *
+ * From now on `placeholder` stands for `userId`, in all that the universe is and was: show that
+ * in its place, and keep nothing of the user. Clients that missed it are sent the universe as
+ * it is.
+ */
+export interface UserErased {
+  universeId: UniverseId;
+  userId: UserId;
+  placeholder: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
+}
+
 /** Whatever the identity provider gives as `sub`. */
 export type UserId = string;
 
@@ -1319,6 +1337,18 @@ export interface ServerToClientEvents {
    * again.
    */
   universe_updated: (payload: UniverseUpdated) => void;
+  /**
+   * An operator erased a user: the universe names the user no more.
+   *
+   * From now on `placeholder` stands for `userId`, in all that the universe is and was: show
+   * that in its place, and keep nothing of the user. Clients that missed it are sent the
+   * universe as it is.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  user_erased: (payload: UserErased) => void;
   /**
    * The owner gave the user another role in a universe; without a `role`, it has none now.
    *

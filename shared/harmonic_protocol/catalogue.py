@@ -51,6 +51,7 @@ from harmonic_protocol.messages.universes import (
     UnbanUser,
     UniverseUpdated,
     UpdateUniverse,
+    UserErased,
 )
 
 #: What the owners of universes decide.
@@ -101,6 +102,7 @@ _EVENTS: tuple[type[Event], ...] = (
     ParticipantJoined,
     ParticipantLeft,
     UniverseUpdated,
+    UserErased,
     RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,

@@ -9,7 +9,7 @@ owner keeps the number of its frame, and the values of a parameter set.
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Refused
@@ -136,6 +136,14 @@ class UniverseDeleted(HiddenEvent):
     """The last event of a log: what is left is a tombstone. Gateways close the room."""
 
     name: ClassVar = "universe_deleted"
+
+    timestamp: Timestamp
+
+
+class HistoryForgotten(HiddenEvent):
+    """The log begins anew here: what was before is not kept, and a snapshot stands for it."""
+
+    name: ClassVar = "history_forgotten"
 
     timestamp: Timestamp
 
@@ -269,34 +277,12 @@ OwnersNote = (
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | HistoryForgotten
 )
 
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            ConnectionLeft,
-            ConnectionModeChanged,
-            MemberSet,
-            MemberRemoved,
-            MusicFailed,
-            UniverseDeleted,
-            HistoryLost,
-        )
-    }
+    {event.name: event for event in get_args(Notice)}
 )
 OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            UniverseCreated,
-            SettingsChanged,
-            OwnerChanged,
-            UserBanned,
-            UserUnbanned,
-            ConnectionJoined,
-            OperationApplied,
-            MusicRequested,
-        )
-    }
+    {event.name: event for event in get_args(OwnersNote)}
 )

@@ -8,11 +8,17 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InspectUniverse,
     OwnRequest,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.music import GenerateMusic
@@ -33,7 +39,15 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
-from harmonic_state.domain import moderation, music, operating, parameters, presence, registry
+from harmonic_state.domain import (
+    erasing,
+    moderation,
+    music,
+    operating,
+    parameters,
+    presence,
+    registry,
+)
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
@@ -49,6 +63,10 @@ UniverseRequest = (
     | CompleteMusic
     | InspectUniverse
     | RemoveUser
+    | OperatorBan
+    | OperatorUnban
+    | EraseUser
+    | ForgetHistory
     | OwnRequest
     | CreateUniverse
     | GetUniverse
@@ -161,6 +179,14 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return moderation.unban(universe, request, caller, moment)
         case RemoveUser():
             return operating.remove_user(universe, request, moment)
+        case OperatorBan():
+            return operating.ban(universe, request, moment)
+        case OperatorUnban():
+            return operating.unban(universe, request, moment)
+        case EraseUser():
+            return erasing.erase(universe, request, moment)
+        case ForgetHistory():
+            return erasing.forget(universe, moment)
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
