@@ -6,15 +6,10 @@ from pathlib import Path
 from harmonic_local.node import node
 
 
-async def run(
-    folder: Path, *arguments: str | Path, timeout_s: float, executable: str | None = None
-) -> tuple[int | None, str]:
-    """Run a program in a folder: its exit status and what it wrote. Raise ``TimeoutError``.
-
-    Node runs it, or another ``executable``.
-    """
+async def run(folder: Path, *arguments: str | Path, timeout_s: float) -> tuple[int | None, str]:
+    """Run a program in a folder: its exit status and what it wrote. Raise ``TimeoutError``."""
     process = await asyncio.create_subprocess_exec(
-        *(executable or node(), *arguments),
+        *(node(), *arguments),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
