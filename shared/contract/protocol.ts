@@ -1088,8 +1088,8 @@ export interface UpdatePhysics {
 /**
  * Show the others something of oneself.
  *
- * It is kept while one is in the room. Who returns and finds no state of its own in
- * `presence_states` sends it again.
+ * The server keeps it while one is in the room. A client that returns, and finds no state of
+ * its own in `presence_states`, sends it again.
  */
 export interface UpdatePresence {
   opId?: OperationId;
@@ -1274,8 +1274,8 @@ export interface ClientToServerEvents {
   /**
    * Show the others something of oneself.
    *
-   * It is kept while one is in the room. Who returns and finds no state of its own in
-   * `presence_states` sends it again.
+   * The server keeps it while one is in the room. A client that returns, and finds no state of
+   * its own in `presence_states`, sends it again.
    *
    * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
    * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
