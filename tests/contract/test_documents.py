@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-from harmonic_protocol.catalogue import OPERATIONS
+from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS
 from harmonic_protocol.export.definitions import definitions
 from harmonic_protocol.export.documents import stale, write
+from harmonic_protocol.export.examples import example
 
 DEFINITIONS = definitions()
 
@@ -82,3 +83,31 @@ def test_every_type_and_field_says_what_it_means(name: str) -> None:
 
     assert schema.get("description")
     assert not silent, "say it in the declaration: Field(description=…)"
+
+
+_SHOWN = [
+    *(command.__name__ for command in COMMANDS.values()),
+    *(event.__name__ for event in EVENTS.values()),
+    *(operation.answer.__name__ for operation in OPERATIONS.values() if operation.answer),
+    *("TimeSynced", "Accepted", "Rejected", "ErrorBody", "ConnectError"),
+]
+#: Where 1 is what a reader would see.
+_ONES = {"protocol", "timeScale", "firstSeq"}
+
+
+@pytest.mark.parametrize("name", _SHOWN)
+def test_no_example_is_a_placeholder(name: str) -> None:
+    def placeholders(field: str, value: object) -> list[str]:
+        match value:
+            case dict():
+                return [found for key, part in value.items() for found in placeholders(key, part)]
+            case list():
+                return [found for part in value for found in placeholders(field, part)]
+            case bool():
+                return []
+            case "text" | 1 if field not in _ONES:
+                return [field]
+            case _:
+                return []
+
+    assert placeholders(name, example(name, DEFINITIONS)) == []

@@ -152,7 +152,7 @@ class Serving:
             return _said(BAD_REQUEST)
         if not handed.shut:
             known.connections = tuple(socket.upper.connections.values())
-            handed = socket.upper.hand_over(handed, self._mover)
+            socket.upper.hand_over(handed, self._mover)
             known.timer.cancel()
             known.timer = self._loop.call_later(
                 CONFIRM_TIMEOUT_S, self._give_up, socket.sid, known.id

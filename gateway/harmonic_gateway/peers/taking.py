@@ -38,6 +38,7 @@ TRY_TIMEOUT_S = 2.0
 HAND_OVER_TIMEOUT_S = 8.0
 
 HANDED = TypeAdapter(HandedSession)
+_ENDS = {Takeover.MOVED, Takeover.FAILED}
 _SAID = {PROBE: TakeoverNews.PROBE, GOES_OVER: TakeoverNews.UPGRADE}
 #: A client with whom it ends so has asked for what there is not, or wasted it.
 _IN_VAIN = {
@@ -102,7 +103,7 @@ class Takeovers:
         attempt = _Attempt(request, owner, sid, new_id(), WebSocket(request))
         try:
             attempt.writer = await attempt.websocket.accept(request)
-            while attempt.state not in {Takeover.MOVED, Takeover.FAILED}:
+            while attempt.state not in _ENDS:
                 news = await self._news(attempt)
                 if await self._take(attempt, news) is Takeover.FAILED and news in _IN_VAIN:
                     in_vain()

@@ -10,7 +10,7 @@ from typing import Any
 from harmonic_gateway.sockets.headers import Beginning
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HandedHeartbeat:
     """How a heartbeat stands: ``is_due`` if a ping waits for its answer."""
 
@@ -20,7 +20,7 @@ class HandedHeartbeat:
     round_trip_ms: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HandedConnection:
     """A connection to a namespace; what is ``kept`` of it is the application's."""
 
@@ -31,7 +31,7 @@ class HandedConnection:
     kept: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HandedSession:
     """A session: how it began, and the packets that wait for its client.
 

@@ -20,7 +20,7 @@ def kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name in KEPT if (value := headers.get(name)) is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Beginning:
     """What is kept of the request that a session began with; ``address`` is its client's."""
 

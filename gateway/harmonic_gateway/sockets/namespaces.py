@@ -6,7 +6,6 @@ The driver of the table in ``stages``.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 from socketio.packet import (
@@ -117,22 +116,17 @@ class Namespaces:
             for connection in self.connections.values()
         )
 
-    def hand_over(self, session: HandedSession, mover: Mover) -> HandedSession:
+    def hand_over(self, session: HandedSession, mover: Mover) -> None:
         """Add what is connected over a session to what is handed over of it."""
-        handed = []
         for connection in tuple(self.connections.values()):
             self._step(connection.namespace, NamespaceEvent.HANDED_OVER)
             kept = mover.hand_over(connection)
             known = (connection.id, connection.namespace, connection.pid, connection.elsewhere)
-            handed.append(HandedConnection(*known, kept))
+            session.connections.append(HandedConnection(*known, kept))
         now_s = asyncio.get_running_loop().time()
-        return replace(
-            session,
-            has_asked=self._has_asked,
-            busy_s=self._guard.busy_s(now_s),
-            cost_s=self._socket.pace.busy_s(now_s),
-            connections=handed,
-        )
+        session.has_asked = self._has_asked
+        session.busy_s = self._guard.busy_s(now_s)
+        session.cost_s = self._socket.pace.busy_s(now_s)
 
     def moved(self) -> None:
         """Another gateway has all that is connected over the session."""

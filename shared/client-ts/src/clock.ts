@@ -24,6 +24,19 @@ const MAX_SAMPLES = 16;
 const GOOD_RTT_MS = 150;
 const FAIR_RTT_MS = 400;
 const JUDGED_SAMPLES = 5;
+const FIRST_INTERVAL_MS = 10;
+const LAST_INTERVAL_MS = 10_000;
+const INTERVAL_GROWTH = 1.15;
+
+/**
+ * How long after a question the next one is asked, from how long it was before; 0 at the start.
+ *
+ * A dozen are asked in the first 300 ms, when a piece may be about to start. The newest samples
+ * that count span nine tenths of the time since the start, until a question is asked every 10 s.
+ */
+export function nextIntervalMs(intervalMs: number): number {
+  return Math.min(Math.max(intervalMs * INTERVAL_GROWTH, FIRST_INTERVAL_MS), LAST_INTERVAL_MS);
+}
 
 /** Asked at `t0` and answered at `t3` by our clock; received at `t1`, answered at `t2` by the server's. */
 export function sample(t0: number, t1: number, t2: number, t3: number): Sample {

@@ -14,7 +14,7 @@ import type {
   Timestamp,
   UserId,
 } from '../../contract/protocol.ts';
-import { best, quality, remember, sample, type Quality, type Samples } from './clock.ts';
+import { best, nextIntervalMs, quality, remember, sample, type Quality, type Samples } from './clock.ts';
 import { RefusedError, UnansweredError } from './errors.ts';
 import { afterRefusal, pauseMs } from './retry.ts';
 import { sleep, Store } from './store.ts';
@@ -67,11 +67,6 @@ const DEFAULT_SIGNALS_PER_S = 30;
 const ANSWER_TIMEOUT_MS = 5000;
 const MAX_UNANSWERED = 4;
 const MAX_RENEWALS = 3;
-// Samples at once, then one in a short time, then one in a long time.
-const SAMPLES_AT_ONCE = 12;
-const EARLY_SAMPLES = 20;
-const EARLY_INTERVAL_MS = 1000;
-const SAMPLE_INTERVAL_MS = 10_000;
 const RECONNECT_DELAY_MAX_MS = 5000;
 const SERVER_DISCONNECT_PAUSE_MS = 1000;
 
@@ -278,21 +273,25 @@ export class Connection {
     };
   }
 
-  // While this connection lasts.
+  // While this connection lasts: without waiting for answers, so that the clock is right early.
   async #synchronize(connect: number): Promise<void> {
-    for (let number = 1; connect === this.#connects; number += 1) {
-      const t0 = nowMs();
-      const answer = await this.emit('time_sync', { t0 });
-      if (connect !== this.#connects) return;
-      const one = answer && 't1' in answer ? sample(t0, answer.t1, answer.t2, nowMs()) : undefined;
-      this.#samples = remember(this.#samples, one);
-      this.state.change({ quality: quality(this.#samples) });
-      if (number < SAMPLES_AT_ONCE) continue;
-      const intervalMs = number < EARLY_SAMPLES ? EARLY_INTERVAL_MS : SAMPLE_INTERVAL_MS;
+    for (let intervalMs = 0; connect === this.#connects; ) {
+      void this.#sample(connect);
+      intervalMs = nextIntervalMs(intervalMs);
       await new Promise<void>(resolve => {
         this.#timer = setTimeout(resolve, intervalMs);
       });
     }
+  }
+
+  async #sample(connect: number): Promise<void> {
+    const t0 = nowMs();
+    const answer = await this.emit('time_sync', { t0 });
+    if (connect !== this.#connects) return;
+    const one = answer && 't1' in answer ? sample(t0, answer.t1, answer.t2, nowMs()) : undefined;
+    this.#samples = remember(this.#samples, one);
+    const now = quality(this.#samples);
+    if (now !== this.state.getSnapshot().quality) this.state.change({ quality: now });
   }
 }
 

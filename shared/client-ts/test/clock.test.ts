@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { best, quality, reading, remember, sample, type Samples } from '../src/clock.ts';
+import { best, nextIntervalMs, quality, reading, remember, sample, type Samples } from '../src/clock.ts';
 
 const of = (...rtts: (number | undefined)[]): Samples =>
   rtts.map(rttMs => (rttMs === undefined ? undefined : { thereMs: rttMs / 2, backMs: -rttMs / 2 }));
@@ -26,6 +26,18 @@ test('the oldest samples are forgotten', () => {
   for (let number = 0; number < 16; number += 1) samples = remember(samples, sample(0, 25, 25, 50));
   assert.equal(samples.length, 16);
   assert.equal(best(samples)?.rttMs, 50);
+});
+
+test('a dozen questions are asked in the first 300 ms, and at last one in 10 s', () => {
+  const times = [0];
+  let intervalMs = 0;
+  while (intervalMs < 10_000) {
+    intervalMs = nextIntervalMs(intervalMs);
+    times.push((times.at(-1) ?? 0) + intervalMs);
+  }
+  assert.equal(times.filter(timeMs => timeMs <= 300).length, 13);
+  assert.ok(times.length <= 52);
+  assert.equal(nextIntervalMs(intervalMs), 10_000);
 });
 
 test('two clients under 80 ms of latency and 40 ms of jitter a message are at most 15 ms apart', () => {

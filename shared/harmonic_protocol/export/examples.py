@@ -5,7 +5,12 @@ from typing import Any
 
 from harmonic_protocol.export.tidying import REF_PREFIX, Schema
 from harmonic_protocol.messages.audio import MAX_AUDIO_MESSAGE_BYTES
-from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH
+from harmonic_protocol.messages.declaration import (
+    MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_DEPTH,
+    SIGNAL_BYTES_PER_S,
+    RateClass,
+)
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.sets import ParameterSet
 
@@ -24,6 +29,10 @@ _REFUSED = {
     "message": "You are only viewing",
     "details": {"reason": "VIEW_ONLY", "event": "update_physics", "universeId": "universe-123"},
 }
+_STATE = {"cursor": {"x": 0.4, "y": 0.7}, "color": "#3b82f6"}
+_PARAMETERS = {name: one.values().to_wire() for name, one in PARAMETER_SETS.items()}
+#: Milliseconds since 1970 at the moment of ``Timestamp`` below.
+_NOW_MS = 1_711_017_000_000
 #: By ``Type.field``, by the field's name, or by type.
 _VALUES: Mapping[str, Any] = {
     **{
@@ -42,8 +51,24 @@ _VALUES: Mapping[str, Any] = {
         "code": "AUTH_ERROR",
         "details": {"reason": "INVALID"},
     },
+    "ConnectSuccess.expiresAt": "2024-03-21T11:30:00.000Z",
     "Duration": 8,
     "ErrorReported": _REFUSED,
+    "eventsPerSecond": 50,
+    "generationsPerMinute": RateClass.GENERATIONS.allowance,
+    "PastEvent": {
+        "event": "physics_updated",
+        "data": {
+            "universeId": "universe-123",
+            "userId": "user-123",
+            "timestamp": "2024-03-21T10:30:00.000Z",
+            "changed": ["gravity"],
+            "parameters": {**_PARAMETERS["physics"], "gravity": 4.2},
+            "seq": 42,
+        },
+    },
+    "EventPage.firstSeq": 1,
+    "EventPage.lastSeq": 42,
     "ErrorBody": {
         "error": {
             "code": "NOT_FOUND",
@@ -51,13 +76,19 @@ _VALUES: Mapping[str, Any] = {
             "details": {"errorId": "e7YwR0aT"},
         }
     },
+    "maxParticipants": 50,
     "messageBytes": MAX_MESSAGE_BYTES,
     "messageDepth": MAX_MESSAGE_DEPTH,
     "name": "Our universe",
     "Note": {"pitch": 60, "startTime": 0, "duration": 0.5, "velocity": 80},
+    "parametersPerMinute": RateClass.PARAMETERS.allowance,
+    "UniverseView.participants": 3,
     "queuedCommands": 256,
     "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
+    "PieceSummary.midi": (
+        "/api/v1/universes/universe-123/music/R4x1mZ0q.mid?link=1711017300.dXNlci0xMjM.5kTnq0Zb"
+    ),
     "requestId": "R4x1mZ0q",
     "RoomRefused": {
         "error": "Universe not found",
@@ -68,14 +99,30 @@ _VALUES: Mapping[str, Any] = {
     },
     "connections": 64,
     "rooms": 8,
+    "roomsPerMinute": RateClass.ROOMS.allowance,
+    "signalBytesPerSecond": SIGNAL_BYTES_PER_S,
+    "signalsBurst": RateClass.SIGNALS.burst,
+    "signalsPerSecond": RateClass.SIGNALS.allowance,
     "Seed": 7,
     "seq": 42,
     "sessionId": "s1Jq0b7c",
+    "state": _STATE,
+    "StateRecovered": {
+        "universeId": "universe-123",
+        "recovered": True,
+        "missed": 3,
+        "fromSeq": 39,
+        "toSeq": 42,
+    },
+    "t0": _NOW_MS - 40,
+    "t1": _NOW_MS,
+    "t2": _NOW_MS + 0.5,
     "tempo": 120,
     "Timestamp": "2024-03-21T10:30:00.000Z",
     "token": "your-jwt-token",
     "UniverseId": "universe-123",
     "UniverseName": "Our universe",
+    "UniverseUpdated.changed": ["name"],
     "UserId": "user-123",
     "username": "john_doe",
 }

@@ -97,7 +97,8 @@ class TimeSync(GatewayCommand):
 
     ``t0`` is the client's own clock. With ``t3``, when the answer came by the client's clock, the
     server's clock is ahead by ((t1 - t0) + (t2 - t3)) / 2. The error is at most half of the round
-    trip (t3 - t0) - (t2 - t1): of several answers, the one with the shortest round trip is best.
+    trip (t3 - t0) - (t2 - t1). Of several answers, the smallest t1 - t0 and the greatest t2 - t3
+    give the smallest error.
     """
 
     spec: ClassVar = CommandSpec("time_sync", rate=None, answers=())

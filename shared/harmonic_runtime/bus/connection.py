@@ -9,9 +9,8 @@ changes them.
 """
 
 import asyncio
-import ssl
+import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -19,9 +18,8 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from harmonic_runtime.bus.outgoing import Outgoing
 from harmonic_runtime.bus.wire import Handler
-from harmonic_runtime.process.failures import CannotStart
-from harmonic_runtime.process.settings import ServiceSettings
 
 #: Called for every message: interest, subject, reply subject, raw headers, payload.
 Arrived: TypeAlias = "Callable[[Interest, str, str, bytes | None, bytes], None]"
@@ -36,6 +34,11 @@ MAX_LINE_BYTES = 64 * 1024
 
 _CRLF = b"\r\n"
 _M, _H = b"MH"
+#: The line of a message: its subject, the subscription, where to answer, how long its headers are
+#: if it has any, and how long it is with them.
+_MESSAGE = re.compile(
+    rb"(H)?MSG[ \t]+(\S+)[ \t]+(\d+)[ \t]+(?:(\S+)[ \t]+)??(?(1)(\d+)[ \t]+)(\d+)[ \t]*\r\n"
+)
 
 
 class Interest:
@@ -122,45 +125,35 @@ class _FastParser(Parser):
             self._kept = []
         position, size = 0, len(data)
         while position < size:
-            line_end = data.find(_CRLF, position)
-            if line_end < 0 and size - position <= MAX_LINE_BYTES:
-                self._keep(data[position:], 0)
-                return b""
-            if line_end < 0 or data[position] not in (_M, _H):
+            found = _MESSAGE.match(data, position)
+            if found is None:
+                line_end = data.find(_CRLF, position)
+                if line_end < 0 and size - position <= MAX_LINE_BYTES:
+                    self._keep(data[position:], 0)
+                    return b""
                 return data[position:]
-            end = self._message(data, position, line_end)
-            if end < 0:
-                return data[position:]
-            if end > size:
-                self._keep(data[position:], end - position)
+            _, subject, sid, reply, headers_size, payload_size = found.groups()
+            start = found.end()
+            end = start + int(payload_size)
+            if end + 2 > size:
+                self._keep(data[position:], end + 2 - position)
                 return b""
-            position = end
+            position = end + 2
+            interest = self._interests.get(int(sid))
+            if interest is None:
+                continue
+            headers = None
+            if headers_size:
+                headers = data[start : start + int(headers_size)]
+                start += len(headers)
+            reply = reply.decode() if reply else ""
+            self._arrived(interest, subject.decode(), reply, headers, data[start:end])
         return b""
 
     def _keep(self, data: bytes, needed_bytes: int) -> None:
         self._kept = [data]
         self._kept_bytes = len(data)
         self._needed_bytes = needed_bytes
-
-    def _message(self, data: bytes, position: int, line_end: int) -> int:
-        """Hand over the message that begins here, if it is complete; where it ends, or -1."""
-        words = data[position:line_end].split()
-        start = line_end + 2
-        try:
-            end = start + int(words[-1])
-            if end + 2 > len(data):
-                return end + 2
-            interest = self._interests.get(int(words[2]))
-            headers_end = start + int(words[-2]) if data[position] == _H else start
-            reply_words = 5 if data[position] == _M else 6
-            reply = words[3].decode() if len(words) == reply_words else ""
-        except (ValueError, IndexError):
-            return -1
-        if interest is not None:
-            headers = data[start:headers_end] if headers_end > start else None
-            payload = data[headers_end:end]
-            self._arrived(interest, words[1].decode(), reply, headers, payload)
-        return end + 2
 
 
 class BrokerConnection(Client):
@@ -183,38 +176,11 @@ class BrokerConnection(Client):
         self._subs: Any = self.interests
         self._on_abandoned = on_abandoned
         self._parser = self._ps = _FastParser(self, arrived)
-        self._collected: list[bytes] = []
-        self._collected_bytes = 0
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def outbound_bytes(self) -> int:
-        """What was sent but has not yet been taken by the operating system."""
-        writer = getattr(self._transport, "_io_writer", None)
-        written = writer.transport.get_write_buffer_size() if writer is not None else 0
-        return int(written) + self._collected_bytes
+        self.outgoing = Outgoing(self)
 
     def send(self, command: bytes) -> None:
-        """Send one protocol message, in one write with all others of this turn of the loop.
-
-        A write is a system call, and wakes the server: of several messages, most of the cost.
-        """
-        if self._transport is None or not self.is_connected:
-            return
-        if not self._collected:
-            self._loop.call_soon(self._write_collected)
-        self._collected.append(command)
-        self._collected_bytes += len(command)
-
-    def _write_collected(self) -> None:
-        collected, self._collected = self._collected, []
-        self._collected_bytes = 0
-        if not collected or self._transport is None or not self.is_connected:
-            return
-        # uvloop raises for a connection that was lost in this very turn: what was collected is lost
-        # with it, and the reader is about to find out.
-        with suppress(RuntimeError):
-            self._transport.write(b"".join(collected))
+        """Send one protocol message."""
+        self.outgoing.send(command)
 
     async def _read_loop(self) -> None:
         self._tell_of_tls()
@@ -271,10 +237,11 @@ class BrokerConnection(Client):
     async def ping(self, answered: "asyncio.Future[bool]") -> None:
         """Have ``answered`` set when the server has read all that was sent before."""
         # nats-py writes it by itself, and it must not overtake.
-        self._write_collected()
+        self.outgoing.write()
         await self._send_ping(answered)
 
     async def _process_connect_init(self) -> None:
+        self.outgoing.go_over(None)
         try:
             await super()._process_connect_init()
         except OSError:
@@ -284,13 +251,15 @@ class BrokerConnection(Client):
                 self._transport.close()  # type: ignore[no-untyped-call]
                 self._transport = None
             raise
+        # Where nats-py's own writer writes to, in three steps more.
+        self.outgoing.go_over(vars(self._transport)["_io_writer"].transport)
 
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
 
     async def _flush_pending(self, force_flush: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         # Nothing pends longer than a turn of the loop, and no flusher has to be woken.
-        self._write_collected()
+        self.outgoing.write()
         self._pending_data_size = 0
 
     async def _process_pong(self) -> None:
@@ -307,27 +276,3 @@ class BrokerConnection(Client):
             await super()._attempt_reconnect()
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody else would see it
             self._on_abandoned(error)
-
-
-def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
-
-    Raise :class:`CannotStart` if a file cannot be used.
-    """
-    try:
-        return read_tls(settings)
-    except OSError as error:
-        raise CannotStart(
-            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
-            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
-        ) from error
-
-
-def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
-    if settings.nats_ca_file is None and settings.nats_cert_file is None:
-        return None
-    context = ssl.create_default_context(cafile=settings.nats_ca_file)
-    if settings.nats_cert_file is not None:
-        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
-    return context

@@ -19,7 +19,10 @@ _VERSION = "NATS/1.0"
 #: Names of headers that were found to be fit, about so many: programs use the same few.
 MAX_FIT_NAMES = 256
 _fit_names: set[str] = set()
+_BEGINNING = f"{_VERSION}\r\n"
 _SUBJECT = re.compile(r"[^\s\x00-\x20]+")
+#: A header as most are written.
+_HEADER = re.compile(r"\r\n([^:\r\n]+): (\S(?:[^\r\n]*\S)?|)(?=\r\n)")
 
 
 class Message(NamedTuple):
@@ -41,9 +44,8 @@ Handler: TypeAlias = Callable[[Message], None]
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:
     """A header block; ``ValueError`` if a name or value would break out of its line."""
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    block = "\r\n".join(lines)
-    if block.count("\n") + block.count("\r") != 2 * (len(lines) - 1):
+    block = "\r\n".join(map(": ".join, headers.items()))
+    if block.count("\n") + block.count("\r") != 2 * (len(headers) - 1):
         raise ValueError("a header must not hold a line break")
     if not headers.keys() <= _fit_names:
         _check_names(headers)
@@ -68,7 +70,17 @@ def decode_headers(block: bytes | None) -> Mapping[str, str]:
     """
     if block is None:
         return NO_HEADERS
-    first, *lines = block.decode(errors="replace").split("\r\n")
+    text = block.decode(errors="replace")
+    headers: dict[str, str] = dict(_HEADER.findall(text))
+    # The line of the version, one a header, and the empty one at the end.
+    if text.count("\r\n") == len(headers) + 2 and text.startswith(_BEGINNING):
+        return headers
+    return _read_lines(text)
+
+
+def _read_lines(text: str) -> Mapping[str, str]:
+    """The headers of a block that is not as most are: a status, a name twice, odd lines."""
+    first, *lines = text.split("\r\n")
     headers: dict[str, str] = {}
     if len(first) > len(_VERSION):
         status, _, description = first[len(_VERSION) + 1 :].partition(" ")
