@@ -21,7 +21,7 @@ IMAGES = {
     "gateway": ("-e ./shared", "-e ./gateway"),
     "state": ("-e ./shared", "-e ./state-service"),
     "music": ("-e ./shared", "-e ./music-service"),
-    "operator": ("-e ./shared", "-e ./deploy/operator"),
+    "operator": ("-e ./shared", "-e ./shared/client-python", "-e ./deploy/operator"),
     "build": ("hatchling",),
 }
 IMAGES_FOLDER = Path("deploy/images")

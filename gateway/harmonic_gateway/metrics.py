@@ -4,13 +4,13 @@ Codes, reasons, commands and rate classes are those of the contract, so that wha
 has its series here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_protocol.reasons import Reason, RecoveryReason
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.refusals import REASONS, Code
 from harmonic_runtime.observability.specs import (
     CounterSpec,
     GaugeSpec,
@@ -23,32 +23,6 @@ from harmonic_runtime.observability.specs import (
 
 #: What stands for a label's value where there is none, and for one that is not declared.
 NONE, OTHER = "none", "other"
-#: The reasons that each code is given with.
-REASONS: Mapping[Code, tuple[Reason, ...]] = {
-    Code.AUTH_ERROR: (Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED),
-    Code.NOT_FOUND: (Reason.TRIMMED,),
-    Code.PERMISSION_DENIED: (
-        *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
-        *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
-    ),
-    Code.INVALID_PARAMETERS: (
-        *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
-        *(Reason.NOT_AN_OBJECT, Reason.NOT_JSON, Reason.NOT_WHOLE, Reason.CONTENT_TYPE),
-        *(Reason.METHOD, Reason.OP_ID_REUSED, Reason.OFFSET, Reason.TAKEN, Reason.QUOTA),
-        *(Reason.OWNER, Reason.TOO_MANY_MEMBERS, Reason.TOO_MANY_ROOMS, Reason.NO_SPACE),
-        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS),
-    ),
-    Code.ROOM_FULL: (Reason.NO_SPACE,),
-    Code.RATE_LIMITED: (
-        *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
-        Reason.REFUSALS,
-        Reason.TOO_MANY_OPERATIONS,
-    ),
-    Code.INTERNAL_ERROR: (
-        *(Reason.KEYS_UNAVAILABLE, Reason.OVERDUE, Reason.OUTCOME_UNKNOWN),
-        *(Reason.STORAGE_FULL, Reason.DAMAGED),
-    ),
-}
 #: Why a connect does not succeed: the client's token, its connections, or the server's state.
 CONNECT_OUTCOMES = (
     ("accepted", NONE),
@@ -281,7 +255,10 @@ ALLOWANCES = CounterSpec(
     "allowances",
     "requests by allowance",
     OperatorQuestion.LIMITS,
-    labelled(rate=[rate.value for rate in GLOBAL_RATES], outcome=("granted", "refused")),
+    labelled(
+        rate=[rate.value for rate in (*GLOBAL_RATES, *SERVICE_RATES)],
+        outcome=("granted", "refused"),
+    ),
 )
 ALLOWANCES_COUNTED_ALONE = CounterSpec(
     "allowances_counted_alone",

@@ -32,15 +32,12 @@ from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.shown import ShownStates
 from harmonic_gateway.http.web_application import web_application
 from harmonic_gateway.identity.fingerprints import Fingerprints
-from harmonic_gateway.identity.keys import Keys
+from harmonic_gateway.identity.opening import open_identities
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.proofs import Proofs
-from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.session_ids import SessionIds
-from harmonic_gateway.identity.standing import Standing
-from harmonic_gateway.identity.verification import Verifier
-from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.limits.allowances import Allowances, counted_rates
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import UserBudgets
@@ -126,13 +123,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=sampled)
         proofs = Proofs(*settings.recovery_secrets)
         pids, sids = Pids(proofs), SessionIds(proofs, settings.session_prefix, gateway_id)
-        keys = Keys.configured(settings, metrics=metrics, log=log)
-        tasks.start(keys.keep_fresh(), name="keys")
         # Tokens alone are judged by the host's clock: their issuer's is not the broker's either.
-        verifier = Verifier(keys, own, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        revocations = Revocations(bus, metrics=metrics, log=log)
+        keys, service_keys, revocations, standing = open_identities(
+            bus, settings, own, tasks=tasks, metrics=metrics, log=log
+        )
         switches = Switches(bus, log)
-        standing = Standing(verifier, revocations, own)
         failures = Failures(log, sampled, metrics)
         meter = DeliveryMeter(clock, tracer, metrics)
         answers = Answers(failures, meter, metrics)
@@ -147,7 +142,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.token_grace_s,
         )
         revocations.on_news(tokens.look_at_revocations)
-        allowances = Allowances(streams, clock=clock, metrics=metrics)
+        allowances = Allowances(streams, counted_rates(settings), clock=clock, metrics=metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
         tasks.start(allowances.keep_learning(), name="allowances")
@@ -273,7 +268,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         )
         revocations.on_news(arrivals.look_at_tokens)
         unloading = Unloading(sessions, bus, operators, process.readiness, tasks)
-        operators.describe_with(describing(switches, keys, proofs))
+        operators.describe_with(describing(switches, keys, service_keys, proofs))
         application = GatewayApplication(
             sessions=sessions,
             arrivals=arrivals,
@@ -294,6 +289,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             allowances=allowances,
             owners=owners,
             answers=ApiAnswers(pieces, history, ShownStates(ask_states), proofs, clock),
+            switches=switches,
             gateway_id=gateway_id,
             tracer=tracer,
             failures=failures,
@@ -337,7 +333,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         ):
             tls = tls_context(settings)
             rotated = [
-                *rotated_files(settings, keys, proofs, tls),
+                *rotated_files(settings, keys, service_keys, proofs, tls),
                 *rotated_credentials(settings, bus),
             ]
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")

@@ -51,6 +51,26 @@ class GatewaySettings(ServiceSettings):
     jwt_audience: Annotated[
         str | None, Field(description="the `aud` that tokens must have, or one of theirs")
     ] = None
+    service_secret: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=16,
+            description="shared secret of services' HS256 tokens, at least 16 characters: with it,"
+            " or with an audience of their own, services may call the HTTP API. Once no replica of"
+            " an earlier version runs",
+        ),
+    ] = None
+    service_old_secrets: Annotated[
+        SecretStr | None,
+        Field(description="secrets of services that are still believed, separated by white space"),
+    ] = None
+    service_audience: Annotated[
+        str | None,
+        Field(
+            description="the `aud` that services' tokens must have, or one of theirs; they are"
+            " signed with users' keys where services have no secret"
+        ),
+    ] = None
     session_secret: Annotated[
         SecretStr | None,
         Field(
@@ -250,6 +270,33 @@ class GatewaySettings(ServiceSettings):
         if self.jwt_secret is None and self.session_secret is None:
             raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
         return self
+
+    @model_validator(mode="after")
+    def _tells_services_from_users(self) -> Self:
+        if set(self.service_secrets) & set(self.secrets):
+            raise ValueError("HARMONIC_SERVICE_SECRET must be another one than users' secrets")
+        if self.service_old_secrets is not None and self.service_secret is None:
+            raise ValueError("HARMONIC_SERVICE_OLD_SECRETS goes with HARMONIC_SERVICE_SECRET")
+        if self.service_audience is None or self.service_secret is not None:
+            return self
+        if self.jwt_audience is None or self.jwt_audience == self.service_audience:
+            raise ValueError(
+                "HARMONIC_SERVICE_AUDIENCE without HARMONIC_SERVICE_SECRET needs another"
+                " HARMONIC_JWT_AUDIENCE, which tells users' tokens from services'"
+            )
+        return self
+
+    @property
+    def lets_services_act(self) -> bool:
+        """Whether there are tokens that are services'."""
+        return self.service_secret is not None or self.service_audience is not None
+
+    @property
+    def service_secrets(self) -> tuple[str, ...]:
+        """The shared secrets that services' tokens may be signed with, the current one first."""
+        current = self.service_secret.get_secret_value() if self.service_secret else ""
+        old = self.service_old_secrets.get_secret_value() if self.service_old_secrets else ""
+        return tuple(filter(None, (current, *old.split())))
 
     @property
     def session_prefix(self) -> str:

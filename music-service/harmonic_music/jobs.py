@@ -23,7 +23,7 @@ from harmonic_music.waiting import Waiting
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
 from harmonic_protocol.internal import CompleteMusic
-from harmonic_protocol.log import MusicJob
+from harmonic_protocol.pieces import MusicJob
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.routing import OwnerClient

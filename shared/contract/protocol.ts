@@ -42,8 +42,33 @@ export interface AudioAnalyzed {
   timestamp: Timestamp;
 }
 
+/** Change one or more parameter sets, as `update_parameters` does. */
+export interface ChangeParameters {
+  opId?: OperationId;
+  physics?: PhysicsChanges;
+  music?: MusicChanges;
+  visualization?: VisualizationChanges;
+}
+
 /** The name of a colour scheme: 1 to 32 letters, digits, `_` and `-`. */
 export type ColorScheme = string;
+
+/** A command was carried out; what it leads to has numbers up to `seq`, or follows it. */
+export interface CommandAccepted {
+  /** The number of the universe's last frame by then. */
+  seq: number;
+}
+
+/** Ask for a piece, as `generate_music` does: the room hears it, and it is listed. */
+export interface ComposeMusic {
+  opId?: OperationId;
+  duration: Duration;
+  seed?: Seed;
+  /** What the piece is to be like; without it, a style is drawn. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  /** The `requestId` of an earlier piece of this universe. */
+  after?: string;
+}
 
 /** What a client says when it connects: `auth` in the official clients. */
 export interface ConnectAuth {
@@ -90,13 +115,17 @@ export interface ConnectSuccess {
   protocol: number;
   /** The bounds of this connection. */
   limits: Limits;
-  /** The secret to come back with, for clients that do not know it from CONNECT. */
+  /** The secret to come back with; clients that take offsets are told it in CONNECT, too. */
   pid?: string;
   /** How far the client has come, as it is to say it when it comes back. */
   offset?: string;
 }
 
-/** Create a universe; the caller owns it. Without an `id` one is made. */
+/**
+ * Create a universe; the caller owns it. Without an `id` one is made.
+ *
+ * A service names the `owner`, who has it as if it had created it.
+ */
 export interface CreateUniverse {
   id?: UniverseId;
   name: UniverseName;
@@ -106,6 +135,8 @@ export interface CreateUniverse {
   publicMode?: Mode;
   /** How many users may be in the room at the same time. 1 to 1000, default 50. */
   maxParticipants?: number;
+  /** Whose it is to be: for services. */
+  owner?: UserId;
 }
 
 /** What a refusal tells programs; each field is there where it applies. */
@@ -179,6 +210,10 @@ export type ErrorReason =
   | "BANNED"
   /** The operators have switched this off for the time being. */
   | "SWITCHED_OFF"
+  /** Services may not do this. */
+  | "SERVICE"
+  /** Only services may do this. */
+  | "NOT_SERVICE"
   /** Pages of this origin may not use the server. */
   | "ORIGIN"
   /** The message or the body has more bytes than `details.limitBytes`. */
@@ -385,7 +420,7 @@ export interface MusicChanges {
  *
  * The same `seed`, parameters, duration and `style` give the same notes from the same
  * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece that
- * answers another names it in `after`.
+ * answers another names it in `after`; one that a service asked for, in `service` which.
  */
 export interface MusicGenerated {
   universeId: UniverseId;
@@ -420,6 +455,8 @@ export interface MusicGenerated {
   after?: string;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
+  /** The service that did it, where no user did. */
+  service?: string;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -451,6 +488,8 @@ export interface MusicUpdated {
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
+  /** The service that did it, where no user did. */
+  service?: string;
   /** All music parameters as they are now. */
   parameters: MusicParameters;
 }
@@ -596,6 +635,8 @@ export interface PhysicsUpdated {
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
+  /** The service that did it, where no user did. */
+  service?: string;
   /** All physics parameters as they are now. */
   parameters: PhysicsParameters;
 }
@@ -1011,8 +1052,8 @@ export interface UpdatePhysics {
 /**
  * Show the others something of oneself.
  *
- * It is kept while one is in the room. Who returns and finds no state of its own in
- * `presence_states` sends it again.
+ * The server keeps it while one is in the room. A client that returns, and finds no state of
+ * its own in `presence_states`, sends it again.
  */
 export interface UpdatePresence {
   opId?: OperationId;
@@ -1047,6 +1088,24 @@ export interface UpdateVisualization {
   universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: VisualizationChanges;
+}
+
+/**
+ * An operator erased a user: the universe names the user no more.
+ *
+ * From now on `placeholder` stands for `userId`, in all that the universe is and was: show that
+ * in its place, and keep nothing of the user. Clients that missed it are sent the universe as
+ * it is.
+ */
+export interface UserErased {
+  universeId: UniverseId;
+  userId: UserId;
+  placeholder: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** Whatever the identity provider gives as `sub`. */
@@ -1099,6 +1158,8 @@ export interface VisualizationUpdated {
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
+  /** The service that did it, where no user did. */
+  service?: string;
   /** All visualization parameters as they are now. */
   parameters: VisualizationParameters;
 }
@@ -1177,8 +1238,8 @@ export interface ClientToServerEvents {
   /**
    * Show the others something of oneself.
    *
-   * It is kept while one is in the room. Who returns and finds no state of its own in
-   * `presence_states` sends it again.
+   * The server keeps it while one is in the room. A client that returns, and finds no state of
+   * its own in `presence_states`, sends it again.
    *
    * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
    * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
@@ -1277,6 +1338,18 @@ export interface ServerToClientEvents {
    */
   universe_updated: (payload: UniverseUpdated) => void;
   /**
+   * An operator erased a user: the universe names the user no more.
+   *
+   * From now on `placeholder` stands for `userId`, in all that the universe is and was: show
+   * that in its place, and keep nothing of the user. Clients that missed it are sent the
+   * universe as it is.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  user_erased: (payload: UserErased) => void;
+  /**
    * The owner gave the user another role in a universe; without a `role`, it has none now.
    *
    * It is sent to the user's own connections in the room. What a connection may do there is its
@@ -1316,7 +1389,7 @@ export interface ServerToClientEvents {
    *
    * The same `seed`, parameters, duration and `style` give the same notes from the same
    * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece
-   * that answers another names it in `after`.
+   * that answers another names it in `after`; one that a service asked for, in `service` which.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
    * before anyone sees it. A client that missed it while its session is recovered is sent it

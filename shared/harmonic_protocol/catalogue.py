@@ -35,6 +35,7 @@ from harmonic_protocol.messages.rooms import (
     RoomRefused,
     StateRecovered,
 )
+from harmonic_protocol.messages.services import ChangeParameters, ComposeMusic
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     BanUser,
@@ -50,14 +51,15 @@ from harmonic_protocol.messages.universes import (
     UnbanUser,
     UniverseUpdated,
     UpdateUniverse,
+    UserErased,
 )
 
 #: What the owners of universes decide.
 StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic
 #: What a client may ask for.
 ClientCommand = StateCommand | LiveSignal | RefreshToken | TimeSync
-#: What a caller of the HTTP API may ask for.
-ApiOperation = (
+#: What a caller of the HTTP API may ask the owners of universes for.
+OwnerOperation = (
     CreateUniverse
     | ListUniverses
     | GetUniverse
@@ -73,6 +75,8 @@ ApiOperation = (
     | ListMusic
     | GetMusic
 )
+#: What a caller of the HTTP API may ask for; the last ones reach owners as commands.
+ApiOperation = OwnerOperation | ChangeParameters | ComposeMusic
 
 _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
     JoinRoom,
@@ -98,6 +102,7 @@ _EVENTS: tuple[type[Event], ...] = (
     ParticipantJoined,
     ParticipantLeft,
     UniverseUpdated,
+    UserErased,
     RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
@@ -139,7 +144,7 @@ LARGER_MESSAGES_BYTES: Mapping[str, int] = MappingProxyType(
 EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     by_name((event.spec.name, event) for event in _EVENTS)
 )
-OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
+OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
     {
         operation.spec.name: operation
         for operation in (
@@ -158,5 +163,11 @@ OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
             ListMusic,
             GetMusic,
         )
+    }
+)
+OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
+    {
+        **OWNER_OPERATIONS,
+        **{operation.spec.name: operation for operation in (ChangeParameters, ComposeMusic)},
     }
 )

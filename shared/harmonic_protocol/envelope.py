@@ -16,6 +16,8 @@ USER = "Hu-User"
 USERNAME = "Hu-Name"
 CONNECTION = "Hu-Connection"
 GATEWAY = "Hu-Gateway"
+#: The name of the service that asks, where no user does.
+SERVICE = "Hu-Service"
 DEADLINE = "Hu-Deadline"
 #: Milliseconds that are left: counted from where the request arrives, by any clock.
 TIME_LEFT = "Hu-Left"
@@ -80,12 +82,16 @@ NO_TRACE = RequestTrace()
 
 
 class Caller(NamedTuple):
-    """Who asks, and over which connection of which gateway (neither, for the HTTP API)."""
+    """Who asks, and over which connection of which gateway (neither, for the HTTP API).
+
+    ``service`` is the name of the service that asks, where no user does.
+    """
 
     user_id: str
     username: str
     connection_id: str = ""
     gateway_id: str = ""
+    service: str = ""
 
 
 class Envelope(NamedTuple):
@@ -116,6 +122,8 @@ class Envelope(NamedTuple):
             DEADLINE: str(self.deadline_ms),
             **self.trace.to_headers(),
         }
+        if caller.service:
+            headers[SERVICE] = caller.service
         if self.left_ms is not None:
             headers[TIME_LEFT] = str(self.left_ms)
         if self.is_shared:
@@ -139,6 +147,7 @@ class Envelope(NamedTuple):
             unquote(headers.get(USERNAME, "")) or user_id,
             headers.get(CONNECTION, ""),
             headers.get(GATEWAY, ""),
+            headers.get(SERVICE, ""),
         )
         trace = RequestTrace.from_headers(headers)
         return cls(caller, deadline_ms, trace, left_ms, SHARED in headers, position)

@@ -9,21 +9,12 @@ owner keeps the number of its frame, and the values of a parameter set.
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar, get_args
 
-from pydantic import Field, StringConstraints
-
+from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import ServiceModel
-from harmonic_protocol.values import (
-    Mode,
-    MusicParameters,
-    PhysicsParameters,
-    Program,
-    Stroke,
-    Timestamp,
-    Visibility,
-)
+from harmonic_protocol.values import Mode, Timestamp, Visibility
 
 
 class LoggedEvent(ServiceModel):
@@ -57,7 +48,10 @@ def record_mark(record_id: str) -> int:
 
 
 class HiddenEvent(ServiceModel):
-    """Something that the log keeps and no client sees as such."""
+    """Something that the log keeps and no client sees as such.
+
+    ``service`` is the name of the service that did it, where no user did.
+    """
 
     name: ClassVar[str]
 
@@ -74,6 +68,7 @@ class UniverseCreated(HiddenEvent):
     public_mode: Mode
     max_participants: int
     timestamp: Timestamp
+    service: str | None = None
 
 
 class SettingsChanged(HiddenEvent):
@@ -124,6 +119,7 @@ class UserBanned(HiddenEvent):
 
     user_id: str
     timestamp: Timestamp
+    service: str | None = None
 
 
 class UserUnbanned(HiddenEvent):
@@ -133,12 +129,21 @@ class UserUnbanned(HiddenEvent):
 
     user_id: str
     timestamp: Timestamp
+    service: str | None = None
 
 
 class UniverseDeleted(HiddenEvent):
     """The last event of a log: what is left is a tombstone. Gateways close the room."""
 
     name: ClassVar = "universe_deleted"
+
+    timestamp: Timestamp
+
+
+class HistoryForgotten(HiddenEvent):
+    """The log begins anew here: what was before is not kept, and a snapshot stands for it."""
+
+    name: ClassVar = "history_forgotten"
 
     timestamp: Timestamp
 
@@ -211,21 +216,6 @@ class OperationApplied(HiddenEvent):
     timestamp: Timestamp
 
 
-class MusicJob(ServiceModel):
-    """Everything that a piece is made from."""
-
-    universe_id: str
-    request_id: str
-    user_id: str
-    duration: float
-    seed: int
-    music: MusicParameters
-    physics: PhysicsParameters
-    deadline_ms: Annotated[int, Field(description="Unix time after which nobody waits for it")]
-    style: str | None = None
-    after: str | None = None
-
-
 class MusicRequested(HiddenEvent):
     """A piece is being made; whoever owns the universe publishes the job."""
 
@@ -247,32 +237,6 @@ class MusicFailed(HiddenEvent):
     refusal: Refused
 
 
-#: A word that a newer version may have added to its list.
-_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/-]{1,64}$")]
-
-
-class StoredNote(ServiceModel):
-    """A note as its stream keeps it: a newer version may know more voices and sections."""
-
-    pitch: Annotated[int, Field(ge=0, le=127)]
-    start_time: Annotated[float, Field(ge=0.0)]
-    duration: Annotated[float, Field(gt=0.0)]
-    velocity: Annotated[int, Field(ge=1, le=127)]
-    voice: _Word | None = None
-    section: _Word | None = None
-
-
-class StoredPiece(ServiceModel):
-    """What the notes' stream keeps of a piece: all that ``music_generated`` tells besides."""
-
-    notes: tuple[StoredNote, ...]
-    style: _Word | None = None
-    meter: _Word | None = None
-    instruments: dict[_Word, Program] | None = None
-    drums: tuple[Stroke, ...] | None = None
-    after: _Word | None = None
-
-
 class MusicStored(HiddenEvent):
     """``music_generated`` as the log keeps it: all but the notes, which have their own stream."""
 
@@ -290,6 +254,7 @@ class MusicStored(HiddenEvent):
     seq: int
     play_at: Timestamp | None = None
     composer_version: int | None = None
+    service: str | None = None
 
 
 #: Hidden events that gateways act upon.
@@ -312,34 +277,12 @@ OwnersNote = (
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | HistoryForgotten
 )
 
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            ConnectionLeft,
-            ConnectionModeChanged,
-            MemberSet,
-            MemberRemoved,
-            MusicFailed,
-            UniverseDeleted,
-            HistoryLost,
-        )
-    }
+    {event.name: event for event in get_args(Notice)}
 )
 OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            UniverseCreated,
-            SettingsChanged,
-            OwnerChanged,
-            UserBanned,
-            UserUnbanned,
-            ConnectionJoined,
-            OperationApplied,
-            MusicRequested,
-        )
-    }
+    {event.name: event for event in get_args(OwnersNote)}
 )

@@ -59,6 +59,8 @@ class Reason(Explained):
     KICKED = "KICKED", "An operator or the owner put the user out of the room, who may join again."
     BANNED = "BANNED", "The universe's owner has banned the user."
     SWITCHED_OFF = "SWITCHED_OFF", "The operators have switched this off for the time being."
+    SERVICE = "SERVICE", "Services may not do this."
+    NOT_SERVICE = "NOT_SERVICE", "Only services may do this."
     ORIGIN = "ORIGIN", "Pages of this origin may not use the server."
 
     # Requests

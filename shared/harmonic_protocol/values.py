@@ -23,6 +23,13 @@ UserId = Annotated[
     StringConstraints(min_length=1, max_length=255),
     Field(description="whatever the identity provider gives as `sub`"),
 ]
+#: What begins the user ids of services. No user has such an id where services may act.
+SERVICE_PREFIX = "service:"
+ServiceName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Field(description="the service that did it, where no user did"),
+]
 OperationId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),

@@ -10,9 +10,9 @@ from harmonic_protocol.internal import (
     JoinResult,
     LogPart,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
 )
+from harmonic_protocol.intervening import EraseUser, ForgetHistory, RemoveUser
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
 from harmonic_protocol.refusals import Refused
@@ -87,6 +87,8 @@ _SHRINKING = (
     RemoveParticipant,
     RemoveUser,
     DeleteUniverse,
+    EraseUser,
+    ForgetHistory,
     CompleteMusic,
     ExpireMusic,
 )
@@ -203,7 +205,7 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
     """
     if universe is None:
         return None
-    seen = visible(universe, pending.caller.user_id)
+    seen = visible(universe, pending.caller)
     if isinstance(seen, Refused):
         return seen
     seat = seat_of(seen, pending.caller)

@@ -14,6 +14,7 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.domain.registry import owner_to_be
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.quotas import Quotas
@@ -54,9 +55,13 @@ class Creations:
         trace: RequestTrace,
     ) -> None:
         """Create a universe, and reply."""
+        owner = owner_to_be(request, caller)
+        if isinstance(owner, Refused):
+            reply(Reply(error=owner))
+            return
         deadline_s = self._clock.monotonic() + within_s
         creation = _Change(request.id or "", request, caller, deadline_s, trace)
-        self._start(self._counted(creation, caller.user_id, reply), name="create universe")
+        self._start(self._counted(creation, owner, reply), name="create universe")
 
     def begin_transfer(
         self,

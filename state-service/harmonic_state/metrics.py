@@ -1,10 +1,10 @@
 """The state service's metrics, each declared once."""
 
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS
+from harmonic_protocol.catalogue import OWNER_OPERATIONS, STATE_COMMANDS
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.internal import INTERNAL_REQUESTS
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_runtime.observability.specs import (
     CounterSpec,
     GaugeSpec,
@@ -16,7 +16,7 @@ from harmonic_runtime.observability.specs import (
 #: All streams of the product.
 STREAMS = (
     *(subjects.log_stream(number) for number in range(subjects.LOG_STREAMS)),
-    *(subjects.limit_stream(rate) for rate in GLOBAL_RATES),
+    *(subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES)),
     *(subjects.REVOCATIONS_STREAM, subjects.SNAPSHOT_STREAM, subjects.INDEX_STREAM),
     *(subjects.OWNED_STREAM, subjects.NOTES_STREAM, subjects.SESSIONS_STREAM),
     *(subjects.JOBS_STREAM, subjects.REPLICAS_STREAM, subjects.OPERATOR_STREAM),
@@ -28,7 +28,7 @@ REQUESTS = CounterSpec(
     "requests",
     "requests of gateways and of the music service",
     OperatorQuestion.UPDATES,
-    labelled(name=(*STATE_COMMANDS, *OPERATIONS, *INTERNAL_REQUESTS)),
+    labelled(name=(*STATE_COMMANDS, *OWNER_OPERATIONS, *INTERNAL_REQUESTS)),
 )
 REQUESTS_GIVEN_UP = CounterSpec(
     "requests_given_up",

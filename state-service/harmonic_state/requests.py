@@ -8,19 +8,25 @@ from typing import Any, assert_never
 from pydantic import BaseModel, ValidationError
 
 from harmonic_protocol import subjects
-from harmonic_protocol.catalogue import OPERATIONS, STATE_COMMANDS, ApiOperation, StateCommand
+from harmonic_protocol.catalogue import (
+    OWNER_OPERATIONS,
+    STATE_COMMANDS,
+    OwnerOperation,
+    StateCommand,
+)
 from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
     BusRequest,
-    CompareHeads,
-    ReadEvents,
-    ReadLog,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    OperatorBan,
 )
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
-    ListUniverses,
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import invalid_fields
@@ -34,7 +40,7 @@ from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
-from harmonic_state.reads import Reads
+from harmonic_state.reads import ReadRequest, Reads
 from harmonic_state.refusals import BROKEN, MALFORMED, NO_MODERATION, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
@@ -42,10 +48,10 @@ REPLY_MARGIN_S = 0.1
 _MS_PER_S = 1000
 
 #: What a replica is asked over the bus.
-StateRequest = StateCommand | ApiOperation | BusRequest
+StateRequest = StateCommand | OwnerOperation | BusRequest
 
 REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
-    {**STATE_COMMANDS, **OPERATIONS, **INTERNAL_REQUESTS}
+    {**STATE_COMMANDS, **OWNER_OPERATIONS, **INTERNAL_REQUESTS}
 )
 
 
@@ -108,14 +114,8 @@ class Requests:
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
         caller, within_s = envelope.caller, self._time_left_s(envelope)
-        if isinstance(request, ListUniverses):
-            self._read(self._reads.list_universes(request, caller), message, reply)
-        elif isinstance(request, CompareHeads):
-            self._read(self._reads.compare_heads(request), message, reply)
-        elif isinstance(request, ReadLog):
-            self._read(self._reads.read_log(request), message, reply)
-        elif isinstance(request, ReadEvents):
-            self._read(self._reads.read_events(request), message, reply)
+        if isinstance(request, ReadRequest):
+            self._read(self._reads.answer(request, caller), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif _is_moderation(request) and not self._means.settings.stores_moderation:
@@ -189,7 +189,7 @@ def _changes_owner(request: UpdateUniverse) -> bool:
 
 def _is_moderation(request: StateRequest) -> bool:
     """Whether it is stored in a way that replicas of an earlier version do not read."""
-    return isinstance(request, BanUser) or (
+    return isinstance(request, BanUser | OperatorBan | EraseUser | ForgetHistory) or (
         isinstance(request, UpdateUniverse) and _changes_owner(request)
     )
 

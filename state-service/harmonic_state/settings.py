@@ -62,8 +62,9 @@ class StateSettings(ServiceSettings):
     stores_moderation: Annotated[
         bool,
         Field(
-            description="let owners ban users, and hand universes over: once no replica of an"
-            " earlier version runs, which passes over both, and forgets them with its next snapshot"
+            description="let users be banned and erased, and universes handed over: once no replica"
+            " of an earlier version runs, which passes over it, and forgets it with its next"
+            " snapshot"
         ),
     ] = False
     cached_universes_bytes: Annotated[
@@ -107,6 +108,13 @@ class StateSettings(ServiceSettings):
     allowed_operations: Annotated[
         int, Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by user")
     ] = RateClass.OPERATIONS.allowance
+    allowed_service_calls: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="calls of the HTTP API in any minute, by service"),
+    ] = RateClass.SERVICE_CALLS.allowance
+    allowed_service_pieces: Annotated[
+        int, Field(ge=1, le=1_000_000, description="pieces that a service asks for in any minute")
+    ] = RateClass.SERVICE_PIECES.allowance
     revocations_kept_s: Annotated[
         int,
         Field(

@@ -7,10 +7,10 @@ the version before has stored, and is tested against it.
 from collections.abc import Iterator, Mapping
 
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_state.settings import StateSettings
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 #: Notes and MIDI files are kept so long: what clients may call a recent piece.
 NOTES_KEPT_S = 3600
 #: Jobs are of no use when their requesters have been told that nothing came.
@@ -28,7 +28,7 @@ RESERVATIONS = {
     subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
 }
 #: Gateways start as soon as these are there: they are set up once all others are.
-SET_UP_LAST = frozenset(subjects.limit_stream(rate) for rate in GLOBAL_RATES)
+SET_UP_LAST = frozenset(subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES))
 
 
 def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
@@ -72,6 +72,8 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
         RateClass.GENERATIONS: settings.allowed_generations,
         RateClass.ROOMS: settings.allowed_joins_and_leaves,
         RateClass.OPERATIONS: settings.allowed_operations,
+        RateClass.SERVICE_CALLS: settings.allowed_service_calls,
+        RateClass.SERVICE_PIECES: settings.allowed_service_pieces,
     }
     for rate, allowed in allowances.items():
         yield {

@@ -16,6 +16,7 @@ FOLDERS = {
     "harmonic_protocol": "shared",
     "harmonic_runtime": "shared",
     "harmonic_operated": "shared",
+    "harmonic_client": "shared/client-python",
     "harmonic_gateway": "gateway",
     "harmonic_state": "state-service",
     "harmonic_music": "music-service",
@@ -28,6 +29,9 @@ THIRD_PARTIES = "Third-party packages are imported where each is needed, and now
 PROTOCOL = "The protocol's layers: documents, catalogue, messages, values"
 RUNTIME = "The runtime's layers: a process's life, the bus, what operators see, the basics"
 BUS = "The bus's layers: who is asked, the streams, requests, the connection, the wire"
+CLIENT = "The Python client stands on the contract alone, and on what is light"
+CLIENT_LAYERS = "The Python client's layers: client, universe, commands, connection, decisions"
+CLIENT_DECISIONS = "What a client shows, and when it sends, is decided without I/O"
 GATEWAY = "The gateway's layers: each package knows those below it only"
 SOCKETS = "The sockets know no message, no bus and no setting of the product"
 DOMAIN = "The domain depends on the protocol alone: no clock, no randomness, no I/O"
@@ -62,6 +66,12 @@ VIOLATIONS = [
     ("harmonic_runtime/observability/logs.py", "import harmonic_runtime.bus", {RUNTIME, SOCKETS}),
     ("harmonic_runtime/bus/client.py", "import harmonic_runtime.process.lifecycle", {RUNTIME}),
     ("harmonic_runtime/bus/connection.py", "import harmonic_runtime.bus.streams", {BUS}),
+    ("harmonic_client/client.py", "import json", {CLIENT}),
+    ("harmonic_client/client.py", "import harmonic_runtime.process.clock", {CLIENT}),
+    ("harmonic_runtime/bus/wire.py", "import harmonic_client.clock", {SERVICES}),
+    ("harmonic_client/retry.py", "import harmonic_client.link", {CLIENT_DECISIONS, CLIENT_LAYERS}),
+    ("harmonic_client/planted.py", "", {CLIENT_LAYERS}),
+    ("harmonic_client/throttle.py", "import time", {CLIENT_DECISIONS}),
     ("harmonic_gateway/delivery/__init__.py", "import harmonic_gateway.membership", {GATEWAY}),
     ("harmonic_gateway/membership/__init__.py", "import harmonic_gateway.admission", {GATEWAY}),
     ("harmonic_gateway/identity/__init__.py", "import harmonic_gateway.sockets", {GATEWAY}),

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     *("shared/harmonic_protocol", "shared/harmonic_runtime", "shared/harmonic_operated"),
+    "shared/client-python/harmonic_client",
+    "shared/test-kit-python/harmonic_test_kit",
     "gateway/harmonic_gateway",
     *(
         "state-service/harmonic_state",

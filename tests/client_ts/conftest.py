@@ -13,6 +13,7 @@ from harness.world import World
 PROGRAMS = Path(__file__).with_name("programs")
 CLIENT = Path(__file__).parents[2] / "shared" / "client-ts"
 RUN_TIMEOUT_S = 100.0
+TSC = "node_modules/typescript/bin/tsc"
 #: Lifetimes of tokens in seconds, by the names that programs know them by; the users are Ann.
 LIFETIMES = {"expired": -60, "ending": 40}
 
@@ -38,3 +39,15 @@ async def use(world: World, run_node: Run, program: Path) -> str:
     tokens |= {name: world.token("ann", lifetime_s=LIFETIMES[name]) for name in LIFETIMES}
     plan = {"gateways": world.stack.urls, "universe": await world.universe(), "tokens": tokens}
     return await run_node(program, json.dumps(plan))
+
+
+async def build_client(project: Path, run_node: Run) -> Path:
+    """Install the client in a project, as its package has it, with what it asks for."""
+    modules = project / "node_modules"
+    package = modules / "@harmonic-universe" / "client"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text((CLIENT / "package.json").read_text())
+    await run_node(TSC, "--project", "tsconfig.build.json", "--outDir", package / "dist")
+    for name in ("react", "socket.io-client", "@types"):
+        (modules / name).symlink_to(CLIENT / "node_modules" / name)
+    return modules

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from client_ts.conftest import CLIENT, Run, use
+from client_ts.conftest import CLIENT, TSC, Run, build_client, use
 from harness.world import World
 
 #: What the client may add to the official one, in bytes, compressed; with the hooks.
 MAX_ADDED_BYTES = 8 * 1024
 #: What is left of the client, the official one included, where only an error class is used.
 MAX_SHAKEN_BYTES = 512
-TSC = "node_modules/typescript/bin/tsc"
 
 #: What the example of the README takes from its page.
 PRELUDE = """
@@ -67,12 +66,7 @@ export function Page(): string {
 @pytest.fixture
 async def project(tmp_path: Path, run_node: Run) -> Path:
     """A project that has the package installed, and what the package asks it for."""
-    package = tmp_path / "node_modules" / "@harmonic-universe" / "client"
-    package.mkdir(parents=True)
-    (package / "package.json").write_text((CLIENT / "package.json").read_text())
-    await run_node(TSC, "--project", "tsconfig.build.json", "--outDir", package / "dist")
-    for name in ("react", "socket.io-client", "@types"):
-        (tmp_path / "node_modules" / name).symlink_to(CLIENT / "node_modules" / name)
+    await build_client(tmp_path, run_node)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     options = {"strict": True, "noEmit": True, "target": "es2022", "module": "nodenext"}
     options |= {"skipLibCheck": False, "types": ["node"]}

@@ -35,6 +35,7 @@ from harmonic_protocol.messages.declaration import (
     Scope,
 )
 from harmonic_protocol.messages.universes import Operation
+from harmonic_protocol.request import InternalRequest
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LOG_EVENTS, LogEvent
 from harmonic_state.requests import REQUESTS, StateRequest
@@ -73,7 +74,7 @@ def declared(base: type[Any], marker: str) -> set[type[Any]]:
             [*log.NOTICES.values(), *log.OWNERS_NOTES.values(), log.MusicStored],
         ),
         (
-            internal.InternalRequest,
+            InternalRequest,
             "name",
             [*internal.INTERNAL_REQUESTS.values(), *get_args(internal.OwnRequest)],
         ),
@@ -155,7 +156,7 @@ def test_a_live_signal_is_told_as_a_live_event_with_its_own_fields(
     assert signal.event.model_fields.keys() == own | {"user_id", "timestamp"}
 
 
-def test_every_rate_class_of_users_is_counted_by_a_stream_with_its_window() -> None:
+def test_every_rate_class_of_users_and_services_is_counted_by_a_stream_with_its_window() -> None:
     windows = {
         config["name"]: config["max_age"]
         for config in stream_configs(StateSettings())
@@ -165,13 +166,13 @@ def test_every_rate_class_of_users_is_counted_by_a_stream_with_its_window() -> N
     assert windows == {
         subjects.limit_stream(rate): rate.window_s * 10**9
         for rate in RateClass
-        if rate.scope is Scope.USER
+        if rate.scope is not Scope.CONNECTION
     }
 
 
 MESSAGES = {
     message.__name__
-    for base in (Command, Operation, Event, log.HiddenEvent, internal.InternalRequest)
+    for base in (Command, Operation, Event, log.HiddenEvent, InternalRequest)
     for message in declared(base, "spec") | declared(base, "name")
 } | {"ParameterCommand", "ParametersUpdated", "OwnerCommand", "LiveSignal", "UniverseOperation"}
 

@@ -41,7 +41,9 @@ def watch_tokens() -> None:
 
 def watch(stack: Stack, folder: Path) -> None:
     """Know a product's secrets, and the folder of its logs."""
-    _secrets.update({stack.plan.jwt_secret, *stack.plan.passwords.values()})
+    settings = stack.plan.settings
+    own = {secret for name, secret in settings.items() if name.endswith("_SECRET")}
+    _secrets.update({stack.plan.jwt_secret, *stack.plan.passwords.values()} | own)
     _folders.add(folder)
 
 

@@ -39,6 +39,8 @@ ON_NOTHING = {"get_music", "remove_participant", "unban_user"}
 BODIES: Mapping[str, dict[str, Any]] = {
     "update_universe": {"maxParticipants": 40},
     "set_member": {"role": "view"},
+    "change_parameters": {"physics": {"gravity": 1}},
+    "compose_music": {"duration": 1},
 }
 
 
@@ -59,7 +61,7 @@ def expected_of_operation(name: str, role: str, kind: str) -> str:
         return OK
     if MODES[role, kind] is None:
         return HIDDEN
-    if role != "owner" and grant is Grant.OWNER:
+    if grant is Grant.SERVICE or (role != "owner" and grant is Grant.OWNER):
         return DENIED
     return HIDDEN if name in ON_NOTHING else OK
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from harmonic_music import jobs
 from harmonic_music.jobs import Composers
 from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicJob
+from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.workqueue import Job

@@ -16,7 +16,7 @@ from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Managed, free_port
 from harmonic_local.stack import Stack, StackPlan, planned
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.process.lifecycle import CANNOT_START_STATUS
 from harmonic_runtime.process.settings import INVALID_SETTINGS_STATUS
@@ -119,7 +119,7 @@ async def test_the_streams_that_gateways_wait_for_are_made_after_all_others(
     """A gateway that finds them may use any stream."""
     made: list[str] = []
     names = [str(config["name"]) for config in stream_configs(StateSettings())]
-    limits = {subjects.limit_stream(rate) for rate in GLOBAL_RATES}
+    limits = {subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES)}
     async with prepared(tmp_path, []) as stack:
         for process in stack.brokers:
             await process.start()

@@ -11,7 +11,7 @@ import pytest
 from chaos.waiting import until
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicJob
+from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE

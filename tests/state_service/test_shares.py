@@ -8,10 +8,10 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     MemberRemoved,
     MemberSet,
-    MusicJob,
     MusicRequested,
     OperationApplied,
 )
+from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_state.domain.bounds import (

@@ -73,6 +73,7 @@ PROVIDER_KEYS = "harmonic_jwks_keys"
 #: The secrets that all gateways must have in common, and what sets them.
 SECRETS: Mapping[str, str] = {
     "tokens": "HARMONIC_JWT_SECRET",
+    "services": "HARMONIC_SERVICE_SECRET",
     "sessions": "HARMONIC_SESSION_SECRET",
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.inspection import Inspection, StoreShare
 from harmonic_runtime.bus.jetstream import ApiRefused, call
@@ -14,7 +14,7 @@ from harmonic_runtime.bus.streams import STREAM_NOT_FOUND
 
 INFO_TIMEOUT_S = 3.0
 LOGS = tuple(subjects.log_stream(number) for number in range(subjects.LOG_STREAMS))
-LIMITS = tuple(subjects.limit_stream(rate) for rate in GLOBAL_RATES)
+LIMITS = tuple(subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES))
 STREAMS = (
     *LOGS,
     subjects.SNAPSHOT_STREAM,

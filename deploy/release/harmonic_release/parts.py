@@ -11,7 +11,10 @@ from pathlib import Path
 from harmonic_release.images import ROOT, NotBuilt, run
 
 #: The folders of the distributions.
-DISTRIBUTIONS = ("shared", "gateway", "state-service", "music-service", "deploy/operator")
+DISTRIBUTIONS = (
+    *("shared", "gateway", "state-service", "music-service", "deploy/operator"),
+    *("shared/client-python", "shared/test-kit-python"),
+)
 CHART = ROOT / "deploy" / "chart"
 SUMS = "SHA256SUMS"
 SIGNATURE = f"{SUMS}.sig"

@@ -14,7 +14,7 @@ from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.identity.fingerprints import Fingerprints
 from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.standing import Standing
-from harmonic_gateway.identity.verification import Identity, find_token
+from harmonic_gateway.identity.verification import NO_SOCKETS, Identity, find_token
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.recovery.planning import read_claim
@@ -212,6 +212,8 @@ class Arrivals:
     async def _identify(self, arrival: _Arrival) -> News:
         connection = arrival.connection
         identity = await self._standing.identify(arrival.token)
+        if isinstance(identity, Identity) and identity.service is not None:
+            identity = NO_SOCKETS
         if isinstance(identity, Identity):
             fingerprint = self._fingerprints.of(connection.handshake.headers)
             connection.session = Session(connection, identity, self._gateway_id, fingerprint)

@@ -40,7 +40,7 @@ class Greeting:
             expires_at=session.identity.expires_at,
             server_time=now,
             limits=self._limits(),
-            pid=session.pid if connection.pid is None else None,
+            pid=session.pid,
         )
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
 

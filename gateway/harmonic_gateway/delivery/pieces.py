@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from harmonic_gateway import metrics as table
 from harmonic_protocol import subjects
-from harmonic_protocol.log import MusicStored, StoredPiece
+from harmonic_protocol.log import MusicStored
+from harmonic_protocol.pieces import StoredPiece
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.metrics import Metrics

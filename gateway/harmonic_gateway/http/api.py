@@ -15,6 +15,7 @@ from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
 from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
 from harmonic_protocol.envelope import TRACEPARENT, Caller, RequestTrace
@@ -25,7 +26,9 @@ from harmonic_protocol.messages.declaration import (
     JSON_TYPE,
     MAX_MESSAGE_BYTES,
     RateClass,
+    Request,
 )
+from harmonic_protocol.messages.services import CommandOperation, ComposeMusic
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
     ListUniverses,
@@ -68,6 +71,7 @@ class Api:
         allowances: Allowances,
         owners: Owners,
         answers: ApiAnswers,
+        switches: Switches,
         gateway_id: str,
         tracer: Tracer,
         failures: Failures,
@@ -76,6 +80,7 @@ class Api:
         self._allowances = allowances
         self._owners = owners
         self._answers = answers
+        self._switches = switches
         self._gateway_id = gateway_id
         self._tracer = tracer
         self._failures = failures
@@ -121,9 +126,10 @@ class Api:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
             return identity
-        over = await self._allowances.take(identity.user_id, RateClass.OPERATIONS)
-        if over is not None:
-            return over
+        for rate in _rates(operation, identity):
+            over = await self._allowances.take(identity.user_id, rate)
+            if over is not None:
+                return over
         asked = await read_operation(operation, request)
         if isinstance(asked, Refused):
             return asked
@@ -134,11 +140,22 @@ class Api:
     async def _carry_out(
         self, asked: ApiOperation, identity: Identity, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        caller = Caller(identity.user_id, identity.username, gateway_id=self._gateway_id)
+        caller = Caller(
+            identity.user_id,
+            identity.username,
+            gateway_id=self._gateway_id,
+            service=identity.service or "",
+        )
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
+        request: Request = asked
+        if isinstance(asked, CommandOperation):
+            request = command = asked.command()
+            refusal = self._switches.refusal(type(command))
+            if refusal is not None:
+                return refusal
         reply = await self._owners.ask(
-            _key(asked, identity), asked.operation(), asked, caller, trace
+            _key(asked, identity), request.operation(), request, caller, trace
         )
         if reply.error is not None:
             return reply.error
@@ -159,6 +176,15 @@ class Api:
             operation=operation.spec.name,
         )
         return error_response(refusal.about(errorId=error_id))
+
+
+def _rates(operation: type[ApiOperation], identity: Identity) -> tuple[RateClass, ...]:
+    """What a call counts as."""
+    if identity.service is None:
+        return (RateClass.OPERATIONS,)
+    if issubclass(operation, ComposeMusic):
+        return (RateClass.SERVICE_CALLS, RateClass.SERVICE_PIECES)
+    return (RateClass.SERVICE_CALLS,)
 
 
 def _key(asked: ApiOperation, identity: Identity) -> str:

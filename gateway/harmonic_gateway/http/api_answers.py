@@ -22,6 +22,7 @@ from harmonic_protocol.messages.reading import (
     LocatedParticipants,
     ParticipantList,
 )
+from harmonic_protocol.messages.services import CommandAccepted, CommandOperation
 from harmonic_protocol.messages.universes import GetMusic
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable
@@ -69,6 +70,8 @@ class ApiAnswers:
         if asked.answer is None:
             return web.Response(status=asked.spec.status)
         result = reply.result or {}
+        if isinstance(asked, CommandOperation):
+            result = CommandAccepted(seq=reply.seq or 0).to_wire()
         if isinstance(asked, ListMusic):
             self._link(asked, identity, result)
         if isinstance(asked, GetParticipants):
@@ -101,7 +104,8 @@ class ApiAnswers:
             raise TypeError("a list of pieces has no items")
         for piece in pieces:
             link = self._links.make(
-                asked.universe_id, piece["requestId"], identity.user_id, until_s
+                *(asked.universe_id, piece["requestId"], identity.user_id, until_s),
+                service=identity.service is not None,
             )
             piece["midi"] += f"?link={link}"
         result["linksExpireAt"] = expiry(until_s)

@@ -8,6 +8,7 @@ from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.verification import MAX_USER_ID_CHARACTERS, Identity
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.values import SERVICE_PREFIX
 from harmonic_runtime.process.clock import Clock, timestamp
 
 #: How long a link works.
@@ -15,6 +16,7 @@ LINK_S = 300
 #: What is longer is no link: a user id takes four bytes a character at most, in base64.
 MAX_LINK_CHARACTERS = 64 + MAX_USER_ID_CHARACTERS * 6
 _PURPOSE = b"link to a piece"
+_PURPOSE_OF_SERVICE = b"a service's link"
 _INVALID = refused(Code.AUTH_ERROR, "The link proves nothing here", reason=Reason.INVALID)
 _EXPIRED = refused(Code.AUTH_ERROR, "The link has expired", reason=Reason.EXPIRED)
 
@@ -34,14 +36,23 @@ class PieceLinks:
         """When a link expires that is made now, in Unix time."""
         return int(self._clock.now().timestamp()) + LINK_S
 
-    def make(self, universe_id: str, request_id: str, user_id: str, until_s: int) -> str:
-        """A link to a piece for a user: what its address says as ``link``."""
-        proof = self._proofs.make(_PURPOSE, _told(universe_id, request_id, user_id, until_s))
+    def make(
+        self,
+        universe_id: str,
+        request_id: str,
+        user_id: str,
+        until_s: int,
+        *,
+        service: bool = False,
+    ) -> str:
+        """A link to a piece for a user or a service: what its address says as ``link``."""
+        purpose = _PURPOSE_OF_SERVICE if service else _PURPOSE
+        proof = self._proofs.make(purpose, _told(universe_id, request_id, user_id, until_s))
         user = base64.urlsafe_b64encode(user_id.encode(errors="surrogatepass")).decode()
         return f"{until_s}.{user.rstrip('=')}.{proof}"
 
     def identify(self, universe_id: str, request_id: str, link: str) -> Identity | Refused:
-        """The user whom a link to a piece was made for, or why it proves nothing."""
+        """The user or service whom a link to a piece was made for, or why it proves nothing."""
         until, _, rest = link.partition(".")
         encoded, _, proof = rest.partition(".")
         if len(link) > MAX_LINK_CHARACTERS or not (until.isascii() and until.isdecimal()):
@@ -53,11 +64,14 @@ class PieceLinks:
             return _INVALID
         until_s = int(until)
         told = _told(universe_id, request_id, user_id, until_s)
-        if not self._proofs.is_good(_PURPOSE, told, proof):
+        service = None
+        if self._proofs.is_good(_PURPOSE_OF_SERVICE, told, proof):
+            service = user_id.removeprefix(SERVICE_PREFIX)
+        elif not self._proofs.is_good(_PURPOSE, told, proof):
             return _INVALID
         if until_s <= self._clock.now().timestamp():
             return _EXPIRED
-        return Identity(user_id, user_id, until_s, issued_at_s=until_s - LINK_S)
+        return Identity(user_id, user_id, until_s, issued_at_s=until_s - LINK_S, service=service)
 
 
 def expiry(until_s: int) -> str:

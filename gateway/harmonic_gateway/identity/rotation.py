@@ -6,13 +6,18 @@ from pathlib import Path
 
 from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.identity.proofs import Proofs
+from harmonic_gateway.identity.services import ServiceKeys
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_runtime.process.certificates import shown_until
 from harmonic_runtime.process.rotation import RotatedFiles
 
 
 def rotated_files(
-    settings: GatewaySettings, keys: Keys, proofs: Proofs, tls: ssl.SSLContext | None
+    settings: GatewaySettings,
+    keys: Keys,
+    service_keys: ServiceKeys,
+    proofs: Proofs,
+    tls: ssl.SSLContext | None,
 ) -> list[RotatedFiles]:
     """The gateway's secrets, and its certificate for clients.
 
@@ -23,6 +28,7 @@ def rotated_files(
     def reload_secrets() -> None:
         now = settings.with_secrets_anew()
         keys.replace_secrets(now.secrets)
+        service_keys.replace_secrets(now.service_secrets)
         proofs.replace_secrets(*now.recovery_secrets)
 
     found = [RotatedFiles("secrets", settings.secret_files, reload_secrets)]

@@ -1,7 +1,8 @@
 """Whether a token is good at this moment: its signature once, its time and revocation always."""
 
 from harmonic_gateway.identity.revocations import Revocations
-from harmonic_gateway.identity.verification import EXPIRED, LEEWAY_S, REVOKED, Identity, Verifier
+from harmonic_gateway.identity.services import AllTokens
+from harmonic_gateway.identity.verification import EXPIRED, LEEWAY_S, REVOKED, Identity
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.process.clock import Clock
 
@@ -13,14 +14,14 @@ class Standing:
     turn of the loop as the effect.
     """
 
-    def __init__(self, verifier: Verifier, revocations: Revocations, clock: Clock) -> None:
-        self._verifier = verifier
+    def __init__(self, tokens: AllTokens, revocations: Revocations, clock: Clock) -> None:
+        self._tokens = tokens
         self._revocations = revocations
         self._clock = clock
 
     async def identify(self, token: str | None) -> Identity | Refused:
         """Whom a token proves, unless it was revoked."""
-        identity = await self._verifier.verify(token)
+        identity = await self._tokens.verify(token)
         if isinstance(identity, Identity) and self._revocations.is_revoked(identity):
             return REVOKED
         return identity

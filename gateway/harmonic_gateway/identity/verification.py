@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 
 from harmonic_gateway.identity.jwks import PUBLIC_KEY_ALGORITHMS
-from harmonic_gateway.identity.keys import HMAC_ALGORITHMS, Keys
+from harmonic_gateway.identity.keys import HMAC_ALGORITHMS
 from harmonic_gateway.identity.plain_tokens import (
     is_plainly_good,
     is_usual,
@@ -41,13 +41,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified user; times are Unix time, and a token without a time of issue is of any time."""
+    """Who a token is of; times are Unix time, and a token without a time of issue is of any time.
+
+    ``service`` is the service's name, where it is no user's.
+    """
 
     user_id: str
     username: str
     expires_at_s: int
     issued_at_s: float = 0.0
     jti: str | None = None
+    service: str | None = None
 
     @property
     def expires_at(self) -> str:
@@ -69,12 +73,19 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
+class KeySource(Protocol):
+    """Where the keys come from that tokens may be signed with."""
+
+    async def candidates(self, algorithm: object, key_id: object) -> list[Any] | Refused:
+        """The keys for tokens of such a header; a transient refusal where they cannot be read."""
+
+
 class Verifier:
     """Verifies tokens by the configured keys, for the configured issuer and audience if any."""
 
     def __init__(
         self,
-        keys: Keys,
+        keys: KeySource,
         clock: Clock,
         *,
         issuer: str | None = None,
@@ -90,18 +101,24 @@ class Verifier:
 
         Where it cannot be told now, the refusal is an ``INTERNAL_ERROR`` with ``retryAfterMs``.
         """
+        claims = await self.verified_claims(token)
+        return claims if isinstance(claims, Refused) else self.identity_of(claims)
+
+    async def verified_claims(self, token: str | None) -> dict[str, Any] | Refused:
+        """What a token says that was signed as it should be; refused as by :meth:`verify`."""
         if not token:
             return denied("A token is required", Reason.MISSING)
         if len(token) > MAX_TOKEN_CHARACTERS:
             return INVALID
         try:
-            claims = await self._verified_claims(token)
+            return await self._verified_claims(token)
         except jwt.PyJWTError as error:
             return _refusal_for(error)
         except (ValueError, TypeError, OverflowError, RecursionError):
             return INVALID
-        if isinstance(claims, Refused):
-            return claims
+
+    def identity_of(self, claims: Mapping[str, Any]) -> Identity | Refused:
+        """Who verified claims say that it is."""
         return _identity(claims, self._clock.now().timestamp())
 
     async def _verified_claims(self, token: str) -> dict[str, Any] | Refused:
@@ -220,3 +237,5 @@ def denied(message: str, reason: Reason) -> Refused:
 INVALID = denied("Invalid token", Reason.INVALID)
 EXPIRED = denied("The token has expired", Reason.EXPIRED)
 REVOKED = denied("The token was revoked", Reason.REVOKED)
+#: A service acts over HTTP alone: it has no seat in a room, and shows nothing of itself.
+NO_SOCKETS = denied("Services open no sockets: they call the HTTP API", Reason.SERVICE)

@@ -11,15 +11,16 @@ failure that is ours.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from harmonic_gateway import metrics as table
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable, settle
 from harmonic_runtime.bus.streams import StreamFull, Streams
@@ -62,31 +63,47 @@ class _Asked(NamedTuple):
 Undecided: TypeAlias = Coroutine[Any, Any, Refused | None]
 
 
-class Allowances:
-    """Grants requests."""
+def counted_rates(settings: GatewaySettings) -> tuple[RateClass, ...]:
+    """What is counted: of services only where they may act.
 
-    def __init__(self, streams: Streams, *, clock: Clock, metrics: Metrics) -> None:
+    A state service of an earlier version keeps no streams for them.
+    """
+    return (*GLOBAL_RATES, *SERVICE_RATES) if settings.lets_services_act else GLOBAL_RATES
+
+
+class Allowances:
+    """Grants requests, of each of ``rates``."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        rates: Sequence[RateClass] = GLOBAL_RATES,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
         self._streams = streams
+        self._rates = rates
         self._clock = clock
         self.allowances: Mapping[RateClass, Allowance] = {}
         self._refused_until_ms: OrderedDict[tuple[str, RateClass], int] = OrderedDict()
         self._own: OrderedDict[tuple[str, RateClass], deque[int]] = OrderedDict()
         outcomes = metrics.counters(table.ALLOWANCES)
-        self._granted = {rate: outcomes.of(rate.value, "granted") for rate in GLOBAL_RATES}
-        self._refused = {rate: outcomes.of(rate.value, "refused") for rate in GLOBAL_RATES}
+        self._granted = {rate: outcomes.of(rate.value, "granted") for rate in rates}
+        self._refused = {rate: outcomes.of(rate.value, "refused") for rate in rates}
         self._alone = metrics.counter(table.ALLOWANCES_COUNTED_ALONE)
 
     async def learn(self) -> None:
         """Read from the streams what is allowed; raise ``CannotStart`` if they do not come."""
         infos = await asyncio.gather(
-            *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in GLOBAL_RATES)
+            *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in self._rates)
         )
         learnt = {
             rate: Allowance(
                 int(info["config"]["max_msgs_per_subject"]),
                 int(info["config"]["max_age"]) // 10**6,
             )
-            for rate, info in zip(GLOBAL_RATES, infos, strict=True)
+            for rate, info in zip(self._rates, infos, strict=True)
         }
         # The same object until that changes: what is told of it is kept.
         if learnt != self.allowances:

@@ -104,7 +104,6 @@ FIELDS = {
     "Stroke.key": "Which instrument is struck, as a key of General MIDI's percussion.",
     "Stroke.startTime": "When it is struck, in seconds from the start of the piece.",
     "Stroke.velocity": "How hard it is struck.",
-    "GenerateMusic.style": "What the piece is to be like; without it, a style is drawn.",
     "GenerateMusic.after": (
         "The `requestId` of an earlier piece of this universe, for one that develops its theme."
         " Pieces are kept for an hour: after one that is not, a piece of its own is made."
@@ -123,7 +122,7 @@ FIELDS = {
     "participants": "Who is in the room, the caller included.",
     "UniverseView.participants": "How many users are in the room.",
     "particleCount": "How many particles are drawn.",
-    "pid": "The secret to come back with, for clients that do not know it from CONNECT.",
+    "pid": "The secret to come back with; clients that take offsets are told it in CONNECT, too.",
     "pitch": "The MIDI note number: 60 is middle C.",
     "playAt": "When to start the piece, by the server's clock, so that all hear it together.",
     "protocol": "The version of this protocol, raised whenever a client could notice.",

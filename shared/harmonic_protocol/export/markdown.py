@@ -43,6 +43,10 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.messages.universes import Operation
 
+_THIS_PAGE = (
+    "This page describes every command that a client sends, and every event that it receives."
+    " [The guide](../docs/README.md) shows how to build an application."
+)
 _ACKS = (Accepted, SignalAccepted, TimeSynced, Rejected)
 
 
@@ -66,12 +70,12 @@ def _opening(known: Known) -> Iterator[str]:
     welcome = ConnectSuccess.spec.name
     yield f"# {prose.TITLE}: the protocol, version {PROTOCOL_VERSION}"
     yield "<!-- Generated from the declarations by `make contract`: change those. -->"
-    yield prose.SUMMARY
+    yield f"{prose.SUMMARY} {_THIS_PAGE}"
     yield "## Connecting"
     yield _code("javascript", prose.CONNECTING)
     yield prose.ADDRESSES
     yield f"{prose.AUTHENTICATION} {prose.AUTH_FUNCTION}"
-    yield f"Who is let in hears [`{welcome}`](#{welcome}). {prose.CONNECT_ERROR}"
+    yield f"An accepted connection is sent [`{welcome}`](#{welcome}). {prose.CONNECT_ERROR}"
     yield _example(ConnectError.__name__, known)
     yield prose.NOT_NOW
 
@@ -150,10 +154,15 @@ def _http(known: Known) -> Iterator[str]:
         ((str(status.value), text) for status, text in prose.STATUSES.items()),
     )
     yield prose.HIDDEN
+    yield prose.SERVICES
     yield table(
-        ("Operation", "For"),
+        ("Operation", "For", "Services may"),
         (
-            (f"`{spec.method} {spec.path}`", prose.GRANTS[spec.grant])
+            (
+                f"`{spec.method} {spec.path}`",
+                prose.GRANTS[spec.grant],
+                "yes" if spec.services else "no",
+            )
             for spec in (operation.spec for operation in OPERATIONS.values())
         ),
     )

@@ -3,11 +3,16 @@
 import re
 from http import HTTPStatus
 
-from harmonic_protocol.messages.universes import Operation, UniverseOperation
+from harmonic_protocol.messages.universes import (
+    CreateUniverse,
+    Operation,
+    UniverseOperation,
+    UpdateUniverse,
+)
 
 _WITHOUT_BODY = {"GET", "DELETE"}
 #: An id may be taken, and a user may own no more universes.
-_MAY_CONFLICT = {"POST", "PATCH"}
+_MAY_CONFLICT: tuple[type[Operation], ...] = (CreateUniverse, UpdateUniverse)
 
 
 def path_fields(operation: type[Operation]) -> tuple[str, ...]:
@@ -28,13 +33,12 @@ def has_more_than_path(operation: type[Operation]) -> bool:
 def failures(operation: type[Operation]) -> tuple[HTTPStatus, ...]:
     """The statuses with which the operation may be refused."""
     on_universe = issubclass(operation, UniverseOperation)
-    method = operation.spec.method
     possible = {
         HTTPStatus.BAD_REQUEST: True,
         HTTPStatus.UNAUTHORIZED: True,
         HTTPStatus.FORBIDDEN: on_universe,
         HTTPStatus.NOT_FOUND: on_universe,
-        HTTPStatus.CONFLICT: method in _MAY_CONFLICT,
+        HTTPStatus.CONFLICT: operation in _MAY_CONFLICT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body(operation),
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body(operation),
         HTTPStatus.TOO_MANY_REQUESTS: True,

@@ -22,8 +22,8 @@ TITLE = "Harmonic Universe"
 *_OTHER_SETS, _LAST_SET = PARAMETER_SETS
 SUMMARY = (
     f"People share a universe: its {', '.join(_OTHER_SETS)} and {_LAST_SET} parameters. They"
-    " change them together, see who else is there, let the universe make music of them, and show"
-    " one another what they hear."
+    " change the parameters together, see who else is in the room, and hear music that is composed"
+    " from the parameters."
 )
 
 #: The namespaces that are served, the canonical one first.
@@ -55,7 +55,7 @@ AUDIENCES: Mapping[Audience, str] = {
 
 CODES: Mapping[Code, str] = {
     Code.AUTH_ERROR: ("The token is missing, expired or not valid, as `details.reason` says."),
-    Code.NOT_FOUND: "There is no such thing, or the user may not know of it.",
+    Code.NOT_FOUND: "It does not exist, or the user may not see it.",
     Code.PERMISSION_DENIED: (
         "The user may see the universe, but not do this; `details.reason` says why."
     ),
@@ -65,12 +65,12 @@ CODES: Mapping[Code, str] = {
     ),
     Code.ROOM_FULL: "As many users as the universe takes are in its room.",
     Code.RATE_LIMITED: (
-        "An allowance is used up, or too much is under way; who waits `details.retryAfterMs`"
-        " milliseconds, where they are given, succeeds."
+        "An allowance is used up, or too many requests are under way. A client that waits"
+        " `details.retryAfterMs` milliseconds, where they are given, succeeds."
     ),
     Code.INTERNAL_ERROR: (
-        "The server failed, or cannot do this at the moment; with `details.retryAfterMs`, it is"
-        " worth another try after that time."
+        "The server failed, or cannot do this at the moment. With `details.retryAfterMs`, another"
+        " try after that time may succeed."
     ),
 }
 
@@ -113,12 +113,13 @@ const socket = io('wss://example.com{NAMESPACES[0]}', {{
 }});
 socket.on('connect_error', error => console.error(error.message, error.data));"""
 NOT_NOW = (
-    "A server that takes nobody at the moment answers with HTTP status 503 and `Retry-After`, and"
-    " clients try again by themselves."
+    "A server that accepts no connection at the moment answers with HTTP status 503 and"
+    " `Retry-After`. Clients try again by themselves."
 )
 ORDER = (
-    "A client's commands are carried out in the order it sent them. A command with an `opId` that"
-    " was carried out before is acknowledged as the first time, and not carried out again."
+    "The server carries out a client's commands in the order in which they were sent. A client may"
+    " send a command again with the same `opId`: it is carried out once, and acknowledged as the"
+    " first time."
 )
 DETAILS = (
     "`details` names the `event`, and the `universeId` and `opId` if they were given, and holds an"
@@ -126,8 +127,8 @@ DETAILS = (
     " [ErrorReason](#errorreason). A newer version may give other reasons: act on the code then."
 )
 LIMITS = (
-    "What depends on the server is announced in `connect_success`. Who runs into a limit is told,"
-    " and stays connected."
+    "`connect_success` announces the limits of this server. A client that reaches a limit is told"
+    " so, and stays connected."
 )
 HTTP = (
     "Fields that are not in the path come in the query of a GET, and in the JSON body of anything"
@@ -142,15 +143,24 @@ GRANTS = {
     Grant.USER: "every user",
     Grant.VISITOR: "whoever may see the universe",
     Grant.OWNER: "the universe's owner",
+    Grant.SERVICE: "services",
 }
 HIDDEN = (
     "A universe that the caller may not see is answered by 404, as one that there is not; an"
     " operation that the caller may not do in a universe that it sees, by 403."
 )
+SERVICES = (
+    "Other backends may call the API as services, where the server has a key or an audience for"
+    " their tokens: such a token names the service in the claim `harmonic_service`, and opens no"
+    " socket. A service acts in its own name: its user id is `service:` and the name, and what it"
+    " changes says which `service` it was. It may do what the table says in every universe,"
+    " private ones too, and is refused anything else by 403 with the reason `SERVICE`. Users are"
+    " refused what is for services alone."
+)
 CONNECT_ERROR = (
-    "A connection is refused by a CONNECT_ERROR packet of Socket.IO rather than by an event:"
-    " clients call their `connect_error` listeners with an `Error` whose `message` is the text and"
-    " whose `data` holds `{error, code, details}`. The client does not try again by itself."
+    "A refused connection is answered by a CONNECT_ERROR packet of Socket.IO, not by an event."
+    " Clients call their `connect_error` listeners with an `Error`: its `message` is the text, and"
+    " its `data` holds `{error, code, details}`. The client does not try again by itself."
 )
 
 
@@ -162,12 +172,14 @@ def counted(rate: RateClass) -> str:
             return f"{counts} of a user in any {rate.window}"
         case Scope.CONNECTION:
             return f"{counts} of a connection in a {rate.window}"
+        case Scope.SERVICE:
+            return f"{counts} of a service in any {rate.window}"
 
 
 def granted(rate: RateClass) -> str:
     """How many."""
     match rate.scope:
-        case Scope.USER:
+        case Scope.USER | Scope.SERVICE:
             return str(rate.allowance)
         case Scope.CONNECTION:
             return f"{rate.allowance} on average, {rate.burst} at once"

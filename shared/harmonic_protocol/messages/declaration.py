@@ -46,6 +46,8 @@ class Scope(StrEnum):
     """what a user does over all connections and gateways, in any sliding window"""
     CONNECTION = "connection"
     """what one connection sends of one kind, on average, with a burst"""
+    SERVICE = "service"
+    """what a service does over all gateways, in any sliding window"""
 
 
 class RateClass(StrEnum):
@@ -80,10 +82,14 @@ class RateClass(StrEnum):
     ROOMS = "rooms", "joins and leaves", Scope.USER, 30, 60, 30
     OPERATIONS = "operations", "calls of the HTTP API", Scope.USER, 120, 60, 120
     SIGNALS = "signals", "live signals of a kind", Scope.CONNECTION, 30, 1, 90
+    SERVICE_CALLS = "service_calls", "calls of the HTTP API", Scope.SERVICE, 1200, 60, 1200
+    SERVICE_PIECES = "service_pieces", "pieces asked for", Scope.SERVICE, 60, 60, 60
 
 
 #: Those that are counted over all connections and gateways.
 GLOBAL_RATES = tuple(rate for rate in RateClass if rate.scope is Scope.USER)
+#: Those that are counted of services.
+SERVICE_RATES = tuple(rate for rate in RateClass if rate.scope is Scope.SERVICE)
 
 
 class Handler(StrEnum):
@@ -170,6 +176,8 @@ class Grant(StrEnum):
     """whoever may see the universe"""
     OWNER = "owner"
     """the user who owns the universe"""
+    SERVICE = "service"
+    """services alone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,8 @@ class OperationSpec:
     """How an operation is named and where it is found, relative to the HTTP API's prefix.
 
     ``{…}`` in ``path`` are fields of the request, by their wire names; the others come in the
-    query of a GET and in the body of anything else. ``media_type`` is the answer's.
+    query of a GET and in the body of anything else. ``media_type`` is the answer's. Operations for
+    ``services`` are theirs in every universe, whatever ``grant`` says of users.
     """
 
     name: str
@@ -186,6 +195,7 @@ class OperationSpec:
     status: int = 200
     media_type: str = JSON_TYPE
     grant: Grant = field(kw_only=True)
+    services: bool = field(kw_only=True, default=False)
 
 
 def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:

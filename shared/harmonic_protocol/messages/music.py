@@ -13,12 +13,14 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     Switch,
 )
+from harmonic_protocol.schema import ClientModel
 from harmonic_protocol.values import (
     Key,
     MeterName,
     Note,
     Program,
     Scale,
+    ServiceName,
     Stroke,
     StyleName,
     Timestamp,
@@ -42,17 +44,24 @@ EarlierRequest = Annotated[
 ]
 
 
-class GenerateMusic(OwnerCommand):
+class PieceWish(ClientModel):
+    """What a piece is to be like."""
+
+    duration: Duration
+    seed: Seed | None = None
+    style: Annotated[
+        StyleName | None,
+        Field(description="What the piece is to be like; without it, a style is drawn."),
+    ] = None
+    after: EarlierRequest | None = None
+
+
+class GenerateMusic(PieceWish, OwnerCommand):
     """Ask for a piece from the universe's parameters as they are now."""
 
     spec: ClassVar = CommandSpec(
         "generate_music", RateClass.GENERATIONS, ("music_generated",), switch=Switch.MUSIC
     )
-
-    duration: Duration
-    seed: Seed | None = None
-    style: StyleName | None = None
-    after: EarlierRequest | None = None
 
 
 class MusicGenerated(Event):
@@ -62,7 +71,7 @@ class MusicGenerated(Event):
 
     The same ``seed``, parameters, duration and ``style`` give the same notes from the same
     ``composerVersion``. Drums stand apart from the notes: their keys are no pitches. A piece that
-    answers another names it in ``after``.
+    answers another names it in ``after``; one that a service asked for, in ``service`` which.
     """
 
     spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)
@@ -86,3 +95,4 @@ class MusicGenerated(Event):
     drums: tuple[Stroke, ...] | None = None
     after: EarlierRequest | None = None
     replayed: Literal[True] | None = None
+    service: ServiceName | None = None

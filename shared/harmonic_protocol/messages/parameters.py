@@ -18,7 +18,7 @@ from harmonic_protocol.messages.sets import (
     ParametersUpdated,
     parameter_set,
 )
-from harmonic_protocol.schema import ServiceModel, WireModel
+from harmonic_protocol.schema import ClientModel, ServiceModel, WireModel
 from harmonic_protocol.values import MusicParameters, PhysicsParameters, VisualizationParameters
 
 PHYSICS = parameter_set("physics", PhysicsParameters, {"gravity": 4.2})
@@ -50,7 +50,7 @@ _Events = _with_sets(
     ServiceModel, {name: (one.event | None, None) for name, one in PARAMETER_SETS.items()}
 )
 _Changes = _with_sets(
-    ParameterCommand,
+    ClientModel,
     {name: (one.changes, Field(default=None)) for name, one in PARAMETER_SETS.items()},
 )
 
@@ -80,14 +80,8 @@ class CurrentValues(_Events):  # type: ignore[valid-type,misc]
         return [value for value in values if value is not None]
 
 
-class UpdateParameters(_Changes):  # type: ignore[valid-type,misc]
-    """Change several parameter sets at once: all of it happens, or nothing."""
-
-    spec: ClassVar = CommandSpec(
-        "update_parameters",
-        RateClass.PARAMETERS,
-        tuple(one.event.spec.name for one in PARAMETER_SETS.values()),
-    )
+class ChangesOfSets(_Changes):  # type: ignore[valid-type,misc]
+    """The changes of one or more parameter sets."""
 
     def changes(self) -> dict[str, Changes]:
         """The parameters that were sent, by set, in the table's order."""
@@ -100,3 +94,13 @@ class UpdateParameters(_Changes):  # type: ignore[valid-type,misc]
             *others, last = PARAMETER_SETS
             raise ValueError(f"must hold {', '.join(others)} or {last}")
         return self
+
+
+class UpdateParameters(ChangesOfSets, ParameterCommand):
+    """Change several parameter sets at once: all of it happens, or nothing."""
+
+    spec: ClassVar = CommandSpec(
+        "update_parameters",
+        RateClass.PARAMETERS,
+        tuple(one.event.spec.name for one in PARAMETER_SETS.values()),
+    )

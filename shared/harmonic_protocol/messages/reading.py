@@ -86,7 +86,11 @@ class GetParticipants(UniverseOperation):
     """Who is in the room."""
 
     spec: ClassVar = OperationSpec(
-        "get_participants", "GET", "/universes/{universeId}/participants", grant=Grant.VISITOR
+        "get_participants",
+        "GET",
+        "/universes/{universeId}/participants",
+        grant=Grant.VISITOR,
+        services=True,
     )
     answer: ClassVar = ParticipantList
 
@@ -95,7 +99,11 @@ class ListEvents(UniverseOperation):
     """What the room was sent after a number, as far as the log goes back."""
 
     spec: ClassVar = OperationSpec(
-        "list_events", "GET", "/universes/{universeId}/events", grant=Grant.VISITOR
+        "list_events",
+        "GET",
+        "/universes/{universeId}/events",
+        grant=Grant.VISITOR,
+        services=True,
     )
     answer: ClassVar = EventPage
 
@@ -110,7 +118,7 @@ class ListMusic(UniverseOperation):
     """
 
     spec: ClassVar = OperationSpec(
-        "list_music", "GET", "/universes/{universeId}/music", grant=Grant.VISITOR
+        "list_music", "GET", "/universes/{universeId}/music", grant=Grant.VISITOR, services=True
     )
     answer: ClassVar = PieceList
 

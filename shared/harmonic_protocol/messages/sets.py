@@ -17,7 +17,7 @@ from harmonic_protocol.messages.declaration import (
     changes_of,
 )
 from harmonic_protocol.schema import WireModel
-from harmonic_protocol.values import Timestamp, UniverseId, UserId
+from harmonic_protocol.values import ServiceName, Timestamp, UniverseId, UserId
 
 P = TypeVar("P", bound=WireModel)
 
@@ -47,7 +47,7 @@ class ParametersUpdated(Event):
 
     After a return, one of each tells the ``current`` values with the last change's user and
     time: nothing happened just then, so it has no ``seq``. An event that the client missed is
-    ``replayed``: what it tells of is over.
+    ``replayed``: what it tells of is over. A change by a service names it in ``service``.
     """
 
     set_name: ClassVar[str]
@@ -59,6 +59,7 @@ class ParametersUpdated(Event):
     seq: int | None = None
     current: Literal[True] | None = None
     replayed: Literal[True] | None = None
+    service: ServiceName | None = None
     parameters: Any
 
 

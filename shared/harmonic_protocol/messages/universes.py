@@ -90,6 +90,24 @@ class UniverseUpdated(Event):
     replayed: Literal[True] | None = None
 
 
+class UserErased(Event):
+    """An operator erased a user: the universe names the user no more.
+
+    From now on ``placeholder`` stands for ``userId``, in all that the universe is and was: show
+    that in its place, and keep nothing of the user. Clients that missed it are sent the universe as
+    it is.
+    """
+
+    spec: ClassVar = EventSpec("user_erased", Delivery.REPLAYED)
+
+    universe_id: UniverseId
+    user_id: UserId
+    placeholder: UserId
+    timestamp: Timestamp
+    seq: int
+    replayed: Literal[True] | None = None
+
+
 class RoleChanged(Event):
     """The owner gave the user another role in a universe; without a ``role``, it has none now.
 
@@ -136,9 +154,14 @@ class Operation(Request):
 
 
 class CreateUniverse(Operation):
-    """Create a universe; the caller owns it. Without an ``id`` one is made."""
+    """Create a universe; the caller owns it. Without an ``id`` one is made.
 
-    spec: ClassVar = OperationSpec("create_universe", "POST", "/universes", 201, grant=Grant.USER)
+    A service names the ``owner``, who has it as if it had created it.
+    """
+
+    spec: ClassVar = OperationSpec(
+        "create_universe", "POST", "/universes", 201, grant=Grant.USER, services=True
+    )
     answer: ClassVar = UniverseView
 
     id: UniverseId | None = None
@@ -146,6 +169,7 @@ class CreateUniverse(Operation):
     visibility: Visibility = "private"
     public_mode: Mode = "view"
     max_participants: ParticipantLimit = DEFAULT_PARTICIPANTS
+    owner: Annotated[UserId | None, Field(description="whose it is to be: for services")] = None
 
 
 #: Cursors are sequences of a stream, which have 63 bits, and the next one is asked for.
@@ -153,9 +177,14 @@ MAX_CURSOR = 2**63 - 2
 
 
 class ListUniverses(Operation):
-    """The universes that the caller may see, in the order of their latest change of settings."""
+    """The universes that the caller may see, in the order of their latest change of settings.
 
-    spec: ClassVar = OperationSpec("list_universes", "GET", "/universes", grant=Grant.USER)
+    A service is told the public ones.
+    """
+
+    spec: ClassVar = OperationSpec(
+        "list_universes", "GET", "/universes", grant=Grant.USER, services=True
+    )
     answer: ClassVar = UniversePage
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
@@ -172,7 +201,7 @@ class GetUniverse(UniverseOperation):
     """One universe, with its parameters."""
 
     spec: ClassVar = OperationSpec(
-        "get_universe", "GET", "/universes/{universeId}", grant=Grant.VISITOR
+        "get_universe", "GET", "/universes/{universeId}", grant=Grant.VISITOR, services=True
     )
     answer: ClassVar = UniverseView
 
@@ -252,6 +281,7 @@ class RemoveParticipant(UserOperation):
         "/universes/{universeId}/participants/{userId}",
         204,
         grant=Grant.OWNER,
+        services=True,
     )
 
 
@@ -259,7 +289,12 @@ class BanUser(UserOperation):
     """Keep someone out of a universe until the ban is lifted; the user loses seats and role."""
 
     spec: ClassVar = OperationSpec(
-        "ban_user", "PUT", "/universes/{universeId}/bans/{userId}", 204, grant=Grant.OWNER
+        "ban_user",
+        "PUT",
+        "/universes/{universeId}/bans/{userId}",
+        204,
+        grant=Grant.OWNER,
+        services=True,
     )
 
 
@@ -267,7 +302,12 @@ class UnbanUser(UserOperation):
     """Lift a ban. The role that the user had before is not given back."""
 
     spec: ClassVar = OperationSpec(
-        "unban_user", "DELETE", "/universes/{universeId}/bans/{userId}", 204, grant=Grant.OWNER
+        "unban_user",
+        "DELETE",
+        "/universes/{universeId}/bans/{userId}",
+        204,
+        grant=Grant.OWNER,
+        services=True,
     )
 
 
@@ -283,6 +323,7 @@ class GetMusic(UniverseOperation):
         "/universes/{universeId}/music/{requestId}.mid",
         media_type="audio/midi",
         grant=Grant.VISITOR,
+        services=True,
     )
 
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

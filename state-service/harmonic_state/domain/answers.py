@@ -8,11 +8,17 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InspectUniverse,
     JoinResult,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
 )
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.music import GenerateMusic
@@ -47,6 +53,7 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.erasing import erasure_done
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operating import inspected, removed
 from harmonic_state.domain.pieces import listed
@@ -75,7 +82,8 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
-            return after.public_view(viewer=caller.user_id)
+            # A service sees what the owner does: it moderates.
+            return after.public_view(viewer=after.owner if caller.service else caller.user_id)
         case GetParticipants():
             return _located(after)
         case ListMusic():
@@ -84,6 +92,8 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             return inspected(after)
         case RemoveUser():
             return removed(events)
+        case EraseUser():
+            return erasure_done(events)
         case SetMember():
             return MemberRole(user_id=request.user_id, role=request.role)
         case (
@@ -98,6 +108,9 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             | RemoveParticipant()
             | BanUser()
             | UnbanUser()
+            | OperatorBan()
+            | OperatorUnban()
+            | ForgetHistory()
             | ListEvents()
             | GetMusic()
         ):

@@ -13,6 +13,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryForgotten,
     HistoryLost,
     MemberRemoved,
     MemberSet,
@@ -29,7 +30,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import UniverseUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -94,6 +95,8 @@ def overflow(
                 | UniverseUpdated()
                 | ConnectionLeft()
                 | ConnectionModeChanged()
+                | UserErased()
+                | HistoryForgotten()
                 | HistoryLost()
                 | MusicFailed()
                 | MusicStored()
@@ -145,6 +148,7 @@ def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
     return sum(
         _PENDING_OVERHEAD_BYTES
         + text_bytes(piece.job.user_id, piece.connection_id, piece.op_id or "")
+        + (text_bytes(piece.job.service) if piece.job.service else 0)
         for piece in pieces
     )
 

@@ -8,11 +8,17 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InspectUniverse,
     OwnRequest,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.music import GenerateMusic
@@ -33,11 +39,19 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
-from harmonic_state.domain import moderation, music, operating, parameters, presence, registry
+from harmonic_state.domain import (
+    erasing,
+    moderation,
+    music,
+    operating,
+    parameters,
+    presence,
+    registry,
+)
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
-from harmonic_state.domain.permissions import visible
+from harmonic_state.domain.permissions import refusal_of_service, visible
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
@@ -49,6 +63,10 @@ UniverseRequest = (
     | CompleteMusic
     | InspectUniverse
     | RemoveUser
+    | OperatorBan
+    | OperatorUnban
+    | EraseUser
+    | ForgetHistory
     | OwnRequest
     | CreateUniverse
     | GetUniverse
@@ -85,8 +103,11 @@ def decide(
     An ``opId`` that was applied before decides nothing: the first answer is given again.
     Joining and leaving need none, since doing them twice is doing them once.
     """
+    unfit = refusal_of_service(universe, request, caller)
+    if unfit is not None:
+        return unfit
     if universe is not None and isinstance(request, _WITH_OP_ID):
-        seen = visible(universe, caller.user_id)
+        seen = visible(universe, caller)
         if isinstance(seen, Refused):
             return seen
         match earlier(universe, request, caller.user_id):
@@ -158,11 +179,19 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return moderation.unban(universe, request, caller, moment)
         case RemoveUser():
             return operating.remove_user(universe, request, moment)
+        case OperatorBan():
+            return operating.ban(universe, request, moment)
+        case OperatorUnban():
+            return operating.unban(universe, request, moment)
+        case EraseUser():
+            return erasing.erase(universe, request, moment)
+        case ForgetHistory():
+            return erasing.forget(universe, moment)
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
         case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
-            seen = visible(universe, caller.user_id)
+            seen = visible(universe, caller)
             return seen if isinstance(seen, Refused) else []
         case unreachable:
             assert_never(unreachable)

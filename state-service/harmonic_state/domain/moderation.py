@@ -1,4 +1,7 @@
-"""What a universe's owner does about users in it: put them out of the room, and keep them out."""
+"""What is done about users in a universe: put them out of the room, and keep them out.
+
+Its owner may do so, and services may to anybody but the owner.
+"""
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.log import MemberRemoved, UserBanned, UserUnbanned
@@ -11,7 +14,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.permissions import BANNED, owned
+from harmonic_state.domain.permissions import BANNED, moderated
 from harmonic_state.domain.presence import DecisionInputs, put_out
 from harmonic_state.domain.registry import with_consequences
 from harmonic_state.domain.universe import Universe
@@ -19,26 +22,48 @@ from harmonic_state.domain.universe import Universe
 _PUT_OUT = refused(
     Code.PERMISSION_DENIED, "The owner removed you from the room", reason=Reason.KICKED
 )
+_OWNER_STAYS = refused(
+    Code.INVALID_PARAMETERS, "Services cannot remove the owner", reason=Reason.OWNER
+)
+
+
+def _put_out_by(caller: Caller) -> Refused:
+    if not caller.service:
+        return _PUT_OUT
+    return refused(
+        Code.PERMISSION_DENIED,
+        "A service removed you from the room",
+        reason=Reason.KICKED,
+        service=caller.service,
+    )
 
 
 def remove(
     universe: Universe | None, request: RemoveParticipant, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Put a user out of the room, who may join again."""
-    mine = owned(universe, caller.user_id)
+    mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    return put_out(mine, request.user_id, _PUT_OUT, moment)
+    if caller.service and request.user_id == mine.owner:
+        return _OWNER_STAYS
+    return put_out(mine, request.user_id, _put_out_by(caller), moment)
 
 
 def ban(
     universe: Universe | None, request: BanUser, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Keep a user out from now on, who loses role and seats; done again, it changes nothing."""
-    mine = owned(universe, caller.user_id)
+    mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    user_id = request.user_id
+    return keep_out(mine, request.user_id, moment, caller.service or None)
+
+
+def keep_out(
+    mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
+) -> list[LogEvent] | Refused:
+    """Ban a user, whoever may decide that; the ``service`` that does it is told."""
     if user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner cannot be banned", reason=Reason.OWNER)
     if user_id in mine.bans:
@@ -50,7 +75,8 @@ def ban(
             reason=Reason.TOO_MANY_BANS,
             limit=MAX_BANS,
         )
-    causes: list[LogEvent] = [UserBanned(user_id=user_id, timestamp=moment.timestamp)]
+    banned = UserBanned(user_id=user_id, timestamp=moment.timestamp, service=service)
+    causes: list[LogEvent] = [banned]
     if user_id in mine.members:
         causes.append(MemberRemoved(user_id=user_id, timestamp=moment.timestamp))
     return with_consequences(mine, causes, moment, BANNED)
@@ -60,9 +86,16 @@ def unban(
     universe: Universe | None, request: UnbanUser, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Lift a ban."""
-    mine = owned(universe, caller.user_id)
+    mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    if request.user_id not in mine.bans:
+    return let_in(mine, request.user_id, moment, caller.service or None)
+
+
+def let_in(
+    mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
+) -> list[LogEvent] | Refused:
+    """Lift a ban, whoever may decide that."""
+    if user_id not in mine.bans:
         return refused(Code.NOT_FOUND, "The user is not banned")
-    return [UserUnbanned(user_id=request.user_id, timestamp=moment.timestamp)]
+    return [UserUnbanned(user_id=user_id, timestamp=moment.timestamp, service=service)]

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
-from harmonic_protocol.log import MusicFailed, MusicJob, MusicRequested, MusicStored
+from harmonic_protocol.log import MusicFailed, MusicRequested, MusicStored
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import MUSIC, PHYSICS
+from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -26,10 +27,10 @@ def generate(
     universe: Universe | None, request: GenerateMusic, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Note the request, with the parameters as of now."""
-    seen = visible(universe, caller.user_id)
+    seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
-    seat = seat_of(seen, caller)
+    seat = None if caller.service else seat_of(seen, caller)
     if isinstance(seat, Refused):
         return seat
     for pending in seen.pending_music.values():
@@ -55,6 +56,7 @@ def generate(
         deadline_ms=moment.unix_ms + MUSIC_TIMEOUT_MS,
         style=request.style,
         after=request.after,
+        service=caller.service or None,
     )
     return [
         MusicRequested(
@@ -88,6 +90,7 @@ def complete(
             seq=universe.seq + 1,
             play_at=_later(moment.timestamp, PLAY_LEAD_MS),
             composer_version=request.composer_version,
+            service=job.service,
         )
     ]
 

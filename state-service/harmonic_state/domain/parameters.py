@@ -15,14 +15,15 @@ def update(
     universe: Universe | None, request: ParameterCommand, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """One event for each set that the command names, all of them or none."""
-    seen = visible(universe, caller.user_id)
+    seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
-    seat = seat_of(seen, caller)
-    if isinstance(seat, Refused):
-        return seat
-    if seat.mode != "edit":
-        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
+    if not caller.service:
+        seat = seat_of(seen, caller)
+        if isinstance(seat, Refused):
+            return seat
+        if seat.mode != "edit":
+            return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
     events: list[LogEvent] = []
     for name, changes in request.changes().items():
         current = PARAMETER_SETS[name].of(seen.parameters)
@@ -37,6 +38,7 @@ def update(
                 timestamp=moment.timestamp,
                 changed=changed,
                 seq=seen.seq + len(events) + 1,
+                service=caller.service or None,
             )
         )
     return events

@@ -1,5 +1,9 @@
-"""Who may see a universe, and who may edit it."""
+"""Who may see a universe, who may edit it, and what services may do in it."""
 
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.sets import ParameterCommand
+from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
@@ -7,6 +11,11 @@ from harmonic_state.domain.universe import Universe
 
 BANNED = refused(Code.PERMISSION_DENIED, "You are banned from this universe", reason=Reason.BANNED)
 _NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
+_NOT_FOR_SERVICES = refused(
+    Code.PERMISSION_DENIED, "Services may not do this", reason=Reason.SERVICE
+)
+#: The commands that services may give.
+_COMMANDS_OF_SERVICES = (ParameterCommand, GenerateMusic)
 
 
 def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
@@ -21,23 +30,44 @@ def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
     return "edit" if "edit" in (role, universe.public_mode) else "view"
 
 
-def visible(universe: Universe | None, user_id: str) -> Universe | Refused:
+def visible(universe: Universe | None, caller: Caller) -> Universe | Refused:
     """The universe, or ``NOT_FOUND``: the same for a hidden universe and one that never was.
 
-    Someone who is banned is told so where anybody else would see the universe.
+    Someone who is banned is told so where anybody else would see the universe. Services see all.
     """
     if universe is None or universe.deleted:
         return _NOT_FOUND
-    if allowed_mode(universe, user_id) is None:
+    if not caller.service and allowed_mode(universe, caller.user_id) is None:
         return _NOT_FOUND if universe.visibility == "private" else BANNED
     return universe
 
 
-def owned(universe: Universe | None, user_id: str) -> Universe | Refused:
+def owned(universe: Universe | None, caller: Caller) -> Universe | Refused:
     """The universe, if the user owns it."""
-    seen = visible(universe, user_id)
-    if isinstance(seen, Universe) and seen.owner != user_id:
+    seen = visible(universe, caller)
+    if isinstance(seen, Universe) and (caller.service or seen.owner != caller.user_id):
         return refused(
             Code.PERMISSION_DENIED, "Only the owner may do this", reason=Reason.NOT_OWNER
         )
     return seen
+
+
+def moderated(universe: Universe | None, caller: Caller) -> Universe | Refused:
+    """The universe, if the caller owns it or is a service."""
+    return visible(universe, caller) if caller.service else owned(universe, caller)
+
+
+def refusal_of_service(
+    universe: Universe | None, request: object, caller: Caller
+) -> Refused | None:
+    """Why a service may not ask for this, if so; users are not concerned."""
+    if not caller.service or _is_for_services(request):
+        return None
+    seen = visible(universe, caller)
+    return seen if isinstance(seen, Refused) else _NOT_FOR_SERVICES
+
+
+def _is_for_services(request: object) -> bool:
+    if isinstance(request, Operation):
+        return request.spec.services
+    return isinstance(request, _COMMANDS_OF_SERVICES)

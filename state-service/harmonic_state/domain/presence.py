@@ -37,7 +37,7 @@ def join(
     universe: Universe | None, request: JoinRoom, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Take a seat, or change the mode of the one that the connection has."""
-    seen = visible(universe, caller.user_id)
+    seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
     if request.mode == "edit" and allowed_mode(seen, caller.user_id) != "edit":
@@ -81,7 +81,7 @@ def resume(
     is the caller's then. Asked again, it is continued already. A connection whose seat was
     released with its gateway continues its own session.
     """
-    seen = visible(universe, caller.user_id)
+    seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
     allowed = allowed_mode(seen, caller.user_id)
@@ -111,7 +111,7 @@ def leave(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Give the connection's seat up."""
-    seen = visible(universe, caller.user_id)
+    seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
     seated = seat_of(seen, caller)

@@ -23,6 +23,7 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.values import SERVICE_PREFIX
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode, owned
@@ -32,6 +33,11 @@ from harmonic_state.domain.universe import Universe
 #: What the room is told of a change of, by the names of both the universe and the event.
 _SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
+_NOT_SERVICE = refused(
+    Code.PERMISSION_DENIED,
+    "Only a service creates universes for others",
+    reason=Reason.NOT_SERVICE,
+)
 _REMOVED = refused(
     Code.PERMISSION_DENIED, "You were removed from this universe", reason=Reason.REMOVED
 )
@@ -41,26 +47,50 @@ def create(
     universe: Universe | None, request: CreateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Begin a log; an id that was ever used is taken for good."""
+    owner = owner_to_be(request, caller)
+    if isinstance(owner, Refused):
+        return owner
     if universe is not None:
         return refused(Code.INVALID_PARAMETERS, "This id is taken", reason=Reason.TAKEN)
     return [
         UniverseCreated(
             universe_id=request.id or "",
-            owner=caller.user_id,
+            owner=owner,
             title=request.name,
             visibility=request.visibility,
             public_mode=request.public_mode,
             max_participants=request.max_participants,
             timestamp=moment.timestamp,
+            service=caller.service or None,
         )
     ]
+
+
+def owner_to_be(request: CreateUniverse, caller: Caller) -> str | Refused:
+    """Whose a new universe is: the caller's, or that of the user whom a service names."""
+    if not caller.service:
+        is_own = request.owner is None or request.owner == caller.user_id
+        return caller.user_id if is_own else _NOT_SERVICE
+    if request.owner is None:
+        return _no_owner("must be named by a service")
+    if request.owner.startswith(SERVICE_PREFIX):
+        return _no_owner("must be a user")
+    return request.owner
+
+
+def _no_owner(problem: str) -> Refused:
+    return refused(
+        Code.INVALID_PARAMETERS,
+        f"Invalid parameters: owner {problem}",
+        fields=[{"field": "owner", "reason": problem}],
+    )
 
 
 def update(
     universe: Universe | None, request: UpdateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Change settings; who may not see the universe any more is put out of the room."""
-    mine = owned(universe, caller.user_id)
+    mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
     sent = {name: getattr(request, name) for name in request.model_fields_set}
@@ -79,8 +109,8 @@ def update(
         if isinstance(transfer, Refused):
             return transfer
         causes += transfer
-    shown = _updated(mine, causes, caller, moment)
-    return with_consequences(mine, [*causes, *shown], moment, _HIDDEN_NOW)
+    told = shown(mine, causes, caller.user_id, moment.timestamp)
+    return with_consequences(mine, [*causes, *told], moment, _HIDDEN_NOW)
 
 
 def _transferred(
@@ -99,10 +129,10 @@ def _transferred(
     ]
 
 
-def _updated(
-    universe: Universe, causes: Sequence[LogEvent], caller: Caller, moment: DecisionInputs
+def shown(
+    universe: Universe, causes: Sequence[LogEvent], user_id: str, at: str
 ) -> list[UniverseUpdated]:
-    """What the room is told of changed settings: nothing where all are as they were."""
+    """What the room is told of settings that a user changed: nothing where all are as before."""
     after = fold(universe, causes)
     if after is None:
         return []
@@ -115,8 +145,8 @@ def _updated(
             universe_id=after.id,
             **{name: getattr(after, name) for name in _SETTINGS},
             changed=tuple(fields[name].alias or name for name in names),
-            user_id=caller.user_id,
-            timestamp=moment.timestamp,
+            user_id=user_id,
+            timestamp=at,
             seq=after.seq + 1,
         )
     ]
@@ -126,7 +156,7 @@ def delete(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """End the log; what stays is a tombstone."""
-    mine = owned(universe, caller.user_id)
+    mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
     return [UniverseDeleted(timestamp=moment.timestamp)]
@@ -136,7 +166,7 @@ def set_member(
     universe: Universe | None, request: SetMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Give a role; in the room, a lower one counts at once."""
-    mine = owned(universe, caller.user_id)
+    mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
     if request.user_id == mine.owner:
@@ -160,7 +190,7 @@ def remove_member(
     universe: Universe | None, request: RemoveMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """Take a role away; who may not see the universe without it is put out of the room."""
-    mine = owned(universe, caller.user_id)
+    mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
     if request.user_id not in mine.members:

@@ -1,0 +1,67 @@
+"""What goes wrong, as callers of this client meet it."""
+
+from dataclasses import dataclass
+
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused
+
+
+class HarmonicError(Exception):
+    """Any of the errors below."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRefusal:
+    """What is wrong with one field, named as on the wire, and its range where it has one."""
+
+    field: str
+    reason: str
+    min: float | None = None
+    max: float | None = None
+
+
+class RefusedError(HarmonicError):
+    """The server refused; the attributes say why, for programs."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
+
+    @property
+    def code(self) -> Code:
+        """The error code of the protocol."""
+        return self.refused.code
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why, within the code; ``None`` if there is none, or one of a newer version."""
+        return self.refused.reason
+
+    @property
+    def retry_after_ms(self) -> float | None:
+        """After how many milliseconds the same may be granted, where that is known."""
+        told = self.refused.details.get("retryAfterMs")
+        return float(told) if isinstance(told, int | float) else None
+
+    @property
+    def fields(self) -> tuple[FieldRefusal, ...]:
+        """The fields that are not valid."""
+        return tuple(
+            FieldRefusal(told["field"], told["reason"], told.get("min"), told.get("max"))
+            for told in self.refused.details.get("fields", ())
+        )
+
+
+class UnansweredError(HarmonicError):
+    """No answer came in time. The command may have been carried out."""
+
+
+class MissedEventsError(HarmonicError):
+    """The consumer of ``async for`` was too slow, and ``missed`` events were dropped.
+
+    What the universe shows is right all the same: begin another ``async for``, and look at it.
+    """
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(f"{missed} events were not taken in time")
+        self.missed = missed

@@ -1,0 +1,170 @@
+"""Events as the contract's classes, and the queue of those that a consumer has not taken yet."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from weakref import WeakSet
+
+from pydantic import ValidationError
+
+from harmonic_client.errors import MissedEventsError
+from harmonic_protocol.catalogue import EVENTS
+from harmonic_protocol.messages.declaration import Delivery, Event
+from harmonic_protocol.messages.rooms import RoomJoined
+
+#: Events that wait for a consumer of ``async for``: with pieces of music, some 100 KiB each.
+MAX_QUEUED_EVENTS = 1000
+#: Frames that are known again: more than a server sends between two heartbeats.
+MAX_SEEN_FRAMES = 5000
+
+_log = logging.getLogger("harmonic_client")
+
+
+@dataclass(frozen=True, slots=True)
+class NewerEvent:
+    """An event that this version of the contract does not know, as it came."""
+
+    name: str
+    data: Any
+
+
+#: What ``async for`` yields.
+AnyEvent = Event | NewerEvent
+
+
+def read_event(name: str, data: Any) -> AnyEvent:
+    """An event as its class."""
+    declared = EVENTS.get(name)
+    if declared is None:
+        return NewerEvent(name, data)
+    try:
+        return declared.model_validate(data)
+    except ValidationError:
+        _log.warning("%s is of a newer contract: update harmonic-client", name)
+        return NewerEvent(name, data)
+
+
+class SeenFrames:
+    """The numbers of a universe's latest frames: what is sent again may have been seen before.
+
+    A server that is told how far a client has come sends nothing twice; one that is not does.
+    """
+
+    def __init__(self, bound: int = MAX_SEEN_FRAMES) -> None:
+        self._bound = bound
+        self._order: deque[int] = deque()
+        self._known: set[int] = set()
+
+    def is_repeated(self, event: AnyEvent) -> bool:
+        """Whether the event was seen; it has been from now on."""
+        seq = getattr(event, "seq", None)
+        if seq is None or isinstance(event, RoomJoined):
+            return False
+        if seq in self._known:
+            return True
+        self._known.add(seq)
+        self._order.append(seq)
+        if len(self._order) > self._bound:
+            self._known.discard(self._order.popleft())
+        return False
+
+
+class EventQueue:
+    """The events that a consumer has not taken yet, in the order in which they came.
+
+    At most ``bound``: the oldest live signals are dropped first, since newer ones replace them. If
+    all that waits is stored events, the consumer is told that it missed some.
+    """
+
+    def __init__(self, bound: int = MAX_QUEUED_EVENTS) -> None:
+        self._bound = bound
+        self._waiting: deque[AnyEvent] = deque()
+        self._missed = 0
+        self._is_over = False
+        self._error: Exception | None = None
+        self._news = asyncio.Event()
+
+    def put(self, event: AnyEvent) -> None:
+        """Add an event."""
+        if self._is_over:
+            return
+        if len(self._waiting) >= self._bound and not self._drop_signal():
+            self._missed += len(self._waiting) + 1
+            self._waiting.clear()
+            self.end(MissedEventsError(self._missed))
+            return
+        self._waiting.append(event)
+        self._news.set()
+
+    def end(self, error: Exception | None = None) -> None:
+        """No event follows those that wait; after them, the consumer is raised ``error``."""
+        if not self._is_over:
+            self._is_over, self._error = True, error
+            self._news.set()
+
+    def __aiter__(self) -> Self:
+        """It is its own iterator."""
+        return self
+
+    async def __anext__(self) -> AnyEvent:
+        """The next event; raise ``StopAsyncIteration``, or the error, when there are no more."""
+        while not self._waiting:
+            if self._error is not None:
+                raise self._error
+            if self._is_over:
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        return self._waiting.popleft()
+
+    def _drop_signal(self) -> bool:
+        for place, event in enumerate(self._waiting):
+            if isinstance(event, Event) and event.spec.delivery is Delivery.LIVE:
+                del self._waiting[place]
+                return True
+        return False
+
+
+class EventFeed:
+    """Tells what is heard of a universe to those who listen."""
+
+    def __init__(self) -> None:
+        self._seen = SeenFrames()
+        self._listeners: set[Callable[[AnyEvent], None]] = set()
+        # A consumer that goes away is not told to anybody: its queue goes with it.
+        self._queues: WeakSet[EventQueue] = WeakSet()
+
+    def queue(self) -> EventQueue:
+        """The events from now on."""
+        queue = EventQueue()
+        self._queues.add(queue)
+        return queue
+
+    @contextmanager
+    def listening(self, listener: Callable[[AnyEvent], None]) -> Iterator[None]:
+        """Tell ``listener`` of each event, in the turn in which it comes, while the block runs."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    def is_new(self, event: AnyEvent) -> bool:
+        """Whether the event was not heard before."""
+        return not self._seen.is_repeated(event)
+
+    def tell(self, event: AnyEvent) -> None:
+        """Tell all."""
+        for listener in tuple(self._listeners):
+            listener(event)
+        for queue in tuple(self._queues):
+            queue.put(event)
+
+    def end(self, error: Exception | None = None) -> None:
+        """There is nothing more to hear: the universe is left, or refused."""
+        for queue in tuple(self._queues):
+            queue.end(error)

@@ -1,0 +1,81 @@
+"""Keeps the server's clock, and watches how good the connection is."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from harmonic_client.clock import (
+    ClockSample,
+    Quality,
+    Samples,
+    best,
+    next_interval_ms,
+    quality,
+    remember,
+)
+from harmonic_protocol.messages.connection import TimeSync, TimeSynced
+
+SECOND_MS = 1000.0
+
+#: Sends a command: its ack, or ``None`` if none came.
+Emit = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
+
+
+class ServerClock:
+    """The server's clock."""
+
+    def __init__(self) -> None:
+        # Unlike ``time.time``, it is not set back and forth while the client lives.
+        self._origin_s = time.time() - time.monotonic()
+        self._samples: Samples = ()
+
+    @property
+    def offset_ms(self) -> float:
+        """The server's clock less this machine's; 0 until the first answer."""
+        known = best(self._samples)
+        return known.offset_ms if known else 0.0
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """The shortest round trip of late."""
+        known = best(self._samples)
+        return known.rtt_ms if known else None
+
+    def own_ms(self) -> float:
+        """This machine's time, in milliseconds since 1970."""
+        return (self._origin_s + time.monotonic()) * SECOND_MS
+
+    def now(self) -> float:
+        """The server's time, in milliseconds since 1970."""
+        return self.own_ms() + self.offset_ms
+
+    def until(self, timestamp: str) -> float:
+        """In how many milliseconds a time of the server's is; negative if it is over."""
+        return datetime.fromisoformat(timestamp).timestamp() * SECOND_MS - self.now()
+
+    async def keep(self, emit: Emit, judged: Callable[[Quality], None]) -> None:
+        """Ask for the server's time again and again, and say how good the connection is.
+
+        It does not wait for answers, so that the clock is right early.
+        """
+        self._samples = ()
+        interval_ms = 0.0
+        async with asyncio.TaskGroup() as asking:
+            while True:
+                asking.create_task(self._ask(emit, judged))
+                interval_ms = next_interval_ms(interval_ms)
+                await asyncio.sleep(interval_ms / SECOND_MS)
+
+    async def _ask(self, emit: Emit, judged: Callable[[Quality], None]) -> None:
+        t0 = self.own_ms()
+        answer = await emit(TimeSync.spec.name, {"t0": t0})
+        t3 = self.own_ms()
+        sample = None
+        # A refusal is an answer as well, and says nothing of the time.
+        if answer is not None and "t1" in answer:
+            told = TimeSynced.model_validate(answer)
+            sample = ClockSample(there_ms=told.t1 - t0, back_ms=told.t2 - t3)
+        self._samples = remember(self._samples, sample)
+        judged(quality(self._samples))

@@ -1,0 +1,67 @@
+"""The kits as others install them: a suite for each runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from client_ts.conftest import CLIENT, TSC, Run, build_client
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON_KIT = ROOT / "shared" / "test-kit-python"
+NODE_KIT = ROOT / "shared" / "test-kit-ts"
+SUITES = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the Python kit is installed, from a wheel."""
+    folder = tmp_path_factory.mktemp("kit")
+    build = (sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory")
+    subprocess.run([*build, str(folder)], cwd=PYTHON_KIT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_a_suite_of_pytest_has_an_instance_by_naming_it(site: Path, tmp_path: Path) -> None:
+    shutil.copy(SUITES / "suite.py", tmp_path / "test_suite.py")
+
+    done = subprocess.run(
+        # A plugin of ours would warn of what a suite has to configure for it.
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-W", "error", "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_a_suite_of_node_has_an_instance_by_one_call(
+    site: Path, tmp_path: Path, run_node: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = await build_client(tmp_path, run_node)
+    kit = modules / "@harmonic-universe" / "test-kit"
+    kit.mkdir()
+    shutil.copy(NODE_KIT / "package.json", kit)
+    types = ("--typeRoots", CLIENT / "node_modules" / "@types")
+    build = (TSC, "--project", NODE_KIT / "tsconfig.build.json")
+    await run_node(*build, *types, "--outDir", kit / "dist")
+    options = {"strict": True, "noEmit": True, "target": "es2022", "module": "nodenext"}
+    options |= {"lib": ["es2023", "dom", "esnext.disposable"], "types": ["node"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options}))
+    shutil.copy(SUITES / "suite.mts", tmp_path / "suite.mts")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHON", sys.executable)
+
+    await run_node(TSC, "--project", tmp_path)
+    await run_node("--test", tmp_path / "suite.mts")
