@@ -22,14 +22,7 @@ from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.transient import OVERDUE
-from harmonic_state.batches import (
-    Batch,
-    Conditions,
-    Decided,
-    decide_batch,
-    mending_batch,
-    reply_to,
-)
+from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, mending_batch, reply_to
 from harmonic_state.domain.events import forgets_history, loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
