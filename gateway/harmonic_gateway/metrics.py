@@ -33,6 +33,8 @@ CONNECT_OUTCOMES = (
     ("turned_away", OTHER),
     ("abandoned", NONE),
 )
+#: Why a stream of server-sent events ends.
+STREAM_ENDS = ("client", "refused", "unavailable", "overflow", "stalled", "draining")
 RECOVERY_OUTCOMES = (
     ("recovered", NONE),
     ("pending", RecoveryReason.PENDING.value),
@@ -49,7 +51,18 @@ def _refusals() -> Iterator[tuple[str, str]]:
 
 # Clients that connect.
 
-CONNECTIONS = GaugeSpec("connections", "connected clients", OperatorQuestion.CONNECT)
+CONNECTIONS = GaugeSpec(
+    "connections", "connected clients, streams included", OperatorQuestion.CONNECT
+)
+STREAMS = GaugeSpec(
+    "event_streams", "streams of server-sent events that are followed", OperatorQuestion.CONNECT
+)
+STREAMS_ENDED = CounterSpec(
+    "event_streams_ended",
+    "streams of server-sent events that ended, by why",
+    OperatorQuestion.CLIENTS,
+    labelled(reason=STREAM_ENDS),
+)
 CONNECTS = CounterSpec(
     "connects",
     "connects by what became of them, why, and over which transport",
@@ -185,7 +198,7 @@ NOTES_MISSING = CounterSpec(
     OperatorQuestion.MUSIC,
     labelled(reason=("absent", "unreadable", "unavailable")),
 )
-ROOMS = GaugeSpec("rooms", "rooms with members here", OperatorQuestion.HOT)
+ROOMS = GaugeSpec("rooms", "rooms with members or streams here", OperatorQuestion.HOT)
 REFUSALS = CounterSpec(
     "refusals",
     "commands and connects refused, by the code and the reason that clients are told",

@@ -868,6 +868,30 @@ export interface StateRecovered {
   toSeq: number;
 }
 
+/** What follows the client's last event is not to be had: the universe as it is now. */
+export interface StateReset {
+  universeId: UniverseId;
+  /** Who is in the room, the caller included. */
+  participants: Array<Participant>;
+  /** The parameters that are to change; at least one. */
+  parameters: Parameters;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** Why. */
+  reason: RecoveryReason;
+}
+
+/** The stream ends, and why: a new request is answered in the same way until that changes. */
+export interface StreamEnded {
+  universeId: UniverseId;
+  code: ErrorCode;
+  /** What went wrong, for a person. */
+  message: string;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Details;
+}
+
 /** One stroke of the drums: a key of General MIDI's percussion, not a pitch. */
 export interface Stroke {
   /** Which instrument is struck, as a key of General MIDI's percussion. 0 to 127. */
@@ -945,6 +969,18 @@ export interface UniversePage {
   items: Array<UniverseSummary>;
   /** The `cursor` that asks for the next page; absent on the last one. */
   nextCursor?: string;
+}
+
+/** The universe as of `seq`: the first event of a stream. What follows counts from there. */
+export interface UniverseState {
+  universeId: UniverseId;
+  /** Who is in the room, the caller included. */
+  participants: Array<Participant>;
+  /** The parameters that are to change; at least one. */
+  parameters: Parameters;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
 }
 
 /** A universe in a listing. */

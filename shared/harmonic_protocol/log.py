@@ -264,15 +264,15 @@ Notice = (
     | MemberSet
     | MemberRemoved
     | MusicFailed
+    | SettingsChanged
+    | UserBanned
     | UniverseDeleted
     | HistoryLost
 )
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
     UniverseCreated
-    | SettingsChanged
     | OwnerChanged
-    | UserBanned
     | UserUnbanned
     | ConnectionJoined
     | OperationApplied

@@ -18,6 +18,7 @@ from harmonic_protocol.catalogue import (
     OPERATIONS,
     SIGNALS,
     STATE_COMMANDS,
+    STREAM_EVENTS,
     ApiOperation,
     ClientCommand,
     StateCommand,
@@ -67,7 +68,7 @@ def declared(base: type[Any], marker: str) -> set[type[Any]]:
         (OwnerCommand, "spec", STATE_COMMANDS.values()),
         (LiveSignal, "spec", SIGNALS.values()),
         (Operation, "spec", OPERATIONS.values()),
-        (Event, "spec", EVENTS.values()),
+        (Event, "spec", [*EVENTS.values(), *STREAM_EVENTS.values()]),
         (
             log.HiddenEvent,
             "name",

@@ -28,6 +28,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     Request,
 )
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.services import CommandOperation, ComposeMusic
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
@@ -135,6 +136,8 @@ class Api:
             return asked
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
+        if unfit is None and isinstance(asked, FollowUniverse):
+            return await self._answers.streams.open(request, asked, identity)
         return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(
@@ -219,7 +222,7 @@ async def read_operation(
             if has_more_than_path(operation):
                 return operation.model_validate_strings({**request.query, **path})
             return operation.model_validate(path)
-        body = await _read_body(request)
+        body = await read_body(request)
         if isinstance(body, Refused):
             return body
         # The path says which universe; a body that says so too would have to be believed.
@@ -235,7 +238,8 @@ async def read_operation(
         return invalid_fields(error, operation)
 
 
-async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
+async def read_body(request: web.Request) -> dict[str, Any] | Refused:
+    """The JSON object that a request brings, or why it brings none."""
     if request.content_type != JSON_TYPE or request.headers.get("Content-Encoding"):
         return refused(
             Code.INVALID_PARAMETERS,

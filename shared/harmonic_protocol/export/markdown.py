@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS
+from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS, STREAM_EVENTS
 from harmonic_protocol.export import prose
 from harmonic_protocol.export.definitions import definitions, operation_schema, reached
 from harmonic_protocol.export.envelopes import (
@@ -61,6 +61,7 @@ def document() -> str:
         *_errors(),
         *_limits(),
         *_http(known),
+        *_streams(known),
         *_types(known),
     )
     return "\n\n".join(blocks) + "\n"
@@ -175,6 +176,19 @@ def _http(known: Known) -> Iterator[str]:
         yield _answer(operation)
 
 
+def _streams(known: Known) -> Iterator[str]:
+    yield "## Following a universe"
+    yield from prose.STREAMS
+    yield _code("", prose.STREAM_OF_BYTES)
+    yield prose.STREAMS_IN_BROWSERS
+    yield _code("javascript", prose.STREAM_BY_FETCH)
+    for name, event in STREAM_EVENTS.items():
+        yield f"### `{name}`"
+        yield sentence(event.__doc__ or "")
+        yield field_table(own_fields(known[event.__name__]), known)
+        yield _example(event.__name__, known)
+
+
 def _answer(operation: type[Operation]) -> str:
     statuses = ", ".join(str(status.value) for status in failures(operation))
     content = ""
@@ -189,7 +203,7 @@ def _types(known: Known) -> Iterator[str]:
     yield "## Types"
     told: list[Any] = [
         [schema for command in COMMANDS.values() for _, schema, _ in _said(command, known)],
-        [known[event.__name__] for event in EVENTS.values()],
+        [known[event.__name__] for event in (*EVENTS.values(), *STREAM_EVENTS.values())],
         [operation_schema(operation) for operation in OPERATIONS.values()],
         [
             reference(operation.answer.__name__)

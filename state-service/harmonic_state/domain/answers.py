@@ -21,6 +21,7 @@ from harmonic_protocol.intervening import (
     RemoveUser,
 )
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -61,7 +62,7 @@ from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
-def answer(  # noqa: C901, PLR0911 -- the one table of answers
+def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
     request: UniverseRequest,
     caller: Caller,
     moment: DecisionInputs,
@@ -86,6 +87,8 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             return after.public_view(viewer=after.owner if caller.service else caller.user_id)
         case GetParticipants():
             return _located(after)
+        case FollowUniverse():
+            return _followed(after, moment)
         case ListMusic():
             return listed(after, moment.timestamp)
         case InspectUniverse():
@@ -129,6 +132,17 @@ def _located(universe: Universe) -> LocatedParticipants:
         ),
         gateways=_gateways(universe),
     )
+
+
+def _followed(universe: Universe, moment: DecisionInputs) -> UniverseFollowed:
+    state = UniverseState(
+        universe_id=universe.id,
+        participants=tuple(universe.participants().values()),
+        parameters=universe.parameters,
+        timestamp=moment.timestamp,
+        seq=universe.seq,
+    )
+    return UniverseFollowed(state=state)
 
 
 def _gateways(universe: Universe) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from harmonic_protocol.intervening import (
     RemoveUser,
 )
 from harmonic_protocol.log import OperationApplied
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -79,11 +80,14 @@ UniverseRequest = (
     | UnbanUser
     | GetParticipants
     | ListEvents
+    | FollowUniverse
     | ListMusic
     | GetMusic
 )
 
 
+#: What whoever sees a universe may ask for: it changes nothing.
+_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
@@ -142,6 +146,9 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
+    if isinstance(request, _READING):
+        seen = visible(universe, caller)
+        return seen if isinstance(seen, Refused) else []
     match request:
         case ParameterCommand():
             return parameters.update(universe, request, caller, moment)
@@ -190,8 +197,5 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
-        case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
-            seen = visible(universe, caller)
-            return seen if isinstance(seen, Refused) else []
         case unreachable:
             assert_never(unreachable)
