@@ -141,10 +141,10 @@ class Client:
         if universe is not None:
             universe.heard(event)
 
-    async def open(self) -> None:
+    async def open(self, *, retry: bool) -> None:
         """Connect; raise a refusal, or :class:`UnansweredError` if nobody answers."""
         self._connection.start()
-        await self._connection.ready()
+        await self._connection.ready(retry=retry)
 
 
 def _about(event: AnyEvent) -> str:
@@ -162,6 +162,7 @@ async def connect(
     get_token: GetToken,
     *,
     patience_s: float = PATIENCE_S,
+    retry: bool = True,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
     """A client that is connected while the block runs.
@@ -169,11 +170,12 @@ async def connect(
     ``url`` is the server's address, such as ``https://example.org``. ``get_token`` gives a token,
     now or a moment later; it is asked at each connect, and when a token is about to expire.
     ``patience_s`` is how long a command may wait for a connection. Raise :class:`RefusedError` if
-    the client is refused, and :class:`UnansweredError` if nobody answers.
+    the client is refused, and :class:`UnansweredError` if nobody answers; without ``retry``,
+    :class:`NotConnectedError` if the first attempt fails.
     """
     client = Client(Options(url.rstrip("/"), get_token, patience_s, tls))
     try:
-        await client.open()
+        await client.open(retry=retry)
         yield client
     finally:
         await client.close()

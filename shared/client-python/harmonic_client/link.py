@@ -10,7 +10,7 @@ import aiohttp
 import socketio
 from socketio.exceptions import SocketIOError
 
-from harmonic_client.errors import HarmonicError, RefusedError
+from harmonic_client.errors import NotConnectedError, RefusedError
 from harmonic_protocol.refusals import Refused
 
 NAMESPACE = "/ws"
@@ -23,17 +23,6 @@ TRY_LATER_CODE = 1013
 
 #: Told of each event, with its arguments; in order, and as soon as it comes.
 Heard = Callable[[str, tuple[Any, ...]], None]
-
-
-class NotConnectedError(HarmonicError):
-    """A connection could not be made now, or ended before it was accepted; another one may be.
-
-    ``too_often`` says that the gateway put the client off, since its user comes too often.
-    """
-
-    def __init__(self, why: str, *, too_often: bool = False) -> None:
-        super().__init__(why)
-        self.too_often = too_often
 
 
 class SocketLink:
