@@ -1,7 +1,7 @@
 """The client: one connection after the other, and the universes that are open on it."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -110,6 +110,10 @@ class Client:
         if isinstance(said, dict) and "error" in said:
             raise RefusedError(Refused.model_validate(said["error"]))
         raise UnansweredError(f"{method} {path} was answered by {response.status}")
+
+    async def emit(self, command: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Send once what this client has no function for: its ack, or ``None`` if none came."""
+        return await self._connection.emit(command, payload)
 
     def connect(self) -> None:
         """Connect again after a refusal."""

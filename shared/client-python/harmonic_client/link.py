@@ -34,7 +34,9 @@ class SocketLink:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls or True), headers={"User-Agent": agent}
         )
-        self.socket = socketio.AsyncClient(reconnection=False, http_session=self._http)
+        self.socket = socketio.AsyncClient(
+            reconnection=False, http_session=self._http, handle_sigint=False
+        )
         self._heard, self._lost = heard, lost
         loop = asyncio.get_running_loop()
         # Done when it is accepted or refused.
