@@ -108,7 +108,8 @@ arch: $(DEV_READY) ## Check who may import whom
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 #: What takes long, and is run by itself.
 CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation \
-	tests/gateway/test_interleavings.py tests/music_service/test_pieces.py
+	tests/gateway/test_interleavings.py tests/music_service/test_pieces.py \
+	tests/operate/test_erased_bytes.py
 
 test: lint types arch ## Run all tests but the campaigns: TESTS=tests/gateway for a part, WORKERS=0 for one process
 	@$(PYTEST) $(if $(filter tests,$(TESTS)),$(CAMPAIGNS:%=--ignore=%)) $(TESTS)

@@ -4,13 +4,13 @@ Codes, reasons, commands and rate classes are those of the contract, so that wha
 has its series here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES
 from harmonic_protocol.reasons import Reason, RecoveryReason
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.refusals import REASONS, Code
 from harmonic_runtime.observability.specs import (
     CounterSpec,
     GaugeSpec,
@@ -23,35 +23,6 @@ from harmonic_runtime.observability.specs import (
 
 #: What stands for a label's value where there is none, and for one that is not declared.
 NONE, OTHER = "none", "other"
-#: The reasons that each code is given with.
-REASONS: Mapping[Code, tuple[Reason, ...]] = {
-    Code.AUTH_ERROR: (
-        *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
-    ),
-    Code.NOT_FOUND: (Reason.TRIMMED,),
-    Code.PERMISSION_DENIED: (
-        *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
-        *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
-        *(Reason.SERVICE, Reason.NOT_SERVICE),
-    ),
-    Code.INVALID_PARAMETERS: (
-        *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
-        *(Reason.NOT_AN_OBJECT, Reason.NOT_JSON, Reason.NOT_WHOLE, Reason.CONTENT_TYPE),
-        *(Reason.METHOD, Reason.OP_ID_REUSED, Reason.OFFSET, Reason.TAKEN, Reason.QUOTA),
-        *(Reason.OWNER, Reason.TOO_MANY_MEMBERS, Reason.TOO_MANY_ROOMS, Reason.NO_SPACE),
-        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS),
-    ),
-    Code.ROOM_FULL: (Reason.NO_SPACE,),
-    Code.RATE_LIMITED: (
-        *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
-        Reason.REFUSALS,
-        Reason.TOO_MANY_OPERATIONS,
-    ),
-    Code.INTERNAL_ERROR: (
-        *(Reason.KEYS_UNAVAILABLE, Reason.OVERDUE, Reason.OUTCOME_UNKNOWN),
-        *(Reason.STORAGE_FULL, Reason.DAMAGED),
-    ),
-}
 #: Why a connect does not succeed: the client's token, its connections, or the server's state.
 CONNECT_OUTCOMES = (
     ("accepted", NONE),
@@ -62,6 +33,8 @@ CONNECT_OUTCOMES = (
     ("turned_away", OTHER),
     ("abandoned", NONE),
 )
+#: Why a stream of server-sent events ends.
+STREAM_ENDS = ("client", "refused", "unavailable", "overflow", "stalled", "draining")
 RECOVERY_OUTCOMES = (
     ("recovered", NONE),
     ("pending", RecoveryReason.PENDING.value),
@@ -78,7 +51,18 @@ def _refusals() -> Iterator[tuple[str, str]]:
 
 # Clients that connect.
 
-CONNECTIONS = GaugeSpec("connections", "connected clients", OperatorQuestion.CONNECT)
+CONNECTIONS = GaugeSpec(
+    "connections", "connected clients, streams included", OperatorQuestion.CONNECT
+)
+STREAMS = GaugeSpec(
+    "event_streams", "streams of server-sent events that are followed", OperatorQuestion.CONNECT
+)
+STREAMS_ENDED = CounterSpec(
+    "event_streams_ended",
+    "streams of server-sent events that ended, by why",
+    OperatorQuestion.CLIENTS,
+    labelled(reason=STREAM_ENDS),
+)
 CONNECTS = CounterSpec(
     "connects",
     "connects by what became of them, why, and over which transport",
@@ -214,7 +198,7 @@ NOTES_MISSING = CounterSpec(
     OperatorQuestion.MUSIC,
     labelled(reason=("absent", "unreadable", "unavailable")),
 )
-ROOMS = GaugeSpec("rooms", "rooms with members here", OperatorQuestion.HOT)
+ROOMS = GaugeSpec("rooms", "rooms with members or streams here", OperatorQuestion.HOT)
 REFUSALS = CounterSpec(
     "refusals",
     "commands and connects refused, by the code and the reason that clients are told",

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
-from harmonic_protocol.internal import InternalRequest
 from harmonic_protocol.messages.declaration import Command, Request
 from harmonic_protocol.messages.universes import Operation
+from harmonic_protocol.request import InternalRequest
 from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
 from harmonic_runtime.bus.client import (
     Answer,

@@ -16,10 +16,8 @@ from harmonic_gateway.admission.records import ConnectionRecords
 from harmonic_gateway.admission.tokens import INTERVAL_S as TOKENS_INTERVAL_S
 from harmonic_gateway.admission.tokens import TokenWatch
 from harmonic_gateway.admission.unloading import Unloading
-from harmonic_gateway.commands.execution import Commands
-from harmonic_gateway.commands.intake import Intake
 from harmonic_gateway.commands.mailbox import MailboxLimits
-from harmonic_gateway.commands.worker import Worker
+from harmonic_gateway.commands.opening import open_intake
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
@@ -28,6 +26,8 @@ from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.address_guard import AddressGuard
 from harmonic_gateway.http.api import Api
 from harmonic_gateway.http.api_answers import ApiAnswers
+from harmonic_gateway.http.event_streams import EventStreams
+from harmonic_gateway.http.followed_stream import StreamMeans
 from harmonic_gateway.http.listening import listening, tls_context
 from harmonic_gateway.http.shown import ShownStates
 from harmonic_gateway.http.web_application import web_application
@@ -132,7 +132,6 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         meter = DeliveryMeter(clock, tracer, metrics)
         answers = Answers(failures, meter, metrics)
         sessions: dict[str, Session] = {}
-        metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions))
         tokens = TokenWatch(
             sessions=sessions,
             standing=standing,
@@ -210,11 +209,10 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
         )
         tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
-        commands = Commands(
-            bus=bus,
-            owners=owners,
-            memberships=memberships,
-            rooms=rooms,
+        intake = open_intake(
+            bus,
+            MailboxLimits.configured(settings, event_guard(settings).allowance),
+            UserBudgets(pace_limits(settings)),
             joining=Joining(
                 memberships=memberships,
                 rooms=rooms,
@@ -223,30 +221,20 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 departures=departures,
                 rooms_per_connection=settings.rooms_per_connection,
             ),
+            memberships=memberships,
+            rooms=rooms,
+            owners=owners,
             cancel_return=pending.cancel,
-            answers=answers,
-            clock=clock,
-        )
-        intake = Intake(
-            worker=Worker(
-                commands=commands,
-                refresh=tokens.refresh,
-                permission=lambda session, command: (
-                    standing.refusal(session.identity) or switches.refusal(command)
-                ),
-                allowances=allowances,
-                answers=answers,
-                tasks=tasks,
-                clock=clock,
-                log=log,
-            ),
+            refresh=tokens.refresh,
             standing=standing,
+            switches=switches,
+            allowances=allowances,
             answers=answers,
+            tasks=tasks,
             clock=clock,
             tracer=tracer,
             metrics=metrics,
-            limits=MailboxLimits.configured(settings, event_guard(settings).allowance),
-            budgets=UserBudgets(pace_limits(settings)),
+            log=log,
         )
         crowding = Crowding(
             connections_per_user=settings.connections_per_user,
@@ -284,11 +272,21 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the keys of tokens"):
             await keys.loaded()
         sockets = new_sockets(application, settings, sids, log=sampled, metrics=metrics)
+        following = StreamMeans(
+            *(rooms, owners, history, standing, gateway_id, settings.send_buffer_bytes)
+        )
+        event_streams = EventStreams(
+            *(following, crowding, application.refuse_handshake), metrics=metrics, log=sampled
+        )
+        revocations.on_news(event_streams.look_at_tokens)
+        unloading.on_drain(event_streams.drain)
+        metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions) + len(event_streams))
+        shown = ShownStates(ask_states)
         api = Api(
             standing=standing,
             allowances=allowances,
             owners=owners,
-            answers=ApiAnswers(pieces, history, ShownStates(ask_states), proofs, clock),
+            answers=ApiAnswers(pieces, history, shown, event_streams, proofs=proofs, clock=clock),
             switches=switches,
             gateway_id=gateway_id,
             tracer=tracer,
@@ -329,6 +327,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),
             every(TOKENS_INTERVAL_S, arrivals.look_at_tokens),
+            every(TOKENS_INTERVAL_S, event_streams.look_at_tokens),
             every(LOOK_INTERVAL_S, namesakes.look),
         ):
             tls = tls_context(settings)
@@ -341,6 +340,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
                 log.info("listening", host=settings.host, port=port)
                 yield
                 # Nobody new from here on; those who are here go before the bus does.
-                await sockets.close(settings.drain_stagger_s)
+                over_s = settings.drain_stagger_s
+                await asyncio.gather(sockets.close(over_s), event_streams.close(over_s))
                 await application.close()
                 exchange.tell_now()

@@ -868,6 +868,30 @@ export interface StateRecovered {
   toSeq: number;
 }
 
+/** What follows the client's last event is not to be had: the universe as it is now. */
+export interface StateReset {
+  universeId: UniverseId;
+  /** Who is in the room, the caller included. */
+  participants: Array<Participant>;
+  /** The parameters that are to change; at least one. */
+  parameters: Parameters;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** Why. */
+  reason: RecoveryReason;
+}
+
+/** The stream ends, and why: a new request is answered in the same way until that changes. */
+export interface StreamEnded {
+  universeId: UniverseId;
+  code: ErrorCode;
+  /** What went wrong, for a person. */
+  message: string;
+  /** For programs: `reason`, `retryAfterMs`, `fields`, `errorId` and the like. */
+  details: Details;
+}
+
 /** One stroke of the drums: a key of General MIDI's percussion, not a pitch. */
 export interface Stroke {
   /** Which instrument is struck, as a key of General MIDI's percussion. 0 to 127. */
@@ -945,6 +969,18 @@ export interface UniversePage {
   items: Array<UniverseSummary>;
   /** The `cursor` that asks for the next page; absent on the last one. */
   nextCursor?: string;
+}
+
+/** The universe as of `seq`: the first event of a stream. What follows counts from there. */
+export interface UniverseState {
+  universeId: UniverseId;
+  /** Who is in the room, the caller included. */
+  participants: Array<Participant>;
+  /** The parameters that are to change; at least one. */
+  parameters: Parameters;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
 }
 
 /** A universe in a listing. */
@@ -1052,8 +1088,8 @@ export interface UpdatePhysics {
 /**
  * Show the others something of oneself.
  *
- * It is kept while one is in the room. Who returns and finds no state of its own in
- * `presence_states` sends it again.
+ * The server keeps it while one is in the room. A client that returns, and finds no state of
+ * its own in `presence_states`, sends it again.
  */
 export interface UpdatePresence {
   opId?: OperationId;
@@ -1088,6 +1124,24 @@ export interface UpdateVisualization {
   universeId: UniverseId;
   /** The parameters that are to change; at least one. */
   parameters: VisualizationChanges;
+}
+
+/**
+ * An operator erased a user: the universe names the user no more.
+ *
+ * From now on `placeholder` stands for `userId`, in all that the universe is and was: show that
+ * in its place, and keep nothing of the user. Clients that missed it are sent the universe as
+ * it is.
+ */
+export interface UserErased {
+  universeId: UniverseId;
+  userId: UserId;
+  placeholder: UserId;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** Whatever the identity provider gives as `sub`. */
@@ -1220,8 +1274,8 @@ export interface ClientToServerEvents {
   /**
    * Show the others something of oneself.
    *
-   * It is kept while one is in the room. Who returns and finds no state of its own in
-   * `presence_states` sends it again.
+   * The server keeps it while one is in the room. A client that returns, and finds no state of
+   * its own in `presence_states`, sends it again.
    *
    * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
    * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
@@ -1319,6 +1373,18 @@ export interface ServerToClientEvents {
    * again.
    */
   universe_updated: (payload: UniverseUpdated) => void;
+  /**
+   * An operator erased a user: the universe names the user no more.
+   *
+   * From now on `placeholder` stands for `userId`, in all that the universe is and was: show
+   * that in its place, and keep nothing of the user. Clients that missed it are sent the
+   * universe as it is.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  user_erased: (payload: UserErased) => void;
   /**
    * The owner gave the user another role in a universe; without a `role`, it has none now.
    *

@@ -20,6 +20,12 @@ from harmonic_protocol.messages.connection import (
 )
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, LiveSignal, by_name
 from harmonic_protocol.messages.extensions import EXTENSIONS
+from harmonic_protocol.messages.following import (
+    FollowUniverse,
+    StateReset,
+    StreamEnded,
+    UniverseState,
+)
 from harmonic_protocol.messages.music import GenerateMusic, MusicGenerated
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, UpdateParameters
 from harmonic_protocol.messages.presence import PresenceStates, UpdatePresence
@@ -51,6 +57,7 @@ from harmonic_protocol.messages.universes import (
     UnbanUser,
     UniverseUpdated,
     UpdateUniverse,
+    UserErased,
 )
 
 #: What the owners of universes decide.
@@ -71,6 +78,7 @@ OwnerOperation = (
     | UnbanUser
     | GetParticipants
     | ListEvents
+    | FollowUniverse
     | ListMusic
     | GetMusic
 )
@@ -101,6 +109,7 @@ _EVENTS: tuple[type[Event], ...] = (
     ParticipantJoined,
     ParticipantLeft,
     UniverseUpdated,
+    UserErased,
     RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
@@ -142,6 +151,10 @@ LARGER_MESSAGES_BYTES: Mapping[str, int] = MappingProxyType(
 EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     by_name((event.spec.name, event) for event in _EVENTS)
 )
+#: What a stream of server-sent events has besides the events of the room.
+STREAM_EVENTS: Mapping[str, type[Event]] = MappingProxyType(
+    by_name((event.spec.name, event) for event in (UniverseState, StateReset, StreamEnded))
+)
 OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
     {
         operation.spec.name: operation
@@ -158,6 +171,7 @@ OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
             UnbanUser,
             GetParticipants,
             ListEvents,
+            FollowUniverse,
             ListMusic,
             GetMusic,
         )

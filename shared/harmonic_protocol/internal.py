@@ -7,31 +7,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from harmonic_protocol.intervening import INTERVENTIONS, Intervention
 from harmonic_protocol.log import Record
 from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
-from harmonic_protocol.messages.universes import UniverseView
+from harmonic_protocol.request import InternalRequest, InternalUniverseRequest
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode
-
-
-class InternalRequest(ServiceModel):
-    """Asked of an owner by another service, or by the owner of itself."""
-
-    name: ClassVar[str]
-    #: Whether it may be carried out twice.
-    repeatable: ClassVar[bool] = True
-
-    @classmethod
-    def operation(cls) -> str:
-        """The name under which services exchange this request."""
-        return cls.name
-
-
-class InternalUniverseRequest(InternalRequest):
-    """A request about one universe."""
-
-    universe_id: str
 
 
 class CompareHeads(InternalRequest):
@@ -131,23 +113,6 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
-class InspectUniverse(InternalUniverseRequest):
-    """How a universe is, and over which connections people are in its room; for operators."""
-
-    name: ClassVar = "inspect_universe"
-
-
-class RemoveUser(InternalUniverseRequest):
-    """An operator has a user leave the room, with all connections, absent ones too.
-
-    The user may come again, and is sent nothing of the time between.
-    """
-
-    name: ClassVar = "remove_user"
-
-    user_id: str
-
-
 #: What arrives over the bus.
 BusRequest = (
     CloseConnection
@@ -156,8 +121,7 @@ BusRequest = (
     | ReadEvents
     | ResumeRoom
     | CompleteMusic
-    | InspectUniverse
-    | RemoveUser
+    | Intervention
 )
 #: What an owner asks of itself.
 OwnRequest = ReleaseGateway | ExpireMusic
@@ -172,8 +136,7 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
             ReadEvents,
             ResumeRoom,
             CompleteMusic,
-            InspectUniverse,
-            RemoveUser,
+            *INTERVENTIONS,
         )
     }
 )
@@ -248,33 +211,6 @@ class JoinTold(ServiceModel):
     def mode(self) -> Mode:
         """What the connection may do in the room."""
         return "edit" if self.room["mode"] == "edit" else "view"
-
-
-class OccupiedSeat(ServiceModel):
-    """A connection in a room: whose it is, and at which gateway."""
-
-    connection_id: str
-    gateway_id: str
-    user_id: str
-    username: str
-    mode: Mode
-
-
-class UniverseInspected(ServiceModel):
-    """The answer to :class:`InspectUniverse`.
-
-    ``away`` are the users of connections that are gone and whose sessions may be continued.
-    """
-
-    universe: UniverseView
-    seats: tuple[OccupiedSeat, ...]
-    away: tuple[str, ...]
-
-
-class UserRemoved(ServiceModel):
-    """The answer to :class:`RemoveUser`: the user's connections there, with those away."""
-
-    connections: int
 
 
 class SavedRoom(ServiceModel):

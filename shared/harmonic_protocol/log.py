@@ -9,7 +9,7 @@ owner keeps the number of its frame, and the values of a parameter set.
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Refused
@@ -140,6 +140,14 @@ class UniverseDeleted(HiddenEvent):
     timestamp: Timestamp
 
 
+class HistoryForgotten(HiddenEvent):
+    """The log begins anew here: what was before is not kept, and a snapshot stands for it."""
+
+    name: ClassVar = "history_forgotten"
+
+    timestamp: Timestamp
+
+
 class HistoryLost(HiddenEvent):
     """Records of the log were lost before this one, or others stood in their place.
 
@@ -256,47 +264,25 @@ Notice = (
     | MemberSet
     | MemberRemoved
     | MusicFailed
+    | SettingsChanged
+    | UserBanned
     | UniverseDeleted
     | HistoryLost
 )
 #: Hidden events that matter to a universe's owner alone.
 OwnersNote = (
     UniverseCreated
-    | SettingsChanged
     | OwnerChanged
-    | UserBanned
     | UserUnbanned
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | HistoryForgotten
 )
 
 NOTICES: Mapping[str, type[Notice]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            ConnectionLeft,
-            ConnectionModeChanged,
-            MemberSet,
-            MemberRemoved,
-            MusicFailed,
-            UniverseDeleted,
-            HistoryLost,
-        )
-    }
+    {event.name: event for event in get_args(Notice)}
 )
 OWNERS_NOTES: Mapping[str, type[OwnersNote]] = MappingProxyType(
-    {
-        event.name: event
-        for event in (
-            UniverseCreated,
-            SettingsChanged,
-            OwnerChanged,
-            UserBanned,
-            UserUnbanned,
-            ConnectionJoined,
-            OperationApplied,
-            MusicRequested,
-        )
-    }
+    {event.name: event for event in get_args(OwnersNote)}
 )

@@ -26,6 +26,35 @@ class Code(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
+#: The reasons that each code is given with.
+REASONS: Mapping[Code, tuple[Reason, ...]] = {
+    Code.AUTH_ERROR: (
+        *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
+    ),
+    Code.NOT_FOUND: (Reason.TRIMMED,),
+    Code.PERMISSION_DENIED: (
+        *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
+        *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
+        *(Reason.SERVICE, Reason.NOT_SERVICE),
+    ),
+    Code.INVALID_PARAMETERS: (
+        *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.TOO_MANY_VALUES, Reason.UNKNOWN_EVENT),
+        *(Reason.NOT_AN_OBJECT, Reason.NOT_JSON, Reason.NOT_WHOLE, Reason.CONTENT_TYPE),
+        *(Reason.METHOD, Reason.OP_ID_REUSED, Reason.OFFSET, Reason.TAKEN, Reason.QUOTA),
+        *(Reason.OWNER, Reason.TOO_MANY_MEMBERS, Reason.TOO_MANY_ROOMS, Reason.NO_SPACE),
+        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS),
+    ),
+    Code.ROOM_FULL: (Reason.NO_SPACE,),
+    Code.RATE_LIMITED: (
+        *(Reason.BUSY, Reason.CONNECTIONS, Reason.SIGNAL_BYTES, Reason.QUEUE_FULL),
+        Reason.REFUSALS,
+        Reason.TOO_MANY_OPERATIONS,
+    ),
+    Code.INTERNAL_ERROR: (
+        *(Reason.KEYS_UNAVAILABLE, Reason.OVERDUE, Reason.OUTCOME_UNKNOWN),
+        *(Reason.STORAGE_FULL, Reason.DAMAGED),
+    ),
+}
 #: What programs read of a refusal: ``reason`` first, and what helps with it.
 Details = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "format": "details"})]
 

@@ -10,9 +10,10 @@ from harmonic_protocol.internal import (
     JoinResult,
     LogPart,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
 )
+from harmonic_protocol.intervening import EraseUser, ForgetHistory, RemoveUser
+from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
 from harmonic_protocol.refusals import Refused
@@ -87,6 +88,8 @@ _SHRINKING = (
     RemoveParticipant,
     RemoveUser,
     DeleteUniverse,
+    EraseUser,
+    ForgetHistory,
     CompleteMusic,
     ExpireMusic,
 )
@@ -148,7 +151,7 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
-_COMING = (JoinRoom, ResumeRoom)
+_COMING = (JoinRoom, ResumeRoom, FollowUniverse)
 
 
 def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
@@ -189,6 +192,8 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
         if isinstance(pending.request, ResumeRoom) and result.continued:
             told["missed"] = _missed(pending.request, ring)
         result = result.model_copy(update=told)
+    elif isinstance(result, UniverseFollowed):
+        result = result.model_copy(update={"record": known.record_id or None})
     return Reply(
         seq=decision.seq,
         position=known.position,
@@ -197,7 +202,7 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
 
 
 def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:
-    """Why a connection that joined has no seat after all: the same record has ended that again.
+    """Why a caller who came has no seat, or may see nothing: the same record has ended that again.
 
     Its gateway cannot tell: a reply stands for the whole record at its position.
     """
@@ -206,6 +211,8 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
     seen = visible(universe, pending.caller)
     if isinstance(seen, Refused):
         return seen
+    if isinstance(pending.request, FollowUniverse):
+        return None
     seat = seat_of(seen, pending.caller)
     return seat if isinstance(seat, Refused) else None
 

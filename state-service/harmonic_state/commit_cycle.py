@@ -30,14 +30,11 @@ from harmonic_state.batches import (
     mending_batch,
     reply_to,
 )
-from harmonic_state.domain.events import loses_history
+from harmonic_state.domain.events import forgets_history, loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
-from harmonic_state.refusals import (
-    BUSY,
-    OUTCOME_UNKNOWN,
-)
+from harmonic_state.refusals import BUSY, OUTCOME_UNKNOWN
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
@@ -125,7 +122,8 @@ class CommitCycle:
                 return self._submitted(requests, now)
             case RecordStored(record, was_unknown):
                 return self._stored(record, now, was_unknown=was_unknown)
-            case EffectsDone():
+            case EffectsDone(coverage):
+                self._covered(coverage)
                 return [*self._answers(), *self._after_record(now), *self._next(now)]
             case Read(loaded, records):
                 return [*self._read(loaded, records, now), *self._next(now)]
@@ -254,13 +252,15 @@ class CommitCycle:
             self.ring.clear()
             self._mends, self._mended_until_s = False, now.s + MENDED_S
             commands.extend(self.snapshots.begin(self.known))
+        if forgets_history(batch.events):
+            self.ring.clear()
         self.snapshots.records += 1
         self._phase = _Phase.EFFECTS
         # Perhaps nobody saw a record republished whose outcome was unknown.
         return [
             *commands,
             AnnounceHead(record.position, record.id, at_once=was_unknown),
-            CarryOutEffects(batch.after, batch.events),
+            CarryOutEffects(self.known, batch.events),
         ]
 
     def _make_room(self, known: Loaded, now: Instant) -> list[Command]:

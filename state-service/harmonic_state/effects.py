@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from harmonic_protocol.log import MusicRequested, OwnerChanged, UniverseDeleted
+from harmonic_protocol.log import (
+    HistoryForgotten,
+    MusicRequested,
+    OwnerChanged,
+    UniverseDeleted,
+)
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
 from harmonic_state.domain.answers import requested_music
-from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.events import LogEvent, forgets_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.jobs import MusicJobs
 from harmonic_state.journal import Journal
@@ -25,7 +30,7 @@ LISTING_PAUSE_S = 0.2
 #: How often it is looked for what others left undone; it is done once it was seen twice.
 SETTLING_INTERVAL_S = 5.0
 #: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
-_ASKING = (*CHANGES_LISTING, MusicRequested, OwnerChanged, UniverseDeleted)
+_ASKING = (*CHANGES_LISTING, MusicRequested, OwnerChanged, UniverseDeleted, HistoryForgotten)
 
 
 class Effects:
@@ -75,9 +80,13 @@ class Effects:
                 self._unlisted(universe_id, error)
 
     async def carry_out(
-        self, universe_id: str, after: Universe | None, events: Sequence[LogEvent]
-    ) -> None:
-        """Do what the events ask for, before their requests are answered."""
+        self, universe_id: str, known: Loaded, events: Sequence[LogEvent]
+    ) -> Coverage | None:
+        """Do what the events ask for, before their requests are answered.
+
+        Return what is stored of the universe besides its log, where that has changed.
+        """
+        after = known.universe
         for requested in requested_music(events):
             self._jobs.begin(requested)
         if any(isinstance(event, CHANGES_LISTING) for event in events):
@@ -89,6 +98,7 @@ class Effects:
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
             # Who deletes one may create one at once.
             await self._count_no_more(after)
+        return await self._begin_anew(universe_id, known) if forgets_history(events) else None
 
     async def settle_listing(
         self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
@@ -159,6 +169,14 @@ class Effects:
             await self._journal.erase(universe_id, loaded)
         except (BusUnavailable, StreamFull):
             self._log.warning("universe_not_erased", universe=universe_id)
+
+    async def _begin_anew(self, universe_id: str, known: Loaded) -> Coverage | None:
+        """Keep nothing of a log below its end; what fails here is seen by whoever asked for it."""
+        try:
+            return await self._journal.make_room(universe_id, known)
+        except (BusUnavailable, StreamFull) as error:
+            self._log.warning("history_not_forgotten", universe=universe_id, reason=str(error))
+            return None
 
     def _unlisted(self, universe_id: str, error: Exception) -> None:
         # The universe is what its log says; only finding it in a listing may fail.

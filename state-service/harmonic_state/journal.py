@@ -80,7 +80,7 @@ class Journal:
 
         Raise as :meth:`advance`.
         """
-        stored = await self._snapshot(universe_id)
+        stored = await self.snapshot(universe_id)
         newest = stored if known is None or stored.position > known.position else known
         loaded, records = await self.advance(universe_id, newest, contended=False)
         end = self._restored_ends.get(subjects.log_stream_of(universe_id), 0)
@@ -107,12 +107,13 @@ class Journal:
             if contended and not newer and known.position:
                 loaded = replace(loaded, is_damaged=await self.end(universe_id) is None)
             return loaded, newer
-        stored = await self._snapshot(universe_id)
+        stored = await self.snapshot(universe_id)
         if stored.position > known.position:
             return await self.advance(universe_id, stored)
         return mended(known, await self.records(universe_id, after_position=0)), []
 
-    async def _snapshot(self, universe_id: str) -> Loaded:
+    async def snapshot(self, universe_id: str) -> Loaded:
+        """The universe by its latest snapshot; without one, at position 0."""
         stored = await self._streams.last(subjects.SNAPSHOT_STREAM, subjects.snapshot(universe_id))
         return Loaded(None, 0) if stored is None else read_snapshot(stored, self._skipped)
 
@@ -303,7 +304,7 @@ class Journal:
                     timeout_s=self._settings.append_timeout_s,
                 )
             except WrongSequence:
-                stored = await self._snapshot(universe_id)
+                stored = await self.snapshot(universe_id)
                 if stored.position >= loaded.position:
                     return stored.coverage
                 if stored.coverage.sequence == sequence:
@@ -339,9 +340,8 @@ class Journal:
             await self._streams.purge(subjects.NOTES_STREAM, subject)
 
     async def _trim(self, universe_id: str, up_to: int) -> None:
-        await self._streams.purge(
-            subjects.log_stream_of(universe_id), subjects.log(universe_id), up_to=up_to
-        )
+        stream = subjects.log_stream_of(universe_id)
+        await self._streams.purge(stream, subjects.log(universe_id), up_to=up_to)
 
 
 def _go_on_from(begun: Exception | None) -> None:

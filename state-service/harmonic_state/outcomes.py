@@ -77,20 +77,19 @@ async def outcome_of(
 async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event:
     journal, effects = means.journal, means.effects
     match work:
-        case CarryOutEffects(after_events, events):
-            await effects.carry_out(universe_id, after_events, events)
-            return EffectsDone()
+        case CarryOutEffects(known, events):
+            return EffectsDone(await effects.carry_out(universe_id, known, events))
         case Confirm(position):
             await journal.confirm(universe_id, position)
             return Confirmed()
-        case Load(known):
-            loaded, records = await journal.load(universe_id, known)
+        case Load(last):
+            loaded, records = await journal.load(universe_id, last)
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
             return Read(loaded, records)
-        case ReadOn(known):
-            loaded, records = await journal.advance(universe_id, known)
+        case ReadOn(last):
+            loaded, records = await journal.advance(universe_id, last)
             return Read(loaded, records)
         case MakeRoom(loaded):
             return RoomMade(await effects.make_room(universe_id, loaded))

@@ -1,11 +1,13 @@
 """Requests that are answered from what is stored, without a universe's queue."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from pydantic import ValidationError
 
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import CompareHeads, Heads, ReadEvents, ReadLog
+from harmonic_protocol.intervening import TraceUser
 from harmonic_protocol.messages.universes import ListUniverses
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_state.domain.events import loses_history
@@ -17,6 +19,10 @@ from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.refusals import TRIMMED, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
 from harmonic_state.seeking import read_events
+from harmonic_state.tracing_users import trace_user
+
+#: What is answered so. A function that dispatches on it ends in ``assert_never``.
+ReadRequest = ListUniverses | CompareHeads | ReadLog | ReadEvents | TraceUser
 
 
 class Reads:
@@ -29,6 +35,22 @@ class Reads:
         self._journal = journal
         self._listing = listing
         self._replica_id = replica_id
+
+    async def answer(self, request: ReadRequest, caller: Caller) -> Reply:
+        """What a request asks for."""
+        match request:
+            case ListUniverses():
+                return await self.list_universes(request, caller)
+            case CompareHeads():
+                return await self.compare_heads(request)
+            case ReadLog():
+                return await self.read_log(request)
+            case ReadEvents():
+                return await self.read_events(request)
+            case TraceUser():
+                return await self.trace_user(request)
+            case unreachable:
+                assert_never(unreachable)
 
     async def list_universes(self, request: ListUniverses, caller: Caller) -> Reply:
         """A page of what the caller may see."""
@@ -100,6 +122,14 @@ class Reads:
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
         return Reply(result=part.to_wire())
+
+    async def trace_user(self, request: TraceUser) -> Reply:
+        """What is stored of a user in a universe."""
+        try:
+            found = await trace_user(self._journal, request)
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        return Reply(result=found.to_wire())
 
     async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
         """The records of a log from a position on, the one there included."""

@@ -25,7 +25,7 @@ BUSY = refused(
 )
 NO_MODERATION = refused(
     Code.PERMISSION_DENIED,
-    "Bans and transfers are not switched on here",
+    "Bans, transfers and erasures are not switched on here",
     reason=Reason.SWITCHED_OFF,
 )
 AHEAD = refused(

@@ -18,14 +18,15 @@ from harmonic_protocol.envelope import Envelope, Reply
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
     BusRequest,
-    CompareHeads,
-    ReadEvents,
-    ReadLog,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    OperatorBan,
 )
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
-    ListUniverses,
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import invalid_fields
@@ -39,7 +40,7 @@ from harmonic_state.creation import Creations
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
-from harmonic_state.reads import Reads
+from harmonic_state.reads import ReadRequest, Reads
 from harmonic_state.refusals import BROKEN, MALFORMED, NO_MODERATION, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
@@ -113,14 +114,8 @@ class Requests:
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
         caller, within_s = envelope.caller, self._time_left_s(envelope)
-        if isinstance(request, ListUniverses):
-            self._read(self._reads.list_universes(request, caller), message, reply)
-        elif isinstance(request, CompareHeads):
-            self._read(self._reads.compare_heads(request), message, reply)
-        elif isinstance(request, ReadLog):
-            self._read(self._reads.read_log(request), message, reply)
-        elif isinstance(request, ReadEvents):
-            self._read(self._reads.read_events(request), message, reply)
+        if isinstance(request, ReadRequest):
+            self._read(self._reads.answer(request, caller), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif _is_moderation(request) and not self._means.settings.stores_moderation:
@@ -194,7 +189,7 @@ def _changes_owner(request: UpdateUniverse) -> bool:
 
 def _is_moderation(request: StateRequest) -> bool:
     """Whether it is stored in a way that replicas of an earlier version do not read."""
-    return isinstance(request, BanUser) or (
+    return isinstance(request, BanUser | OperatorBan | EraseUser | ForgetHistory) or (
         isinstance(request, UpdateUniverse) and _changes_owner(request)
     )
 

@@ -62,8 +62,9 @@ class StateSettings(ServiceSettings):
     stores_moderation: Annotated[
         bool,
         Field(
-            description="let owners ban users, and hand universes over: once no replica of an"
-            " earlier version runs, which passes over both, and forgets them with its next snapshot"
+            description="let users be banned and erased, and universes handed over: once no replica"
+            " of an earlier version runs, which passes over it, and forgets it with its next"
+            " snapshot"
         ),
     ] = False
     cached_universes_bytes: Annotated[

@@ -97,7 +97,12 @@ class RoomMade:
 
 @value
 class EffectsDone:
-    """What the stored events ask for was done, or given up."""
+    """What the stored events ask for was done, or given up.
+
+    ``coverage`` is what is stored besides the log since, where they asked for that.
+    """
+
+    coverage: Coverage | None = None
 
 
 @value
@@ -186,9 +191,9 @@ class MakeRoom:
 
 @value
 class CarryOutEffects:
-    """Do what stored events ask for outside the log: ``EffectsDone``."""
+    """Do what stored events ask for outside the log: ``EffectsDone``. ``known`` is after them."""
 
-    after: Universe | None
+    known: Loaded
     events: Sequence[LogEvent]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.client import Client
+from harness.operator import harmonic
 from harness.wire import Wire
 from harness.world import World
 from integration.test_damage import surely
@@ -73,6 +74,27 @@ async def newer(world: World, universe: str, ann: Client, bob: Client) -> None:
         for client in (ann, bob, newcomer):
             heard = await client.hears("physics_updated", seq=ack["seq"])
             assert heard["parameters"]["gravity"] == 2 + gateway
+
+
+async def erasure(world: World, universe: str, ann: str, bob: Client) -> None:
+    """A user is erased, if the universe's owner knows how; the room goes on, at each gateway.
+
+    Operators do so where all replicas are of this version: here, others read what was stored.
+    """
+    seq = await surely(bob, universe, 1)
+    ran = await harmonic(world.stack, "erase", ann, "--json")
+    done = {each["universe"]: each for each in json.loads(ran.output)["universes"]}
+    is_done = universe in done and done[universe]["failure"] is None
+    after = await surely(bob, universe, 2)
+    # The user has left; where it was erased, the room was told so.
+    assert after == seq + (3 if is_done else 2)
+    for gateway in range(len(world.stack.urls)):
+        newcomer = await world.client(world.name("new"), gateway=gateway)
+        await newcomer.joins(universe)
+        last = await surely(newcomer, universe, 3 + gateway)
+        assert last == after + 2 * (gateway + 1)
+        heard = await bob.hears("physics_updated", seq=last)
+        assert heard["parameters"]["gravity"] == 3 + gateway
 
 
 async def returns(world: World, universe: str, ann: Client) -> None:

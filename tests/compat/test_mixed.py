@@ -61,6 +61,13 @@ async def test_what_only_one_version_knows_harms_nobody(world: World) -> None:
         await room.newer(world, universe, ann, bob)
 
 
+async def test_an_erasure_harms_nobody_whichever_version_hears_of_it(world: World) -> None:
+    for _ in range(UNIVERSES):
+        ann = world.name("ann")
+        universe, (_, bob) = await world.together(ann, world.name("bob"))
+        await room.erasure(world, universe, ann, bob)
+
+
 async def test_clients_come_back_by_either_gateway_and_miss_nothing(world: World) -> None:
     for _ in range(UNIVERSES):
         universe, (ann, _) = await world.together(world.name("ann"), world.name("bob"))

@@ -18,6 +18,7 @@ from harmonic_protocol.catalogue import (
     OPERATIONS,
     SIGNALS,
     STATE_COMMANDS,
+    STREAM_EVENTS,
     ApiOperation,
     ClientCommand,
     StateCommand,
@@ -35,6 +36,7 @@ from harmonic_protocol.messages.declaration import (
     Scope,
 )
 from harmonic_protocol.messages.universes import Operation
+from harmonic_protocol.request import InternalRequest
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LOG_EVENTS, LogEvent
 from harmonic_state.requests import REQUESTS, StateRequest
@@ -66,14 +68,14 @@ def declared(base: type[Any], marker: str) -> set[type[Any]]:
         (OwnerCommand, "spec", STATE_COMMANDS.values()),
         (LiveSignal, "spec", SIGNALS.values()),
         (Operation, "spec", OPERATIONS.values()),
-        (Event, "spec", EVENTS.values()),
+        (Event, "spec", [*EVENTS.values(), *STREAM_EVENTS.values()]),
         (
             log.HiddenEvent,
             "name",
             [*log.NOTICES.values(), *log.OWNERS_NOTES.values(), log.MusicStored],
         ),
         (
-            internal.InternalRequest,
+            InternalRequest,
             "name",
             [*internal.INTERNAL_REQUESTS.values(), *get_args(internal.OwnRequest)],
         ),
@@ -171,7 +173,7 @@ def test_every_rate_class_of_users_and_services_is_counted_by_a_stream_with_its_
 
 MESSAGES = {
     message.__name__
-    for base in (Command, Operation, Event, log.HiddenEvent, internal.InternalRequest)
+    for base in (Command, Operation, Event, log.HiddenEvent, InternalRequest)
     for message in declared(base, "spec") | declared(base, "name")
 } | {"ParameterCommand", "ParametersUpdated", "OwnerCommand", "LiveSignal", "UniverseOperation"}
 

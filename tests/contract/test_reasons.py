@@ -8,7 +8,14 @@ import pytest
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 
-DOCUMENTS = ("asyncapi.yaml", "openapi.json", "protocol.md", "protocol.ts", "schemas.json")
+DOCUMENTS = (
+    "asyncapi.yaml",
+    "errors.md",
+    "openapi.json",
+    "protocol.md",
+    "protocol.ts",
+    "schemas.json",
+)
 
 
 def words(text: str) -> str:

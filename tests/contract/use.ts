@@ -167,6 +167,10 @@ socket.on("universe_updated", (update) => {
   text(update.userId, update.timestamp, ...update.changed);
   number(update.maxParticipants, update.seq, update.replayed ? 1 : 0);
 });
+socket.on("user_erased", (erased) => {
+  text(erased.universeId, erased.userId, erased.placeholder, erased.timestamp);
+  number(erased.seq, erased.replayed ? 1 : 0);
+});
 socket.on("role_changed", ({ universeId, role, timestamp }) => {
   text(universeId, role ?? "none", timestamp);
 });

@@ -1,14 +1,17 @@
 """What is sent to a client within one block is written at once, and nothing else is different."""
 
 import asyncio
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiohttp.abc import AbstractStreamWriter
 
-from harmonic_gateway.sockets.frames import Encoded, close_frame
-from harmonic_gateway.sockets.limits import SocketLimits
+from harmonic_gateway.sockets.connection import Connection
+from harmonic_gateway.sockets.frames import Encoded, Frame, close_frame
+from harmonic_gateway.sockets.limits import BEHIND_BYTES, SocketLimits
 from harmonic_gateway.sockets.outbox import HELD_BYTES, Outbox
+from harmonic_gateway.sockets.stages import Stage
 
 LIMITS = SocketLimits(
     ping_interval_s=5,
@@ -24,13 +27,18 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.unsent_bytes = 0
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent_bytes
+
+    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
+        """A socket of which the kernel knows nothing."""
+        return SimpleNamespace(getsockopt=lambda *_: bytes(128))
 
     def is_closing(self) -> bool:
         return self._closing
@@ -121,3 +129,78 @@ async def test_no_more_is_held_than_hides_how_far_a_client_is_behind() -> None:
             outbox.send(large, owed=True)
     assert b"".join(transport.written) == 9 * large.raw
     assert max(map(len, transport.written)) <= HELD_BYTES + len(large.raw)
+
+
+def connected(outbox: Outbox) -> Connection:
+    connection = Connection("c", "/ws", cast("Any", SimpleNamespace(outbox=outbox)), cast("Any", 0))
+    connection.stage = Stage.CONNECTED
+    return connection
+
+
+async def test_what_is_written_at_once_overtakes_nothing() -> None:
+    transport = Transport()
+    outbox = Outbox(Reader(), LIMITS)
+    connection = connected(outbox)
+    connection.write(packet("before it goes over"))
+    assert outbox.direct is None
+    outbox.go_over(transport, cast("AbstractStreamWriter", None), deflates=False)
+    connection.write(packet("at once"))
+    with outbox.together():
+        connection.write(packet("held"))
+        connection.write(packet("held, too"))
+        assert len(transport.written) == 2
+    connection.write(packet("at once again"))
+    texts = ["before it goes over", "at once", "held", "held, too", "at once again"]
+    assert b"".join(transport.written) == b"".join(packet(text).raw for text in texts)
+    assert outbox.direct is transport
+
+
+class Draining:
+    """Lets who writes go on when the test says so."""
+
+    def __init__(self) -> None:
+        self.read = asyncio.Event()
+
+    async def drain(self) -> None:
+        await self.read.wait()
+
+
+async def test_nothing_is_written_at_once_while_something_waits() -> None:
+    transport, draining = Transport(), Draining()
+    outbox = Outbox(Reader(), LIMITS)
+    outbox.go_over(transport, cast("AbstractStreamWriter", draining), deflates=False)
+    connection = connected(outbox)
+    transport.unsent_bytes = BEHIND_BYTES + 1
+    connection.write(packet("waits"))
+    transport.unsent_bytes = 0
+    connection.write(packet("waits behind it"))
+    assert transport.written == []
+    assert outbox.direct is None
+    draining.read.set()
+    writing = outbox._writing
+    assert writing is not None
+    await writing
+    connection.write(packet("at once"))
+    texts = ["waits", "waits behind it", "at once"]
+    assert transport.written == [packet(text).raw for text in texts]
+
+
+async def test_nothing_is_written_to_who_is_not_connected_or_is_gone() -> None:
+    transport = Transport()
+    connection = connected(opened(transport))
+    connection.stage = Stage.MOVING
+    connection.write(packet("a"))
+    connection.stage = Stage.CONNECTED
+    transport.close()
+    connection.write(packet("b"))
+    assert transport.written == []
+
+
+async def test_what_is_large_is_compressed_for_who_can_read_that() -> None:
+    transport = Transport()
+    outbox = Outbox(Reader(), LIMITS)
+    outbox.go_over(transport, cast("AbstractStreamWriter", None), deflates=True)
+    large = Frame.event("large", b'"' + b"x" * 10_000 + b'"').encoded("/ws")
+    connected(outbox).write(large)
+    assert transport.written == [large.compressed]
+    assert large.compressed != large.raw

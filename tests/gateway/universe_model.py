@@ -11,6 +11,7 @@ and republished records. A :class:`World` checks what it does as it does it:
 """
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -450,7 +451,7 @@ class World:
         assert room is not None
         assert chain is not None
         if room.position is None:
-            start = chain.begin(gateway.memberships.first_cursor(U))
+            start = chain.begin(gateway.memberships.first_cursor(U, sys.maxsize))
             gateway.memberships.begin(U, start)
             self._go_on(gateway)
 

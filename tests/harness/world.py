@@ -114,13 +114,16 @@ class World:
     ) -> tuple[int, Any]:
         """A call of the HTTP API: the status and the answer, read as JSON where it is.
 
-        ``path`` is sent as it stands, with what must be percent-encoded encoded.
+        ``path`` is sent as it stands, with what must be percent-encoded encoded. A stream of
+        events, which has no end, is not read.
         """
         headers = dict(headers or {})
         if user is not None:
             headers["Authorization"] = f"Bearer {self.token(user)}"
         url = URL(f"{self.stack.urls[gateway]}/api/v1{path}", encoded=True)
         async with self.http.request(method, url, json=body, headers=headers) as response:
+            if response.content_type == "text/event-stream":
+                return response.status, None
             raw = await response.read()
             is_json = response.content_type == "application/json"
             return response.status, json.loads(raw) if is_json and raw else raw

@@ -10,10 +10,10 @@ import harmonic_gateway.metrics
 import harmonic_gateway.sockets.metrics
 import harmonic_music.metrics
 import harmonic_state.metrics
-from harmonic_gateway.metrics import REASONS
 from harmonic_gateway.sockets.ended import EndReason
 from harmonic_local.reference import METRICS, METRICS_PAGE
 from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import REASONS
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.specs import HistogramSpec, MetricSpec, declared_in
 from harness.world import World

@@ -21,7 +21,7 @@ from harness.world import World, started
 
 COMMANDS = (
     *("status", "top", "who", "tail", "explain", "kick", "revoke", "drain", "rebalance", "switch"),
-    *("backup", "restore", "load"),
+    *("backup", "restore", "load", "ban", "unban", "erase"),
 )
 SWITCHED_OFF = "SWITCHED_OFF"
 

@@ -1,6 +1,7 @@
 """The bus: requests, messages and subscriptions over a real broker."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from harmonic_runtime.bus.client import (
     MessageTooLarge,
     NoResponders,
 )
+from harmonic_runtime.bus.outgoing import MAX_TURNS
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.failures import CannotStart
@@ -245,3 +247,49 @@ async def test_a_bus_without_a_broker_names_the_setting() -> None:
     with pytest.raises(CannotStart, match=rf"^NATS at {nowhere} .*HARMONIC_NATS_URL\.$"):
         async with connected(nowhere, bus_start_timeout_s=0.3):
             pass
+
+
+class Written:
+    """Stands before the socket, and notes each write."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.writes: list[bytes] = []
+        self._socket = bus.connection.outgoing._socket
+        bus.connection.outgoing._socket = cast("asyncio.WriteTransport", self)
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        assert self._socket is not None
+        self._socket.write(data)
+
+    def get_write_buffer_size(self) -> int:
+        assert self._socket is not None
+        return self._socket.get_write_buffer_size()
+
+
+async def test_a_message_alone_is_written_in_the_next_turn(bus: Bus, word: str) -> None:
+    written = Written(bus)
+    bus.post(word, b"alone")
+    await asyncio.sleep(0)
+    assert len(written.writes) == 1
+
+
+async def test_what_is_sent_in_turns_that_follow_is_one_write(bus: Bus, word: str) -> None:
+    written = Written(bus)
+    for number in range(MAX_TURNS):
+        bus.post(word, b"%d" % number)
+        bus.post(word, b"and one more")
+        await asyncio.sleep(0)
+    assert written.writes == []
+    await bus.flush()
+    assert len(written.writes) == 1
+    assert written.writes[0].count(word.encode()) == 2 * MAX_TURNS
+
+
+async def test_what_is_sent_without_end_is_written_meanwhile(bus: Bus, word: str) -> None:
+    written = Written(bus)
+    for _ in range(MAX_TURNS + 2):
+        bus.post(word, b"on and on")
+        bus.post(word, b"on and on")
+        await asyncio.sleep(0)
+    assert len(written.writes) == 1

@@ -79,7 +79,7 @@ def test_the_client_has_the_state_that_is_used(bus: Bus) -> None:
     }
     assert {name: type(state[name]) for name in kinds} == kinds
     assert isinstance(vars(bus.connection)["_transport"], TcpTransport)
-    assert bus.connection.outbound_bytes == 0
+    assert bus.connection.outgoing.waiting_bytes == 0
 
 
 def test_an_interest_has_what_is_looked_at_of_a_subscription() -> None:

@@ -25,6 +25,9 @@ OTHER_STREAMS = [
     "HU_OPERATOR",
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
+#: Those with subjects that hold a digest of a user's id.
+USER_LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
+OF_USERS = ["HU_SESSIONS", "HU_INDEX", "HU_OWNED", "HU_REVOCATIONS", *USER_LIMITS]
 
 
 def _read(verb: str, readers: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -63,8 +66,13 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.state.replica.update_physics": GATEWAY,
     "hu.state.replica.complete_music": MUSIC,
     "hu.state.replica.expire_music": NOBODY,
-    "hu.state.replica.inspect_universe": OPERATOR,
-    "hu.state.replica.remove_user": OPERATOR,
+    **{
+        f"hu.state.replica.{request}": OPERATOR
+        for request in (
+            *("inspect_universe", "remove_user", "operator_ban", "operator_unban"),
+            *("trace_user", "erase_user", "forget_history"),
+        )
+    },
     "_INBOX.gateway.id.1": STATE | GATEWAY,
     "_INBOX.music.id.1": STATE,
     "_INBOX.admin.id.1": STATE,
@@ -81,12 +89,21 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             "HU_JOBS": STATE | MUSIC | OPERATOR,
         },
     ),
-    **_read("STREAM.PURGE", dict.fromkeys([*LOGS, "HU_INDEX", "HU_NOTES"], STATE)),
+    **_read(
+        "STREAM.PURGE",
+        {
+            **dict.fromkeys([*LOGS, "HU_NOTES"], STATE),
+            **dict.fromkeys(OF_USERS, OPERATOR),
+            "HU_INDEX": STATE | OPERATOR,
+        },
+    ),
     **_read(
         "STREAM.MSG.GET",
         {
-            **dict.fromkeys([*LOGS, "HU_SNAPSHOT", "HU_INDEX", "HU_OWNED"], STATE),
-            **dict.fromkeys([*LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY),
+            **dict.fromkeys([*LOGS, "HU_SNAPSHOT"], STATE),
+            **dict.fromkeys(["HU_INDEX", "HU_OWNED"], STATE | OPERATOR),
+            **dict.fromkeys(LIMITS, GATEWAY),
+            **dict.fromkeys([*USER_LIMITS, "HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
             "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
@@ -95,8 +112,11 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     **_read(
         "DIRECT.GET",
         {
-            **dict.fromkeys([*LOGS, "HU_INDEX"], STATE),
-            **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS", "HU_OPERATOR"], GATEWAY),
+            **dict.fromkeys(OF_USERS, OPERATOR),
+            **dict.fromkeys(LOGS, STATE),
+            "HU_INDEX": STATE | OPERATOR,
+            **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
+            "HU_OPERATOR": GATEWAY,
             "HU_REPLICAS": OPERATOR,
         },
     ),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.internal import CloseConnection, ReleaseGateway, RemoveUser, ResumeRoom
+from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
+from harmonic_protocol.intervening import RemoveUser
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_state.domain.answers import answer, requested_music
 from harmonic_state.domain.decide import UniverseRequest

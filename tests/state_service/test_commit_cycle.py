@@ -242,7 +242,7 @@ def test_what_is_carried_out_is_what_was_stored() -> None:
     events = cycle.does(Append).events
     cycle.appended(at=11)
     assert cycle.cycle.known is not None
-    assert cycle.does(CarryOutEffects) == CarryOutEffects(cycle.cycle.known.universe, events)
+    assert cycle.does(CarryOutEffects) == CarryOutEffects(cycle.cycle.known, events)
 
 
 def test_at_its_deadline_a_return_that_was_stored_is_told_what_it_missed() -> None:

@@ -1,6 +1,7 @@
 """What operators ask of a universe."""
 
-from harmonic_protocol.internal import CloseConnection, InspectUniverse, RemoveUser, ResumeRoom
+from harmonic_protocol.internal import CloseConnection, ResumeRoom
+from harmonic_protocol.intervening import InspectUniverse, RemoveUser
 from harmonic_protocol.log import ConnectionLeft
 from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_state.domain.answers import answer

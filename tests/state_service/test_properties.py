@@ -14,6 +14,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryForgotten,
     HistoryLost,
     MemberRemoved,
     MemberSet,
@@ -30,7 +31,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import UniverseUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.bounds import seats_bytes
@@ -96,6 +97,8 @@ class Member:
                 | UserBanned()
                 | UserUnbanned()
                 | HistoryLost()
+                | HistoryForgotten()
+                | UserErased()
             ):
                 pass
             case unreachable:

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from harmonic_operator import backups, explaining, gateways, rooms, steering
+from harmonic_operator import backups, explaining, gateways, people, rooms, steering
 from harmonic_operator import load as load_command
 from harmonic_operator import probe as probe_command
 from harmonic_operator import status as status_command
 from harmonic_operator.clients import make_token
 from harmonic_operator.connection import finish, load_quietly, run
-from harmonic_operator.output import Json
+from harmonic_operator.output import Json, Universe
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
 
@@ -82,9 +82,6 @@ def top(
     run(lambda bus: status_command.top(bus, number, as_json=as_json))
 
 
-Universe = Annotated[str, typer.Argument(help="The universe's id.", show_default=False)]
-
-
 @app.command(epilog="Example: harmonic who sandbox")
 def who(universe: Universe, *, as_json: Json = False) -> None:
     """Show who is in a universe's room, over which connections and at which gateways."""
@@ -107,34 +104,7 @@ def tail(
     run(lambda bus: rooms.tail(bus, universe, events=events, as_json=as_json))
 
 
-@app.command(epilog="Example: harmonic kick sandbox alice")
-def kick(
-    universe: Universe,
-    user: Annotated[str, typer.Argument(help="The user's id.", show_default=False)],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Have a user leave a room now, with all connections; the user may come again.
-
-    Clients are told PERMISSION_DENIED with the reason KICKED. To keep somebody out, have the
-    universe's owner remove the member, or revoke the user's tokens.
-    """
-    run(lambda bus: rooms.kick(bus, universe, user, as_json=as_json))
-
-
-@app.command(epilog="Examples: harmonic revoke --user alice; harmonic revoke --jti 8f3a")
-def revoke(
-    user: Annotated[
-        str | None, typer.Option(help="All tokens of this user that were issued until now.")
-    ] = None,
-    jti: Annotated[str | None, typer.Option(help="The token with this id.")] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Have tokens refused from now on, on every gateway; their clients are disconnected."""
-    if (user is None) == (jti is None):
-        raise typer.BadParameter("give either --user or --jti")
-    run(lambda bus: steering.revoke(bus, user=user, jti=jti, as_json=as_json))
+people.add_commands(app)
 
 
 class OnOff(StrEnum):

@@ -31,6 +31,8 @@ errors = Console(stderr=True, highlight=False)
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Write JSON for programs instead of text for people.")
 ]
+#: Of commands about one universe.
+Universe: TypeAlias = Annotated[str, typer.Argument(help="The universe's id.", show_default=False)]
 
 
 def write_json(value: object) -> None:

@@ -12,14 +12,16 @@ from harmonic_operator.output import console, table, write_json
 from harmonic_operator.replicas import describe
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope, Reply
-from harmonic_protocol.internal import (
+from harmonic_protocol.intervening import (
     InspectUniverse,
-    InternalUniverseRequest,
+    OperatorBan,
+    OperatorUnban,
     RemoveUser,
     UniverseInspected,
     UserRemoved,
 )
 from harmonic_protocol.log import Record
+from harmonic_protocol.request import InternalUniverseRequest
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import watch
 from harmonic_runtime.bus.dispatch import MESSAGE_OVERHEAD_BYTES
@@ -36,17 +38,22 @@ _OPERATOR = Caller("operator", "operator")
 
 async def ask_owner(bus: Bus, request: InternalUniverseRequest) -> dict[str, Any]:
     """The owner's answer to a request; raise :class:`NotDone` if it is refused."""
+    async with watch(bus, "state") as replicas:
+        return await answer_of(OwnerClient(bus, replicas, "state"), request)
+
+
+async def answer_of(owners: OwnerClient, request: InternalUniverseRequest) -> dict[str, Any]:
+    """The same, where owners are asked more than once."""
     left_ms = int(OWNER_TIMEOUT_S * 1000)
     deadline_ms = milliseconds(SystemClock().now()) + left_ms
-    async with watch(bus, "state") as replicas:
-        message = await OwnerClient(bus, replicas, "state").request(
-            request.universe_id,
-            request.operation(),
-            request.to_json(),
-            headers=Envelope(_OPERATOR, deadline_ms, left_ms=left_ms).to_headers(),
-            deadline_s=OWNER_TIMEOUT_S,
-            repeatable=request.repeatable,
-        )
+    message = await owners.request(
+        request.universe_id,
+        request.operation(),
+        request.to_json(),
+        headers=Envelope(_OPERATOR, deadline_ms, left_ms=left_ms).to_headers(),
+        deadline_s=OWNER_TIMEOUT_S,
+        repeatable=request.repeatable,
+    )
     reply = Reply.model_validate_json(message.payload)
     if reply.error is not None:
         raise NotDone(f"{reply.error.message} ({reply.error.code.value}).")
@@ -93,6 +100,29 @@ async def kick(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> No
         f"{user_id} is out of {universe_id}, with {removed.connections} connections (those that are"
         " away included);"
         " the user may come again."
+    )
+
+
+async def ban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> None:
+    """Keep a user out of a universe from now on, as its owner may."""
+    await ask_owner(bus, OperatorBan(universe_id=universe_id, user_id=user_id))
+    if as_json:
+        write_json({"universe": universe_id, "user": user_id, "banned": True})
+        return
+    console.print(
+        f"{user_id} is banned from {universe_id}, and out of its room. The owner may lift the ban,"
+        " and so does `harmonic unban`."
+    )
+
+
+async def unban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> None:
+    """Lift a ban; raise :class:`NotDone` where there is none."""
+    await ask_owner(bus, OperatorUnban(universe_id=universe_id, user_id=user_id))
+    if as_json:
+        write_json({"universe": universe_id, "user": user_id, "banned": False})
+        return
+    console.print(
+        f"{user_id} is not banned from {universe_id} any more; a role that it had is not back."
     )
 
 

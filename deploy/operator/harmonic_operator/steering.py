@@ -26,7 +26,7 @@ POLL_S = 0.1
 async def revoke(bus: Bus, *, user: str | None, jti: str | None, as_json: bool) -> None:
     """Have all tokens of a user that were issued until now refused, or the token with that id."""
     subject = subjects.revoked_user(user) if user else subjects.revoked_token(str(jti))
-    await store_revocation(Streams(bus), subject, (await _now(bus)).timestamp())
+    await store_revocation(Streams(bus), subject, (await broker_time(bus)).timestamp())
     if as_json:
         write_json({"revoked": {"user": user} if user else {"jti": jti}})
         return
@@ -44,7 +44,7 @@ async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
 
     Raise :class:`NotDone` if one does not: it will, once it reaches the bus again.
     """
-    said = SwitchSet(on=on, at=timestamp(await _now(bus)))
+    said = SwitchSet(on=on, at=timestamp(await broker_time(bus)))
     await Streams(bus).append(
         subjects.switch(which.value), said.to_json(), timeout_s=STORE_TIMEOUT_S
     )
@@ -65,7 +65,7 @@ async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
         console.print(f"{which.value} is {word}, on {len(gateways.described)} gateways.")
 
 
-async def _now(bus: Bus) -> datetime:
+async def broker_time(bus: Bus) -> datetime:
     """The time of day by the broker's clock; raise ``BusUnavailable`` where it does not tell."""
     own = SystemClock()
     clock = SharedClock(own)

@@ -22,9 +22,16 @@ MARGIN_S = 1.0
 
 @dataclass(slots=True)
 class _User:
+    """A user's sessions by connection, and how many streams it follows: both are connections."""
+
     here: dict[str, Session] = field(default_factory=dict)
+    streams: int = 0
     waiting: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def connections(self) -> int:
+        return len(self.here) + self.streams
 
 
 class Crowding:
@@ -46,24 +53,42 @@ class Crowding:
         """
         user_id = session.identity.user_id
         user = self._users.setdefault(user_id, _User())
-        is_full = len(user.here) >= self._most and not self._replaces(user, pid)
+        is_full = user.connections >= self._most and not self._replaces(user, pid)
         if is_full and not await self._find_room(user_id, user):
-            self._refusals.inc()
-            return refused(
-                Code.RATE_LIMITED,
-                f"A user has at most {self._most} connections",
-                reason=Reason.CONNECTIONS,
-                limit=self._most,
-            )
+            return self._refuse()
         # Where the one that it replaces was the only one, the user had been forgotten.
         self._users.setdefault(user_id, user).here[session.connection.id] = session
         return None
+
+    async def admit_stream(self, user_id: str) -> Refused | None:
+        """Count a stream of a user, or refuse it; what was counted is said to have ended."""
+        user = self._users.setdefault(user_id, _User())
+        if user.connections >= self._most and not await self._find_room(user_id, user):
+            return self._refuse()
+        self._users.setdefault(user_id, user).streams += 1
+        return None
+
+    def stream_ended(self, user_id: str) -> None:
+        """A stream that was counted has ended."""
+        user = self._users[user_id]
+        user.streams -= 1
+        user.news.set()
+        self._forget(user_id, user)
+
+    def _refuse(self) -> Refused:
+        self._refusals.inc()
+        return refused(
+            Code.RATE_LIMITED,
+            f"A user has at most {self._most} connections",
+            reason=Reason.CONNECTIONS,
+            limit=self._most,
+        )
 
     def take_in(self, session: Session) -> bool:
         """Count a connection that goes on here; whether its user may have it here."""
         user = self._users.setdefault(session.identity.user_id, _User())
         user.here[session.connection.id] = session
-        return len(user.here) <= self._most
+        return user.connections <= self._most
 
     def left(self, session: Session) -> None:
         """A connection is not here any more; may be said again."""
@@ -93,7 +118,7 @@ class Crowding:
 
     def _forget(self, user_id: str, user: _User) -> None:
         """Keep nothing of a user who has no connection and waits for none."""
-        if not user.here and not user.waiting and self._users.get(user_id) is user:
+        if not user.connections and not user.waiting and self._users.get(user_id) is user:
             del self._users[user_id]
 
     async def _find_room(self, user_id: str, user: _User) -> bool:
@@ -105,7 +130,7 @@ class Crowding:
             session.connection.ping_now()
         try:
             async with asyncio.timeout(self._patience_s):
-                while len(user.here) >= self._most:
+                while user.connections >= self._most:
                     if not any(each.connection.in_doubt for each in user.here.values()):
                         return False
                     user.news.clear()

@@ -5,7 +5,7 @@ sends it, and resumes its session there.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harmonic_gateway.membership.session import Session
 from harmonic_operated.operated import Operators
@@ -38,8 +38,13 @@ class Unloading:
         self._most: int | None = None
         self._bound_ends_at = 0.0
         self._closing: asyncio.Task[None] | None = None
+        self._on_drain: list[Callable[[], None]] = []
         operators.answer(Drain, self.drain)
         operators.answer(MoveClients, self.move)
+
+    def on_drain(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when all clients are to go on elsewhere."""
+        self._on_drain.append(listener)
 
     def refusal(self) -> str | None:
         """Why no new client is taken at the moment, if so."""
@@ -61,6 +66,8 @@ class Unloading:
             return Done(connections=len(self._sessions))
         self._is_drained = True
         self._readiness.drain()
+        for listener in self._on_drain:
+            listener()
         return self._close(list(self._sessions.values()), asked.over_s)
 
     async def move(self, asked: MoveClients) -> Done:

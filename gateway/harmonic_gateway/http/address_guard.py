@@ -16,6 +16,7 @@ from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import ADDRESS, PATHS
 from harmonic_protocol.messages.declaration import API_PREFIX
+from harmonic_protocol.messages.following import STREAM_PATH_END
 from harmonic_protocol.refusals import Code, refused
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -25,11 +26,11 @@ from harmonic_runtime.process.clock import Clock
 class AddressGuard:
     """Refuses requests of an address that opens too many sessions, or brings no good token.
 
-    Connects are requests that open a session. Requests for a session that there is not may have
-    cost another gateway a look: they are counted apart, by the same measure. Failures are calls of
-    the API that were refused for their token: further ones are refused before their token is
-    looked at, since verifying one costs a hundred times as much as refusing it. A connect with a
-    token that was refused on and on is refused at once.
+    Connects are requests that open a session, or a stream. Requests for a session that there is
+    not may have cost another gateway a look: they are counted apart, by the same measure. Failures
+    are calls of the API that were refused for their token: further ones are refused before their
+    token is looked at, since verifying one costs a hundred times as much as refusing it. A connect
+    with a token that was refused on and on is refused at once.
     """
 
     def __init__(
@@ -75,16 +76,19 @@ class AddressGuard:
             if not (opens or calls):
                 return await handler(request)
             address, now_s = self._address(request), self._clock.monotonic()
-            guards = self._connects if opens else self._failures
-            wait_s = guards.take(address, now_s) if opens else guards.look(address, now_s)
+            wait_s = self._failures.look(address, now_s) if calls else 0.0
             if wait_s:
-                return self._too_many("connects" if opens else "failed_calls", address, wait_s)
+                return self._too_many("failed_calls", address, wait_s)
+            if opens or (calls and request.path.endswith(STREAM_PATH_END)):
+                wait_s = self._connects.take(address, now_s)
+            if wait_s:
+                return self._too_many("connects", address, wait_s)
             if opens and (dead := self._of_dead_token(request, now_s)) is not None:
                 return dead
             request[ADDRESS] = address
             response = await handler(request)
             if calls and response.status == HTTPStatus.UNAUTHORIZED:
-                guards.take(address, self._clock.monotonic())
+                self._failures.take(address, self._clock.monotonic())
             return response
 
         return guarded

@@ -28,6 +28,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     Request,
 )
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.services import CommandOperation, ComposeMusic
 from harmonic_protocol.messages.universes import (
     CreateUniverse,
@@ -135,6 +136,8 @@ class Api:
             return asked
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
+        if unfit is None and isinstance(asked, FollowUniverse):
+            return await self._answers.streams.open(request, asked, identity)
         return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(

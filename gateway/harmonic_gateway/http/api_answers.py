@@ -1,4 +1,4 @@
-"""Answers to calls that read what is not in the owner's reply: files, links, past events."""
+"""Answers to calls for what is not in the owner's reply: files, links, past events, streams."""
 
 import json
 
@@ -7,6 +7,7 @@ from aiohttp import web
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.past import PastEvents
 from harmonic_gateway.delivery.pieces import Pieces
+from harmonic_gateway.http.event_streams import EventStreams
 from harmonic_gateway.http.shown import ShownStates
 from harmonic_gateway.identity.links import PieceLinks, expiry
 from harmonic_gateway.identity.proofs import Proofs
@@ -41,8 +42,16 @@ class ApiAnswers:
     """Makes an operation's answer of the owner's reply, and of what is stored elsewhere."""
 
     def __init__(
-        self, pieces: Pieces, history: History, shown: ShownStates, proofs: Proofs, clock: Clock
+        self,
+        pieces: Pieces,
+        history: History,
+        shown: ShownStates,
+        streams: EventStreams,
+        *,
+        proofs: Proofs,
+        clock: Clock,
     ) -> None:
+        self.streams = streams
         self._pieces = pieces
         self._links = PieceLinks(proofs, clock)
         self._past = PastEvents(history)

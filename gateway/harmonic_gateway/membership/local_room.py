@@ -7,12 +7,14 @@ Invariants:
 - ``recent`` holds all records above ``complete_after``. A snapshot that is older is of no use.
 - Nobody but a member is sent anything: neither while entering, nor after the end.
 - A member is never shown the room as it was before something that it was sent.
+- The room ``is_inhabited`` from the first member, or the first who enters, until it is vacated.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from harmonic_gateway.membership.follower import StreamFollower
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.sockets import Connection, Frame
 
@@ -25,7 +27,8 @@ class LocalRoom:
     """The members here, those entering, and what these need.
 
     ``position`` is that of the last record delivered, ``None`` before the log is followed.
-    ``several`` are the members whose connections are in other rooms, too.
+    ``several`` are the members whose connections are in other rooms, too; ``followers`` are sent
+    the log's events without being in the room.
     """
 
     universe_id: str
@@ -37,16 +40,27 @@ class LocalRoom:
     newest_cursor: int = 0
     recent: deque[tuple[int, Sequence[Frame]]] = field(default_factory=deque)
     awaited: list[tuple[int, Membership, Sequence[Frame]]] = field(default_factory=list)
+    followers: set[StreamFollower] = field(default_factory=set)
+    is_inhabited: bool = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody is here or entering."""
-        return not self.present and not self.entering
+        """Whether nobody is here, entering, or following."""
+        return not self.present and not self.entering and not self.followers
+
+    def vacate(self) -> bool:
+        """Whether the last member has left, which is said once."""
+        if not self.is_inhabited or self.present or self.entering:
+            return False
+        self.is_inhabited = False
+        return True
 
     def begin(self, position: int) -> None:
         """The log is followed from ``position`` on."""
         self.position = position
         self.complete_after = position
+        for follower in self.followers:
+            follower.begun(position)
 
     def admit(
         self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
@@ -89,6 +103,7 @@ class LocalRoom:
         """Keep a membership where its stage says that it belongs."""
         connection = membership.connection
         if membership.stage is Presence.PRESENT:
+            self.is_inhabited = True
             self.present[connection] = membership
             self.newest_cursor = max(self.newest_cursor, membership.cursor)
         elif self.present.get(connection) is membership:
@@ -97,6 +112,7 @@ class LocalRoom:
         if membership.stage is Presence.ENTERING:
             if not self.entering:
                 self.complete_after = self.position
+            self.is_inhabited = True
             self.entering[connection] = membership
         elif self.entering.get(connection) is membership:
             del self.entering[connection]

@@ -18,7 +18,9 @@ from harmonic_protocol.log import (
     MemberSet,
     MusicFailed,
     Notice,
+    SettingsChanged,
     UniverseDeleted,
+    UserBanned,
 )
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.universes import RoleChanged
@@ -64,8 +66,9 @@ class Notices:
                 self._role_changed(universe_id, user_id, role, timestamp)
             case MemberRemoved(user_id=user_id, timestamp=timestamp):
                 self._role_changed(universe_id, user_id, None, timestamp)
-            case HistoryLost():
-                # The feed has begun anew with it, or begins after it.
+            case HistoryLost() | SettingsChanged() | UserBanned():
+                # The feed has begun anew with the one, or begins after it. Of each seat that
+                # ends with the others, a notice of its own tells.
                 pass
             case MusicFailed(connection_id=connection_id, refusal=refusal):
                 membership = self._memberships.find(connection_id, universe_id)

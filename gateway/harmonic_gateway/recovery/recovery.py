@@ -214,10 +214,13 @@ class Recovery:
         try:
             returning = await self._returns.prepare(session, known)
         except OffsetRefused:
+            _begin_anew(session)
             return _anew(RecoveryReason.TRIMMED)
         except BaseException:
             await self._finder.give_back(known)
             raise
+        if returning.pid is None:
+            _begin_anew(session)
         reason = returning.reason
         outcome = RecoveryOutcome.RECOVERED if reason is None else RecoveryOutcome.NEW
         return Prepared(RecoveryReport(outcome=outcome, reason=reason), returning)
@@ -225,3 +228,8 @@ class Recovery:
     def _guard(self, session: Session) -> None:
         if self._guards.take(session.identity.user_id, self._clock.monotonic()):
             raise ReturnsTooOften("the user returns too often")
+
+
+def _begin_anew(session: Session) -> None:
+    """The session is given a ``pid`` of its own: nothing is saved under that one yet."""
+    session.saved_at, session.is_saved = None, False

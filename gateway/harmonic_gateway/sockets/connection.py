@@ -174,8 +174,19 @@ class Connection:
 
     def write(self, encoded: Encoded) -> None:
         """Send what is encoded for this namespace, if the client is connected to it."""
-        if self.stage is _CONNECTED:
+        if self.stage is not _CONNECTED:
+            return
+        # For every frame and member: nearly all keep up, and are written to without another call.
+        transport = self._outbox.direct
+        if (
+            transport is None
+            or encoded.compressible
+            or transport.get_write_buffer_size()
+            or transport.is_closing()
+        ):
             self._outbox.send(encoded)
+        else:
+            transport.write(encoded.raw)
 
     def send(self, frame: Frame) -> None:
         """Send an event, after all that was sent before."""

@@ -242,6 +242,9 @@ class JoinedFrame(Frame):
         return Encoded(packets, b"".join([part.raw for part in parts]))
 
 
+_NOTHING = Encoded((), b"")
+
+
 class Recipient(Protocol):
     """Whoever frames are sent to."""
 
@@ -257,15 +260,17 @@ class Recipient(Protocol):
 def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
     """Send all ``frames`` to each of ``recipients``; how many deliveries these are."""
     batches: dict[tuple[str, str | None], Encoded] = {}
-    namespace, elsewhere, batch = "", None, None
-    count = 0
+    namespace: str | None = None
+    elsewhere: str | None = None
+    batch, count = _NOTHING, 0
     for recipient in recipients:
         # Nearly all are sent the same as the one before.
-        if recipient.elsewhere != elsewhere or recipient.namespace != namespace or batch is None:
+        if recipient.elsewhere != elsewhere or recipient.namespace != namespace:
             namespace, elsewhere = key = recipient.namespace, recipient.elsewhere
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = Encoded.joined([frame.encoded(*key) for frame in frames])
+            known = batches.get(key)
+            if known is None:
+                known = batches[key] = Encoded.joined([frame.encoded(*key) for frame in frames])
+            batch = known
         recipient.write(batch)
         count += 1
     return count * len(frames)

@@ -15,17 +15,17 @@ from engineio.packet import PING
 
 from harmonic_gateway.sockets.backlog import Backlog
 from harmonic_gateway.sockets.frames import Encoded, close_frame
-from harmonic_gateway.sockets.kernel import ReadingProgress, reset
+from harmonic_gateway.sockets.kernel import reset
 from harmonic_gateway.sockets.limits import (
     BEHIND_BYTES,
     CONFLATED_ABOVE_SHARE,
-    LOOK_INTERVAL_S,
     MAX_OWED_BYTES,
     MAX_PACKETS_PER_POLL,
     WATCHED_ABOVE_BYTES,
     SocketLimits,
 )
 from harmonic_gateway.sockets.lingering import part
+from harmonic_gateway.sockets.watching import ReadingWatch
 
 #: What is written together is at most about this: more would hide how far a client is behind.
 HELD_BYTES = 16 * 1024
@@ -62,6 +62,7 @@ class Outbox:
         "_watch",
         "_writer",
         "_writing",
+        "direct",
         "lingers",
     )
 
@@ -74,13 +75,15 @@ class Outbox:
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
+        #: Where to write at once what is sent: the transport, unless something waits before it.
+        self.direct: asyncio.Transport | None = None
         #: The transport once the client was told of the end: nothing may be written to it.
         self._parted: asyncio.Transport | None = None
         #: Whether the client is told of the end, and ends its connection itself.
         self.lingers = False
         self._writer: AbstractStreamWriter | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._watch: _Watch | None = None
+        self._watch: ReadingWatch | None = None
         self._poll: asyncio.Future[None] | None = None
 
     @property
@@ -121,7 +124,9 @@ class Outbox:
             behind_bytes = transport.get_write_buffer_size()
             if behind_bytes > WATCHED_ABOVE_BYTES:
                 if self._watch is None:
-                    self._watch = _Watch(self, self._reader, transport, self._limits.ping_timeout_s)
+                    self._watch = ReadingWatch(
+                        self, self._reader, transport, self._limits.ping_timeout_s
+                    )
                 if behind_bytes > BEHIND_BYTES:
                     self._keep(encoded, owed=owed)
                     return
@@ -139,11 +144,13 @@ class Outbox:
             yield
             return
         held = self._held = _Unwritten(self._transport)
+        self.direct = None
         try:
             yield
         finally:
             self._held = None
             held.write()
+            self.direct = self._transport if self._backlog is None else None
 
     def go_over(
         self, transport: asyncio.Transport | None, writer: AbstractStreamWriter, *, deflates: bool
@@ -158,6 +165,7 @@ class Outbox:
         waiting, self._backlog, self._ping_waits = self._backlog, None, False
         for encoded in waiting or ():
             self.send(encoded, owed=True)
+        self.direct = None if self.backlog_bytes else transport
 
     def take(self, *, whole: bool = False) -> list[Encoded]:
         """What one poll is answered with: several small packets, or a large one alone.
@@ -216,7 +224,7 @@ class Outbox:
             transport.write(close_frame(code))
             if part(transport):
                 self._parted, self._transport, self._is_open = transport, None, False
-                self.lingers = True
+                self.direct, self.lingers = None, True
                 return not transport.get_write_buffer_size()
         return False
 
@@ -236,6 +244,7 @@ class Outbox:
         backlog = self._backlog
         if backlog is None:
             backlog = self._backlog = Backlog(asyncio.get_running_loop().time())
+            self.direct = None
         is_behind = transport is not None or backlog.bytes > BEHIND_BYTES
         for packet in encoded.parts or (encoded,):
             if packet.droppable and is_behind and not owed:
@@ -265,6 +274,7 @@ class Outbox:
         backlog.moved_at_s = asyncio.get_running_loop().time()
         if not backlog:
             self._backlog = None
+            self.direct = self._transport if self._held is None else None
         return encoded
 
     async def _catch_up(self, transport: asyncio.Transport) -> None:
@@ -314,32 +324,6 @@ class _Unwritten:
         if self._data and not self._transport.is_closing():
             self._transport.write(bytes(self._data))
         self._data.clear()
-
-
-class _Watch:
-    """Looks whether a client that is behind reads on, whatever it says, until it has caught up."""
-
-    __slots__ = ("_outbox", "_reader", "_timeout_s", "_transport", "intake")
-
-    def __init__(
-        self, outbox: Outbox, reader: Reader, transport: asyncio.Transport, timeout_s: float
-    ) -> None:
-        self._reader = reader
-        loop = asyncio.get_running_loop()
-        self._outbox = outbox
-        self._transport = transport
-        self._timeout_s = timeout_s
-        self.intake = ReadingProgress(transport, loop.time())
-        loop.call_later(LOOK_INTERVAL_S, self._look)
-
-    def _look(self) -> None:
-        if self._transport.is_closing() or self._outbox.is_done():
-            return
-        loop = asyncio.get_running_loop()
-        if self.intake.rests_s(loop.time()) < self._timeout_s:
-            loop.call_later(LOOK_INTERVAL_S, self._look)
-        else:
-            self._reader.stalled()
 
 
 def _wire(encoded: Encoded, *, deflates: bool) -> bytes:

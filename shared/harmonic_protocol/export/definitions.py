@@ -7,7 +7,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from harmonic_protocol import values
-from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS
+from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS, STREAM_EVENTS
 from harmonic_protocol.export import envelopes
 from harmonic_protocol.export.operations import has_body, path_fields
 from harmonic_protocol.export.tidying import (
@@ -126,6 +126,7 @@ def _derived() -> dict[str, Schema]:
     ]
     told: list[type[BaseModel]] = [
         *EVENTS.values(),
+        *STREAM_EVENTS.values(),
         *(operation.answer for operation in OPERATIONS.values() if operation.answer),
         *_ENVELOPES,
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from harmonic_protocol.export import asyncapi, jsonschema, markdown, openapi, typescript
+from harmonic_protocol.export import asyncapi, errors, jsonschema, markdown, openapi, typescript
 
 _WIDTH_CHARACTERS = 100
 
@@ -16,6 +16,7 @@ def documents() -> Mapping[str, str]:
     """The text of each document."""
     return {
         "asyncapi.yaml": _yaml(asyncapi.document()),
+        "errors.md": errors.document(),
         "openapi.json": _json(openapi.document()),
         "protocol.md": markdown.document(),
         "protocol.ts": typescript.document(),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS
+from harmonic_protocol.catalogue import COMMANDS, EVENTS, OPERATIONS, STREAM_EVENTS
 from harmonic_protocol.export import prose
 from harmonic_protocol.export.definitions import definitions, operation_schema, reached
 from harmonic_protocol.export.envelopes import (
@@ -43,6 +43,10 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.messages.universes import Operation
 
+_THIS_PAGE = (
+    "This page describes every command that a client sends, and every event that it receives."
+    " [The guide](../docs/README.md) shows how to build an application."
+)
 _ACKS = (Accepted, SignalAccepted, TimeSynced, Rejected)
 
 
@@ -57,6 +61,7 @@ def document() -> str:
         *_errors(),
         *_limits(),
         *_http(known),
+        *_streams(known),
         *_types(known),
     )
     return "\n\n".join(blocks) + "\n"
@@ -66,12 +71,12 @@ def _opening(known: Known) -> Iterator[str]:
     welcome = ConnectSuccess.spec.name
     yield f"# {prose.TITLE}: the protocol, version {PROTOCOL_VERSION}"
     yield "<!-- Generated from the declarations by `make contract`: change those. -->"
-    yield prose.SUMMARY
+    yield f"{prose.SUMMARY} {_THIS_PAGE}"
     yield "## Connecting"
     yield _code("javascript", prose.CONNECTING)
     yield prose.ADDRESSES
     yield f"{prose.AUTHENTICATION} {prose.AUTH_FUNCTION}"
-    yield f"Who is let in hears [`{welcome}`](#{welcome}). {prose.CONNECT_ERROR}"
+    yield f"An accepted connection is sent [`{welcome}`](#{welcome}). {prose.CONNECT_ERROR}"
     yield _example(ConnectError.__name__, known)
     yield prose.NOT_NOW
 
@@ -171,6 +176,19 @@ def _http(known: Known) -> Iterator[str]:
         yield _answer(operation)
 
 
+def _streams(known: Known) -> Iterator[str]:
+    yield "## Following a universe"
+    yield from prose.STREAMS
+    yield _code("", prose.STREAM_OF_BYTES)
+    yield prose.STREAMS_IN_BROWSERS
+    yield _code("javascript", prose.STREAM_BY_FETCH)
+    for name, event in STREAM_EVENTS.items():
+        yield f"### `{name}`"
+        yield sentence(event.__doc__ or "")
+        yield field_table(own_fields(known[event.__name__]), known)
+        yield _example(event.__name__, known)
+
+
 def _answer(operation: type[Operation]) -> str:
     statuses = ", ".join(str(status.value) for status in failures(operation))
     content = ""
@@ -185,7 +203,7 @@ def _types(known: Known) -> Iterator[str]:
     yield "## Types"
     told: list[Any] = [
         [schema for command in COMMANDS.values() for _, schema, _ in _said(command, known)],
-        [known[event.__name__] for event in EVENTS.values()],
+        [known[event.__name__] for event in (*EVENTS.values(), *STREAM_EVENTS.values())],
         [operation_schema(operation) for operation in OPERATIONS.values()],
         [
             reference(operation.answer.__name__)

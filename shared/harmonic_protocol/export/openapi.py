@@ -4,13 +4,14 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from harmonic_protocol.catalogue import OPERATIONS
+from harmonic_protocol.catalogue import OPERATIONS, STREAM_EVENTS
 from harmonic_protocol.export import prose
 from harmonic_protocol.export.definitions import operation_schema, reached, refer
 from harmonic_protocol.export.operations import failures, has_body, path_fields
 from harmonic_protocol.export.tidying import Schema, reference, sentence
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
 from harmonic_protocol.messages.declaration import API_PREFIX, JSON_TYPE
+from harmonic_protocol.messages.following import EVENT_STREAM_TYPE, LAST_EVENT_ID
 from harmonic_protocol.messages.universes import Operation
 
 _COMPONENTS = "#/components/"
@@ -19,6 +20,13 @@ _OTHER_FAILURE = "OtherFailure"
 _BODIES = frozenset(operation.__name__ for operation in OPERATIONS.values() if has_body(operation))
 #: Statuses with which an answer says when to try again.
 _WORTH_RETRYING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+#: What `EventSource` sends by itself.
+_LAST_EVENT: Schema = {
+    "name": LAST_EVENT_ID,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+}
 
 
 def document() -> dict[str, Any]:
@@ -114,6 +122,13 @@ def _operation(operation: type[Operation]) -> dict[str, Any]:
 def _parameters(operation: type[Operation]) -> list[dict[str, Any]]:
     in_path = path_fields(operation)
     return [
+        *([_LAST_EVENT] if operation.spec.media_type == EVENT_STREAM_TYPE else ()),
+        *_fields(operation, in_path),
+    ]
+
+
+def _fields(operation: type[Operation], in_path: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
         {
             "name": name,
             "in": "path" if name in in_path else "query",
@@ -129,6 +144,11 @@ def _success(operation: type[Operation]) -> dict[str, Any]:
     description = HTTPStatus(operation.spec.status).phrase
     if operation.answer is not None:
         return _json(description, reference(operation.answer.__name__))
+    if operation.spec.media_type == EVENT_STREAM_TYPE:
+        # OpenAPI 3.1 has no words for what such an answer is made of.
+        events = {name: reference(event.__name__) for name, event in STREAM_EVENTS.items()}
+        text = {"schema": {"type": "string"}, "x-events": events}
+        return {"description": prose.STREAMED, "content": {EVENT_STREAM_TYPE: text}}
     if operation.spec.media_type != JSON_TYPE:
         file = {"schema": {"type": "string", "format": "binary"}}
         return {"description": description, "content": {operation.spec.media_type: file}}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.export.tidying import sentence
 from harmonic_protocol.messages.declaration import (
     API_PREFIX,
@@ -15,6 +16,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     Scope,
 )
+from harmonic_protocol.messages.following import KEEP_ALIVE_S, LAST_EVENT_ID, MAX_MISSED_EVENTS
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.refusals import Code
 
@@ -22,8 +24,8 @@ TITLE = "Harmonic Universe"
 *_OTHER_SETS, _LAST_SET = PARAMETER_SETS
 SUMMARY = (
     f"People share a universe: its {', '.join(_OTHER_SETS)} and {_LAST_SET} parameters. They"
-    " change them together, see who else is there, let the universe make music of them, and show"
-    " one another what they hear."
+    " change the parameters together, see who else is in the room, and hear music that is composed"
+    " from the parameters."
 )
 
 #: The namespaces that are served, the canonical one first.
@@ -55,7 +57,7 @@ AUDIENCES: Mapping[Audience, str] = {
 
 CODES: Mapping[Code, str] = {
     Code.AUTH_ERROR: ("The token is missing, expired or not valid, as `details.reason` says."),
-    Code.NOT_FOUND: "There is no such thing, or the user may not know of it.",
+    Code.NOT_FOUND: "It does not exist, or the user may not see it.",
     Code.PERMISSION_DENIED: (
         "The user may see the universe, but not do this; `details.reason` says why."
     ),
@@ -65,12 +67,12 @@ CODES: Mapping[Code, str] = {
     ),
     Code.ROOM_FULL: "As many users as the universe takes are in its room.",
     Code.RATE_LIMITED: (
-        "An allowance is used up, or too much is under way; who waits `details.retryAfterMs`"
-        " milliseconds, where they are given, succeeds."
+        "An allowance is used up, or too many requests are under way. A client that waits"
+        " `details.retryAfterMs` milliseconds, where they are given, succeeds."
     ),
     Code.INTERNAL_ERROR: (
-        "The server failed, or cannot do this at the moment; with `details.retryAfterMs`, it is"
-        " worth another try after that time."
+        "The server failed, or cannot do this at the moment. With `details.retryAfterMs`, another"
+        " try after that time may succeed."
     ),
 }
 
@@ -113,12 +115,13 @@ const socket = io('wss://example.com{NAMESPACES[0]}', {{
 }});
 socket.on('connect_error', error => console.error(error.message, error.data));"""
 NOT_NOW = (
-    "A server that takes nobody at the moment answers with HTTP status 503 and `Retry-After`, and"
-    " clients try again by themselves."
+    "A server that accepts no connection at the moment answers with HTTP status 503 and"
+    " `Retry-After`. Clients try again by themselves."
 )
 ORDER = (
-    "A client's commands are carried out in the order it sent them. A command with an `opId` that"
-    " was carried out before is acknowledged as the first time, and not carried out again."
+    "The server carries out a client's commands in the order in which they were sent. A client may"
+    " send a command again with the same `opId`: it is carried out once, and acknowledged as the"
+    " first time."
 )
 DETAILS = (
     "`details` names the `event`, and the `universeId` and `opId` if they were given, and holds an"
@@ -126,8 +129,8 @@ DETAILS = (
     " [ErrorReason](#errorreason). A newer version may give other reasons: act on the code then."
 )
 LIMITS = (
-    "What depends on the server is announced in `connect_success`. Who runs into a limit is told,"
-    " and stays connected."
+    "`connect_success` announces the limits of this server. A client that reaches a limit is told"
+    " so, and stays connected."
 )
 HTTP = (
     "Fields that are not in the path come in the query of a GET, and in the JSON body of anything"
@@ -148,6 +151,68 @@ HIDDEN = (
     "A universe that the caller may not see is answered by 404, as one that there is not; an"
     " operation that the caller may not do in a universe that it sees, by 403."
 )
+_STREAMED = ", ".join(
+    f"`{name}`"
+    for name, event in EVENTS.items()
+    if event.spec.delivery in {Delivery.REPLAYED, Delivery.PRESENCE}
+)
+STREAMED = (
+    "Server-sent events that go on until the client, the gateway, or the end of the user's right"
+    f" to see the universe ends them: `universe_state` or `universe_reset`, then {_STREAMED}, each"
+    " as the room is sent it, and `stream_ended`."
+)
+STREAMS = (
+    (
+        "`GET …/stream` is answered by server-sent events, for dashboards, bots and `curl -N`. Who"
+        " follows is no participant: it takes no seat, stands in no list, and sends nothing. It"
+        " counts as a connection of its user."
+    ),
+    (
+        "The first event is `universe_state`. Then comes each stored event as the room is sent it"
+        f" ({_STREAMED}), in the order of `seq` and without a hole. Live signals are not sent."
+    ),
+    (
+        "Each event has an `id`. A client that was cut off asks again, at any gateway, with the"
+        f" last one in the header `{LAST_EVENT_ID}`, which `EventSource` sends by itself, or as the"
+        " query's `lastEventId`: the next event is the one after it. Each event comes once, and"
+        " none is marked `replayed`. Where the log does not go on from there, or more than"
+        f" {MAX_MISSED_EVENTS:,} events were missed, the first event is `universe_reset`. Who may"
+        " see a universe now may read what happened while it might not."
+    ),
+    (
+        "A stream ends within a second of its token's end, or of its user's right to see the"
+        " universe: `stream_ended` says why. A gateway that stops ends its streams with a `retry:`"
+        " of milliseconds; a client that does not read is cut off. Both come back with their last"
+        f" `id`. Where nothing happens, a comment comes every {KEEP_ALIVE_S} seconds."
+    ),
+)
+STREAM_OF_BYTES = """\
+$ curl -N -H "Authorization: Bearer $TOKEN" https://example.com/api/v1/universes/universe-123/stream
+id: universe-123:4711:123456
+event: universe_state
+data: {"universeId":"universe-123","seq":41,…}
+
+id: universe-123:4712:654321
+event: physics_updated
+data: {"universeId":"universe-123","seq":42,…}"""
+STREAMS_IN_BROWSERS = (
+    "`EventSource` of browsers cannot send a token, and a token does not belong into an address,"
+    " where proxies log it: read the stream by `fetch`."
+)
+STREAM_BY_FETCH = """\
+const answer = await fetch('/api/v1/universes/universe-123/stream', {
+  headers: { Authorization: `Bearer ${token}`, ...(lastId && { 'Last-Event-ID': lastId }) },
+});
+let rest = '';
+for await (const text of answer.body.pipeThrough(new TextDecoderStream())) {
+  const blocks = (rest + text).split('\\n\\n');
+  rest = blocks.pop();
+  for (const block of blocks) {
+    const field = name => block.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1];
+    lastId = field('id') ?? lastId;
+    if (field('event')) hear(field('event'), JSON.parse(field('data')));
+  }
+}"""
 SERVICES = (
     "Other backends may call the API as services, where the server has a key or an audience for"
     " their tokens: such a token names the service in the claim `harmonic_service`, and opens no"
@@ -157,9 +222,9 @@ SERVICES = (
     " refused what is for services alone."
 )
 CONNECT_ERROR = (
-    "A connection is refused by a CONNECT_ERROR packet of Socket.IO rather than by an event:"
-    " clients call their `connect_error` listeners with an `Error` whose `message` is the text and"
-    " whose `data` holds `{error, code, details}`. The client does not try again by itself."
+    "A refused connection is answered by a CONNECT_ERROR packet of Socket.IO, not by an event."
+    " Clients call their `connect_error` listeners with an `Error`: its `message` is the text, and"
+    " its `data` holds `{error, code, details}`. The client does not try again by itself."
 )
 
 

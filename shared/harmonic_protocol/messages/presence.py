@@ -80,8 +80,8 @@ class PresenceUpdated(Event):
 class UpdatePresence(LiveSignal):
     """Show the others something of oneself.
 
-    It is kept while one is in the room. Who returns and finds no state of its own in
-    ``presence_states`` sends it again.
+    The server keeps it while one is in the room. A client that returns, and finds no state of its
+    own in ``presence_states``, sends it again.
     """
 
     spec: ClassVar = CommandSpec(

@@ -90,6 +90,24 @@ class UniverseUpdated(Event):
     replayed: Literal[True] | None = None
 
 
+class UserErased(Event):
+    """An operator erased a user: the universe names the user no more.
+
+    From now on ``placeholder`` stands for ``userId``, in all that the universe is and was: show
+    that in its place, and keep nothing of the user. Clients that missed it are sent the universe as
+    it is.
+    """
+
+    spec: ClassVar = EventSpec("user_erased", Delivery.REPLAYED)
+
+    universe_id: UniverseId
+    user_id: UserId
+    placeholder: UserId
+    timestamp: Timestamp
+    seq: int
+    replayed: Literal[True] | None = None
+
+
 class RoleChanged(Event):
     """The owner gave the user another role in a universe; without a ``role``, it has none now.
 

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
+from harmonic_runtime.bus.deadlines import Deadlines
 from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
@@ -55,19 +56,6 @@ def settle(waiting: "asyncio.Future[Outcome]", outcome: Outcome | Exception) -> 
         waiting.set_result(outcome)
 
 
-class _Call:
-    """A request under way."""
-
-    __slots__ = ("many", "on_answer", "timer")
-
-    def __init__(
-        self, on_answer: Callable[[Answer], None], timer: asyncio.TimerHandle, *, many: bool
-    ) -> None:
-        self.on_answer = on_answer
-        self.timer = timer
-        self.many = many
-
-
 class Calls:
     """The requests of one connection, each known by its reply subject, which begins with ``inbox``.
 
@@ -78,9 +66,11 @@ class Calls:
     def __init__(self, inbox: str, *, log: BoundLogger, metrics: Metrics) -> None:
         self.inbox = inbox
         self._log = log
-        self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Callable[[Answer], None]] = {}
+        #: Those that may have more than one answer.
+        self._many: set[str] = set()
+        self._deadlines = Deadlines(self._expire)
         requests = metrics.counters(table.BUS_REQUESTS)
         self._outcome_answered = requests.of("answered")
         self._outcome_no_responders = requests.of("no_responders")
@@ -95,52 +85,60 @@ class Calls:
         self, reply: str, timeout_s: float, on_answer: Callable[[Answer], None], *, many: bool
     ) -> None:
         """Wait for the answer to a request that was just sent."""
-        timer = self._loop.call_later(timeout_s, self._expire, reply)
-        self._calls[reply] = _Call(on_answer, timer, many=many)
+        self._calls[reply] = on_answer
+        if many:
+            self._many.add(reply)
+        self._deadlines.add(reply, timeout_s)
 
     def forget(self, reply: str) -> None:
         """Want no more answers to a request."""
-        call = self._calls.pop(reply, None)
-        if call is not None:
-            call.timer.cancel()
+        self._calls.pop(reply, None)
+        self._many.discard(reply)
 
     def answered(self, message: Message) -> None:
         """An answer has arrived; one that nobody waits for is dropped."""
-        call = self._calls.get(message.subject)
-        if call is None:
+        reply = message.subject
+        on_answer = self._calls.get(reply)
+        if on_answer is None:
             return
-        headers = message.headers
-        nobody = (
-            STATUS in headers
-            and headers[STATUS] == NO_RESPONDERS_STATUS
-            and not message.payload
-            # A stored message may have any status line: it is no word of the broker's.
-            and STORED_SEQUENCE not in headers
-        )
-        if nobody or not call.many:
-            self.forget(message.subject)
-        if nobody:
+        if STATUS in message.headers and _says_that_nobody_listens(message):
+            self.forget(reply)
             self._outcome_no_responders.inc()
-            self._tell(call, NoResponders("nobody listens there"))
-        else:
-            self._outcome_answered.inc()
-            self._tell(call, message)
+            self._tell(on_answer, NoResponders("nobody listens there"))
+            return
+        if reply not in self._many:
+            del self._calls[reply]
+        self._outcome_answered.inc()
+        self._tell(on_answer, message)
 
     def fail_all(self) -> None:
         """The connection is lost, and the broker has forgotten where answers were to go."""
         calls, self._calls = self._calls, {}
-        for call in calls.values():
-            call.timer.cancel()
+        self._many.clear()
+        self._deadlines.clear()
+        for on_answer in calls.values():
             self._outcome_disconnected.inc()
-            self._tell(call, AnswerLost("the connection was lost before the answer"))
+            self._tell(on_answer, AnswerLost("the connection was lost before the answer"))
 
     def _expire(self, reply: str) -> None:
-        call = self._calls.pop(reply)
-        self._outcome_timeout.inc()
-        self._tell(call, BusTimeout("no answer in time"))
+        on_answer = self._calls.get(reply)
+        # Nearly all were answered long ago.
+        if on_answer is not None:
+            self.forget(reply)
+            self._outcome_timeout.inc()
+            self._tell(on_answer, BusTimeout("no answer in time"))
 
-    def _tell(self, call: _Call, answer: Answer) -> None:
+    def _tell(self, on_answer: Callable[[Answer], None], answer: Answer) -> None:
         try:
-            call.on_answer(answer)
+            on_answer(answer)
         except Exception:  # noqa: BLE001 -- it would end the reading of the connection
             self._log.exception("bus_answer_failed")
+
+
+def _says_that_nobody_listens(message: Message) -> bool:
+    return (
+        message.headers[STATUS] == NO_RESPONDERS_STATUS
+        and not message.payload
+        # A stored message may have any status line: it is no word of the broker's.
+        and STORED_SEQUENCE not in message.headers
+    )

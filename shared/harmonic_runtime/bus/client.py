@@ -26,7 +26,15 @@ from harmonic_runtime.bus.calls import (
 from harmonic_runtime.bus.connection import Interest
 from harmonic_runtime.bus.dispatch import Dispatcher
 from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
-from harmonic_runtime.bus.wire import STORED_SUBJECT, Handler, Message, decode_headers, publication
+from harmonic_runtime.bus.subscription import Subscription
+from harmonic_runtime.bus.wire import (
+    NO_HEADERS,
+    STORED_SUBJECT,
+    Handler,
+    Message,
+    decode_headers,
+    publication,
+)
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
@@ -51,37 +59,6 @@ __all__ = [
 ]
 
 
-class Subscription(Interest):
-    """Interest in a subject."""
-
-    __slots__ = ("_bus",)
-
-    def __init__(
-        self, bus: "Bus", subject: str, queue: str, handler: Handler, *, republished: bool
-    ) -> None:
-        super().__init__(next(bus.sids), subject, queue, handler, republished=republished)
-        self._bus = bus
-
-    async def close(self) -> None:
-        """Unsubscribe at once: the handler is not called any more."""
-        self.is_open = False
-        self._bus.connection.remove_interest(self)
-
-    async def drain(self) -> None:
-        """Unsubscribe, and return when all that was under way has been handled.
-
-        Without a connection nothing is under way. Raise :class:`BusUnavailable` if the broker
-        does not answer in time; the subscription is closed all the same.
-        """
-        self._bus.connection.stop_interest(self)
-        try:
-            if self._bus.connected:
-                await self._bus.flush()
-            await self._bus.handled()
-        finally:
-            await self.close()
-
-
 class Bus:
     """A connection to the broker, as a service uses it. Made by :func:`open_bus`."""
 
@@ -94,14 +71,15 @@ class Bus:
         on_closed: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._most_outbound_bytes = settings.bus_outbound_bytes
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._on_reconnect: list[Callable[[], None]] = []
-        self.sids = itertools.count(1)
+        self._sids = itertools.count(1)
         self._calls = Calls(f"{settings.inbox_prefix}.{new_id()}.", log=log, metrics=metrics)
         self._round_trips: set[asyncio.Future[bool]] = set()
         inbox = f"{self._calls.inbox}*"
-        self._inbox_interest = Interest(next(self.sids), inbox, "", self._calls.answered)
+        self._inbox_interest = Interest(next(self._sids), inbox, "", self._calls.answered)
         self._misdirected = metrics.counter(table.BUS_ANSWERS_MISDIRECTED)
         self._misdirected_log = SampledLog(log, SystemClock())
         self._dispatcher = Dispatcher(
@@ -112,9 +90,10 @@ class Bus:
         )
         self.link = Link(settings, self._arrived, events, log=log, metrics=metrics)
         self.connection = self.link.connection
+        self._outgoing = self.connection.outgoing
         metrics.gauge_from(table.BUS_CONNECTED, lambda: float(self.connected))
         metrics.gauge_from(table.BUS_SUBSCRIPTIONS, lambda: len(self.connection.interests))
-        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self.connection.outbound_bytes)
+        metrics.gauge_from(table.BUS_OUTBOUND_BYTES, lambda: self._outgoing.waiting_bytes)
 
     @property
     def connected(self) -> bool:
@@ -142,15 +121,15 @@ class Bus:
         reply: str = "",
     ) -> None:
         """Send a message at once, for callers that cannot wait; like :meth:`publish`."""
-        connection = self.connection
-        if not self.connected:
+        outgoing, most = self._outgoing, self._most_outbound_bytes
+        if not self.link.ready or not outgoing.may_send:
             raise BusUnavailable("the bus is not connected")
-        if connection.outbound_bytes > self._settings.bus_outbound_bytes:
+        if outgoing.at_most_bytes > most and outgoing.waiting_bytes > most:
             raise BusUnavailable("the broker does not read what it is sent")
         command, size = publication(subject, payload, headers, reply)
-        if size > connection.max_payload:
-            raise MessageTooLarge(f"{size} bytes, the broker takes {connection.max_payload}")
-        connection.send(command)
+        if size > self.connection.max_payload:
+            raise MessageTooLarge(f"{size} bytes, the broker takes {self.connection.max_payload}")
+        outgoing.send(command)
 
     async def publish(
         self,
@@ -231,7 +210,8 @@ class Bus:
         """
         if not subject or any(character.isspace() for character in subject + queue):
             raise ValueError("subject and queue must be without white space")
-        subscription = Subscription(self, subject, queue, handler, republished=republished)
+        sid = next(self._sids)
+        subscription = Subscription(self, sid, subject, queue, handler, republished=republished)
         self.connection.add_interest(subscription)
         return subscription
 
@@ -256,17 +236,18 @@ class Bus:
     async def handled(self) -> None:
         """Return when the handlers were called for all that has come in before."""
         future: asyncio.Future[None] = self._loop.create_future()
-        self._dispatcher.call_in_order(lambda: None if future.done() else future.set_result(None))
+        self._dispatcher.call_in_order(partial(settle, future, None))
         await future
 
     def _arrived(
         self, interest: Interest, subject: str, reply: str, headers: bytes | None, payload: bytes
     ) -> None:
-        message = Message(subject, payload, decode_headers(headers), reply, time.monotonic())
+        known = NO_HEADERS if headers is None else decode_headers(headers)
+        message = Message(subject, payload, known, reply, time.monotonic())
         if interest is self._inbox_interest:
             # Answers do not queue behind messages: whoever waits for one has a deadline.
             self._calls.answered(message)
-        elif STORED_SUBJECT in message.headers and not interest.republished:
+        elif STORED_SUBJECT in known and not interest.republished:
             # The broker answers wherever a request names: nobody said this here.
             self._misdirected.inc()
             self._misdirected_log.error("bus_answer_misdirected", kind=interest.subject)
@@ -276,8 +257,7 @@ class Bus:
     def _lost(self) -> None:
         self._calls.fail_all()
         for future in self._round_trips:
-            if not future.done():
-                future.set_exception(BusUnavailable("the connection was lost"))
+            settle(future, BusUnavailable("the connection was lost"))
 
     def _found(self) -> None:
         for callback in list(self._on_reconnect):
@@ -329,9 +309,7 @@ async def open_bus(
     on_closed: Callable[[], None],
     waiting_for: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> AsyncIterator[Bus]:
-    """A connected bus, stopped in order at the end.
-
-    ``waiting_for`` is entered while there is no broker yet.
+    """A connected bus, stopped in order at the end; ``waiting_for`` is entered without a broker.
 
     It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
     process has no use any more. Raise :class:`CannotStart` if there is no broker.

@@ -10,9 +10,7 @@ changes them.
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,9 +18,8 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from harmonic_runtime.bus.outgoing import Outgoing
 from harmonic_runtime.bus.wire import Handler
-from harmonic_runtime.process.failures import CannotStart
-from harmonic_runtime.process.settings import ServiceSettings
 
 #: Called for every message: interest, subject, reply subject, raw headers, payload.
 Arrived: TypeAlias = "Callable[[Interest, str, str, bytes | None, bytes], None]"
@@ -179,38 +176,11 @@ class BrokerConnection(Client):
         self._subs: Any = self.interests
         self._on_abandoned = on_abandoned
         self._parser = self._ps = _FastParser(self, arrived)
-        self._collected: list[bytes] = []
-        self._collected_bytes = 0
-        self._socket: asyncio.WriteTransport | None = None
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def outbound_bytes(self) -> int:
-        """What was sent but has not yet been taken by the operating system."""
-        written = self._socket.get_write_buffer_size() if self._socket is not None else 0
-        return written + self._collected_bytes
+        self.outgoing = Outgoing(self)
 
     def send(self, command: bytes) -> None:
-        """Send one protocol message, in one write with all others of this turn of the loop.
-
-        A write is a system call, and wakes the server: of several messages, most of the cost.
-        """
-        if not self._collected:
-            if not self.is_connected:
-                return
-            self._loop.call_soon(self._write_collected)
-        self._collected.append(command)
-        self._collected_bytes += len(command)
-
-    def _write_collected(self) -> None:
-        collected, self._collected = self._collected, []
-        self._collected_bytes = 0
-        if not collected or self._socket is None or not self.is_connected:
-            return
-        # uvloop raises for a connection that was lost in this very turn: what was collected is lost
-        # with it, and the reader is about to find out.
-        with suppress(RuntimeError):
-            self._socket.write(b"".join(collected))
+        """Send one protocol message."""
+        self.outgoing.send(command)
 
     async def _read_loop(self) -> None:
         self._tell_of_tls()
@@ -267,10 +237,11 @@ class BrokerConnection(Client):
     async def ping(self, answered: "asyncio.Future[bool]") -> None:
         """Have ``answered`` set when the server has read all that was sent before."""
         # nats-py writes it by itself, and it must not overtake.
-        self._write_collected()
+        self.outgoing.write()
         await self._send_ping(answered)
 
     async def _process_connect_init(self) -> None:
+        self.outgoing.go_over(None)
         try:
             await super()._process_connect_init()
         except OSError:
@@ -281,14 +252,14 @@ class BrokerConnection(Client):
                 self._transport = None
             raise
         # Where nats-py's own writer writes to, in three steps more.
-        self._socket = vars(self._transport)["_io_writer"].transport
+        self.outgoing.go_over(vars(self._transport)["_io_writer"].transport)
 
     async def _send_command(self, cmd: bytes, priority: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         self.send(cmd)
 
     async def _flush_pending(self, force_flush: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         # Nothing pends longer than a turn of the loop, and no flusher has to be woken.
-        self._write_collected()
+        self.outgoing.write()
         self._pending_data_size = 0
 
     async def _process_pong(self) -> None:
@@ -305,27 +276,3 @@ class BrokerConnection(Client):
             await super()._attempt_reconnect()
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody else would see it
             self._on_abandoned(error)
-
-
-def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
-
-    Raise :class:`CannotStart` if a file cannot be used.
-    """
-    try:
-        return read_tls(settings)
-    except OSError as error:
-        raise CannotStart(
-            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
-            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
-        ) from error
-
-
-def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
-    if settings.nats_ca_file is None and settings.nats_cert_file is None:
-        return None
-    context = ssl.create_default_context(cafile=settings.nats_ca_file)
-    if settings.nats_cert_file is not None:
-        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
-    return context

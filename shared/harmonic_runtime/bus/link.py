@@ -1,6 +1,7 @@
 """The link to the broker: made, lost, found again, and ended; with the reasons for each."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +15,6 @@ from harmonic_runtime.bus.connection import (
     RECONNECT_WAIT_S,
     Arrived,
     BrokerConnection,
-    read_tls,
-    tls_context,
 )
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
@@ -179,3 +178,27 @@ def _user_of(settings: ServiceSettings) -> tuple[str | None, str | None]:
     secrets = (settings.nats_user, settings.nats_password)
     user, password = (secret.get_secret_value() if secret else None for secret in secrets)
     return user, password
+
+
+def tls_context(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """How to verify the servers and show oneself; ``None`` leaves it to the servers' URLs.
+
+    Raise :class:`CannotStart` if a file cannot be used.
+    """
+    try:
+        return read_tls(settings)
+    except OSError as error:
+        raise CannotStart(
+            f"The certificates for NATS cannot be used ({error}): see HARMONIC_NATS_CA_FILE,"
+            " HARMONIC_NATS_CERT_FILE and HARMONIC_NATS_KEY_FILE."
+        ) from error
+
+
+def read_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """The same as :func:`tls_context`; raise ``OSError`` if a file cannot be used."""
+    if settings.nats_ca_file is None and settings.nats_cert_file is None:
+        return None
+    context = ssl.create_default_context(cafile=settings.nats_ca_file)
+    if settings.nats_cert_file is not None:
+        context.load_cert_chain(settings.nats_cert_file, settings.nats_key_file)
+    return context

@@ -8,13 +8,20 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InspectUniverse,
     JoinResult,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
 )
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
+)
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -47,6 +54,7 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.schema import WireModel
 from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.erasing import erasure_done
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operating import inspected, removed
 from harmonic_state.domain.pieces import listed
@@ -54,7 +62,7 @@ from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 
 
-def answer(  # noqa: C901, PLR0911 -- the one table of answers
+def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
     request: UniverseRequest,
     caller: Caller,
     moment: DecisionInputs,
@@ -79,12 +87,16 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             return after.public_view(viewer=after.owner if caller.service else caller.user_id)
         case GetParticipants():
             return _located(after)
+        case FollowUniverse():
+            return _followed(after, moment)
         case ListMusic():
             return listed(after, moment.timestamp)
         case InspectUniverse():
             return inspected(after)
         case RemoveUser():
             return removed(events)
+        case EraseUser():
+            return erasure_done(events)
         case SetMember():
             return MemberRole(user_id=request.user_id, role=request.role)
         case (
@@ -99,6 +111,9 @@ def answer(  # noqa: C901, PLR0911 -- the one table of answers
             | RemoveParticipant()
             | BanUser()
             | UnbanUser()
+            | OperatorBan()
+            | OperatorUnban()
+            | ForgetHistory()
             | ListEvents()
             | GetMusic()
         ):
@@ -117,6 +132,17 @@ def _located(universe: Universe) -> LocatedParticipants:
         ),
         gateways=_gateways(universe),
     )
+
+
+def _followed(universe: Universe, moment: DecisionInputs) -> UniverseFollowed:
+    state = UniverseState(
+        universe_id=universe.id,
+        participants=tuple(universe.participants().values()),
+        parameters=universe.parameters,
+        timestamp=moment.timestamp,
+        seq=universe.seq,
+    )
+    return UniverseFollowed(state=state)
 
 
 def _gateways(universe: Universe) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryForgotten,
     HistoryLost,
     MemberRemoved,
     MemberSet,
@@ -29,7 +30,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import UniverseUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
@@ -94,6 +95,8 @@ def overflow(
                 | UniverseUpdated()
                 | ConnectionLeft()
                 | ConnectionModeChanged()
+                | UserErased()
+                | HistoryForgotten()
                 | HistoryLost()
                 | MusicFailed()
                 | MusicStored()

@@ -8,13 +8,20 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    InspectUniverse,
     OwnRequest,
     ReleaseGateway,
-    RemoveUser,
     ResumeRoom,
 )
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
+)
 from harmonic_protocol.log import OperationApplied
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -33,7 +40,15 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
-from harmonic_state.domain import moderation, music, operating, parameters, presence, registry
+from harmonic_state.domain import (
+    erasing,
+    moderation,
+    music,
+    operating,
+    parameters,
+    presence,
+    registry,
+)
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
@@ -49,6 +64,10 @@ UniverseRequest = (
     | CompleteMusic
     | InspectUniverse
     | RemoveUser
+    | OperatorBan
+    | OperatorUnban
+    | EraseUser
+    | ForgetHistory
     | OwnRequest
     | CreateUniverse
     | GetUniverse
@@ -61,11 +80,14 @@ UniverseRequest = (
     | UnbanUser
     | GetParticipants
     | ListEvents
+    | FollowUniverse
     | ListMusic
     | GetMusic
 )
 
 
+#: What whoever sees a universe may ask for: it changes nothing.
+_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
@@ -124,6 +146,9 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
+    if isinstance(request, _READING):
+        seen = visible(universe, caller)
+        return seen if isinstance(seen, Refused) else []
     match request:
         case ParameterCommand():
             return parameters.update(universe, request, caller, moment)
@@ -161,11 +186,16 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return moderation.unban(universe, request, caller, moment)
         case RemoveUser():
             return operating.remove_user(universe, request, moment)
+        case OperatorBan():
+            return operating.ban(universe, request, moment)
+        case OperatorUnban():
+            return operating.unban(universe, request, moment)
+        case EraseUser():
+            return erasing.erase(universe, request, moment)
+        case ForgetHistory():
+            return erasing.forget(universe, moment)
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
-        case GetUniverse() | GetParticipants() | ListEvents() | ListMusic() | GetMusic():
-            seen = visible(universe, caller)
-            return seen if isinstance(seen, Refused) else []
         case unreachable:
             assert_never(unreachable)

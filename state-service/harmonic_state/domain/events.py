@@ -12,6 +12,7 @@ from harmonic_protocol.log import (
     ConnectionLeft,
     ConnectionModeChanged,
     HiddenEvent,
+    HistoryForgotten,
     HistoryLost,
     LoggedEvent,
     MemberRemoved,
@@ -33,7 +34,7 @@ from harmonic_protocol.log import (
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import UniverseUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.value import value
 
 #: What a log holds. A function that dispatches on it ends in ``assert_never``.
@@ -42,6 +43,7 @@ LogEvent = (
     | ParticipantJoined
     | ParticipantLeft
     | UniverseUpdated
+    | UserErased
     | MusicStored
     | Notice
     | OwnersNote
@@ -53,7 +55,7 @@ LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
         **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
         **{
             event.spec.name: event
-            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated)
+            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated, UserErased)
         },
         MusicStored.name: MusicStored,
         **NOTICES,
@@ -87,6 +89,7 @@ def frame_seq(event: LogEvent) -> int | None:
             | ParticipantJoined()
             | ParticipantLeft()
             | UniverseUpdated()
+            | UserErased()
             | MusicStored()
         ):
             return event.seq
@@ -106,6 +109,7 @@ def frame_seq(event: LogEvent) -> int | None:
             | MusicRequested()
             | MusicFailed()
             | HistoryLost()
+            | HistoryForgotten()
         ):
             return None
         case unreachable:
@@ -162,6 +166,11 @@ _HISTORY_LOST = b'{"name":"%s"' % HistoryLost.name.encode()
 def loses_history(payload: bytes) -> bool:
     """Whether a record says that it does not continue what is before it."""
     return _HISTORY_LOST in payload
+
+
+def forgets_history(events: Iterable[LogEvent]) -> bool:
+    """Whether a log begins anew with a record of these events."""
+    return any(isinstance(event, HistoryForgotten) for event in events)
 
 
 def _decoded(event: LoggedEvent) -> LogEvent | UnknownEvent:

@@ -8,6 +8,7 @@ from harmonic_protocol.log import (
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
+    HistoryForgotten,
     HistoryLost,
     MemberRemoved,
     MemberSet,
@@ -24,12 +25,13 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import UniverseUpdated
+from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_state.domain.absences import absences_after, allowed_absences
 from harmonic_state.domain.bounds import seat_bytes
 from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.pieces import with_piece
+from harmonic_state.domain.placeholders import without_user
 from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
 
 
@@ -63,6 +65,10 @@ def evolve(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event 
             return replace(universe, owner=event.owner, updated_at=event.timestamp)
         case UserBanned() | UserUnbanned():
             return _bans(universe, event)
+        case UserErased():
+            return without_user(universe, event)
+        case HistoryForgotten():
+            return universe.later(updated_at=event.timestamp)
         case UniverseDeleted():
             return _tombstone(universe, event)
         case UnknownEvent():

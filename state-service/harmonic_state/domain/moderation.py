@@ -57,7 +57,13 @@ def ban(
     mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    user_id = request.user_id
+    return keep_out(mine, request.user_id, moment, caller.service or None)
+
+
+def keep_out(
+    mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
+) -> list[LogEvent] | Refused:
+    """Ban a user, whoever may decide that; the ``service`` that does it is told."""
     if user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner cannot be banned", reason=Reason.OWNER)
     if user_id in mine.bans:
@@ -69,7 +75,7 @@ def ban(
             reason=Reason.TOO_MANY_BANS,
             limit=MAX_BANS,
         )
-    banned = UserBanned(user_id=user_id, timestamp=moment.timestamp, service=caller.service or None)
+    banned = UserBanned(user_id=user_id, timestamp=moment.timestamp, service=service)
     causes: list[LogEvent] = [banned]
     if user_id in mine.members:
         causes.append(MemberRemoved(user_id=user_id, timestamp=moment.timestamp))
@@ -83,10 +89,13 @@ def unban(
     mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    if request.user_id not in mine.bans:
+    return let_in(mine, request.user_id, moment, caller.service or None)
+
+
+def let_in(
+    mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
+) -> list[LogEvent] | Refused:
+    """Lift a ban, whoever may decide that."""
+    if user_id not in mine.bans:
         return refused(Code.NOT_FOUND, "The user is not banned")
-    return [
-        UserUnbanned(
-            user_id=request.user_id, timestamp=moment.timestamp, service=caller.service or None
-        )
-    ]
+    return [UserUnbanned(user_id=user_id, timestamp=moment.timestamp, service=service)]

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from harmonic_protocol.internal import (
+from harmonic_protocol.intervening import (
     OccupiedSeat,
+    OperatorBan,
+    OperatorUnban,
     RemoveUser,
     UniverseInspected,
     UserRemoved,
@@ -12,6 +14,7 @@ from harmonic_protocol.log import ConnectionLeft
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
+from harmonic_state.domain.moderation import keep_out, let_in
 from harmonic_state.domain.presence import DecisionInputs, put_out
 from harmonic_state.domain.universe import Universe
 
@@ -34,6 +37,22 @@ def remove_user(
     if isinstance(known, Refused):
         return known
     return put_out(known, request.user_id, KICKED, moment)
+
+
+def ban(
+    universe: Universe | None, request: OperatorBan, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """Keep a user out, as the universe's owner may."""
+    known = existing(universe)
+    return known if isinstance(known, Refused) else keep_out(known, request.user_id, moment)
+
+
+def unban(
+    universe: Universe | None, request: OperatorUnban, moment: DecisionInputs
+) -> list[LogEvent] | Refused:
+    """Lift a ban, as the universe's owner may."""
+    known = existing(universe)
+    return known if isinstance(known, Refused) else let_in(known, request.user_id, moment)
 
 
 def removed(events: Sequence[LogEvent]) -> UserRemoved:

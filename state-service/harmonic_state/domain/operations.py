@@ -64,7 +64,7 @@ def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[st
     """The oldest operations, as far as they need not be remembered at a time."""
     spare = len(operations) - REMEMBERED_OPERATIONS
     surplus = len(operations) - MAX_REMEMBERED_OPERATIONS
-    horizon = _earlier(now, REMEMBERED_S)
+    horizon = earlier_than(now, REMEMBERED_S)
     found: list[str] = []
     for name, applied in operations.items():
         is_old = len(found) < spare and applied.timestamp < horizon
@@ -74,7 +74,8 @@ def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[st
     return found
 
 
-def _earlier(timestamp: str, by_s: int) -> str:
+def earlier_than(timestamp: str, by_s: int) -> str:
+    """The time so many seconds before another one."""
     at = datetime.fromisoformat(timestamp) - timedelta(seconds=by_s)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -109,8 +109,8 @@ def update(
         if isinstance(transfer, Refused):
             return transfer
         causes += transfer
-    shown = _updated(mine, causes, caller, moment)
-    return with_consequences(mine, [*causes, *shown], moment, _HIDDEN_NOW)
+    told = shown(mine, causes, caller.user_id, moment.timestamp)
+    return with_consequences(mine, [*causes, *told], moment, _HIDDEN_NOW)
 
 
 def _transferred(
@@ -129,10 +129,10 @@ def _transferred(
     ]
 
 
-def _updated(
-    universe: Universe, causes: Sequence[LogEvent], caller: Caller, moment: DecisionInputs
+def shown(
+    universe: Universe, causes: Sequence[LogEvent], user_id: str, at: str
 ) -> list[UniverseUpdated]:
-    """What the room is told of changed settings: nothing where all are as they were."""
+    """What the room is told of settings that a user changed: nothing where all are as before."""
     after = fold(universe, causes)
     if after is None:
         return []
@@ -145,8 +145,8 @@ def _updated(
             universe_id=after.id,
             **{name: getattr(after, name) for name in _SETTINGS},
             changed=tuple(fields[name].alias or name for name in names),
-            user_id=caller.user_id,
-            timestamp=moment.timestamp,
+            user_id=user_id,
+            timestamp=at,
             seq=after.seq + 1,
         )
     ]

@@ -1,0 +1,267 @@
+"""``harmonic export`` and ``erase``: what is stored of a user, in all universes.
+
+Which universes name a user is written nowhere, so all of them are asked. Each answer is what the
+streams hold, so a run that was cut off is finished by the next one, and one that finds nothing is
+the proof that nothing is left.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harmonic_operator.connection import NotDone
+from harmonic_operator.output import console, write_json
+from harmonic_operator.rooms import answer_of
+from harmonic_operator.steering import broker_time, store_revocation
+from harmonic_operator.streams import LOGS
+from harmonic_protocol import subjects
+from harmonic_protocol.intervening import (
+    Bequest,
+    EraseUser,
+    ErasureDone,
+    ForgetHistory,
+    TraceUser,
+    UserTraced,
+)
+from harmonic_protocol.messages.declaration import GLOBAL_RATES
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.routing import OwnerClient
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.process.clock import timestamp
+
+T = TypeVar("T")
+
+#: Universes that are asked at the same time.
+AT_ONCE = 16
+#: How often a universe's history is forgotten until it names the user no more.
+ATTEMPTS = 3
+INFO_TIMEOUT_S = 10.0
+#: Messages of one user that are read of one stream at most.
+MAX_READ = 10_000
+PLACEHOLDER_BYTES = 8
+
+
+@dataclass
+class _Erased:
+    """What was done to one universe, or why not."""
+
+    universe: str
+    placeholder: str = ""
+    connections: int = 0
+    owner: str | None = None
+    deleted: bool = False
+    failure: str | None = None
+
+    def __str__(self) -> str:
+        if self.failure is not None:
+            return f"{self.universe}: not done: {self.failure}"
+        done = [f"{self.universe}: the user is {self.placeholder}"]
+        if self.connections:
+            done.append(f"{self.connections} connections ended")
+        if self.owner is not None and not self.deleted:
+            done.append(f"owned by {self.owner}")
+        if self.deleted:
+            done.append("deleted")
+        return ", ".join(done)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where something of a user is stored under a digest of the id."""
+
+    what: str
+    stream: str
+    subject: str
+
+
+def _places(user: str) -> Sequence[_Place]:
+    audience = subjects.audience_of(user)
+    return (
+        _Place("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
+        _Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
+        _Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
+        *(
+            _Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
+            for rate in GLOBAL_RATES
+        ),
+    )
+
+
+def _revocation(user: str) -> _Place:
+    return _Place("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
+
+
+async def export(bus: Bus, user: str) -> None:
+    """Write one JSON document of all that is stored of a user."""
+    async with _owners(bus) as owners:
+        traced = await _of_all(
+            await _universes(bus), lambda universe: _traced(owners, universe, user)
+        )
+    failed = [universe for universe, found in traced if isinstance(found, str)]
+    if failed:
+        raise NotDone(f"These universes could not be asked: {', '.join(failed)}.")
+    stored = {}
+    for place in (*_places(user), _revocation(user)):
+        stored[place.what] = await _stored(bus, place)
+    write_json(
+        {
+            "user": user,
+            "at": timestamp(await broker_time(bus)),
+            "universes": {
+                universe: found.to_wire()
+                for universe, found in traced
+                if isinstance(found, UserTraced) and found.names_user
+            },
+            "stored": stored,
+        }
+    )
+
+
+async def erase(
+    bus: Bus, user: str, *, bequest: Bequest, forget_revocation: bool, as_json: bool
+) -> None:
+    """Erase a user; raise :class:`NotDone` with what is left, if anything is."""
+    streams = Streams(bus)
+    # First, so that nothing new of the user is stored meanwhile.
+    await store_revocation(
+        streams, subjects.revoked_user(user), (await broker_time(bus)).timestamp()
+    )
+    async with _owners(bus) as owners:
+        done = await _of_all(
+            await _universes(bus), lambda universe: _erased(owners, universe, user, bequest)
+        )
+    places = [*_places(user), *([_revocation(user)] if forget_revocation else [])]
+    purged = {}
+    for place in places:
+        purged[place.what] = len(await _subjects(bus, place.stream, place.subject))
+        await streams.purge(place.stream, place.subject)
+    universes = [_failed(universe, each) for universe, each in done if each is not None]
+    left = [each for each in universes if each.failure is not None]
+    if as_json:
+        write_json(
+            {
+                "user": user,
+                "universes": [vars(each) for each in universes],
+                "purged": purged,
+                "revoked": not forget_revocation,
+            }
+        )
+    else:
+        for each in universes:
+            console.print(str(each))
+        found = ", ".join(f"{count} {what}" for what, count in purged.items() if count)
+        console.print(
+            f"{len(universes)} of {len(done)} universes named {user}. Removed besides: "
+            f"{found or 'nothing'}."
+        )
+        if not forget_revocation:
+            console.print(
+                "The revocation of the user's tokens is kept, under a digest of the id, until they"
+                " have ended by HARMONIC_REVOCATIONS_KEPT_S; --forget-revocation removes it."
+            )
+    if left:
+        raise NotDone(f"Not done in {len(left)} universes: run it again.")
+
+
+def _failed(universe: str, each: "_Erased | str") -> _Erased:
+    return _Erased(universe, failure=each) if isinstance(each, str) else each
+
+
+@asynccontextmanager
+async def _owners(bus: Bus) -> AsyncIterator[OwnerClient]:
+    async with watch(bus, "state") as replicas:
+        yield OwnerClient(bus, replicas, "state")
+
+
+async def _of_all(
+    universes: Sequence[str], work: Callable[[str], Awaitable[T]]
+) -> list[tuple[str, T | str]]:
+    """What the work gives for each universe, or the sentence of why it failed."""
+    waiting = iter(universes)
+    found: list[tuple[str, T | str]] = []
+
+    async def work_off() -> None:
+        for universe in waiting:
+            try:
+                found.append((universe, await work(universe)))
+            except (BusUnavailable, NotDone) as error:
+                found.append((universe, str(error)))
+
+    await asyncio.gather(*(work_off() for _ in range(AT_ONCE)))
+    return sorted(found, key=lambda each: each[0])
+
+
+async def _erased(
+    owners: OwnerClient, universe: str, user: str, bequest: Bequest
+) -> _Erased | None:
+    """Erase a user from a universe; ``None`` where nothing stored there names the user."""
+    done: _Erased | None = None
+    for _ in range(ATTEMPTS):
+        if not (await _traced(owners, universe, user)).names_user:
+            return done
+        done = done or _Erased(universe, f"erased-{secrets.token_hex(PLACEHOLDER_BYTES)}")
+        asked = EraseUser(
+            universe_id=universe, user_id=user, placeholder=done.placeholder, bequest=bequest
+        )
+        said = ErasureDone.model_validate(await answer_of(owners, asked))
+        done.connections += said.connections
+        done.owner = done.owner or said.owner
+        done.deleted |= said.deleted
+        await answer_of(owners, ForgetHistory(universe_id=universe))
+    if (await _traced(owners, universe, user)).names_user:
+        raise NotDone("its history still names the user")
+    return done
+
+
+async def _traced(owners: OwnerClient, universe: str, user: str) -> UserTraced:
+    """All that a universe's streams hold of a user."""
+    whole: UserTraced | None = None
+    after: int | None = 0
+    while after is not None:
+        request = TraceUser(universe_id=universe, user_id=user, after_position=after)
+        part = UserTraced.model_validate(await answer_of(owners, request))
+        after = part.next_after
+        events = part.events if whole is None else (*whole.events, *part.events)
+        whole = part.model_copy(update={"events": events})
+    if whole is None:
+        raise NotDone("nothing was told of it")
+    return whole
+
+
+async def _universes(bus: Bus) -> list[str]:
+    """The ids of all universes that have a log or a snapshot, tombstones included."""
+    found: set[str] = set()
+    for stream in (*LOGS, subjects.SNAPSHOT_STREAM):
+        found.update(each.rpartition(".")[2] for each in await _subjects(bus, stream, ">"))
+    return sorted(found)
+
+
+async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
+    """The subjects of a stream that have messages."""
+    found: list[str] = []
+    while True:
+        asked = {"subjects_filter": matching, "offset": len(found)}
+        info = await call(bus, f"STREAM.INFO.{stream}", asked, timeout_s=INFO_TIMEOUT_S)
+        part = info["state"].get("subjects") or {}
+        found.extend(part)
+        if not part or len(found) >= int(info.get("total", 0)):
+            return found
+
+
+async def _stored(bus: Bus, place: _Place) -> list[Any]:
+    """The messages of a place, read as JSON where they are."""
+    messages = await Streams(bus).read(place.stream, place.subject, from_sequence=1, limit=MAX_READ)
+    return [_read(each.payload) for each in messages]
+
+
+def _read(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload.decode(errors="replace")

@@ -1,0 +1,114 @@
+"""The commands about people: who is put out, kept out, exported and erased."""
+
+from typing import Annotated
+
+import typer
+
+from harmonic_operator import erasing, rooms, steering
+from harmonic_operator.connection import run
+from harmonic_operator.output import Json, Universe
+from harmonic_protocol.intervening import Bequest
+
+User = Annotated[str, typer.Argument(help="The user's id.", show_default=False)]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    for command, examples in (
+        (kick, "Example: harmonic kick sandbox alice"),
+        (ban, "Example: harmonic ban sandbox alice"),
+        (unban, "Example: harmonic unban sandbox alice"),
+        (revoke, "Examples: harmonic revoke --user alice; harmonic revoke --jti 8f3a"),
+        (export, "Example: harmonic export alice > alice.json"),
+        (erase, "Examples: harmonic erase alice; harmonic erase alice --owned nobody"),
+    ):
+        app.command(epilog=examples)(command)
+
+
+def kick(universe: Universe, user: User, *, as_json: Json = False) -> None:
+    """Have a user leave a room now, with all connections; the user may come again.
+
+    Clients are told PERMISSION_DENIED with the reason KICKED. To keep somebody out, use `ban`, or
+    revoke the user's tokens.
+    """
+    run(lambda bus: rooms.kick(bus, universe, user, as_json=as_json))
+
+
+def ban(universe: Universe, user: User, *, as_json: Json = False) -> None:
+    """Keep a user out of a universe, as its owner may: seats and role are gone, on every gateway.
+
+    Needs `HARMONIC_STORES_MODERATION`. The owner sees the ban, and may lift it.
+    """
+    run(lambda bus: rooms.ban(bus, universe, user, as_json=as_json))
+
+
+def unban(universe: Universe, user: User, *, as_json: Json = False) -> None:
+    """Lift a ban, whoever has set it. The role that the user had before is not given back."""
+    run(lambda bus: rooms.unban(bus, universe, user, as_json=as_json))
+
+
+def revoke(
+    user: Annotated[
+        str | None, typer.Option(help="All tokens of this user that were issued until now.")
+    ] = None,
+    jti: Annotated[str | None, typer.Option(help="The token with this id.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Have tokens refused from now on, on every gateway; their clients are disconnected."""
+    if (user is None) == (jti is None):
+        raise typer.BadParameter("give either --user or --jti")
+    run(lambda bus: steering.revoke(bus, user=user, jti=jti, as_json=as_json))
+
+
+def export(user: User) -> None:
+    """Write all that is stored of a user as one JSON document, universe by universe.
+
+    Roles, bans, seats, changes, pieces and remembered commands; every event of the logs that names
+    the user; listings, quota, sessions, limits and revocations. It changes nothing.
+    """
+    run(lambda bus: erasing.export(bus, user))
+
+
+def erase(
+    user: User,
+    *,
+    owned: Annotated[
+        str,
+        typer.Option(
+            help="What becomes of the user's universes: `member`, they go to the first member who"
+            " may edit, else to nobody; `nobody`; or `deleted`."
+        ),
+    ] = "member",
+    forget_revocation: Annotated[
+        bool,
+        typer.Option(
+            "--forget-revocation",
+            help="Remove the revocation of the user's tokens too: once all have ended.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have nothing name a user any more: no log, snapshot, listing, session, limit or quota.
+
+    A placeholder, another one in each universe, stands for the user; members are told so.
+    Histories that named the user are forgotten, so whoever returns to these rooms is sent the full
+    state. It ends the user's sessions first, and needs `HARMONIC_STORES_MODERATION`. It may be
+    interrupted, and run again as often as one likes.
+    """
+    run(
+        lambda bus: erasing.erase(
+            bus,
+            user,
+            bequest=_bequest(owned),
+            forget_revocation=forget_revocation,
+            as_json=as_json,
+        )
+    )
+
+
+def _bequest(owned: str) -> Bequest:
+    match owned:
+        case "member" | "nobody" | "deleted":
+            return owned
+    raise typer.BadParameter("--owned is `member`, `nobody` or `deleted`")

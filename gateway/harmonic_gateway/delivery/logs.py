@@ -1,0 +1,151 @@
+"""The logs of universes that this gateway follows: one subscription each."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harmonic_gateway.delivery.feed import Feed, FeedEvents
+from harmonic_gateway.delivery.history import History
+from harmonic_gateway.delivery.meter import DeliveryMeter
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol import subjects
+from harmonic_protocol.log import Notice
+from harmonic_runtime.bus.client import Bus, Subscription
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.logs import BoundLogger
+from harmonic_runtime.process.lifecycle import Tasks
+
+
+class LogListener(Protocol):
+    """Who is told what the logs hold, synchronously and in order."""
+
+    def deliver(
+        self, universe_id: str, position: int, frames: list[Frame], notices: list[Notice]
+    ) -> None:
+        """The next record of a log."""
+
+    def lose(self, universe_id: str) -> None:
+        """What is missing of a log is not to be had any more, and nothing of it comes."""
+
+    def signalled(self, universe_id: str, message: Message) -> None:
+        """A live signal of a universe, which no log holds."""
+
+
+@dataclass(slots=True, eq=False)
+class _Following:
+    """A log that is followed; ``is_heard`` once the broker is known to send what is stored."""
+
+    feed: Feed
+    subscriptions: list[Subscription] = field(default_factory=list)
+    is_heard: bool = False
+
+
+class FollowedLogs:
+    """Follows logs for one listener, from the first request until each is left."""
+
+    def __init__(
+        self,
+        listener: LogListener,
+        *,
+        bus: Bus,
+        history: History,
+        meter: DeliveryMeter,
+        tasks: Tasks,
+        log: BoundLogger,
+    ) -> None:
+        self._listener = listener
+        self._bus = bus
+        self._history = history
+        self._meter = meter
+        self._tasks = tasks
+        self._log = log
+        self._followed: dict[str, _Following] = {}
+        self._doubtful: set[str] = set()
+        self._told_foreign: set[str] = set()
+
+    async def follow(self, universe_id: str) -> None:
+        """Follow a universe's log.
+
+        Once this returns, nothing that is stored from now on is missed. Raise
+        :class:`BusUnavailable` without the broker.
+        """
+        followed = self._followed.get(universe_id)
+        if followed is None:
+            followed = self._followed[universe_id] = _Following(self._feed(universe_id))
+            await self._subscribe(universe_id, followed)
+        if not followed.is_heard:
+            # Others may still wait for the same subscription: only a round trip proves it.
+            await self._bus.flush()
+            followed.is_heard = True
+
+    def begin(self, universe_id: str, position: int) -> int:
+        """Set where to begin with a followed log, ``position`` or before it; where that is."""
+        return self._followed[universe_id].feed.begin(position)
+
+    def expect(self, universe_id: str, position: int) -> None:
+        """An owner spoke of a position of a universe's log."""
+        followed = self._followed.get(universe_id)
+        if followed is not None:
+            followed.feed.expect(position)
+
+    def turned_back(self, universe_id: str) -> None:
+        """A universe's log has lost records that were delivered."""
+        followed = self._followed.get(universe_id)
+        if followed is not None:
+            followed.feed.turned_back()
+
+    def take_doubtful(self) -> set[str]:
+        """The universes whose logs may have been turned back since this was last asked."""
+        doubtful, self._doubtful = self._doubtful, set()
+        return doubtful
+
+    def leave(self, universe_id: str) -> None:
+        """Follow a log no longer."""
+        followed = self._followed.pop(universe_id, None)
+        self._told_foreign.discard(universe_id)
+        if followed is not None:
+            followed.feed.close()
+            self._tasks.start(_unsubscribe(followed), name="leave log")
+
+    def _feed(self, universe_id: str) -> Feed:
+        def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
+            self._listener.deliver(universe_id, position, frames, notices)
+
+        return Feed(
+            universe_id,
+            sink=sink,
+            tell=FeedEvents(
+                lost=lambda: self._listener.lose(universe_id),
+                doubtful=lambda: self._doubtful.add(universe_id),
+                foreign=lambda: self._skip_foreign(universe_id),
+            ),
+            history=self._history,
+            meter=self._meter,
+            tasks=self._tasks,
+            log=self._log,
+        )
+
+    def _skip_foreign(self, universe_id: str) -> None:
+        self._meter.foreign.inc()
+        if universe_id in self._followed and universe_id not in self._told_foreign:
+            self._told_foreign.add(universe_id)
+            self._log.error("record_foreign", universe=universe_id)
+
+    async def _subscribe(self, universe_id: str, followed: _Following) -> None:
+        def signal(message: Message) -> None:
+            self._listener.signalled(universe_id, message)
+
+        interests = (
+            (subjects.live(universe_id), followed.feed.hear, True),
+            (subjects.signal(universe_id), signal, False),
+        )
+        for subject, handler, republished in interests:
+            subscription = await self._bus.subscribe(subject, handler, republished=republished)
+            if self._followed.get(universe_id) is followed:
+                followed.subscriptions.append(subscription)
+            else:
+                await subscription.close()
+
+
+async def _unsubscribe(followed: _Following) -> None:
+    for subscription in followed.subscriptions:
+        await subscription.close()

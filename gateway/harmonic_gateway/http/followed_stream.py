@@ -1,0 +1,222 @@
+"""One stream of server-sent events: what its follower asks for is done here.
+
+The decisions are the follower's (:mod:`harmonic_gateway.membership.follower`).
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from harmonic_gateway.delivery.feed import RETRY_S, frames_of
+from harmonic_gateway.delivery.frames import deliver
+from harmonic_gateway.delivery.history import History, LogTrimmed
+from harmonic_gateway.delivery.places import Place, Position
+from harmonic_gateway.delivery.server_sent import KEEP_ALIVE
+from harmonic_gateway.identity.standing import Standing
+from harmonic_gateway.identity.verification import Identity
+from harmonic_gateway.membership.follower import (
+    AskOwner,
+    AwaitNews,
+    EndStream,
+    LogRecord,
+    PauseReading,
+    ReadAfter,
+    StreamEnd,
+    StreamFollower,
+    WriteEvents,
+)
+from harmonic_gateway.membership.rooms import Rooms
+from harmonic_gateway.owners import Owners
+from harmonic_protocol.causes import Cause
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import LoggedRecord
+from harmonic_protocol.log import NOTICES, OWNERS_NOTES
+from harmonic_protocol.messages.following import KEEP_ALIVE_S, FollowUniverse, UniverseFollowed
+from harmonic_protocol.refusals import Code, refused
+from harmonic_runtime.bus.client import BusUnavailable
+
+#: What is written at once, the client has to have taken within this time.
+WRITTEN_WITHIN_S = 30.0
+#: Records encoded before others may go on.
+RECORDS_IN_A_ROW = 100
+
+UNAVAILABLE = refused(
+    Code.INTERNAL_ERROR,
+    "The universe cannot be followed at the moment",
+    cause=Cause.BUS_UNAVAILABLE,
+    retryAfterMs=1000,
+)
+_HIDDEN = NOTICES.keys() | OWNERS_NOTES.keys()
+
+
+class StreamClient(Protocol):
+    """Who reads a stream."""
+
+    async def write(self, data: bytes) -> None:
+        """Write, and return once the client has room for more; raise ``OSError`` if it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMeans:
+    """What streams are made with."""
+
+    rooms: Rooms
+    owners: Owners
+    history: History
+    standing: Standing
+    gateway_id: str
+    max_bytes: int
+
+
+class FollowedStream:
+    """A user's stream of one universe, after a place, or from the present on."""
+
+    def __init__(
+        self, means: StreamMeans, identity: Identity, asked: FollowUniverse, at: Place | None
+    ) -> None:
+        self.identity = identity
+        self.follower = StreamFollower(
+            asked.universe_id, identity.user_id, at, max_bytes=means.max_bytes, driver=self
+        )
+        self._means = means
+        self._asked = asked
+        self._awake = asyncio.Event()
+        self._scope: asyncio.Timeout | None = None
+        self._is_interrupted = False
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._awake.set()
+
+    def interrupt(self) -> None:
+        """There is something else to do, whether what is being done is finished or not."""
+        self._awake.set()
+        scope = self._scope
+        if scope is not None and not self._is_interrupted and not scope.expired():
+            self._is_interrupted = True
+            scope.reschedule(asyncio.get_running_loop().time())
+
+    async def begin(self) -> EndStream | None:
+        """Ask the owner; the end, where nothing may be followed, or can be now."""
+        while self.follower.is_asking:
+            await self._finish(self._ask())
+        return self.follower.ended
+
+    async def serve(self, client: StreamClient) -> EndStream:
+        """Write to a client for as long as it may be; how that ended."""
+        while True:
+            self._awake.clear()
+            step = self.follower.next()
+            match step:
+                case AskOwner():
+                    await self._finish(self._ask())
+                case ReadAfter(place=place):
+                    await self._finish(self._read(place))
+                case WriteEvents(data=data):
+                    await self._write(client, data)
+                case PauseReading():
+                    await self._finish(asyncio.sleep(RETRY_S))
+                    self.follower.paused()
+                case AwaitNews():
+                    if not await self._finish(self._awake.wait(), KEEP_ALIVE_S):
+                        await self._write(client, KEEP_ALIVE)
+                case EndStream():
+                    return step
+                case _:
+                    assert_never(step)
+
+    def close(self) -> None:
+        """Nothing is delivered to it any more."""
+        if self.follower.is_attached:
+            self._means.rooms.detach(self.follower)
+
+    async def _finish(
+        self, work: Coroutine[Any, Any, object], within_s: float | None = None
+    ) -> bool:
+        """Do something until it is finished, or interrupted; ``False`` if it took too long."""
+        self._is_interrupted = False
+        try:
+            async with asyncio.timeout(within_s) as scope:
+                self._scope = scope
+                await work
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            return self._is_interrupted
+        finally:
+            self._scope = None
+        return True
+
+    async def _write(self, client: StreamClient, data: bytes) -> None:
+        try:
+            if not await self._finish(client.write(data), WRITTEN_WITHIN_S):
+                self.follower.end(StreamEnd.STALLED)
+        except OSError:
+            self.follower.end(StreamEnd.CLIENT)
+
+    async def _ask(self) -> None:
+        follower, means, identity = self.follower, self._means, self.identity
+        universe_id = follower.universe_id
+        if not follower.is_attached:
+            means.rooms.attach(follower)
+        try:
+            await means.rooms.follow(universe_id)
+        except BusUnavailable:
+            follower.end(StreamEnd.UNAVAILABLE, UNAVAILABLE)
+            return
+        caller = Caller(
+            identity.user_id,
+            identity.username,
+            gateway_id=means.gateway_id,
+            service=identity.service or "",
+        )
+        asked = self._asked
+        reply = await means.owners.ask(universe_id, asked.operation(), asked, caller)
+        refusal = reply.error or means.standing.refusal(identity)
+        if refusal is not None:
+            is_passing = "retryAfterMs" in refusal.details
+            follower.end(StreamEnd.UNAVAILABLE if is_passing else StreamEnd.REFUSED, refusal)
+            return
+        followed = UniverseFollowed.model_validate(reply.result)
+        position = Position.of_record(reply.position or 0, followed.record)
+        if follower.is_attached:
+            means.rooms.begin(follower, position)
+        # Its log may have turned out to be lost by now.
+        if follower.is_attached:
+            follower.answered(position, followed.state)
+
+    async def _read(self, place: Place) -> None:
+        follower = self.follower
+        try:
+            part = await self._means.history.read(
+                follower.universe_id,
+                place.position,
+                after_mark=place.mark,
+                inclusive=place.frames is not None,
+            )
+        except LogTrimmed:
+            follower.trimmed()
+            return
+        except BusUnavailable:
+            follower.end(StreamEnd.UNAVAILABLE, UNAVAILABLE)
+            return
+        records = []
+        for number, logged in enumerate(part.records, start=1):
+            records.append(await self._record(logged))
+            if number % RECORDS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        follower.part_read(records)
+
+    async def _record(self, logged: LoggedRecord) -> LogRecord:
+        record = logged.record
+        delivery = deliver([event.model_dump() for event in record.events], record.id)
+        notes = {
+            piece.request_id: await self._means.history.notes(piece) for piece in delivery.pieces()
+        }
+        known = {request: each for request, each in notes.items() if each is not None}
+        position = Position.of_record(logged.position, record.id)
+        frames = frames_of(self.follower.universe_id, position, delivery, known)
+        numbers = (event.data.get("seq") for event in record.events if event.name not in _HIDDEN)
+        first = next((number for number in numbers if isinstance(number, int)), None)
+        return LogRecord(position, frames, delivery.notices, first)

@@ -1,0 +1,326 @@
+"""Somebody who follows a universe without being in its room: where it is, and what it is due. Pure.
+
+It is given the log from two sides that overtake one another: what is read for it, and what the
+room's feed delivers. The invariants:
+
+- It is sent every event after its place, once, in the order of the log; or the state of the
+  universe as of a position and every event after that.
+- It is sent nothing that is stored after its user may have lost the right to see the universe,
+  until the owner has said that the user still has it.
+- What the feed delivers is held while the log is read, which is read up to where all that was
+  delivered is at hand.
+- Bytes that wait have a bound. A follower that does not read them ends, and comes back.
+- After the end, nothing is sent but the farewell.
+
+Events are methods; :meth:`StreamFollower.next` says, one at a time, what is to be done.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum, auto
+from typing import NamedTuple, Protocol, TypeAlias, assert_never
+
+from harmonic_gateway.delivery.places import Place, Position, mark_of, place
+from harmonic_gateway.delivery.server_sent import server_sent
+from harmonic_gateway.membership.held import HeldRecords
+from harmonic_gateway.sockets import Frame
+from harmonic_protocol.log import (
+    ConnectionLeft,
+    ConnectionModeChanged,
+    HistoryLost,
+    MemberRemoved,
+    MemberSet,
+    MusicFailed,
+    Notice,
+    SettingsChanged,
+    UniverseDeleted,
+    UserBanned,
+)
+from harmonic_protocol.messages.following import MAX_MISSED_EVENTS, StateReset, UniverseState
+from harmonic_protocol.reasons import RecoveryReason
+from harmonic_protocol.refusals import Refused
+from harmonic_protocol.value import value
+
+
+class StreamEnd(StrEnum):
+    """Why a stream ended, for operators."""
+
+    CLIENT = "client"
+    """its client closed it, or was lost"""
+    REFUSED = "refused"
+    """its token ended, or its user may not see the universe any more"""
+    UNAVAILABLE = "unavailable"
+    """the owner could not be asked, or the log not be read"""
+    OVERFLOW = "overflow"
+    """more waited for the client than may"""
+    STALLED = "stalled"
+    """the client read nothing of what waited for it"""
+    DRAINING = "draining"
+    """the gateway stops, or is drained"""
+
+
+class LogRecord(NamedTuple):
+    """A record that was read for a follower; ``first_seq`` numbers its first frame, if any."""
+
+    position: Position
+    frames: Sequence[Frame]
+    notices: Sequence[Notice]
+    first_seq: int | None = None
+
+
+@value
+class AskOwner:
+    """Follow the log, ask its owner, and report :meth:`StreamFollower.answered` or an end."""
+
+
+@value
+class ReadAfter:
+    """Read the log after a place; report what came of it."""
+
+    place: Place
+
+
+@value
+class WriteEvents:
+    """Write to the client, and go on once it has taken them."""
+
+    data: bytes
+
+
+@value
+class PauseReading:
+    """Wait before the log is read again: its owner knows less than was delivered."""
+
+
+@value
+class AwaitNews:
+    """Wait until there is news."""
+
+
+@value
+class EndStream:
+    """Tell the client why, if there is a ``refusal``, and close."""
+
+    end: StreamEnd
+    refusal: Refused | None = None
+
+
+FollowerStep: TypeAlias = AskOwner | ReadAfter | WriteEvents | PauseReading | AwaitNews | EndStream
+
+
+class _Progress(StrEnum):
+    ASKING = auto()
+    """the owner is to say whether the user may see the universe, and how it is"""
+    READING = auto()
+    """what is missing is read from the log"""
+    LIVE = auto()
+    """it is sent what the feed delivers"""
+
+
+def may_hide(notice: Notice, user_id: str) -> bool:
+    """Whether a user who could see a universe may not be able to after this."""
+    match notice:
+        case MemberRemoved(user_id=who) | UserBanned(user_id=who):
+            return who == user_id
+        case SettingsChanged(visibility=visibility):
+            return visibility == "private"
+        case UniverseDeleted():
+            return True
+        case (
+            ConnectionLeft() | ConnectionModeChanged() | MemberSet() | MusicFailed() | HistoryLost()
+        ):
+            return False
+        case _:
+            assert_never(notice)
+
+
+class FollowerDriver(Protocol):
+    """What does a follower's steps."""
+
+    def wake(self) -> None:
+        """There is something to do."""
+
+    def interrupt(self) -> None:
+        """There is something else to do, whether what is being done is finished or not."""
+
+
+class StreamFollower:
+    """One follower of one universe, after the place ``at``; ``None``: from the present on."""
+
+    def __init__(
+        self,
+        universe_id: str,
+        user_id: str,
+        at: Place | None,
+        *,
+        max_bytes: int,
+        driver: FollowerDriver,
+    ) -> None:
+        self.universe_id = universe_id
+        self.user_id = user_id
+        self.place = at
+        #: Whether the room's feed delivers to it.
+        self.is_attached = False
+        self._max_bytes = max_bytes
+        self._driver = driver
+        self._progress = _Progress.ASKING
+        #: How it ended, if it did.
+        self.ended: EndStream | None = None
+        self._pending = bytearray()
+        self._held = HeldRecords(max_bytes)
+        #: The position as of which the owner has said that the user may see the universe.
+        self._seen_at = Position(0)
+        self._state: UniverseState | None = None
+        self._pauses = False
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether nothing may be sent before the owner has answered."""
+        return self.ended is None and self._progress is _Progress.ASKING
+
+    # Events.
+
+    def attached(self, position: int | None) -> None:
+        """The feed delivers from now on, what follows ``position`` if it has begun."""
+        self.is_attached = True
+        self._held.begin(position or 0)
+
+    def begun(self, position: int) -> None:
+        """The feed begins after a position."""
+        self._held.complete_after = max(self._held.complete_after, position)
+
+    def deliver(self, position: int, data: bytes, notices: Iterable[Notice]) -> None:
+        """The feed delivers a record: its events, and what they mean."""
+        if self.ended is not None:
+            return
+        at = Position(position, mark_of(position))
+        if at > self._seen_at and any(may_hide(notice, self.user_id) for notice in notices):
+            self._ask_again(at)
+        elif self._progress is not _Progress.LIVE or self.place is None:
+            self._held.add(at, data)
+        elif at <= self.place.position:
+            # The log was read further than the feed had come.
+            pass
+        elif self._pending and len(self._pending) + len(data) > self._max_bytes:
+            self.end(StreamEnd.OVERFLOW)
+        else:
+            self._send(at, data)
+            self._driver.wake()
+
+    def lost(self) -> None:
+        """The feed delivers nothing any more: what it missed is not to be had."""
+        self.is_attached = False
+        self._seen_at = Position(0)
+        self._ask_again(self._seen_at)
+
+    def answered(self, position: Position, state: UniverseState) -> None:
+        """The owner has said how the universe is as of a position: the user may see it."""
+        self._seen_at, self._state = position, state
+        self._progress = _Progress.READING
+        if self.place is None:
+            self._show(state)
+        elif not _is_reached(self.place, position):
+            self._reset()
+        self._settle()
+
+    def part_read(self, records: Sequence[LogRecord]) -> None:
+        """The log goes on so after the place; where with nothing, it does later."""
+        if self._progress is not _Progress.READING or self.place is None or self._state is None:
+            return
+        first = next((each.first_seq for each in records if each.first_seq is not None), None)
+        if first is not None and self._state.seq - first >= MAX_MISSED_EVENTS:
+            self._reset()
+            self._settle()
+            return
+        self._pauses = not records
+        for record in records:
+            if record.position > self._seen_at and any(
+                may_hide(notice, self.user_id) for notice in record.notices
+            ):
+                self._ask_again(record.position)
+                return
+            self._take(record, self.place)
+        self._settle()
+
+    def trimmed(self) -> None:
+        """The log does not go on after the place, or not any more."""
+        if self._progress is _Progress.READING:
+            self._reset()
+            self._settle()
+
+    def paused(self) -> None:
+        """The pause is over."""
+        self._pauses = False
+
+    def end(self, end: StreamEnd, refusal: Refused | None = None) -> None:
+        """Send nothing more. The first end counts."""
+        if self.ended is None:
+            self.ended = EndStream(end, refusal)
+            self._held.begin(0)
+            self._pending.clear()
+            self._driver.interrupt()
+
+    # What is to be done.
+
+    def next(self) -> FollowerStep:
+        """The next thing to do."""
+        if self.ended is not None:
+            return self.ended
+        if self._progress is _Progress.ASKING:
+            return AskOwner()
+        if self._pending:
+            data = bytes(self._pending)
+            self._pending.clear()
+            return WriteEvents(data)
+        if self._progress is _Progress.READING and self.place is not None:
+            return PauseReading() if self._pauses else ReadAfter(self.place)
+        return AwaitNews()
+
+    def _ask_again(self, position: Position) -> None:
+        """What is stored from a position on is sent once the owner has answered."""
+        self._progress = _Progress.ASKING
+        self._held.begin(position)
+        self._driver.interrupt()
+
+    def _settle(self) -> None:
+        """Go on with what the feed has delivered, once the log was read up to there."""
+        until = max(self._seen_at, self._held.complete_after)
+        at = self.place
+        if self._progress is not _Progress.READING or at is None:
+            return
+        if at.frames is not None or at.position < until:
+            return
+        self._progress = _Progress.LIVE
+        for position, data in self._held.after(at.position):
+            self._send(position, data)
+        self._held.begin(0)
+
+    def _take(self, record: LogRecord, at: Place) -> None:
+        """Send a record that was read; of the one at the place, what the client does not have."""
+        known = 0
+        if record.position == at.position:
+            known = len(record.frames) if at.frames is None else at.frames
+        if record.position >= at.position:
+            self._send(record.position, server_sent(record.frames[known:]))
+
+    def _send(self, at: Position, data: bytes) -> None:
+        self._pending += data
+        self.place = Place(at, mark=at.mark)
+
+    def _reset(self) -> None:
+        """Begin anew with the universe as it is now."""
+        if self._state is not None:
+            now = self._state.model_dump()
+            self._show(StateReset(**now, reason=RecoveryReason.TRIMMED))
+
+    def _show(self, state: UniverseState) -> None:
+        at = self._seen_at
+        offset = place(self.universe_id, at)
+        frame = Frame.event(state.spec.name, state.to_json(), offset)
+        self._send(at, server_sent([frame]))
+
+
+def _is_reached(at: Place, position: Position) -> bool:
+    """Whether a log that ends at a position may hold a place, as far as that tells."""
+    if at.position != position:
+        return at.position < position
+    return None in {at.mark, position.mark} or at.mark == position.mark

@@ -1,0 +1,36 @@
+"""What is held of a log for somebody who is not sent it yet. Pure."""
+
+from collections import deque
+
+from harmonic_gateway.delivery.places import Position
+
+
+class HeldRecords:
+    """What a feed has delivered after a position, within a bound in bytes.
+
+    All that was delivered after ``complete_after`` is here.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.complete_after = 0
+        self._max_bytes = max_bytes
+        self._records: deque[tuple[Position, bytes]] = deque()
+        self._bytes = 0
+
+    def begin(self, position: int) -> None:
+        """Hold what is delivered from now on, which is all after a position."""
+        self._records.clear()
+        self._bytes = 0
+        self.complete_after = position
+
+    def add(self, at: Position, data: bytes) -> None:
+        """Hold a record; beyond the bound, the oldest are dropped."""
+        self._records.append((at, data))
+        self._bytes += len(data)
+        while self._bytes > self._max_bytes:
+            self.complete_after, dropped = self._records.popleft()
+            self._bytes -= len(dropped)
+
+    def after(self, position: int) -> list[tuple[Position, bytes]]:
+        """Those after a position."""
+        return [held for held in self._records if held[0] > position]

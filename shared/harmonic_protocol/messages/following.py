@@ -1,0 +1,96 @@
+"""Following a universe over HTTP, by server-sent events: for programs that are not in its room."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from harmonic_protocol.messages.declaration import (
+    Audience,
+    Delivery,
+    Event,
+    EventSpec,
+    Grant,
+    OperationSpec,
+)
+from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.messages.universes import UniverseOperation
+from harmonic_protocol.reasons import RecoveryReason
+from harmonic_protocol.refusals import Code, Details
+from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.values import Participant, Timestamp, UniverseId
+
+EVENT_STREAM_TYPE = "text/event-stream"
+#: What the address of a stream ends with.
+STREAM_PATH_END = "/stream"
+#: The header in which a client says the `id` of the last event that it has.
+LAST_EVENT_ID = "Last-Event-ID"
+#: A client that missed more events than these begins anew.
+MAX_MISSED_EVENTS = 20_000
+#: A stream on which nothing happens has a comment so often, so that nobody takes it for dead.
+KEEP_ALIVE_S = 15
+#: An `id` has fewer characters.
+MAX_EVENT_ID_CHARACTERS = 160
+
+
+class UniverseState(Event):
+    """The universe as of ``seq``: the first event of a stream. What follows counts from there."""
+
+    spec: ClassVar = EventSpec("universe_state", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    participants: tuple[Participant, ...]
+    parameters: Parameters
+    timestamp: Timestamp
+    seq: int
+
+
+class StateReset(UniverseState):
+    """What follows the client's last event is not to be had: the universe as it is now."""
+
+    spec: ClassVar = EventSpec("universe_reset", Delivery.DIRECT, Audience.CALLER)
+
+    reason: Annotated[RecoveryReason, Field(description="why")]
+
+
+class StreamEnded(Event):
+    """The stream ends, and why: a new request is answered in the same way until that changes."""
+
+    spec: ClassVar = EventSpec("stream_ended", Delivery.DIRECT, Audience.CALLER)
+
+    universe_id: UniverseId
+    code: Code
+    message: str
+    details: Details = Field(default_factory=dict)
+
+
+class UniverseFollowed(ServiceModel):
+    """The universe as of the reply's position, for a stream; ``record`` is the record there."""
+
+    state: UniverseState
+    record: str | None = None
+
+
+class FollowUniverse(UniverseOperation):
+    """Follow what a universe's room is sent, as server-sent events, without being in the room.
+
+    The first event is `universe_state`, or with the `id` of the last event that the client has,
+    in the header `Last-Event-ID` or in the query, the event after that one.
+    """
+
+    spec: ClassVar = OperationSpec(
+        "follow_universe",
+        "GET",
+        "/universes/{universeId}" + STREAM_PATH_END,
+        media_type=EVENT_STREAM_TYPE,
+        grant=Grant.VISITOR,
+        services=True,
+    )
+
+    last_event_id: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_EVENT_ID_CHARACTERS,
+            description="the `id` of the last event that the client has; the header"
+            " `Last-Event-ID` counts before it",
+        ),
+    ] = None

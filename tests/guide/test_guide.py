@@ -1,0 +1,131 @@
+"""Each program of the guide runs and prints what its page says; pages link to what is there."""
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from client_ts.conftest import PROGRAMS as PROGRAMS_OF_CLIENT
+from client_ts.conftest import TSC, Run
+from guide.pages import DOCS, Program, blocks, programs
+from harmonic_local.node import node
+from harness.world import SECRET, World
+
+PROGRAMS = programs()
+RUN_TIMEOUT_S = 60.0
+BUNDLE = PROGRAMS_OF_CLIENT.parent / "bundle.mjs"
+USE_PAGE = Path(__file__).with_name("use_page.ts")
+_LINK = re.compile(r"\]\(([^)#]+?)(?:#([^)]*))?\)")
+#: What cannot run: commands for a terminal, and the formula of the clock.
+_SHOWN = {"sh", "text", ""}
+
+
+class Reader:
+    """Somebody who tries the guide: with an instance, a universe, and users of its own."""
+
+    def __init__(self, world: World, universe: str, other_universe: str) -> None:
+        suffix = world.name("").removeprefix("-")
+        self.ann, self.ben = f"ann{suffix}", f"ben{suffix}"
+        self._url = world.stack.urls[0]
+        self._universe = universe
+        self.environment = {
+            "TOKEN": world.token(self.ann, name="Ann"),
+            "TOKEN_BEN": world.token(self.ben, name="Ben"),
+            "ENDING_TOKEN": world.token(self.ann, lifetime_s=40),
+            "OTHER_UNIVERSE": other_universe,
+            "HARMONIC_JWT_SECRET": SECRET,
+        }
+
+    def own(self, text: str) -> str:
+        """A text of the guide with the reader's own names in it."""
+        text = text.replace("http://127.0.0.1:8000", self._url)
+        text = re.sub(r"""(["'])universe-123\1""", f'"{self._universe}"', text)
+        return re.sub(r"\bann\b", self.ann, re.sub(r"\bben\b", self.ben, text))
+
+
+@pytest.fixture
+async def reader(world: World, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    one = Reader(world, await world.universe(), await world.universe())
+    for name, value in one.environment.items():
+        monkeypatch.setenv(name, value)
+    return one
+
+
+async def run(*command: str | Path) -> tuple[str, str, int | None]:
+    """Run a program to its end: its output, what it complained of, and its exit status."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(RUN_TIMEOUT_S):
+            printed, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return printed.decode(), complaints.decode(), process.returncode
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.file)
+async def test_a_program_prints_what_its_page_says(
+    program: Program, project: Path, reader: Reader
+) -> None:
+    path = project / program.file
+    path.write_text(reader.own(program.text))
+
+    printed, complaints, status = await run(
+        sys.executable if path.suffix == ".py" else node(), path
+    )
+
+    # Libraries may complain: python-engineio leaves sessions of aiohttp to the garbage collector.
+    assert (printed, status) == (reader.own(program.output), 0), complaints
+
+
+async def test_the_page_of_react_works(project: Path, reader: Reader, run_node: Run) -> None:
+    (page,) = (text for language, text in blocks(DOCS / "quick-start.md") if language == "tsx")
+    (project / "page.tsx").write_text(reader.own(page))
+    (project / "use_page.ts").write_text(reader.own(USE_PAGE.read_text()))
+    await run_node(BUNDLE, project / "use_page.ts", project / "use_page.cjs")
+
+    await run_node(project / "use_page.cjs")
+
+
+async def test_the_programs_have_types(project: Path, run_node: Run) -> None:
+    for program in PROGRAMS:
+        if program.language == "ts":
+            (project / program.file).write_text(program.text)
+    options = {"strict": True, "noEmit": True, "target": "es2022", "module": "nodenext"}
+    options |= {"types": ["node"], "jsx": "react-jsx", "skipLibCheck": True}
+    (page,) = (text for language, text in blocks(DOCS / "quick-start.md") if language == "tsx")
+    (project / "page.tsx").write_text(page)
+    included = [program.file for program in PROGRAMS if program.language == "ts"]
+    settings = {"compilerOptions": options, "files": [*included, "page.tsx"]}
+    (project / "types.json").write_text(json.dumps(settings))
+
+    await run_node(TSC, "--project", project / "types.json")
+
+
+def test_every_block_is_run_or_cannot_be() -> None:
+    run = {"ts", "js", "python", "tsx"}
+    languages = {language for path in DOCS.glob("*.md") for language, _ in blocks(path)}
+
+    assert languages <= run | _SHOWN
+    assert {program.language for program in PROGRAMS} == run - {"tsx"}
+
+
+def test_every_page_is_listed_and_links_lead_somewhere() -> None:
+    pages = {path.name: path.read_text() for path in DOCS.glob("*.md")}
+    links = {(name, link) for name, text in pages.items() for link in _LINK.findall(text)}
+
+    assert {
+        page for page in pages if page != "README.md" and f"({page})" not in pages["README.md"]
+    } == set()
+    for name, (target, anchor) in links:
+        path = (DOCS / target).resolve()
+        assert path.exists(), f"{name} links to {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert anchor in {title.lower().replace(" ", "-") for title in titles}, (name, anchor)

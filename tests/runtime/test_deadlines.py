@@ -1,0 +1,68 @@
+"""One timer for many waits: each end is told once, in order, and never too early."""
+
+import asyncio
+
+from harmonic_runtime.bus.deadlines import GRAIN_S, Deadlines
+
+
+class Told:
+    """Notes what is over, and when."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.keys: list[str] = []
+        self.at_s: dict[str, float] = {}
+        self.deadlines: Deadlines[str] = Deadlines(self.over)
+        self._news = asyncio.Event()
+
+    def over(self, key: str) -> None:
+        self.keys.append(key)
+        self.at_s[key] = self.loop.time()
+        self._news.set()
+
+    async def until(self, key: str) -> None:
+        while key not in self.keys:
+            self._news.clear()
+            await self._news.wait()
+
+
+async def test_ends_are_told_in_their_order_and_not_before() -> None:
+    told = Told()
+    began_s = told.loop.time()
+    after_s = {"last": 8 * GRAIN_S, "first": 0.0, "second": 2 * GRAIN_S, "third": 4 * GRAIN_S}
+    for key, each in after_s.items():
+        told.deadlines.add(key, each)
+    await told.until("last")
+    assert told.keys == ["first", "second", "third", "last"]
+    assert all(told.at_s[key] >= began_s + each for key, each in after_s.items())
+
+
+async def test_one_that_is_over_long_ago_is_told_soon() -> None:
+    told = Told()
+    told.deadlines.add("later", 60.0)
+    told.deadlines.add("long ago", -1.0)
+    await told.until("long ago")
+    assert told.keys == ["long ago"]
+
+
+async def test_whoever_is_told_may_add() -> None:
+    told = Told()
+    again: Deadlines[int] = Deadlines(lambda left: add(left - 1))
+
+    def add(left: int) -> None:
+        if left:
+            again.add(left, 0.0)
+        else:
+            told.over("done")
+
+    add(3)
+    await told.until("done")
+
+
+async def test_what_is_forgotten_is_not_told() -> None:
+    told = Told()
+    told.deadlines.add("forgotten", 0.0)
+    told.deadlines.clear()
+    told.deadlines.add("kept", 2 * GRAIN_S)
+    await told.until("kept")
+    assert told.keys == ["kept"]
