@@ -26,15 +26,38 @@ from harmonic_protocol.values import Mode
 PATIENCE_S = 10.0
 
 
+class JoinedUniverses:
+    """The universes of a client, by id: each is told what concerns it."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, SharedUniverse] = {}
+
+    def connected(self, *, recovered: bool) -> None:
+        """There is a connection."""
+        for universe in self.known.values():
+            universe.connected(recovered=recovered)
+
+    def disconnected(self) -> None:
+        """The connection is broken."""
+        for universe in self.known.values():
+            universe.disconnected()
+
+    def heard(self, event: AnyEvent) -> None:
+        """An event came: it is for the universe that it names."""
+        universe = self.known.get(_about(event))
+        if universe is not None:
+            universe.heard(event)
+
+
 class Client:
     """A user's client. It connects by itself, again and again; :func:`connect` makes one."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._connection = ServerConnection(options, self)
+        self._universes = JoinedUniverses()
+        self._connection = ServerConnection(options, self._universes)
         self._sender = CommandSender(self._connection)
         self._tasks = OwnTasks()
-        self._universes: dict[str, SharedUniverse] = {}
 
     @property
     def status(self) -> Status:
@@ -73,10 +96,10 @@ class Client:
 
     async def join(self, universe_id: str, mode: Mode = "edit") -> SharedUniverse:
         """Join a universe's room: the same object for the same id. Raise a refusal."""
-        universe = self._universes.get(universe_id)
+        universe = self._universes.known.get(universe_id)
         if universe is None:
             universe = SharedUniverse(self._sender, universe_id, self._tasks)
-            self._universes[universe_id] = universe
+            self._universes.known[universe_id] = universe
         await universe.join(mode)
         return universe
 
@@ -128,22 +151,6 @@ class Client:
         """Say goodbye, which leaves all rooms."""
         await self._tasks.end()
         await self._connection.close()
-
-    def connected(self, *, recovered: bool) -> None:
-        """There is a connection."""
-        for universe in self._universes.values():
-            universe.connected(recovered=recovered)
-
-    def disconnected(self) -> None:
-        """The connection is broken."""
-        for universe in self._universes.values():
-            universe.disconnected()
-
-    def heard(self, event: AnyEvent) -> None:
-        """An event came: it is for the universe that it names."""
-        universe = self._universes.get(_about(event))
-        if universe is not None:
-            universe.heard(event)
 
     async def open(self, *, retry: bool) -> None:
         """Connect; raise a refusal, or :class:`UnansweredError` if nobody answers."""
