@@ -34,7 +34,7 @@ BROKERS ?=
 BASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo token harmonic compose listen rolls compare diversity fmt lint types arch test campaigns conformance contract settings bench capacity chaos fuzz mutate ladder release lock clean
+.PHONY: help setup run demo token harmonic playground compose listen rolls compare diversity fmt lint types arch test campaigns conformance contract settings bench capacity chaos fuzz mutate ladder release lock clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,9 @@ harmonic: $(OPERATOR_READY) ## Run an operator's command: ARGS="status"
 token: $(RUN_READY) ## Print a token for the running instance: USER=alice [NAME=Alice] [TTL=3600]
 	@$(LOCAL) token --user "$(USER_ID)" $(if $(NAME),--name "$(NAME)") --ttl $(TTL)
 
+playground: $(DEV_READY) ## Build the page that gateways serve at / from shared/playground
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m playground
+
 compose: ## Compose offline: a request a line from standard input, an answer a line
 	@$(MAKE) --no-print-directory $(RUN_READY) </dev/null >&2
 	@$(BIN)/python -m harmonic_music compose
@@ -107,7 +110,7 @@ arch: $(DEV_READY) ## Check who may import whom
 
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 #: What takes long, and is run by itself.
-CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation \
+CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation tests/playground \
 	tests/gateway/test_interleavings.py tests/music_service/test_pieces.py \
 	tests/operate/test_erased_bytes.py
 

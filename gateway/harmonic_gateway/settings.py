@@ -211,6 +211,16 @@ class GatewaySettings(ServiceSettings):
             " by commas"
         ),
     ] = ""
+    playground: Annotated[
+        bool, Field(description="whether `/` is a page to see, hear and change universes with")
+    ] = True
+    guest_tokens: Annotated[
+        bool,
+        Field(
+            description="for development only: anybody gets a token at `/guest-tokens`, as a user"
+            " of its own; needs a JWT secret"
+        ),
+    ] = False
     request_timeout_s: Annotated[
         float, Field(gt=0, le=60, description="seconds that a client's command may take")
     ] = 3.0
@@ -267,6 +277,8 @@ class GatewaySettings(ServiceSettings):
             raise ValueError(
                 "HARMONIC_JWT_SECRET must be set, or HARMONIC_JWKS_URL or HARMONIC_JWKS_FILE"
             )
+        if self.jwt_secret is None and self.guest_tokens:
+            raise ValueError("HARMONIC_GUEST_TOKENS needs HARMONIC_JWT_SECRET")
         if self.jwt_secret is None and self.session_secret is None:
             raise ValueError("HARMONIC_SESSION_SECRET must be set where HARMONIC_JWT_SECRET is not")
         return self

@@ -35,7 +35,10 @@ class Clock(SystemClock):
     ahead_s = 0.0
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(super().now().timestamp() + self.ahead_s, UTC)
+        return datetime.fromtimestamp(self.unix_s(), UTC)
+
+    def unix_s(self) -> float:
+        return super().unix_s() + self.ahead_s
 
 
 async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allowances:

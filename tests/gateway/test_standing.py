@@ -28,8 +28,8 @@ class World:
         self.granted = asyncio.Event()
         self.done: list[str] = []
 
-    def now(self) -> Any:
-        return SimpleNamespace(timestamp=lambda: self.at_s)
+    def unix_s(self) -> float:
+        return self.at_s
 
     def monotonic(self) -> float:
         return 0.0

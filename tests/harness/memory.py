@@ -24,6 +24,9 @@ class SetClock:
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.seconds, UTC)
 
+    def unix_s(self) -> float:
+        return self.seconds
+
     def monotonic(self) -> float:
         return self.seconds
 

@@ -24,6 +24,9 @@ class Skewed:
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.by_s)
 
+    def unix_s(self) -> float:
+        return self.now().timestamp()
+
     def monotonic(self) -> float:
         return 100.0
 

@@ -93,8 +93,11 @@ async def _serve(wanted: Wanted, console: Console) -> int:
         gateways=wanted.gateways,
         states=wanted.states,
         musics=wanted.musics,
-        # A page under development comes from anywhere.
-        settings={"HARMONIC_ALLOWED_ORIGINS": os.environ.get("HARMONIC_ALLOWED_ORIGINS", "*")},
+        settings={
+            # A page under development comes from anywhere.
+            "HARMONIC_ALLOWED_ORIGINS": os.environ.get("HARMONIC_ALLOWED_ORIGINS", "*"),
+            "HARMONIC_GUEST_TOKENS": os.environ.get("HARMONIC_GUEST_TOKENS", "true"),
+        },
     )
     try:
         async with running(plan, console.log) as stack:
@@ -150,6 +153,7 @@ def _greeting(stack: Stack) -> str:
     token = make_token(stack.plan.jwt_secret, "user-123", name="john_doe", lifetime_s=DAY_S)
     return f"""
 Harmonic Universe runs at {" and ".join(stack.urls)}. Ctrl-C stops it.
+See it and hear it in a browser: {url}/?universe={SEED_UNIVERSE}
 
 A token for user-123, good for a day; for another user: make token USER=alice
 {token}

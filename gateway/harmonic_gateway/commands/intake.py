@@ -107,11 +107,11 @@ class Intake:
 
     def hand_over(self, session: Session) -> dict[str, float]:
         """What another gateway is to count on with, of what a client has sent."""
-        return session.rates.hand_over(self._clock.now().timestamp())
+        return session.rates.hand_over(self._clock.unix_s())
 
     def go_on(self, session: Session, rates: Mapping[str, float]) -> None:
         """Count on with what another gateway has counted of a client."""
-        session.rates.go_on(self._clock.now().timestamp(), rates)
+        session.rates.go_on(self._clock.unix_s(), rates)
 
     def forget(self, session: Session) -> None:
         """Drop what waits: its connection is gone."""
@@ -159,7 +159,7 @@ class Intake:
         answer = TimeSynced(
             t0=asked.t0,
             t1=round(received_at_s * 1000, 3),
-            t2=round(self._clock.now().timestamp() * 1000, 3),
+            t2=round(self._clock.unix_s() * 1000, 3),
             rtt_ms=connection.round_trip_ms,
         )
         connection.acknowledge(ack_id, answer.to_wire())

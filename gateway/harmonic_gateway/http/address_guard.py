@@ -8,7 +8,7 @@ from aiohttp.typedefs import Middleware
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.allowlists import networks
-from harmonic_gateway.http.addresses import client_address, counted_as
+from harmonic_gateway.http.addresses import GUEST_TOKENS_PATH, client_address, counted_as
 from harmonic_gateway.http.api import error_response
 from harmonic_gateway.identity.verification import find_token
 from harmonic_gateway.limits.allowances import Guards
@@ -26,11 +26,11 @@ from harmonic_runtime.process.clock import Clock
 class AddressGuard:
     """Refuses requests of an address that opens too many sessions, or brings no good token.
 
-    Connects are requests that open a session, or a stream. Requests for a session that there is
-    not may have cost another gateway a look: they are counted apart, by the same measure. Failures
-    are calls of the API that were refused for their token: further ones are refused before their
-    token is looked at, since verifying one costs a hundred times as much as refusing it. A connect
-    with a token that was refused on and on is refused at once.
+    Connects are requests that open a session or a stream, or ask for a guest's token. Requests for
+    a session that there is not may have cost another gateway a look: they are counted apart, by the
+    same measure. Failures are calls of the API that were refused for their token: further ones are
+    refused before their token is looked at, since verifying one costs a hundred times as much as
+    refusing it. A connect with a token that was refused on and on is refused at once.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class AddressGuard:
             handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
         ) -> web.StreamResponse:
             # An empty session id is none: the request opens a session.
-            opens = request.path in PATHS and not request.query.get("sid")
+            opens = request.path == GUEST_TOKENS_PATH or (
+                request.path in PATHS and not request.query.get("sid")
+            )
             calls = request.path.startswith(API_PREFIX)
             if not (opens or calls):
                 return await handler(request)

@@ -21,6 +21,8 @@ MAX_ADDRESS_LENGTH = 80
 #: Texts that were parsed, and are remembered: clients and proxies ask again and again.
 MAX_REMEMBERED = 4096
 _FORWARDED_FOR = "X-Forwarded-For"
+#: Where guests get their tokens, as often as an address may open sessions.
+GUEST_TOKENS_PATH = "/guest-tokens"
 
 
 def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:

@@ -222,7 +222,7 @@ async def read_operation(
             if has_more_than_path(operation):
                 return operation.model_validate_strings({**request.query, **path})
             return operation.model_validate(path)
-        body = await _read_body(request)
+        body = await read_body(request)
         if isinstance(body, Refused):
             return body
         # The path says which universe; a body that says so too would have to be believed.
@@ -238,7 +238,8 @@ async def read_operation(
         return invalid_fields(error, operation)
 
 
-async def _read_body(request: web.Request) -> dict[str, Any] | Refused:
+async def read_body(request: web.Request) -> dict[str, Any] | Refused:
+    """The JSON object that a request brings, or why it brings none."""
     if request.content_type != JSON_TYPE or request.headers.get("Content-Encoding"):
         return refused(
             Code.INVALID_PARAMETERS,

@@ -16,7 +16,8 @@ from harmonic_runtime.observability.ops import SHUTDOWN_TIMEOUT_S
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.sites import start_site
 
-#: No answer is a page, or for anybody but who asked; and what gives it is nobody's business.
+#: No answer but the playground's is a page, or for anybody but who asked; and what gives it is
+#: nobody's business.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -24,6 +25,8 @@ SECURITY_HEADERS = {
     "Server": "harmonic",
     "X-Content-Type-Options": "nosniff",
 }
+#: Which of them an answer may have of its own.
+_OWN_HEADERS = frozenset({"Cache-Control", "Content-Security-Policy"})
 #: How long after it began, or its connection was made, a request's head may take to come whole.
 HEAD_TIMEOUT_S = 10.0
 #: Connections that may wait to be taken. A client beyond them believes that it is connected, and
@@ -39,7 +42,8 @@ def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None
     always = {**SECURITY_HEADERS, **(STRICT_TRANSPORT if secure else {})}
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(always)
+        own = {name for name in _OWN_HEADERS if name in response.headers}
+        response.headers.update((name, always[name]) for name in always.keys() - own)
         allowed.announce(request, response.headers)
 
     app.on_response_prepare.append(add)

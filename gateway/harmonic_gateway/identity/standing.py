@@ -39,6 +39,6 @@ class Standing:
         return self._revocations.is_revoked(identity)
 
     def _refusal(self, identity: Identity, *, leeway_s: float) -> Refused | None:
-        if identity.expires_at_s + leeway_s <= self._clock.now().timestamp():
+        if identity.expires_at_s + leeway_s <= self._clock.unix_s():
             return EXPIRED
         return REVOKED if self._revocations.is_revoked(identity) else None

@@ -26,7 +26,7 @@ from harmonic_runtime.bus.client import BusUnavailable, settle
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.series import Counter
-from harmonic_runtime.process.clock import Clock, milliseconds
+from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.failures import CannotStart
 
 K = TypeVar("K")
@@ -142,7 +142,7 @@ class Allowances:
         if rate is None or allowance is None:
             on_outcome(None)
             return
-        asked = _Asked((user_id, rate), allowance, milliseconds(self._clock.now()))
+        asked = _Asked((user_id, rate), allowance, int(self._clock.unix_s() * 1000))
         until_ms = self._refused_until_ms.get(asked.key, 0)
         if asked.now_ms < until_ms:
             on_outcome(self._outcome(asked, until_ms))

@@ -73,7 +73,7 @@ class SharedClock:
     def unix_s(self) -> float:
         """The same as :meth:`now` in seconds of Unix time, for what runs for every message."""
         if self._best is None:
-            return self._own.now().timestamp()
+            return self._own.unix_s()
         return self.monotonic() + self._best.offset_s
 
     def take(self, sample: Sample) -> None:

@@ -14,6 +14,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The time of day, in UTC. It may be set back: measure durations by ``monotonic``."""
 
+    def unix_s(self) -> float:
+        """The same in seconds of Unix time, for what runs for every message."""
+
     def monotonic(self) -> float:
         """Seconds since some moment, never running backwards."""
 
@@ -24,6 +27,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The time of day, in UTC."""
         return datetime.now(UTC)
+
+    def unix_s(self) -> float:
+        """The time of day in seconds of Unix time."""
+        return time.time()
 
     #: Seconds since some moment, never running backwards.
     monotonic = staticmethod(time.monotonic)

@@ -1,0 +1,34 @@
+"""Where guests get their tokens. A gateway without tokens for development has no such route."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from harmonic_gateway.http.addresses import GUEST_TOKENS_PATH
+from harmonic_gateway.http.api import error_response, read_body
+from harmonic_gateway.identity.guests import AskGuestToken, GuestTokens
+from harmonic_gateway.settings import GatewaySettings
+from harmonic_protocol.refusals import Refused, invalid_fields
+from harmonic_runtime.process.clock import Clock
+
+
+def guest_routes(settings: GatewaySettings, clock: Clock) -> Sequence[web.RouteDef]:
+    """The route by which anybody becomes a guest; none unless the setting says so."""
+    if not settings.guest_tokens:
+        return ()
+    tokens = GuestTokens(
+        settings.secrets[0], issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    )
+
+    async def give(request: web.Request) -> web.Response:
+        body = await read_body(request)
+        if isinstance(body, Refused):
+            return error_response(body)
+        try:
+            asked = AskGuestToken.model_validate(body)
+        except ValidationError as error:
+            return error_response(invalid_fields(error, AskGuestToken))
+        return web.json_response({"token": tokens.issue(asked, int(clock.now().timestamp()))})
+
+    return (web.post(GUEST_TOKENS_PATH, give),)

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hueOf, paletteOf } from '../src/palettes.ts';
+import { freeHue, moverOf, readHand } from '../src/room/hands.ts';
+import { KEY_OPTIONS, keyOption, SCALE_OPTIONS, scaleOption, slidersOf, withValue, words, written } from '../src/parameters.ts';
+import { PARAMETERS } from '../../contract/protocol.ts';
+import { counted, explain, secondsUntil } from '../src/explanations.ts';
+import { linkTo, nameIn, read, universeIn } from '../src/address.ts';
+import { bandsOf, samplesOf } from '../src/music/spectrum.ts';
+import { beginning, isOn, positionS } from '../src/music/timeline.ts';
+import { adapted, QUALITIES, START } from '../src/stage/quality.ts';
+import { Simulation, STRIDE } from '../src/stage/simulation.ts';
+
+test('an address says where to go as whom, and its token is in no query', () => {
+  const address = read('http://here/?universe=u-1&name=%20Ann%20#token=a.b.c');
+  assert.deepEqual(address, { universe: 'u-1', name: 'Ann', token: 'a.b.c' });
+  assert.deepEqual(read('http://here/?universe=no%20id'), { universe: undefined, name: undefined, token: undefined });
+});
+
+test('a universe is named by its id or by a link to it', () => {
+  assert.equal(universeIn(' universe-123 '), 'universe-123');
+  assert.equal(universeIn(linkTo('http://here', 'u_1')), 'u_1');
+  assert.equal(universeIn('http://here/'), undefined);
+  assert.equal(nameIn('x'.repeat(70))?.length, 64);
+  assert.equal(nameIn('  '), undefined);
+});
+
+test('what a hand shows is read with care', () => {
+  assert.deepEqual(readHand({ hue: 400, at: [0.5, 1], holds: 'physics.gravity', pulls: true }), {
+    hue: 40,
+    at: [0.5, 1],
+    holds: 'physics.gravity',
+    pulls: true,
+  });
+  assert.deepEqual(readHand({ hue: 'red;', at: [2, 0], holds: 3, pulls: 'yes' }), {});
+  assert.deepEqual(readHand(null), {});
+});
+
+test('two people have colours that can be told apart', () => {
+  const hue = freeHue(28, [28, undefined]);
+  assert.ok(Math.abs(hue - 28) >= 24);
+  assert.equal(freeHue(28, [200]), 28);
+  assert.equal(hueOf('ann'), hueOf('ann'));
+});
+
+test('who moves a field is known by its preview', () => {
+  const previews = { ann: { music: { tempo: 90 } }, ben: { physics: { gravity: 3 } } };
+  assert.deepEqual(moverOf(previews, 'physics', 'gravity'), ['ben', 3]);
+  assert.equal(moverOf(previews, 'physics', 'friction'), undefined);
+});
+
+test('every refusal has a title, and some a remedy', () => {
+  assert.equal(explain({ code: 'ROOM_FULL', message: '' }).remedy, 'again');
+  assert.equal(explain({ code: 'AUTH_ERROR', reason: 'EXPIRED', message: '' }).remedy, 'token');
+  assert.equal(explain({ code: 'INTERNAL_ERROR', message: 'Something failed' }).text, 'Something failed.');
+  assert.equal(secondsUntil(1001, 0), 2);
+  assert.equal(secondsUntil(0, 1000), 1);
+  assert.deepEqual([counted(1, 'note'), counted(38, 'note')], ['1 note', '38 notes']);
+});
+
+test('a scheme that is not known has colours of its own', () => {
+  assert.deepEqual(paletteOf('mine'), paletteOf('mine'));
+  assert.notDeepEqual(paletteOf('mine'), paletteOf('yours'));
+});
+
+test('a spectrum is sent as few numbers from 0 to 1', () => {
+  const bands = bandsOf(new Uint8Array(1024).fill(255));
+  assert.equal(bands.length, 40);
+  assert.ok(bands.every(band => band === 1));
+  const samples = samplesOf(Uint8Array.from({ length: 2048 }, (_, index) => (index % 2 ? 0 : 128)));
+  assert.equal(samples.length, 64);
+  assert.ok(samples.every(sample => sample === 0));
+});
+
+test('notes are handed over once each, whatever the pieces of time', () => {
+  const notes = [0, 0, 0.5, 1, 1.5, 2].map(startTime => ({ pitch: 60, duration: 0.5, velocity: 80, startTime }));
+  const cuts = [0, 0.5, 0.5, 1.2, 9];
+  const heard = cuts.slice(1).flatMap((to, index) => beginning(notes, cuts[index] ?? 0, to));
+  assert.deepEqual(heard, notes);
+});
+
+test('a piece is on from before its beginning to after its end', () => {
+  const playing = { piece: { duration: 8, notes: [] } as never, startMs: 1000 };
+  assert.equal(positionS(playing, 500), -0.5);
+  assert.deepEqual([0, 5000, 9300, 9500].map(nowMs => isOn(playing, nowMs)), [true, true, true, false]);
+  assert.equal(isOn(undefined, 0), false);
+});
+
+test('a machine that is too slow draws less at once, and more after a long good time', () => {
+  const fps = QUALITIES[START.index]?.framesPerS ?? 0;
+  const slow = adapted(START, { elapsedMs: 1000, frames: fps / 3, workMs: 10 });
+  assert.equal(slow.index, START.index + 1);
+  const busy = adapted(START, { elapsedMs: 1000, frames: fps, workMs: 600 });
+  assert.equal(busy.index, START.index + 1);
+  let level = slow;
+  let seconds = 0;
+  while (level.index === slow.index) {
+    const frames = QUALITIES[level.index]?.framesPerS ?? 0;
+    level = adapted(level, { elapsedMs: 1000, frames, workMs: 20 });
+    seconds += 1;
+  }
+  assert.equal(level.index, START.index);
+  assert.ok(seconds >= 10);
+  let worst = START;
+  for (let step = 0; step < 20; step += 1) worst = adapted(worst, { elapsedMs: 1000, frames: 0, workMs: 900 });
+  assert.equal(worst.index, QUALITIES.length - 1);
+});
+
+const PHYSICS = { gravity: 9.81, friction: 0.5, elasticity: 0.7, airResistance: 0.1, timeScale: 1 };
+const seeded = () => {
+  let state = 1;
+  return () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;
+};
+function heights(physics: typeof PHYSICS, seconds: number): number[] {
+  const simulation = new Simulation(500, seeded());
+  for (let frame = 0; frame < seconds * 30; frame += 1) simulation.advance(1 / 30, 500, physics, 0.3, []);
+  return Array.from({ length: 500 }, (_, index) => simulation.states[index * STRIDE + 1] ?? NaN);
+}
+const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+test('particles stay on the stage, whatever the physics', () => {
+  for (const gravity of [0, 20]) {
+    for (const elasticity of [0, 1]) {
+      for (const timeScale of [0.1, 5]) {
+        const all = heights({ ...PHYSICS, gravity, elasticity, timeScale }, 5);
+        assert.ok(all.every(height => height >= 0 && height <= 1), `${gravity} ${elasticity} ${timeScale}`);
+      }
+    }
+  }
+});
+
+test('they are lower where gravity is stronger', () => {
+  assert.ok(mean(heights({ ...PHYSICS, gravity: 20 }, 10)) < mean(heights({ ...PHYSICS, gravity: 2 }, 10)) - 0.1);
+});
+
+test('a burst throws up what is near, and a hand draws to itself', () => {
+  const simulation = new Simulation(500, seeded());
+  simulation.resize(2);
+  simulation.burst(0.5, 1, 500);
+  const hot = Array.from({ length: 500 }, (_, index) => index).filter(index => (simulation.states[index * STRIDE + 2] ?? 0) > 0);
+  assert.ok(hot.length > 5 && hot.length < 100);
+  assert.ok(hot.every(index => Math.abs((simulation.states[index * STRIDE] ?? 0) - 1) <= 0.07 * 1.01));
+
+  const near = (of: Simulation) =>
+    Array.from({ length: 500 }, (_, i) => Math.hypot((of.states[i * STRIDE] ?? 0) - 1, (of.states[i * STRIDE + 1] ?? 0) - 0.5)).filter(
+      distance => distance < 0.3,
+    ).length;
+  const [pulled, free] = [new Simulation(500, seeded()), new Simulation(500, seeded())];
+  for (const one of [pulled, free]) one.resize(2);
+  for (let frame = 0; frame < 60; frame += 1) {
+    pulled.advance(1 / 30, 500, PHYSICS, 0.3, [{ x: 0.5, y: 0.5 }]);
+    free.advance(1 / 30, 500, PHYSICS, 0.3, []);
+  }
+  assert.ok(near(pulled) > near(free));
+});
+
+test('every numeric parameter has a slider that is named by its words', () => {
+  assert.equal(words('rhythmComplexity'), 'rhythm complexity');
+  const specs = [...slidersOf('physics'), ...slidersOf('music'), ...slidersOf('visualization')];
+  assert.equal(specs.length, 14);
+  for (const { min, max, step } of specs) assert.ok(step > 0 && (max - min) / step >= 40);
+  const [gravity] = slidersOf('physics');
+  assert.equal(gravity && written(gravity, 9.81), '9.8 m/s²');
+});
+
+test('there are twelve keys, and each value of the protocol is one of them', () => {
+  assert.equal(new Set(KEY_OPTIONS.map(({ label }) => label)).size, 12);
+  const values = KEY_OPTIONS.map(({ value }) => value);
+  for (const key of PARAMETERS.music.key.options ?? []) assert.ok(values.includes(keyOption(key)), key);
+  assert.equal(keyOption('D#'), 'Eb');
+  assert.equal(keyOption('Cb'), 'B');
+  assert.equal(keyOption('B#'), 'C');
+  assert.equal(keyOption('E#'), 'F');
+});
+
+test('each scale has one name', () => {
+  const values = SCALE_OPTIONS.map(({ value }) => value);
+  for (const scale of PARAMETERS.music.scale.options ?? []) assert.ok(values.includes(scaleOption(scale)), scale);
+  assert.equal(new Set(values).size, 14);
+  assert.equal(scaleOption('aeolian'), scaleOption('natural_minor'));
+});
+
+test('a value that somebody else has chosen is an option', () => {
+  assert.equal(withValue(KEY_OPTIONS, 'C'), KEY_OPTIONS);
+  assert.equal(withValue([], 'mine').length, 1);
+});
