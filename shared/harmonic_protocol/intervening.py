@@ -50,12 +50,14 @@ class OperatorUnban(InternalUniverseRequest):
 class TraceUser(InternalUniverseRequest):
     """What is stored of a user in a universe, as the streams' leaders have it: changes nothing.
 
-    The log's records above ``after_position`` are told in parts.
+    The snapshot comes first, and without ``events_only``, what it says is told alone; then the
+    log's records above ``after_position``, in parts.
     """
 
     name: ClassVar = "trace_user"
 
     user_id: UserId
+    events_only: bool = False
     after_position: Annotated[int, Field(ge=0)] = 0
 
 
@@ -144,8 +146,8 @@ class UserTraced(ServiceModel):
     """The answer to :class:`TraceUser`.
 
     ``state`` holds the parts of the stored snapshot that name the user; ``events`` those of the
-    log, up to the position ``next_after`` where there are more. ``deleted`` says that only a
-    tombstone is left of the universe.
+    log. There may be more of them after the position ``next_after``, if that is told. ``deleted``
+    says that only a tombstone is left of the universe.
     """
 
     title: str = ""

@@ -18,7 +18,14 @@ async def trace_user(journal: Journal, request: TraceUser) -> UserTraced:
 
     Raise :class:`BusUnavailable` where the streams cannot be read.
     """
-    universe = (await journal.snapshot(request.universe_id)).universe
+    if not request.events_only:
+        universe = (await journal.snapshot(request.universe_id)).universe
+        state = {} if universe is None else traced(universe, request.user_id)
+        if universe is not None and state:
+            # Both together may be more than one reply takes.
+            return UserTraced(
+                title=universe.name, deleted=universe.deleted, state=state, next_after=0
+            )
     records = await journal.records(
         request.universe_id,
         after_position=request.after_position,
@@ -36,13 +43,7 @@ async def trace_user(journal: Journal, request: TraceUser) -> UserTraced:
     else:
         # Reading ends early only after so many bytes.
         next_after = after if size > MAX_PART_BYTES else None
-    return UserTraced(
-        title=universe.name if universe is not None else "",
-        deleted=universe is not None and universe.deleted,
-        state={} if universe is None else traced(universe, request.user_id),
-        events=tuple(found),
-        next_after=next_after,
-    )
+    return UserTraced(events=tuple(found), next_after=next_after)
 
 
 def _naming(record: RecentRecord, user_id: str) -> Iterator[TracedEvent]:

@@ -6,6 +6,7 @@ import pytest
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
+from harmonic_protocol.intervening import ForgetHistory
 from harmonic_protocol.log import HistoryLost
 from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S, CommitCycle
 from harmonic_state.domain import presence
@@ -243,6 +244,31 @@ def test_what_is_carried_out_is_what_was_stored() -> None:
     cycle.appended(at=11)
     assert cycle.cycle.known is not None
     assert cycle.does(CarryOutEffects) == CarryOutEffects(cycle.cycle.known, events)
+
+
+def test_after_its_history_was_forgotten_nobody_is_told_of_it_from_memory() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update())
+    cycle.stores(at=11)
+    assert cycle.cycle.ring.after(10)
+    cycle.ask(ForgetHistory(universe_id=UNIVERSE))
+    cycle.appended(at=12)
+    assert cycle.cycle.ring.after(10) is None
+    assert cycle.cycle.ring.at(12) is None
+
+    cycle.tell(EffectsDone(Coverage(7, (12,))))
+
+    assert cycle.cycle.known is not None
+    assert cycle.cycle.known.coverage == Coverage(7, (12,))
+
+
+def test_what_is_stored_besides_the_log_stays_known_where_effects_do_not_change_it() -> None:
+    cycle = at_hand("ann")
+    assert cycle.cycle.known is not None
+    before = cycle.cycle.known.coverage
+    cycle.ask(update())
+    cycle.stores(at=11)
+    assert cycle.cycle.known.coverage == before
 
 
 def test_at_its_deadline_a_return_that_was_stored_is_told_what_it_missed() -> None:
@@ -571,6 +597,32 @@ def test_a_request_whose_gateway_was_sent_more_has_the_log_read_and_then_mended(
     later = cycle.ask(update(6), seen_position=20)
     cycle.stores(at=13)
     assert cycle.outcome(later) == "ok"
+
+
+def test_an_owner_that_loads_less_than_members_were_sent_reads_on_and_then_mends_once() -> None:
+    cycle = Cycle()
+    number = cycle.ask(update())
+    cycle.does(Load)
+    cycle.tell(Read(universe_with("ann"), [], 20))
+    # Another owner may have stored that.
+    assert cycle.does(ReadOn).known.position == 10
+    cycle.tell(Read(universe_with("ann"), []))
+    (lost,) = cycle.does(Append).events
+    assert isinstance(lost, HistoryLost)
+    cycle.stores(at=11).stores(at=12)
+    cycle.now_s += MENDED_S
+    later = cycle.ask(update(6))
+    assert cycle.does(Append).position == 12
+    cycle.stores(at=13)
+    assert [cycle.outcome(each) for each in (number, later)] == ["ok", "ok"]
+
+
+def test_an_owner_that_loads_all_that_members_were_sent_begins_at_once() -> None:
+    cycle = Cycle()
+    cycle.ask(update())
+    cycle.does(Load)
+    cycle.tell(Read(universe_with("ann"), [], 10))
+    assert cycle.does(Append).position == 10
 
 
 def test_a_log_of_which_nothing_is_known_is_read_on_if_its_gateway_was_sent_its_first_record() -> (

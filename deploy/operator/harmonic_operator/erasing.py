@@ -224,11 +224,19 @@ async def _traced(owners: OwnerClient, universe: str, user: str) -> UserTraced:
     whole: UserTraced | None = None
     after: int | None = 0
     while after is not None:
-        request = TraceUser(universe_id=universe, user_id=user, after_position=after)
+        request = TraceUser(
+            universe_id=universe,
+            user_id=user,
+            events_only=whole is not None,
+            after_position=after,
+        )
         part = UserTraced.model_validate(await answer_of(owners, request))
         after = part.next_after
-        events = part.events if whole is None else (*whole.events, *part.events)
-        whole = part.model_copy(update={"events": events})
+        if whole is None:
+            whole = part
+        else:
+            events = (*whole.events, *part.events)
+            whole = whole.model_copy(update={"events": events, "next_after": None})
     if whole is None:
         raise NotDone("nothing was told of it")
     return whole

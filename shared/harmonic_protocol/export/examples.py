@@ -83,6 +83,7 @@ _VALUES: Mapping[str, Any] = {
     "Note": {"pitch": 60, "startTime": 0, "duration": 0.5, "velocity": 80},
     "parametersPerMinute": RateClass.PARAMETERS.allowance,
     "UniverseView.participants": 3,
+    "placeholder": "erased-9f2c41d07b3ae586",
     "queuedCommands": 256,
     "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
