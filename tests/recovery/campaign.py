@@ -24,6 +24,7 @@ from recovery.proxy import Kind
 from recovery.scene import QUICK, Cast, Outcome, scene
 
 CUTS = 2000
+STREAM_CUTS = 1000
 CUTS_PER_S = 16.0
 #: How long clients with their default settings are in for at most, p95.
 KILLED_BACK_S, TERMINATED_BACK_S = 3.0, 2.0
@@ -50,9 +51,16 @@ async def clients_of_round_robin_are_cut_off(options: Options) -> AsyncIterator[
         yield row
 
 
-async def _cut_off(options: Options, name: str, cast: Cast) -> AsyncIterator[Row]:
+async def _cut_off(
+    options: Options,
+    name: str,
+    cast: Cast,
+    *,
+    cuts: int = CUTS,
+    told: str = "socket.recovered is true",
+) -> AsyncIterator[Row]:
     async with scene(options.logs / name, cast) as playing:
-        cutter = Cutter(playing.proxy, playing.chance, CUTS_PER_S, CUTS)
+        cutter = Cutter(playing.proxy, playing.chance, CUTS_PER_S, cuts)
         await cutter.work()
         outcome = await playing.end()
     _keep(options, name, outcome)
@@ -63,11 +71,19 @@ async def _cut_off(options: Options, name: str, cast: Cast) -> AsyncIterator[Row
     recovered = sum(back.recovered for back in outcome.returns)
     share = recovered / len(outcome.returns)
     yield Row(
-        "socket.recovered is true",
+        told,
         f"in {recovered} of {len(outcome.returns)} returns",
         f"{RECOVERED_SHARE:.0%}",
         share >= RECOVERED_SHARE,
     )
+
+
+async def streams_are_cut_off(options: Options) -> AsyncIterator[Row]:
+    """The same for programs that follow by server-sent events."""
+    cast = Cast(options=QUICK, seed=options.seed, members=0, readers=36)
+    told = "the next event is the one after the last"
+    async for row in _cut_off(options, "stream-cuts", cast, cuts=STREAM_CUTS, told=told):
+        yield row
 
 
 async def gateways_are_killed(options: Options) -> AsyncIterator[Row]:
@@ -172,6 +188,7 @@ PARTS: Mapping[str, Part] = {
     "kill": gateways_are_killed,
     "term": gateways_are_stopped,
     "rolling": all_is_replaced,
+    "stream-cuts": streams_are_cut_off,
     "plain-cuts": clients_of_round_robin_are_cut_off,
     "plain-rolling": all_is_replaced_behind_round_robin,
     "jitter": a_crowd_jitters,
