@@ -271,7 +271,7 @@ def load(
 
 @app.command(
     epilog="Examples: harmonic probe --url https://live.example --tokens /run/secrets/probe;"
-    " harmonic probe --url https://live.example --rounds 1"
+    " harmonic probe --url https://live.example --secret-file /run/secrets/jwt --rounds 1"
 )
 def probe(
     *,
