@@ -15,7 +15,8 @@ from harmonic_operator.settings import OperatorSettings
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.auditing import AuditEntry
 from harmonic_runtime.bus.client import Bus, BusUnavailable
-from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND, StreamFull, Streams
 from harmonic_runtime.process.clock import timestamp
 from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.settings import load_settings
@@ -36,9 +37,25 @@ def operator_name() -> str:
         return NAMELESS
 
 
-async def note(bus: Bus, action: str, *, target: str | None = None, **details: object) -> None:
-    """Have the audit log tell what was done; raise :class:`NotDone` where it cannot be written."""
+async def is_kept(bus: Bus) -> bool:
+    """Whether there is an audit log: a state service of the version before keeps none."""
     try:
+        await call(bus, f"STREAM.INFO.{subjects.AUDIT_STREAM}", {}, timeout_s=STORE_TIMEOUT_S)
+    except ApiRefused as refused:
+        if refused.code == STREAM_NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+async def note(bus: Bus, action: str, *, target: str | None = None, **details: object) -> None:
+    """Have the audit log tell what was done; raise :class:`NotDone` where it cannot be written.
+
+    Where none is kept, nothing is told.
+    """
+    try:
+        if not await is_kept(bus):
+            return
         entry = AuditEntry(
             id=new_id(),
             at=timestamp(await broker_time(bus)),

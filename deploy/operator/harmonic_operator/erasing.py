@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from harmonic_operator.auditing import note
+from harmonic_operator.auditing import is_kept, note
 from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
@@ -89,14 +89,19 @@ def _places(user: str) -> Sequence[_Place]:
         _Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
         _Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
-            _Place(f"audit {what}", subjects.AUDIT_STREAM, subject)
-            for what, subject in zip(("by", "of"), subjects.audit_of_user(user), strict=True)
-        ),
-        *(
             _Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
     )
+
+
+async def _audited(bus: Bus, user: str) -> Sequence[_Place]:
+    """Entries of the audit log that name a user, where one is kept."""
+    if not await is_kept(bus):
+        return ()
+    by, of = subjects.audit_of_user(user)
+    stream = subjects.AUDIT_STREAM
+    return _Place("audit by", stream, by), _Place("audit of", stream, of)
 
 
 def _revocation(user: str) -> _Place:
@@ -113,7 +118,7 @@ async def export(bus: Bus, user: str) -> None:
     if failed:
         raise NotDone(f"These universes could not be asked: {', '.join(failed)}.")
     stored = {}
-    for place in (*_places(user), _revocation(user)):
+    for place in (*_places(user), *await _audited(bus, user), _revocation(user)):
         stored[place.what] = await _stored(bus, place)
     write_json(
         {
@@ -142,7 +147,11 @@ async def erase(
         done = await _of_all(
             await _universes(bus), lambda universe: _erased(owners, universe, user, bequest)
         )
-    places = [*_places(user), *([_revocation(user)] if forget_revocation else [])]
+    places = [
+        *_places(user),
+        *await _audited(bus, user),
+        *([_revocation(user)] if forget_revocation else []),
+    ]
     purged = {}
     for place in places:
         purged[place.what] = len(await _subjects(bus, place.stream, place.subject))
