@@ -10,6 +10,7 @@ from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.entropy import new_id, new_seed
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.domain.auditing import is_noted
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.effects import Effects
 from harmonic_state.heads import HeadAnnouncements
@@ -17,6 +18,7 @@ from harmonic_state.journal import Journal
 from harmonic_state.meters import Meters
 from harmonic_state.pending import PendingRequest
 from harmonic_state.settings import StateSettings
+from harmonic_state.witnesses import Witnesses
 
 #: How long what an owner asks of itself may wait.
 OWN_REQUEST_TIMEOUT_S = 60.0
@@ -29,6 +31,7 @@ class Means:
     journal: Journal
     effects: Effects
     heads: HeadAnnouncements
+    witnesses: Witnesses
     settings: StateSettings
     clock: SharedClock
     tasks: Tasks
@@ -47,7 +50,11 @@ class Means:
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
-        drawn = (new_id(), new_seed()) if isinstance(request, GenerateMusic) else ("", 0)
+        drawn = ("", 0)
+        if isinstance(request, GenerateMusic):
+            drawn = (new_id(), new_seed())
+        elif is_noted(request, caller):
+            drawn = (new_id(), 0)
         return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:

@@ -23,6 +23,7 @@ OTHER_STREAMS = [
     "HU_REVOCATIONS",
     "HU_REPLICAS",
     "HU_OPERATOR",
+    "HU_AUDIT",
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 #: Those with subjects that hold a digest of a user's id.
@@ -38,7 +39,7 @@ def _read(verb: str, readers: Mapping[str, set[str]]) -> dict[str, set[str]]:
 MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.log.7.u": STATE,
     "hu.live.7.u": NOBODY,
-    "hu.signal.7.u": GATEWAY,
+    "hu.signal.7.u": GATEWAY | STATE,
     "hu.snapshot.7.u": STATE,
     "hu.index.public.u": STATE,
     "hu.owned.user": STATE,
@@ -53,6 +54,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.revoked.user.digest": OPERATOR,
     "hu.switch.audio": OPERATOR,
     "hu.restored": OPERATOR,
+    "hu.audit.universe.u.user.nobody": STATE,
+    "hu.audit.instance.revoke.operator.nobody": OPERATOR,
     "hu.replica.gateway.digest": GATEWAY,
     "hu.replica.state.digest": STATE,
     "hu.replica.music.digest": MUSIC,
@@ -77,6 +80,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "_INBOX.music.id.1": STATE,
     "_INBOX.admin.id.1": STATE,
     "_INBOX.state.id.1": NOBODY,
+    "_INBOX.state.witness.id.1": GATEWAY,
     "_INBOX.operator.id.1": GATEWAY | STATE | MUSIC,
     **{f"$JS.API.STREAM.{verb}.{name}": STATE for verb in ("CREATE", "UPDATE") for name in STREAMS},
     **{f"$JS.API.STREAM.{verb}.{name}": NOBODY for verb in ("DELETE",) for name in STREAMS},
@@ -95,6 +99,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             **dict.fromkeys([*LOGS, "HU_NOTES"], STATE),
             **dict.fromkeys(OF_USERS, OPERATOR),
             "HU_INDEX": STATE | OPERATOR,
+            "HU_AUDIT": OPERATOR,
         },
     ),
     **_read(
@@ -107,6 +112,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
+            "HU_AUDIT": STATE | OPERATOR,
         },
     ),
     **_read(
@@ -118,6 +124,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
             "HU_OPERATOR": GATEWAY,
             "HU_REPLICAS": OPERATOR,
+            "HU_AUDIT": STATE | OPERATOR,
         },
     ),
     **_read("STREAM.MSG.DELETE", {}),
@@ -145,6 +152,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
 MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "_INBOX.gateway.id.*": GATEWAY,
     "_INBOX.state.id.*": STATE,
+    "_INBOX.state.witness.id.*": STATE,
     "_INBOX.music.id.*": MUSIC,
     "_INBOX.operator.id.*": OPERATOR,
     "_INBOX.admin.id.*": NOBODY,
@@ -165,6 +173,7 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "hu.revoked.user.digest": GATEWAY,
     "hu.switch.audio": GATEWAY,
     "hu.restored": NOBODY,
+    "hu.audit.universe.u.user.nobody": NOBODY,
     "hu.replica.state.digest": NOBODY,
     "hu.operate.gateway.*": GATEWAY,
     "hu.operate.state.*": STATE,
