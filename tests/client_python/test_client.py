@@ -11,6 +11,7 @@ from harmonic_client import (
     AnyEvent,
     Code,
     MusicGenerated,
+    NotConnectedError,
     ParametersUpdated,
     Participant,
     ParticipantJoined,
@@ -349,6 +350,9 @@ async def test_a_server_that_is_not_there_is_said_to_be(world: World) -> None:
     token = world.token("ann")
     with pytest.raises(UnansweredError, match="there is no connection: "):
         async with connect("http://127.0.0.1:9", lambda: token, patience_s=0.05):
+            pytest.fail("was let in")
+    with pytest.raises(NotConnectedError, match="Connection"):
+        async with connect("http://127.0.0.1:9", lambda: token, retry=False):
             pytest.fail("was let in")
 
 

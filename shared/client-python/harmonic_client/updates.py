@@ -59,10 +59,10 @@ class Updates:
     def undo(self, error: HarmonicError) -> None:
         """What waits to be sent is undone, and whoever asked for it is raised ``error``."""
         waiters, self._waiters = self._waiters, []
+        _fail(waiters, error)
         room = self._target.room
         if room is not None:
             self._target.show(merge.waiting_dropped(room))
-        _fail(waiters, error)
 
     async def _send_all(self) -> None:
         try:
@@ -96,12 +96,12 @@ class Updates:
         except HarmonicError as error:
             self._failed(op_id, error, waiters)
             return
-        if self._target.room is not None:
-            self._target.show(merge.acknowledged(self._target.room, op_id, seq))
-        self._target.updated()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(seq)
+        if self._target.room is not None:
+            self._target.show(merge.acknowledged(self._target.room, op_id, seq))
+        self._target.updated()
 
     def _failed(self, op_id: str, error: HarmonicError, waiters: list[asyncio.Future[int]]) -> None:
         room = self._target.room
@@ -112,10 +112,10 @@ class Updates:
             self._target.show(merge.returned(room, op_id))
             self._target.updated(error, wait_ms)
             return
+        _fail(waiters, error)
         if room is not None:
             self._target.show(merge.dropped(room, op_id))
         self._target.updated(error)
-        _fail(waiters, error)
 
 
 def _limit_ms(error: HarmonicError) -> float | None:
