@@ -26,7 +26,7 @@ from recovery.checker import Return, Sent, Verdict, check, read_notes
 from recovery.members import Member, Members
 from recovery.proxy import Proxy, proxy
 from recovery.readers import StreamReader
-from recovery.writers import Writer
+from recovery.writers import Dragger, Writer
 
 #: How long it may take until all have come in, and until all have seen the last frame.
 CALM_TIMEOUT_S = 60.0
@@ -70,6 +70,8 @@ class Cast:
     rejoins: bool = True
     #: The gateways that writers are at, in turn; all if not given.
     writers_at: tuple[int, ...] = ()
+    #: Whether those who write show the values on the way, before they store one.
+    drags: bool = False
     #: A connection that hangs or is half open ends after so long.
     linger_s: float = 4.0
     #: Whether requests go to gateways in turn, whatever session they are of.
@@ -136,7 +138,7 @@ class Scene:
         for number, universe in enumerate(self.universes):
             turn = number % len(at)
             self._writers.append(
-                Writer(
+                (Dragger if cast.drags else Writer)(
                     self.world,
                     universe,
                     at[turn:] + at[:turn],
