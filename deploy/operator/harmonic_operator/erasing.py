@@ -72,7 +72,7 @@ class _Erased:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where something of a user is stored under a digest of the id."""
 
     what: str
@@ -80,21 +80,22 @@ class _Place:
     subject: str
 
 
-def _places(user: str) -> Sequence[_Place]:
+def places(user: str) -> Sequence[Place]:
+    """Where something may be stored of a user, but for the revocation of its tokens."""
     audience = subjects.audience_of(user)
     return (
-        _Place("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
-        _Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
-        _Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
+        Place("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
+        Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
+        Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
-            _Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
+            Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
     )
 
 
-def _revocation(user: str) -> _Place:
-    return _Place("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
+def _revocation(user: str) -> Place:
+    return Place("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
 
 
 async def export(bus: Bus, user: str) -> None:
@@ -107,7 +108,7 @@ async def export(bus: Bus, user: str) -> None:
     if failed:
         raise NotDone(f"These universes could not be asked: {', '.join(failed)}.")
     stored = {}
-    for place in (*_places(user), _revocation(user)):
+    for place in (*places(user), _revocation(user)):
         stored[place.what] = await _stored(bus, place)
     write_json(
         {
@@ -136,11 +137,8 @@ async def erase(
         done = await _of_all(
             await _universes(bus), lambda universe: _erased(owners, universe, user, bequest)
         )
-    places = [*_places(user), *([_revocation(user)] if forget_revocation else [])]
-    purged = {}
-    for place in places:
-        purged[place.what] = len(await _subjects(bus, place.stream, place.subject))
-        await streams.purge(place.stream, place.subject)
+    wanted = [*places(user), *([_revocation(user)] if forget_revocation else [])]
+    removed = await purged(bus, wanted)
     universes = [_failed(universe, each) for universe, each in done if each is not None]
     left = [each for each in universes if each.failure is not None]
     if as_json:
@@ -148,14 +146,14 @@ async def erase(
             {
                 "user": user,
                 "universes": [vars(each) for each in universes],
-                "purged": purged,
+                "purged": removed,
                 "revoked": not forget_revocation,
             }
         )
     else:
         for each in universes:
             console.print(str(each))
-        found = ", ".join(f"{count} {what}" for what, count in purged.items() if count)
+        found = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
         console.print(
             f"{len(universes)} of {len(done)} universes named {user}. Removed besides: "
             f"{found or 'nothing'}."
@@ -167,6 +165,25 @@ async def erase(
             )
     if left:
         raise NotDone(f"Not done in {len(left)} universes: run it again.")
+
+
+async def purged(bus: Bus, wanted: Sequence[Place]) -> dict[str, int]:
+    """Remove what is stored at these places: of how many subjects, by what it is.
+
+    What was on its way comes after it was removed, as a session that ends: it is looked for again.
+    Raise :class:`NotDone` where there is always more.
+    """
+    removed = dict.fromkeys((place.what for place in wanted), 0)
+    for _ in range(ATTEMPTS):
+        is_clean = True
+        for place in wanted:
+            if found := await _subjects(bus, place.stream, place.subject):
+                await Streams(bus).purge(place.stream, place.subject)
+                removed[place.what] += len(found)
+                is_clean = False
+        if is_clean:
+            return removed
+    raise NotDone("Something of the user is stored again and again: run it again.")
 
 
 def _failed(universe: str, each: "_Erased | str") -> _Erased:
@@ -262,7 +279,7 @@ async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
             return found
 
 
-async def _stored(bus: Bus, place: _Place) -> list[Any]:
+async def _stored(bus: Bus, place: Place) -> list[Any]:
     """The messages of a place, read as JSON where they are."""
     messages = await Streams(bus).read(place.stream, place.subject, from_sequence=1, limit=MAX_READ)
     return [_read(each.payload) for each in messages]
