@@ -266,6 +266,12 @@ async def test_what_is_stored_under_a_digest_of_the_user_is_removed(world: World
     assert universe
 
 
+async def test_it_has_to_be_said_plainly_what_becomes_of_owned_universes() -> None:
+    ran = await harmonic(None, "erase", "ann", "--owned", "somebody")
+    assert ran.status == 2
+    assert "deleted" in ran.errors
+
+
 async def test_what_is_stored_again_and_again_is_told(world: World) -> None:
     ann = world.name("ann")
     async with (
