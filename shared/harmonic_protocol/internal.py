@@ -213,6 +213,22 @@ class JoinTold(ServiceModel):
         return "edit" if self.room["mode"] == "edit" else "view"
 
 
+#: Where a signal says which event it is, ...
+SIGNAL_EVENT = "Hu-Event"
+#: ... and the one that is a question: how far a gateway with members was sent a universe's log.
+LOG_END_ASKED = "log_end_asked"
+
+
+class LogEndSeen(ServiceModel):
+    """The answer of a gateway that has members in a universe; ``position`` is 0 before any record.
+
+    What the log has lost, its members may have seen all the same.
+    """
+
+    gateway_id: str
+    position: int
+
+
 class SavedRoom(ServiceModel):
     """A room of a session: in which mode, and from which place of its log on.
 

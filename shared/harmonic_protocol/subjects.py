@@ -3,7 +3,7 @@
 ================================  ==========================================================
 ``hu.log.<shard>.<universe>``     the universe's log: written by its owner, by compare-and-set
 ``hu.live.<shard>.<universe>``    the same records as the broker republishes them, once stored
-``hu.signal.<shard>.<universe>``  live signals between gateways, stored nowhere
+``hu.signal.<shard>.<universe>``  live signals, and its owner's question to gateways
 ``hu.snapshot.<shard>.<universe>``  the universe's latest snapshot
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience

@@ -10,7 +10,7 @@ append for many commands. Invariants:
   its events are in no record that was sent. Where neither is known in time, it is told so.
 - An answer that appends nothing follows a confirmation by the stream's leader.
 - A log that has lost records goes on with one that says so, before anything else is stored. So does
-  one that ends before a position that the gateway of a request was sent.
+  one that ends before a position that the gateway of a request was sent, or any with members.
 - After an outcome that stayed unknown, nothing is decided until the log was read again. What was
   known is kept for that: of records that the log has lost meanwhile, it may be all that is left.
 """
@@ -22,14 +22,7 @@ from typing import assert_never
 
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.transient import OVERDUE
-from harmonic_state.batches import (
-    Batch,
-    Conditions,
-    Decided,
-    decide_batch,
-    mending_batch,
-    reply_to,
-)
+from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, mending_batch, reply_to
 from harmonic_state.domain.events import forgets_history, loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
@@ -103,6 +96,7 @@ class CommitCycle:
         self._mends = False
         self._mended_until_s = 0.0
         self._looked_for = 0
+        self._seen_by_members = 0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -125,8 +119,8 @@ class CommitCycle:
             case EffectsDone(coverage):
                 self._covered(coverage)
                 return [*self._answers(), *self._after_record(now), *self._next(now)]
-            case Read(loaded, records):
-                return [*self._read(loaded, records, now), *self._next(now)]
+            case Read():
+                return [*self._read(event, now), *self._next(now)]
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
             case Conflicted():
@@ -173,13 +167,13 @@ class CommitCycle:
         if self.known is None or not self._is_certain:
             self._phase = _Phase.READING
             return [*commands, Load(self.known)]
-        seen = self._line.seen_position
+        seen = max(self._line.seen_position, self._seen_by_members)
         if seen > self.known.position and now.s >= self._mended_until_s:
             if seen > self._looked_for:
                 # Another owner may have stored that.
                 self._phase, self._looked_for = _Phase.READING, seen
                 return [*commands, ReadOn(self.known)]
-            self._mends = True
+            self._mends, self._seen_by_members = True, 0
         if self._mends and self.known.universe is not None and not self.known.universe.deleted:
             return [*commands, *self._mend(self.known, self.known.universe, now)]
         self._mends = False
@@ -214,9 +208,11 @@ class CommitCycle:
         self._phase = _Phase.APPENDING
         return [*commands, batch.append_after(known)]
 
-    def _read(self, loaded: Loaded, records: Sequence[RecentRecord], now: Instant) -> list[Command]:
+    def _read(self, read: Read, now: Instant) -> list[Command]:
+        loaded, records = read.loaded, read.records
         begins = not self._is_certain
         if begins:
+            self._seen_by_members = read.seen_position
             self.ring.clear()
             already = self.snapshots.records if self.known is not None else 0
             self.snapshots.records = already + len(records)

@@ -17,6 +17,7 @@ from harmonic_state.journal import Journal
 from harmonic_state.meters import Meters
 from harmonic_state.pending import PendingRequest
 from harmonic_state.settings import StateSettings
+from harmonic_state.witnesses import Witnesses
 
 #: How long what an owner asks of itself may wait.
 OWN_REQUEST_TIMEOUT_S = 60.0
@@ -29,6 +30,7 @@ class Means:
     journal: Journal
     effects: Effects
     heads: HeadAnnouncements
+    witnesses: Witnesses
     settings: StateSettings
     clock: SharedClock
     tasks: Tasks

@@ -87,7 +87,8 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
-            return Read(loaded, records)
+            seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
+            return Read(loaded, records, seen_position)
         case ReadOn(last):
             loaded, records = await journal.advance(universe_id, last)
             return Read(loaded, records)

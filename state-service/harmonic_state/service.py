@@ -40,6 +40,7 @@ from harmonic_state.skipping import SkippedMessages
 from harmonic_state.storage import LAYOUT_VERSION, SET_UP_LAST, hint, stream_configs
 from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
+from harmonic_state.witnesses import open_witnesses
 
 #: How often rooms are searched for participants of gateways that are gone, ...
 SWEEP_INTERVAL_S = 2.0
@@ -118,6 +119,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 journal=journal,
                 effects=effects,
                 heads=heads,
+                witnesses=await open_witnesses(bus, gateways),
                 settings=settings,
                 clock=clock,
                 tasks=tasks,

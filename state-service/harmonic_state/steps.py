@@ -64,10 +64,14 @@ class Submitted:
 
 @value
 class Read:
-    """The universe was loaded, or brought up to the log's end, by these records."""
+    """The universe was loaded, or brought up to the log's end, by these records.
+
+    Of one that was loaded, gateways with members were sent records up to ``seen_position``.
+    """
 
     loaded: Loaded
     records: Sequence[RecentRecord]
+    seen_position: int = 0
 
 
 @value

@@ -129,8 +129,14 @@ def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
 
 
 def hint(config: Mapping[str, object]) -> str:
-    """What an operator may do about a stream that cannot be set up."""
+    """What an operator may do about a stream that cannot be set up; empty if nothing."""
+    said = []
     setting = RESERVATIONS.get(str(config["name"]))
-    if setting is None:
-        return ""
-    return f"(it reserves {config['max_bytes']} bytes of each broker's disk, as {setting} says)"
+    if setting is not None:
+        said.append(
+            f"it reserves {config['max_bytes']} bytes of each broker's disk, as {setting} says"
+        )
+    if config["num_replicas"] != 1:
+        copies = config["num_replicas"]
+        said.append(f"it needs a cluster of {copies} brokers, as HARMONIC_STREAM_REPLICAS says")
+    return f"({'; '.join(said)})" if said else ""

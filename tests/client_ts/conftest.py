@@ -1,6 +1,10 @@
 """Programs of Node that use the TypeScript client against a running product."""
 
+import asyncio
+import fcntl
+import hashlib
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from harness.world import World
 PROGRAMS = Path(__file__).with_name("programs")
 CLIENT = Path(__file__).parents[2] / "shared" / "client-ts"
 RUN_TIMEOUT_S = 100.0
+PROTOCOL = CLIENT.parent / "contract" / "protocol.ts"
 TSC = "node_modules/typescript/bin/tsc"
 #: Lifetimes of tokens in seconds, by the names that programs know them by; the users are Ann.
 LIFETIMES = {"expired": -60, "ending": 40}
@@ -47,7 +52,29 @@ async def build_client(project: Path, run_node: Run) -> Path:
     package = modules / "@harmonic-universe" / "client"
     package.mkdir(parents=True)
     (package / "package.json").write_text((CLIENT / "package.json").read_text())
-    await run_node(TSC, "--project", "tsconfig.build.json", "--outDir", package / "dist")
+    (package / "dist").symlink_to(await _built(run_node))
     for name in ("react", "socket.io-client", "@types"):
         (modules / name).symlink_to(CLIENT / "node_modules" / name)
     return modules
+
+
+async def _built(run_node: Run) -> Path:
+    """The client's package, built once for all tests that have these sources."""
+    settings = (
+        CLIENT / "tsconfig.json",
+        CLIENT / "tsconfig.build.json",
+        CLIENT / "package-lock.json",
+    )
+    sources = (*sorted((CLIENT / "src").glob("*.ts")), PROTOCOL, *settings)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    cache = CLIENT / ".cache"
+    target = cache / f"dist-{digest[:16]}"
+    with (cache / "dist.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not target.exists():
+            for old in cache.glob("dist-*"):
+                shutil.rmtree(old)
+            partial = cache / "dist-partial"
+            await run_node(TSC, "--project", "tsconfig.build.json", "--outDir", partial)
+            partial.rename(target)
+    return target

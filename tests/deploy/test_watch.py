@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harmonic_local import dashboards
-from ladder import watching
+from ladder import units, watching
 
 
 def with_unknown_metric(rule: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +61,21 @@ def test_what_is_muted_is_an_alert() -> None:
     names = {rule["alert"] for rule in watching.alerts()}
 
     assert set(re.findall(r"Harmonic\w+", watching.ALERTMANAGER.read_text())) <= names
+
+
+def test_prometheus_asks_machines_what_it_asks_in_the_composition() -> None:
+    assert watching.targets(watching.MACHINES).keys() == (
+        watching.targets(watching.COMPOSITION).keys()
+    )
+
+
+@pytest.mark.parametrize("service", ["gateway", "state", "music"])
+def test_prometheus_asks_the_ports_that_units_serve(service: str) -> None:
+    asked = watching.targets(watching.MACHINES)[f"harmonic-{service}"]
+    (unit,) = units.SHIPPED.glob(f"harmonic-{service}*.service")
+    (port,) = re.findall(r"HARMONIC_OPS_PORT=(\S+)", unit.read_text())
+
+    assert [each.partition(":")[2] for each in asked] == [port.replace("%i", "8000")] * 3
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

@@ -17,6 +17,7 @@ from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.membership.state_questions import StateQuestions
+from harmonic_gateway.membership.witness import Witness
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.envelope import Caller, Reply
@@ -251,7 +252,7 @@ def live_layer(
     )
     presence = RoomPresence(memberships, questions, 10.0, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
-    return LiveLayer(signals or own, presence)
+    return LiveLayer(signals or own, presence, Witness(bus, "g1", memberships))
 
 
 def as_owners(owners: ScriptedOwners) -> Owners:

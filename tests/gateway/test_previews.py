@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.drivers import Spoken
-from harmonic_gateway.delivery.signals import EVENT, SENDER, Signals, left_out, pack, unpack
+from harmonic_gateway.delivery.signals import SENDER, Signals, left_out, pack, unpack
 from harmonic_gateway.membership.live import relay_to
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Frame
+from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_protocol.messages.audio import AudioAnalysis
 from harmonic_protocol.messages.previews import ParametersPreviewed, PreviewParameters
 from harmonic_runtime.bus.wire import Message
@@ -63,7 +64,8 @@ def test_a_preview_is_for_the_others_and_audio_for_all() -> None:
     assert left_out(preview(sender="c1")) == "c1"
     assert left_out(Message("subject", payload, headers, "")) is None
     assert (
-        left_out(Message("subject", b"", {EVENT: "of a newer version", SENDER: "c1"}, "")) is None
+        left_out(Message("subject", b"", {SIGNAL_EVENT: "of a newer version", SENDER: "c1"}, ""))
+        is None
     )
 
 

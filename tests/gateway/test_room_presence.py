@@ -8,13 +8,14 @@ import pytest
 from gateway.drivers import NOW, Background, Neighbourhood, Spoken, live_layer
 from gateway.test_presence import LATER, LONG_AGO, said
 from harmonic_gateway.delivery.presence import Stated, handed
-from harmonic_gateway.delivery.signals import EVENT, pack
+from harmonic_gateway.delivery.signals import pack
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.state_questions import ANNOUNCED, ATTEMPTS
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
 from harmonic_protocol.handed import PresenceAsked, PresenceTold
+from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_protocol.messages.presence import UpdatePresence
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
@@ -134,7 +135,7 @@ async def test_what_is_announced_is_shown_if_it_is_news(gateway: Gateway) -> Non
     gateway.hears("bob", 1)
     for states in ([said(NOW, "far")], [said(LATER, x=2)], [said(LATER, x=2)]):
         payload = gateway.told(*states, user="bob")
-        gateway.live.hear(gateway.universe, Message("s", payload, {EVENT: ANNOUNCED}, ""))
+        gateway.live.hear(gateway.universe, Message("s", payload, {SIGNAL_EVENT: ANNOUNCED}, ""))
     assert ann.heard == []
     assert len(ann.written) == 1 + 1
     assert gateway.states == {"bob": {"x": 2}}
@@ -152,7 +153,7 @@ async def test_a_gateway_announces_what_its_own_members_show(gateway: Gateway) -
     await gateway.bus.flush()
     await gateway.bus.handled()
     (message,) = announced
-    assert message.headers[EVENT] == ANNOUNCED
+    assert message.headers[SIGNAL_EVENT] == ANNOUNCED
     told = PresenceTold.model_validate_json(message.payload).states[gateway.universe]
     assert [each.user_id for each in told] == ["ann"]
 

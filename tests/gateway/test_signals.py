@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from harmonic_gateway.delivery.signals import (
     ATTACHMENT_BYTES,
-    EVENT,
     SENDER,
     TOGETHER_S,
     Signals,
@@ -13,6 +12,7 @@ from harmonic_gateway.delivery.signals import (
     unpack,
 )
 from harmonic_protocol.catalogue import UNNAMED_SIGNAL
+from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 
@@ -33,7 +33,7 @@ class Listener:
         self, sender: str, what: str, size: int = 6_000, universe: str = "u", kind: str = "seen"
     ) -> None:
         payload = what.encode().ljust(size)
-        self.signals.take(universe, Message("s", payload, {SENDER: sender, EVENT: kind}, ""))
+        self.signals.take(universe, Message("s", payload, {SENDER: sender, SIGNAL_EVENT: kind}, ""))
 
     async def has_heard(self, count: int) -> None:
         async with asyncio.timeout(20):
@@ -100,7 +100,7 @@ async def test_a_signal_supersedes_none_of_another_kind() -> None:
 
 
 def test_a_signal_is_the_event_that_it_names() -> None:
-    named = Message("s", b"{}", {EVENT: UNNAMED_SIGNAL, ATTACHMENT_BYTES: "2"}, "")
+    named = Message("s", b"{}", {SIGNAL_EVENT: UNNAMED_SIGNAL, ATTACHMENT_BYTES: "2"}, "")
     frame = unpack(named)
     assert frame is not None
     told = frame.encoded("/", None)
@@ -114,4 +114,4 @@ def test_a_signal_of_the_version_before_names_none() -> None:
 
 def test_an_event_that_is_unknown_here_or_no_signal_is_passed_over() -> None:
     for name in ("only_a_newer_version_knows_it", "physics_updated"):
-        assert unpack(Message("s", b"{}", {EVENT: name, ATTACHMENT_BYTES: "2"}, "")) is None
+        assert unpack(Message("s", b"{}", {SIGNAL_EVENT: name, ATTACHMENT_BYTES: "2"}, "")) is None

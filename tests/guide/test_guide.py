@@ -10,9 +10,9 @@ import pytest
 
 from client_ts.conftest import PROGRAMS as PROGRAMS_OF_CLIENT
 from client_ts.conftest import TSC, Run
+from guide.conftest import Reader
 from guide.pages import DOCS, Program, blocks, programs
 from harmonic_local.node import node
-from harness.world import SECRET, World
 
 PROGRAMS = programs()
 RUN_TIMEOUT_S = 60.0
@@ -21,37 +21,6 @@ USE_PAGE = Path(__file__).with_name("use_page.ts")
 _LINK = re.compile(r"\]\(([^)#]+?)(?:#([^)]*))?\)")
 #: What cannot run: commands for a terminal, and the formula of the clock.
 _SHOWN = {"sh", "text", ""}
-
-
-class Reader:
-    """Somebody who tries the guide: with an instance, a universe, and users of its own."""
-
-    def __init__(self, world: World, universe: str, other_universe: str) -> None:
-        suffix = world.name("").removeprefix("-")
-        self.ann, self.ben = f"ann{suffix}", f"ben{suffix}"
-        self._url = world.stack.urls[0]
-        self._universe = universe
-        self.environment = {
-            "TOKEN": world.token(self.ann, name="Ann"),
-            "TOKEN_BEN": world.token(self.ben, name="Ben"),
-            "ENDING_TOKEN": world.token(self.ann, lifetime_s=40),
-            "OTHER_UNIVERSE": other_universe,
-            "HARMONIC_JWT_SECRET": SECRET,
-        }
-
-    def own(self, text: str) -> str:
-        """A text of the guide with the reader's own names in it."""
-        text = text.replace("http://127.0.0.1:8000", self._url)
-        text = re.sub(r"""(["'])universe-123\1""", f'"{self._universe}"', text)
-        return re.sub(r"\bann\b", self.ann, re.sub(r"\bben\b", self.ben, text))
-
-
-@pytest.fixture
-async def reader(world: World, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    one = Reader(world, await world.universe(), await world.universe())
-    for name, value in one.environment.items():
-        monkeypatch.setenv(name, value)
-    return one
 
 
 async def run(*command: str | Path) -> tuple[str, str, int | None]:

@@ -11,6 +11,9 @@ import aiohttp
 
 from harness.client import PATIENCE_S
 
+#: A piece of music takes a line of its own.
+MAX_LINE_BYTES = 4 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class ServerSent:
@@ -40,21 +43,25 @@ class EventSource:
 
     async def next(self) -> ServerSent | None:
         """The next event; ``None`` at the end."""
-        name, data = "", ""
+        name, data, identity = "", "", self.last_id
         async with asyncio.timeout(PATIENCE_S):
             while line := await self.response.content.readline():
                 field_name, _, value = line.decode().rstrip("\n").partition(":")
                 value = value.removeprefix(" ")
                 match field_name:
                     case "id":
-                        self.last_id = value
+                        identity = value
                     case "event":
                         name = value
                     case "data":
                         data = value
                     case "retry":
                         self.retry_ms = int(value)
-                if line == b"\n" and data:
+                if line != b"\n":
+                    continue
+                # What was cut off within an event does not count.
+                self.last_id = identity
+                if data:
                     event = ServerSent(self.last_id, name, json.loads(data))
                     self.heard.append(event)
                     return event
@@ -82,7 +89,9 @@ async def following(
         headers["Last-Event-ID"] = last_id
     address = f"{url}/api/v1/universes/{universe}/stream"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE_S)
-    async with http.get(address, headers=headers, timeout=timeout) as response:
+    async with http.get(
+        address, headers=headers, timeout=timeout, read_bufsize=MAX_LINE_BYTES
+    ) as response:
         assert response.status == 200, await response.text()
         assert response.content_type == "text/event-stream"
         yield EventSource(response, last_id)

@@ -1,6 +1,8 @@
 """A connection that keeps its ``pid`` and ``offset``, as the official JavaScript client does."""
 
+import asyncio
 import json
+import socket
 from typing import Any
 
 import aiohttp
@@ -83,6 +85,23 @@ class Wire:
     async def joins(self, universe: str, mode: str = "edit") -> list[tuple[str, Any]]:
         await self.says("join_room", universeId=universe, mode=mode)
         return await self.until("room_joined")
+
+    def stops_reading(self, kernel_bytes: int) -> None:
+        """Read nothing from now on, beyond what the kernel may hold."""
+        kernel = self._websocket.get_extra_info("socket")
+        assert kernel is not None
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kernel_bytes)
+        self._transport().pause_reading()
+
+    def reads_on(self) -> None:
+        """Read again."""
+        self._transport().resume_reading()
+
+    def _transport(self) -> asyncio.Transport:
+        connection = self._websocket._conn
+        transport = None if connection is None else connection.transport
+        assert isinstance(transport, asyncio.Transport)
+        return transport
 
     def cut(self) -> None:
         """Lose the connection without a word."""

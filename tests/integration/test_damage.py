@@ -11,6 +11,7 @@ import pytest
 
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
+from harmonic_protocol.internal import LogEndSeen
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.client import Client
@@ -198,6 +199,34 @@ async def test_of_a_universe_of_which_the_listing_alone_is_left_the_id_is_not_gi
     ):
         status, answer = await damaged.call(method, path, "eve", asked)
         assert (status, answer["error"]["details"]["reason"]) == (500, "DAMAGED")
+
+
+async def test_an_owner_repeats_no_number_that_members_of_any_gateway_have_seen(
+    damaged: World,
+) -> None:
+    ann, universe = await damaged.client("ann"), await damaged.universe()
+    await ann.joins(universe)
+    seen = await surely(ann, universe, 1)
+    await ann.close()
+    await gone(damaged, universe)
+    async with connected_as("gateway", damaged.stack) as bus:
+        # A gateway with members who were sent more than the log holds.
+        far = LogEndSeen(gateway_id="g9", position=await log_end(damaged, universe) + 1_000)
+        await bus.subscribe(
+            subjects.signal(universe), lambda asked: bus.post(asked.reply, far.to_json())
+        )
+        await bus.flush()
+        async with down(damaged.stack.states[0]):
+            pass
+        # Not by who joins: their own gateway would be a witness, too.
+        path = f"/universes/{universe}"
+        status = 503
+        while status == 503:
+            status, _ = await damaged.call("PATCH", path, "owner", {"name": "on"}, gateway=1)
+            await asyncio.sleep(0.1)
+    again = await joined_anew(damaged, "bob", universe, gateway=1)
+    assert await surely(again, universe, 2) > seen + 1_000_000
+    await damaged.logged("history_lost")
 
 
 async def test_an_owner_that_lives_heals_a_lost_snapshot(damaged: World) -> None:

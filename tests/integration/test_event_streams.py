@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,15 +17,18 @@ import pytest
 from harmonic_local.stack import Stack
 from harmonic_operator.steering import store_revocation
 from harmonic_protocol import subjects
+from harmonic_protocol.export import prose
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.client import PATIENCE_S, Client
 from harness.event_source import EventSource, following
 from harness.faults import down
+from harness.node import run
 from harness.world import SECRET, World, started
 
 KIB = 1024
 MOST = 2
+PAGE = "https://page.example"
 
 
 def follows(
@@ -140,6 +144,31 @@ async def test_a_log_that_does_not_go_on_from_a_place_begins_anew(world: World) 
             assert state["parameters"]["physics"]["gravity"] == 7
             await changes(ann, universe, 7)
             await again.hears("physics_updated", seq=state["seq"] + 1)
+
+
+async def test_a_page_follows_as_the_document_says(world: World, tmp_path: Path) -> None:
+    universe, (ann,) = await world.together("ann")
+    async with follows(world, universe) as stream:
+        await stream.hears("universe_state")
+        await changes(ann, universe, 1, 2, 3)
+        await stream.hears("physics_updated")
+    url = f"{world.stack.urls[0]}/api/v1/universes/{universe}/stream"
+    program = tmp_path / "page.mjs"
+    program.write_text(f"""
+        const token = '{world.token("reader")}';
+        let lastId = '{stream.last_id}';
+        const heard = [];
+        function hear(name, data) {{
+          heard.push([name, data.parameters.gravity]);
+          if (heard.length === 2) {{
+            console.log(JSON.stringify(heard));
+            process.exit();
+          }}
+        }}
+        {prose.STREAM_BY_FETCH.replace("/api/v1/universes/universe-123/stream", url)}
+    """)
+    status, output = await run(tmp_path, program, timeout_s=PATIENCE_S)
+    assert (status, json.loads(output)) == (0, [["physics_updated", 2], ["physics_updated", 3]])
 
 
 @pytest.mark.parametrize("place", ["x", "another:1:100000", "u:1:100000,v:1:100000"])
@@ -297,6 +326,7 @@ async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
         tmp_path_factory.mktemp("narrow"),
         HARMONIC_CONNECTIONS_PER_USER=str(MOST),
         HARMONIC_SEND_BUFFER_BYTES=str(64 * KIB),
+        HARMONIC_ALLOWED_ORIGINS=PAGE,
     ) as running:
         yield running
 
@@ -327,6 +357,25 @@ async def test_a_stream_counts_as_a_connection_of_its_user(close: World) -> None
         await client.close()
         async with follows(close, universe, user) as second:
             await second.hears("universe_state")
+
+
+async def test_a_listed_page_may_follow_and_no_other(close: World) -> None:
+    universe = await close.universe()
+    address = f"{close.stack.urls[0]}/api/v1/universes/{universe}/stream"
+    bearer = {"Authorization": f"Bearer {close.token('reader')}"}
+    asked = {
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization, last-event-id",
+    }
+    async with close.http.options(address, headers={"Origin": PAGE, **asked}) as preflight:
+        allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
+        assert (preflight.status, "last-event-id" in allowed) == (204, True)
+    async with close.http.get(address, headers={"Origin": PAGE, **bearer}) as response:
+        assert response.headers["Access-Control-Allow-Origin"] == PAGE
+        await EventSource(response).hears("universe_state")
+    other = {"Origin": "https://other.example", **bearer}
+    async with close.http.get(address, headers=other) as response:
+        assert response.status == 403
 
 
 async def test_a_reader_that_does_not_read_is_cut_and_goes_on_from_where_it_was(

@@ -1,11 +1,18 @@
 """Previews: the others in a room see what somebody is trying out, before it is an update."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from harness.client import PATIENCE_S
 from harness.wire import Wire
-from harness.world import World
+from harness.world import World, started
+
+KIB = 1024
 
 
 async def test_the_others_see_what_somebody_tries_out(world: World) -> None:
@@ -161,3 +168,66 @@ async def test_after_a_drag_all_show_the_committed_value_cut_off_or_not(
     for view in views:
         await view.sees_until("music_updated", tempo=99)
     assert [(view.value, view.tried) for view in views] == [(17.5, None)] * len(views)
+
+
+DRAGGERS, AT_ONCE = 10, 9
+#: Each preview shows all there is, so that a room's previews are more than buffers hold.
+ALL_SETS: dict[str, dict[str, Any]] = {
+    "physics": {"gravity": 1, "friction": 0.5, "elasticity": 0.5, "airResistance": 0.5},
+    "music": {"harmony": 0.5, "tempo": 90, "key": "C", "scale": "minor", "melodyRange": 0.5},
+    "visualization": {"brightness": 0.5, "saturation": 0.5, "colorScheme": "x" * 32},
+}
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[World]:
+    """A product that gives clients long to read."""
+    async with (
+        started(
+            tmp_path / "patient",
+            musics=0,
+            HARMONIC_PING_INTERVAL_S="60",
+            HARMONIC_PING_TIMEOUT_S="60",
+            HARMONIC_AUDIO_BYTES_PER_S=str(64 * KIB * KIB),
+        ) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        view = World(stack, http)
+        yield view
+        await view.close()
+
+
+async def test_who_reads_slowly_loses_previews_alone(patient: World) -> None:
+    universe = await patient.universe()
+    slow = await Wire.open(patient, "slow")
+    await slow.joins(universe, "view")
+    draggers = [await patient.client(f"dragger-{number}") for number in range(DRAGGERS)]
+    for dragger in draggers:
+        await dragger.joins(universe)
+    while (await slow.until("participant_joined"))[-1][1]["participant"]["userId"] != (
+        f"dragger-{DRAGGERS - 1}"
+    ):
+        pass
+    slow.stops_reading(4 * KIB)
+    stored: list[int] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while not await patient.metric("dropped_signals_total"):
+            for dragger in draggers * AT_ONCE:
+                await dragger.says("preview_parameters", universeId=universe, **ALL_SETS)
+            gravity = {"gravity": len(stored) / 10}
+            answer = await draggers[0].asks(
+                "update_physics", universeId=universe, parameters=gravity
+            )
+            stored.append(answer["seq"])
+    slow.reads_on()
+    heard: list[str] = []
+    seqs: list[int] = []
+    while seqs[-1:] != stored[-1:]:
+        name, data = await slow.hears()
+        heard.append(name)
+        if name == "physics_updated":
+            seqs.append(data["seq"])
+    assert seqs == stored
+    assert 0 < heard.count("parameters_previewed") < DRAGGERS * AT_ONCE * len(stored)
+    assert await patient.metric("conflated_events_total") == 0
+    assert not slow.refusal

@@ -27,6 +27,7 @@ class Page:
         harmonic: HarmonicInstance,
         user: str | None = None,
         transports: list[str] | None = None,
+        universe: str | None = None,
     ) -> None:
         user = user or f"user-{next(_numbers)}"
         self._client = socketio.SimpleClient()
@@ -36,7 +37,7 @@ class Page:
             namespace=NAMESPACE,
             transports=transports or ["websocket"],
         )
-        self.universe = harmonic.universe()
+        self.universe = universe or harmonic.universe()
         self.welcome = self.hears("connect_success")
         assert self.asks("join_room", mode="edit")["ok"]
 
@@ -76,10 +77,12 @@ def test_a_client_that_was_cut_comes_back(harmonic: HarmonicInstance) -> None:
 @pytest.mark.parametrize("transports", TRANSPORTS.values(), ids=TRANSPORTS)
 def test_a_goodbye_arrives(harmonic: HarmonicInstance, transports: list[str]) -> None:
     guest = f"guest-{transports}"
-    with Page(harmonic, guest, transports):
-        pass
-    with Page(harmonic, guest, transports) as page:
-        assert page.welcome["recovery"] == {"outcome": "new", "reason": "GOODBYE"}
+    with Page(harmonic) as host:
+        with Page(harmonic, guest, transports, host.universe):
+            pass
+        host.hears("participant_left")
+        with Page(harmonic, guest, transports) as page:
+            assert page.welcome["recovery"] == {"outcome": "new", "reason": "GOODBYE"}
 
 
 def test_messages_take_their_time_each_way(harmonic: HarmonicInstance) -> None:

@@ -27,6 +27,7 @@ _DEPLOY = tools.ROOT / "deploy"
 _BIN = tools.ROOT / ".venv" / "bin"
 #: The machines of the shipped settings.
 ADDRESSES = ("10.0.0.11", "10.0.0.12", "10.0.0.13")
+_ALONE = f"tls://{ADDRESSES[0]}:4222"
 #: The compose file's proxy knows gateways by names: the first one's is this machine.
 _HOSTS = "127.0.0.1 localhost gateway-1\n10.0.0.12 gateway-2\n"
 #: What the proxy on a machine serves, by the shipped files.
@@ -63,6 +64,19 @@ def _install(root: Path, certificates: Path, number: int) -> dict[str, Path]:
     return {"/etc": root / "etc", "/opt": root / "opt", "/usr/local/bin": local}
 
 
+def _have_one_broker(etc: Path) -> None:
+    """Change a machine's files as the page says for one machine by itself."""
+    drop_in = etc / "systemd" / "system" / "nats.service.d"
+    drop_in.mkdir(parents=True)
+    shutil.copy(_DEPLOY / "vm" / "single-broker.conf", drop_in)
+    for name, shipped, own in (
+        ("common.env", ",".join(f"tls://{each}:4222" for each in ADDRESSES), _ALONE),
+        ("state.env", "HARMONIC_STREAM_REPLICAS=3", "HARMONIC_STREAM_REPLICAS=1"),
+    ):
+        text = (etc / "harmonic" / name).read_text()
+        (etc / "harmonic" / name).write_text(text.replace(shipped, own))
+
+
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ladder-") as name:
@@ -89,11 +103,19 @@ class _Vm:
             Machine(name, _install(folder / name, certificates, number))
             for number, name in enumerate(namespaces, start=1)
         ]
+        # The first of them by itself.
+        layers = _install(folder / "alone", certificates, 1)
+        _have_one_broker(folder / "alone" / "etc")
+        self._alone = Machine(namespaces[0], layers)
 
     def verify_units(self) -> None:
         """Ask systemd about the units, the programs being where they name them."""
         paths = [str(path) for path in sorted(units.SHIPPED.glob("*.service"))]
-        done = self._machines[0].run("systemd-analyze", "verify", *paths)
+        for machine in (self._machines[0], self._alone):
+            self._verify(machine, paths)
+
+    def _verify(self, machine: Machine, paths: Sequence[str]) -> None:
+        done = machine.run("systemd-analyze", "verify", *paths)
         self._found.count("units", len(paths))
         # It also speaks of the host's own units, which are none of ours.
         own = [line for line in done.stderr.splitlines() if "harmonic" in line or "nats" in line]
@@ -102,7 +124,7 @@ class _Vm:
     async def start(self) -> None:
         """Run brokers, services and proxies by their units, and ask for a gateway through each."""
         async with AsyncExitStack() as stack:
-            brokers = [self._unit(n, "nats") for n in range(len(self._machines))]
+            brokers = [self._unit(number, "nats") for number in range(len(self._machines))]
             await asyncio.gather(*(self._begin(stack, broker) for broker in brokers))
             await asyncio.gather(
                 *(
@@ -127,17 +149,24 @@ class _Vm:
                 ):
                     await self._answers(name)
 
+    async def start_alone(self) -> None:
+        """Run one broker and a service of each kind on one machine by itself."""
+        async with AsyncExitStack() as stack:
+            for name in ("nats", "harmonic-state", "harmonic-music", "harmonic-gateway@8000"):
+                await self._begin(stack, self._managed(self._alone, "alone", name))
+
     def _unit(self, number: int, name: str) -> Managed:
         machine = self._machines[number]
+        return self._managed(machine, machine.namespace, name)
+
+    def _managed(self, machine: Machine, host: str, name: str) -> Managed:
+        """A unit of the machine whose files are in the folder ``host``, which is its name too."""
         unit = units.read(
-            name,
-            root=self._folder / machine.namespace,
-            host=f"vm{number + 1}",
-            data=self._folder / f"data-{number}",
+            name, root=self._folder / host, host=host, data=self._folder / f"data-{host}"
         )
         is_broker = name == "nats"
         return Managed(
-            name=f"{name} of machine {number + 1}",
+            name=f"{name} of {host}",
             command=machine.command(unit.command),
             environment=unit.environment,
             output=_silent,
@@ -209,6 +238,7 @@ def check() -> Findings:
         vm.verify_units()
         try:
             asyncio.run(vm.start())
+            asyncio.run(vm.start_alone())
         except _NotStartedError as error:
             found.faults.append(str(error))
     with _folder() as folder:

@@ -4,6 +4,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ladder import tools
@@ -29,10 +30,10 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def read(name: str, *, root: Path, host: str, data: Path) -> Unit:
-    """The unit of a service (``nats``, ``harmonic-gateway@8000``) of a machine.
+    """The unit of a service (``nats``, ``harmonic-gateway@8000``) of a machine, and its drop-ins.
 
-    ``root`` holds the machine's own files, ``/etc/harmonic`` among them. Credentials are copied to
-    a folder in ``data``, where its state is, too.
+    ``root`` holds the machine's own files, ``/etc/harmonic`` and the drop-ins among them.
+    Credentials are copied to a folder in ``data``, where its state is, too.
     """
     bare, _, instance = name.partition("@")
     path = SHIPPED / (f"{bare}@.service" if instance else f"{bare}.service")
@@ -53,7 +54,8 @@ def read(name: str, *, root: Path, host: str, data: Path) -> Unit:
             text = text.replace(short, value)
         return text
 
-    for key, value in _lines(path):
+    drop_ins = sorted((root / "etc" / "systemd" / "system" / f"{path.name}.d").glob("*.conf"))
+    for key, value in chain.from_iterable(map(_lines, [path, *drop_ins])):
         if key == "EnvironmentFile":
             files |= dict(_lines(root / value.removeprefix("/")))
         elif key == "Environment":

@@ -15,10 +15,14 @@ WATCH = tools.ROOT / "deploy" / "watch"
 RULES = sorted((WATCH / "rules").glob("*.yaml"))
 RULE_TESTS = sorted((WATCH / "tests").glob("*.yaml"))
 ALERTMANAGER = WATCH / "alertmanager.yaml"
+#: What Prometheus asks on three machines, and in the composition.
+MACHINES = tools.ROOT / "deploy" / "vm" / "prometheus.yaml"
+COMPOSITION = tools.ROOT / "deploy" / "compose" / "prometheus.yaml"
 #: What Prometheus' own tools are asked.
 CHECKS: tuple[tuple[str | Path, ...], ...] = (
     ("promtool", "check", "rules", *RULES),
     ("promtool", "test", "rules", *RULE_TESTS),
+    ("promtool", "check", "config", "--syntax-only", MACHINES),
     ("amtool", "check-config", ALERTMANAGER),
 )
 RUNBOOKS = tools.ROOT / "deploy" / "docs" / "runbooks"
@@ -51,6 +55,14 @@ def rules() -> Iterator[dict[str, Any]]:
 def alerts() -> list[dict[str, Any]]:
     """The rules that are alerts; one of two severities stands twice."""
     return [rule for rule in rules() if "alert" in rule]
+
+
+def targets(path: Path) -> dict[str, list[str]]:
+    """What a configuration of Prometheus asks: hosts and ports by jobs."""
+    return {
+        job["job_name"]: [each for group in job["static_configs"] for each in group["targets"]]
+        for job in yaml.safe_load(path.read_text())["scrape_configs"]
+    }
 
 
 def recorded() -> set[str]:

@@ -176,5 +176,6 @@ async def test_nothing_is_restored_over_what_is_there_nor_saved_over_another_bac
     ran = await harmonic(world.stack, "restore", str(good_backup))
     assert ran.status == 1
     assert "already; nothing was changed" in ran.errors
+    assert "Were all brokers stopped before the first was started again?" in ran.errors
     ran = await harmonic(world.stack, "backup", str(good_backup))
     assert (ran.status, ran.errors) == (1, f"{good_backup} is not empty; nothing was saved.\n")

@@ -14,6 +14,8 @@ import pytest
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.streams import Streams
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import stream_configs
 from harness.broker import connected_as
 from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic, harmonic_anew, running
@@ -99,10 +101,13 @@ async def test_status_shows_every_replica_and_stream_of_a_healthy_product(world:
         ("music", "music-1"),
     }
     assert all(each["state"] == "ready" for each in ran.json["replicas"])
-    assert len(ran.json["streams"]) == 17
+    assert {each["name"] for each in ran.json["streams"]} == {
+        config["name"] for config in stream_configs(StateSettings())
+    }
 
     ran = await harmonic(world.stack, "status")
     assert ran.status == 0
+    assert "1 of 1 brokers answer." in ran.output
     assert "Nothing is wrong." in ran.output
     # One screen.
     assert len(ran.output.splitlines()) <= 40

@@ -33,6 +33,10 @@ async def test_changes_beyond_a_limit_are_kept(use: Run) -> None:
     await use("limits.mts", before=use_up)
 
 
+async def test_far_away_a_drag_goes_on_and_all_agree_in_the_end(use: Run) -> None:
+    await use("far.mts")
+
+
 async def test_everybody_can_use_it(use: Run) -> None:
     await use("access.mts")
 

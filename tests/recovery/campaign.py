@@ -24,6 +24,9 @@ from recovery.proxy import Kind
 from recovery.scene import QUICK, Cast, Outcome, scene
 
 CUTS = 2000
+STREAM_CUTS = 1000
+#: Of the connections of those to whom others show what they drag, this share is cut in a second.
+DRAG_CUTS, DRAG_CUT_SHARE_PER_S = 100, 0.05
 CUTS_PER_S = 16.0
 #: How long clients with their default settings are in for at most, p95.
 KILLED_BACK_S, TERMINATED_BACK_S = 3.0, 2.0
@@ -50,9 +53,16 @@ async def clients_of_round_robin_are_cut_off(options: Options) -> AsyncIterator[
         yield row
 
 
-async def _cut_off(options: Options, name: str, cast: Cast) -> AsyncIterator[Row]:
+async def _cut_off(
+    options: Options,
+    name: str,
+    cast: Cast,
+    *,
+    cuts: int = CUTS,
+    told: str = "socket.recovered is true",
+) -> AsyncIterator[Row]:
     async with scene(options.logs / name, cast) as playing:
-        cutter = Cutter(playing.proxy, playing.chance, CUTS_PER_S, CUTS)
+        cutter = Cutter(playing.proxy, playing.chance, CUTS_PER_S, cuts)
         await cutter.work()
         outcome = await playing.end()
     _keep(options, name, outcome)
@@ -63,11 +73,38 @@ async def _cut_off(options: Options, name: str, cast: Cast) -> AsyncIterator[Row
     recovered = sum(back.recovered for back in outcome.returns)
     share = recovered / len(outcome.returns)
     yield Row(
-        "socket.recovered is true",
+        told,
         f"in {recovered} of {len(outcome.returns)} returns",
         f"{RECOVERED_SHARE:.0%}",
         share >= RECOVERED_SHARE,
     )
+
+
+async def streams_are_cut_off(options: Options) -> AsyncIterator[Row]:
+    """The same for programs that follow by server-sent events."""
+    cast = Cast(options=QUICK, seed=options.seed, members=0, readers=36)
+    told = "the next event is the one after the last"
+    async for row in _cut_off(options, "stream-cuts", cast, cuts=STREAM_CUTS, told=told):
+        yield row
+
+
+async def clients_are_cut_off_during_drags(options: Options) -> AsyncIterator[Row]:
+    """Members see what somebody drags, and end on what is stored, whoever is cut off meanwhile."""
+    cast = Cast(options=QUICK, seed=options.seed, drags=True, updates_per_s=10.0, musics=0)
+    rate_per_s = cast.members * DRAG_CUT_SHARE_PER_S
+    async with scene(options.logs / "drags", cast) as playing:
+        cutter = Cutter(playing.proxy, playing.chance, rate_per_s, DRAG_CUTS)
+        await cutter.work()
+        outcome = await playing.end()
+        previews = await playing.members.previews()
+    _keep(options, "drags", outcome)
+    drags = sum(len(log) for log in outcome.logs.values())
+    what = (
+        f"{cutter.cuts} cuts, {DRAG_CUT_SHARE_PER_S:.0%} of the members a second, in {drags} drags"
+    )
+    for row in _nothing_lost(what, outcome):
+        yield row
+    yield Row("previews that members were shown", f"{previews}", "some", previews > 0)
 
 
 async def gateways_are_killed(options: Options) -> AsyncIterator[Row]:
@@ -172,6 +209,8 @@ PARTS: Mapping[str, Part] = {
     "kill": gateways_are_killed,
     "term": gateways_are_stopped,
     "rolling": all_is_replaced,
+    "stream-cuts": streams_are_cut_off,
+    "drag-cuts": clients_are_cut_off_during_drags,
     "plain-cuts": clients_of_round_robin_are_cut_off,
     "plain-rolling": all_is_replaced_behind_round_robin,
     "jitter": a_crowd_jitters,

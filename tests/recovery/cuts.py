@@ -18,6 +18,7 @@ EARLY_SHARES = {
     Kind.HANDSHAKE: 0.05,
     Kind.POLL: 0.03,
     Kind.POST: 0.05,
+    Kind.STREAM: 0.25,
 }
 LOSSES = (*(Loss.CUT,) * 6, Loss.HALF_OPEN, Loss.HANG)
 

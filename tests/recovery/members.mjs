@@ -9,10 +9,12 @@ const SETS = {
 const REPLAYED = new Set([...Object.keys(SETS), 'music_generated']);
 
 // A client that `rejoins` joins its rooms again after a return that was no recovery; another one
-// leaves that to the server. The latest frame's number by universe is `seqs`, the latest values by universe and set `values`.
+// leaves that to the server. The latest frame's number by universe is `seqs`, the latest values by
+// universe and set `values`. Drags are numbered by the whole part of the gravity: nobody is shown a
+// step of one after its end.
 export function open(io, { name, url, token, universes, rejoins, options }) {
   const socket = io(`${url}/ws`, { auth: { token }, forceNew: true, ...options });
-  const member = { socket, notes: [], seqs: {}, values: {}, connects: 0 };
+  const member = { socket, notes: [], seqs: {}, values: {}, connects: 0, previews: 0 };
   members.set(name, member);
   const joined = new Set();
   let pid;
@@ -39,6 +41,10 @@ export function open(io, { name, url, token, universes, rejoins, options }) {
       if (data.current) return;
       member.seqs[universe] = data.seq;
       note('frame', universe, data.seq, event, data.timestamp, offset ?? null);
+    } else if (event === 'parameters_previewed') {
+      member.previews += 1;
+      const [tried, known] = [data.physics.gravity, member.values[universe]?.physics.gravity];
+      if (Math.floor(tried) === Math.floor(known)) note('error', event, data);
     } else if (event === 'state_recovered') {
       note('state_recovered', universe, data.recovered, data.missed);
     } else if (event === 'connect_success') {
@@ -61,6 +67,11 @@ export function connects() {
   return Object.fromEntries(
     [...members].map(([name, { socket, connects }]) => [name, socket.connected ? connects : null]),
   );
+}
+
+// How many previews all of them were shown.
+export function previews() {
+  return [...members.values()].reduce((sum, each) => sum + each.previews, 0);
 }
 
 export function pids() {

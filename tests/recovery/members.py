@@ -61,6 +61,11 @@ class Members:
         found: dict[str, str] = await self._run("members.pids()")
         return found
 
+    async def previews(self) -> int:
+        """How many previews all of them were shown."""
+        found: int = await self._run("members.previews()")
+        return found
+
     async def connects(self) -> dict[str, int | None]:
         """How often each was connected; ``None`` while it is not."""
         found: dict[str, int | None] = await self._run("members.connects()")

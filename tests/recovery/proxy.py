@@ -36,6 +36,7 @@ class Kind(StrEnum):
     HANDSHAKE = "polling handshake"
     POLL = "poll"
     POST = "post"
+    STREAM = "stream of events"
 
 
 class Direction(StrEnum):
@@ -259,6 +260,8 @@ def _kind(head: bytes) -> Kind:
         return Kind.UPGRADE if has_sid else Kind.WEBSOCKET
     if line.startswith(b"POST"):
         return Kind.POST
+    if b"/stream " in line:
+        return Kind.STREAM
     return Kind.POLL if has_sid else Kind.HANDSHAKE
 
 

@@ -4,7 +4,7 @@ end a look at who was sent what."""
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,8 @@ from harness.world import World, started
 from recovery.checker import Return, Sent, Verdict, check, read_notes
 from recovery.members import Member, Members
 from recovery.proxy import Proxy, proxy
-from recovery.writers import Writer
+from recovery.readers import StreamReader
+from recovery.writers import Dragger, Writer
 
 #: How long it may take until all have come in, and until all have seen the last frame.
 CALM_TIMEOUT_S = 60.0
@@ -33,6 +34,10 @@ MOST_RECORDS = 1_000_000
 #: The events that are sent again, by the names that they are stored under.
 REPLAYED = {MusicStored.name} | {
     name for name, event in EVENTS.items() if event.spec.delivery is Delivery.REPLAYED
+}
+#: Those that streams of server-sent events have: who comes and goes as well.
+STREAMED = REPLAYED | {
+    name for name, event in EVENTS.items() if event.spec.delivery is Delivery.PRESENCE
 }
 #: With these, thousands of cuts take minutes; they change nothing else of the official client. It
 #: does not notice that a WebSocket ends before the handshake's answer, and waits for ``timeout``.
@@ -52,6 +57,8 @@ class Cast:
 
     rooms: int = 5
     members: int = 36
+    #: Programs that follow rooms by server-sent events, through the same proxy.
+    readers: int = 0
     updates_per_s: float = 50.0
     gateways: int = 3
     states: int = 1
@@ -63,6 +70,8 @@ class Cast:
     rejoins: bool = True
     #: The gateways that writers are at, in turn; all if not given.
     writers_at: tuple[int, ...] = ()
+    #: Whether those who write show the values on the way, before they store one.
+    drags: bool = False
     #: A connection that hangs or is half open ends after so long.
     linger_s: float = 4.0
     #: Whether requests go to gateways in turn, whatever session they are of.
@@ -116,6 +125,8 @@ class Scene:
         self._over = asyncio.Event()
         self._writers: list[Writer] = []
         self._writing: list[asyncio.Task[None]] = []
+        self._readers: list[StreamReader] = []
+        self._reading: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
         """Let everybody come in, and the writers write."""
@@ -127,7 +138,7 @@ class Scene:
         for number, universe in enumerate(self.universes):
             turn = number % len(at)
             self._writers.append(
-                Writer(
+                (Dragger if cast.drags else Writer)(
                     self.world,
                     universe,
                     at[turn:] + at[:turn],
@@ -143,6 +154,16 @@ class Scene:
                 await writer.ready.wait()
         late = await self.members.wait_for(dict.fromkeys(self.universes, 1), CALM_TIMEOUT_S)
         assert not late, late
+        for number in range(cast.readers):
+            await self._reads(self.universes[number % len(self.universes)])
+
+    async def _reads(self, universe: str) -> None:
+        name = self.world.name("stream")
+        reader = StreamReader(name, self.world.token(name), universe, self.proxy.url)
+        self._readers.append(reader)
+        self._reading.append(asyncio.create_task(reader.read()))
+        async with asyncio.timeout(CALM_TIMEOUT_S):
+            await reader.has_begun.wait()
 
     def _member(self, number: int) -> Member:
         names = self.universes
@@ -175,13 +196,36 @@ class Scene:
             outcome.errors += seen.errors
         outcome.verdict = check(logs, stays)
         outcome.stale = await self._stale()
+        if self._readers:
+            await self._look_at_readers(outcome)
         for writer in self._writers:
             outcome.answers += writer.answers
         return outcome
 
+    async def _look_at_readers(self, outcome: Outcome) -> None:
+        """Add what became of those who follow by server-sent events."""
+        logs = await read_logs(self.stack, self.universes, STREAMED)
+        fresh = {name: await self.fresh(name) for name in self.universes}
+        for reader in self._readers:
+            try:
+                async with asyncio.timeout(CALM_TIMEOUT_S):
+                    await reader.comes_to(logs[reader.universe][-1].seq)
+            except TimeoutError:
+                outcome.late.append(reader.name)
+            outcome.returns += reader.returns
+            outcome.errors += reader.errors
+            if reader.values != fresh[reader.universe]:
+                outcome.stale.append(reader.name)
+        found = check(logs, [reader.stay for reader in self._readers])
+        outcome.verdict.counts += found.counts
+        outcome.verdict.examples += found.examples
+
     async def close(self) -> None:
         """Stop whatever still goes on."""
         self._over.set()
+        for task in self._reading:
+            task.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         await asyncio.gather(*self._writing, return_exceptions=True)
         await self.members.close()
 
@@ -202,21 +246,23 @@ class Scene:
         ]
 
 
-async def read_logs(stack: Stack, universes: Sequence[str]) -> dict[str, list[Sent]]:
-    """The frames that are sent again to whoever missed them, as the universes' logs have them."""
+async def read_logs(
+    stack: Stack, universes: Sequence[str], names: Collection[str] = REPLAYED
+) -> dict[str, list[Sent]]:
+    """The frames of these names, as the universes' logs have them: all that are sent again."""
     async with connected_as("admin", stack) as bus:
         streams = Streams(bus)
-        return {name: await _log(streams, name) for name in universes}
+        return {universe: await _log(streams, universe, names) for universe in universes}
 
 
-async def _log(streams: Streams, universe: str) -> list[Sent]:
+async def _log(streams: Streams, universe: str, names: Collection[str]) -> list[Sent]:
     stream, subject = subjects.log_stream_of(universe), subjects.log(universe)
     stored = await streams.read(stream, subject, from_sequence=0, limit=MOST_RECORDS)
     return [
         Sent(event.data["seq"], event.name, event.data["timestamp"])
         for message in stored
         for event in Record.model_validate_json(message.payload).events
-        if event.name in REPLAYED
+        if event.name in names
     ]
 
 

@@ -17,6 +17,8 @@ RETRY_PAUSE_S = 0.2
 #: One change in so many is a batch, and one a request for a piece.
 BATCH_SHARE, MUSIC_SHARE = 0.1, 0.01
 MAX_PIECE_S = 60
+#: A drag: so many values on the way, as fast as live signals may be sent.
+PREVIEWS_PER_DRAG, PREVIEWS_PER_S = 15, 30
 
 
 class Writer:
@@ -73,11 +75,15 @@ class Writer:
 
     async def _change(self) -> None:
         assert self._client is not None
-        command, said = self._command(next(self._values))
+        command, said = await self._prepare(self._client, next(self._values))
         answer = await self._ask(self._client, command, said)
         # What is heard is not looked at here.
         self._client.heard.clear()
         self.answers["ok" if answer["ok"] else answer["error"]["code"]] += 1
+
+    async def _prepare(self, _client: Client, number: int) -> tuple[str, dict[str, Any]]:
+        """The next change, when it is to be made."""
+        return self._command(number)
 
     def _command(self, number: int) -> tuple[str, dict[str, Any]]:
         changes: dict[str, dict[str, float]] = {
@@ -106,3 +112,18 @@ class Writer:
             for task in (asking, gone):
                 task.cancel()
             await asyncio.gather(asking, gone, return_exceptions=True)
+
+
+class Dragger(Writer):
+    """A writer that drags: it shows the values on the way, and then stores the last one.
+
+    A drag's values have one whole part.
+    """
+
+    async def _prepare(self, client: Client, number: int) -> tuple[str, dict[str, Any]]:
+        whole = number % 20
+        for step in range(PREVIEWS_PER_DRAG):
+            tried = {"gravity": whole + step / 100}
+            await client.says("preview_parameters", universeId=self._universe, physics=tried)
+            await asyncio.sleep(1 / PREVIEWS_PER_S)
+        return "update_physics", {"parameters": {"gravity": whole + 0.99}}

@@ -38,7 +38,7 @@ def _read(verb: str, readers: Mapping[str, set[str]]) -> dict[str, set[str]]:
 MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.log.7.u": STATE,
     "hu.live.7.u": NOBODY,
-    "hu.signal.7.u": GATEWAY,
+    "hu.signal.7.u": GATEWAY | STATE,
     "hu.snapshot.7.u": STATE,
     "hu.index.public.u": STATE,
     "hu.owned.user": STATE,
@@ -77,6 +77,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "_INBOX.music.id.1": STATE,
     "_INBOX.admin.id.1": STATE,
     "_INBOX.state.id.1": NOBODY,
+    "_INBOX.state.witness.id.1": GATEWAY,
     "_INBOX.operator.id.1": GATEWAY | STATE | MUSIC,
     **{f"$JS.API.STREAM.{verb}.{name}": STATE for verb in ("CREATE", "UPDATE") for name in STREAMS},
     **{f"$JS.API.STREAM.{verb}.{name}": NOBODY for verb in ("DELETE",) for name in STREAMS},
@@ -145,6 +146,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
 MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "_INBOX.gateway.id.*": GATEWAY,
     "_INBOX.state.id.*": STATE,
+    "_INBOX.state.witness.id.*": STATE,
     "_INBOX.music.id.*": MUSIC,
     "_INBOX.operator.id.*": OPERATOR,
     "_INBOX.admin.id.*": NOBODY,

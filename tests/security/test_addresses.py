@@ -30,8 +30,14 @@ async def connects(stack: Stack, times: int = 1, **forwarded: str) -> list[int]:
 
 async def test_an_address_connects_so_often_and_no_more(logs: Path) -> None:
     async with started(logs, gateways=1, musics=0, **BURST_ONLY) as stack:
-        assert await connects(stack, BURST + 1) == [200] * BURST + [429]
+        address = f"{stack.urls[0]}/api/v1/universes/any/stream"
+        async with aiohttp.ClientSession() as http, http.get(address) as answer:
+            # A stream of events is a connection as well.
+            assert answer.status == 401
+        assert await connects(stack, BURST) == [200] * (BURST - 1) + [429]
         assert await connects(stack, by="1.2.3.4") == [429]
+        async with aiohttp.ClientSession() as http, http.get(address) as answer:
+            assert answer.status == 429
 
 
 async def test_behind_a_trusted_proxy_each_client_has_an_address(logs: Path) -> None:

@@ -599,6 +599,32 @@ def test_a_request_whose_gateway_was_sent_more_has_the_log_read_and_then_mended(
     assert cycle.outcome(later) == "ok"
 
 
+def test_an_owner_that_loads_less_than_members_were_sent_reads_on_and_then_mends_once() -> None:
+    cycle = Cycle()
+    number = cycle.ask(update())
+    cycle.does(Load)
+    cycle.tell(Read(universe_with("ann"), [], 20))
+    # Another owner may have stored that.
+    assert cycle.does(ReadOn).known.position == 10
+    cycle.tell(Read(universe_with("ann"), []))
+    (lost,) = cycle.does(Append).events
+    assert isinstance(lost, HistoryLost)
+    cycle.stores(at=11).stores(at=12)
+    cycle.now_s += MENDED_S
+    later = cycle.ask(update(6))
+    assert cycle.does(Append).position == 12
+    cycle.stores(at=13)
+    assert [cycle.outcome(each) for each in (number, later)] == ["ok", "ok"]
+
+
+def test_an_owner_that_loads_all_that_members_were_sent_begins_at_once() -> None:
+    cycle = Cycle()
+    cycle.ask(update())
+    cycle.does(Load)
+    cycle.tell(Read(universe_with("ann"), [], 10))
+    assert cycle.does(Append).position == 10
+
+
 def test_a_log_of_which_nothing_is_known_is_read_on_if_its_gateway_was_sent_its_first_record() -> (
     None
 ):

@@ -24,9 +24,13 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     async def settle(_universe_id: str, universe: Universe | None) -> None:
         settled.append(universe)
 
+    async def furthest(universe_id: str, universe: Universe | None) -> int:
+        return 7 if (universe_id, universe) == (UNIVERSE, known.universe) else 0
+
     means = SimpleNamespace(
         journal=storing.journal,
         effects=SimpleNamespace(settle_listing=settle),
+        witnesses=SimpleNamespace(furthest=furthest),
         is_of_other_replica=lambda _record_id: False,
         log=get_log(),
     )
@@ -36,3 +40,5 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     assert (event.loaded.universe, event.loaded.position) == (known.universe, 1)
     assert event.loaded.is_damaged
     assert settled == [known.universe]
+    # Members were sent more than that.
+    assert event.seen_position == 7

@@ -121,8 +121,21 @@ async def test_replicas_that_the_broker_cannot_keep_are_refused_by_name(own_bus:
     config, *_ = stream_configs(StateSettings())
     await streams.ensure(config, version=LAYOUT_VERSION)
     config, *_ = stream_configs(StateSettings(stream_replicas=3))
-    with pytest.raises(CannotStart, match=r"HU_LOG_0 cannot be set up.*replicas"):
-        await streams.ensure(config, version=LAYOUT_VERSION)
+    says = r"HU_LOG_0 cannot .* 3 brokers, as HARMONIC_STREAM_REPLICAS says\): .*replicas"
+    with pytest.raises(CannotStart, match=says):
+        await streams.ensure(config, version=LAYOUT_VERSION, hint=hint(config))
+
+
+def test_a_stream_that_needs_much_of_three_brokers_is_told_with_both_settings() -> None:
+    (config,) = [
+        config
+        for config in stream_configs(StateSettings(stream_replicas=3, notes_stream_bytes=2**30))
+        if config["name"] == subjects.NOTES_STREAM
+    ]
+    assert hint(config) == (
+        "(it reserves 1073741824 bytes of each broker's disk, as HARMONIC_NOTES_STREAM_BYTES says;"
+        " it needs a cluster of 3 brokers, as HARMONIC_STREAM_REPLICAS says)"
+    )
 
 
 async def test_a_disk_that_is_too_small_is_told_with_the_setting(

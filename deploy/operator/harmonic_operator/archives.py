@@ -14,7 +14,7 @@ from typing import Any
 
 from harmonic_operator.connection import NotDone
 from harmonic_runtime.bus.client import Bus, NoResponders
-from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, Message
 
 CHUNK_BYTES = 128 * 1024
@@ -22,6 +22,10 @@ CHUNK_BYTES = 128 * 1024
 CHUNK_TIMEOUT_S = 30.0
 #: Between brokers, word of who listens takes moments.
 HAND_OVER_ATTEMPTS, HAND_OVER_PAUSE_S = 40, 0.1
+#: How long brokers that have just started may take to find one another.
+PEERS_TIMEOUT_S, PEERS_PAUSE_S = 20.0, 0.25
+#: Fewer brokers are there than the stream is to have copies.
+NO_PEERS = 10005
 #: The broker's word that there is no more.
 _END = "204"
 
@@ -104,12 +108,7 @@ async def unarchive(
     advance: Callable[[int], None],
 ) -> None:
     """Make a stream of a file; raise :class:`NotDone` if the broker ends up with another one."""
-    begun = await call(
-        bus,
-        f"STREAM.RESTORE.{stream}",
-        {"config": config, "state": state},
-        timeout_s=CHUNK_TIMEOUT_S,
-    )
+    begun = await begin_restoring(bus, stream, {"config": config, "state": state})
     place = str(begun["deliver_subject"])
     with path.open("rb") as file:
         for chunk in _chunks(file.read):
@@ -117,6 +116,23 @@ async def unarchive(
             advance(len(chunk))
     ended = await _hand_over(bus, place, b"")
     check_restored(stream, ended.payload, state)
+
+
+async def begin_restoring(bus: Bus, stream: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The broker's answer once it begins to restore a stream.
+
+    Brokers that have just started are given time to find one another. Raise ``ApiRefused`` if they
+    do not, or for anything else.
+    """
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + PEERS_TIMEOUT_S
+    while True:
+        try:
+            return await call(bus, f"STREAM.RESTORE.{stream}", asked, timeout_s=CHUNK_TIMEOUT_S)
+        except ApiRefused as refused:
+            if refused.code != NO_PEERS or loop.time() > ends_at:
+                raise
+            await asyncio.sleep(PEERS_PAUSE_S)
 
 
 async def _hand_over(bus: Bus, place: str, chunk: bytes) -> Message:

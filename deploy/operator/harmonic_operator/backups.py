@@ -147,7 +147,9 @@ async def _until_empty(bus: Bus) -> None:
         if present:
             raise NotDone(
                 f"The brokers have {', '.join(present)} already; nothing was changed. Restore into"
-                " brokers without data, before any service of the product runs."
+                " brokers without data, before any service of the product runs. Were all brokers"
+                " stopped before the first was started again? One that runs hands its streams to"
+                " those that were emptied."
             )
         if loop.time() > ends_at:
             unclear = next(each for each in found if not each.is_absent)

@@ -27,15 +27,16 @@ def imbalance(connections: Mapping[str, int]) -> float:
 def shares(connections: Mapping[str, int]) -> dict[str, Share]:
     """What each gateway is to do; nothing where they are close enough already.
 
-    Those above the mean give the rest away, and all are filled up to a little above it: there is
-    room for every client, whatever the balancer's choice, and none has to be moved again.
+    Those above the mean give the rest away, and all are filled up to a little above it, which is
+    rounded up to whole clients: there is room for every client, whatever the balancer's choice, and
+    none has to be moved again.
     """
     if not connections or imbalance(connections) <= TOLERATED:
         return {}
-    mean = math.ceil(sum(connections.values()) / len(connections))
-    most = math.ceil(mean * FILLED_TO)
+    mean = sum(connections.values()) / len(connections)
+    kept, most = math.ceil(mean), math.ceil(mean * FILLED_TO)
     return {
-        gateway: Share(max(0, count - mean), most if count <= mean else mean)
+        gateway: Share(max(0, count - kept), most if count <= kept else kept)
         for gateway, count in connections.items()
     }
 

@@ -14,6 +14,7 @@ from harmonic_operator import probe as probe_command
 from harmonic_operator import status as status_command
 from harmonic_operator.clients import make_token
 from harmonic_operator.connection import finish, load_quietly, run
+from harmonic_operator.identifiers import TakesIds
 from harmonic_operator.output import Json, Universe
 from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import MAX_BOUND_S, MAX_BUSIEST
@@ -82,13 +83,16 @@ def top(
     run(lambda bus: status_command.top(bus, number, as_json=as_json))
 
 
-@app.command(epilog="Example: harmonic who sandbox")
+@app.command(cls=TakesIds, epilog="Example: harmonic who sandbox")
 def who(universe: Universe, *, as_json: Json = False) -> None:
     """Show who is in a universe's room, over which connections and at which gateways."""
     run(lambda bus: rooms.who(bus, universe, as_json=as_json))
 
 
-@app.command(epilog="Examples: harmonic tail sandbox; harmonic tail sandbox --events 10 --json")
+@app.command(
+    cls=TakesIds,
+    epilog="Examples: harmonic tail sandbox; harmonic tail sandbox --events 10 --json",
+)
 def tail(
     universe: Universe,
     events: Annotated[
@@ -201,7 +205,10 @@ def restore(
     backups.run_restore(folder, replicas, as_json=as_json)
 
 
-@app.command(epilog="Example: kubectl logs -l app=harmonic --prefix | harmonic explain qT3…")
+@app.command(
+    cls=TakesIds,
+    epilog="Example: kubectl logs -l app=harmonic --prefix | harmonic explain qT3…",
+)
 def explain(
     error_id: Annotated[
         str, typer.Argument(help="The `errorId` that a client was told.", show_default=False)
@@ -263,7 +270,7 @@ def load(
 
 @app.command(
     epilog="Examples: harmonic probe --url https://live.example --tokens /run/secrets/probe;"
-    " harmonic probe --url https://live.example --rounds 1"
+    " harmonic probe --url https://live.example --secret-file /run/secrets/jwt --rounds 1"
 )
 def probe(
     *,

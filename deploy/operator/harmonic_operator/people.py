@@ -6,6 +6,7 @@ import typer
 
 from harmonic_operator import erasing, rooms, steering
 from harmonic_operator.connection import run
+from harmonic_operator.identifiers import TakesIds
 from harmonic_operator.output import Json, Universe
 from harmonic_protocol.intervening import Bequest
 
@@ -22,7 +23,7 @@ def add_commands(app: typer.Typer) -> None:
         (export, "Example: harmonic export alice > alice.json"),
         (erase, "Examples: harmonic erase alice; harmonic erase alice --owned nobody"),
     ):
-        app.command(epilog=examples)(command)
+        app.command(cls=TakesIds, epilog=examples)(command)
 
 
 def kick(universe: Universe, user: User, *, as_json: Json = False) -> None:

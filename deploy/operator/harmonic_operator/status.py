@@ -112,6 +112,9 @@ def _show(overview: Overview) -> None:
     console.print(table("", columns, rows))
     for note in notes(overview):
         console.print(note)
+    if overview.brokers:
+        answering = sum(each.problem is None for each in overview.brokers)
+        console.print(f"{answering} of {len(overview.brokers)} brokers answer.")
     for share in overview.store or ():
         tier = f" for {share.tier}" if share.tier else ""
         bound = f" of {size(share.max_bytes)}" if share.max_bytes else ""

@@ -9,6 +9,7 @@ from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.previews import is_settled
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import EVENTS, UNNAMED_SIGNAL
+from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_protocol.messages.declaration import Audience, Delivery, LiveSignal
 from harmonic_protocol.messages.previews import ParametersPreviewed
 from harmonic_runtime.bus.wire import Message
@@ -16,8 +17,6 @@ from harmonic_runtime.observability.metrics import Metrics
 
 #: The sizes of the attachments that follow the JSON text in a signal's payload.
 ATTACHMENT_BYTES = "Hu-Attachment-Bytes"
-#: The event that a signal is.
-EVENT = "Hu-Event"
 #: The connection that a signal comes from.
 SENDER = "Hu-Sender"
 #: How often it is looked at what waits.
@@ -165,13 +164,13 @@ def pack(
         allow_nan=False,
     ).encode()
     sizes = ",".join(str(size) for size in (len(text), *map(len, attachments)))
-    headers = {EVENT: event.spec.name, ATTACHMENT_BYTES: sizes, SENDER: sender}
+    headers = {SIGNAL_EVENT: event.spec.name, ATTACHMENT_BYTES: sizes, SENDER: sender}
     return b"".join((text, *attachments)), headers
 
 
 def event_name(message: Message) -> str:
     """The event that a signal is."""
-    return message.headers.get(EVENT, UNNAMED_SIGNAL)
+    return message.headers.get(SIGNAL_EVENT, UNNAMED_SIGNAL)
 
 
 def unpack(message: Message) -> Frame | None:

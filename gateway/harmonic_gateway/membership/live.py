@@ -6,8 +6,9 @@ from harmonic_gateway.delivery.signals import Signals, event_name, left_out, unp
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.state_questions import ANNOUNCED
+from harmonic_gateway.membership.witness import Witness
 from harmonic_gateway.sockets import Frame, broadcast
-from harmonic_protocol.internal import JoinResult, JoinTold
+from harmonic_protocol.internal import LOG_END_ASKED, JoinResult, JoinTold
 from harmonic_protocol.messages.presence import PresenceUpdated
 from harmonic_runtime.bus.wire import Message
 
@@ -15,13 +16,17 @@ from harmonic_runtime.bus.wire import Message
 class LiveLayer:
     """Where what rooms hear and store matters to what is not stored."""
 
-    def __init__(self, signals: Signals, presence: RoomPresence) -> None:
+    def __init__(self, signals: Signals, presence: RoomPresence, witness: Witness) -> None:
         self._signals = signals
+        self._witness = witness
         self.presence = presence
 
     def hear(self, universe_id: str, message: Message) -> None:
-        """Take a signal of a room."""
+        """Take a signal of a room, or a question about it."""
         name = event_name(message)
+        if name == LOG_END_ASKED:
+            self._witness.testify(universe_id, message.reply)
+            return
         if name == ANNOUNCED:
             self.presence.announced(universe_id, message)
             return

@@ -15,6 +15,7 @@ from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.membership.sessions import Sessions
 from harmonic_gateway.membership.state_questions import AskGateway, StateQuestions
+from harmonic_gateway.membership.witness import Witness
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
@@ -64,7 +65,7 @@ def open_rooms(
         bus=bus,
         history=history,
         on_notice=notices.act_upon,
-        live=LiveLayer(signals, presence),
+        live=LiveLayer(signals, presence, Witness(bus, gateway_id, memberships)),
         tasks=tasks,
         meter=meter,
         log=log,

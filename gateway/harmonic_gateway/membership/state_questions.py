@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.delivery.signals import ATTACHMENT_BYTES, EVENT
+from harmonic_gateway.delivery.signals import ATTACHMENT_BYTES
 from harmonic_protocol import subjects
 from harmonic_protocol.handed import HandedState, PresenceAsked, PresenceTold
+from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.observability.metrics import Metrics
@@ -96,7 +97,7 @@ class StateQuestions:
             for start in range(0, len(known), STATES_PER_ANNOUNCEMENT):
                 part = tuple(known[start : start + STATES_PER_ANNOUNCEMENT])
                 payload = PresenceTold(states={universe_id: part}).to_json()
-                headers = {EVENT: ANNOUNCED, ATTACHMENT_BYTES: f"{len(payload)}"}
+                headers = {SIGNAL_EVENT: ANNOUNCED, ATTACHMENT_BYTES: f"{len(payload)}"}
                 try:
                     self._bus.post(subjects.signal(universe_id), payload, headers=headers)
                 except BusUnavailable:

@@ -203,12 +203,13 @@ STREAM_BY_FETCH = """\
 const answer = await fetch('/api/v1/universes/universe-123/stream', {
   headers: { Authorization: `Bearer ${token}`, ...(lastId && { 'Last-Event-ID': lastId }) },
 });
+const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 let rest = '';
-for await (const text of answer.body.pipeThrough(new TextDecoderStream())) {
-  const blocks = (rest + text).split('\\n\\n');
-  rest = blocks.pop();
-  for (const block of blocks) {
-    const field = name => block.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1];
+for (let part; !(part = await reader.read()).done; ) {
+  const events = (rest + part.value).split('\\n\\n');
+  rest = events.pop();
+  for (const event of events) {
+    const field = name => event.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1];
     lastId = field('id') ?? lastId;
     if (field('event')) hear(field('event'), JSON.parse(field('data')));
   }

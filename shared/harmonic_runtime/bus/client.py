@@ -189,9 +189,13 @@ class Bus:
         self._calls.begin(reply, timeout_s, on_answer, many=many)
         return reply
 
-    def new_inbox(self) -> str:
-        """A subject of this process's own, for who has answers sent to a subscription."""
-        return f"{self._settings.inbox_prefix}.{new_id()}"
+    def new_inbox(self, purpose: str = "") -> str:
+        """A subject of this process's own, for who has answers sent to a subscription.
+
+        Who may answer there and nowhere else is told by its ``purpose``, a word.
+        """
+        prefix = self._settings.inbox_prefix
+        return f"{prefix}.{purpose}.{new_id()}" if purpose else f"{prefix}.{new_id()}"
 
     def forget(self, reply: str) -> None:
         """Want no more answers to the request with this reply subject."""

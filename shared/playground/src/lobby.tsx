@@ -59,8 +59,7 @@ export function Lobby({ onEnter }: { onEnter: (session: Session, universe: strin
         class="card"
         onSubmit={event => {
           event.preventDefault();
-          if (universe) join();
-          else void create();
+          join();
         }}
       >
         {needsToken ? (
@@ -96,7 +95,7 @@ export function Lobby({ onEnter }: { onEnter: (session: Session, universe: strin
             spellcheck={false}
           />
         </label>
-        <button type="button" disabled={isBusy} onClick={join}>
+        <button type="submit" disabled={isBusy}>
           Join
         </button>
         <p role="alert" class="problem">

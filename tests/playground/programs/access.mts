@@ -65,7 +65,10 @@ for (let step = 0; step < 60 && !reached.includes('Cut the connection'); step +=
   if (name === 'gravity') {
     for (let press = 0; press < 5; press += 1) await keyboard.press('ArrowRight');
   }
-  if (name === 'Generate music') await keyboard.press('Enter');
+  if (name === 'Generate music') {
+    await keyboard.press('Enter');
+    await button(visitor, 'Download MIDI').and(visitor.locator(':enabled')).waitFor();
+  }
 }
 for (const name of [...NAMES, 'Generate music', 'Download MIDI', 'Cut the connection']) {
   assert.ok(reached.includes(name), `${name} is reached: ${reached.join(', ')}`);

@@ -34,7 +34,7 @@ await inRoom(late);
 const generate = button(ann, 'Generate music');
 for (let piece = 0; piece < 10; piece += 1) {
   await generate.click();
-  await eventually(() => generate.isEnabled(), Boolean, 'the piece is there');
+  await generate.waitFor();
 }
 await generate.click();
 const told = ann.getByText(/the next piece in \d+ s/);

@@ -1,6 +1,6 @@
 // Sliders and choices of a universe's parameters, with others' hands on them.
 import type { SetName, UniverseState } from '@harmonic-universe/client';
-import { useRef } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { SCHEME_OPTIONS } from '../palettes.ts';
 import {
   changeOf,
@@ -88,24 +88,32 @@ function handOn(state: UniverseState, spec: SliderSpec, me: string | undefined):
 function Slider({ room, spec, isOff }: { room: Room; spec: SliderSpec; isOff: boolean }) {
   const { universe, client } = room;
   const { set, field, min, max, step } = spec;
-  const isHeld = useRef(false);
+  const [held, setHeld] = useState<number>();
   const own = useWatched(universe, ({ parameters }) => Number(valueOf(parameters, set, field) ?? min));
   const [userId, name, moved] = useWatched(universe, state => handOn(state, spec, client.userId));
-  // What somebody else tries out is shown, but under one's own hand.
-  const value = isHeld.current || moved === undefined ? own : moved;
+  // What somebody else tries out is shown, but under one's own hand: that is where the hand is,
+  // whatever the connection is like.
+  const value = held ?? moved ?? own;
   const id = `${set}-${field}`;
 
-  const hold = (holds: boolean) => {
-    isHeld.current = holds;
-    room.hold({ holds: holds ? `${set}.${field}` : undefined });
-  };
+  const take = () => room.hold({ holds: `${set}.${field}` });
   const preview = (next: number) => {
-    hold(true);
+    take();
+    setHeld(next);
     universe.preview(changeOf(set, field, next));
   };
+  const release = () => {
+    room.hold({ holds: undefined });
+    setHeld(undefined);
+  };
   const commit = (next: number) => {
-    hold(false);
     universe.set(changeOf(set, field, next)).catch(() => undefined);
+    release();
+  };
+  // Let go where it was taken: nothing is to be stored, and nothing is tried out any more.
+  const letGo = () => {
+    if (held !== undefined) universe.preview({});
+    release();
   };
   const part = (value - min) / (max - min);
   return (
@@ -121,12 +129,13 @@ function Slider({ room, spec, isOff }: { room: Room; spec: SliderSpec; isOff: bo
         value={value}
         disabled={isOff}
         aria-valuetext={written(spec, value)}
-        onPointerDown={() => hold(true)}
+        onPointerDown={take}
         onInput={event => preview(event.currentTarget.valueAsNumber)}
         onChange={event => commit(event.currentTarget.valueAsNumber)}
-        onBlur={() => hold(false)}
-        onPointerUp={() => hold(false)}
-        onPointerCancel={() => hold(false)}
+        onBlur={letGo}
+        onPointerCancel={letGo}
+        // After `change`, which comes only where the value is another one.
+        onClick={letGo}
       />
       {name !== undefined && <span class="hand" aria-hidden="true">{name}</span>}
     </div>

@@ -69,6 +69,8 @@ function Composer({ room }: { room: Room }) {
   const seconds = useCountdown(untilMs);
 
   const generate = async () => {
+    // The button stays where the keyboard is.
+    if (isBusy) return;
     setBusy(true);
     setProblem('');
     void room.player.unlock();
@@ -89,7 +91,7 @@ function Composer({ room }: { room: Room }) {
         type="button"
         class="primary"
         aria-busy={isBusy}
-        disabled={!mayEdit || isBusy || seconds !== undefined}
+        disabled={!mayEdit || seconds !== undefined}
         onClick={() => void generate()}
       >
         {isBusy ? 'Generating music…' : 'Generate music'}

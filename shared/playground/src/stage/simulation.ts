@@ -25,7 +25,7 @@ const METRES_HIGH = 16;
 const HAND_REACH = 0.45;
 const HAND_PULL = 3.2;
 const REST_SPEED = 0.06;
-const LAUNCH_SPEED = 1.05;
+const LAUNCH_SPEED = 1.3;
 /** Of those at rest, which part is launched in a second. */
 const LAUNCHES_PER_S = 1.4;
 const HOMING = 0.8;
@@ -156,7 +156,7 @@ export class Simulation {
         if (vy < REST_SPEED && this.#random() < launched * 8 * (0.15 + (seeds[i] ?? 0))) {
           // Where the floor's wave is high, it throws high.
           const height = 0.5 + 0.5 * Math.sin((x / width) * 6.283 * 1.5 + wave) * Math.sin(wave * 0.37 + 1.3);
-          vy = LAUNCH_SPEED * (0.3 + 0.7 * height) * (0.45 + 0.55 * this.#random());
+          vy = LAUNCH_SPEED * (0.42 + 0.58 * height) * (0.55 + 0.45 * this.#random());
           // Each has a place of its own that it comes back to, or all would end where the currents go.
           vx += ((seeds[i] ?? 0) * width - x) * HOMING + (this.#random() - 0.5) * 0.2;
         }

@@ -1,0 +1,28 @@
+"""Telling an owner that loads a universe how far in its log members here were sent records."""
+
+from contextlib import suppress
+
+from harmonic_gateway.membership.memberships import Memberships
+from harmonic_protocol import subjects
+from harmonic_protocol.internal import LogEndSeen
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+
+
+class Witness:
+    """What this gateway knows of logs: more than their streams, where these have lost something."""
+
+    def __init__(self, bus: Bus, gateway_id: str, memberships: Memberships) -> None:
+        self._bus = bus
+        self._gateway_id = gateway_id
+        self._memberships = memberships
+
+    def testify(self, universe_id: str, reply: str) -> None:
+        """Answer an owner; who asks for an answer that is to go elsewhere gets none."""
+        if subjects.is_reserved(reply):
+            return
+        room = self._memberships.room(universe_id)
+        position = 0 if room is None or room.position is None else room.position
+        seen = LogEndSeen(gateway_id=self._gateway_id, position=position)
+        # An owner without an answer goes on in time.
+        with suppress(BusUnavailable):
+            self._bus.post(reply, seen.to_json())

@@ -1,0 +1,107 @@
+"""Asking the gateways that have members in a universe how far in its log they were sent records.
+
+A stream that lost its end does not show it; who was sent what is lost knows. An owner asks whenever
+it loads a universe, before it decides anything: else ``seq`` could come again that members have
+seen. Where nobody is in the room, the broker says so at once.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Collection
+from contextlib import suppress
+
+from harmonic_protocol import subjects
+from harmonic_protocol.internal import LOG_END_ASKED, SIGNAL_EVENT, LogEndSeen
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.directory import Directory
+from harmonic_runtime.bus.wire import Message
+from harmonic_state.domain.universe import Universe
+
+#: How long an owner waits for the gateways that should answer, ...
+ANSWER_TIMEOUT_S = 0.5
+#: ... and, where none should, for one that was sent anything after one that was not. The gateway of
+#: who is about to enter follows the log already, and is often the only one.
+SETTLE_S = 0.03
+
+
+class Witnesses:
+    """All gateways, asked about one universe. Made by :func:`open_witnesses`."""
+
+    def __init__(self, bus: Bus, gateways: Directory) -> None:
+        self._bus = bus
+        self._gateways = gateways
+        # Whoever is asked learns where to answer, and nothing of where the broker answers.
+        self._inbox = bus.new_inbox("witness")
+        self._numbers = itertools.count()
+        self._questions: dict[str, _Question] = {}
+
+    async def listen(self) -> None:
+        """Hear answers from now on."""
+        await self._bus.subscribe(f"{self._inbox}.*", self._take)
+
+    async def furthest(self, universe_id: str, universe: Universe | None) -> int:
+        """The furthest position that a gateway with members was sent; 0 without an answer in time.
+
+        Those answer that have members; those are waited for that should have some.
+        """
+        seats = universe.connections.values() if universe is not None else ()
+        awaited = {seat.gateway_id for seat in seats} & self._gateways.live()
+        reply = f"{self._inbox}.{next(self._numbers)}"
+        question = self._questions[reply] = _Question(awaited)
+        try:
+            self._bus.post(
+                subjects.signal(universe_id),
+                b"",
+                headers={SIGNAL_EVENT: LOG_END_ASKED},
+                reply=reply,
+            )
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await question.answered
+        except (TimeoutError, BusUnavailable):
+            # What comes of the universe then is as it was without having asked.
+            pass
+        finally:
+            del self._questions[reply]
+        return question.furthest
+
+    def _take(self, message: Message) -> None:
+        question = self._questions.get(message.subject)
+        if question is None:
+            return
+        if not message.payload:
+            # The broker's word that nobody listens.
+            question.end()
+            return
+        with suppress(ValueError):
+            question.take(LogEndSeen.model_validate_json(message.payload))
+
+
+class _Question:
+    """The answers about one universe so far; over with the last one that is awaited."""
+
+    def __init__(self, awaited: Collection[str]) -> None:
+        self._awaited = set(awaited)
+        self._loop = asyncio.get_running_loop()
+        self.furthest = 0
+        self.answered: asyncio.Future[None] = self._loop.create_future()
+
+    def take(self, seen: LogEndSeen) -> None:
+        """Take an answer; one at least is waited for."""
+        self.furthest = max(self.furthest, seen.position)
+        self._awaited.discard(seen.gateway_id)
+        if not self._awaited and self.furthest:
+            self.end()
+        elif not self._awaited:
+            self._loop.call_later(SETTLE_S, self.end)
+
+    def end(self) -> None:
+        """Wait for no more answers."""
+        if not self.answered.done():
+            self.answered.set_result(None)
+
+
+async def open_witnesses(bus: Bus, gateways: Directory) -> Witnesses:
+    """Witnesses that can be asked."""
+    witnesses = Witnesses(bus, gateways)
+    await witnesses.listen()
+    return witnesses
