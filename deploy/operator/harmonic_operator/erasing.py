@@ -72,7 +72,7 @@ class _Erased:
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredPlace:
     """Where something of a user is stored under a digest of the id."""
 
     what: str
@@ -80,22 +80,22 @@ class Place:
     subject: str
 
 
-def places(user: str) -> Sequence[Place]:
+def places(user: str) -> Sequence[StoredPlace]:
     """Where something may be stored of a user, but for the revocation of its tokens."""
     audience = subjects.audience_of(user)
     return (
-        Place("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
-        Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
-        Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
+        StoredPlace("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
+        StoredPlace("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
+        StoredPlace("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
-            Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
+            StoredPlace(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
     )
 
 
-def _revocation(user: str) -> Place:
-    return Place("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
+def _revocation(user: str) -> StoredPlace:
+    return StoredPlace("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
 
 
 async def export(bus: Bus, user: str) -> None:
@@ -167,7 +167,7 @@ async def erase(
         raise NotDone(f"Not done in {len(left)} universes: run it again.")
 
 
-async def purged(bus: Bus, wanted: Sequence[Place]) -> dict[str, int]:
+async def purged(bus: Bus, wanted: Sequence[StoredPlace]) -> dict[str, int]:
     """Remove what is stored at these places: of how many subjects, by what it is.
 
     What was on its way comes after it was removed, as a session that ends: it is looked for again.
@@ -279,7 +279,7 @@ async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
             return found
 
 
-async def _stored(bus: Bus, place: Place) -> list[Any]:
+async def _stored(bus: Bus, place: StoredPlace) -> list[Any]:
     """The messages of a place, read as JSON where they are."""
     messages = await Streams(bus).read(place.stream, place.subject, from_sequence=1, limit=MAX_READ)
     return [_read(each.payload) for each in messages]
