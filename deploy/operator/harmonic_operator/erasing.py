@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from harmonic_operator.auditing import note
+from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
 from harmonic_operator.rooms import answer_of
-from harmonic_operator.steering import broker_time, store_revocation
+from harmonic_operator.steering import store_revocation
 from harmonic_operator.streams import LOGS
 from harmonic_protocol import subjects
 from harmonic_protocol.intervening import (
@@ -88,6 +90,10 @@ def places(user: str) -> Sequence[StoredPlace]:
         StoredPlace("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
         StoredPlace("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
+            StoredPlace(f"audit {what}", subjects.AUDIT_STREAM, subject)
+            for what, subject in zip(("by", "of"), subjects.audit_of_user(user), strict=True)
+        ),
+        *(
             StoredPlace(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
@@ -139,6 +145,8 @@ async def erase(
         )
     wanted = [*places(user), *([_revocation(user)] if forget_revocation else [])]
     removed = await purged(bus, wanted)
+    # That somebody was erased, and not who.
+    await note(bus, "erase")
     universes = [_failed(universe, each) for universe, each in done if each is not None]
     left = [each for each in universes if each.failure is not None]
     if as_json:
