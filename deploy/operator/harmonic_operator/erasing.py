@@ -32,9 +32,9 @@ from harmonic_protocol.intervening import (
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import watch
-from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND, Streams
 from harmonic_runtime.process.clock import timestamp
 
 T = TypeVar("T")
@@ -145,8 +145,6 @@ async def erase(
         )
     wanted = [*places(user), *([_revocation(user)] if forget_revocation else [])]
     removed = await purged(bus, wanted)
-    # That somebody was erased, and not who.
-    await note(bus, "erase")
     universes = [_failed(universe, each) for universe, each in done if each is not None]
     left = [each for each in universes if each.failure is not None]
     if as_json:
@@ -171,6 +169,8 @@ async def erase(
                 "The revocation of the user's tokens is kept, under a digest of the id, until they"
                 " have ended by HARMONIC_REVOCATIONS_KEPT_S; --forget-revocation removes it."
             )
+    # That somebody was erased, and not who.
+    await note(bus, "erase")
     if left:
         raise NotDone(f"Not done in {len(left)} universes: run it again.")
 
@@ -276,11 +276,16 @@ async def _universes(bus: Bus) -> list[str]:
 
 
 async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
-    """The subjects of a stream that have messages."""
+    """The subjects of a stream that have messages; none where there is no such stream yet."""
     found: list[str] = []
     while True:
         asked = {"subjects_filter": matching, "offset": len(found)}
-        info = await call(bus, f"STREAM.INFO.{stream}", asked, timeout_s=INFO_TIMEOUT_S)
+        try:
+            info = await call(bus, f"STREAM.INFO.{stream}", asked, timeout_s=INFO_TIMEOUT_S)
+        except ApiRefused as refused:
+            if refused.code != STREAM_NOT_FOUND:
+                raise
+            return found
         part = info["state"].get("subjects") or {}
         found.extend(part)
         if not part or len(found) >= int(info.get("total", 0)):
