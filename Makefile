@@ -66,7 +66,7 @@ $(DEV_READY): requirements-dev.txt $(OPERATOR_READY)
 run: $(RUN_READY) ## Run it all here: PORT=8000 GATEWAYS=1 STATES=1 MUSICS=1
 	@$(LOCAL) run --port $(PORT) --gateways $(GATEWAYS) --states $(STATES) --musics $(MUSICS)
 
-demo: $(RUN_READY) ## Watch two official clients collaborate in the running instance
+demo: $(RUN_READY) ## Watch two people collaborate in the running instance
 	@$(LOCAL) demo
 
 harmonic: $(OPERATOR_READY) ## Run an operator's command: ARGS="status"

@@ -42,6 +42,34 @@ export interface AudioAnalyzed {
   timestamp: Timestamp;
 }
 
+/** Something that was done to a universe or to the instance. */
+export interface AuditEntry {
+  /** The entry's own id. */
+  id: string;
+  at: Timestamp;
+  /** What was done: an operation, command or verb. */
+  action: string;
+  /** Who did it: a user, a service, or an operator's name. */
+  userId?: UserId;
+  /** Whether an operator did it. */
+  operator?: boolean;
+  /** The service that did it, where no user did. */
+  service?: string;
+  /** The user to whom it was done. */
+  target?: UserId;
+  universeId?: UniverseId;
+  /** What it was set to, by the names of requests. */
+  details?: Record<string, unknown>;
+}
+
+/** A part of an audit log; `nextCursor` asks for the next, and is absent at the end. */
+export interface AuditPage {
+  /** The universes of this page. */
+  items: Array<AuditEntry>;
+  /** The `cursor` that asks for the next page; absent on the last one. */
+  nextCursor?: string;
+}
+
 /** Change one or more parameter sets, as `update_parameters` does. */
 export interface ChangeParameters {
   opId?: OperationId;

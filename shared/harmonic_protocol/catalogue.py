@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.connection import (
     ConnectSuccess,
     ErrorReported,
@@ -81,6 +82,7 @@ OwnerOperation = (
     | FollowUniverse
     | ListMusic
     | GetMusic
+    | ListAudit
 )
 #: What a caller of the HTTP API may ask for; the last ones reach owners as commands.
 ApiOperation = OwnerOperation | ChangeParameters | ComposeMusic
@@ -174,6 +176,7 @@ OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
             FollowUniverse,
             ListMusic,
             GetMusic,
+            ListAudit,
         )
     }
 )

@@ -257,6 +257,25 @@ class MusicStored(HiddenEvent):
     service: str | None = None
 
 
+class ActionNoted(HiddenEvent):
+    """Who did what the events beside it tell of: an entry of the audit log, see ``auditing``.
+
+    ``user_id`` is who did it: a user, a service, or the name of an operator, who is one by
+    ``operator``. ``target`` is the user to whom it was done, if it was to one.
+    """
+
+    name: ClassVar = "action_noted"
+
+    id: str
+    action: str
+    user_id: str
+    operator: bool | None = None
+    service: str | None = None
+    target: str | None = None
+    details: dict[str, Any] | None = None
+    timestamp: Timestamp
+
+
 #: Hidden events that gateways act upon.
 Notice = (
     ConnectionLeft
@@ -277,6 +296,7 @@ OwnersNote = (
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | ActionNoted
     | HistoryForgotten
 )
 

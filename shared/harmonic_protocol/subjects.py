@@ -20,6 +20,8 @@
 ``hu.operate.<service>.<request>``  an operator's requests to the replicas of a service
 ``hu.replica.<service>.<instance>``  which replicas there should be, by digests of their names
 ``hu.switch.<name>``              what operators have switched off, or on again
+``hu.audit.universe.<universe>.<who>.<whom>``  what was done in a universe, and by whom
+``hu.audit.instance.<action>.<who>.<whom>``  what operators did to the instance
 ``hu.restored``                   where streams ended that were restored from a backup
 ================================  ==========================================================
 """
@@ -43,6 +45,7 @@ SESSIONS_STREAM = "HU_SESSIONS"
 REVOCATIONS_STREAM = "HU_REVOCATIONS"
 REPLICAS_STREAM = "HU_REPLICAS"
 OPERATOR_STREAM = "HU_OPERATOR"
+AUDIT_STREAM = "HU_AUDIT"
 
 HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
@@ -57,6 +60,7 @@ REVOCATION_SUBJECTS = "hu.revoked.*.*"
 REPLICA_SUBJECTS = "hu.replica.*.*"
 SWITCH_SUBJECTS = "hu.switch.*"
 RESTORED_SUBJECT = "hu.restored"
+AUDIT_SUBJECTS = "hu.audit.*.*.*.*"
 
 PUBLIC_AUDIENCE = "public"
 #: No audience: where it is noted that a universe's entries may not be what its log says.
@@ -225,3 +229,36 @@ def replica(service: str, instance: str) -> str:
 def switch(name: str) -> str:
     """The subject of a switch."""
     return f"hu.switch.{name}"
+
+
+def audit(universe_id: str, who: str, whom: str | None) -> str:
+    """The subject of an entry about a universe; ``who`` is one of :func:`audited`."""
+    return f"hu.audit.universe.{universe_id}.{who}.{_audited_user(whom)}"
+
+
+def audit_of(universe_id: str) -> str:
+    """All entries about a universe."""
+    return f"hu.audit.universe.{universe_id}.*.*"
+
+
+def audit_of_instance(action: str, whom: str | None) -> str:
+    """The subject of an entry about what an operator did to the instance."""
+    return f"hu.audit.instance.{action}.operator.{_audited_user(whom)}"
+
+
+def audit_of_user(user_id: str, universe_id: str | None = None) -> tuple[str, str]:
+    """All entries about what a user did, and about what was done to it; of a universe alone."""
+    user = audience_of(user_id)
+    where = "*.*" if universe_id is None else f"universe.{universe_id}"
+    return f"hu.audit.{where}.{user}.*", f"hu.audit.{where}.*.{user}"
+
+
+def audited(user_id: str, *, service: bool, operator: bool) -> str:
+    """Who did something, as a word of an entry's subject."""
+    if operator:
+        return "operator"
+    return "service" if service else audience_of(user_id)
+
+
+def _audited_user(user_id: str | None) -> str:
+    return "nobody" if user_id is None else audience_of(user_id)

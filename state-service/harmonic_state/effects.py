@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from harmonic_protocol.log import (
+    ActionNoted,
     HistoryForgotten,
     MusicRequested,
     OwnerChanged,
@@ -15,6 +16,7 @@ from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
+from harmonic_state.auditing import Auditing
 from harmonic_state.domain.answers import requested_music
 from harmonic_state.domain.events import LogEvent, forgets_history
 from harmonic_state.domain.universe import Universe
@@ -30,7 +32,14 @@ LISTING_PAUSE_S = 0.2
 #: How often it is looked for what others left undone; it is done once it was seen twice.
 SETTLING_INTERVAL_S = 5.0
 #: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
-_ASKING = (*CHANGES_LISTING, MusicRequested, OwnerChanged, UniverseDeleted, HistoryForgotten)
+_ASKING = (
+    *CHANGES_LISTING,
+    MusicRequested,
+    OwnerChanged,
+    UniverseDeleted,
+    HistoryForgotten,
+    ActionNoted,
+)
 
 
 class Effects:
@@ -43,6 +52,7 @@ class Effects:
         listing: Listing,
         quotas: Quotas,
         jobs: MusicJobs,
+        auditing: Auditing,
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
@@ -50,6 +60,7 @@ class Effects:
         self._listing = listing
         self._quotas = quotas
         self._jobs = jobs
+        self._auditing = auditing
         self._log = log
         #: Where changes under way were noted.
         self._noted: dict[str, int] = {}
@@ -63,6 +74,7 @@ class Effects:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
+        self._auditing.resume(universe)
 
     def concern(self, events: Sequence[LogEvent]) -> bool:
         """Whether any of the events asks for something: most records have none that does."""
@@ -84,8 +96,10 @@ class Effects:
     ) -> Coverage | None:
         """Do what the events ask for, before their requests are answered.
 
-        Return what is stored of the universe besides its log, where that has changed.
+        Return what is stored of the universe besides its log, where that has changed. The audit
+        log is written later: nobody waits for it.
         """
+        self._auditing.note(universe_id, events)
         after = known.universe
         for requested in requested_music(events):
             self._jobs.begin(requested)
@@ -163,6 +177,8 @@ class Effects:
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
         """Remove what is left of a deleted universe; if it fails, the next loading does it."""
+        # It is the log that tells what the audit log lacks.
+        await self._auditing.settled(universe_id)
         try:
             if loaded.universe is not None:
                 await self._quotas.release(loaded.universe.owner, universe_id)

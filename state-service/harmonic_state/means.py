@@ -10,6 +10,7 @@ from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.entropy import new_id, new_seed
 from harmonic_runtime.process.lifecycle import Tasks
+from harmonic_state.domain.auditing import is_noted
 from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.effects import Effects
 from harmonic_state.heads import HeadAnnouncements
@@ -49,7 +50,11 @@ class Means:
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
-        drawn = (new_id(), new_seed()) if isinstance(request, GenerateMusic) else ("", 0)
+        drawn = ("", 0)
+        if isinstance(request, GenerateMusic):
+            drawn = (new_id(), new_seed())
+        elif is_noted(request, caller):
+            drawn = (new_id(), 0)
         return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:

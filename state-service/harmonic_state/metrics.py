@@ -20,6 +20,7 @@ STREAMS = (
     *(subjects.REVOCATIONS_STREAM, subjects.SNAPSHOT_STREAM, subjects.INDEX_STREAM),
     *(subjects.OWNED_STREAM, subjects.NOTES_STREAM, subjects.SESSIONS_STREAM),
     *(subjects.JOBS_STREAM, subjects.REPLICAS_STREAM, subjects.OPERATOR_STREAM),
+    subjects.AUDIT_STREAM,
 )
 
 # Requests.
@@ -137,6 +138,22 @@ UNIVERSE_QUOTA_RECLAIMED = CounterSpec(
     "universe_quota_reclaimed",
     "universes that counted although they do not exist, and count no more",
     OperatorQuestion.LIMITS,
+)
+
+# The audit log.
+
+AUDIT_ENTRIES = CounterSpec(
+    "audit_entries",
+    "entries of the audit log. late: written from a universe's log, since they were not before;"
+    " failed: attempts, each of which is followed by another; deferred: too many waited, these are"
+    " written when their universe is loaded",
+    OperatorQuestion.STORAGE,
+    labelled(outcome=("written", "late", "failed", "deferred")),
+)
+AUDIT_WAITING = GaugeSpec(
+    "audit_waiting",
+    "entries of the audit log that wait to be written, and universes that are looked through",
+    OperatorQuestion.STORAGE,
 )
 
 # Music.

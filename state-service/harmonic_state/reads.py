@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import CompareHeads, Heads, ReadEvents, ReadLog
 from harmonic_protocol.intervening import TraceUser
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.universes import ListUniverses
 from harmonic_runtime.bus.client import BusUnavailable
+from harmonic_state.auditing import Auditing
 from harmonic_state.domain.events import loses_history
 from harmonic_state.journal import Journal
 from harmonic_state.lineage import after, is_record
@@ -29,11 +31,18 @@ class Reads:
     """Listings, heads of logs, and parts of them; a read that is not possible is refused."""
 
     def __init__(
-        self, *, universes: OwnedUniverses, journal: Journal, listing: Listing, replica_id: str
+        self,
+        *,
+        universes: OwnedUniverses,
+        journal: Journal,
+        listing: Listing,
+        auditing: Auditing,
+        replica_id: str,
     ) -> None:
         self._universes = universes
         self._journal = journal
         self._listing = listing
+        self._auditing = auditing
         self._replica_id = replica_id
 
     async def answer(self, request: ReadRequest, caller: Caller) -> Reply:
@@ -58,6 +67,14 @@ class Reads:
             page = await self._listing.page(
                 caller.user_id, cursor=request.cursor, limit=request.limit
             )
+        except BusUnavailable:
+            return Reply(error=UNAVAILABLE)
+        return Reply(result=page.to_wire())
+
+    async def list_audit(self, request: ListAudit) -> Reply:
+        """A page of a universe's audit log, for a caller who may see it."""
+        try:
+            page = await self._auditing.page(request)
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
         return Reply(result=page.to_wire())

@@ -24,6 +24,7 @@ from harmonic_protocol.intervening import (
     ForgetHistory,
     OperatorBan,
 )
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -107,7 +108,7 @@ class Requests:
 
     def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         trace = envelope.trace
-        reply: Callable[[Reply], None] = partial(self._answer, message)
+        reply = self._replying(request, message)
         if self._tracer.records and trace.is_sampled:
             span = self._tracer.begin(
                 f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
@@ -165,6 +166,21 @@ class Requests:
             reply(answer)
 
         self._means.tasks.start(read(), name="read")
+
+    def _replying(self, request: StateRequest, message: Message) -> Callable[[Reply], None]:
+        """What is done with the reply to a request."""
+        answer = partial(self._answer, message)
+        if not isinstance(request, ListAudit):
+            return answer
+
+        def read_if_granted(decided: Reply) -> None:
+            # Who may is decided in the universe's queue, and what there is read outside of it.
+            if decided.error is not None:
+                answer(decided)
+            else:
+                self._read(self._reads.list_audit(request), message, answer)
+
+        return read_if_granted
 
     def _answer(self, message: Message, reply: Reply) -> None:
         if not message.reply:

@@ -22,6 +22,7 @@ from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
+from harmonic_state.auditing import Auditing
 from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
@@ -48,6 +49,8 @@ SWEEP_INTERVAL_S = 2.0
 SWEEP_POLL_S = 0.25
 #: A gateway's silence is counted finely: its participants are to be gone 15 s after its death.
 GATEWAY_TICKS = 8
+#: How long a stop waits for the audit log; what it lacks then, others write.
+AUDIT_FINISH_S = 1.0
 #: How long until streams that could not be set up are tried again.
 STREAMS_PAUSE_S = 5.0
 
@@ -107,11 +110,21 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             jobs = MusicJobs(streams=streams, clock=clock, tasks=tasks, timers=timers, log=log)
             heads = HeadAnnouncements(bus)
             bus.on_reconnect(heads.announce_again)
+            auditing = Auditing(
+                streams=streams,
+                journal=journal,
+                kept_s=settings.audit_kept_s,
+                clock=clock,
+                skipped=skipped,
+                metrics=metrics,
+                log=log,
+            )
             effects = Effects(
                 journal=journal,
                 listing=listing,
                 quotas=quotas,
                 jobs=jobs,
+                auditing=auditing,
                 metrics=metrics,
                 log=log,
             )
@@ -138,6 +151,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                     universes=universes,
                     journal=journal,
                     listing=listing,
+                    auditing=auditing,
                     replica_id=settings.replica_id,
                 ),
                 means=means,
@@ -147,9 +161,15 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             watch_of_streams = StreamWatch(Inspection(bus), metrics)
             tasks.start(watch_of_streams.keep_asking(), name="stream watch")
-            sweep = tasks.start(_sweep(universes, gateways, settings), name="sweep")
-            adoption = tasks.start(universes.keep_adopting(), name="adoption")
-            settling = tasks.start(effects.keep_settling(), name="settling")
+            tasks.start(auditing.keep_writing(), name="audit log")
+            unasked = [
+                tasks.start(work, name=name)
+                for name, work in (
+                    ("sweep", _sweep(universes, gateways, settings)),
+                    ("adoption", universes.keep_adopting()),
+                    ("settling", effects.keep_settling()),
+                )
+            ]
             subscription = await bus.subscribe(
                 f"hu.state.{settings.replica_id}.*", requests.receive
             )
@@ -160,15 +180,15 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 ):
                     yield
             # Gateways ask others from here on; what they have asked already is still done.
-            sweep.cancel()
-            adoption.cancel()
-            settling.cancel()
+            for task in unasked:
+                task.cancel()
             with suppress(BusUnavailable):
                 await subscription.drain()
             await creations.finish()
             await universes.finish()
             heads.announce()
             await universes.hand_over()
+            await auditing.finish(AUDIT_FINISH_S)
 
 
 async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -> None:

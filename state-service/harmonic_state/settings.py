@@ -123,6 +123,18 @@ class StateSettings(ServiceSettings):
             description="seconds that revocations are kept: longer than any token lives",
         ),
     ] = 90 * 86_400
+    audit_kept_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=10 * 366 * 86_400,
+            description="seconds that entries of the audit log are kept, if their bytes have room",
+        ),
+    ] = 90 * 86_400
+    audit_stream_bytes: Annotated[
+        int,
+        Field(ge=2**20, description="bytes of the audit log kept at most, the newest entries"),
+    ] = 256 * 2**20
     session_stream_bytes: Annotated[
         int, Field(ge=2**20, description="bytes of sessions kept at most, the newest ones")
     ] = 2**30

@@ -26,6 +26,7 @@ RESERVATIONS = {
     subjects.SNAPSHOT_STREAM: "HARMONIC_SNAPSHOT_STREAM_BYTES",
     subjects.SESSIONS_STREAM: "HARMONIC_SESSION_STREAM_BYTES",
     subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
+    subjects.AUDIT_STREAM: "HARMONIC_AUDIT_STREAM_BYTES",
 }
 #: Gateways start as soon as these are there: they are set up once all others are.
 SET_UP_LAST = frozenset(subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES))
@@ -46,11 +47,18 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
         "max_msgs": MAX_JOBS,
         "discard": "new",
     }
+    audit = {
+        "name": subjects.AUDIT_STREAM,
+        "subjects": [subjects.AUDIT_SUBJECTS],
+        "max_age": settings.audit_kept_s * _NANOSECONDS,
+        "max_bytes": settings.audit_stream_bytes,
+    }
     return [
         *({**common, **config} for config in _logs(settings)),
         *({**common, **config} for config in _limits(settings)),
         *({**common, "max_msgs_per_subject": 1, **config} for config in _newest_only(settings)),
         {**common, **jobs},
+        {**common, **audit},
     ]
 
 

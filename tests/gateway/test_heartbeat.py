@@ -6,6 +6,7 @@ from typing import Any
 
 from harmonic_gateway.sockets.handed import HandedHeartbeat
 from harmonic_gateway.sockets.heartbeat import Heartbeat
+from harmonic_runtime.process.deadlines import Deadlines
 from harness import virtual_time
 
 INTERVAL_S, TIMEOUT_S = 5.0, 4.0
@@ -20,7 +21,8 @@ class Session:
         self.given_up_at_s: list[float] = []
         self.pends_until_s: float | None = None
         self.slow_until_s = float("-inf")
-        self.heartbeat = Heartbeat(self, interval_s, TIMEOUT_S)
+        beats = Deadlines(Heartbeat.come_due)
+        self.heartbeat = Heartbeat(self, interval_s, TIMEOUT_S, beats)
 
     def ping(self) -> None:
         self.pinged_at_s.append(now_s())

@@ -2,7 +2,6 @@
 // client, a line of JSON out is what it came to, or an event that a client heard.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 
 const clients = process.argv[2];
 const require = createRequire(`${clients}/package.json`);
@@ -12,7 +11,6 @@ const ioByVersion = Object.fromEntries(
     require(name).io,
   ]),
 );
-const harmonic = await import(pathToFileURL(`${clients}/harmonic.mjs`));
 const AsyncFunction = (async () => {}).constructor;
 const sockets = new Map();
 
@@ -49,7 +47,7 @@ function consoleOf(client) {
 
 async function run({ id, client, version, code }) {
   try {
-    const known = { io: ioByVersion[version], socket: sockets.get(client), harmonic };
+    const known = { io: ioByVersion[version], socket: sockets.get(client) };
     known.console = consoleOf(client);
     const result = await new AsyncFunction(...Object.keys(known), code)(...Object.values(known));
     const isSocket = typeof result?.onAny === 'function';

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from harmonic_local.demo import CLIENTS
 from harmonic_local.node import install, node
 from harness.client import PATIENCE_S, Listener
 
-BRIDGE = Path(__file__).with_name("bridge.mjs")
+#: The folder with the packages of both.
+CLIENTS = Path(__file__).parent
+BRIDGE = CLIENTS / "bridge.mjs"
 #: The versions of socket.io-client that the bridge has.
 VERSIONS = ("4.8.4", "3.1.3")
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -81,7 +82,7 @@ class JavascriptClient(Listener):
         await self.runs(f"{{\n{code}\nreturn socket;\n}}")
 
     async def runs(self, code: str) -> Any:
-        """Run code that knows ``io``, the client's ``socket`` and ``harmonic``."""
+        """Run code that knows ``io`` and the client's ``socket``."""
         return await self._bridge.run(self._number, self._version, code)
 
 

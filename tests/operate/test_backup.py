@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
+from harmonic_operator.backups import SAVED, verified
+from harmonic_operator.connection import NotDone
 from harness.operator import harmonic
 from harness.wire import Wire
 from harness.world import World, started
@@ -168,6 +170,21 @@ async def test_a_backup_that_is_not_whole_is_refused_before_anything_is_changed(
     assert "Traceback" not in ran.errors
     streams = (await harmonic(empty, "status", "--json")).json["streams"]
     assert all(each["problem"] == "is missing" for each in streams)
+
+
+def test_a_backup_of_the_version_before_has_no_audit_log(tmp_path: Path, good_backup: Path) -> None:
+    folder = tmp_path / "backup"
+    shutil.copytree(good_backup, folder)
+    manifest = manifest_of(folder)
+    streams = [each for each in manifest["streams"] if each["stream"] != "HU_AUDIT"]  # type: ignore[attr-defined]
+    for version in (1, 3):
+        changed = {**manifest, "format": version, "streams": streams}
+        (folder / "manifest.json").write_text(json.dumps(changed))
+        if version == 1:
+            assert len(verified(folder).streams) == len(SAVED) - 1
+        else:
+            with pytest.raises(NotDone, match="has format 3; this version reads 1 and 2"):
+                verified(folder)
 
 
 async def test_nothing_is_restored_over_what_is_there_nor_saved_over_another_backup(

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.door import opened
 from harmonic_local.processes import free_port
+from harmonic_operator.probe import USERS
 from harness.operator import harmonic, running
 from harness.world import SECRET, World, started
 
@@ -91,14 +92,22 @@ async def test_it_tells_by_metrics_what_came_of_each_step(world: World) -> None:
 
 async def test_a_probe_that_asks_too_often_says_so(tmp_path: Path) -> None:
     port = free_port()
-    async with started(tmp_path, musics=0, HARMONIC_ALLOWED_PARAMETER_UPDATES="1") as stack:
+    async with (
+        started(tmp_path, musics=0, HARMONIC_ALLOWED_PARAMETER_UPDATES="1") as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        # The second user of the probe updates nothing before it recovers, and has nothing left.
+        world = World(stack, http)
+        client = await world.client(USERS[0])
+        universe = await world.universe()
+        await client.joins(universe)
+        said = {"universeId": universe, "parameters": {"gravity": 1}}
+        assert (await client.asks("update_physics", **said))["ok"]
+        await world.close()
         command = ("probe", "--url", stack.urls[0], "--every", "3600")
-        async with (
-            running(
-                stack, *command, HARMONIC_JWT_SECRET=SECRET, HARMONIC_OPS_PORT=str(port)
-            ) as output,
-            aiohttp.ClientSession() as http,
-        ):
+        async with running(
+            stack, *command, HARMONIC_JWT_SECRET=SECRET, HARMONIC_OPS_PORT=str(port)
+        ) as output:
             assert await output.readline() == b"Round 1: recover: refused: RATE_LIMITED.\n"
             async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
                 lines = (await response.text()).splitlines()
@@ -142,4 +151,4 @@ async def test_a_client_that_is_not_given_what_it_missed_fails_the_round(tmp_pat
         )
 
     assert ran.status == 1
-    assert "Round 1: recover: TimeoutError" in ran.output
+    assert "Round 1: recover: the session does not go on: " in ran.output

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from harmonic_runtime.bus.deadlines import GRAIN_S, Deadlines
+from harmonic_runtime.process.deadlines import GRAIN_S, Deadlines
 
 
 class Told:
@@ -57,6 +57,41 @@ async def test_whoever_is_told_may_add() -> None:
 
     add(3)
     await told.until("done")
+
+
+async def test_what_is_removed_is_not_told_even_where_its_time_has_come() -> None:
+    told = Told()
+    gone = {"early": told.deadlines.add("early", 0.0)}
+    told.deadlines.remove("early", gone["early"])
+
+    def over(key: str) -> None:
+        told.over(key)
+        together.remove("second", number)
+
+    together: Deadlines[str] = Deadlines(over)
+    together.add("first", 0.0)
+    number = together.add("second", 0.0)
+    together.add("third", 0.0)
+    await told.until("third")
+    assert told.keys == ["first", "third"]
+
+
+async def test_a_failure_is_reported_and_the_others_are_told() -> None:
+    told = Told()
+    reported: list[object] = []
+    told.loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    failure = ValueError("a fault")
+
+    def over(key: str) -> None:
+        if key == "fails":
+            raise failure
+        told.over(key)
+
+    deadlines: Deadlines[str] = Deadlines(over)
+    deadlines.add("fails", 0.0)
+    deadlines.add("next", 0.0)
+    await told.until("next")
+    assert reported == [failure]
 
 
 async def test_what_is_forgotten_is_not_told() -> None:

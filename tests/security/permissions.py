@@ -23,6 +23,7 @@ OTHER_STREAMS = [
     "HU_REVOCATIONS",
     "HU_REPLICAS",
     "HU_OPERATOR",
+    "HU_AUDIT",
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 #: Those with subjects that hold a digest of a user's id.
@@ -53,6 +54,8 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
     "hu.revoked.user.digest": OPERATOR,
     "hu.switch.audio": OPERATOR,
     "hu.restored": OPERATOR,
+    "hu.audit.universe.u.user.nobody": STATE,
+    "hu.audit.instance.revoke.operator.nobody": OPERATOR,
     "hu.replica.gateway.digest": GATEWAY,
     "hu.replica.state.digest": STATE,
     "hu.replica.music.digest": MUSIC,
@@ -96,6 +99,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             **dict.fromkeys([*LOGS, "HU_NOTES"], STATE),
             **dict.fromkeys(OF_USERS, OPERATOR),
             "HU_INDEX": STATE | OPERATOR,
+            "HU_AUDIT": OPERATOR,
         },
     ),
     **_read(
@@ -108,6 +112,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
+            "HU_AUDIT": STATE | OPERATOR,
         },
     ),
     **_read(
@@ -119,6 +124,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             **dict.fromkeys(["HU_SESSIONS", "HU_REVOCATIONS"], GATEWAY | OPERATOR),
             "HU_OPERATOR": GATEWAY,
             "HU_REPLICAS": OPERATOR,
+            "HU_AUDIT": STATE | OPERATOR,
         },
     ),
     **_read("STREAM.MSG.DELETE", {}),
@@ -167,6 +173,7 @@ MAY_SUBSCRIBE: Mapping[str, set[str]] = {
     "hu.revoked.user.digest": GATEWAY,
     "hu.switch.audio": GATEWAY,
     "hu.restored": NOBODY,
+    "hu.audit.universe.u.user.nobody": NOBODY,
     "hu.replica.state.digest": NOBODY,
     "hu.operate.gateway.*": GATEWAY,
     "hu.operate.state.*": STATE,

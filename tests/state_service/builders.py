@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from harmonic_protocol.envelope import Caller
+from harmonic_protocol.log import ActionNoted
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.logs import get_log
@@ -54,9 +55,15 @@ class History:
         return decision
 
     def does(self, request: UniverseRequest, by: Caller) -> list[LogEvent]:
+        """What comes of a request, besides what is noted of it for the audit log."""
         decision = self.ask(request, by)
         assert isinstance(decision, Decision), decision
-        return list(decision.events)
+        return [event for event in decision.events if not isinstance(event, ActionNoted)]
+
+    @property
+    def noted(self) -> list[ActionNoted]:
+        """What was noted for the audit log, in its order."""
+        return [event for event in self.events if isinstance(event, ActionNoted)]
 
     def is_refused(self, request: UniverseRequest, by: Caller) -> Refused:
         decision = self.ask(request, by)

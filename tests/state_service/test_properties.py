@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic_protocol.log import (
+    ActionNoted,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -97,6 +98,7 @@ class Member:
                 | UserBanned()
                 | UserUnbanned()
                 | HistoryLost()
+                | ActionNoted()
                 | HistoryForgotten()
                 | UserErased()
             ):

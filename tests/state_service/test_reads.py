@@ -45,6 +45,7 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
         universes=cast("Any", NothingInMemory()),
         journal=storing.journal,
         listing=cast("Any", None),
+        auditing=cast("Any", None),
         replica_id="s1",
     )
     told: list[int] = []
@@ -78,6 +79,7 @@ async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> 
         universes=cast("Any", Owned()),
         journal=storing.journal,
         listing=cast("Any", None),
+        auditing=cast("Any", None),
         replica_id="s1",
     )
     reply = await answering.read_log(ReadLog(universe_id=UNIVERSE, after_position=first.position))

@@ -7,7 +7,6 @@ import sys
 
 from harmonic_local.demo import demo
 from harmonic_local.instance import Instance
-from harmonic_local.node import InstallError
 from harmonic_local.run import Wanted, run
 from harmonic_local.tokens import make_token
 
@@ -23,11 +22,7 @@ def main() -> int:
         print("No instance runs here: start one with `make run`.", file=sys.stderr)
         return 1
     if options.command == "demo":
-        try:
-            demo(instance)
-        except InstallError as error:
-            print(error, file=sys.stderr)
-            return 1
+        return demo(instance)
     if options.command == "harmonic":
         command = (sys.executable, "-m", "harmonic_operator", *options.arguments)
         os.execve(sys.executable, command, {**os.environ, **instance.operator})
@@ -43,7 +38,7 @@ def _arguments() -> argparse.Namespace:
     running.add_argument("--gateways", type=int, default=1)
     running.add_argument("--states", type=int, default=1)
     running.add_argument("--musics", type=int, default=1)
-    commands.add_parser("demo", help="let two official clients work together in it")
+    commands.add_parser("demo", help="let two people work together in it")
     harmonic = commands.add_parser("harmonic", help="run an operator's command against it")
     harmonic.add_argument("arguments", nargs=argparse.REMAINDER)
     token = commands.add_parser("token", help="print a token for it")

@@ -38,7 +38,7 @@ from harmonic_runtime.process.clock import SystemClock, timestamp
 
 MANIFEST = "manifest.json"
 #: The format of the folder; raised when an earlier `restore` could not read it.
-FORMAT = 1
+FORMAT = 2
 READ_BYTES = 1024 * 1024
 STORE_TIMEOUT_S = 5.0
 #: How long brokers that have just started may take to agree on who leads.
@@ -55,7 +55,11 @@ SAVED = (
     subjects.NOTES_STREAM,
     subjects.SESSIONS_STREAM,
     subjects.REVOCATIONS_STREAM,
+    subjects.AUDIT_STREAM,
 )
+#: Format 1, of the version before, has none of these, and is written where there are none.
+NEWER = frozenset({subjects.AUDIT_STREAM})
+FORMER = 1
 
 
 class SavedStream(ServiceModel):
@@ -81,16 +85,18 @@ async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
     """Save all streams into an empty folder, while the product goes on."""
     _prepare(folder)
     expected = {each.name: each for each in await stream_states(bus)}
-    missing = [name for name in SAVED if expected[name].problem is not None]
+    there = [name for name in SAVED if not (name in NEWER and expected[name].is_absent)]
+    missing = [name for name in there if expected[name].problem is not None]
     if missing:
         raise NotDone(f"There is nothing to save, or not all of it: {', '.join(missing)}.")
     saved: list[SavedStream] = []
-    with _progress("Saving", sum(expected[name].bytes for name in SAVED)) as advance:
-        for name in SAVED:
+    with _progress("Saving", sum(expected[name].bytes for name in there)) as advance:
+        for name in there:
             file = f"{name}.stream"
             archived = await archive(bus, name, folder / file, advance)
             saved.append(_entry(name, file, archived))
-    manifest = Manifest(format=FORMAT, at=timestamp(SystemClock().now()), streams=tuple(saved))
+    written = FORMAT if set(there) >= NEWER else FORMER
+    manifest = Manifest(format=written, at=timestamp(SystemClock().now()), streams=tuple(saved))
     await asyncio.to_thread(_write_whole, folder / MANIFEST, manifest.to_json())
     _report("Saved", folder, manifest, as_json=as_json)
 
@@ -201,9 +207,12 @@ def verified(folder: Path) -> Manifest:
         ) from error
     except ValidationError as error:
         raise NotDone(f"{folder / MANIFEST} is no manifest of a backup.") from error
-    if manifest.format != FORMAT:
-        raise NotDone(f"{folder} has format {manifest.format}; this version reads {FORMAT}.")
-    absent = set(SAVED) - {each.stream for each in manifest.streams}
+    if manifest.format not in {FORMER, FORMAT}:
+        raise NotDone(
+            f"{folder} has format {manifest.format}; this version reads {FORMER} and {FORMAT}."
+        )
+    expected = set(SAVED) - (NEWER if manifest.format == FORMER else set())
+    absent = expected - {each.stream for each in manifest.streams}
     if absent:
         raise NotDone(f"{folder} lacks {', '.join(sorted(absent))}.")
     for each in manifest.streams:

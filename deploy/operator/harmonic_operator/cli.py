@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harmonic_operator import backups, explaining, gateways, people, rooms, steering
+from harmonic_operator import auditing, backups, explaining, gateways, people, rooms, steering
 from harmonic_operator import load as load_command
 from harmonic_operator import probe as probe_command
 from harmonic_operator import status as status_command
@@ -109,6 +109,7 @@ def tail(
 
 
 people.add_commands(app)
+auditing.add_commands(app)
 
 
 class OnOff(StrEnum):

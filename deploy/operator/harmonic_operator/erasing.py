@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from harmonic_operator.auditing import note
+from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
 from harmonic_operator.rooms import answer_of
-from harmonic_operator.steering import broker_time, store_revocation
+from harmonic_operator.steering import store_revocation
 from harmonic_operator.streams import LOGS
 from harmonic_protocol import subjects
 from harmonic_protocol.intervening import (
@@ -87,6 +89,10 @@ def _places(user: str) -> Sequence[_Place]:
         _Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
         _Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
+            _Place(f"audit {what}", subjects.AUDIT_STREAM, subject)
+            for what, subject in zip(("by", "of"), subjects.audit_of_user(user), strict=True)
+        ),
+        *(
             _Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
@@ -141,6 +147,8 @@ async def erase(
     for place in places:
         purged[place.what] = len(await _subjects(bus, place.stream, place.subject))
         await streams.purge(place.stream, place.subject)
+    # That somebody was erased, and not who.
+    await note(bus, "erase")
     universes = [_failed(universe, each) for universe, each in done if each is not None]
     left = [each for each in universes if each.failure is not None]
     if as_json:

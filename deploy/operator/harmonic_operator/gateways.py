@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from harmonic_operator.auditing import note
 from harmonic_operator.balancing import Share, imbalance, shares, taken
 from harmonic_operator.connection import NotDone
 from harmonic_operator.judging import total
@@ -39,6 +40,7 @@ async def drain(
     done = await ask_one(bus, "gateway", gateway, Drain(over_s=over_s, undo=undo), Done)
     if done is None:
         raise NotDone(f"{gateway} did not answer.")
+    await note(bus, "drain", gateway=gateway, undo=undo)
     left = 0 if undo else await _until_empty(bus, gateway, done.connections, over_s)
     if as_json:
         write_json({"gateway": gateway, "undone": undo, "clients": done.connections, "left": left})
@@ -81,6 +83,7 @@ async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
     if plan:
         over_s = min(max(share.clients for share in plan.values()) / per_s, MAX_BOUND_S)
         await _move(bus, plan, over_s)
+        await note(bus, "rebalance", closed=closed)
         try:
             after = await _until_back(bus, sum(before.values()), closed, over_s)
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harmonic_operator.auditing import operator_name
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, table, write_json
 from harmonic_operator.replicas import describe
@@ -32,8 +33,6 @@ from harmonic_runtime.process.clock import SystemClock, milliseconds
 OWNER_TIMEOUT_S = 5.0
 #: What may wait to be printed; beyond, the oldest records are left out, and that is said.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-#: Whose name stands in an owner's log for what an operator asked.
-_OPERATOR = Caller("operator", "operator")
 
 
 async def ask_owner(bus: Bus, request: InternalUniverseRequest) -> dict[str, Any]:
@@ -50,7 +49,7 @@ async def answer_of(owners: OwnerClient, request: InternalUniverseRequest) -> di
         request.universe_id,
         request.operation(),
         request.to_json(),
-        headers=Envelope(_OPERATOR, deadline_ms, left_ms=left_ms).to_headers(),
+        headers=Envelope(_operator(), deadline_ms, left_ms=left_ms).to_headers(),
         deadline_s=OWNER_TIMEOUT_S,
         repeatable=request.repeatable,
     )
@@ -212,3 +211,9 @@ class _Heard:
 
 def _size(message: Message) -> int:
     return len(message.payload) + MESSAGE_OVERHEAD_BYTES
+
+
+def _operator() -> Caller:
+    """Whose name stands in an owner's log for what an operator asked."""
+    name = operator_name()
+    return Caller(name, name)

@@ -15,6 +15,15 @@ class OperatorSettings(ServiceSettings):
     bus_start_timeout_s: Annotated[
         float, Field(ge=0.1, le=86_400, description="time to wait for the bus")
     ] = 5.0
+    operator_name: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="who the audit log is to say did what a command does, if not the account"
+            " that runs it",
+        ),
+    ] = None
     nats_monitor_urls: Annotated[
         str | None,
         Field(

@@ -4,8 +4,9 @@ Times are the broker's: operators' own clocks are not in step with one another, 
 """
 
 import asyncio
-from datetime import datetime
 
+from harmonic_operator.auditing import note
+from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
 from harmonic_operator.replicas import Replicas, describe
@@ -14,8 +15,7 @@ from harmonic_protocol.messages.declaration import Switch
 from harmonic_protocol.operating import Revoked, SwitchSet
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.streams import Streams
-from harmonic_runtime.bus.timebase import SharedClock, measure
-from harmonic_runtime.process.clock import SystemClock, timestamp
+from harmonic_runtime.process.clock import timestamp
 
 STORE_TIMEOUT_S = 5.0
 #: A switch is in force everywhere within so long; who has not said so by then is named.
@@ -27,6 +27,7 @@ async def revoke(bus: Bus, *, user: str | None, jti: str | None, as_json: bool) 
     """Have all tokens of a user that were issued until now refused, or the token with that id."""
     subject = subjects.revoked_user(user) if user else subjects.revoked_token(str(jti))
     await store_revocation(Streams(bus), subject, (await broker_time(bus)).timestamp())
+    await note(bus, "revoke", target=user, **({} if jti is None else {"jti": jti}))
     if as_json:
         write_json({"revoked": {"user": user} if user else {"jti": jti}})
         return
@@ -48,6 +49,7 @@ async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
     await Streams(bus).append(
         subjects.switch(which.value), said.to_json(), timeout_s=STORE_TIMEOUT_S
     )
+    await note(bus, "switch", switch=which.value, on=on)
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     gateways = await describe(bus, "gateway")
@@ -63,14 +65,6 @@ async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
     if not as_json:
         word = "on" if on else "off"
         console.print(f"{which.value} is {word}, on {len(gateways.described)} gateways.")
-
-
-async def broker_time(bus: Bus) -> datetime:
-    """The time of day by the broker's clock; raise ``BusUnavailable`` where it does not tell."""
-    own = SystemClock()
-    clock = SharedClock(own)
-    clock.take(await measure(bus, own, subjects.REVOCATIONS_STREAM))
-    return clock.now()
 
 
 def _others(gateways: Replicas, which: Switch, *, on: bool) -> list[str]:

@@ -26,6 +26,7 @@ STREAMS = (
     subjects.REVOCATIONS_STREAM,
     subjects.REPLICAS_STREAM,
     subjects.OPERATOR_STREAM,
+    subjects.AUDIT_STREAM,
     *LIMITS,
 )
 

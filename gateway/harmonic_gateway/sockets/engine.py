@@ -39,6 +39,7 @@ from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
 from harmonic_gateway.sockets.turns import Stretch, Turns
 from harmonic_gateway.sockets.websocket import WebSocket
+from harmonic_runtime.process.deadlines import Deadlines
 
 #: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
 #: whichever replica takes them.
@@ -59,6 +60,7 @@ class EngineHost(Protocol):
     """What a session needs of the layer above it."""
 
     limits: SocketLimits
+    beats: Deadlines[Heartbeat]
     late: LateClients
     turns: Turns
 
@@ -140,7 +142,8 @@ class EngineSocket:
         limits = host.limits
         reports = Reports(self, host)
         self.outbox = Outbox(reports, limits)
-        self.heartbeat = Heartbeat(reports, limits.ping_interval_s, limits.ping_timeout_s)
+        interval_s, timeout_s = limits.ping_interval_s, limits.ping_timeout_s
+        self.heartbeat = Heartbeat(reports, interval_s, timeout_s, host.beats)
         self._expectation = Expectation(host.late, begun.address, self.give_up)
         self.expect_use()
 

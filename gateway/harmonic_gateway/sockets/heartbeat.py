@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from harmonic_gateway.sockets.handed import HandedHeartbeat
+from harmonic_runtime.process.deadlines import Deadlines
 
 
 class Beating(Protocol):
@@ -28,23 +29,34 @@ class Beating(Protocol):
 class Heartbeat:
     """Pings a client every ``interval_s``, and has at most one ping unanswered.
 
+    ``beats`` says when the time has come, for all sessions: they wake the process together.
+
     ``round_trip_ms`` is how long the latest answer took, if there was any.
     """
 
     __slots__ = (
         "_answered_at_s",
         "_beating",
+        "_beats",
+        "_checks",
+        "_ends_at",
         "_interval_s",
         "_is_due",
         "_loop",
         "_pinged_at_s",
         "_timeout_s",
-        "_timer",
         "round_trip_ms",
     )
 
-    def __init__(self, beating: Beating, interval_s: float, timeout_s: float) -> None:
+    def __init__(
+        self,
+        beating: Beating,
+        interval_s: float,
+        timeout_s: float,
+        beats: Deadlines["Heartbeat"],
+    ) -> None:
         self._beating = beating
+        self._beats = beats
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._is_due = False
@@ -52,7 +64,8 @@ class Heartbeat:
         self._loop = asyncio.get_running_loop()
         # The client has just shown that it is there.
         self._answered_at_s = self._pinged_at_s = self._loop.time()
-        self._timer = self._loop.call_later(interval_s, self._beat)
+        self._checks = False
+        self._ends_at: int | None = beats.add(self, interval_s)
 
     @property
     def in_doubt(self) -> bool:
@@ -68,7 +81,7 @@ class Heartbeat:
     def ping_now(self) -> None:
         """Ping, unless a ping waits for its answer: a dead client is known a timeout later."""
         if not self._is_due:
-            self._timer.cancel()
+            self._stop_waiting()
             self._beat()
 
     def pong(self) -> None:
@@ -95,32 +108,47 @@ class Heartbeat:
         self._answered_at_s = now_s - handed.answered_ago_s
         self._pinged_at_s = now_s - handed.pinged_ago_s
         self._is_due, self.round_trip_ms = handed.is_due, handed.round_trip_ms
-        self._timer.cancel()
-        if handed.is_due:
-            self._timer = self._loop.call_at(self._pinged_at_s + self._timeout_s, self._check)
-        else:
-            self._timer = self._loop.call_at(self._pinged_at_s + self._interval_s, self._beat)
+        self._stop_waiting()
+        wait_s = self._timeout_s if handed.is_due else self._interval_s
+        self._wait(wait_s - handed.pinged_ago_s, checks=handed.is_due)
 
     def stop(self) -> None:
         """The session is over."""
         self._is_due = False
-        self._timer.cancel()
+        self._stop_waiting()
+
+    def come_due(self) -> None:
+        """What was waited for has come: the time of the next ping, or of an answer."""
+        self._ends_at = None
+        if self._checks:
+            self._check()
+        else:
+            self._beat()
+
+    def _wait(self, after_s: float, *, checks: bool) -> None:
+        self._checks = checks
+        self._ends_at = self._beats.add(self, after_s)
+
+    def _stop_waiting(self) -> None:
+        if self._ends_at is not None:
+            self._beats.remove(self, self._ends_at)
+            self._ends_at = None
 
     def _beat(self) -> None:
         self._is_due = True
         self._pinged_at_s = self._loop.time()
-        self._timer = self._loop.call_later(self._timeout_s, self._check)
+        self._wait(self._timeout_s, checks=True)
         self._beating.ping()
 
     def _check(self) -> None:
         if not self._is_due:
-            pause_s = max(self._interval_s - self._timeout_s, 0)
-            self._timer = self._loop.call_later(pause_s, self._beat)
+            since_s = self._loop.time() - self._pinged_at_s
+            self._wait(max(self._interval_s - since_s, 0.0), checks=False)
             return
         # A client that is behind but reads on has yet to come to the ping; or its answer waits.
         pending_until_s = self._beating.ping_pending_until_s(self._timeout_s) or 0.0
         until_s = max(pending_until_s, self._beating.answer_waits_until_s(self._timeout_s))
         if until_s > self._loop.time():
-            self._timer = self._loop.call_at(until_s, self._check)
+            self._wait(until_s - self._loop.time(), checks=True)
         else:
             self._beating.unanswered()

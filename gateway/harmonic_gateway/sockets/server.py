@@ -15,6 +15,7 @@ from harmonic_gateway.sockets.engine import POLICY_CODE, EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.handshakes import Handshakes, Opening
 from harmonic_gateway.sockets.headers import Beginning
+from harmonic_gateway.sockets.heartbeat import Heartbeat
 from harmonic_gateway.sockets.lateness import LateClients
 from harmonic_gateway.sockets.limits import (
     LINGER_S,
@@ -37,6 +38,7 @@ from harmonic_gateway.sockets.turns import Turns
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_runtime.process.ticker import spread
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
@@ -78,6 +80,7 @@ class SocketServer:
         self._draining = False
         self.recent = RecentSessions()
         self.turns = Turns()
+        self.beats = Deadlines(Heartbeat.come_due)
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)

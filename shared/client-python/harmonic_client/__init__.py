@@ -14,6 +14,7 @@ from harmonic_client.errors import (
     FieldRefusal,
     HarmonicError,
     MissedEventsError,
+    NotConnectedError,
     RefusedError,
     UnansweredError,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "MusicGenerated",
     "MusicParameters",
     "NewerEvent",
+    "NotConnectedError",
     "Note",
     "ParametersPreviewed",
     "ParametersUpdated",

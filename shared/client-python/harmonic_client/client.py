@@ -1,7 +1,7 @@
 """The client: one connection after the other, and the universes that are open on it."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -26,15 +26,38 @@ from harmonic_protocol.values import Mode
 PATIENCE_S = 10.0
 
 
+class JoinedUniverses:
+    """The universes of a client, by id: each is told what concerns it."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, SharedUniverse] = {}
+
+    def connected(self, *, recovered: bool) -> None:
+        """There is a connection."""
+        for universe in self.known.values():
+            universe.connected(recovered=recovered)
+
+    def disconnected(self) -> None:
+        """The connection is broken."""
+        for universe in self.known.values():
+            universe.disconnected()
+
+    def heard(self, event: AnyEvent) -> None:
+        """An event came: it is for the universe that it names."""
+        universe = self.known.get(_about(event))
+        if universe is not None:
+            universe.heard(event)
+
+
 class Client:
     """A user's client. It connects by itself, again and again; :func:`connect` makes one."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._connection = ServerConnection(options, self)
+        self._universes = JoinedUniverses()
+        self._connection = ServerConnection(options, self._universes)
         self._sender = CommandSender(self._connection)
         self._tasks = OwnTasks()
-        self._universes: dict[str, SharedUniverse] = {}
 
     @property
     def status(self) -> Status:
@@ -73,10 +96,10 @@ class Client:
 
     async def join(self, universe_id: str, mode: Mode = "edit") -> SharedUniverse:
         """Join a universe's room: the same object for the same id. Raise a refusal."""
-        universe = self._universes.get(universe_id)
+        universe = self._universes.known.get(universe_id)
         if universe is None:
             universe = SharedUniverse(self._sender, universe_id, self._tasks)
-            self._universes[universe_id] = universe
+            self._universes.known[universe_id] = universe
         await universe.join(mode)
         return universe
 
@@ -111,6 +134,10 @@ class Client:
             raise RefusedError(Refused.model_validate(said["error"]))
         raise UnansweredError(f"{method} {path} was answered by {response.status}")
 
+    async def emit(self, command: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Send once what this client has no function for: its ack, or ``None`` if none came."""
+        return await self._connection.emit(command, payload)
+
     def connect(self) -> None:
         """Connect again after a refusal."""
         self._connection.connect()
@@ -125,26 +152,10 @@ class Client:
         await self._tasks.end()
         await self._connection.close()
 
-    def connected(self, *, recovered: bool) -> None:
-        """There is a connection."""
-        for universe in self._universes.values():
-            universe.connected(recovered=recovered)
-
-    def disconnected(self) -> None:
-        """The connection is broken."""
-        for universe in self._universes.values():
-            universe.disconnected()
-
-    def heard(self, event: AnyEvent) -> None:
-        """An event came: it is for the universe that it names."""
-        universe = self._universes.get(_about(event))
-        if universe is not None:
-            universe.heard(event)
-
-    async def open(self) -> None:
+    async def open(self, *, retry: bool) -> None:
         """Connect; raise a refusal, or :class:`UnansweredError` if nobody answers."""
         self._connection.start()
-        await self._connection.ready()
+        await self._connection.ready(retry=retry)
 
 
 def _about(event: AnyEvent) -> str:
@@ -162,6 +173,7 @@ async def connect(
     get_token: GetToken,
     *,
     patience_s: float = PATIENCE_S,
+    retry: bool = True,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
     """A client that is connected while the block runs.
@@ -169,11 +181,12 @@ async def connect(
     ``url`` is the server's address, such as ``https://example.org``. ``get_token`` gives a token,
     now or a moment later; it is asked at each connect, and when a token is about to expire.
     ``patience_s`` is how long a command may wait for a connection. Raise :class:`RefusedError` if
-    the client is refused, and :class:`UnansweredError` if nobody answers.
+    the client is refused, and :class:`UnansweredError` if nobody answers; without ``retry``,
+    :class:`NotConnectedError` if the first attempt fails.
     """
     client = Client(Options(url.rstrip("/"), get_token, patience_s, tls))
     try:
-        await client.open()
+        await client.open(retry=retry)
         yield client
     finally:
         await client.close()

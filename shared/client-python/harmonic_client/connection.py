@@ -111,10 +111,15 @@ class ServerConnection:
         self._become("closed", None)
         await self._tasks.end()
 
-    async def ready(self) -> None:
-        """Return when there is a connection; raise the refusal, or if it takes too long."""
-        await self.expect(lambda: self.status != "connecting")
+    async def ready(self, *, retry: bool) -> None:
+        """Return when there is a connection; raise the refusal, or if it takes too long.
+
+        Without ``retry``, raise what came of the first attempt.
+        """
+        await self.expect(lambda: self.status != "connecting" or not (retry or self.error is None))
         self.check()
+        if self.status != "connected" and self.error is not None:
+            raise self.error
 
     def check(self) -> None:
         """Raise the refusal, or that the client is closed."""

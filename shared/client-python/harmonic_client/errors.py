@@ -52,6 +52,17 @@ class RefusedError(HarmonicError):
         )
 
 
+class NotConnectedError(HarmonicError):
+    """A connection could not be made now, or ended before it was accepted; another one may be.
+
+    ``too_often`` says that the gateway put the client off, since its user comes too often.
+    """
+
+    def __init__(self, why: str, *, too_often: bool = False) -> None:
+        super().__init__(why)
+        self.too_often = too_often
+
+
 class UnansweredError(HarmonicError):
     """No answer came in time. The command may have been carried out."""
 

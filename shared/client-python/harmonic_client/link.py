@@ -10,7 +10,7 @@ import aiohttp
 import socketio
 from socketio.exceptions import SocketIOError
 
-from harmonic_client.errors import HarmonicError, RefusedError
+from harmonic_client.errors import NotConnectedError, RefusedError
 from harmonic_protocol.refusals import Refused
 
 NAMESPACE = "/ws"
@@ -25,17 +25,6 @@ TRY_LATER_CODE = 1013
 Heard = Callable[[str, tuple[Any, ...]], None]
 
 
-class NotConnectedError(HarmonicError):
-    """A connection could not be made now, or ended before it was accepted; another one may be.
-
-    ``too_often`` says that the gateway put the client off, since its user comes too often.
-    """
-
-    def __init__(self, why: str, *, too_often: bool = False) -> None:
-        super().__init__(why)
-        self.too_often = too_often
-
-
 class SocketLink:
     """A connection, from the attempt to make it until it ends; never used for a second one."""
 
@@ -45,7 +34,9 @@ class SocketLink:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls or True), headers={"User-Agent": agent}
         )
-        self.socket = socketio.AsyncClient(reconnection=False, http_session=self._http)
+        self.socket = socketio.AsyncClient(
+            reconnection=False, http_session=self._http, handle_sigint=False
+        )
         self._heard, self._lost = heard, lost
         loop = asyncio.get_running_loop()
         # Done when it is accepted or refused.

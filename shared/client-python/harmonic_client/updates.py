@@ -5,13 +5,14 @@ from typing import Protocol
 
 from harmonic_client import merge
 from harmonic_client.changes import Changes, to_wire
-from harmonic_client.errors import HarmonicError, RefusedError
+from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.sending import CommandSender, new_id
 from harmonic_client.tasks import OwnTasks
 from harmonic_protocol.messages.parameters import UpdateParameters
 from harmonic_protocol.refusals import Code
 
 UNKNOWN_WAIT_MS = 1000.0
+CLOSED = "the client is closed"
 
 
 class Updatable(Protocol):
@@ -59,10 +60,10 @@ class Updates:
     def undo(self, error: HarmonicError) -> None:
         """What waits to be sent is undone, and whoever asked for it is raised ``error``."""
         waiters, self._waiters = self._waiters, []
+        _fail(waiters, error)
         room = self._target.room
         if room is not None:
             self._target.show(merge.waiting_dropped(room))
-        _fail(waiters, error)
 
     async def _send_all(self) -> None:
         try:
@@ -74,6 +75,9 @@ class Updates:
                     self.undo(error)
                 else:
                     await self._send()
+        except asyncio.CancelledError:
+            self.undo(UnansweredError(CLOSED))
+            raise
         finally:
             self._is_sending = False
 
@@ -96,12 +100,15 @@ class Updates:
         except HarmonicError as error:
             self._failed(op_id, error, waiters)
             return
-        if self._target.room is not None:
-            self._target.show(merge.acknowledged(self._target.room, op_id, seq))
-        self._target.updated()
+        except asyncio.CancelledError:
+            _fail(waiters, UnansweredError(CLOSED))
+            raise
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(seq)
+        if self._target.room is not None:
+            self._target.show(merge.acknowledged(self._target.room, op_id, seq))
+        self._target.updated()
 
     def _failed(self, op_id: str, error: HarmonicError, waiters: list[asyncio.Future[int]]) -> None:
         room = self._target.room
@@ -112,10 +119,10 @@ class Updates:
             self._target.show(merge.returned(room, op_id))
             self._target.updated(error, wait_ms)
             return
+        _fail(waiters, error)
         if room is not None:
             self._target.show(merge.dropped(room, op_id))
         self._target.updated(error)
-        _fail(waiters, error)
 
 
 def _limit_ms(error: HarmonicError) -> float | None:

@@ -5,11 +5,11 @@ import itertools
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from harmonic_runtime.bus.deadlines import Deadlines
 from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
 from harmonic_runtime.observability import table
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.deadlines import Deadlines
 
 #: The status of the broker's own answer to a request that nobody listens to.
 NO_RESPONDERS_STATUS = "503"

@@ -21,6 +21,7 @@ from harmonic_protocol.intervening import (
     RemoveUser,
 )
 from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
@@ -116,6 +117,7 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
             | ForgetHistory()
             | ListEvents()
             | GetMusic()
+            | ListAudit()
         ):
             return None
         case unreachable:

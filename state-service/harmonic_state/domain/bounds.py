@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from harmonic_protocol.log import (
+    ActionNoted,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -106,6 +107,7 @@ def overflow(
                 | UserUnbanned()
                 | UniverseCreated()
                 | UniverseDeleted()
+                | ActionNoted()
             ):
                 # Nothing grows by these beyond what is fixed.
                 pass

@@ -21,6 +21,7 @@ from harmonic_protocol.intervening import (
     RemoveUser,
 )
 from harmonic_protocol.log import OperationApplied
+from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
@@ -49,10 +50,11 @@ from harmonic_state.domain import (
     presence,
     registry,
 )
+from harmonic_state.domain.auditing import noted
 from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
-from harmonic_state.domain.permissions import refusal_of_service, visible
+from harmonic_state.domain.permissions import owned, refusal_of_service, visible
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
@@ -83,6 +85,7 @@ UniverseRequest = (
     | FollowUniverse
     | ListMusic
     | GetMusic
+    | ListAudit
 )
 
 
@@ -134,6 +137,10 @@ def decide(
             timestamp=moment.timestamp,
         )
         events = [*events, applied]
+    if events:
+        # A log begins with a universe's creation, and ends with its end.
+        first = 1 if universe is None else 0
+        events = [*events[:first], *noted(request, caller, moment), *events[first:]]
     too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
     return Decision(tuple(events), seq) if too_large is None else too_large
 
@@ -197,5 +204,8 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
+        case ListAudit():
+            mine = owned(universe, caller)
+            return mine if isinstance(mine, Refused) else []
         case unreachable:
             assert_never(unreachable)

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from harmonic_protocol.log import (
     NOTICES,
     OWNERS_NOTES,
+    ActionNoted,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -109,6 +110,7 @@ def frame_seq(event: LogEvent) -> int | None:
             | MusicRequested()
             | MusicFailed()
             | HistoryLost()
+            | ActionNoted()
             | HistoryForgotten()
         ):
             return None

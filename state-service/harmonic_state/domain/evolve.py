@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from harmonic_protocol.log import (
+    ActionNoted,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -32,7 +33,7 @@ from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.pieces import with_piece
 from harmonic_state.domain.placeholders import without_user
-from harmonic_state.domain.universe import AppliedOperation, LastChange, Seat, Universe
+from harmonic_state.domain.universe import AppliedOperation, LastAction, LastChange, Seat, Universe
 
 
 def fold(universe: Universe | None, events: Iterable[LogEvent | UnknownEvent]) -> Universe | None:
@@ -59,6 +60,9 @@ def evolve(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event 
             return _music(universe, event)
         case OperationApplied():
             return _operation_applied(universe, event)
+        case ActionNoted():
+            action = LastAction(event.id, event.timestamp)
+            return universe.later(last_action=action, updated_at=event.timestamp)
         case SettingsChanged() | MemberSet() | MemberRemoved():
             return _settings(universe, event)
         case OwnerChanged():
@@ -105,6 +109,7 @@ def _tombstone(universe: Universe, event: UniverseDeleted) -> Universe:
         updated_at=event.timestamp,
         seq=universe.seq,
         deleted=True,
+        last_action=universe.last_action,
     )
 
 

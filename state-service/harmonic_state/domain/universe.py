@@ -72,6 +72,14 @@ class LastChange:
     timestamp: str
 
 
+@value
+class LastAction:
+    """What a log noted last for the audit log: its id, and when it was."""
+
+    id: str
+    timestamp: str
+
+
 @dataclass(frozen=True)
 class Universe:
     """A universe as of some position of its log.
@@ -85,6 +93,8 @@ class Universe:
     have no seat any more. One ends when its user may not see the universe, even for a moment.
 
     ``pieces`` are the latest, in their order: what an earlier version stores has none.
+
+    ``last_action`` tells what the audit log must hold: what an earlier version stores has none.
 
     ``operations`` are in the order in which they were applied, by ``operation_key``;
     ``operations_bytes`` is what they take where they are stored with their texts, and
@@ -112,6 +122,7 @@ class Universe:
     pieces: tuple[Piece, ...] = ()
     operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
     operations_bytes: int = 0
+    last_action: LastAction | None = None
 
     def later(self, **changes: Any) -> "Universe":
         """The universe with other values in some of its fields.

@@ -1,0 +1,81 @@
+"""The ends of many waits, with one timer for all of them.
+
+A timer of its own for each costs more than the rest of waiting, and wakes the process for each that
+ends. Here waits that end in the same part of a second end together.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+#: How much later than it should a wait may end.
+GRAIN_S = 1 / 32
+
+
+class Deadlines(Generic[K]):
+    """Calls ``over`` with each key that was added, once its time is over.
+
+    What it raises goes to the event loop's exception handler, and is no matter for other keys.
+    """
+
+    __slots__ = ("_ending", "_ends", "_loop", "_next", "_over", "_timer")
+
+    def __init__(self, over: Callable[[K], None]) -> None:
+        self._over = over
+        self._loop = asyncio.get_running_loop()
+        #: Keys, in the order of their coming, by the number of the grain of time that they end at.
+        self._ends: dict[int, dict[K, None]] = {}
+        #: Those that end now, and were not told yet.
+        self._ending: dict[K, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = 0
+
+    def add(self, key: K, after_s: float) -> int:
+        """Tell of this key after so many seconds, or up to ``GRAIN_S`` later; for :meth:`remove`.
+
+        A key waits for one end at a time.
+        """
+        number = math.ceil((self._loop.time() + after_s) / GRAIN_S)
+        keys = self._ends.get(number)
+        if keys is not None:
+            keys[key] = None
+            return number
+        self._ends[number] = {key: None}
+        if self._timer is None or number < self._next:
+            self._set(number)
+        return number
+
+    def remove(self, key: K, number: int) -> None:
+        """Tell no more of a key that was added so."""
+        self._ends.get(number, self._ending).pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._ends.clear()
+        self._ending.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, number: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = number
+        self._timer = self._loop.call_at(number * GRAIN_S, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        ending = self._ending = self._ends.pop(self._next)
+        if self._ends:
+            self._set(min(self._ends))
+        while ending:
+            key = next(iter(ending))
+            del ending[key]
+            try:
+                self._over(key)
+            except Exception as error:  # noqa: BLE001 -- others wait behind it
+                failed = {"message": "the end of a wait was not handled", "exception": error}
+                self._loop.call_exception_handler(failed)

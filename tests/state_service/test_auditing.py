@@ -1,0 +1,330 @@
+"""The audit log: what is noted with what was done, and that each entry is written once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from harmonic_protocol import subjects
+from harmonic_protocol.envelope import Caller
+from harmonic_protocol.intervening import EraseUser, OperatorBan, OperatorUnban, RemoveUser
+from harmonic_protocol.log import ActionNoted, UniverseCreated, UniverseDeleted
+from harmonic_protocol.messages.auditing import AuditEntry, ListAudit
+from harmonic_protocol.messages.universes import CreateUniverse
+from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.observability.logs import get_log
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.clock import SystemClock, timestamp
+from harmonic_state import auditing
+from harmonic_state.auditing import Auditing
+from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.presence import DecisionInputs
+from harmonic_state.domain.universe import LastAction, Universe
+from harmonic_state.journal import Journal
+from harness.broker import count
+from harness.client import PATIENCE_S
+from state_service.builders import (
+    UNIVERSE,
+    History,
+    caller,
+    command,
+    created,
+    open_universe,
+    skipped_messages,
+)
+from state_service.conftest import OpenJournal
+
+OWNER, ANN = caller("owner"), caller("ann")
+SERVICE = Caller("service:x", "x", service="x")
+OPERATOR = Caller("root", "root")
+KEPT_S = 3600
+
+
+# What is noted.
+
+
+def inhabited() -> History:
+    """A universe with a member in its room, who is named ann, and bob, who is banned."""
+    history = open_universe()
+    history.does(command("set_member", userId="ann", role="edit"), OWNER)
+    history.does(command("join_room", mode="edit"), ANN)
+    history.does(command("ban_user", userId="bob"), OWNER)
+    return history
+
+
+@pytest.mark.parametrize(
+    ("request_", "by", "target", "details"),
+    [
+        (command("update_universe", name="New", maxParticipants=3), OWNER, None, ["name", 3]),
+        (command("update_universe", owner="ann"), OWNER, "ann", []),
+        (command("set_member", userId="eve", role="view"), OWNER, "eve", ["view"]),
+        (command("remove_member", userId="ann"), OWNER, "ann", []),
+        (command("remove_participant", userId="ann"), OWNER, "ann", []),
+        (command("ban_user", userId="ann"), OWNER, "ann", []),
+        (command("unban_user", userId="bob"), OWNER, "bob", []),
+        (command("delete_universe"), OWNER, None, []),
+        (command("ban_user", userId="ann"), SERVICE, "ann", []),
+        (command("update_physics", parameters={"gravity": 1}), SERVICE, None, ["physics"]),
+        (command("generate_music", duration=1), SERVICE, None, []),
+        (RemoveUser(universe_id=UNIVERSE, user_id="ann"), OPERATOR, "ann", []),
+        (OperatorBan(universe_id=UNIVERSE, user_id="ann"), OPERATOR, "ann", []),
+        (OperatorUnban(universe_id=UNIVERSE, user_id="bob"), OPERATOR, "bob", []),
+        (EraseUser(universe_id=UNIVERSE, user_id="ann", placeholder="p"), OPERATOR, None, []),
+    ],
+)
+def test_who_did_what_to_whom_is_noted_with_it(
+    request_: UniverseRequest, by: Caller, target: str | None, details: list[object]
+) -> None:
+    history = inhabited()
+    before = len(history.noted)
+
+    history.does(request_, by)
+
+    (noted,) = history.noted[before:]
+    assert (noted.action, noted.user_id, noted.target) == (
+        request_.operation(),
+        by.user_id,
+        target,
+    )
+    assert (noted.service, noted.operator) == (
+        by.service or None,
+        True if by is OPERATOR else None,
+    )
+    assert all(str(each) in str(noted.details) for each in details)
+    # Users are named in their own fields alone, where they can be found.
+    assert "ann" not in str(noted.details)
+    last = LastAction(noted.id, noted.timestamp)
+    assert history.now.last_action == last
+
+
+@pytest.mark.parametrize(
+    ("request_", "by"),
+    [
+        (command("update_physics", parameters={"gravity": 1}), ANN),
+        (command("generate_music", duration=1), ANN),
+        (command("leave_room"), ANN),
+        # Nothing comes of these.
+        (command("ban_user", userId="bob"), OWNER),
+        (command("get_universe"), SERVICE),
+        (EraseUser(universe_id=UNIVERSE, user_id="nobody", placeholder="p"), OPERATOR),
+    ],
+)
+def test_nothing_else_is_noted(request_: UniverseRequest, by: Caller) -> None:
+    history = inhabited()
+    before = history.noted
+    history.does(request_, by)
+    assert history.noted == before
+
+
+def test_what_is_refused_is_not_noted() -> None:
+    history = inhabited()
+    before = history.noted
+    history.is_refused(command("update_universe", name="Mine"), ANN)
+    assert history.noted == before
+
+
+def test_a_log_begins_with_its_universe_and_ends_with_its_end() -> None:
+    moment = DecisionInputs("2024-03-21T10:30:00.000Z", 0, "id")
+    asked = CreateUniverse.model_validate({"id": UNIVERSE, "name": "U", "owner": "ann"})
+    made = decide(None, asked, SERVICE, moment)
+    assert isinstance(made, Decision)
+    assert [type(each) for each in made.events] == [UniverseCreated, ActionNoted]
+    history = created()
+    ended = history.ask(command("delete_universe"), OWNER)
+    assert isinstance(ended, Decision)
+    assert [type(each) for each in ended.events] == [ActionNoted, UniverseDeleted]
+
+
+# That it is written.
+
+
+class Written:
+    """A universe whose log is stored, and the audit log that owners of it write."""
+
+    def __init__(self, streams: Streams, journal: Journal) -> None:
+        self.streams = streams
+        self.journal = journal
+        self.position = 0
+
+    def owner(self) -> Auditing:
+        self.metrics = Metrics()
+        return Auditing(
+            streams=self.streams,
+            journal=self.journal,
+            kept_s=KEPT_S,
+            clock=SharedClock(SystemClock()),
+            skipped=skipped_messages(),
+            metrics=self.metrics,
+            log=get_log(),
+        )
+
+    async def stores(self, *actions: ActionNoted) -> None:
+        """A record of the log that notes them."""
+        record, _ = await self.journal.append(
+            UNIVERSE, timestamp(SystemClock().now()), actions, self.position
+        )
+        self.position = record.position
+
+    async def entries(self) -> list[str]:
+        found = await self.streams.read(
+            subjects.AUDIT_STREAM, subjects.audit_of(UNIVERSE), from_sequence=1, limit=100
+        )
+        return [AuditEntry.model_validate_json(each.payload).id for each in found]
+
+
+@pytest.fixture
+async def written(own_bus: Bus, journal_with: OpenJournal) -> Written:
+    return Written(Streams(own_bus), await journal_with())
+
+
+def action(name: str, *, target: str | None = "ann", at: str | None = None) -> ActionNoted:
+    at = timestamp(SystemClock().now()) if at is None else at
+    return ActionNoted(id=name, action="ban_user", user_id="owner", target=target, timestamp=at)
+
+
+def loaded(last: ActionNoted | None) -> Universe:
+    known = None if last is None else LastAction(last.id, last.timestamp)
+    return open_universe().now.later(last_action=known)
+
+
+@asynccontextmanager
+async def writing(owner: Auditing) -> AsyncIterator[None]:
+    """An owner that writes meanwhile."""
+    task = asyncio.create_task(owner.keep_writing())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def counted(written: Written, outcome: str) -> float:
+    return count(written.metrics, f'audit_entries_total{{outcome="{outcome}"}}')
+
+
+async def settled(owner: Auditing) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while owner.is_due(UNIVERSE):  # noqa: ASYNC110 -- it waits a second by itself
+            await asyncio.sleep(0.01)
+
+
+async def test_entries_are_written_in_their_order_and_found_by_who_they_name(
+    written: Written,
+) -> None:
+    owner = written.owner()
+    async with writing(owner):
+        owner.note(UNIVERSE, [action("a"), action("b", target=None), action("c", target="bob")])
+        await settled(owner)
+    assert await written.entries() == ["a", "b", "c"]
+    by, of = subjects.audit_of_user("owner"), subjects.audit_of_user("bob")
+    for (first, second), expected in ((by, (3, 0)), (of, (0, 1))):
+        found = [
+            len(
+                await written.streams.read(
+                    subjects.AUDIT_STREAM, pattern, from_sequence=1, limit=10
+                )
+            )
+            for pattern in (first, second)
+        ]
+        assert tuple(found) == expected
+
+
+async def test_what_was_not_written_is_written_by_the_next_owner_once(written: Written) -> None:
+    first, second, third = action("a"), action("b"), action("c")
+    await written.stores(first)
+    await written.stores(second, third)
+    dying = written.owner()
+    async with writing(dying):
+        dying.note(UNIVERSE, [first])
+        await settled(dying)
+
+    for late in (2, 0):
+        owner = written.owner()
+        owner.resume(loaded(third))
+        async with writing(owner):
+            await settled(owner)
+        assert await written.entries() == ["a", "b", "c"]
+        assert counted(written, "late") == late
+
+
+async def test_two_owners_at_once_write_each_entry_once(written: Written) -> None:
+    actions = [action(f"a{number}") for number in range(5)]
+    await written.stores(*actions)
+    owners = [written.owner() for _ in range(2)]
+    for owner in owners:
+        owner.note(UNIVERSE, actions)
+    async with writing(owners[0]), writing(owners[1]):
+        for owner in owners:
+            await settled(owner)
+    assert await written.entries() == [each.id for each in actions]
+
+
+async def test_what_is_not_kept_any_more_is_not_written_again(written: Written) -> None:
+    old, new = action("old", at="2024-03-21T10:30:00.000Z"), action("new")
+    await written.stores(old)
+    owner = written.owner()
+    owner.resume(loaded(old))
+    assert not owner.is_due(UNIVERSE)
+    # One that is kept has its universe looked through, and the old one is passed over.
+    await written.stores(new)
+    owner.resume(loaded(new))
+    async with writing(owner):
+        await settled(owner)
+    assert await written.entries() == ["new"]
+
+
+async def test_what_was_let_go_for_newer_entries_is_not_written_again(
+    written: Written, own_bus: Bus
+) -> None:
+    first = action("first")
+    await written.stores(first)
+    owner = written.owner()
+    async with writing(owner):
+        owner.note(UNIVERSE, [first])
+        owner.note("another", [action("later")])
+        await settled(owner)
+        await call(own_bus, f"STREAM.PURGE.{subjects.AUDIT_STREAM}", {"keep": 1})
+        owner.resume(loaded(first))
+        await settled(owner)
+    assert await written.entries() == []
+
+
+async def test_more_than_may_wait_is_read_from_the_log_later(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "MAX_WAITING", 2)
+    actions = [action(f"a{number}") for number in range(5)]
+    await written.stores(*actions)
+    owner = written.owner()
+    owner.note(UNIVERSE, actions)
+    assert counted(written, "deferred") == 3
+    async with writing(owner):
+        await settled(owner)
+    assert await written.entries() == [each.id for each in actions]
+
+
+async def test_a_page_begins_after_the_one_before_and_tells_of_what_can_be_read(
+    written: Written,
+) -> None:
+    owner = written.owner()
+    async with writing(owner):
+        owner.note(UNIVERSE, [action("a"), action("b")])
+        await settled(owner)
+        subject = subjects.audit(UNIVERSE, "service", None)
+        await written.streams.append(subject, b"no entry", timeout_s=1)
+        owner.note(UNIVERSE, [action("c")])
+        told: list[list[str]] = []
+        cursor: str | None = "0"
+        while cursor is not None:
+            asked = ListAudit.model_validate(
+                {"universeId": UNIVERSE, "limit": 2, "cursor": int(cursor)}
+            )
+            page = await owner.page(asked)
+            told.append([entry.id for entry in page.items])
+            cursor = page.next_cursor
+    assert told == [["a", "b"], ["c"]]
