@@ -279,7 +279,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             *(following, crowding, application.refuse_handshake), metrics=metrics, log=sampled
         )
         revocations.on_news(event_streams.look_at_tokens)
-        unloading.on_drain(event_streams.drain)
+        unloading.include(event_streams)
         metrics.gauge_from(table.CONNECTIONS, lambda: len(sessions) + len(event_streams))
         shown = ShownStates(ask_states)
         api = Api(

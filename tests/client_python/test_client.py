@@ -235,6 +235,22 @@ async def test_what_cannot_be_sent_for_too_long_is_undone(people: People, world:
         assert cat.parameters == before
 
 
+async def test_what_is_not_stored_when_the_client_is_closed_is_said_to_be(
+    people: People, world: World
+) -> None:
+    async with connect(world.stack.urls[0], lambda: world.token("cat")) as client:
+        cat = await client.join(people.universe)
+        await client.cut()
+        await cat.until(lambda: cat.status == "away", PATIENCE_S)
+        under_way = cat.set(physics={"gravity": 1})
+        await asyncio.sleep(0)
+        waiting = cat.set(physics={"gravity": 2})
+
+    for change in (under_way, waiting):
+        with pytest.raises(UnansweredError, match="the client is closed"):
+            await change
+
+
 async def test_a_room_that_is_left_while_away_is_left(people: People) -> None:
     client, ann = await people.joins("ann")
     _, ben = await people.joins("ben", gateway=1)

@@ -25,7 +25,7 @@ def contract() -> Path:
 async def run_node() -> RunNode:
     """Run a program of this folder: its exit status and what it wrote."""
     await install(HERE)
-    await install(ROOT / "deploy" / "local" / "clients")
+    await install(ROOT / "tests" / "harness")
 
     async def run(*arguments: str | Path) -> tuple[int, str]:
         status, output = await node.run(HERE, *arguments, timeout_s=RUN_TIMEOUT_S)

@@ -79,6 +79,10 @@ async def lives(world: World) -> tuple[str, Client]:
         await moves(bob, universe, gravity)
     assert (await ann.asks("generate_music", universeId=universe, duration=1))["ok"]
     await bob.hears("music_generated")
+    # It moderates, and is moderated.
+    theirs = await world.universe("bob")
+    for path, by in ((f"{universe}/bans/eve", USER), (f"{theirs}/bans/{USER}", "bob")):
+        assert (await world.call("PUT", f"/universes/{path}", by))[0] == 204
     # Its session is saved again, and the settings are listed again.
     await ann.vanishes()
     await world.client(USER, token=token)

@@ -8,8 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from harmonic_operator.connection import NotDone
+from harmonic_operator.erasing import places, purged
 from harmonic_operator.rooms import ask_owner
+from harmonic_protocol import subjects
 from harmonic_protocol.intervening import EraseUser, TraceUser, UserTraced
+from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic
@@ -260,6 +264,39 @@ async def test_what_is_stored_under_a_digest_of_the_user_is_removed(world: World
     stored = (await harmonic(world.stack, "export", ann)).json["stored"]
     assert not any(stored.values())
     assert universe
+
+
+async def test_it_has_to_be_said_plainly_what_becomes_of_owned_universes() -> None:
+    ran = await harmonic(None, "erase", "ann", "--owned", "somebody")
+    assert ran.status == 2
+    assert "deleted" in ran.errors
+
+
+async def test_what_is_stored_again_and_again_is_told(world: World) -> None:
+    ann = world.name("ann")
+    async with (
+        connected_as("gateway", world.stack) as gateway,
+        connected_as("operator", world.stack) as bus,
+    ):
+
+        async def store() -> None:
+            session = subjects.session(ann, "pid")
+            await Streams(gateway).append(session, b"{}", timeout_s=PATIENCE_S)
+
+        async def keep_storing() -> None:
+            while True:
+                await store()
+
+        await store()
+        storing = asyncio.create_task(keep_storing())
+        with pytest.raises(NotDone, match="again and again"):
+            await purged(bus, places(ann))
+        storing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await storing
+        # Once nobody does, it is gone.
+        await purged(bus, places(ann))
+        assert not any((await purged(bus, places(ann))).values())
 
 
 async def test_erasures_are_refused_where_earlier_versions_may_run(tmp_path: Path) -> None:

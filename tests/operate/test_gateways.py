@@ -63,7 +63,9 @@ def test_what_other_gateways_have_taken_is_what_they_have_more() -> None:
 
 
 async def test_drained_and_rebalanced_clients_lose_nothing_and_move_once(tmp_path: Path) -> None:
-    cast = Cast(rooms=3, members=MEMBERS, updates_per_s=30, gateways=3, transports=(DEFAULT,))
+    cast = Cast(
+        rooms=3, members=MEMBERS, readers=6, updates_per_s=30, gateways=3, transports=(DEFAULT,)
+    )
     async with scene(tmp_path, cast) as playing:
         stack = playing.stack
         before = await playing.members.connects()
@@ -74,6 +76,8 @@ async def test_drained_and_rebalanced_clients_lose_nothing_and_move_once(tmp_pat
         assert moved > 0
         await playing.members.all_there(BACK_S, beyond={})
         drained = await playing.members.connects()
+        # Programs that followed by server-sent events there follow elsewhere.
+        assert await playing.world.metric("event_streams", gateway=2) == 0
         assert sum((drained[name] or 0) - (before[name] or 0) for name in before) <= moved
         ran = await harmonic(stack, "status", "--json")
         assert ran.status == 1

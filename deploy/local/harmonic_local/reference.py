@@ -49,7 +49,8 @@ _HEAD = """\
 
 Every service is set by environment variables, and refuses to start with a sentence that names the
 variable where one cannot be used. `harmonic-gateway check`, `harmonic-state check` and
-`harmonic-music check` print what is in force, with secrets masked.
+`harmonic-music check` print what is in force where they are run, with secrets masked. The shipped
+systemd units do so before each start, into the journal.
 
 A secret can also be read from a file: the variable's name with `_FILE` after it names the file.
 This page is made from the code by `make settings`.

@@ -32,9 +32,9 @@ from harmonic_protocol.intervening import (
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import watch
-from harmonic_runtime.bus.jetstream import call
+from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.routing import OwnerClient
-from harmonic_runtime.bus.streams import Streams
+from harmonic_runtime.bus.streams import STREAM_NOT_FOUND, Streams
 from harmonic_runtime.process.clock import timestamp
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class _Erased:
 
 
 @dataclass(frozen=True)
-class _Place:
+class StoredPlace:
     """Where something of a user is stored under a digest of the id."""
 
     what: str
@@ -82,30 +82,33 @@ class _Place:
     subject: str
 
 
-def _places(user: str) -> Sequence[_Place]:
+def places(user: str) -> Sequence[StoredPlace]:
+    """Where something may be stored of a user, but for the revocation of its tokens."""
     audience = subjects.audience_of(user)
     return (
-        _Place("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
-        _Place("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
-        _Place("quota", subjects.OWNED_STREAM, subjects.owned(user)),
+        StoredPlace("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
+        StoredPlace("listings", subjects.INDEX_STREAM, subjects.index_of(audience)),
+        StoredPlace("quota", subjects.OWNED_STREAM, subjects.owned(user)),
         *(
-            _Place(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
+            StoredPlace(f"audit {what}", subjects.AUDIT_STREAM, subject)
+            for what, subject in zip(("by", "of"), subjects.audit_of_user(user), strict=True)
+        ),
+        *(
+            StoredPlace(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
     )
 
 
-async def _audited(bus: Bus, user: str) -> Sequence[_Place]:
-    """Entries of the audit log that name a user, where one is kept."""
-    if not await is_kept(bus):
-        return ()
-    by, of = subjects.audit_of_user(user)
-    stream = subjects.AUDIT_STREAM
-    return _Place("audit by", stream, by), _Place("audit of", stream, of)
+async def _kept(bus: Bus, wanted: Sequence[StoredPlace]) -> Sequence[StoredPlace]:
+    """Those of streams that are there: the version before keeps no audit log."""
+    if await is_kept(bus):
+        return wanted
+    return [place for place in wanted if place.stream != subjects.AUDIT_STREAM]
 
 
-def _revocation(user: str) -> _Place:
-    return _Place("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
+def _revocation(user: str) -> StoredPlace:
+    return StoredPlace("revocation", subjects.REVOCATIONS_STREAM, subjects.revoked_user(user))
 
 
 async def export(bus: Bus, user: str) -> None:
@@ -118,7 +121,7 @@ async def export(bus: Bus, user: str) -> None:
     if failed:
         raise NotDone(f"These universes could not be asked: {', '.join(failed)}.")
     stored = {}
-    for place in (*_places(user), *await _audited(bus, user), _revocation(user)):
+    for place in (*await _kept(bus, places(user)), _revocation(user)):
         stored[place.what] = await _stored(bus, place)
     write_json(
         {
@@ -147,17 +150,8 @@ async def erase(
         done = await _of_all(
             await _universes(bus), lambda universe: _erased(owners, universe, user, bequest)
         )
-    places = [
-        *_places(user),
-        *await _audited(bus, user),
-        *([_revocation(user)] if forget_revocation else []),
-    ]
-    purged = {}
-    for place in places:
-        purged[place.what] = len(await _subjects(bus, place.stream, place.subject))
-        await streams.purge(place.stream, place.subject)
-    # That somebody was erased, and not who.
-    await note(bus, "erase")
+    wanted = [*await _kept(bus, places(user)), *([_revocation(user)] if forget_revocation else [])]
+    removed = await purged(bus, wanted)
     universes = [_failed(universe, each) for universe, each in done if each is not None]
     left = [each for each in universes if each.failure is not None]
     if as_json:
@@ -165,14 +159,14 @@ async def erase(
             {
                 "user": user,
                 "universes": [vars(each) for each in universes],
-                "purged": purged,
+                "purged": removed,
                 "revoked": not forget_revocation,
             }
         )
     else:
         for each in universes:
             console.print(str(each))
-        found = ", ".join(f"{count} {what}" for what, count in purged.items() if count)
+        found = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
         console.print(
             f"{len(universes)} of {len(done)} universes named {user}. Removed besides: "
             f"{found or 'nothing'}."
@@ -182,8 +176,29 @@ async def erase(
                 "The revocation of the user's tokens is kept, under a digest of the id, until they"
                 " have ended by HARMONIC_REVOCATIONS_KEPT_S; --forget-revocation removes it."
             )
+    # That somebody was erased, and not who.
+    await note(bus, "erase")
     if left:
         raise NotDone(f"Not done in {len(left)} universes: run it again.")
+
+
+async def purged(bus: Bus, wanted: Sequence[StoredPlace]) -> dict[str, int]:
+    """Remove what is stored at these places: of how many subjects, by what it is.
+
+    What was on its way comes after it was removed, as a session that ends: it is looked for again.
+    Raise :class:`NotDone` where there is always more.
+    """
+    removed = dict.fromkeys((place.what for place in wanted), 0)
+    for _ in range(ATTEMPTS):
+        is_clean = True
+        for place in wanted:
+            if found := await _subjects(bus, place.stream, place.subject):
+                await Streams(bus).purge(place.stream, place.subject)
+                removed[place.what] += len(found)
+                is_clean = False
+        if is_clean:
+            return removed
+    raise NotDone("Something of the user is stored again and again: run it again.")
 
 
 def _failed(universe: str, each: "_Erased | str") -> _Erased:
@@ -268,18 +283,23 @@ async def _universes(bus: Bus) -> list[str]:
 
 
 async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
-    """The subjects of a stream that have messages."""
+    """The subjects of a stream that have messages; none where there is no such stream yet."""
     found: list[str] = []
     while True:
         asked = {"subjects_filter": matching, "offset": len(found)}
-        info = await call(bus, f"STREAM.INFO.{stream}", asked, timeout_s=INFO_TIMEOUT_S)
+        try:
+            info = await call(bus, f"STREAM.INFO.{stream}", asked, timeout_s=INFO_TIMEOUT_S)
+        except ApiRefused as refused:
+            if refused.code != STREAM_NOT_FOUND:
+                raise
+            return found
         part = info["state"].get("subjects") or {}
         found.extend(part)
         if not part or len(found) >= int(info.get("total", 0)):
             return found
 
 
-async def _stored(bus: Bus, place: _Place) -> list[Any]:
+async def _stored(bus: Bus, place: StoredPlace) -> list[Any]:
     """The messages of a place, read as JSON where they are."""
     messages = await Streams(bus).read(place.stream, place.subject, from_sequence=1, limit=MAX_READ)
     return [_read(each.payload) for each in messages]

@@ -97,13 +97,10 @@ def erase(
     state. It ends the user's sessions first, and needs `HARMONIC_STORES_MODERATION`. It may be
     interrupted, and run again as often as one likes.
     """
+    bequest = _bequest(owned)
     run(
         lambda bus: erasing.erase(
-            bus,
-            user,
-            bequest=_bequest(owned),
-            forget_revocation=forget_revocation,
-            as_json=as_json,
+            bus, user, bequest=bequest, forget_revocation=forget_revocation, as_json=as_json
         )
     )
 

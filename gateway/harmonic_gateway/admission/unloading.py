@@ -5,7 +5,8 @@ sends it, and resumes its session there.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from typing import Protocol
 
 from harmonic_gateway.membership.session import Session
 from harmonic_operated.operated import Operators
@@ -14,6 +15,13 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.observability.ops import Readiness
 from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_runtime.process.ticker import spread
+
+
+class OtherClients(Sized, Protocol):
+    """Clients that have no session here."""
+
+    def drain(self) -> None:
+        """Have all of them go on elsewhere."""
 
 
 class Unloading:
@@ -38,13 +46,13 @@ class Unloading:
         self._most: int | None = None
         self._bound_ends_at = 0.0
         self._closing: asyncio.Task[None] | None = None
-        self._on_drain: list[Callable[[], None]] = []
+        self._others: list[OtherClients] = []
         operators.answer(Drain, self.drain)
         operators.answer(MoveClients, self.move)
 
-    def on_drain(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` when all clients are to go on elsewhere."""
-        self._on_drain.append(listener)
+    def include(self, others: OtherClients) -> None:
+        """Count clients without a session as well, and drain them with the others."""
+        self._others.append(others)
 
     def refusal(self) -> str | None:
         """Why no new client is taken at the moment, if so."""
@@ -53,7 +61,8 @@ class Unloading:
         if self._is_drained:
             return "This server is being drained"
         is_bound = asyncio.get_running_loop().time() < self._bound_ends_at
-        if is_bound and self._most is not None and len(self._sessions) >= self._most:
+        number = len(self._sessions) + sum(map(len, self._others))
+        if is_bound and self._most is not None and number >= self._most:
             return "This server has its share of clients"
         return None
 
@@ -66,8 +75,8 @@ class Unloading:
             return Done(connections=len(self._sessions))
         self._is_drained = True
         self._readiness.drain()
-        for listener in self._on_drain:
-            listener()
+        for others in self._others:
+            others.drain()
         return self._close(list(self._sessions.values()), asked.over_s)
 
     async def move(self, asked: MoveClients) -> Done:

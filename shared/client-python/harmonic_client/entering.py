@@ -28,10 +28,13 @@ class RoomEntry:
         self._tasks = tasks
         self._task: asyncio.Task[None] | None = None
         self.is_entering = False
+        #: Why the latest attempt to enter failed.
+        self.refusal: RefusedError | None = None
 
     def enter(self, mode: Mode) -> None:
         """Ask to be let in, or for another mode; without a connection, it is for later."""
         self.stop()
+        self.refusal = None
         if self._sender.connection.link is not None:
             self.is_entering = True
             self._task = self._tasks.start(self._enter(mode))
@@ -55,6 +58,7 @@ class RoomEntry:
             await self._ask(JoinRoom.spec.name, payload)
         except RefusedError as error:
             self.is_entering = False
+            self.refusal = error
             self._refused(error)
         else:
             self.is_entering = False

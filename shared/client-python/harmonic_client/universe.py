@@ -63,8 +63,8 @@ class SharedUniverse(RoomState):
         await self._connection.expect(
             lambda: not self._entry.is_entering and self.status != "away" and self.is_settled()
         )
-        if self.error is not None:
-            raise self.error
+        if self._entry.refusal is not None:
+            raise self._entry.refusal
         await self.joined()
 
     async def leave(self) -> None:

@@ -5,13 +5,14 @@ from typing import Protocol
 
 from harmonic_client import merge
 from harmonic_client.changes import Changes, to_wire
-from harmonic_client.errors import HarmonicError, RefusedError
+from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.sending import CommandSender, new_id
 from harmonic_client.tasks import OwnTasks
 from harmonic_protocol.messages.parameters import UpdateParameters
 from harmonic_protocol.refusals import Code
 
 UNKNOWN_WAIT_MS = 1000.0
+CLOSED = "the client is closed"
 
 
 class Updatable(Protocol):
@@ -74,6 +75,9 @@ class Updates:
                     self.undo(error)
                 else:
                     await self._send()
+        except asyncio.CancelledError:
+            self.undo(UnansweredError(CLOSED))
+            raise
         finally:
             self._is_sending = False
 
@@ -96,6 +100,9 @@ class Updates:
         except HarmonicError as error:
             self._failed(op_id, error, waiters)
             return
+        except asyncio.CancelledError:
+            _fail(waiters, UnansweredError(CLOSED))
+            raise
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(seq)
