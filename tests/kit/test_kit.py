@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from client_ts.conftest import CLIENT, TSC, Run, build_client
@@ -44,6 +46,22 @@ def test_a_suite_of_pytest_has_an_instance_by_naming_it(site: Path, tmp_path: Pa
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_signal_leaves_no_process_behind(site: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "harmonic_test_kit"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe) as kit:
+        assert kit.stdout is not None
+        assert b"urls" in kit.stdout.readline()
+        children = psutil.Process(kit.pid).children()
+        kit.terminate()
+        status = kit.wait(60)
+
+    assert status == 128 + signal.SIGTERM
+    assert len(children) == 4
+    assert [child for child in children if child.is_running()] == []
 
 
 async def test_a_suite_of_node_has_an_instance_by_one_call(

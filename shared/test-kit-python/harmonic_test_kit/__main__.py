@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,9 @@ def main() -> int:
             for log in sorted(Path(folder).glob("*.log")):
                 sys.stderr.write(f"{log.stem}: {log.read_text()[-2000:]}\n")
             status = 1
+        except* asyncio.CancelledError:
+            # A signal asked for the end; all processes have ended in order.
+            status = 128 + signal.SIGTERM
     return status
 
 

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import secrets
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -159,10 +160,15 @@ class Kit:
 
 
 async def serve(folder: Path, gateways: int, settings: Mapping[str, str]) -> None:
-    """Run an instance until the end of standard input.
+    """Run an instance until the end of standard input, or a signal to end.
 
-    Raise :class:`~harmonic_local.processes.NotReadyError` if it does not start.
+    Raise :class:`~harmonic_local.processes.NotReadyError` if it does not start, and
+    ``CancelledError`` after a signal.
     """
+    this = asyncio.current_task()
+    if this is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, this.cancel)
 
     def output(name: str, line: str) -> None:
         with (folder / f"{name}.log").open("a") as file:

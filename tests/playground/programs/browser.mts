@@ -11,7 +11,7 @@ interface Plan {
 }
 
 export const plan: Plan = JSON.parse(process.argv[2] ?? '');
-export const PATIENCE_MS = 15_000;
+export const PATIENCE_MS = 30_000;
 
 chromiumAtHand.setGraphicsMode = true;
 export const browser = await chromium.launch({

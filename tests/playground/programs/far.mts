@@ -24,13 +24,20 @@ async function drag(page: Page, name: string, cut: () => void): Promise<string> 
   await input.scrollIntoViewIfNeeded();
   const box = await input.boundingBox();
   assert.ok(box);
+  // Both sliders begin at 0.
+  const max = Number(await input.getAttribute('max'));
   const move = (part: number) => page.mouse.move(box.x + 9 + part * (box.width - 18), box.y + box.height / 2);
   await move(0.5);
   await page.mouse.down();
-  const steps = Math.round((seconds * 1000) / STEP_MS);
-  for (let step = 1; step <= steps; step += 1) {
-    if (step === steps >> 1) cut();
-    if (Math.random() < (cutsPerSecond * STEP_MS) / 1000) cut();
+  const beganMs = performance.now();
+  let wasCut = false;
+  let lastMs = beganMs;
+  for (let step = 1; performance.now() < beganMs + seconds * 1000; step += 1) {
+    const nowMs = performance.now();
+    const isHalf: boolean = !wasCut && nowMs > beganMs + seconds * 500;
+    if (isHalf || Math.random() < (cutsPerSecond * (nowMs - lastMs)) / 1000) cut();
+    wasCut ||= isHalf;
+    lastMs = nowMs;
     const part = 0.5 + 0.45 * Math.sin(step / 9);
     await move(part);
     // What is shown beside the slider is what the hand moves it to, within two frames.
@@ -41,8 +48,8 @@ async function drag(page: Page, name: string, cut: () => void): Promise<string> 
       const slider = element as HTMLInputElement;
       return [slider.valueAsNumber, parseFloat(slider.previousElementSibling?.textContent ?? '')] as const;
     });
-    const wanted = Number(await input.getAttribute('min')) + part * (Number(await input.getAttribute('max')) - Number(await input.getAttribute('min')));
-    assert.ok(Math.abs(shown[0] - wanted) <= 0.03 * Number(await input.getAttribute('max')), `${shown[0]}, not ${wanted}`);
+    const wanted = part * max;
+    assert.ok(Math.abs(shown[0] - wanted) <= 0.03 * max, `${shown[0]}, not ${wanted}`);
     assert.equal(shown[0], shown[1]);
     await sleep(STEP_MS);
   }

@@ -29,19 +29,19 @@ assert.ok(policy.includes("script-src 'self'") && !policy.includes('unsafe'), po
 
 const devtools = await page.context().newCDPSession(page);
 await devtools.send('Performance.enable', { timeDomain: 'timeTicks' });
-const busy = async () => {
+// CPU time of the main thread, and its tasks' time by the clock, which grows where others use the cores.
+const measured = async () => {
   const { metrics } = await devtools.send('Performance.getMetrics');
-  return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0;
+  const value = (wanted: string) => metrics.find(({ name }) => name === wanted)?.value ?? NaN;
+  return { atS: value('Timestamp'), cpuS: value('ThreadTime'), tasksS: value('TaskDuration') };
 };
-const cpu = async () => {
-  const { metrics } = await devtools.send('Performance.getMetrics');
-  return metrics.find(({ name }) => name === 'ThreadTime')?.value ?? 0;
-};
-const [before, cpuBefore] = [await busy(), await cpu()];
+const before = await measured();
 await sleep(MEASURED_MS);
-const share = ((await busy()) - before) / (MEASURED_MS / 1000);
-const cpuShare = ((await cpu()) - cpuBefore) / (MEASURED_MS / 1000);
+const after = await measured();
+const elapsedS = after.atS - before.atS;
+const share = (after.cpuS - before.cpuS) / elapsedS;
+const tasks = (after.tasksS - before.tasksS) / elapsedS;
 const drawn = await page.locator('.amount').evaluate(each => [each.textContent, (each as HTMLElement).dataset['framesPerS']]);
-console.log(JSON.stringify({ bytes, share, cpuShare, drawn }));
-assert.ok(share < MAX_BUSY, `the main thread is busy for ${share} of the time`);
+console.log(JSON.stringify({ bytes, share, tasks, drawn }));
+assert.ok(share < MAX_BUSY, `the main thread takes ${share} of a core`);
 await done();
