@@ -67,6 +67,7 @@ async def staged(
                 HARMONIC_SNAPSHOT_STREAM_BYTES=bound,
                 HARMONIC_SESSION_STREAM_BYTES=bound,
                 HARMONIC_NOTES_STREAM_BYTES=bound,
+                HARMONIC_AUDIT_STREAM_BYTES=bound,
             )
         )
         monitors = [_monitor(logs / f"{broker.name}.log") for broker in stack.brokers]

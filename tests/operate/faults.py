@@ -51,6 +51,7 @@ SETTINGS: Mapping[str, Any] = {
     "HARMONIC_SNAPSHOT_STREAM_BYTES": str(MIB),
     "HARMONIC_SESSION_STREAM_BYTES": str(MIB),
     "HARMONIC_NOTES_STREAM_BYTES": str(MIB),
+    "HARMONIC_AUDIT_STREAM_BYTES": str(MIB),
     # What a client may miss is soon trimmed.
     "HARMONIC_SNAPSHOT_EVERY_RECORDS": "4",
     "HARMONIC_HISTORY_SNAPSHOTS": "2",

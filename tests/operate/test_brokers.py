@@ -191,6 +191,7 @@ async def test_streams_that_reserve_more_than_brokers_may_store_are_named(tmp_pa
         HARMONIC_SNAPSHOT_STREAM_BYTES=bound,
         HARMONIC_SESSION_STREAM_BYTES=bound,
         HARMONIC_NOTES_STREAM_BYTES=bound,
+        HARMONIC_AUDIT_STREAM_BYTES=bound,
     ) as stack:
         monitors = [
             f"http://{_MONITOR.findall((logs / f'{broker.name}.log').read_text())[-1]}"
@@ -206,7 +207,7 @@ async def test_streams_that_reserve_more_than_brokers_may_store_are_named(tmp_pa
     assert stores[3].problem
     assert ran.status == 1
     for number in (1, 2, 3):
-        assert f"The streams of broker nats-{number} reserve 120.0 MiB" in ran.errors
+        assert f"The streams of broker nats-{number} reserve 160.0 MiB" in ran.errors
 
 
 async def test_nothing_is_restored_where_a_broker_has_no_room_for_it(tmp_path: Path) -> None:
