@@ -20,7 +20,7 @@ USER_ID = $(if $(filter command line,$(origin USER)),$(USER),user-123)
 TTL ?= 3600
 TESTS ?= tests
 SUITES ?=
-WORKERS ?= 4
+WORKERS ?= 6
 INPUTS ?= 100000
 SEED ?=
 PARTS ?=
@@ -111,8 +111,12 @@ arch: $(DEV_READY) ## Check who may import whom
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 #: What takes long, and is run by itself.
 CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation tests/playground \
-	tests/gateway/test_interleavings.py tests/music_service/test_pieces.py \
-	tests/operate/test_erased_bytes.py
+	tests/gateway/test_interleavings.py \
+	tests/integration/test_admission_races.py tests/integration/test_permissions.py \
+	tests/integration/test_versions.py tests/recovery/test_races.py \
+	tests/music_service/test_likeness.py tests/music_service/test_pieces.py \
+	tests/operate/test_erased_bytes.py tests/operate/test_questions.py \
+	tests/operate/test_questions_of_services.py tests/peers/test_deaths.py tests/peers/test_handovers.py
 
 test: lint types arch ## Run all tests but the campaigns: TESTS=tests/gateway for a part, WORKERS=0 for one process
 	@$(PYTEST) $(if $(filter tests,$(TESTS)),$(CAMPAIGNS:%=--ignore=%)) $(TESTS)
