@@ -115,7 +115,7 @@ CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation tes
 	tests/integration/test_admission_races.py tests/integration/test_permissions.py \
 	tests/integration/test_skew.py tests/integration/test_versions.py \
 	tests/recovery/test_coming_back.py tests/recovery/test_races.py tests/recovery/test_what_clients_see.py \
-	tests/music_service/test_likeness.py tests/music_service/test_pieces.py \
+	tests/music_service/test_pieces.py \
 	tests/operate/test_erased_bytes.py tests/operate/test_questions.py \
 	tests/operate/test_questions_of_services.py tests/peers/test_deaths.py tests/peers/test_handovers.py
 

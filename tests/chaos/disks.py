@@ -19,7 +19,8 @@ from harness.world import World
 SIZE_MIB, SMALLER_MIB = 96, 16
 #: What the streams reserve fits into either.
 SETTINGS: Mapping[str, str] = {
-    f"HARMONIC_{name}_STREAM_BYTES": str(2 * 2**20) for name in ("SNAPSHOT", "SESSION", "NOTES")
+    f"HARMONIC_{name}_STREAM_BYTES": str(2 * 2**20)
+    for name in ("SNAPSHOT", "SESSION", "NOTES", "AUDIT")
 }
 #: For how long a broker with a full disk may go on, and how soon it is told of.
 PATIENCE_S = 60.0

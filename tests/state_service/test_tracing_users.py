@@ -63,6 +63,27 @@ async def test_a_long_log_is_told_in_parts_that_leave_nothing_out(
     assert parts > 2
 
 
+async def test_a_name_is_found_behind_more_than_one_part_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storing = Storing()
+    for _ in range(9):
+        await storing.store()
+    seat = ConnectionJoined(
+        connection_id="eve-1", gateway_id="g1", user_id="eve", username="Eve", mode="view"
+    )
+    await storing.store([seat])
+    monkeypatch.setattr(tracing_users, "MAX_PART_BYTES", 600)
+    monkeypatch.setattr("harmonic_state.journal.READ_RECORDS", 3)
+    found: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        part = await traced(storing, "eve", afterPosition=after)
+        found += [each.name for each in part.events]
+        after = part.next_after
+    assert found == ["connection_joined"]
+
+
 async def test_a_name_is_found_wherever_it_stands_in_an_event() -> None:
     storing = Storing()
     await storing.store()

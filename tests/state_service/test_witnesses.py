@@ -30,7 +30,10 @@ async def gateway(bus: Bus, universe_id: str, gateway_id: str, position: int | N
     )
 
 
-async def test_where_nobody_is_in_the_room_nothing_is_waited_for(bus: Bus, word: str) -> None:
+async def test_where_nobody_is_in_the_room_nothing_is_waited_for(
+    bus: Bus, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmonic_state.witnesses.ANSWER_TIMEOUT_S", 3600.0)
     asked = await witnesses(bus, "g1")
     await bus.flush()
     assert await asked.furthest(word, None) == 0

@@ -36,7 +36,8 @@ export function drawRoll(context: CanvasRenderingContext2D, piece: MusicGenerate
     const top = 3 + (high - note.pitch) * row;
     context.fillStyle = colourOf(note, positionS, isDark);
     context.beginPath();
-    context.roundRect(x, top, wide, Math.max(3.5, row - 1), Math.min(4, row / 2));
+    // A view that is not laid out yet has no height.
+    context.roundRect(x, top, wide, Math.max(3.5, row - 1), Math.max(0, Math.min(4, row / 2)));
     context.fill();
   }
   for (const stroke of piece.drums ?? []) {
