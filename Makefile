@@ -119,7 +119,8 @@ CAMPAIGNS = tests/chaos tests/clients tests/compat tests/fuzz tests/mutation tes
 	tests/operate/test_erased_bytes.py tests/operate/test_questions.py \
 	tests/operate/test_questions_of_services.py tests/peers/test_deaths.py tests/peers/test_handovers.py
 
-test: lint types arch ## Run all tests but the campaigns: TESTS=tests/gateway for a part, WORKERS=0 for one process
+test: $(DEV_READY) ## Run all tests but the campaigns: TESTS=tests/gateway for a part, WORKERS=0 for one process
+	@$(MAKE) --no-print-directory --jobs 2 lint types arch
 	@$(PYTEST) $(if $(filter tests,$(TESTS)),$(CAMPAIGNS:%=--ignore=%)) $(TESTS)
 
 campaigns: $(DEV_READY) ## Run what takes long: chaos and fuzz in short, every order of events, breaks, the last release

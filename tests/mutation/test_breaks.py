@@ -1,5 +1,6 @@
 """Each deliberate break of a core is noticed by unit tests alone, within seconds."""
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 
@@ -41,6 +43,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in PACKAGES:
         name = Path(package).name
         shutil.copytree(ROOT / package, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # Compiled once, and by its content: a break and its mending may be of one second and one size.
+    compileall.compile_dir(copy, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     return copy
 
 

@@ -28,10 +28,17 @@ const complaints: string[] = [];
 /** Connections that are cut or refused on purpose, of which the browser itself complains. */
 const EXPECTED = /WebSocket connection to|ERR_|status of (401|403)/;
 
+/** For windows whose particles are looked at: drawing those takes more CPU than all else. */
+export const MOVING = { reducedMotion: 'no-preference' } as const;
+
 /** A window of its own, at a path of a gateway's; what it complains of is kept. */
 export async function open(path: string, options: BrowserContextOptions & { gateway?: string } = {}): Promise<Page> {
   const { gateway = plan.gateways[0], ...rest } = options;
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...rest });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: 'reduce',
+    ...rest,
+  });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.on('console', message => {

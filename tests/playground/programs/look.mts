@@ -1,12 +1,12 @@
 // Pictures of the page: by hand, into the folder that is named.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { devices } from 'playwright-core';
-import { button, done, join, open, slider } from './browser.mts';
+import { MOVING, button, done, join, open, slider } from './browser.mts';
 
 const folder = process.argv[3] ?? '/tmp';
 const { viewport, ...phone } = devices['iPhone 13'];
 for (const colorScheme of ['dark', 'light'] as const) {
-  const ann = await join('Ann', { colorScheme });
+  const ann = await join('Ann', { colorScheme, ...MOVING });
   // Only one window is drawn all the time: a slow machine draws that one better.
   const ben = await join('Ben', { colorScheme, reducedMotion: 'reduce', ...phone, viewport: { width: 390, height: 844 } });
   const lobby = await open('/', { colorScheme });

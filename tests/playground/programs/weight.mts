@@ -1,13 +1,13 @@
 // What the page costs: bytes to load it, and time of the main thread.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { button, done, eventually, join, plan } from './browser.mts';
+import { MOVING, button, done, eventually, join, plan } from './browser.mts';
 
 const MAX_KB = 200;
 const MAX_BUSY = 0.5;
 const MEASURED_MS = 5000;
 
-const page = await join('Ann');
+const page = await join('Ann', MOVING);
 await button(page, 'Generate music').click();
 await page.getByText(/^\d+ notes$/).waitFor();
 await eventually(() => page.locator('.amount').count(), count => count === 1, 'particles are drawn');
