@@ -166,7 +166,7 @@ class CommitCycle:
             return commands
         if self.known is None or not self._is_certain:
             self._phase = _Phase.READING
-            return [*commands, Load(self.known)]
+            return [*commands, Load(self.known, self._mends)]
         seen = max(self._line.seen_position, self._seen_by_members)
         if seen > self.known.position and now.s >= self._mended_until_s:
             if seen > self._looked_for:

@@ -82,12 +82,14 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
         case Confirm(position):
             await journal.confirm(universe_id, position)
             return Confirmed()
-        case Load(last):
+        case Load(last, is_witnessed):
             loaded, records = await journal.load(universe_id, last)
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
-            seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
+            seen_position = 0
+            if not is_witnessed:
+                seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
             return Read(loaded, records, seen_position)
         case ReadOn(last):
             loaded, records = await journal.advance(universe_id, last)

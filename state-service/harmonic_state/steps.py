@@ -153,9 +153,13 @@ Event: TypeAlias = (
 
 @value
 class Load:
-    """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``."""
+    """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``.
+
+    Of one whose loss is witnessed already, nobody is asked.
+    """
 
     known: Loaded | None
+    is_witnessed: bool = False
 
 
 @value

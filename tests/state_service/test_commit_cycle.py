@@ -545,6 +545,8 @@ def test_a_loss_that_a_gateway_witnessed_is_written_down_once() -> None:
 def test_a_witnessed_universe_is_loaded_first() -> None:
     cycle = Cycle()
     cycle.tell(Witnessed())
+    # Asking members takes time, in which others may decide without that knowledge.
+    assert cycle.does(Load).is_witnessed
     cycle.loads(universe_with("ann")).does(Append)
 
 
