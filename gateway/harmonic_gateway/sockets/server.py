@@ -38,7 +38,7 @@ from harmonic_gateway.sockets.turns import Turns
 from harmonic_gateway.sockets.upgrading import try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
-from harmonic_runtime.process.deadlines import Deadlines
+from harmonic_runtime.process.deadlines import GRAIN_S, Deadlines
 from harmonic_runtime.process.ticker import spread
 
 #: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
@@ -52,6 +52,10 @@ RETRY_AFTER_S = 1
 def socket_routes(handle: Handle) -> list[web.RouteDef]:
     """Where Engine.IO is served."""
     return [web.route("*", path, handle) for path in PATHS]
+
+
+#: A heartbeat is late by this part of its interval at most.
+GRAINS_PER_BEAT = 1000
 
 
 class SocketServer:
@@ -80,7 +84,10 @@ class SocketServer:
         self._draining = False
         self.recent = RecentSessions()
         self.turns = Turns()
-        self.beats = Deadlines(Heartbeat.come_due)
+        # Where heartbeats are short, they are exact as well.
+        self.beats = Deadlines(
+            Heartbeat.come_due, min(GRAIN_S, limits.ping_interval_s / GRAINS_PER_BEAT)
+        )
         self._emptied = asyncio.Event()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)

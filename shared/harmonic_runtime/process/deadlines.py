@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-#: How much later than it should a wait may end.
+#: How much later than it should a wait may end, if nothing else is said.
 GRAIN_S = 1 / 32
 
 
@@ -21,10 +21,11 @@ class Deadlines(Generic[K]):
     What it raises goes to the event loop's exception handler, and is no matter for other keys.
     """
 
-    __slots__ = ("_ending", "_ends", "_loop", "_next", "_over", "_timer")
+    __slots__ = ("_ending", "_ends", "_grain_s", "_loop", "_next", "_over", "_timer")
 
-    def __init__(self, over: Callable[[K], None]) -> None:
+    def __init__(self, over: Callable[[K], None], grain_s: float = GRAIN_S) -> None:
         self._over = over
+        self._grain_s = grain_s
         self._loop = asyncio.get_running_loop()
         #: Keys, in the order of their coming, by the number of the grain of time that they end at.
         self._ends: dict[int, dict[K, None]] = {}
@@ -34,11 +35,11 @@ class Deadlines(Generic[K]):
         self._next = 0
 
     def add(self, key: K, after_s: float) -> int:
-        """Tell of this key after so many seconds, or up to ``GRAIN_S`` later; for :meth:`remove`.
+        """Tell of this key after so many seconds, or up to a grain later; for :meth:`remove`.
 
         A key waits for one end at a time.
         """
-        number = math.ceil((self._loop.time() + after_s) / GRAIN_S)
+        number = math.ceil((self._loop.time() + after_s) / self._grain_s)
         keys = self._ends.get(number)
         if keys is not None:
             keys[key] = None
@@ -64,7 +65,7 @@ class Deadlines(Generic[K]):
         if self._timer is not None:
             self._timer.cancel()
         self._next = number
-        self._timer = self._loop.call_at(number * GRAIN_S, self._tell)
+        self._timer = self._loop.call_at(number * self._grain_s, self._tell)
 
     def _tell(self) -> None:
         self._timer = None
