@@ -88,7 +88,8 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
             seen_position = 0
-            if not is_witnessed:
+            if last is None and not is_witnessed:
+                # What is known here goes as far as what members know.
                 seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
             return Read(loaded, records, seen_position)
         case ReadOn(last):

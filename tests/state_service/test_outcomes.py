@@ -40,5 +40,8 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     assert (event.loaded.universe, event.loaded.position) == (known.universe, 1)
     assert event.loaded.is_damaged
     assert settled == [known.universe]
-    # Members were sent more than that.
-    assert event.seen_position == 7
+    # Nobody had to be asked.
+    assert event.seen_position == 0
+    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None, True))
+    assert isinstance(event, Read)
+    assert event.seen_position == 0
