@@ -306,9 +306,7 @@ class GatewaySettings(ServiceSettings):
     @property
     def service_secrets(self) -> tuple[str, ...]:
         """The shared secrets that services' tokens may be signed with, the current one first."""
-        current = self.service_secret.get_secret_value() if self.service_secret else ""
-        old = self.service_old_secrets.get_secret_value() if self.service_old_secrets else ""
-        return tuple(filter(None, (current, *old.split())))
+        return _believed(self.service_secret, self.service_old_secrets)
 
     @property
     def session_prefix(self) -> str:
@@ -330,9 +328,7 @@ class GatewaySettings(ServiceSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The shared secrets that tokens may be signed with, the current one first."""
-        current = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
-        old = self.jwt_old_secrets.get_secret_value() if self.jwt_old_secrets else ""
-        return tuple(filter(None, (current, *old.split())))
+        return _believed(self.jwt_secret, self.jwt_old_secrets)
 
     @property
     def recovery_secrets(self) -> tuple[str, ...]:
@@ -341,3 +337,9 @@ class GatewaySettings(ServiceSettings):
             return self.secrets
         old = self.session_old_secrets.get_secret_value() if self.session_old_secrets else ""
         return (self.session_secret.get_secret_value(), *old.split())
+
+
+def _believed(current: SecretStr | None, old: SecretStr | None) -> tuple[str, ...]:
+    """A secret, and those that it replaced, of those that are set."""
+    first, others = (each.get_secret_value() if each else "" for each in (current, old))
+    return tuple(filter(None, (first, *others.split())))

@@ -51,21 +51,18 @@ class Crowding:
 
         What was counted has to be said to have :meth:`left`, whatever becomes of it.
         """
-        user_id = session.identity.user_id
-        user = self._users.setdefault(user_id, _User())
-        is_full = user.connections >= self._most and not self._replaces(user, pid)
-        if is_full and not await self._find_room(user_id, user):
-            return self._refuse()
-        # Where the one that it replaces was the only one, the user had been forgotten.
-        self._users.setdefault(user_id, user).here[session.connection.id] = session
+        user = await self._user_with_room(session.identity.user_id, pid)
+        if isinstance(user, Refused):
+            return user
+        user.here[session.connection.id] = session
         return None
 
     async def admit_stream(self, user_id: str) -> Refused | None:
         """Count a stream of a user, or refuse it; what was counted is said to have ended."""
-        user = self._users.setdefault(user_id, _User())
-        if user.connections >= self._most and not await self._find_room(user_id, user):
-            return self._refuse()
-        self._users.setdefault(user_id, user).streams += 1
+        user = await self._user_with_room(user_id)
+        if isinstance(user, Refused):
+            return user
+        user.streams += 1
         return None
 
     def stream_ended(self, user_id: str) -> None:
@@ -75,14 +72,20 @@ class Crowding:
         user.news.set()
         self._forget(user_id, user)
 
-    def _refuse(self) -> Refused:
-        self._refusals.inc()
-        return refused(
-            Code.RATE_LIMITED,
-            f"A user has at most {self._most} connections",
-            reason=Reason.CONNECTIONS,
-            limit=self._most,
-        )
+    async def _user_with_room(self, user_id: str, pid: object = None) -> _User | Refused:
+        """A user who may have one more connection, to be counted in the same turn."""
+        user = self._users.setdefault(user_id, _User())
+        is_full = user.connections >= self._most and not self._replaces(user, pid)
+        if is_full and not await self._find_room(user_id, user):
+            self._refusals.inc()
+            return refused(
+                Code.RATE_LIMITED,
+                f"A user has at most {self._most} connections",
+                reason=Reason.CONNECTIONS,
+                limit=self._most,
+            )
+        # Where the one that it replaces was the only one, the user had been forgotten.
+        return self._users.setdefault(user_id, user)
 
     def take_in(self, session: Session) -> bool:
         """Count a connection that goes on here; whether its user may have it here."""

@@ -28,6 +28,7 @@ from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
 from harmonic_protocol.envelope import RequestTrace
+from harmonic_protocol.internal import LoggedRecord
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.reading import is_republished
@@ -213,12 +214,7 @@ class Feed:
         self.go_on()
 
     async def _fetch_notes(self, delivery: RecordDelivery) -> None:
-        found: dict[str, bytes] = {}
-        for piece in delivery.pieces():
-            notes = await self._history.notes(piece)
-            if notes is not None:
-                found[piece.request_id] = notes
-        self._chain.notes_fetched(found)
+        self._chain.notes_fetched(await _notes_of(delivery, self._history))
         self.go_on()
 
     async def _read_log(self, after_position: int) -> None:
@@ -233,9 +229,7 @@ class Feed:
         else:
             records = []
             for logged in part.records:
-                events = [event.model_dump() for event in logged.record.events]
-                delivery = deliver(events, logged.record.id)
-                records.append(Heard(logged.position, after_position, delivery))
+                records.append(Heard(logged.position, after_position, _delivery_of(logged)))
                 after_position = logged.position
             self._chain.part_read(records, complete=part.complete)
         self.go_on()
@@ -244,6 +238,25 @@ class Feed:
         await asyncio.sleep(RETRY_S)
         self._chain.paused()
         self.go_on()
+
+
+async def read_frames(
+    universe_id: str, logged: LoggedRecord, history: History
+) -> tuple[RecordDelivery, list[Frame]]:
+    """What a record that was read means, and its frames with their offsets."""
+    delivery = _delivery_of(logged)
+    position = Position.of_record(logged.position, logged.record.id)
+    return delivery, frames_of(universe_id, position, delivery, await _notes_of(delivery, history))
+
+
+def _delivery_of(logged: LoggedRecord) -> RecordDelivery:
+    return deliver([event.model_dump() for event in logged.record.events], logged.record.id)
+
+
+async def _notes_of(delivery: RecordDelivery, history: History) -> dict[str, bytes]:
+    """The notes of a delivery's pieces, of those that are to be had."""
+    found = {piece.request_id: await history.notes(piece) for piece in delivery.pieces()}
+    return {request_id: notes for request_id, notes in found.items() if notes is not None}
 
 
 def frames_of(

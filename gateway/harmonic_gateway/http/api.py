@@ -18,7 +18,7 @@ from harmonic_gateway.limits.allowances import Allowances
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
-from harmonic_protocol.envelope import TRACEPARENT, Caller, RequestTrace
+from harmonic_protocol.envelope import TRACEPARENT, RequestTrace
 from harmonic_protocol.export import openapi
 from harmonic_protocol.export.operations import has_body, has_more_than_path
 from harmonic_protocol.messages.declaration import (
@@ -143,12 +143,6 @@ class Api:
     async def _carry_out(
         self, asked: ApiOperation, identity: Identity, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        caller = Caller(
-            identity.user_id,
-            identity.username,
-            gateway_id=self._gateway_id,
-            service=identity.service or "",
-        )
         if isinstance(asked, CreateUniverse) and asked.id is None:
             asked = asked.model_copy(update={"id": new_id()})
         request: Request = asked
@@ -158,7 +152,8 @@ class Api:
             if refusal is not None:
                 return refusal
         reply = await self._owners.ask(
-            _key(asked, identity), request.operation(), request, caller, trace
+            *(_key(asked, identity), request.operation(), request),
+            *(identity.caller(self._gateway_id), trace),
         )
         if reply.error is not None:
             return reply.error

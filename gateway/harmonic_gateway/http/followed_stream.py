@@ -8,8 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
-from harmonic_gateway.delivery.feed import RETRY_S, frames_of
-from harmonic_gateway.delivery.frames import deliver
+from harmonic_gateway.delivery.feed import RETRY_S, read_frames
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position
 from harmonic_gateway.delivery.server_sent import KEEP_ALIVE
@@ -29,7 +28,6 @@ from harmonic_gateway.membership.follower import (
 from harmonic_gateway.membership.rooms import Rooms
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import LoggedRecord
 from harmonic_protocol.log import NOTICES, OWNERS_NOTES
 from harmonic_protocol.messages.following import KEEP_ALIVE_S, FollowUniverse, UniverseFollowed
@@ -165,13 +163,7 @@ class FollowedStream:
         except BusUnavailable:
             follower.end(StreamEnd.UNAVAILABLE, UNAVAILABLE)
             return
-        caller = Caller(
-            identity.user_id,
-            identity.username,
-            gateway_id=means.gateway_id,
-            service=identity.service or "",
-        )
-        asked = self._asked
+        caller, asked = identity.caller(means.gateway_id), self._asked
         reply = await means.owners.ask(universe_id, asked.operation(), asked, caller)
         refusal = reply.error or means.standing.refusal(identity)
         if refusal is not None:
@@ -210,13 +202,9 @@ class FollowedStream:
 
     async def _record(self, logged: LoggedRecord) -> LogRecord:
         record = logged.record
-        delivery = deliver([event.model_dump() for event in record.events], record.id)
-        notes = {
-            piece.request_id: await self._means.history.notes(piece) for piece in delivery.pieces()
-        }
-        known = {request: each for request, each in notes.items() if each is not None}
+        universe_id, history = self.follower.universe_id, self._means.history
+        delivery, frames = await read_frames(universe_id, logged, history)
         position = Position.of_record(logged.position, record.id)
-        frames = frames_of(self.follower.universe_id, position, delivery, known)
         numbers = (event.data.get("seq") for event in record.events if event.name not in _HIDDEN)
         first = next((number for number in numbers if isinstance(number, int)), None)
         return LogRecord(position, frames, delivery.notices, first)

@@ -64,10 +64,11 @@ class PieceLinks:
             return _INVALID
         until_s = int(until)
         told = _told(universe_id, request_id, user_id, until_s)
-        service = None
-        if self._proofs.is_good(_PURPOSE_OF_SERVICE, told, proof):
+        if self._proofs.is_good(_PURPOSE, told, proof):
+            service = None
+        elif self._proofs.is_good(_PURPOSE_OF_SERVICE, told, proof):
             service = user_id.removeprefix(SERVICE_PREFIX)
-        elif not self._proofs.is_good(_PURPOSE, told, proof):
+        else:
             return _INVALID
         if until_s <= self._clock.now().timestamp():
             return _EXPIRED

@@ -17,6 +17,7 @@ from harmonic_gateway.identity.plain_tokens import (
     read_header,
     signed_claims,
 )
+from harmonic_protocol.envelope import Caller
 from harmonic_protocol.messages.connection import MAX_TOKEN_CHARACTERS
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
@@ -57,6 +58,11 @@ class Identity:
     def expires_at(self) -> str:
         """The time of expiry, as clients are told it."""
         return timestamp(datetime.fromtimestamp(self.expires_at_s, UTC))
+
+    def caller(self, gateway_id: str) -> Caller:
+        """Whom owners are told of, by whose call over HTTP they are asked something."""
+        service = self.service or ""
+        return Caller(self.user_id, self.username, gateway_id=gateway_id, service=service)
 
 
 def find_token(auth: object, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:

@@ -7,8 +7,8 @@ from typing import assert_never
 from weakref import WeakValueDictionary
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.delivery.feed import frames_of
-from harmonic_gateway.delivery.frames import deliver, encode, with_notes
+from harmonic_gateway.delivery.feed import read_frames
+from harmonic_gateway.delivery.frames import encode, with_notes
 from harmonic_gateway.delivery.history import History, LogTrimmed
 from harmonic_gateway.delivery.places import Place, Position, mark_of
 from harmonic_gateway.limits.debts import Debts, Verdict
@@ -177,14 +177,8 @@ class MissedReader:
         for logged in records:
             if logged.position == at.position:
                 continue
-            events = [event.model_dump() for event in logged.record.events]
-            delivery = deliver(events, logged.record.id)
-            notes = {
-                piece.request_id: await self._history.notes(piece) for piece in delivery.pieces()
-            }
-            known = {request: each for request, each in notes.items() if each is not None}
-            where = Position.of_record(logged.position, logged.record.id)
-            frames += frames_of(universe_id, where, delivery, known)
+            delivery, read = await read_frames(universe_id, logged, self._history)
+            frames += read
             notices += delivery.notices
         return Unsent(frames, notices)
 
