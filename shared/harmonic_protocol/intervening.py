@@ -1,6 +1,6 @@
 """What operators ask of a universe's owner: to see it, to keep users out, to erase one."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -95,15 +95,7 @@ Intervention = (
     | EraseUser
     | ForgetHistory
 )
-INTERVENTIONS: tuple[type[Intervention], ...] = (
-    InspectUniverse,
-    RemoveUser,
-    OperatorBan,
-    OperatorUnban,
-    TraceUser,
-    EraseUser,
-    ForgetHistory,
-)
+INTERVENTIONS: tuple[type[Intervention], ...] = get_args(Intervention)
 
 
 class OccupiedSeat(ServiceModel):

@@ -95,7 +95,7 @@ class Auditing:
             else:
                 self._deferred.inc()
                 self._catch_up_later(universe_id, LastAction(event.id, event.timestamp))
-        self._news.set()
+            self._news.set()
 
     def resume(self, universe: Universe) -> None:
         """Have it looked whether all is written that a universe noted which was just loaded."""

@@ -212,7 +212,7 @@ class CommitCycle:
         loaded, records = read.loaded, read.records
         begins = not self._is_certain
         if begins:
-            self._seen_by_members = read.seen_position
+            self._seen_by_members = max(self._seen_by_members, read.seen_position)
             self.ring.clear()
             already = self.snapshots.records if self.known is not None else 0
             self.snapshots.records = already + len(records)

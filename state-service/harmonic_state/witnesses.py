@@ -14,7 +14,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.internal import LOG_END_ASKED, SIGNAL_EVENT, LogEndSeen
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import Directory
-from harmonic_runtime.bus.wire import STATUS, STORED_SEQUENCE, Message
+from harmonic_runtime.bus.wire import STATUS, Message
 from harmonic_state.domain.universe import Universe
 
 #: How long an owner waits for the gateways that should answer, ...
@@ -37,8 +37,7 @@ class Witnesses:
 
     async def listen(self) -> None:
         """Hear answers from now on."""
-        # The broker says that nobody listens in the manner of its answers from streams.
-        await self._bus.subscribe(f"{self._inbox}.*", self._take, republished=True)
+        await self._bus.subscribe(f"{self._inbox}.*", self._take)
 
     async def furthest(self, universe_id: str, universe: Universe | None) -> int:
         """The furthest position that a gateway with members was sent; 0 without an answer in time.
@@ -67,8 +66,7 @@ class Witnesses:
 
     def _take(self, message: Message) -> None:
         question = self._questions.get(message.subject)
-        if question is None or STORED_SEQUENCE in message.headers:
-            # A stored message is no gateway's word.
+        if question is None:
             return
         if STATUS in message.headers:
             # The broker's, that nobody listens.

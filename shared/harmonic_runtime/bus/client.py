@@ -29,7 +29,7 @@ from harmonic_runtime.bus.link import STOP_TIMEOUT_S, Link, LinkEvents
 from harmonic_runtime.bus.subscription import Subscription
 from harmonic_runtime.bus.wire import (
     NO_HEADERS,
-    STORED_SUBJECT,
+    STORED_SEQUENCE,
     Handler,
     Message,
     decode_headers,
@@ -251,8 +251,8 @@ class Bus:
         if interest is self._inbox_interest:
             # Answers do not queue behind messages: whoever waits for one has a deadline.
             self._calls.answered(message)
-        elif STORED_SUBJECT in known and not interest.republished:
-            # The broker answers wherever a request names: nobody said this here.
+        elif STORED_SEQUENCE in known and not interest.republished:
+            # The broker sends what is stored wherever a request names: nobody said this here.
             self._misdirected.inc()
             self._misdirected_log.error("bus_answer_misdirected", kind=interest.subject)
         else:

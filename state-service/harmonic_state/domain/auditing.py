@@ -31,13 +31,14 @@ _ALWAYS = (
 )
 #: What operators change of a universe. Of an erasure nothing is noted that names the user.
 _BY_OPERATORS = (RemoveUser, OperatorBan, OperatorUnban, EraseUser)
+_NOTED = (*_ALWAYS, *_BY_OPERATORS)
 #: Noted where a service does it: users' are in the log, and too many.
 _BY_SERVICES = (CreateUniverse, ParameterCommand, GenerateMusic)
 
 
 def is_noted(request: object, caller: Caller) -> bool:
     """Whether a request is noted if something comes of it: then it needs a fresh id."""
-    return isinstance(request, (*_ALWAYS, *_BY_OPERATORS)) or (
+    return isinstance(request, _NOTED) or (
         bool(caller.service) and isinstance(request, _BY_SERVICES)
     )
 

@@ -18,6 +18,7 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.operating import NO_UNIVERSE
 from harmonic_state.domain.presence import DecisionInputs, put_out
 from harmonic_state.domain.registry import shown
 from harmonic_state.domain.universe import Universe
@@ -25,7 +26,6 @@ from harmonic_state.domain.universe import Universe
 _ERASED = refused(
     Code.PERMISSION_DENIED, "What was stored of you here was erased", reason=Reason.REMOVED
 )
-_NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
 
 
 def traced(universe: Universe, user_id: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def erase(
 ) -> list[LogEvent] | Refused:
     """Have a placeholder stand for a user; nothing where the universe does not name the user."""
     if universe is None:
-        return _NO_UNIVERSE
+        return NO_UNIVERSE
     user_id, at = request.user_id, moment.timestamp
     if not traced(universe, user_id):
         return []
@@ -95,7 +95,7 @@ def erase(
 
 def forget(universe: Universe | None, moment: DecisionInputs) -> list[LogEvent] | Refused:
     """The log begins anew; of a deleted universe, too."""
-    return _NO_UNIVERSE if universe is None else [HistoryForgotten(timestamp=moment.timestamp)]
+    return NO_UNIVERSE if universe is None else [HistoryForgotten(timestamp=moment.timestamp)]
 
 
 def erasure_done(events: Sequence[LogEvent]) -> ErasureDone:

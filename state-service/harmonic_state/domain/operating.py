@@ -21,12 +21,12 @@ from harmonic_state.domain.universe import Universe
 KICKED = refused(
     Code.PERMISSION_DENIED, "An operator removed you from the room", reason=Reason.KICKED
 )
-_NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
+NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
 
 
 def existing(universe: Universe | None) -> Universe | Refused:
     """The universe, whoever may see it; ``NOT_FOUND`` where there is none, or none any more."""
-    return _NO_UNIVERSE if universe is None or universe.deleted else universe
+    return NO_UNIVERSE if universe is None or universe.deleted else universe
 
 
 def remove_user(
