@@ -3,6 +3,7 @@
 import getpass
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -15,8 +16,8 @@ from harmonic_operator.settings import OperatorSettings
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.auditing import AuditEntry
 from harmonic_runtime.bus.client import Bus, BusUnavailable
-from harmonic_runtime.bus.jetstream import ApiRefused, call
-from harmonic_runtime.bus.streams import STREAM_NOT_FOUND, StreamFull, Streams
+from harmonic_runtime.bus.inspection import Inspection
+from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.process.clock import timestamp
 from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.settings import load_settings
@@ -28,6 +29,7 @@ READ_ENTRIES, MAX_SHOWN = 1000, 10_000
 NAMELESS = "operator"
 
 
+@cache
 def operator_name() -> str:
     """Who runs the command, as the audit log tells it."""
     named = load_settings(OperatorSettings).operator_name
@@ -39,13 +41,7 @@ def operator_name() -> str:
 
 async def is_kept(bus: Bus) -> bool:
     """Whether there is an audit log: a state service of the version before keeps none."""
-    try:
-        await call(bus, f"STREAM.INFO.{subjects.AUDIT_STREAM}", {}, timeout_s=STORE_TIMEOUT_S)
-    except ApiRefused as refused:
-        if refused.code == STREAM_NOT_FOUND:
-            return False
-        raise
-    return True
+    return await Inspection(bus).stream(subjects.AUDIT_STREAM) is not None
 
 
 async def note(bus: Bus, action: str, *, target: str | None = None, **details: object) -> None:

@@ -235,7 +235,7 @@ async def _erased(
     """Erase a user from a universe; ``None`` where nothing stored there names the user."""
     done: _Erased | None = None
     for _ in range(ATTEMPTS):
-        if not (await _traced(owners, universe, user)).names_user:
+        if not await _is_named(owners, universe, user):
             return done
         done = done or _Erased(universe, f"erased-{secrets.token_hex(PLACEHOLDER_BYTES)}")
         asked = EraseUser(
@@ -246,32 +246,40 @@ async def _erased(
         done.owner = done.owner or said.owner
         done.deleted |= said.deleted
         await answer_of(owners, ForgetHistory(universe_id=universe))
-    if (await _traced(owners, universe, user)).names_user:
+    if await _is_named(owners, universe, user):
         raise NotDone("its history still names the user")
     return done
 
 
 async def _traced(owners: OwnerClient, universe: str, user: str) -> UserTraced:
     """All that a universe's streams hold of a user."""
-    whole: UserTraced | None = None
-    after: int | None = 0
+    whole = await _part(owners, universe, user)
+    events, after = list(whole.events), whole.next_after
     while after is not None:
-        request = TraceUser(
-            universe_id=universe,
-            user_id=user,
-            events_only=whole is not None,
-            after_position=after,
-        )
-        part = UserTraced.model_validate(await answer_of(owners, request))
+        part = await _part(owners, universe, user, after)
+        events += part.events
         after = part.next_after
-        if whole is None:
-            whole = part
-        else:
-            events = (*whole.events, *part.events)
-            whole = whole.model_copy(update={"events": events, "next_after": None})
-    if whole is None:
-        raise NotDone("nothing was told of it")
-    return whole
+    return whole.model_copy(update={"events": tuple(events), "next_after": None})
+
+
+async def _is_named(owners: OwnerClient, universe: str, user: str) -> bool:
+    """Whether anything that a universe's streams hold names a user."""
+    part = await _part(owners, universe, user)
+    while not part.names_user and part.next_after is not None:
+        part = await _part(owners, universe, user, part.next_after)
+    return part.names_user
+
+
+async def _part(
+    owners: OwnerClient, universe: str, user: str, after: int | None = None
+) -> UserTraced:
+    request = TraceUser(
+        universe_id=universe,
+        user_id=user,
+        events_only=after is not None,
+        after_position=after or 0,
+    )
+    return UserTraced.model_validate(await answer_of(owners, request))
 
 
 async def _universes(bus: Bus) -> list[str]:

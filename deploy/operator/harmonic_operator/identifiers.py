@@ -1,6 +1,7 @@
 """Ids on the command line, which may begin with a hyphen: those of universes and users do."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 from typer.core import TyperCommand
@@ -20,7 +21,7 @@ def arranged(words: Sequence[str], flags: Collection[str], valued: Collection[st
         if word == "--":
             arguments += left
         elif word in valued:
-            options += [word, *(value for value in [next(left, None)] if value is not None)]
+            options += [word, *islice(left, 1)]
         elif word in flags or word.partition("=")[0] in valued:
             options.append(word)
         else:

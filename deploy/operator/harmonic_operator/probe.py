@@ -26,6 +26,7 @@ from harmonic_client import (
     connect,
 )
 from harmonic_operator import probe_metrics as table
+from harmonic_operator.clients import ANSWER_TIMEOUT_S
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
 from harmonic_operator.settings import OperatorSettings
@@ -34,8 +35,6 @@ from harmonic_runtime.observability.ops import Readiness, ops_server
 
 #: Each update sets another gravity, in millionths.
 _MARKS, _PER_UNIT = 20_000_000, 1_000_000
-#: An answer that takes longer will not come.
-ANSWER_TIMEOUT_S = 10.0
 #: The two users of the probe, where it signs its own tokens.
 USERS = ("probe-writer", "probe-reader")
 #: From one round to the next, at least: in each, one user comes back twice, which a gateway lets a

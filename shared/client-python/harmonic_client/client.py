@@ -11,7 +11,7 @@ from yarl import URL
 
 from harmonic_client.clock import Quality
 from harmonic_client.connection import GetToken, Options, ServerConnection, Status
-from harmonic_client.errors import RefusedError, UnansweredError
+from harmonic_client.errors import UnansweredError, refusal
 from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.sending import CommandSender
 from harmonic_client.tasks import OwnTasks
@@ -19,7 +19,6 @@ from harmonic_client.timekeeping import ServerClock
 from harmonic_client.universe import SharedUniverse
 from harmonic_protocol.messages.connection import ErrorReported, Limits
 from harmonic_protocol.messages.declaration import API_PREFIX, JSON_TYPE
-from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
 
 #: How long a command may wait for the connection.
@@ -131,7 +130,7 @@ class Client:
         if response.status < HTTPStatus.BAD_REQUEST:
             return said
         if isinstance(said, dict) and "error" in said:
-            raise RefusedError(Refused.model_validate(said["error"]))
+            raise refusal(said)
         raise UnansweredError(f"{method} {path} was answered by {response.status}")
 
     async def emit(self, command: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:

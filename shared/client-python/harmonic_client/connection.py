@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any, Literal, Protocol
 
 from harmonic_client.clock import Quality
-from harmonic_client.errors import RefusedError, UnansweredError
+from harmonic_client.errors import RefusedError, UnansweredError, refusal
 from harmonic_client.events import AnyEvent, read_event
 from harmonic_client.link import SocketLink
 from harmonic_client.retry import reconnect_pause_ms
@@ -26,7 +26,6 @@ from harmonic_protocol.messages.connection import (
     TokenRefreshed,
 )
 from harmonic_protocol.reasons import Reason
-from harmonic_protocol.refusals import Refused
 
 #: Gives a token, now or a moment later.
 GetToken = Callable[[], str | Awaitable[str]]
@@ -151,7 +150,7 @@ class ServerConnection:
         try:
             answer = await self.emit(RefreshToken.spec.name, {"token": await self._options.token()})
             if answer is not None and not answer["ok"]:
-                self.error = RefusedError(Refused.model_validate(answer["error"]))
+                self.error = refusal(answer)
         except Exception as error:  # noqa: BLE001 -- the caller's own ``get_token``, asked again later
             self.error = error
         self.watch.changed()

@@ -4,8 +4,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from harmonic_client.errors import HarmonicError, RefusedError
-from harmonic_client.sending import CommandSender, refusal
+from harmonic_client.errors import HarmonicError, RefusedError, refusal
+from harmonic_client.sending import CommandSender
 from harmonic_client.tasks import OwnTasks
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason

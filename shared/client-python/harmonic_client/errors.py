@@ -1,6 +1,8 @@
 """What goes wrong, as callers of this client meet it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused
@@ -76,3 +78,8 @@ class MissedEventsError(HarmonicError):
     def __init__(self, missed: int) -> None:
         super().__init__(f"{missed} events were not taken in time")
         self.missed = missed
+
+
+def refusal(answer: Mapping[str, Any]) -> RefusedError:
+    """The refusal that an ack tells, or an answer of the HTTP API."""
+    return RefusedError(Refused.model_validate(answer["error"]))

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, assert_never
 
 from harmonic_client.connection import ServerConnection
-from harmonic_client.errors import RefusedError, UnansweredError
+from harmonic_client.errors import RefusedError, UnansweredError, refusal
 from harmonic_client.retry import GiveUp, RenewToken, SendAgain, after_refusal
 from harmonic_client.throttle import SendingPace, held_back, pace_of, turn
 from harmonic_client.timekeeping import SECOND_MS
 from harmonic_protocol.messages.declaration import RateClass
-from harmonic_protocol.refusals import Refused
 
 MINUTE_MS = 60_000.0
 MAX_UNANSWERED = 4
@@ -20,11 +19,6 @@ MAX_UNANSWERED = 4
 def new_id() -> str:
     """An id that no other command has."""
     return secrets.token_hex(16)
-
-
-def refusal(answer: Mapping[str, Any]) -> RefusedError:
-    """The refusal that an ack tells."""
-    return RefusedError(Refused.model_validate(answer["error"]))
 
 
 class CommandSender:

@@ -137,8 +137,8 @@ class ScriptedSession:
         told = _event(namespace, refused)
         if not refused.acknowledged:
             return [told]
-        error = {**_error(refused), "message": refused.refusal.message}
-        return [told, f"43{namespace}{match['ack']}{_json([{'ok': False, 'error': error}])}"]
+        answer = _json([{"ok": False, "error": _error(refused)}])
+        return [told, f"43{namespace}{match['ack']}{answer}"]
 
     def _own_ack(self) -> int:
         self._next_ack += 1
@@ -155,11 +155,12 @@ def _error(refused: _Refused) -> dict[str, Any]:
     named = {name: refused.payload.get(name) for name in ("universeId", "opId")}
     given = {name: value for name, value in named.items() if value is not None}
     details = {**refused.refusal.details, "event": refused.command, **given}
-    return {"code": refused.refusal.code.value, "details": details}
+    refusal = refused.refusal
+    return {"code": refusal.code.value, "details": details, "message": refusal.message}
 
 
 def _event(namespace: str, refused: _Refused) -> str:
-    payload = {**_error(refused), "message": refused.refusal.message}
+    payload = _error(refused)
     failure = COMMANDS[refused.command].spec.failure
     if failure is Failure.ROOM_ERROR:
         universe = {"universeId": refused.payload.get("universeId")}
