@@ -4,7 +4,7 @@ import { hueOf } from '../palettes.ts';
 import { call, type Session } from '../session.ts';
 import { Hearing } from '../music/hearing.ts';
 import { Player } from '../music/player.ts';
-import { pitchRange, positionS } from '../music/timeline.ts';
+import { beginning, pitchRange, positionS } from '../music/timeline.ts';
 import type { Heard, ShownHand } from '../stage/overlay.ts';
 import { QUALITIES, START } from '../stage/quality.ts';
 import type { Scene } from '../stage/stage.ts';
@@ -156,7 +156,7 @@ export class Room {
       this.#strokesS = Math.max(0, nowS);
     }
     const { low, high } = pitchRange(playing.piece.notes);
-    const begun = playing.piece.notes.filter(({ startTime }) => startTime >= this.#strokesS && startTime < nowS);
+    const begun = beginning(playing.piece.notes, this.#strokesS, nowS);
     this.#strokesS = Math.max(this.#strokesS, nowS);
     return begun.map(({ pitch, velocity }) => ({ at: (pitch - low) / (high - low), strength: velocity / 127 }));
   }

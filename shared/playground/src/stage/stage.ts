@@ -98,16 +98,24 @@ export class Stage {
     const isFirst = this.#lastMs === 0;
     this.#lastMs = nowMs;
     const count = Math.round(parameters.visualization.particleCount * quality.share);
+    const hands = this.#scene.hands();
     if (this.#still.matches) this.#drawStill(parameters, count);
-    else this.#drawMoving(parameters, count, isFirst ? WARM_UP_S : elapsedS, nowMs, quality.trails);
-    this.#drawOverlay();
+    else this.#drawMoving(parameters, count, isFirst ? WARM_UP_S : elapsedS, nowMs, quality.trails, hands);
+    this.#drawOverlay(hands);
     this.#measured(performance.now() - beganMs, nowMs, count, parameters.visualization.particleCount);
   }
 
-  #drawMoving({ physics, visualization }: Parameters, count: number, elapsedS: number, nowMs: number, trails: boolean): void {
+  #drawMoving(
+    { physics, visualization }: Parameters,
+    count: number,
+    elapsedS: number,
+    nowMs: number,
+    trails: boolean,
+    hands: readonly ShownHand[],
+  ): void {
     for (const { at, strength } of this.#scene.strokes()) this.#simulation.burst(at, strength, count);
-    const hands = this.#scene.hands().filter(({ holds }) => holds);
-    this.#simulation.advance(elapsedS, count, physics, visualization.complexity, hands);
+    const holding = hands.filter(({ holds }) => holds);
+    this.#simulation.advance(elapsedS, count, physics, visualization.complexity, holding);
     this.#paint(visualization, count, nowMs / 1000, trails);
   }
 
@@ -143,8 +151,7 @@ export class Stage {
     }
   }
 
-  #drawOverlay(): void {
-    const hands = this.#scene.hands();
+  #drawOverlay(hands: readonly ShownHand[]): void {
     const heard = this.#scene.heard();
     const isEmpty = hands.length === 0 && heard.length === 0;
     if (!this.#context || (isEmpty && this.#overlayIsEmpty)) return;
