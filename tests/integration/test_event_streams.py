@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import jwt
 import pytest
 
 from harmonic_local.stack import Stack
@@ -24,7 +23,7 @@ from harness.client import PATIENCE_S, Client
 from harness.event_source import EventSource, following
 from harness.faults import down
 from harness.node import run
-from harness.world import SECRET, World, started
+from harness.world import World, started
 
 KIB = 1024
 MOST = 2
@@ -190,12 +189,6 @@ async def test_who_may_not_see_a_universe_cannot_follow_it(world: World) -> None
         await stream.hears("universe_state")
 
 
-def token(user: str, lifetime_s: float = 3600) -> str:
-    now = time.time()
-    claims = {"sub": user, "iat": int(now) - 10, "exp": int(now + lifetime_s)}
-    return jwt.encode(claims, SECRET, "HS256")
-
-
 async def _is_revoked(world: World, _universe: str, user: str) -> None:
     async with connected_as("operator", world.stack) as bus:
         await store_revocation(Streams(bus), subjects.revoked_user(user), time.time())
@@ -250,7 +243,7 @@ async def test_a_stream_ends_with_its_users_right_to_see_the_universe(
 
 async def test_a_stream_ends_with_its_token(world: World) -> None:
     universe = await world.universe()
-    brief = token("reader", lifetime_s=2)
+    brief = world.token("reader", lifetime_s=2)
     async with following(world.http, world.stack.urls[0], brief, universe) as stream:
         told = await stream.ends()
     assert (told["code"], told["details"]["reason"]) == ("AUTH_ERROR", "EXPIRED")

@@ -7,6 +7,9 @@ import pytest
 from music_service import corpus, features
 from music_service.comparison import Table, margin, table
 
+#: Whichever test comes first makes the table: most of a minute's work on a core of its own.
+pytestmark = pytest.mark.timeout(600)
+
 CHORALES = 24
 #: How clearly, in overlap. Shares of all tunes together differ less than tunes do one by one.
 CLEARLY = dict.fromkeys(features.HISTOGRAMS, 0.05) | dict.fromkeys(

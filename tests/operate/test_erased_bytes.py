@@ -15,6 +15,7 @@ from harness.broker import connected_as
 from harness.client import Client
 from harness.operator import harmonic
 from harness.world import World, started
+from operate.test_erasing import moves
 
 USER, NAME = "ann-who-wants-to-go", "Unmistakable Ann"
 #: What may not be found: the id, the name, and the digest that subjects hold.
@@ -38,12 +39,6 @@ def found(data: Path) -> set[tuple[str, str]]:
         for what, trace in TRACES.items()
         if trace in path.read_bytes()
     }
-
-
-async def moves(client: Client, universe: str, gravity: float) -> int:
-    ack = await client.asks("update_physics", universeId=universe, parameters={"gravity": gravity})
-    assert ack["ok"], ack
-    return int(ack["seq"])
 
 
 async def all_have_all(stack: Stack) -> None:
