@@ -60,7 +60,7 @@ class OpenRooms(Protocol):
         """There is a connection; the server joins the rooms of a recovered session itself."""
 
     def disconnected(self) -> None:
-        """The connection is broken."""
+        """The connection is broken; by its ``status``, it may not be made again."""
 
     def heard(self, event: AnyEvent) -> None:
         """An event came."""
@@ -91,6 +91,11 @@ class ServerConnection:
         self._tasks = OwnTasks()
 
     @property
+    def is_over(self) -> bool:
+        """Whether no connection is made any more, unless ``connect()`` is called."""
+        return self.status in ("refused", "closed")
+
+    @property
     def link(self) -> SocketLink | None:
         """The connection of the moment, if it is accepted."""
         return self._link if self._link is not None and self._link.is_accepted else None
@@ -109,6 +114,8 @@ class ServerConnection:
         """Say goodbye, which leaves the rooms."""
         self._become("closed", None)
         await self._tasks.end()
+        # There may have been no connection that could be lost.
+        self._rooms.disconnected()
 
     async def ready(self, *, retry: bool) -> None:
         """Return when there is a connection; raise the refusal, or if it takes too long.
@@ -169,6 +176,7 @@ class ServerConnection:
                     failures = 0
                     self._wanted.clear()
                     self._become("refused", error)
+                    self._rooms.disconnected()
                     continue
                 self._become("connecting", error)
             except Exception as error:  # noqa: BLE001 -- of ``get_token``, too: the next may be good

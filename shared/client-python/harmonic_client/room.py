@@ -92,7 +92,7 @@ class RoomState:
     def is_settled(self) -> bool:
         """Whether the room is joined, or will not be by waiting."""
         ends = self.status not in ("joining", "away")
-        return ends or self._connection.status in ("refused", "closed")
+        return ends or self._connection.is_over
 
     def show(self, room: merge.RoomView) -> None:
         """The room is like this from now on."""
