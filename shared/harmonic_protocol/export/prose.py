@@ -180,8 +180,10 @@ STREAMS = (
         " see a universe now may read what happened while it might not."
     ),
     (
-        "A stream ends within a second of its token's end, or of its user's right to see the"
-        " universe: `stream_ended` says why. A gateway that stops ends its streams with a `retry:`"
+        "A stream ends within a second of its token's end, of its user's right to see the"
+        " universe, or when its user, being a participant, is removed from the room:"
+        " `stream_ended` says why. After a removal, with the reason `KICKED`, another stream may"
+        " be opened. A gateway that stops ends its streams with a `retry:`"
         " of milliseconds; a client that does not read is cut off. Both come back with their last"
         f" `id`. Where nothing happens, a comment comes every {KEEP_ALIVE_S} seconds."
     ),

@@ -53,7 +53,7 @@ class StateReset(UniverseState):
 
 
 class StreamEnded(Event):
-    """The stream ends, and why: a new request is answered in the same way until that changes."""
+    """The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`."""
 
     spec: ClassVar = EventSpec("stream_ended", Delivery.DIRECT, Audience.CALLER)
 
