@@ -137,7 +137,7 @@ class Api:
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
         if unfit is None and isinstance(asked, FollowUniverse):
-            return await self._answers.streams.open(request, asked, identity)
+            return await self._answers.follow(request, asked, identity)
         return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(

@@ -13,9 +13,9 @@ from harmonic_gateway.identity.links import PieceLinks, expiry
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.verification import Identity
 from harmonic_protocol.catalogue import ApiOperation
-from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.declaration import JSON_TYPE
+from harmonic_protocol.messages.following import FollowUniverse
 from harmonic_protocol.messages.reading import (
     GetParticipants,
     ListEvents,
@@ -26,16 +26,11 @@ from harmonic_protocol.messages.reading import (
 from harmonic_protocol.messages.services import CommandAccepted, CommandOperation
 from harmonic_protocol.messages.universes import GetMusic
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.process.clock import Clock
 
 _MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The server cannot answer this at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
 
 
 class ApiAnswers:
@@ -51,7 +46,7 @@ class ApiAnswers:
         proofs: Proofs,
         clock: Clock,
     ) -> None:
-        self.streams = streams
+        self._streams = streams
         self._pieces = pieces
         self._links = PieceLinks(proofs, clock)
         self._past = PastEvents(history)
@@ -65,6 +60,12 @@ class ApiAnswers:
             return None
         return self._links.identify(path["universeId"], path["requestId"], link)
 
+    async def follow(
+        self, request: web.Request, asked: FollowUniverse, identity: Identity
+    ) -> web.StreamResponse | Refused:
+        """A universe's stream until it ends; or why there is none."""
+        return await self._streams.open(request, asked, identity)
+
     async def answer(
         self, asked: ApiOperation, identity: Identity, reply: Reply
     ) -> web.StreamResponse | Refused:
@@ -75,7 +76,7 @@ class ApiAnswers:
             if isinstance(asked, ListEvents):
                 return _json(await self._past.page(asked, reply.seq or 0, reply.position or 0))
         except BusUnavailable:
-            return _UNAVAILABLE
+            return NO_BUS
         if asked.answer is None:
             return web.Response(status=asked.spec.status)
         result = reply.result or {}
