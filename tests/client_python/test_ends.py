@@ -81,7 +81,7 @@ async def test_all_that_waits_ends_where_a_reconnection_is_refused(people: Peopl
             error = await failed(each)
             assert isinstance(error, RefusedError), error
             assert (error.code, error.reason) == (Code.AUTH_ERROR, Reason.INVALID)
-        assert (client.status, ann.status, ann.unsettled) == ("refused", "away", False)
+        assert (client.status, ann.mode, ann.unsettled) == ("refused", "edit", False)
 
         # It is not over for good: with a token, it goes on.
         tokens.given = None
@@ -129,10 +129,11 @@ async def test_whoever_is_removed_is_raised_why(
             method, f"/universes/{people.universe}/{path}/ann", "owner", gateway=1
         )
         assert status == 204
-        for each in (waiting, drained(aiter(ann)), ann.set(physics={"gravity": 3})):
-            error = await failed(each)
-            assert isinstance(error, RefusedError), error
-            assert error.reason is reason
+        for told in (await failed(waiting), await failed(drained(aiter(ann)))):
+            assert isinstance(told, RefusedError)
+            assert told.reason is reason
+        with pytest.raises(UnansweredError, match="not joined"):
+            ann.set(physics={"gravity": 3})
         assert client.status == "connected"
         # A ban is told again, and a kick is no ban.
         if reason is Reason.KICKED:

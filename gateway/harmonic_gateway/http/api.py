@@ -122,7 +122,7 @@ class Api:
     async def _answer(
         self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        identity = self._answers.identify(request)
+        identity = self._answers.identify(operation, request)
         if identity is None:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
