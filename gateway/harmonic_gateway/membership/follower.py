@@ -221,7 +221,8 @@ class StreamFollower:
             ):
                 self._ask_again(record.position)
                 return
-            self._take(record, self.place)
+            if record.position >= self.place.position:
+                self._send(record.position, server_sent(_due(record, self.place)))
         self._settle()
 
     def trimmed(self) -> None:
@@ -290,14 +291,6 @@ class StreamFollower:
             self._send(position, data)
         self._held.begin(0)
 
-    def _take(self, record: LogRecord, at: Place) -> None:
-        """Send a record that was read; of the one at the place, what the client does not have."""
-        known = 0
-        if record.position == at.position:
-            known = len(record.frames) if at.frames is None else at.frames
-        if record.position >= at.position:
-            self._send(record.position, server_sent(record.frames[known:]))
-
     def _send(self, at: Position, data: bytes) -> None:
         self._pending += data
         self.place = Place(at, mark=at.mark)
@@ -313,6 +306,13 @@ class StreamFollower:
         offset = place(self.universe_id, at)
         frame = Frame.event(state.spec.name, state.to_json(), offset)
         self._send(at, server_sent([frame]))
+
+
+def _due(record: LogRecord, at: Place) -> Sequence[Frame]:
+    """What is sent of a record that was read; of the one at the place, what the client lacks."""
+    if record.position != at.position:
+        return record.frames
+    return record.frames[len(record.frames) if at.frames is None else at.frames :]
 
 
 def _is_reached(at: Place, position: Position) -> bool:

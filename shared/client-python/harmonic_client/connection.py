@@ -31,6 +31,8 @@ from harmonic_protocol.reasons import Reason
 GetToken = Callable[[], str | Awaitable[str]]
 #: ``refused`` and ``closed`` last until ``connect()``; otherwise the client connects by itself.
 Status = Literal["connecting", "connected", "refused", "closed"]
+#: No connection is made any more: nothing that comes by one need be waited for.
+OVER: frozenset[Status] = frozenset({"refused", "closed"})
 
 MAX_RENEWALS = 3
 
@@ -89,11 +91,6 @@ class ServerConnection:
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._tasks = OwnTasks()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no connection is made any more, unless ``connect()`` is called."""
-        return self.status in ("refused", "closed")
 
     @property
     def link(self) -> SocketLink | None:

@@ -12,6 +12,7 @@ from harmonic_client.changes import (
     VisualizationChanges,
     given,
 )
+from harmonic_client.connection import OVER
 from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.events import AnyEvent, EventFeed
@@ -52,7 +53,7 @@ class SharedUniverse(RoomState):
         queue = self._feed.queue()
         if self.status == "refused":
             queue.end(self.error)
-        elif self.status == "left" or self._connection.is_over:
+        elif self.status == "left" or self._connection.status in OVER:
             queue.end(self._connection.error)
         return queue
 
@@ -151,7 +152,7 @@ class SharedUniverse(RoomState):
         self._preview.drop()
         if self.status == "joined":
             self.become("away")
-        if self._connection.is_over:
+        if self._connection.status in OVER:
             self._feed.end(self._connection.error)
 
     def heard(self, event: AnyEvent) -> None:
