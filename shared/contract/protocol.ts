@@ -910,7 +910,15 @@ export interface StateReset {
   reason: RecoveryReason;
 }
 
-/** The stream ends, and why: a new request is answered in the same way until that changes. */
+/** Where a browser's `EventSource` follows a universe without a token. */
+export interface StreamAddress {
+  /** The address, which begins streams until `expiresAt`. */
+  stream: string;
+  /** When the token expires. */
+  expiresAt: Timestamp;
+}
+
+/** The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`. */
 export interface StreamEnded {
   universeId: UniverseId;
   code: ErrorCode;

@@ -23,6 +23,7 @@ from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, Liv
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.following import (
     FollowUniverse,
+    LinkStream,
     StateReset,
     StreamEnded,
     UniverseState,
@@ -80,6 +81,7 @@ OwnerOperation = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -174,6 +176,7 @@ OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
             GetParticipants,
             ListEvents,
             FollowUniverse,
+            LinkStream,
             ListMusic,
             GetMusic,
             ListAudit,

@@ -22,7 +22,12 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
+from harmonic_protocol.messages.following import (
+    FollowUniverse,
+    LinkStream,
+    UniverseFollowed,
+    UniverseState,
+)
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -116,6 +121,7 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
             | OperatorUnban()
             | ForgetHistory()
             | ListEvents()
+            | LinkStream()
             | GetMusic()
             | ListAudit()
         ):

@@ -22,7 +22,7 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -83,6 +83,7 @@ UniverseRequest = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -90,7 +91,15 @@ UniverseRequest = (
 
 
 #: What whoever sees a universe may ask for: it changes nothing.
-_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
+_READING = (
+    GetUniverse,
+    GetParticipants,
+    ListEvents,
+    FollowUniverse,
+    LinkStream,
+    ListMusic,
+    GetMusic,
+)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
