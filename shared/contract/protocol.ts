@@ -1030,7 +1030,15 @@ export interface StopMusic {
   universeId: UniverseId;
 }
 
-/** The stream ends, and why: a new request is answered in the same way until that changes. */
+/** Where a browser's `EventSource` follows a universe without a token. */
+export interface StreamAddress {
+  /** The address, which begins streams until `expiresAt`. */
+  stream: string;
+  /** When the token expires. */
+  expiresAt: Timestamp;
+}
+
+/** The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`. */
 export interface StreamEnded {
   universeId: UniverseId;
   code: ErrorCode;

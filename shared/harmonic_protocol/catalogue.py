@@ -30,6 +30,7 @@ from harmonic_protocol.messages.endless import (
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.following import (
     FollowUniverse,
+    LinkStream,
     StateReset,
     StreamEnded,
     UniverseState,
@@ -87,6 +88,7 @@ OwnerOperation = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -186,6 +188,7 @@ OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
             GetParticipants,
             ListEvents,
             FollowUniverse,
+            LinkStream,
             ListMusic,
             GetMusic,
             ListAudit,

@@ -190,6 +190,7 @@ class ConnectionLeft(HiddenEvent):
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
     With ``moved``, its client is back over another connection, which this one makes way for.
     With ``away_since``, the transport is gone, and the client may come back to its session.
+    With ``user_id``, all of that user's connections were put out: the user's streams end as well.
     """
 
     name: ClassVar = "connection_left"
@@ -199,6 +200,7 @@ class ConnectionLeft(HiddenEvent):
     released: bool | None = None
     moved: bool | None = None
     away_since: Timestamp | None = None
+    user_id: str | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):

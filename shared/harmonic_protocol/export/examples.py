@@ -95,6 +95,9 @@ _VALUES: Mapping[str, Any] = {
     "queuedCommands": 256,
     "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
+    "StreamAddress.stream": (
+        "/api/v1/universes/universe-123/stream?link=WzE3MTEwMTczMDAsInVzZXItMTIzIl0.8hVzq3Rm"
+    ),
     "PieceSummary.midi": (
         "/api/v1/universes/universe-123/music/R4x1mZ0q.mid?link=1711017300.dXNlci0xMjM.5kTnq0Zb"
     ),

@@ -24,7 +24,12 @@ from harmonic_protocol.intervening import (
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.endless import StartMusic, StopMusic
-from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
+from harmonic_protocol.messages.following import (
+    FollowUniverse,
+    LinkStream,
+    UniverseFollowed,
+    UniverseState,
+)
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -84,6 +89,7 @@ _UNANSWERED = (
     OperatorUnban,
     ForgetHistory,
     ListEvents,
+    LinkStream,
     GetMusic,
     ListAudit,
 )

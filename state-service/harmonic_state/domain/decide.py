@@ -24,7 +24,7 @@ from harmonic_protocol.intervening import (
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.endless import StartMusic, StopMusic
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -86,6 +86,7 @@ UniverseRequest = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -93,7 +94,15 @@ UniverseRequest = (
 
 
 #: What whoever sees a universe may ask for: it changes nothing.
-_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
+_READING = (
+    GetUniverse,
+    GetParticipants,
+    ListEvents,
+    FollowUniverse,
+    LinkStream,
+    ListMusic,
+    GetMusic,
+)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic, StartMusic, StopMusic)
 
 

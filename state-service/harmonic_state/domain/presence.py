@@ -154,10 +154,10 @@ def put_out(
     """All of a user's connections leave the room, and none of its sessions is continued there.
 
     Their clients are told ``refusal``: those that are away, too, since a gateway that was taken
-    for dead may still have them.
+    for dead may still have them. Gateways end the user's streams of the universe.
     """
     hidden: list[LogEvent] = [
-        ConnectionLeft(connection_id=connection_id, refusal=refusal)
+        ConnectionLeft(connection_id=connection_id, refusal=refusal, user_id=user_id)
         for known in (universe.connections, universe.absences)
         for connection_id, one in known.items()
         if one.user_id == user_id
