@@ -14,7 +14,7 @@ import type {
   Timestamp,
   UserId,
 } from '../../contract/protocol.ts';
-import { best, nextIntervalMs, quality, remember, sample, type Quality, type Samples } from './clock.ts';
+import { best, nextIntervalMs, quality, remember, sample, type Quality, type Reading, type Samples } from './clock.ts';
 import { RefusedError, UnansweredError } from './errors.ts';
 import { afterRefusal, pauseMs } from './retry.ts';
 import { sleep, Store } from './store.ts';
@@ -84,6 +84,8 @@ export class Connection {
   #updates: Pace = paceOf(60, MINUTE_MS);
   readonly #signals = new Map<CommandName, Pace>();
   #samples: Samples = [];
+  // Kept while the client reconnects, until the first answer of the new connection.
+  #reading: Reading | undefined;
   #failures = 0;
   #connects = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -259,7 +261,7 @@ export class Connection {
   }
 
   #serverClock(): Clock {
-    const sampled = () => best(this.#samples);
+    const sampled = () => this.#reading;
     const now = () => nowMs() + (sampled()?.offsetMs ?? 0);
     return {
       get offsetMs() {
@@ -290,6 +292,7 @@ export class Connection {
     if (connect !== this.#connects) return;
     const one = answer && 't1' in answer ? sample(t0, answer.t1, answer.t2, nowMs()) : undefined;
     this.#samples = remember(this.#samples, one);
+    this.#reading = best(this.#samples) ?? this.#reading;
     const now = quality(this.#samples);
     if (now !== this.state.getSnapshot().quality) this.state.change({ quality: now });
   }
