@@ -69,11 +69,14 @@ const MAX_UNANSWERED = 4;
 const MAX_RENEWALS = 3;
 const RECONNECT_DELAY_MAX_MS = 5000;
 const SERVER_DISCONNECT_PAUSE_MS = 1000;
+const ID_BYTES = 16;
 
 // Unlike Date.now, it is not set back and forth while the page lives.
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
-export const newId = (): string => crypto.randomUUID();
+// Unlike `crypto.randomUUID`, it is there on pages without TLS, too.
+export const newId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), byte => byte.toString(16).padStart(2, '0')).join('');
 
 export class Connection {
   readonly state = new Store<ClientState>({ status: 'closed', quality: 'offline' });
