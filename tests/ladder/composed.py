@@ -125,8 +125,9 @@ async def _visit(proxy: Machine) -> str | None:
     await install(_PLAYGROUND)
     address = f"http://localhost:{_PORT}"
     plan = json.dumps({"gateways": [address, address], "universe": "", "tokens": {}})
+    program = str(_PLAYGROUND / "programs" / "visit.mts")
     ended = await programs.run(
-        *proxy.command([node(), str(_PLAYGROUND / "programs" / "visit.mts"), plan]),
+        *proxy.command([str(node()), program, plan]),
         folder=_PLAYGROUND,
         environment=os.environ,
         timeout_s=_VISIT_TIMEOUT_S,
