@@ -128,7 +128,7 @@ class Api:
     async def _answer(
         self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        identity = self._answers.identify(request)
+        identity = self._answers.identify(operation, request)
         if identity is None:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
@@ -143,7 +143,7 @@ class Api:
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
         if unfit is None and isinstance(asked, FollowUniverse):
-            return await self._answers.streams.open(request, asked, identity)
+            return await self._answers.follow(request, asked, identity)
         return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(
