@@ -14,7 +14,13 @@ from typing import Any, ClassVar, get_args
 from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import ServiceModel
-from harmonic_protocol.values import Mode, Timestamp, Visibility
+from harmonic_protocol.values import (
+    Mode,
+    MusicParameters,
+    PhysicsParameters,
+    Timestamp,
+    Visibility,
+)
 
 
 class LoggedEvent(ServiceModel):
@@ -259,6 +265,25 @@ class MusicStored(HiddenEvent):
     service: str | None = None
 
 
+class BarRecorded(HiddenEvent):
+    """A bar of the universe's endless piece: its notes follow from this record alone.
+
+    ``starts_us`` is when it begins, in whole microseconds of Unix time, so that nothing drifts.
+    ``as_of`` is the universe's ``seq``, as of which the parameters are. ``state`` is what the
+    composer carries from the bar before; the first bar has none.
+    """
+
+    name: ClassVar = "bar_recorded"
+
+    stream_id: str
+    bar: int
+    starts_us: int
+    as_of: int
+    music: MusicParameters
+    physics: PhysicsParameters
+    state: str | None = None
+
+
 class ActionNoted(HiddenEvent):
     """Who did what the events beside it tell of: an entry of the audit log, see ``auditing``.
 
@@ -298,6 +323,7 @@ OwnersNote = (
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | BarRecorded
     | ActionNoted
     | HistoryForgotten
 )

@@ -42,6 +42,10 @@ DELIVERIES: Mapping[Delivery, str] = {
         "It is stored and numbered by `seq`, but never sent again: the list of participants in"
         " `room_joined` replaces what was missed."
     ),
+    Delivery.TIMED: (
+        "It has its moment: it is not numbered, and sent again to who enters or returns before its"
+        " moment is over. It is dropped after that only."
+    ),
     Delivery.LIVE: (
         "It is a live signal: not stored, not numbered, never sent again, and the first to be"
         " dropped under pressure."

@@ -13,6 +13,7 @@ from harmonic_protocol.messages.declaration import (
     Grant,
     OperationSpec,
 )
+from harmonic_protocol.messages.endless import EndlessPiece
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.messages.universes import UniverseOperation
 from harmonic_protocol.reasons import RecoveryReason
@@ -43,6 +44,9 @@ class UniverseState(Event):
     parameters: Parameters
     timestamp: Timestamp
     seq: int
+    endless_piece: Annotated[
+        EndlessPiece | None, Field(description="the endless piece that the universe plays, if any")
+    ] = None
 
 
 class StateReset(UniverseState):
