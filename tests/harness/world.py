@@ -144,6 +144,15 @@ class World:
         values = dict(line.rsplit(" ", 1) for line in lines)
         return float(values[f"harmonic_{name}"])
 
+    async def counted(self, name: str, at_least: float, *, gateway: int = 0) -> None:
+        """Wait until a gateway's metric has come to a value."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if await self.metric(name, gateway=gateway) >= at_least:
+                    return
+                # Metrics are asked for, and tell nobody.
+                await asyncio.sleep(0.02)
+
     def logs(self) -> str:
         """All that the product's processes have logged so far."""
         return "".join(file.read_text() for file in self.stack.plan.data.parent.glob("*.log"))
