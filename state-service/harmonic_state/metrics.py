@@ -146,9 +146,9 @@ AUDIT_ENTRIES = CounterSpec(
     "audit_entries",
     "entries of the audit log. late: written from a universe's log, since they were not before;"
     " failed: attempts, each of which is followed by another; deferred: too many waited, these are"
-    " written when their universe is loaded",
+    " written when their universe is loaded; unwritable: given up, as the log tells",
     OperatorQuestion.STORAGE,
-    labelled(outcome=("written", "late", "failed", "deferred")),
+    labelled(outcome=("written", "late", "failed", "deferred", "unwritable")),
 )
 AUDIT_WAITING = GaugeSpec(
     "audit_waiting",
