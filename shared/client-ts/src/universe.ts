@@ -1,5 +1,6 @@
 // One universe as this client sees it: drives `merge` by what is heard, and sends what is asked for.
 import type {
+  EndlessPiece,
   EventOf,
   Mode,
   MusicGenerated,
@@ -9,6 +10,7 @@ import type {
 } from '../../contract/protocol.ts';
 import type { Connection } from './connection.ts';
 import { RefusedError, UnansweredError } from './errors.ts';
+import { KnownBars, startMusic, stopMusic, type MusicWish } from './endless.ts';
 import { generate, type Generation } from './generation.ts';
 import { Listeners, type EventName } from './listeners.ts';
 import * as merge from './merge.ts';
@@ -30,6 +32,8 @@ export interface UniverseState {
   readonly previews: Readonly<Record<UserId, merge.Changes>>;
   /** What participants show of themselves, by user; this client's at once. */
   readonly presences: merge.Presences;
+  /** The endless piece that is played, if any: its bars come as `music_bar`. */
+  readonly endlessPiece?: EndlessPiece | undefined;
   /** Whether changes of this client are not stored yet. */
   readonly unsettled: boolean;
   /** When updates go on after a refused one, by `performance.timeOrigin + performance.now()`. */
@@ -46,6 +50,7 @@ export class Universe implements Watchable<UniverseState> {
   readonly #preview: Preview;
   readonly #presence: Presence;
   readonly #updates: Updates;
+  readonly #bars = new KnownBars();
   readonly #silences = new Map<UserId, ReturnType<typeof setTimeout>>();
   #mode: Mode;
   #room: merge.Room | undefined;
@@ -162,6 +167,21 @@ export class Universe implements Watchable<UniverseState> {
     return generate(this.#connection, this, request);
   }
 
+  /** Have the universe play an endless piece. Refused, with the reason `PLAYING`, while it plays one. */
+  startMusic(wish: MusicWish = {}): Promise<void> {
+    return startMusic(this.#connection, this.id, wish, () => this.joined());
+  }
+
+  /** End the endless piece. */
+  stopMusic(): Promise<void> {
+    return stopMusic(this.#connection, this.id, () => this.joined());
+  }
+
+  /** Hear each bar of the endless piece once, one to three seconds before it begins. */
+  onBar(listener: (bar: EventOf<'music_bar'>) => void): () => void {
+    return this.on('music_bar', listener);
+  }
+
   /** The connection is there; called by the client. @internal */
   connected(recovered: boolean): void {
     if (this.status === 'left') return;
@@ -179,6 +199,7 @@ export class Universe implements Watchable<UniverseState> {
 
   /** An event came; called by the client. @internal */
   heard(event: string, payload: unknown): void {
+    if (event === 'music_bar' && !this.#bars.isNew(payload as EventOf<'music_bar'>)) return;
     this.#apply(event, payload);
     this.#listeners.tell(event as EventName, payload);
   }
@@ -204,6 +225,11 @@ export class Universe implements Watchable<UniverseState> {
       this.#show(merge.shown(room, (payload as EventOf<'presence_states'>).states));
     } else if (event === 'parameters_previewed') {
       this.#previewed(room, payload as EventOf<'parameters_previewed'>);
+    } else if (event === 'music_started') {
+      const { timestamp: startedAt, ...piece } = payload as EventOf<'music_started'>;
+      this.#state.change({ endlessPiece: { ...piece, startedAt } });
+    } else if (event === 'music_stopped') {
+      this.#state.change({ endlessPiece: undefined });
     } else if (event.endsWith('_updated')) {
       const set = event.slice(0, -'_updated'.length);
       if (set in room.committed) {
@@ -219,7 +245,7 @@ export class Universe implements Watchable<UniverseState> {
       return;
     }
     const { error: _, ...rest } = this.getSnapshot();
-    this.#state.replace({ ...rest, status: 'joined' });
+    this.#state.replace({ ...rest, status: 'joined', endlessPiece: told.endlessPiece });
     this.#show(merge.entered(this.#room, told));
     void this.#presence.send();
   }
