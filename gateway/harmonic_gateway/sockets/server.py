@@ -9,6 +9,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from harmonic_gateway.sockets.answering import AnswerComposer
+from harmonic_gateway.sockets.attached import OpenWebSockets
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
@@ -91,6 +92,7 @@ class SocketServer:
             Heartbeat.come_due, min(GRAIN_S, limits.ping_interval_s / GRAINS_PER_BEAT)
         )
         self._emptied = asyncio.Event()
+        self.open_websockets = OpenWebSockets()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)
 
@@ -109,10 +111,12 @@ class SocketServer:
         async for socket in spread(list(self._sessions.values()), stagger_s):
             socket.why = EndReason.DRAINING
             socket.shut()
-        if not self._sessions:
-            return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._emptied.wait(), LINGER_S)
+            async with asyncio.timeout(LINGER_S):
+                if self._sessions:
+                    await self._emptied.wait()
+                # Clients may still have to read why they are closed.
+                await self.open_websockets.closed()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of a client whose session is here, or begins."""

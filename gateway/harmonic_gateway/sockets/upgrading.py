@@ -24,7 +24,7 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     patience = socket.trial = asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S)
     try:
         async with patience:
-            writer = await websocket.accept(request)
+            attached = await websocket.accept(request)
             message = await websocket.receive()
             if message.data == PROBE and socket.trial is patience:
                 do = socket.take(Input.PROBE)
@@ -46,10 +46,11 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
         await websocket.close()
         return websocket
-    socket.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+    socket.outbox.go_over(request.transport, attached, deflates=websocket.deflates)
     if do is Do.GO_OVER_AND_SHUT:
         socket.outbox.close(RESTART_CODE)
-    return await socket.listen(websocket)
+    socket.listen(websocket, attached)
+    return websocket
 
 
 def overtake(socket: EngineSocket) -> bool:
