@@ -42,7 +42,7 @@ class Messages(Protocol):
         """The next message; raises what ended the connection."""
 
 
-class Reader(Protocol):
+class MessageReader(Protocol):
     """Who takes what comes over a WebSocket."""
 
     def take_text(self, text: str | None) -> bool:
@@ -109,7 +109,7 @@ class Attached(asyncio.Protocol):
         self._transport = transport
         self._messages: Messages | None = None
         self._parser: Any = None
-        self._reader: Reader | None = None
+        self._reader: MessageReader | None = None
         self._open: OpenWebSockets | None = None
         self._drained: asyncio.Future[None] | None = None
         self._reading_paused = False
@@ -120,7 +120,7 @@ class Attached(asyncio.Protocol):
         self._parser, self._messages = parser, messages
         self._transport.set_protocol(self)
 
-    def detach(self, reader: Reader, open_: OpenWebSockets) -> None:
+    def detach(self, reader: MessageReader, open_: OpenWebSockets) -> None:
         """Have ``reader`` take what comes, and let aiohttp's handler end without the connection."""
         handler, self._handler = self._handler, None
         if handler is None or handler.transport is None or self._messages is None:

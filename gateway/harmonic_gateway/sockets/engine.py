@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from aiohttp import web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
@@ -273,21 +272,6 @@ class EngineSocket:
         if not entries:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
         return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
-
-    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
-        """Be a WebSocket from the beginning."""
-        websocket = WebSocket(request)
-        try:
-            attached = await websocket.accept(request, opening.raw)
-        except BaseException:
-            self.take(Input.WEBSOCKET_ENDED)
-            raise
-        if self.take(Input.WEBSOCKET) is not Do.SERVE:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, attached, deflates=websocket.deflates)
-        self.listen(websocket, attached)
-        return websocket
 
     def listen(self, websocket: WebSocket, attached: Attached) -> None:
         """Take what comes over the session's WebSocket from now on.

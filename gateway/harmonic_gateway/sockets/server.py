@@ -37,7 +37,7 @@ from harmonic_gateway.sockets.requests import (
     is_websocket,
 )
 from harmonic_gateway.sockets.turns import Turns
-from harmonic_gateway.sockets.upgrading import try_websocket
+from harmonic_gateway.sockets.upgrading import begin_websocket, try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.deadlines import GRAIN_S, Deadlines
@@ -148,7 +148,7 @@ class SocketServer:
         socket = self._sessions[sid] = self._new_session(sid, Beginning.of(request))
         opening = self._opening.packet(sid, transport)
         if transport == WEBSOCKET:
-            return await socket.serve(request, opening)
+            return await begin_websocket(socket, request, opening)
         return self._composer.response(request, await socket.poll(opening))
 
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:

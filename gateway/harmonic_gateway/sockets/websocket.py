@@ -16,7 +16,7 @@ from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
 
 from harmonic_gateway.sockets import kernel
-from harmonic_gateway.sockets.attached import Attached, OpenWebSockets, Reader
+from harmonic_gateway.sockets.attached import Attached, MessageReader, OpenWebSockets
 from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -156,7 +156,7 @@ class WebSocket(web.WebSocketResponse):
             raise ConnectionResetError("the client is gone")
         return self._attached
 
-    def detach(self, reader_: Reader, open_: OpenWebSockets) -> None:
+    def detach(self, reader_: MessageReader, open_: OpenWebSockets) -> None:
         """Have a reader take what comes. The connection outlives the request's handler."""
         if self._attached is not None:
             self._is_detached = True
