@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import OwnRequest
+from harmonic_protocol.messages.endless import StartMusic
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
@@ -51,7 +52,7 @@ class Means:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
         drawn = ("", 0)
-        if isinstance(request, GenerateMusic):
+        if isinstance(request, GenerateMusic | StartMusic):
             drawn = (new_id(), new_seed())
         elif is_noted(request, caller):
             drawn = (new_id(), 0)
@@ -62,9 +63,9 @@ class Means:
         replica_id, _, number = record_id.rpartition(".")
         return number != "" and replica_id not in {"", self.settings.replica_id}
 
-    def of_its_own(self, request: OwnRequest) -> PendingRequest:
-        """A request that the owner makes itself, and whose reply nobody waits for."""
+    def of_its_own(
+        self, request: OwnRequest, reply: Callable[[Reply], None] = lambda _reply: None
+    ) -> PendingRequest:
+        """A request that the owner makes itself."""
         nobody = Caller("", "")
-        return self.pending(
-            request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=lambda _reply: None
-        )
+        return self.pending(request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=reply)

@@ -25,13 +25,14 @@ from harmonic_protocol.intervening import (
     OperatorBan,
 )
 from harmonic_protocol.messages.auditing import ListAudit
+from harmonic_protocol.messages.endless import StartMusic
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import invalid_fields
-from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -42,7 +43,7 @@ from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads
-from harmonic_state.refusals import BROKEN, MALFORMED, NO_MODERATION, UNKNOWN
+from harmonic_state.refusals import BROKEN, MALFORMED, NO_BARS, NO_MODERATION, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -121,6 +122,8 @@ class Requests:
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif _is_moderation(request) and not self._means.settings.stores_moderation:
             reply(Reply(error=NO_MODERATION))
+        elif isinstance(request, StartMusic) and not self._means.settings.stores_bars:
+            reply(Reply(error=NO_BARS))
         elif isinstance(request, UpdateUniverse) and _changes_owner(request):
             self._creations.begin_transfer(
                 request,
@@ -193,8 +196,14 @@ class Requests:
         if reply.error is not None:
             reply = Reply.failed(reply.error, self._means.settings.replica_id)
         try:
-            self._bus.post(message.reply, reply.to_json())
-        except BusUnavailable:
+            try:
+                self._bus.post(message.reply, reply.to_json())
+            except MessageTooLarge as error:
+                self._log.error("reply_too_large", subject=message.subject, reason=str(error))
+                broken = Reply.failed(BROKEN, self._means.settings.replica_id)
+                self._bus.post(message.reply, broken.to_json())
+        except (BusUnavailable, ValueError):
+            # Callers choose where they are answered, and may have chosen no subject.
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
 

@@ -19,27 +19,23 @@ from typing import Any
 import aiohttp
 
 from harmonic_local import bus
-from harmonic_local.processes import Managed
-from harmonic_local.stack import Stack, StackPlan, running
+from harmonic_local.processes import Managed, NotReadyError
+from harmonic_local.stack import FOR_TESTS, Stack, StackPlan, running
 from harmonic_local.tokens import make_token
 from harmonic_test_kit.network import Network, NetworkConditions, network
 from harmonic_test_kit.script import Script
 
-_LIMITED = ("PARAMETER_UPDATES", "GENERATIONS", "JOINS_AND_LEAVES", "OPERATIONS")
-_GUARDED = (
-    *("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
-    *("FAILED_CALLS_PER_S", "FAILED_CALLS_BURST", "CONNECTIONS_PER_USER"),
-)
-#: The same users come in many tests: limits are for those tests that set them.
-SETTINGS = {
-    **{f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in _LIMITED},
-    **{f"HARMONIC_{guard}": "1000000" for guard in _GUARDED},
-    "HARMONIC_UNIVERSES_PER_USER": "10000",
-    "HARMONIC_DRAIN_STAGGER_S": "0",
-    "HARMONIC_ALLOWED_ORIGINS": "*",
-}
+#: Pages of the tests come from anywhere.
+SETTINGS = {**FOR_TESTS, "HARMONIC_ALLOWED_ORIGINS": "*"}
 MAX_LINE_BYTES = 1024 * 1024
 _CALL_TIMEOUT_S = 10.0
+
+#: What is wrong with what was asked, or with an instance whose processes were killed. Either way,
+#: the next line may be carried out.
+_NOT_DONE = (
+    *(ValueError, TypeError, AttributeError, ProcessLookupError),
+    *(aiohttp.ClientError, TimeoutError, NotReadyError),
+)
 
 Action = Callable[..., Awaitable[Any]]
 
@@ -188,13 +184,15 @@ async def _obey(kit: Kit) -> None:
     protocol = asyncio.StreamReaderProtocol(lines)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     async for line in lines:
-        wanted = json.loads(line)
+        number = None
         try:
-            result = await kit.do(wanted["do"], wanted.get("with", {}))
-        except (ValueError, TypeError) as error:
-            _say(id=wanted["id"], error=str(error))
+            wanted = json.loads(line)
+            number = wanted.get("id")
+            result = await kit.do(wanted.get("do"), wanted.get("with", {}))
+        except _NOT_DONE as error:
+            _say(id=number, error=str(error) or type(error).__name__)
         else:
-            _say(id=wanted["id"], result=result)
+            _say(id=number, result=result)
 
 
 def _say(**said: Any) -> None:

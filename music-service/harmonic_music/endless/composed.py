@@ -1,0 +1,142 @@
+"""A segment's notes: the bars of a phrase that are composed together, and what they leave."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from harmonic_music.composing.carried import Carried
+from harmonic_music.composing.dice import WHOLE, Dice, Layer, dice_of
+from harmonic_music.composing.ensemble import Ensemble
+from harmonic_music.composing.form import Phrase
+from harmonic_music.composing.harmony import ChordSlot
+from harmonic_music.composing.memory import Theme
+from harmonic_music.composing.playing import HABIT, UNEVEN, apart, disentangled, swung
+from harmonic_music.composing.written import WrittenPhrase
+from harmonic_music.endless.arranging import Resting, resting_of
+from harmonic_music.endless.course import Purpose, chapter_at, number_of, phrase_of
+from harmonic_music.endless.segment import Segment
+from harmonic_music.endless.wire import read_segment
+from harmonic_music.score import TICKS_PER_BEAT, PlayedNote, PlayedStroke
+from harmonic_music.styles.catalogue import STYLES
+
+#: There is place for so many strokes of the drums a bar.
+_STROKES = 24
+#: Between a note that rings over a bar's end and the same pitch after it there are so many ticks:
+#: as many as a note may come early.
+_APART_TICKS = 12
+#: So many segments are kept, for the bars of them that are still to come.
+_KEPT = 256
+_NEUTRAL_TEMPO = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedSegment:
+    """A segment, its phrase, and for each of its bars the notes, the strokes and what it leaves.
+
+    Ticks count from the bar's beginning; a note that ends after its bar rings into the next.
+    ``left`` is what the phrase leaves at its end, ``theme`` the phrase as it would be known.
+    """
+
+    segment: Segment
+    phrase: Phrase
+    bars: tuple[tuple[PlayedNote, ...], ...]
+    strokes: tuple[tuple[PlayedStroke, ...], ...]
+    left_after: tuple[Carried, ...]
+    left: Carried
+    theme: Theme
+
+    @property
+    def end(self) -> int:
+        """The place in the phrase of the first bar after it."""
+        return self.segment.first + len(self.bars)
+
+
+@lru_cache(maxsize=_KEPT)
+def composed(seed: int, text: str) -> ComposedSegment:
+    """The segment of a state's text, composed."""
+    segment = read_segment(text)
+    style, asked = STYLES[segment.style], segment.asked
+    phrase = phrase_of(seed, segment)
+    chapter = chapter_at(seed, segment)
+    theme = _theme(segment, phrase)
+    carried = replace(
+        segment.carried,
+        themes={phrase.theme: theme} if theme.melody else {},
+        chorus=chapter.slots[segment.slot].within,
+    )
+    ensemble = Ensemble(
+        style,
+        asked.shape(_NEUTRAL_TEMPO),
+        chapter.character,
+        asked.home,
+        room=(asked.room, _STROKES),
+        breadth=WHOLE,
+        dice=dice_of(seed, number_of(Purpose.CHAPTER, segment.chapter)),
+    )
+    dice = dice_of(seed, segment.start + 1)
+    slot, known = chapter.slots[segment.slot], phrase.theme in segment.carried.themes
+    resting = resting_of(seed, segment, slot, phrase.energy, known=known)
+    phrase = replace(phrase, drums=phrase.drums and not resting.drums)
+    written = ensemble.phrase(phrase, carried, goal=None, end=phrase.end, dice=dice)
+    bars, strokes = _played(written, resting, swung(style), dice[Layer.STYLE])
+    here, played = written.theme(), segment.played
+    return ComposedSegment(
+        segment,
+        phrase,
+        bars,
+        strokes,
+        left_after=tuple(
+            written.left_after(count + 1, segment.carried) for count in range(len(bars))
+        ),
+        left=replace(written.left(segment.carried), themes=segment.carried.themes),
+        theme=replace(
+            here,
+            chords=(*played.chords, *here.chords),
+            melody=(*played.melody, *here.melody),
+        ),
+    )
+
+
+def _theme(segment: Segment, phrase: Phrase) -> Theme:
+    """The theme that the bars to be composed come from: behind it stand those played already."""
+    bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
+    known = segment.carried.themes.get(phrase.theme, Theme((), (), bar, tones))
+    known, played = known.fitted(bar, tones), segment.played
+    if not played.melody:
+        return known
+    free = (ChordSlot(0, bar),)
+    chords = (*known.chords[: len(known.melody)], *[free] * (len(known.melody) - len(known.chords)))
+    own = (*played.chords, *[free] * (len(played.melody) - len(played.chords)))
+    return Theme((*chords, *own), (*known.melody, *played.melody), bar, tones)
+
+
+def _played(
+    written: WrittenPhrase, resting: Resting, swing: list[int], dice: Dice
+) -> tuple[tuple[tuple[PlayedNote, ...], ...], tuple[tuple[PlayedStroke, ...], ...]]:
+    """The notes and strokes of each bar as they are played: a little off the grid."""
+    phrase = written.phrase
+
+    def at(tick: int) -> int:
+        beat, within = divmod(tick, TICKS_PER_BEAT)
+        return beat * TICKS_PER_BEAT + swing[within]
+
+    bars: list[list[PlayedNote]] = [[] for _ in phrase.bars]
+    strokes: list[list[PlayedStroke]] = [[] for _ in phrase.bars]
+    begin, bar = phrase.bars[0].onset, phrase.bars[0].length
+    silent = resting.voices
+    for note in disentangled([it for it in written.notes if it.voice not in silent]):
+        thrown = dice.below(UNEVEN)
+        place, into = divmod(note.onset - begin, bar)
+        start = min(max(0, at(into) + HABIT[note.voice] + thrown % 9 - 4), bar - 1)
+        until = at(into + note.length)
+        until += thrown // 9 - 3 if until < bar - _APART_TICKS else -_APART_TICKS
+        until = min(max(until, start + 1), phrase.end - note.onset + into)
+        bars[place].append(
+            PlayedNote(start, note.voice, note.pitch, until - start, note.velocity, into)
+        )
+    for stroke in written.strokes:
+        place, into = divmod(stroke.onset - begin, bar)
+        start = min(max(0, at(into) + dice.below(5) - 2), bar - 1)
+        strokes[place].append(PlayedStroke(start, stroke.key, stroke.velocity))
+    return tuple(tuple(apart(sorted(row))) for row in bars), tuple(
+        tuple(sorted(row)) for row in strokes
+    )
