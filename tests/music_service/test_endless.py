@@ -1,15 +1,20 @@
 """The endless piece: each bar follows from its record, and goes on from the one before."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.endless import MAX_STATE_BYTES, ComposedBar, compose_bar
 from harmonic_music.endless.timing import BarTime, beat_ns
@@ -19,6 +24,7 @@ from harmonic_music.theory.intervals import consonance
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
+from music_service import endless_golden
 from music_service.endless_day import longest_repeat, measured, stretches
 from music_service.validity import KEYS, SCALE_NAMES
 
@@ -352,3 +358,26 @@ def test_no_layer_is_stuck_and_no_passage_comes_twice() -> None:
     assert loudness[360] - loudness[40] > 25
     assert len({bar.layers for bar in bars}) >= 6
     assert len({bar.key for bar in bars}) >= 3
+
+
+@pytest.mark.parametrize("hashing", ["1", "2"])
+def test_every_process_composes_the_same_bars(hashing: str) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "music_service.endless_golden", "60"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTHONHASHSEED": hashing},
+    ).stdout
+    assert made.split()[0] == endless_golden.digest(60)
+
+
+def test_bars_are_those_of_this_version() -> None:
+    assert endless_golden.digest(120) == endless_golden.DIGESTS[COMPOSER_VERSION]
+
+
+def test_the_longest_passage_that_comes_twice_is_found() -> None:
+    assert longest_repeat("abcdabcx") == 3
+    assert longest_repeat("aaaa") == 3
+    assert longest_repeat("abcd") == 0

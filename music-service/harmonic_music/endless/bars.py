@@ -23,7 +23,7 @@ from harmonic_music.endless.onward import following, moved_to, resumed
 from harmonic_music.endless.segment import PiecePosition, Segment
 from harmonic_music.endless.timing import STEPS_PER_S, BarTime, beat_ns
 from harmonic_music.endless.wire import going_on, read, segment_text, written
-from harmonic_music.score import VOICE_NAMES, PlayedNote, Timed, Voice
+from harmonic_music.score import VOICE_NAMES, PlayedNote, PlayedStroke, Timed, Voice
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale, VoiceName
 
@@ -102,12 +102,9 @@ def compose_bar(
     here = STYLES[done.segment.style]
     opens = done.segment.carried.section != done.phrase.section and position.place == 0
     notes = _bounded(_apart(done.bars[place], ringing))
-    strokes = done.strokes[place]
-    if len(strokes) > MOST_STROKES:
-        strokes = tuple(sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES]))
     return ComposedBar(
         notes=_timed(notes, time, done.phrase.section if opens else None),
-        drums=tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in strokes),
+        drums=_drummed(done.strokes[place], time),
         duration_us=duration_us,
         tempo=tempo,
         key=music.key,
@@ -205,6 +202,14 @@ def _bounded(notes: tuple[PlayedNote, ...]) -> tuple[PlayedNote, ...]:
     dispensable = sorted(notes, key=lambda it: (_GIVING_WAY[it.voice], it.length, it))
     left_out = set(dispensable[: len(notes) - MOST_NOTES])
     return tuple(note for note in notes if note not in left_out)
+
+
+def _drummed(
+    strokes: tuple[PlayedStroke, ...], time: BarTime
+) -> tuple[tuple[int, float, int], ...]:
+    """The strokes in seconds, at most ``MOST_STROKES``: the quietest are left out."""
+    kept = sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES])
+    return tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in kept)
 
 
 def _timed(notes: tuple[PlayedNote, ...], time: BarTime, section: str | None) -> tuple[Timed, ...]:
