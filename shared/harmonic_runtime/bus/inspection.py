@@ -84,7 +84,7 @@ class Inspection:
         return StreamState(held, messages, max(shares, default=0.0))
 
     async def store(self) -> tuple[StoreShare, ...]:
-        """What the account stores and may store; raise :class:`BusUnavailable` without an answer."""
+        """What the account stores and may store; raise :class:`BusUnavailable` without answer."""
         return read_store(await call(self._bus, "INFO", {}))
 
     async def unfinished(self, stream: str, consumer: str) -> int:

@@ -53,7 +53,7 @@ class Stored:
     """A message as it was stored.
 
     ``previous`` is the sequence of its subject's earlier message, if it was appended after that.
-    ``stored_ms`` is when it was stored by the leader's clock, in Unix time, if the leader was asked.
+    ``stored_ms`` is when it was stored, in Unix time by the leader's clock, if that was asked.
     ``is_answer`` says that nobody published it there: it is the broker's answer, with a message
     stored elsewhere, to a request whose reply subject was the stream's.
     """
