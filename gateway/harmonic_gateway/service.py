@@ -163,6 +163,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             sessions=saved_sessions,
             meter=meter,
             tasks=tasks,
+            clock=clock,
             metrics=metrics,
             log=log,
         )

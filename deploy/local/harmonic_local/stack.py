@@ -160,6 +160,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         "HARMONIC_LOG_FORMAT": "json",
         # All replicas here are of one version.
         "HARMONIC_STORES_MODERATION": "true",
+        "HARMONIC_STORES_BARS": "true",
         **plan.settings,
     }
     ops_urls: dict[str, str] = {}
