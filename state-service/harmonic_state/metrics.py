@@ -166,3 +166,19 @@ MUSIC_PENDING = GaugeSpec(
 MUSIC_OVERDUE = CounterSpec(
     "music_overdue", "pieces that were not composed in time", OperatorQuestion.MUSIC
 )
+ENDLESS_PIECES = GaugeSpec(
+    "endless_pieces",
+    "endless pieces that this replica knows of, whichever replica records their bars",
+    OperatorQuestion.MUSIC,
+)
+BARS_RECORDED = CounterSpec(
+    "bars_recorded",
+    "bars that this replica recorded. late: one begins later than the one before ends",
+    OperatorQuestion.MUSIC,
+    labelled(outcome=("in_time", "late")),
+)
+COMPOSERS_UNANSWERED = CounterSpec(
+    "composers_unanswered",
+    "times that no replica of the music service made a bar in time, so that another was asked",
+    OperatorQuestion.MUSIC,
+)
