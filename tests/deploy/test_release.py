@@ -198,7 +198,7 @@ def test_npms_packages_are_packed_the_same_twice_and_install_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "PACKAGES", ("shared/test-kit-ts",))
-    packed = []
+    packed: list[Path] = []
     for number in (1, 2):
         target = tmp_path / str(number)
         target.mkdir()
