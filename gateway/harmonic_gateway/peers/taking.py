@@ -1,4 +1,4 @@
-"""Taking a session over whose client goes over to a WebSocket here: the driver of ``handover``."""
+"""Takes over sessions whose clients open a WebSocket here: the driver of ``handover``."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
 from pydantic import TypeAdapter, ValidationError
 
 from harmonic_gateway import metrics as table
@@ -15,6 +14,7 @@ from harmonic_gateway.peers.exchange import Exchange, Said
 from harmonic_gateway.peers.handover import Takeover, TakeoverDuty, TakeoverNews, proceed
 from harmonic_gateway.peers.questions import ALLOWED, REFUSED, Asked, Told
 from harmonic_gateway.sockets import Connection, ConnectUnavailable, Mover, SocketServer
+from harmonic_gateway.sockets.attached import Attached
 from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.handing import go_on
@@ -65,7 +65,7 @@ _TOLD = {
 
 @dataclass(slots=True, eq=False)
 class _Attempt:
-    """One client's way over, and what is there of it so far."""
+    """One client's upgrade, with its state so far."""
 
     request: web.Request
     owner: str
@@ -73,7 +73,7 @@ class _Attempt:
     id: str
     websocket: WebSocket
     state: Takeover = Takeover.OPEN
-    writer: AbstractStreamWriter | None = None
+    writer: Attached | None = None
     handed: HandedSession | None = None
     socket: EngineSocket | None = None
     seated: list[Connection] = field(default_factory=list)
@@ -114,7 +114,8 @@ class Takeovers:
         finally:
             self._outcomes.of(_outcome(attempt.state)).inc()
         if attempt.socket is not None and attempt.state is Takeover.MOVED:
-            return await attempt.socket.listen(attempt.websocket)
+            assert attempt.writer is not None  # noqa: S101 -- for the type checker: it was accepted
+            attempt.socket.listen(attempt.websocket, attempt.writer)
         return attempt.websocket
 
     async def _news(self, attempt: _Attempt) -> TakeoverNews:
@@ -202,7 +203,7 @@ class Takeovers:
             await websocket.close(code=RESTART_CODE)
 
     def _go_on(self, attempt: _Attempt) -> None:
-        """Be its gateway from now on: nothing is awaited."""
+        """Become its gateway, without an await."""
         socket, handed, writer = attempt.socket, attempt.handed, attempt.writer
         assert socket is not None  # noqa: S101 -- for the type checker: the table says so
         assert handed is not None  # noqa: S101 -- same
