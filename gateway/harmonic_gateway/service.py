@@ -141,7 +141,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.token_grace_s,
         )
         revocations.on_news(tokens.look_at_revocations)
-        allowances = Allowances(streams, counted_rates(settings), clock=clock, metrics=metrics)
+        allowances = Allowances(
+            streams, counted_rates(settings), gateway_id=gateway_id, clock=clock, metrics=metrics
+        )
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
         tasks.start(allowances.keep_learning(), name="allowances")

@@ -62,6 +62,7 @@ LEAST_ATTEMPT_S = 0.1
 
 #: Where a stream keeps the version of the layout that it was set up for.
 _VERSION = "harmonic_layout"
+_METADATA = "metadata"
 
 # Error codes, as nats-server's errors.json explains them.
 _WRONG_SEQUENCE = 10071
@@ -130,7 +131,7 @@ class Streams:
         possible in time.
         """
         name = config["name"]
-        versioned = {**config, "metadata": {_VERSION: str(version)}}
+        versioned = {**config, _METADATA: {**_metadata(config), _VERSION: str(version)}}
 
         async def put(look_timeout_s: float) -> Ensured:
             try:
@@ -316,14 +317,24 @@ class Streams:
 
 def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str, Change]:
     """Where a stream is not as it is wanted; what is not set has the broker's default."""
-    return {
-        name: (found.get(name), value) for name, value in wanted.items() if found.get(name) != value
+    changes = {
+        name: (found.get(name), value)
+        for name, value in wanted.items()
+        if name != _METADATA and found.get(name) != value
     }
+    # The broker adds metadata of its own, and so does each version.
+    known, said = _metadata(found), _metadata(wanted)
+    if any(known.get(name) != value for name, value in said.items()):
+        changes[_METADATA] = {name: known.get(name) for name in said}, said
+    return changes
+
+
+def _metadata(config: Mapping[str, Any]) -> Mapping[str, str]:
+    return config.get(_METADATA) or {}
 
 
 def _version_of(info: Mapping[str, Any]) -> int:
-    metadata: Mapping[str, str] = info["config"].get("metadata") or {}
-    return int(metadata.get(_VERSION, "0"))
+    return int(_metadata(info["config"]).get(_VERSION, "0"))
 
 
 def _outcome_of(message: Message) -> int | Exception:
