@@ -13,6 +13,7 @@ from harmonic_protocol.internal import (
     ResumeRoom,
 )
 from harmonic_protocol.intervening import EraseUser, ForgetHistory, RemoveUser
+from harmonic_protocol.messages.endless import StopMusic
 from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
@@ -92,6 +93,7 @@ _SHRINKING = (
     ForgetHistory,
     CompleteMusic,
     ExpireMusic,
+    StopMusic,
 )
 
 

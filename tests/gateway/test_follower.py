@@ -21,8 +21,8 @@ from harmonic_gateway.membership.follower import (
     StreamEnd,
     StreamFollower,
     WriteEvents,
-    may_hide,
 )
+from harmonic_gateway.membership.seeing import may_hide
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.log import (
     ConnectionLeft,
@@ -36,6 +36,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.following import MAX_MISSED_EVENTS, UniverseState
 from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
 NOW = "2024-03-21T10:30:00.000Z"
@@ -265,6 +266,66 @@ def test_an_answer_from_before_the_ban_counts_for_nothing_after_it(reader: Reade
     follower.end(StreamEnd.REFUSED, HIDDEN)
     assert follower.next() == EndStream(StreamEnd.REFUSED, HIDDEN)
     assert reader.written == ["universe_state@5"]
+
+
+KICKED = refused(Code.PERMISSION_DENIED, "Removed", reason=Reason.KICKED)
+PUT_OUT = ConnectionLeft(connection_id="c", refusal=KICKED, user_id="ann")
+ENDED = EndStream(StreamEnd.REFUSED, KICKED)
+
+
+def test_who_is_put_out_is_sent_nothing_more_and_told_so(reader: Reader) -> None:
+    follower = live(reader)
+    deliver(follower, 6, ConnectionLeft(connection_id="d", refusal=KICKED, user_id="bob"))
+    deliver(follower, 7, ConnectionLeft(connection_id="c", refusal=KICKED))
+    assert reader.takes(follower) == "6.0 7.0"
+    deliver(follower, 8, PUT_OUT)
+    deliver(follower, 9)
+    assert (follower.next(), reader.interrupted) == (ENDED, 1)
+
+
+@pytest.mark.parametrize(("answered_at", "is_out"), [(5, True), (6, False), (7, False)])
+def test_of_a_kick_and_an_answer_that_meet_the_later_one_counts(
+    reader: Reader, answered_at: int, *, is_out: bool
+) -> None:
+    follower = reader.follower()
+    follower.attached(5)
+    deliver(follower, 6, PUT_OUT)
+    assert follower.next() == AskOwner()
+    follower.answered(at(answered_at), state())
+    assert (follower.ended == ENDED) is is_out
+    # The next question is a new one.
+    again = live(reader)
+    deliver(again, 6, PUT_OUT)
+    again.answered(at(9), state())
+    assert again.ended == ENDED
+
+
+def test_who_comes_again_is_not_put_out_by_what_the_log_tells_of_before(reader: Reader) -> None:
+    follower = reader.follower(Place(5, mark=at(5).mark))
+    follower.attached(8)
+    follower.answered(at(8), state())
+    follower.part_read([record(6), record(7, PUT_OUT), record(8)])
+    assert reader.takes(follower) == "6.0 7.0 8.0"
+    deliver(follower, 9)
+    assert reader.takes(follower) == "9.0"
+
+
+def test_a_kick_that_is_read_ends_it_where_the_feed_does_not_tell_of_it(reader: Reader) -> None:
+    follower = reader.follower(Place(5, mark=at(5).mark))
+    follower.attached(8)
+    follower.answered(at(6), state())
+    follower.part_read([record(6), record(7, PUT_OUT), record(8)])
+    assert follower.next() == ENDED
+
+
+def test_a_kick_of_a_log_that_was_lost_ends_nothing(reader: Reader) -> None:
+    follower = reader.follower()
+    follower.attached(5)
+    deliver(follower, 9, PUT_OUT)
+    follower.lost()
+    follower.attached(None)
+    follower.answered(at(3), state())
+    assert reader.takes(follower) == "universe_state@3"
 
 
 @pytest.mark.parametrize(

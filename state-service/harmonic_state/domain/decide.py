@@ -9,6 +9,7 @@ from harmonic_protocol.internal import (
     CompleteMusic,
     ExpireMusic,
     OwnRequest,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -22,7 +23,8 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -42,6 +44,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
 from harmonic_state.domain import (
+    endless,
     erasing,
     moderation,
     music,
@@ -83,6 +86,7 @@ UniverseRequest = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -90,8 +94,16 @@ UniverseRequest = (
 
 
 #: What whoever sees a universe may ask for: it changes nothing.
-_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
-_WITH_OP_ID = (ParameterCommand, GenerateMusic)
+_READING = (
+    GetUniverse,
+    GetParticipants,
+    ListEvents,
+    FollowUniverse,
+    LinkStream,
+    ListMusic,
+    GetMusic,
+)
+_WITH_OP_ID = (ParameterCommand, GenerateMusic, StartMusic, StopMusic)
 
 
 @value
@@ -150,12 +162,16 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
     return frames[-1] if frames else (universe.seq if universe else 0)
 
 
+def _nothing(granted: Universe | Refused) -> list[LogEvent] | Refused:
+    """What comes of a request that changes nothing, if it is granted."""
+    return granted if isinstance(granted, Refused) else []
+
+
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     if isinstance(request, _READING):
-        seen = visible(universe, caller)
-        return seen if isinstance(seen, Refused) else []
+        return _nothing(visible(universe, caller))
     match request:
         case ParameterCommand():
             return parameters.update(universe, request, caller, moment)
@@ -175,6 +191,8 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return music.complete(universe, request, moment)
         case ExpireMusic():
             return music.expire(universe, request)
+        case StartMusic() | StopMusic() | RecordBar():
+            return endless.decided(universe, request, caller, moment)
         case CreateUniverse():
             return registry.create(universe, request, caller, moment)
         case UpdateUniverse():
@@ -202,10 +220,8 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
         case ForgetHistory():
             return erasing.forget(universe, moment)
         case InspectUniverse():
-            known = operating.existing(universe)
-            return known if isinstance(known, Refused) else []
+            return _nothing(operating.existing(universe))
         case ListAudit():
-            mine = owned(universe, caller)
-            return mine if isinstance(mine, Refused) else []
+            return _nothing(owned(universe, caller))
         case unreachable:
             assert_never(unreachable)
