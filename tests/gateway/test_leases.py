@@ -14,22 +14,22 @@ from harmonic_gateway.limits.leases import (
     RENEWED_AFTER_S,
     TAKEN_S,
     WINDOW_S,
-    Append,
     Granted,
+    LeaseAppend,
     Leases,
-    Verdict,
+    NotLeased,
 )
 from harmonic_protocol.leasing import LEASES, VALID_S, Division
 
 TWO_OF_TWO = Division(2, 2)
-GRANTED, WAIT, GO_SINGLY = Granted(None), Verdict.WAIT, Verdict.GO_SINGLY
+GRANTED, WAIT, GO_SINGLY = Granted(None), NotLeased.WAIT, NotLeased.GO_SINGLY
 BEGAN_S = 1000.0
 
 
 def holding(number: int = 1, *, sequence: int = 7, at_s: float = BEGAN_S) -> Leases:
     """One that holds one lease of two slots, of which there are two."""
     leases = Leases(TWO_OF_TWO, number - 1)
-    assert leases.ask(at_s) == Append(number, 0)
+    assert leases.ask(at_s) == LeaseAppend(number, 0)
     leases.stored(number, sequence)
     return leases
 
@@ -37,7 +37,7 @@ def holding(number: int = 1, *, sequence: int = 7, at_s: float = BEGAN_S) -> Lea
 def test_a_lease_is_asked_for_by_the_first_request_and_others_wait() -> None:
     leases = Leases(TWO_OF_TWO, 0)
     assert leases.is_over(BEGAN_S)
-    assert leases.ask(BEGAN_S) == Append(1, 0)
+    assert leases.ask(BEGAN_S) == LeaseAppend(1, 0)
     assert leases.ask(BEGAN_S) is WAIT
     assert not leases.is_over(BEGAN_S)
     leases.stored(1, 7)
@@ -49,7 +49,7 @@ def test_a_lease_is_asked_for_by_the_first_request_and_others_wait() -> None:
 def test_gateways_begin_to_look_at_different_leases(first: int, order: list[int]) -> None:
     leases = Leases(TWO_OF_TWO, first)
     for number in order:
-        assert leases.ask(BEGAN_S) == Append(number, 0)
+        assert leases.ask(BEGAN_S) == LeaseAppend(number, 0)
         leases.refused(number, BEGAN_S)
     assert leases.ask(BEGAN_S) is GO_SINGLY
 
@@ -57,7 +57,7 @@ def test_gateways_begin_to_look_at_different_leases(first: int, order: list[int]
 def test_a_full_lease_is_followed_by_another_and_then_by_single_grants() -> None:
     leases = holding()
     assert [leases.ask(BEGAN_S), leases.ask(BEGAN_S)] == [GRANTED, GRANTED]
-    assert leases.ask(BEGAN_S + 1) == Append(2, 0)
+    assert leases.ask(BEGAN_S + 1) == LeaseAppend(2, 0)
     leases.stored(2, 8)
     assert [leases.ask(BEGAN_S + 2), leases.ask(BEGAN_S + 3)] == [GRANTED, GRANTED]
     assert leases.ask(BEGAN_S + 4) is GO_SINGLY
@@ -71,10 +71,10 @@ def test_a_slot_is_free_again_a_window_after_it_was_taken() -> None:
     leases.ask(BEGAN_S + 31)
     assert leases.free_at_s(BEGAN_S + 31) == BEGAN_S + 1 + WINDOW_S
     leases.stored(1, 8)
-    assert leases.ask(BEGAN_S + WINDOW_S + 0.9) == Append(2, 0)
+    assert leases.ask(BEGAN_S + WINDOW_S + 0.9) == LeaseAppend(2, 0)
     leases.refused(2, BEGAN_S + WINDOW_S + 0.9)
     assert leases.ask(BEGAN_S + WINDOW_S + 0.9) is GO_SINGLY
-    assert leases.ask(BEGAN_S + WINDOW_S + 1) == Granted(Append(1, 8))
+    assert leases.ask(BEGAN_S + WINDOW_S + 1) == Granted(LeaseAppend(1, 8))
     assert leases.used(BEGAN_S + WINDOW_S + 1) == 2
 
 
@@ -90,41 +90,41 @@ def test_a_lease_is_renewed_by_a_request_in_its_second_half_and_nobody_waits() -
     leases = holding(sequence=7)
     half_s = BEGAN_S + RENEWED_AFTER_S
     assert leases.ask(half_s - 0.1) == GRANTED
-    assert leases.ask(half_s) == Granted(Append(1, 7))
+    assert leases.ask(half_s) == Granted(LeaseAppend(1, 7))
     # Once at a time; a full lease whose renewal is under way has no room all the same.
-    assert leases.ask(half_s) == Append(2, 0)
+    assert leases.ask(half_s) == LeaseAppend(2, 0)
     leases.refused(2, half_s)
     leases.stored(1, 9)
     # It is valid from when the renewal was asked for, and knows what it granted before.
     assert leases.ask(half_s + VALID_S - 30.2) == GO_SINGLY
-    assert leases.ask(half_s + VALID_S - 0.1) == Granted(Append(1, 9))
+    assert leases.ask(half_s + VALID_S - 0.1) == Granted(LeaseAppend(1, 9))
 
 
 def test_a_renewal_that_is_refused_ends_the_lease_at_once() -> None:
     leases = holding()
-    assert leases.ask(BEGAN_S + RENEWED_AFTER_S) == Granted(Append(1, 7))
+    assert leases.ask(BEGAN_S + RENEWED_AFTER_S) == Granted(LeaseAppend(1, 7))
     leases.refused(1, BEGAN_S + RENEWED_AFTER_S)
-    assert leases.ask(BEGAN_S + RENEWED_AFTER_S) == Append(2, 0)
+    assert leases.ask(BEGAN_S + RENEWED_AFTER_S) == LeaseAppend(2, 0)
     leases.refused(2, BEGAN_S + RENEWED_AFTER_S)
     assert leases.ask(BEGAN_S + RENEWED_AFTER_S) is GO_SINGLY
     # It is asked for again after a while.
     again_s = BEGAN_S + RENEWED_AFTER_S + TAKEN_S
     assert leases.ask(again_s - 0.1) is GO_SINGLY
-    assert leases.ask(again_s) == Append(1, 0)
+    assert leases.ask(again_s) == LeaseAppend(1, 0)
 
 
 def test_a_renewal_of_unknown_outcome_leaves_the_lease_as_it_was() -> None:
     leases = holding()
     late_s = BEGAN_S + VALID_S - 1
-    assert leases.ask(late_s) == Granted(Append(1, 7))
+    assert leases.ask(late_s) == Granted(LeaseAppend(1, 7))
     leases.unknown(1, late_s)
     # What it was stored as is not known: it is not renewed again, and not waited for.
     assert leases.ask(late_s) == GRANTED
     assert leases.free_at_s(late_s) is None
-    assert leases.ask(BEGAN_S + VALID_S) == Append(2, 0)
+    assert leases.ask(BEGAN_S + VALID_S) == LeaseAppend(2, 0)
     leases.refused(2, BEGAN_S + VALID_S)
     assert leases.ask(BEGAN_S + VALID_S) is GO_SINGLY
-    assert leases.ask(late_s + TAKEN_S) == Append(1, 0)
+    assert leases.ask(late_s + TAKEN_S) == LeaseAppend(1, 0)
 
 
 def test_a_claim_of_unknown_outcome_grants_nothing() -> None:
@@ -132,19 +132,19 @@ def test_a_claim_of_unknown_outcome_grants_nothing() -> None:
     leases.ask(BEGAN_S)
     leases.unknown(1, BEGAN_S)
     assert leases.is_over(BEGAN_S)
-    assert leases.ask(BEGAN_S) == Append(2, 0)
+    assert leases.ask(BEGAN_S) == LeaseAppend(2, 0)
     leases.unknown(2, BEGAN_S)
     assert leases.ask(BEGAN_S) is GO_SINGLY
-    assert leases.ask(BEGAN_S + TAKEN_S) == Append(1, 0)
+    assert leases.ask(BEGAN_S + TAKEN_S) == LeaseAppend(1, 0)
 
 
 def test_a_lease_that_is_not_valid_any_more_is_asked_for_by_its_last_message() -> None:
     leases = holding()
     leases.ask(BEGAN_S + 1)
-    assert leases.ask(BEGAN_S + VALID_S - 0.1) == Granted(Append(1, 7))
+    assert leases.ask(BEGAN_S + VALID_S - 0.1) == Granted(LeaseAppend(1, 7))
     leases.stored(1, 8)
     over_s = BEGAN_S + 2 * VALID_S - 0.1
-    assert leases.ask(over_s) == Append(1, 8)
+    assert leases.ask(over_s) == LeaseAppend(1, 8)
     # It grants nothing until that is answered.
     assert leases.ask(over_s) is WAIT
     leases.stored(1, 9)
@@ -155,18 +155,18 @@ def test_a_lease_that_lapsed_full_is_not_asked_for_until_it_has_room() -> None:
     leases = holding()
     leases.ask(BEGAN_S + 29)
     leases.ask(BEGAN_S + 29)
-    assert leases.ask(BEGAN_S + VALID_S) == Append(2, 0)
+    assert leases.ask(BEGAN_S + VALID_S) == LeaseAppend(2, 0)
     leases.refused(2, BEGAN_S + VALID_S)
     assert leases.ask(BEGAN_S + VALID_S) is GO_SINGLY
     assert leases.free_at_s(BEGAN_S + VALID_S) == BEGAN_S + 29 + WINDOW_S
-    assert leases.ask(BEGAN_S + 29 + WINDOW_S) == Append(1, 7)
+    assert leases.ask(BEGAN_S + 29 + WINDOW_S) == LeaseAppend(1, 7)
 
 
 def test_a_lease_that_the_broker_has_removed_is_forgotten() -> None:
     leases = holding()
     assert not leases.is_over(BEGAN_S + KEPT_S - 0.1)
     assert leases.is_over(BEGAN_S + KEPT_S)
-    assert leases.ask(BEGAN_S + KEPT_S) == Append(1, 0)
+    assert leases.ask(BEGAN_S + KEPT_S) == LeaseAppend(1, 0)
 
 
 def test_a_lease_whose_renewal_is_under_way_is_not_forgotten() -> None:
@@ -175,7 +175,7 @@ def test_a_lease_whose_renewal_is_under_way_is_not_forgotten() -> None:
     assert not leases.is_over(BEGAN_S + KEPT_S)
     assert leases.ask(BEGAN_S + KEPT_S) is WAIT
     leases.stored(1, 8)
-    assert leases.ask(BEGAN_S + RENEWED_AFTER_S + VALID_S) == Append(1, 8)
+    assert leases.ask(BEGAN_S + RENEWED_AFTER_S + VALID_S) == LeaseAppend(1, 8)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ class Message:
     """An append on its way to the broker, or its answer on the way back."""
 
     gateway: int
-    append: Append
+    append: LeaseAppend
     outcome: int | None = None
     has_arrived: bool = False
     is_awaited: bool = True
@@ -221,7 +221,7 @@ class Stored:
     singles: list[float] = field(default_factory=list)
     sequences: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
-    def take(self, append: Append, now_s: float) -> int | None:
+    def take(self, append: LeaseAppend, now_s: float) -> int | None:
         """The sequence at which a lease is stored; ``None`` where the place is another."""
         last, stored_s = self.leases.get(append.number, (0, 0.0))
         if last and now_s >= stored_s + KEPT_S:
@@ -266,12 +266,12 @@ class Fleet(RuleBasedStateMachine):
                     self.granted_s.append(self.now_s)
                     if renewal is not None:
                         self.messages.append(Message(gateway, renewal))
-                case Append() as append:
+                case LeaseAppend() as append:
                     self.messages.append(Message(gateway, append))
-                case Verdict.GO_SINGLY:
+                case NotLeased.GO_SINGLY:
                     if self.broker.grant(self.singly, self.now_s):
                         self.granted_s.append(self.now_s)
-                case Verdict.WAIT:
+                case NotLeased.WAIT:
                     pass
 
     @precondition(lambda self: self.messages)

@@ -9,7 +9,7 @@ import pytest
 from harmonic_gateway.limits import lessee
 from harmonic_gateway.limits.allowances import RETRY_MARGIN_MS, Allowance, Allowances
 from harmonic_gateway.limits.leases import KEPT_S, WINDOW_S
-from harmonic_gateway.limits.lessee import APPEND_TIMEOUT_S, Answer, Lessee
+from harmonic_gateway.limits.lessee import APPEND_TIMEOUT_S, LeaseAnswer, Lessee
 from harmonic_protocol import subjects
 from harmonic_protocol.leasing import METADATA, VALID_S, Division
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
@@ -296,7 +296,7 @@ def test_a_user_of_whom_nothing_is_held_is_forgotten(
 ) -> None:
     monkeypatch.setattr(lessee, "MAX_LESSEES", 3)
     held = lessee_of(fleet.streams)
-    answers: list[Answer] = []
+    answers: list[LeaseAnswer] = []
 
     def known() -> list[str]:
         return [user for user in "abcdef" if held.used(user, PARAMETERS)]
@@ -309,7 +309,7 @@ def test_a_user_of_whom_nothing_is_held_is_forgotten(
     held.begin("a", PARAMETERS, answers.append)
     held.begin("d", PARAMETERS, answers.append)
     assert known() == ["a", "c", "d"]
-    assert answers == [Answer.GRANTED] * 5
+    assert answers == [LeaseAnswer.GRANTED] * 5
     fleet.clock.seconds += KEPT_S
     held.begin("e", PARAMETERS, answers.append)
     assert known() == ["e"]
@@ -324,17 +324,17 @@ async def test_a_user_who_waits_is_not_forgotten(
 ) -> None:
     monkeypatch.setattr(lessee, "MAX_LESSEES", 1)
     held = lessee_of(fleet.streams)
-    answers: list[tuple[str, Answer]] = []
+    answers: list[tuple[str, LeaseAnswer]] = []
     fleet.streams.held = deque()
     for user in "abc":
         held.begin(user, PARAMETERS, noted(answers, user))
     for answer in tuple(fleet.streams.held):
         answer()
-    assert answers == [(user, Answer.GRANTED) for user in "abc"]
+    assert answers == [(user, LeaseAnswer.GRANTED) for user in "abc"]
 
 
 def test_what_is_not_divided_is_granted_one_by_one(fleet: Fleet) -> None:
     held = lessee_of(fleet.streams)
     answers: list[Any] = []
     held.begin("ann", ROOMS, answers.append)
-    assert answers == [Answer.SINGLY]
+    assert answers == [LeaseAnswer.SINGLY]

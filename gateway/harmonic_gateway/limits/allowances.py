@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar, assert_never
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.limits.lessee import Answer, Lessee
+from harmonic_gateway.limits.lessee import LeaseAnswer, Lessee
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
 from harmonic_protocol.leasing import METADATA, Division
@@ -159,15 +159,15 @@ class Allowances:
         self,
         asked: "_Asked",
         on_outcome: Callable[[Refused | Undecided | None], None],
-        answer: Answer,
+        answer: LeaseAnswer,
     ) -> None:
         """Grant what a lease does; else ask the stream for one."""
         match answer:
-            case Answer.GRANTED:
+            case LeaseAnswer.GRANTED:
                 on_outcome(self._outcome(asked, 0))
-            case Answer.SINGLY:
+            case LeaseAnswer.SINGLY:
                 self._ask(asked, on_outcome)
-            case Answer.ALONE:
+            case LeaseAnswer.ALONE:
                 on_outcome(self._outcome(asked, self._take_alone(asked)))
             case unreachable:
                 assert_never(unreachable)

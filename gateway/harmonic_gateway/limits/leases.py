@@ -24,7 +24,7 @@ RENEWED_AFTER_S = VALID_S / 2
 TAKEN_S = 60
 
 
-class Append(NamedTuple):
+class LeaseAppend(NamedTuple):
     """Store the lease of this number: its last message has that sequence, 0 if there is none."""
 
     number: int
@@ -34,10 +34,10 @@ class Append(NamedTuple):
 class Granted(NamedTuple):
     """A request is granted; a lease may be to be renewed, for which nobody waits."""
 
-    renewal: Append | None
+    renewal: LeaseAppend | None
 
 
-class Verdict(Enum):
+class NotLeased(Enum):
     """What a request has to do that no lease grants."""
 
     #: Ask again when the append under way has its outcome.
@@ -47,7 +47,7 @@ class Verdict(Enum):
 
 
 #: An append is to be made, and the request asks again when its outcome is there.
-Decision: TypeAlias = Granted | Append | Verdict
+Decision: TypeAlias = Granted | LeaseAppend | NotLeased
 
 
 @dataclass(slots=True)
@@ -96,8 +96,8 @@ class Leases:
                 lease.granted_s.append(now_s)
                 return Granted(self._renewal(number, lease, now_s))
         if any(self._is_claimed(number, now_s) for number in self._asked_s):
-            return Verdict.WAIT
-        return self._claim(now_s) or Verdict.GO_SINGLY
+            return NotLeased.WAIT
+        return self._claim(now_s) or NotLeased.GO_SINGLY
 
     def stored(self, number: int, sequence: int) -> None:
         """An append succeeded: the lease is valid from when that was asked for."""
@@ -148,13 +148,13 @@ class Leases:
             if now_s >= lease.asked_s + kept_s and number not in self._asked_s:
                 del self._held[number]
 
-    def _renewal(self, number: int, lease: _Lease, now_s: float) -> Append | None:
+    def _renewal(self, number: int, lease: _Lease, now_s: float) -> LeaseAppend | None:
         is_young = now_s < lease.asked_s + RENEWED_AFTER_S
         if is_young or lease.sequence is None or number in self._asked_s:
             return None
         return self._append(number, lease.sequence, now_s)
 
-    def _claim(self, now_s: float) -> Append | None:
+    def _claim(self, now_s: float) -> LeaseAppend | None:
         """Ask for a lease that was held and is not valid any more, or else for another one."""
         for number, lease in self._held.items():
             lapsed = lease.sequence is not None and not lease.is_valid(now_s)
@@ -166,6 +166,6 @@ class Leases:
                 return self._append(number, 0, now_s)
         return None
 
-    def _append(self, number: int, expected_sequence: int, now_s: float) -> Append:
+    def _append(self, number: int, expected_sequence: int, now_s: float) -> LeaseAppend:
         self._asked_s[number] = now_s
-        return Append(number, expected_sequence)
+        return LeaseAppend(number, expected_sequence)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 from zlib import crc32
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.limits.leases import WINDOW_S, Append, Granted, Leases, Verdict
+from harmonic_gateway.limits.leases import WINDOW_S, Granted, LeaseAppend, Leases, NotLeased
 from harmonic_protocol import subjects
 from harmonic_protocol.leasing import Division
 from harmonic_protocol.messages.declaration import RateClass
@@ -28,7 +28,7 @@ MAX_LESSEES = 100_000
 Key: TypeAlias = tuple[str, RateClass]
 
 
-class Answer(Enum):
+class LeaseAnswer(Enum):
     """Whether a request is granted from a lease."""
 
     GRANTED = auto()
@@ -54,7 +54,7 @@ class _User:
         self.key = key
         self.division = division
         self.leases = Leases(division, first)
-        self.waiting: deque[Callable[[Answer], None]] = deque()
+        self.waiting: deque[Callable[[LeaseAnswer], None]] = deque()
 
 
 class Lessee:
@@ -82,12 +82,14 @@ class Lessee:
         elif known.division != division:
             self._terms[rate] = _Terms(division, self._clock.monotonic() + WINDOW_S)
 
-    def begin(self, user_id: str, rate: RateClass, on_answer: Callable[[Answer], None]) -> None:
+    def begin(
+        self, user_id: str, rate: RateClass, on_answer: Callable[[LeaseAnswer], None]
+    ) -> None:
         """Grant a request from a lease; ``on_answer`` is called at once, or when one is there."""
         now_s = self._clock.monotonic()
         user = self._user((user_id, rate), now_s)
         if user is None:
-            on_answer(Answer.SINGLY)
+            on_answer(LeaseAnswer.SINGLY)
         elif user.waiting:
             # In the order of their coming.
             user.waiting.append(on_answer)
@@ -135,20 +137,20 @@ class Lessee:
             match decision:
                 case Granted(renewal):
                     self._granted.inc()
-                    user.waiting.popleft()(Answer.GRANTED)
+                    user.waiting.popleft()(LeaseAnswer.GRANTED)
                     if renewal is not None:
                         self._append(user, renewal, is_claim=False)
-                case Append():
+                case LeaseAppend():
                     self._append(user, decision, is_claim=True)
                     return
-                case Verdict.WAIT:
+                case NotLeased.WAIT:
                     return
-                case Verdict.GO_SINGLY:
-                    user.waiting.popleft()(Answer.SINGLY)
+                case NotLeased.GO_SINGLY:
+                    user.waiting.popleft()(LeaseAnswer.SINGLY)
                 case unreachable:
                     assert_never(unreachable)
 
-    def _append(self, user: _User, append: Append, *, is_claim: bool) -> None:
+    def _append(self, user: _User, append: LeaseAppend, *, is_claim: bool) -> None:
         """Store a lease: a request waits for a claim, and none for a renewal."""
         user_id, rate = user.key
         if self._users.get(user.key) is user:
@@ -168,7 +170,7 @@ class Lessee:
     def _heard(
         self,
         user: _User,
-        append: Append,
+        append: LeaseAppend,
         outcome: int | Exception,
         *,
         is_claim: bool,
@@ -187,5 +189,5 @@ class Lessee:
                 # The broker would keep each of them waiting as long.
                 waiting, user.waiting = user.waiting, deque()
                 for on_answer in waiting:
-                    on_answer(Answer.ALONE)
+                    on_answer(LeaseAnswer.ALONE)
         self._go_on(user, now_s)
