@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from gateway.door import PATIENCE_S
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.identity.verification import Identity
 from harmonic_gateway.limits.allowances import MAX_USERS, Allowances
@@ -18,7 +20,7 @@ from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
-from harmonic_protocol.leasing import METADATA, Division
+from harmonic_protocol.leasing import METADATA, VALID_S, Division
 from harmonic_protocol.messages.connection import RecoveryReport
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.reasons import RecoveryOutcome
@@ -43,6 +45,9 @@ class Clock(SystemClock):
 
     def unix_s(self) -> float:
         return super().unix_s() + self.ahead_s
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
 
 
 async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allowances:
@@ -147,6 +152,31 @@ async def test_gateways_lease_parts_of_the_count_and_it_stays_one(own_broker: Br
         assert [await gateways[0].take("bob", PARAMETERS) for _ in range(2)] == [None] * 2
         with frozen(own_broker):
             assert await gateways[0].take("bob", PARAMETERS) is None
+
+
+async def test_a_lease_is_renewed_and_taken_up_again_by_whoever_holds_it(
+    own_broker: Broker,
+) -> None:
+    async with connected(own_broker.url) as bus:
+        streams, clock = Streams(bus), Clock()
+        await lease(streams, Division(1, 3), singly=4)
+        limits = Allowances(streams, clock=clock, metrics=Metrics())
+        await limits.learn()
+        for stored, passed_s in enumerate((0, VALID_S / 2, VALID_S), start=1):
+            clock.ahead_s += passed_s
+            assert await limits.take("ann", PARAMETERS) is None
+            # Nobody waits for a renewal.
+            async with asyncio.timeout(PATIENCE_S):
+                while (state := await state_of(streams))["last_seq"] < stored:
+                    pass
+            assert (state["messages"], state["last_seq"]) == (1, stored)
+        assert await streams.first(subjects.limit_stream(PARAMETERS), "hu.limit.>") is None
+
+
+async def state_of(streams: Streams) -> Mapping[str, Any]:
+    info = await streams.wait_for(subjects.LEASES_STREAM)
+    state: Mapping[str, Any] = info["state"]
+    return state
 
 
 async def lease(streams: Streams, division: Division, *, singly: int) -> None:
