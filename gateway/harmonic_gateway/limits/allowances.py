@@ -236,6 +236,18 @@ class Allowances:
         return 0
 
 
+def open_allowances(
+    streams: Streams,
+    settings: GatewaySettings,
+    gateway_id: str,
+    clock: Clock,
+    metrics: Metrics,
+) -> Allowances:
+    """The allowances of all rates that a gateway counts."""
+    rates = counted_rates(settings)
+    return Allowances(streams, rates, gateway_id=gateway_id, clock=clock, metrics=metrics)
+
+
 def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
     """``RATE_LIMITED``, with the time after which it is worth another try."""
     return refused(
