@@ -9,9 +9,9 @@ from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_protocol.messages.universes import MAX_BANS, UniverseUpdated
 from harmonic_protocol.refusals import Code
 from harmonic_state.domain.bounds import MAX_MEMBER_BYTES, ban_bytes, overflow
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import event_name
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB, EVE = caller("owner"), caller("ann"), caller("bob"), caller("eve")

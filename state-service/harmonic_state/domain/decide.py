@@ -2,13 +2,11 @@
 
 from typing import assert_never
 
-from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    OwnRequest,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -57,40 +55,8 @@ from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import owned, refusal_of_service, visible
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
-#: What is decided on one universe. A function that dispatches on it ends in ``assert_never``.
-UniverseRequest = (
-    StateCommand
-    | ResumeRoom
-    | CloseConnection
-    | CompleteMusic
-    | InspectUniverse
-    | RemoveUser
-    | OperatorBan
-    | OperatorUnban
-    | EraseUser
-    | ForgetHistory
-    | OwnRequest
-    | CreateUniverse
-    | GetUniverse
-    | UpdateUniverse
-    | DeleteUniverse
-    | SetMember
-    | RemoveMember
-    | RemoveParticipant
-    | BanUser
-    | UnbanUser
-    | GetParticipants
-    | ListEvents
-    | FollowUniverse
-    | ListMusic
-    | GetMusic
-    | ListAudit
-)
-
-
-#: What whoever sees a universe may ask for: it changes nothing.
-_READING = (GetUniverse, GetParticipants, ListEvents, FollowUniverse, ListMusic, GetMusic)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic)
 
 
@@ -153,9 +119,6 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    if isinstance(request, _READING):
-        seen = visible(universe, caller)
-        return seen if isinstance(seen, Refused) else []
     match request:
         case ParameterCommand():
             return parameters.update(universe, request, caller, moment)
@@ -201,6 +164,17 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return erasing.erase(universe, request, moment)
         case ForgetHistory():
             return erasing.forget(universe, moment)
+        case (
+            GetUniverse()
+            | GetParticipants()
+            | ListEvents()
+            | FollowUniverse()
+            | ListMusic()
+            | GetMusic()
+        ):
+            # Whoever sees a universe may: it changes nothing.
+            seen = visible(universe, caller)
+            return seen if isinstance(seen, Refused) else []
         case InspectUniverse():
             known = operating.existing(universe)
             return known if isinstance(known, Refused) else []
