@@ -18,6 +18,7 @@ PACKAGES = (
         "music-service/harmonic_music",
         "deploy/local/harmonic_local",
         "deploy/operator/harmonic_operator",
+        "deploy/release/harmonic_release",
     ),
 )
 
