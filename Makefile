@@ -149,6 +149,7 @@ else
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes
 	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.universes --brokers 3
 	@PYTHONPATH=tests $(BIN)/python -m music_service.bench
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m load.peers
 endif
 
 capacity: $(DEV_READY) ## Measure what one replica carries, and write it into deploy/docs/capacity.md

@@ -199,6 +199,19 @@ export interface Details {
 /** Seconds. */
 export type Duration = number;
 
+/** The endless piece that a universe plays. */
+export interface EndlessPiece {
+  /** Which endless piece it is. */
+  streamId: string;
+  /** Who started it. 1 to 255 characters. */
+  userId: string;
+  /** What the piece is like, if a style was asked for. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  seed: Seed;
+  /** When it was started. */
+  startedAt: string;
+}
+
 /** The body of every answer of the HTTP API with a status of 400 or above. */
 export interface ErrorBody {
   /** Why the request is refused. */
@@ -280,6 +293,10 @@ export type ErrorReason =
   | "TOO_MANY_MEMBERS"
   /** The universe has `details.limit` bans. */
   | "TOO_MANY_BANS"
+  /** The universe plays the endless piece `details.streamId` already. */
+  | "PLAYING"
+  /** The universe plays no endless piece. */
+  | "SILENT"
   /** Earlier requests have to be finished first. */
   | "BUSY"
   /** The user has `details.limit` connections, as many as a user may. */
@@ -427,6 +444,43 @@ export interface MemberRole {
 /** What one may do in a room: `edit` includes `view`. */
 export type Mode = "edit" | "view";
 
+/**
+ * A bar of the endless piece, between one and three seconds before it begins.
+ *
+ * Each bar begins where the one before ends. Where the server was away for longer than that,
+ * the next one begins later, never earlier. The notes' `startTime` counts from the bar's
+ * beginning; a note may ring beyond the bar's end. `asOf` is the `seq` of the last update whose
+ * values are heard. Bars that have not ended are sent again to a client that enters or returns:
+ * one has each bar once by its `streamId` and `bar`.
+ */
+export interface MusicBar {
+  universeId: UniverseId;
+  /** Which endless piece it is. */
+  streamId: string;
+  /** The bar's number in the piece, from 0. At least 0. */
+  bar: number;
+  /** When the bar begins, by the clock that `time_sync` tells. */
+  startsAt: string;
+  /** Seconds. Above 0. */
+  duration: number;
+  /** Beats a minute. */
+  tempo: number;
+  key: Key;
+  scale: Scale;
+  /** The `seq` of the last update that it follows. */
+  asOf: number;
+  /** The notes that begin in this bar, sorted by `startTime`. */
+  notes: Array<Note>;
+  /** What the piece is like, asked for or drawn. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  /** The time signature. In every meter, `tempo` counts quarter notes. */
+  meter?: "4/4" | "3/4" | "6/8";
+  /** The General MIDI program of each voice, counted from 0. */
+  instruments?: Record<string, number>;
+  /** The strokes of the drums, sorted by `startTime`; absent where nobody drums. */
+  drums?: Array<Stroke>;
+}
+
 /** What a universe's music is made from; `tempo` is in beats a minute. */
 export interface MusicChanges {
   /** How consonant the music is. 0 to 1. */
@@ -501,6 +555,43 @@ export interface MusicParameters {
   rhythmComplexity: number;
   /** How wide the melody's range is. 0 to 1, default 0.8. */
   melodyRange: number;
+}
+
+/** The universe plays an endless piece from now on: its bars follow as `music_bar`. */
+export interface MusicStarted {
+  universeId: UniverseId;
+  /** Which endless piece it is. */
+  streamId: string;
+  userId: UserId;
+  /** What the piece is like, if a style was asked for. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  seed: Seed;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
+}
+
+/**
+ * The endless piece is over: nothing of it sounds from `endsAt` on.
+ *
+ * `reason` is `stopped`, by the user `userId`, or `empty`: nobody was left to hear it.
+ */
+export interface MusicStopped {
+  universeId: UniverseId;
+  /** Which endless piece it is. */
+  streamId: string;
+  /** Why: a user ended it, or all have left. */
+  reason: "stopped" | "empty";
+  userId?: UserId;
+  /** From when on nothing of it sounds. */
+  endsAt: string;
+  timestamp: Timestamp;
+  /** Counts the frames that the members of the universe see, without holes. */
+  seq: number;
+  /** The client missed this event, and is sent it again. */
+  replayed?: true;
 }
 
 /** Someone changed music parameters; all of them as they are now. */
@@ -840,6 +931,8 @@ export interface RoomJoined {
   seq: number;
   /** The `seq` of the last frame that the client had before it dropped out. */
   fromSeq?: number;
+  /** The endless piece that the universe plays, if any. */
+  endlessPiece?: EndlessPiece;
 }
 
 /** The caller is out. */
@@ -879,6 +972,23 @@ export interface SignalAccepted {
 }
 
 /**
+ * Have the universe play an endless piece; it needs edit mode.
+ *
+ * A universe plays one at a time: a second start is refused, with the reason `PLAYING`. It
+ * counts as a music generation request. The piece ends by `stop_music`, or 30 seconds after the
+ * last participant has left.
+ */
+export interface StartMusic {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+  /** What the piece is to be like; without it, a style is drawn. */
+  style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
+  seed?: Seed;
+}
+
+/**
  * The caller is back in a room where it was before, and has been sent what it missed.
  *
  * `recovered` is false where that is not to be had any more: what the room is like now was sent
@@ -906,11 +1016,29 @@ export interface StateReset {
   timestamp: Timestamp;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+  /** The endless piece that the universe plays, if any. */
+  endlessPiece?: EndlessPiece;
   /** Why. */
   reason: RecoveryReason;
 }
 
-/** The stream ends, and why: a new request is answered in the same way until that changes. */
+/** End the universe's endless piece; it needs edit mode, and counts as a parameter update. */
+export interface StopMusic {
+  opId?: OperationId;
+  /** The W3C trace context that the command belongs to, version 00. */
+  traceparent?: string;
+  universeId: UniverseId;
+}
+
+/** Where a browser's `EventSource` follows a universe without a token. */
+export interface StreamAddress {
+  /** The address, which begins streams until `expiresAt`. */
+  stream: string;
+  /** When the token expires. */
+  expiresAt: Timestamp;
+}
+
+/** The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`. */
 export interface StreamEnded {
   universeId: UniverseId;
   code: ErrorCode;
@@ -1009,6 +1137,8 @@ export interface UniverseState {
   timestamp: Timestamp;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
+  /** The endless piece that the universe plays, if any. */
+  endlessPiece?: EndlessPiece;
 }
 
 /** A universe in a listing. */
@@ -1286,6 +1416,24 @@ export interface ClientToServerEvents {
    */
   generate_music: Emit<GenerateMusic, Accepted | Rejected>;
   /**
+   * Have the universe play an endless piece; it needs edit mode.
+   *
+   * A universe plays one at a time: a second start is refused, with the reason `PLAYING`. It
+   * counts as a music generation request. The piece ends by `stop_music`, or 30 seconds after
+   * the last participant has left.
+   *
+   * Followed by `music_started`, or by `error` where it is refused. Music generation requests
+   * of a user in any minute: 10. A message may take 64 KiB.
+   */
+  start_music: Emit<StartMusic, Accepted | Rejected>;
+  /**
+   * End the universe's endless piece; it needs edit mode, and counts as a parameter update.
+   *
+   * Followed by `music_stopped`, or by `error` where it is refused. Parameter updates of a user
+   * in any minute: 60. A message may take 64 KiB.
+   */
+  stop_music: Emit<StopMusic, Accepted | Rejected>;
+  /**
    * Show the room what one hears.
    *
    * Followed by `audio_analyzed`, or by `error` where it is refused. Live signals of a kind of
@@ -1460,6 +1608,38 @@ export interface ServerToClientEvents {
    * again.
    */
   music_generated: (payload: MusicGenerated) => void;
+  /**
+   * The universe plays an endless piece from now on: its bars follow as `music_bar`.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  music_started: (payload: MusicStarted) => void;
+  /**
+   * The endless piece is over: nothing of it sounds from `endsAt` on.
+   *
+   * `reason` is `stopped`, by the user `userId`, or `empty`: nobody was left to hear it.
+   *
+   * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
+   * before anyone sees it. A client that missed it while its session is recovered is sent it
+   * again.
+   */
+  music_stopped: (payload: MusicStopped) => void;
+  /**
+   * A bar of the endless piece, between one and three seconds before it begins.
+   *
+   * Each bar begins where the one before ends. Where the server was away for longer than that,
+   * the next one begins later, never earlier. The notes' `startTime` counts from the bar's
+   * beginning; a note may ring beyond the bar's end. `asOf` is the `seq` of the last update
+   * whose values are heard. Bars that have not ended are sent again to a client that enters or
+   * returns: one has each bar once by its `streamId` and `bar`.
+   *
+   * Sent to everyone in the room, the sender included. It has its moment: it is not numbered,
+   * and sent again to who enters or returns before its moment is over. It is dropped after that
+   * only.
+   */
+  music_bar: (payload: MusicBar) => void;
   /**
    * What an editor hears, with the editor's own time in `analysis.timestamp`.
    *

@@ -21,9 +21,17 @@ from harmonic_protocol.messages.connection import (
     TokenRefreshed,
 )
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, Event, LiveSignal, by_name
+from harmonic_protocol.messages.endless import (
+    MusicBar,
+    MusicStarted,
+    MusicStopped,
+    StartMusic,
+    StopMusic,
+)
 from harmonic_protocol.messages.extensions import EXTENSIONS
 from harmonic_protocol.messages.following import (
     FollowUniverse,
+    LinkStream,
     StateReset,
     StreamEnded,
     UniverseState,
@@ -63,7 +71,7 @@ from harmonic_protocol.messages.universes import (
 )
 
 #: What the owners of universes decide.
-StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic
+StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic | StartMusic | StopMusic
 #: What a client may ask for.
 ClientCommand = StateCommand | LiveSignal | RefreshToken | TimeSync
 #: What a caller of the HTTP API may ask the owners of universes for.
@@ -81,6 +89,7 @@ OwnerOperation = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -94,6 +103,8 @@ _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
     *(one.command for one in PARAMETER_SETS.values()),
     UpdateParameters,
     GenerateMusic,
+    StartMusic,
+    StopMusic,
 )
 _SIGNALS: tuple[type[LiveSignal], ...] = (
     AudioAnalysis,
@@ -116,6 +127,9 @@ _EVENTS: tuple[type[Event], ...] = (
     RoleChanged,
     *(one.event for one in PARAMETER_SETS.values()),
     MusicGenerated,
+    MusicStarted,
+    MusicStopped,
+    MusicBar,
     *(signal.event for signal in _SIGNALS),
     PresenceStates,
     ErrorReported,

@@ -113,6 +113,21 @@ class ExpireMusic(InternalUniverseRequest):
     request_id: str
 
 
+class RecordBar(InternalUniverseRequest):
+    """The next bar of the endless piece is due, or its end, if nobody is left to hear it.
+
+    ``starts_us`` is when the bar before ends, in Unix time. Where another owner has recorded that
+    bar, nothing is done.
+    """
+
+    name: ClassVar = "record_bar"
+
+    stream_id: str
+    bar: int
+    starts_us: int
+    state: str
+
+
 #: What arrives over the bus.
 BusRequest = (
     CloseConnection
@@ -124,7 +139,7 @@ BusRequest = (
     | Intervention
 )
 #: What an owner asks of itself.
-OwnRequest = ReleaseGateway | ExpireMusic
+OwnRequest = ReleaseGateway | ExpireMusic | RecordBar
 
 INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
     {

@@ -14,7 +14,13 @@ from typing import Any, ClassVar, get_args
 from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.schema import ServiceModel
-from harmonic_protocol.values import Mode, Timestamp, Visibility
+from harmonic_protocol.values import (
+    Mode,
+    MusicParameters,
+    PhysicsParameters,
+    Timestamp,
+    Visibility,
+)
 
 
 class LoggedEvent(ServiceModel):
@@ -184,6 +190,7 @@ class ConnectionLeft(HiddenEvent):
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
     With ``moved``, its client is back over another connection, which this one makes way for.
     With ``away_since``, the transport is gone, and the client may come back to its session.
+    With ``user_id``, all of that user's connections were put out: the user's streams end as well.
     """
 
     name: ClassVar = "connection_left"
@@ -193,6 +200,7 @@ class ConnectionLeft(HiddenEvent):
     released: bool | None = None
     moved: bool | None = None
     away_since: Timestamp | None = None
+    user_id: str | None = None
 
 
 class ConnectionModeChanged(HiddenEvent):
@@ -257,6 +265,25 @@ class MusicStored(HiddenEvent):
     service: str | None = None
 
 
+class BarRecorded(HiddenEvent):
+    """A bar of the universe's endless piece: its notes follow from this record alone.
+
+    ``starts_us`` is when it begins, in whole microseconds of Unix time, so that nothing drifts.
+    ``as_of`` is the universe's ``seq``, as of which the parameters are. ``state`` is what the
+    composer carries from the bar before; the first bar has none.
+    """
+
+    name: ClassVar = "bar_recorded"
+
+    stream_id: str
+    bar: int
+    starts_us: int
+    as_of: int
+    music: MusicParameters
+    physics: PhysicsParameters
+    state: str | None = None
+
+
 class ActionNoted(HiddenEvent):
     """Who did what the events beside it tell of: an entry of the audit log, see ``auditing``.
 
@@ -296,6 +323,7 @@ OwnersNote = (
     | ConnectionJoined
     | OperationApplied
     | MusicRequested
+    | BarRecorded
     | ActionNoted
     | HistoryForgotten
 )

@@ -1,11 +1,17 @@
-"""Pieces between services: what one is made from, and what the notes' stream keeps of it."""
+"""Pieces between services: what one is made from, and what the streams of notes keep of it."""
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from harmonic_protocol.schema import ServiceModel
-from harmonic_protocol.values import MusicParameters, PhysicsParameters, Program, Stroke
+from harmonic_protocol.values import (
+    MusicParameters,
+    PhysicsParameters,
+    Program,
+    Stroke,
+    Timestamp,
+)
 
 #: A word that a newer version may have added to its list.
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/-]{1,64}$")]
@@ -47,3 +53,79 @@ class StoredPiece(ServiceModel):
     instruments: dict[_Word, Program] | None = None
     drums: tuple[Stroke, ...] | None = None
     after: _Word | None = None
+
+
+#: What the composer carries from one bar of an endless piece to the next, in bytes of its text.
+MAX_BAR_STATE_BYTES = 4096
+
+
+def _within_bound(state: str) -> str:
+    if len(state.encode()) > MAX_BAR_STATE_BYTES:
+        raise ValueError(f"must have at most {MAX_BAR_STATE_BYTES} bytes")
+    return state
+
+
+BarState = Annotated[
+    str,
+    StringConstraints(pattern=r"^[ -~]*$"),
+    AfterValidator(_within_bound),
+    Field(description="what the composer carries on, as printable ASCII"),
+]
+
+
+class BarJob(ServiceModel):
+    """Everything that a bar of an endless piece is made from: the record of the bar, and its piece.
+
+    The same job is always made into the same notes. ``starts_us`` is Unix time in microseconds.
+    """
+
+    universe_id: str
+    stream_id: str
+    seed: int
+    style: str | None = None
+    bar: int
+    starts_us: int
+    as_of: int
+    music: MusicParameters
+    physics: PhysicsParameters
+    state: str | None = None
+
+
+class BarMade(ServiceModel):
+    """The answer to a :class:`BarJob`, once its notes are stored; ``state`` is for the next bar."""
+
+    stream_id: str
+    bar: int
+    duration_us: Annotated[int, Field(ge=100_000, le=60_000_000)]
+    state: BarState
+
+
+class StoredBar(ServiceModel):
+    """A bar as its stream keeps it: what ``music_bar`` tells, by its names."""
+
+    universe_id: str
+    stream_id: _Word
+    bar: Annotated[int, Field(ge=0)]
+    starts_at: Timestamp
+    duration: Annotated[float, Field(gt=0, le=60)]
+    tempo: float
+    key: Annotated[str, StringConstraints(max_length=8)]
+    scale: _Word
+    as_of: int
+    notes: tuple[StoredNote, ...]
+    style: _Word | None = None
+    meter: _Word | None = None
+    instruments: dict[_Word, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+
+
+class PieceGoesOn(ServiceModel):
+    """An owner's word to the other replicas: when the record after ``bar`` is due, in Unix time.
+
+    Without it, the piece is over.
+    """
+
+    universe_id: str
+    stream_id: str
+    bar: int
+    due_us: int | None = None

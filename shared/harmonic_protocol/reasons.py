@@ -88,6 +88,10 @@ class Reason(Explained):
     TOO_MANY_MEMBERS = "TOO_MANY_MEMBERS", "The universe has `details.limit` members."
     TOO_MANY_BANS = "TOO_MANY_BANS", "The universe has `details.limit` bans."
 
+    # Music
+    PLAYING = "PLAYING", "The universe plays the endless piece `details.streamId` already."
+    SILENT = "SILENT", "The universe plays no endless piece."
+
     # Load
     BUSY = "BUSY", "Earlier requests have to be finished first."
     CONNECTIONS = "CONNECTIONS", "The user has `details.limit` connections, as many as a user may."

@@ -31,7 +31,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.AUTH_ERROR: (
         *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
     ),
-    Code.NOT_FOUND: (Reason.TRIMMED,),
+    Code.NOT_FOUND: (Reason.TRIMMED, Reason.SILENT),
     Code.PERMISSION_DENIED: (
         *(Reason.NOT_IN_ROOM, Reason.VIEW_ONLY, Reason.NOT_OWNER, Reason.REMOVED, Reason.ORIGIN),
         *(Reason.KICKED, Reason.SWITCHED_OFF, Reason.BANNED),
@@ -42,7 +42,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
         *(Reason.NOT_AN_OBJECT, Reason.NOT_JSON, Reason.NOT_WHOLE, Reason.CONTENT_TYPE),
         *(Reason.METHOD, Reason.OP_ID_REUSED, Reason.OFFSET, Reason.TAKEN, Reason.QUOTA),
         *(Reason.OWNER, Reason.TOO_MANY_MEMBERS, Reason.TOO_MANY_ROOMS, Reason.NO_SPACE),
-        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS),
+        *(Reason.NOT_MEMBER, Reason.BANNED, Reason.TOO_MANY_BANS, Reason.PLAYING),
     ),
     Code.ROOM_FULL: (Reason.NO_SPACE,),
     Code.RATE_LIMITED: (

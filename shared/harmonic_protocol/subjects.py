@@ -6,9 +6,12 @@
 ``hu.signal.<shard>.<universe>``  live signals, and its owner's question to gateways
 ``hu.snapshot.<shard>.<universe>``  the universe's latest snapshot
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
+``hu.bars.<shard>.<universe>.<slot>``  the latest bars of a universe's endless piece
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
 ``hu.owned.<user>``               which universes a user owns, to be counted
 ``hu.jobs.music``                 pieces to compose
+``hu.compose.bar``                asks any replica of the music service for a bar
+``hu.playing``                    owners' word of when the next bars are due
 ``hu.session.<user>.<pid>``       what is kept of a session, by digests
 ``hu.session.gateways.<gateway>``  when a gateway was alive for the last time
 ``hu.ping.<gateway>``             asks a gateway whether one of its connections answers
@@ -38,6 +41,7 @@ SNAPSHOT_STREAM = "HU_SNAPSHOT"
 NOTES_STREAM = "HU_NOTES"
 INDEX_STREAM = "HU_INDEX"
 OWNED_STREAM = "HU_OWNED"
+BARS_STREAM = "HU_BARS"
 JOBS_STREAM = "HU_JOBS"
 #: Of all replicas of the music service together.
 JOBS_CONSUMER = "composers"
@@ -52,6 +56,13 @@ LOG_SUBJECTS = "hu.log.>"
 LIVE_SUBJECTS = "hu.live.>"
 SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
 NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
+BARS_SUBJECTS = "hu.bars.*.*.*"
+#: Bars that are kept of a universe: more than are ever unfinished at once.
+BAR_SLOTS = 8
+COMPOSE_BAR = "hu.compose.bar"
+#: Those replicas of the music service that share the bars.
+BAR_COMPOSERS = "bars"
+PLAYING = "hu.playing"
 INDEX_SUBJECTS = "hu.index.*.*"
 OWNED_SUBJECTS = "hu.owned.*"
 JOBS_SUBJECT = "hu.jobs.music"
@@ -135,6 +146,16 @@ def midi(universe_id: str, request_id: str) -> str:
 def pieces(universe_id: str) -> tuple[str, str]:
     """The subjects of all notes, and of all MIDI files, of a universe."""
     return notes(universe_id, "*"), midi(universe_id, "*")
+
+
+def bar(universe_id: str, number: int) -> str:
+    """The subject of a bar: the bars of a universe take turns with so many."""
+    return f"hu.bars.{_place(universe_id)}.{number % BAR_SLOTS}"
+
+
+def bars(universe_id: str) -> str:
+    """The subjects of all bars of a universe."""
+    return f"hu.bars.{_place(universe_id)}.*"
 
 
 def limit_stream(rate: str) -> str:

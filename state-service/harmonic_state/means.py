@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import OwnRequest
+from harmonic_protocol.messages.endless import StartMusic
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
@@ -51,7 +52,7 @@ class Means:
         """A request whose caller waits ``within_s`` seconds from now on."""
         deadline_s = self.clock.monotonic() + within_s
         drawn = ("", 0)
-        if isinstance(request, GenerateMusic):
+        if isinstance(request, GenerateMusic | StartMusic):
             drawn = (new_id(), new_seed())
         elif is_noted(request, caller):
             drawn = (new_id(), 0)

@@ -28,6 +28,11 @@ NO_MODERATION = refused(
     "Bans, transfers and erasures are not switched on here",
     reason=Reason.SWITCHED_OFF,
 )
+NO_BARS = refused(
+    Code.PERMISSION_DENIED,
+    "Endless pieces are not switched on here",
+    reason=Reason.SWITCHED_OFF,
+)
 AHEAD = refused(
     Code.INVALID_PARAMETERS, "The log does not reach this position", reason=Reason.OFFSET
 )

@@ -25,6 +25,7 @@ from harmonic_protocol.intervening import (
     OperatorBan,
 )
 from harmonic_protocol.messages.auditing import ListAudit
+from harmonic_protocol.messages.endless import StartMusic
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -42,7 +43,7 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads
-from harmonic_state.refusals import BROKEN, MALFORMED, NO_MODERATION, UNKNOWN
+from harmonic_state.refusals import BROKEN, MALFORMED, NO_BARS, NO_MODERATION, UNKNOWN
 
 #: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -121,6 +122,8 @@ class Requests:
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
         elif _is_moderation(request) and not self._means.settings.stores_moderation:
             reply(Reply(error=NO_MODERATION))
+        elif isinstance(request, StartMusic) and not self._means.settings.stores_bars:
+            reply(Reply(error=NO_BARS))
         elif isinstance(request, UpdateUniverse) and _changes_owner(request):
             self._creations.begin_transfer(
                 request,

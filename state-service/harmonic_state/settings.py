@@ -67,6 +67,13 @@ class StateSettings(ServiceSettings):
             " snapshot"
         ),
     ] = False
+    stores_bars: Annotated[
+        bool,
+        Field(
+            description="let universes play endless pieces: once no replica of an earlier version"
+            " runs, which passes over their bars, and forgets the piece with its next snapshot"
+        ),
+    ] = False
     cached_universes_bytes: Annotated[
         int,
         Field(ge=2**20, description="what universes may take in memory, roughly, in bytes"),

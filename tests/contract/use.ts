@@ -78,6 +78,8 @@ socket.emit(
   judge,
 );
 socket.emit("generate_music", { universeId, duration: 8, seed: 1 }, judge);
+socket.emit("start_music", { universeId, style: "waltz", seed: 1 }, judge);
+socket.emit("stop_music", { universeId }, judge);
 socket.emit("audio_analysis", {
   universeId,
   analysis: { frequencies: [-40, null], waveform: [0.5], timestamp: "2024-03-21T10:30:00Z" },
@@ -192,6 +194,20 @@ socket.on("music_generated", (piece) => {
   for (const note of piece.notes) {
     number(note.pitch, note.startTime, note.duration, note.velocity);
   }
+});
+socket.on("music_started", (piece) => {
+  text(piece.universeId, piece.streamId, piece.userId, piece.style ?? "any", piece.timestamp);
+  number(piece.seed, piece.seq, piece.replayed ? 1 : 0);
+});
+socket.on("music_stopped", (piece) => {
+  text(piece.universeId, piece.streamId, piece.userId ?? "", piece.reason, piece.timestamp);
+  number(Date.parse(piece.endsAt), piece.seq, piece.replayed ? 1 : 0);
+});
+socket.on("music_bar", (bar) => {
+  text(bar.universeId, bar.streamId, bar.key, bar.scale, bar.style ?? "", bar.meter ?? "4/4");
+  number(bar.bar, Date.parse(bar.startsAt), bar.duration, bar.tempo, bar.asOf);
+  for (const note of bar.notes) number(note.pitch, note.startTime, note.duration, note.velocity);
+  for (const stroke of bar.drums ?? []) number(stroke.key, stroke.startTime, stroke.velocity);
 });
 socket.on("audio_analyzed", ({ universeId, analysis, userId, timestamp }) => {
   text(universeId, userId, timestamp, analysis.timestamp);

@@ -116,7 +116,6 @@ async def test_who_drops_out_is_told_what_it_missed_on_the_other_gateway(ocean: 
 
     again = await ocean.client(bob.user, gateway=0, comes_back=True)
 
-    await again.hears("connect_success", recovered=True)
     joined = await again.hears("room_joined", universeId=universe)
     assert joined["parameters"]["tide"]["height"] == 3
     assert (await again.hears("tide_updated", current=True))["parameters"]["height"] == 3

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from fuzz.expensive import EVENTS, FLOODS, PLAIN, REQUESTS, ZIPPED
+from fuzz.expensive import EVENTS, FLOODS, PLAIN, REQUESTS, TOKEN, ZIPPED
 from fuzz.packets import frame
 from harness.world import World
 
@@ -164,6 +164,7 @@ async def _endless(world: World, user: str, data: bytes) -> None:
 
 
 async def _ask(world: World, data: bytes, times: int) -> None:
+    data = data.replace(TOKEN.encode(), world.token("expensive").encode())
     for _ in range(times):
         reader, writer = await asyncio.open_connection("127.0.0.1", world.stack.gateway_ports[0])
         with suppress(ConnectionError):

@@ -9,6 +9,8 @@ from fuzz.payloads import ROOM
 from harmonic_protocol.messages.declaration import API_PREFIX
 
 KIB = 1024
+#: Stands for a good token.
+TOKEN = "TOKEN"
 _PING, _TEXT, _CONTINUED = 9, 1, 0
 
 
@@ -108,5 +110,20 @@ REQUESTS: Mapping[str, bytes] = {
     ),
     "a long query": _request("/socket.io/?" + "a=b&" * 1_900),
     "a body in vain": _request(f"{API_PREFIX}/universes", body=json.dumps([0] * 20_000).encode()),
+    "a guest's body of unknown fields": _request("/guest-tokens", body=_keys(3_600).encode()),
+    "a guest's body of 7,000 values": _request(
+        "/guest-tokens", body=f'{{"name":{_list("0", 7_000)}}}'.encode()
+    ),
+    "a user's body of unknown fields": _request(
+        f"{API_PREFIX}/universes", [f"Authorization: Bearer {TOKEN}"], _keys(3_600).encode()
+    ),
+    "a user's query of unknown fields": _request(
+        f"{API_PREFIX}/universes?{'&'.join(f'{number}=' for number in range(1_300))}",
+        [f"Authorization: Bearer {TOKEN}"],
+    ),
+    "a user's odd event id": _request(
+        f"{API_PREFIX}/universes/{ROOM}/stream",
+        [f"Authorization: Bearer {TOKEN}", f"Last-Event-ID: {'a:1,' * 250}"],
+    ),
     "a cursor beyond all": _request(f"{API_PREFIX}/universes?cursor=9223372036854775808"),
 }

@@ -21,8 +21,8 @@ from harmonic_gateway.membership.follower import (
     StreamEnd,
     StreamFollower,
     WriteEvents,
-    may_hide,
 )
+from harmonic_gateway.membership.seeing import may_hide
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.log import (
     ConnectionLeft,
@@ -36,6 +36,7 @@ from harmonic_protocol.log import (
 )
 from harmonic_protocol.messages.following import MAX_MISSED_EVENTS, UniverseState
 from harmonic_protocol.messages.parameters import Parameters
+from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
 NOW = "2024-03-21T10:30:00.000Z"
@@ -137,6 +138,18 @@ def test_the_state_comes_first_and_each_event_after_it(reader: Reader) -> None:
     assert reader.takes(follower) == "8.0"
 
 
+def test_it_is_asking_until_the_owner_has_answered_or_it_ends(reader: Reader) -> None:
+    follower, ended = reader.follower(), reader.follower()
+    assert (follower.is_attached, follower.is_asking) == (False, True)
+    follower.attached(5)
+    follower.answered(at(5), state())
+    ended.end(StreamEnd.CLIENT)
+    assert not follower.is_asking
+    assert not ended.is_asking
+    follower.lost()
+    assert follower.is_asking
+
+
 def test_what_was_missed_is_read_and_what_came_meanwhile_follows(reader: Reader) -> None:
     follower = reader.follower(Place(3, mark=at(3).mark))
     follower.attached(6)
@@ -146,7 +159,8 @@ def test_what_was_missed_is_read_and_what_came_meanwhile_follows(reader: Reader)
     follower.part_read([record(4), record(5)])
     assert reader.takes(follower) == "4.0 5.0"
     assert follower.next() == ReadAfter(Place(5, mark=at(5).mark))
-    follower.part_read([record(6), record(7)])
+    # A part that begins with what was read before: nothing of it is sent again.
+    follower.part_read([record(5), record(6), record(7)])
     # The feed delivers what the log was read up to already.
     deliver(follower, 7)
     deliver(follower, 8)
@@ -234,6 +248,16 @@ def test_a_feed_that_is_lost_has_everything_begun_anew(reader: Reader) -> None:
     assert reader.takes(follower) == "universe_reset@3"
 
 
+def test_what_may_hide_it_is_noticed_after_a_feed_was_lost(reader: Reader) -> None:
+    follower = live(reader)
+    follower.lost()
+    follower.attached(3)
+    deliver(follower, 4, BANNED)
+    assert reader.interrupted == 2
+    follower.answered(at(3), state())
+    assert reader.takes(follower) == "universe_reset@3"
+
+
 BANNED = UserBanned(user_id="ann", timestamp=NOW)
 
 
@@ -254,6 +278,47 @@ def test_nothing_is_sent_from_where_the_user_may_not_see_until_the_owner_has_ans
     assert reader.interrupted == 1
 
 
+def test_what_the_owner_knew_as_it_answered_is_not_asked_again(reader: Reader) -> None:
+    """The user may see the universe as of that position, whatever the record there says."""
+    hidden = SettingsChanged(visibility="private", timestamp=NOW)
+    fed, reading = reader.follower(), reader.follower(Place(5, mark=at(5).mark))
+    for follower in (fed, reading):
+        follower.attached(5)
+        follower.answered(at(6), state())
+    deliver(fed, 6, hidden)
+    reading.part_read([record(6, hidden)])
+    assert reader.interrupted == 0
+    assert reader.takes(reading) == "6.0"
+
+
+def test_what_is_read_to_its_end_after_a_ban_counts_for_nothing(reader: Reader) -> None:
+    follower = reader.follower(Place(4, mark=at(4).mark))
+    follower.attached(5)
+    follower.answered(at(5), state())
+    deliver(follower, 6, BANNED)
+    follower.part_read([record(5), record(6, BANNED)])
+    assert follower.next() == AskOwner()
+    follower.answered(at(6), state())
+    assert follower.next() == ReadAfter(Place(4, mark=at(4).mark))
+
+
+def test_after_a_ban_that_was_read_it_goes_on_once_the_owner_has_answered(reader: Reader) -> None:
+    follower = reader.follower(Place(4, mark=at(4).mark))
+    follower.attached(4)
+    follower.answered(at(4), state())
+    assert follower.next() == AwaitNews()
+    follower.lost()
+    follower.attached(6)
+    follower.answered(at(4), state())
+    follower.part_read([record(5), record(6, BANNED)])
+    assert follower.next() == AskOwner()
+    follower.answered(at(6), state())
+    assert reader.takes(follower) == "5.0"
+    follower.part_read([record(6, BANNED)])
+    assert reader.takes(follower) == "6.0"
+    assert follower.next() == AwaitNews()
+
+
 def test_an_answer_from_before_the_ban_counts_for_nothing_after_it(reader: Reader) -> None:
     follower = reader.follower()
     follower.attached(5)
@@ -265,6 +330,66 @@ def test_an_answer_from_before_the_ban_counts_for_nothing_after_it(reader: Reade
     follower.end(StreamEnd.REFUSED, HIDDEN)
     assert follower.next() == EndStream(StreamEnd.REFUSED, HIDDEN)
     assert reader.written == ["universe_state@5"]
+
+
+KICKED = refused(Code.PERMISSION_DENIED, "Removed", reason=Reason.KICKED)
+PUT_OUT = ConnectionLeft(connection_id="c", refusal=KICKED, user_id="ann")
+ENDED = EndStream(StreamEnd.REFUSED, KICKED)
+
+
+def test_who_is_put_out_is_sent_nothing_more_and_told_so(reader: Reader) -> None:
+    follower = live(reader)
+    deliver(follower, 6, ConnectionLeft(connection_id="d", refusal=KICKED, user_id="bob"))
+    deliver(follower, 7, ConnectionLeft(connection_id="c", refusal=KICKED))
+    assert reader.takes(follower) == "6.0 7.0"
+    deliver(follower, 8, PUT_OUT)
+    deliver(follower, 9)
+    assert (follower.next(), reader.interrupted) == (ENDED, 1)
+
+
+@pytest.mark.parametrize(("answered_at", "is_out"), [(5, True), (6, False), (7, False)])
+def test_of_a_kick_and_an_answer_that_meet_the_later_one_counts(
+    reader: Reader, answered_at: int, *, is_out: bool
+) -> None:
+    follower = reader.follower()
+    follower.attached(5)
+    deliver(follower, 6, PUT_OUT)
+    assert follower.next() == AskOwner()
+    follower.answered(at(answered_at), state())
+    assert (follower.ended == ENDED) is is_out
+    # The next question is a new one.
+    again = live(reader)
+    deliver(again, 6, PUT_OUT)
+    again.answered(at(9), state())
+    assert again.ended == ENDED
+
+
+def test_who_comes_again_is_not_put_out_by_what_the_log_tells_of_before(reader: Reader) -> None:
+    follower = reader.follower(Place(5, mark=at(5).mark))
+    follower.attached(8)
+    follower.answered(at(8), state())
+    follower.part_read([record(6), record(7, PUT_OUT), record(8)])
+    assert reader.takes(follower) == "6.0 7.0 8.0"
+    deliver(follower, 9)
+    assert reader.takes(follower) == "9.0"
+
+
+def test_a_kick_that_is_read_ends_it_where_the_feed_does_not_tell_of_it(reader: Reader) -> None:
+    follower = reader.follower(Place(5, mark=at(5).mark))
+    follower.attached(8)
+    follower.answered(at(6), state())
+    follower.part_read([record(6), record(7, PUT_OUT), record(8)])
+    assert follower.next() == ENDED
+
+
+def test_a_kick_of_a_log_that_was_lost_ends_nothing(reader: Reader) -> None:
+    follower = reader.follower()
+    follower.attached(5)
+    deliver(follower, 9, PUT_OUT)
+    follower.lost()
+    follower.attached(None)
+    follower.answered(at(3), state())
+    assert reader.takes(follower) == "universe_state@3"
 
 
 @pytest.mark.parametrize(

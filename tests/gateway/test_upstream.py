@@ -85,3 +85,13 @@ def test_aiohttps_handler_shows_when_it_waits_for_a_request() -> None:
 def test_aiohttps_drain_waits_only_while_writing_is_paused() -> None:
     source = inspect.getsource(StreamWriter.drain)
     assert "protocol.transport is not None and protocol._paused" in source
+
+
+def test_aiohttp_asks_an_answer_for_what_is_done_here_of_those_whose_head_is_kept() -> None:
+    handler = web.RequestHandler
+    finish = inspect.getsource(handler.finish_response)
+    assert "prepare_meth = resp.prepare" in finish
+    assert "await prepare_meth(request)\n            await resp.write_eof()" in finish
+    assert "self._keepalive = bool(resp.keep_alive)" in inspect.getsource(handler.start)
+    written = inspect.getsource(web.StreamResponse._write_headers)
+    assert 'f"HTTP/{version[0]}.{version[1]} {self._status} {self._reason}"' in written

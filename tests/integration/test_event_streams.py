@@ -241,6 +241,45 @@ async def test_a_stream_ends_with_its_users_right_to_see_the_universe(
             await going.hears("physics_updated")
 
 
+async def test_a_kick_ends_the_users_streams_at_every_gateway_and_they_may_come_again(
+    world: World,
+) -> None:
+    user, other = world.name("reader"), world.name("other")
+    universe, (_, editor) = await world.together(user, other)
+    async with AsyncExitStack() as streams:
+        first, second, going = [
+            await streams.enter_async_context(follows(world, universe, who, gateway=at))
+            for who, at in ((user, 0), (user, 1), (other, 0))
+        ]
+        for stream in (first, second, going):
+            await stream.hears("universe_state")
+        await _calls("DELETE", "/participants/{user}")(world, universe, user)
+        for stream in (first, second):
+            told = await stream.ends()
+            assert (told["code"], told["details"]["reason"]) == ("PERMISSION_DENIED", "KICKED")
+        await changes(editor, universe, 1)
+        last = await going.hears("physics_updated")
+    for gateway, stream in enumerate((second, first)):
+        after = stream.last_id
+        async with follows(world, universe, user, gateway=gateway, after=after) as again:
+            await again.hears("participant_left", userId=user)
+            await again.hears("physics_updated", seq=last["seq"])
+            await changes(editor, universe, 2)
+            await again.hears("physics_updated")
+            assert stream.numbers() + again.numbers() == list(range(2, again.numbers()[-1] + 1))
+            last = again.heard[-1].data
+
+
+async def test_who_only_follows_is_no_participant_that_can_be_put_out(world: World) -> None:
+    universe, (ann,) = await world.together("ann")
+    async with follows(world, universe) as stream:
+        await stream.hears("universe_state")
+        path = f"/universes/{universe}/participants/reader"
+        assert (await world.call("DELETE", path, "owner"))[0] == 404
+        await changes(ann, universe, 1)
+        await stream.hears("physics_updated")
+
+
 async def test_a_stream_ends_with_its_token(world: World) -> None:
     universe = await world.universe()
     brief = world.token("reader", lifetime_s=2)

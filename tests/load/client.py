@@ -59,9 +59,10 @@ class LoadClient(asyncio.Protocol):
             await self.joined
         return self
 
-    def emit(self, event: str, data: object) -> None:
-        """Say something in the room."""
-        self._send(f"42{NAMESPACE}," + json.dumps([event, data], separators=(",", ":")))
+    def emit(self, event: str, data: object, ack_id: int | None = None) -> None:
+        """Say something in the room; with an ``ack_id``, an answer is asked for."""
+        place = f"42{NAMESPACE}," if ack_id is None else f"42{NAMESPACE},{ack_id}"
+        self._send(place + json.dumps([event, data], separators=(",", ":")))
 
     def leave(self) -> None:
         """Go, as a closed tab does."""

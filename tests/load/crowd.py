@@ -1,7 +1,7 @@
 """Many clients in rooms, all in this process: the servers are others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_hex
 
@@ -29,6 +29,12 @@ class Room:
         self._unheard = 0
         self._left = 0
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def member(self, token: str) -> LoadClient:
+        """A new member, which is still to join."""
+        client = LoadClient(token, self.universe, self.heard)
+        self.members.append(client)
+        return client
 
     async def update(self, times: int) -> None:
         """Have so many updates made, and heard by every member."""
@@ -70,33 +76,33 @@ class Room:
 
 
 class Crowd:
-    """Clients that are connected to one server, spread over rooms of one size."""
+    """Clients that are connected to one server, spread over rooms of one size.
 
-    def __init__(self, port: int, universes: list[str], room_size: int) -> None:
-        self.rooms = [Room(universe) for universe in universes]
-        self._port = port
+    A room's members come to the server's ports in turn.
+    """
+
+    def __init__(self, ports: Sequence[int], rooms: Sequence[Room], room_size: int) -> None:
+        self.rooms = rooms
+        self._ports = ports
         self._room_size = room_size
         run = token_hex(4)
         # Users of their own each time: limits count by user.
         self._tokens = [
-            make_token(SECRET, f"user-{run}-{number}")
-            for number in range(room_size * len(universes))
+            make_token(SECRET, f"user-{run}-{number}") for number in range(room_size * len(rooms))
         ]
 
     async def join(self) -> None:
         """Let all come in, one into each room and then the next into each."""
         free = asyncio.Semaphore(CONNECTING)
 
-        async def come(room: Room) -> None:
+        async def come(room: Room, port: int) -> None:
             async with free:
-                client = LoadClient(self._tokens.pop(), room.universe, room.heard)
-                room.members.append(client)
-                await client.join(self._port)
+                await room.member(self._tokens.pop()).join(port)
 
         async with asyncio.TaskGroup() as coming:
-            for _ in range(self._room_size):
+            for number in range(self._room_size):
                 for room in self.rooms:
-                    coming.create_task(come(room))
+                    coming.create_task(come(room, self._ports[number % len(self._ports)]))
 
     async def update(self, times: int) -> None:
         """Have so many updates made in each room, all rooms at once."""
@@ -117,9 +123,16 @@ class Crowd:
 @asynccontextmanager
 async def gathered(port: int, universes: list[str], room_size: int) -> AsyncIterator[Crowd]:
     """A crowd that has come in, and leaves at the end."""
-    crowd = Crowd(port, universes, room_size)
+    crowd = Crowd((port,), [Room(universe) for universe in universes], room_size)
+    async with present(crowd):
+        yield crowd
+
+
+@asynccontextmanager
+async def present(crowd: Crowd) -> AsyncIterator[None]:
+    """Let a crowd come in, and leave at the end."""
     try:
         await crowd.join()
-        yield crowd
+        yield
     finally:
         await crowd.leave()

@@ -34,8 +34,15 @@ class Server(Protocol):
     """A server under measurement. ``processes`` names each by what it does."""
 
     name: str
-    port: int
     processes: Mapping[str, Managed]
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """Where clients may connect."""
+
+    @property
+    def port(self) -> int:
+        """The first of them."""
 
     async def universes(self, count: int) -> list[str]:
         """So many new universes that anyone may edit."""
@@ -45,11 +52,16 @@ class Server(Protocol):
 class Plain:
     """The plain server: one process is all of it."""
 
-    port: int
+    ports: Sequence[int]
     processes: Mapping[str, Managed]
     name: str = "plain"
 
     _numbers = itertools.count(1)
+
+    @property
+    def port(self) -> int:
+        """The first of its ports."""
+        return self.ports[0]
 
     async def universes(self, count: int) -> list[str]:
         """Any name will do."""
@@ -58,12 +70,17 @@ class Plain:
 
 @dataclass
 class Ours:
-    """The product with one replica of each service that updates need."""
+    """The product with one replica of each service that updates need, or some gateways."""
 
-    port: int
+    ports: Sequence[int]
     processes: Mapping[str, Managed]
     world: World
     name: str = "ours"
+
+    @property
+    def port(self) -> int:
+        """The first of its gateways' ports."""
+        return self.ports[0]
 
     async def universes(self, count: int) -> list[str]:
         """Made over the HTTP API."""
@@ -88,7 +105,7 @@ async def plain() -> AsyncIterator[Server]:
     )
     try:
         await process.start()
-        yield Plain(port, {"gateway": process})
+        yield Plain((port,), {"gateway": process})
     finally:
         # Nobody is interested in how it would say goodbye to thousands.
         process.kill()
@@ -98,13 +115,13 @@ async def plain() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def ours(**settings: str) -> AsyncIterator[Ours]:
+async def ours(gateways: int = 1, /, **settings: str) -> AsyncIterator[Ours]:
     """The product, running."""
     with tempfile.TemporaryDirectory() as directory:
         async with (
             started(
                 Path(directory),
-                gateways=1,
+                gateways=gateways,
                 musics=0,
                 brokers=1,
                 states=1,
@@ -117,14 +134,20 @@ async def ours(**settings: str) -> AsyncIterator[Ours]:
             aiohttp.ClientSession() as http,
         ):
             try:
-                yield Ours(stack.gateway_ports[0], _processes(stack), World(stack, http))
+                yield Ours(stack.gateway_ports, _processes(stack), World(stack, http))
             finally:
                 for process in stack.processes:
                     process.kill()
 
 
 def _processes(stack: Stack) -> Mapping[str, Managed]:
-    return {"gateway": stack.gateways[0], "state": stack.states[0], "nats": stack.brokers[0]}
+    gateways = {name_of("gateway", number): each for number, each in enumerate(stack.gateways)}
+    return {**gateways, "state": stack.states[0], "nats": stack.brokers[0]}
+
+
+def name_of(kind: str, number: int) -> str:
+    """The name of one of several processes of a kind: the first has its kind's."""
+    return kind if number == 0 else f"{kind}-{number + 1}"
 
 
 def cpu_s(server: Server) -> dict[str, float]:

@@ -6,12 +6,11 @@ from statistics import median
 from load.measures import Samples
 
 OURS, PLAIN = "ours", "plain"
-_HEADINGS = ("", "ours", "plain", "ours : plain", "target", "")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound: of ours beside the plain server's with ``ratio``, else of ours alone."""
+    """A bound: of ours beside the other server's with ``ratio``, else of ours alone."""
 
     bound: float
     unit: str
@@ -33,6 +32,8 @@ class Row:
     name: str
     samples: Samples
     target: Target | None = None
+    #: What ours stands beside.
+    other: str = PLAIN
 
     @property
     def ours(self) -> list[float]:
@@ -40,14 +41,14 @@ class Row:
         return self.samples.seen[OURS]
 
     @property
-    def plain(self) -> list[float]:
-        """The plain server's, a value a round; none for what it does not have."""
-        return self.samples.seen.get(PLAIN, [])
+    def others(self) -> list[float]:
+        """The other server's, a value a round; none for what it does not have."""
+        return self.samples.seen.get(self.other, [])
 
     @property
     def ratios(self) -> list[float]:
-        """Ours beside the plain server's of the same round."""
-        return [one / other for one, other in zip(self.ours, self.plain, strict=False)]
+        """Ours beside the other server's of the same round."""
+        return [one / other for one, other in zip(self.ours, self.others, strict=False)]
 
     @property
     def judged(self) -> float:
@@ -63,8 +64,10 @@ class Row:
 
 def as_table(rows: list[Row]) -> str:
     """A table in Markdown: medians, with the least and the most of all rounds."""
-    cells = [_HEADINGS, *map(_cells, rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
+    other = rows[0].other
+    headings = ("", "ours", other, f"ours : {other}", "target", "")
+    cells = [headings, *map(_cells, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in cells
@@ -89,7 +92,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         _spread(row.ours, digits),
-        _spread(row.plain, digits),
+        _spread(row.others, digits),
         _spread(row.ratios, 2),
         target,
         verdict,

@@ -33,6 +33,8 @@ POOLS: Mapping[str, st.SearchStrategy[Any]] = {
     "gatewayId": st.sampled_from(["g1", "g2"]),
     "replaces": st.builds("{}-{}".format, USERS, st.integers(1, 2)),
     "requestId": st.integers(1, 60).map("id-{}".format),
+    "streamId": st.integers(1, 60).map("id-{}".format),
+    "bar": st.integers(0, 3),
     "opId": st.sampled_from(["a", "b", None]),
     "maxParticipants": st.integers(1, 4),
 }

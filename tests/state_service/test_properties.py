@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harmonic_protocol.log import (
     ActionNoted,
+    BarRecorded,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -30,6 +31,7 @@ from harmonic_protocol.log import (
     UserBanned,
     UserUnbanned,
 )
+from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
@@ -65,6 +67,7 @@ class Member:
         self.parameters = universe.parameters.to_wire()
         self.participants = {user: p.to_wire() for user, p in universe.participants().items()}
         self.is_open = not universe.deleted
+        self.plays = universe.endless and universe.endless.stream_id
         self.settings = {name: getattr(universe, name) for name in SHOWN_SETTINGS}
 
     def sees(self, event: LogEvent) -> None:
@@ -81,8 +84,14 @@ class Member:
                 del self.participants[event.user_id]
             case UniverseUpdated():
                 self.settings = {name: getattr(event, name) for name in SHOWN_SETTINGS}
+            case MusicStarted():
+                assert self.plays is None
+                self.plays = event.stream_id
+            case MusicStopped():
+                assert self.plays == event.stream_id
+                self.plays = None
             case UniverseDeleted():
-                self.is_open = False
+                self.is_open, self.plays = False, None
             case (
                 MusicStored()
                 | MusicRequested()
@@ -90,6 +99,7 @@ class Member:
                 | ConnectionJoined()
                 | ConnectionLeft()
                 | ConnectionModeChanged()
+                | BarRecorded()
                 | OperationApplied()
                 | UniverseCreated()
                 | SettingsChanged()

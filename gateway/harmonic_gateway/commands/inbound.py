@@ -55,9 +55,9 @@ def _payload(args: tuple[object, ...]) -> dict[str, object] | Refused:
     # A wrapper around emit() sends ``undefined`` as ``null`` after the payload.
     while len(args) > 1 and args[-1] is None:
         args = args[:-1]
-    misshapen = _misshapen(args)
-    if misshapen is not None:
-        return misshapen
+    unfit = misshapen(args)
+    if unfit is not None:
+        return unfit
     payload = args[0] if args else None
     if len(args) == 1 and isinstance(payload, dict):
         return payload
@@ -90,7 +90,7 @@ _TOO_MANY_VALUES = refused(
 )
 
 
-def _misshapen(args: tuple[object, ...]) -> Refused | None:
+def misshapen(args: tuple[object, ...]) -> Refused | None:
     """Why a payload is not worth validating: so deep, or so wide, is nothing that is declared."""
     level: Sequence[object] = args
     values = 0

@@ -19,6 +19,7 @@ from harmonic_protocol.messages.connection import RefreshToken, TimeSync, TimeSy
 from harmonic_protocol.messages.declaration import COUNTED_BYTES, LARGE_MESSAGE_BYTES, Command
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import RETRY_AFTER_MS
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.tracing import Tracer
@@ -28,7 +29,7 @@ _REFUSED_ON_AND_ON = refused(
     Code.RATE_LIMITED,
     "So many messages were refused that the connection is closed",
     reason=Reason.REFUSALS,
-    retryAfterMs=1000,
+    retryAfterMs=RETRY_AFTER_MS,
 )
 
 
@@ -171,7 +172,7 @@ class Intake:
             reason=Reason.QUEUE_FULL,
             limit=self._limits.commands,
             windowMs=1000,
-            retryAfterMs=1000,
+            retryAfterMs=RETRY_AFTER_MS,
         )
 
     def _refuse(self, connection: Connection, event: Received, refusal: Refused) -> None:

@@ -31,11 +31,12 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
     Each proxy appends the address that it was asked from. So the list is read from its end, and
     only as long as a trusted proxy says it: what comes before may be made up by anybody.
     """
-    address = _parse(request.remote or "")
-    if address is None:
-        return request.remote or ""
+    remote = request.remote or ""
     if not trusted or _FORWARDED_FOR not in request.headers:
-        return _spelt(address)
+        return _as_spelt(remote)
+    address = _parse(remote)
+    if address is None:
+        return remote
     said = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
     for hop in islice(reversed(said), MAX_HOPS):
         if not any(address in network for network in trusted):
@@ -44,7 +45,7 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
         if before is None:
             break
         address = before
-    return _spelt(address)
+    return str(address)
 
 
 def counted_as(address: str) -> str:
@@ -63,8 +64,10 @@ def _parse(text: str) -> _Address | None:
 
 
 @lru_cache(MAX_REMEMBERED)
-def _spelt(address: _Address) -> str:
-    return str(address)
+def _as_spelt(text: str) -> str:
+    """An address as it is usually written; what is none, as it is."""
+    address = _parse(text)
+    return text if address is None else str(address)
 
 
 @lru_cache(MAX_REMEMBERED)

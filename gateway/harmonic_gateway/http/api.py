@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import ValidationError
 
+from harmonic_gateway.commands.inbound import misshapen
 from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.identity.standing import Standing
@@ -122,7 +123,7 @@ class Api:
     async def _answer(
         self, operation: type[ApiOperation], request: web.Request, trace: RequestTrace
     ) -> web.StreamResponse | Refused:
-        identity = self._answers.identify(request)
+        identity = self._answers.identify(operation, request)
         if identity is None:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
@@ -137,7 +138,7 @@ class Api:
         # The body may have taken its time.
         unfit = self._standing.refusal_to_admit(identity)
         if unfit is None and isinstance(asked, FollowUniverse):
-            return await self._answers.streams.open(request, asked, identity)
+            return await self._answers.follow(request, asked, identity)
         return unfit or await self._carry_out(asked, identity, trace)
 
     async def _carry_out(
@@ -214,9 +215,10 @@ async def read_operation(
     path = dict(request.match_info)
     try:
         if not has_body(operation):
-            if has_more_than_path(operation):
-                return operation.model_validate_strings({**request.query, **path})
-            return operation.model_validate(path)
+            if not has_more_than_path(operation):
+                return operation.model_validate(path)
+            said = {**request.query, **path}
+            return misshapen((said,)) or operation.model_validate_strings(said)
         body = await read_body(request)
         if isinstance(body, Refused):
             return body
@@ -262,7 +264,7 @@ async def read_body(request: web.Request) -> dict[str, Any] | Refused:
         return refused(
             Code.INVALID_PARAMETERS, "The body must be a JSON object", reason=Reason.NOT_AN_OBJECT
         )
-    return body
+    return misshapen((body,)) or body
 
 
 def error_middleware(failures: Failures, log: BoundLogger) -> Middleware:

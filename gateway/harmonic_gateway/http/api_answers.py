@@ -9,13 +9,18 @@ from harmonic_gateway.delivery.past import PastEvents
 from harmonic_gateway.delivery.pieces import Pieces
 from harmonic_gateway.http.event_streams import EventStreams
 from harmonic_gateway.http.shown import ShownStates
-from harmonic_gateway.identity.links import PieceLinks, expiry
+from harmonic_gateway.identity.links import PieceLinks, StreamLinks, expiry
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.verification import Identity
 from harmonic_protocol.catalogue import ApiOperation
-from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.messages.declaration import JSON_TYPE
+from harmonic_protocol.messages.following import (
+    FollowUniverse,
+    LinkStream,
+    StreamAddress,
+    stream_address,
+)
 from harmonic_protocol.messages.reading import (
     GetParticipants,
     ListEvents,
@@ -26,16 +31,11 @@ from harmonic_protocol.messages.reading import (
 from harmonic_protocol.messages.services import CommandAccepted, CommandOperation
 from harmonic_protocol.messages.universes import GetMusic
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.process.clock import Clock
 
 _MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
-_UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The server cannot answer this at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
 
 
 class ApiAnswers:
@@ -51,19 +51,33 @@ class ApiAnswers:
         proofs: Proofs,
         clock: Clock,
     ) -> None:
-        self.streams = streams
+        self._streams = streams
         self._pieces = pieces
         self._links = PieceLinks(proofs, clock)
+        self._stream_links = StreamLinks(proofs, clock)
         self._past = PastEvents(history)
         self._shown = shown
 
-    def identify(self, request: web.Request) -> Identity | Refused | None:
+    def identify(
+        self, operation: type[ApiOperation], request: web.Request
+    ) -> Identity | Refused | None:
         """Whom a request is from that brings a link; ``None`` where it brings none."""
         link = request.query.get("link")
         path = request.match_info
-        if link is None or "requestId" not in path:
+        if link is None:
             return None
-        return self._links.identify(path["universeId"], path["requestId"], link)
+        if operation is GetMusic:
+            return self._links.identify(path["universeId"], path["requestId"], link)
+        if operation is FollowUniverse:
+            return self._stream_links.identify(path["universeId"], link)
+        return None
+
+    async def follow(
+        self, request: web.Request, asked: FollowUniverse, identity: Identity
+    ) -> web.StreamResponse | Refused:
+        """A universe's stream until it ends; or why there is none."""
+        # Owners of an earlier version know of no links.
+        return await self._streams.open(request, asked.model_copy(update={"link": None}), identity)
 
     async def answer(
         self, asked: ApiOperation, identity: Identity, reply: Reply
@@ -75,10 +89,14 @@ class ApiAnswers:
             if isinstance(asked, ListEvents):
                 return _json(await self._past.page(asked, reply.seq or 0, reply.position or 0))
         except BusUnavailable:
-            return _UNAVAILABLE
+            return NO_BUS
         if asked.answer is None:
             return web.Response(status=asked.spec.status)
         result = reply.result or {}
+        if isinstance(asked, LinkStream):
+            link, until_s = self._stream_links.make(asked.universe_id, identity)
+            address = stream_address(asked.universe_id, link)
+            result = StreamAddress(stream=address, expires_at=expiry(until_s)).to_wire()
         if isinstance(asked, CommandOperation):
             result = CommandAccepted(seq=reply.seq or 0).to_wire()
         if isinstance(asked, ListMusic):

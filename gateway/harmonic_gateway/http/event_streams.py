@@ -21,6 +21,7 @@ from harmonic_protocol.messages.following import (
     StreamEnded,
 )
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.transient import RETRY_AFTER_MS
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.ticker import spread
@@ -126,7 +127,9 @@ class EventStreams:
         why = self._refuses()
         if self._is_closing:
             return _DRAINING
-        return None if why is None else refused(Code.INTERNAL_ERROR, why, retryAfterMs=1000)
+        return (
+            None if why is None else refused(Code.INTERNAL_ERROR, why, retryAfterMs=RETRY_AFTER_MS)
+        )
 
     async def _serve(self, request: web.Request, stream: FollowedStream) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)

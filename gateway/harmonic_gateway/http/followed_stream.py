@@ -31,7 +31,7 @@ from harmonic_protocol.causes import Cause
 from harmonic_protocol.internal import LoggedRecord
 from harmonic_protocol.log import NOTICES, OWNERS_NOTES
 from harmonic_protocol.messages.following import KEEP_ALIVE_S, FollowUniverse, UniverseFollowed
-from harmonic_protocol.refusals import Code, refused
+from harmonic_protocol.transient import UNAVAILABLE
 from harmonic_runtime.bus.client import BusUnavailable
 
 #: What is written at once, the client has to have taken within this time.
@@ -39,12 +39,7 @@ WRITTEN_WITHIN_S = 30.0
 #: Records encoded before others may go on.
 RECORDS_IN_A_ROW = 100
 
-UNAVAILABLE = refused(
-    Code.INTERNAL_ERROR,
-    "The universe cannot be followed at the moment",
-    cause=Cause.BUS_UNAVAILABLE,
-    retryAfterMs=1000,
-)
+_UNAVAILABLE = UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE)
 _HIDDEN = NOTICES.keys() | OWNERS_NOTES.keys()
 
 
@@ -161,7 +156,7 @@ class FollowedStream:
         try:
             await means.rooms.follow(universe_id)
         except BusUnavailable:
-            follower.end(StreamEnd.UNAVAILABLE, UNAVAILABLE)
+            follower.end(StreamEnd.UNAVAILABLE, _UNAVAILABLE)
             return
         caller, asked = identity.caller(means.gateway_id), self._asked
         reply = await means.owners.ask(universe_id, asked.operation(), asked, caller)
@@ -191,7 +186,7 @@ class FollowedStream:
             follower.trimmed()
             return
         except BusUnavailable:
-            follower.end(StreamEnd.UNAVAILABLE, UNAVAILABLE)
+            follower.end(StreamEnd.UNAVAILABLE, _UNAVAILABLE)
             return
         records = []
         for number, logged in enumerate(part.records, start=1):

@@ -1,7 +1,8 @@
-"""Links that a browser follows without a token: to one piece, for a user, for a short time."""
+"""Links that a browser follows without a token, for a user: to one piece, to one stream."""
 
 import base64
 import binascii
+import json
 from datetime import UTC, datetime
 
 from harmonic_gateway.identity.proofs import Proofs
@@ -11,12 +12,13 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import SERVICE_PREFIX
 from harmonic_runtime.process.clock import Clock, timestamp
 
-#: How long a link works.
+#: How long a link works: a stream that it has begun goes on.
 LINK_S = 300
 #: What is longer is no link: a user id takes four bytes a character at most, in base64.
 MAX_LINK_CHARACTERS = 64 + MAX_USER_ID_CHARACTERS * 6
 _PURPOSE = b"link to a piece"
 _PURPOSE_OF_SERVICE = b"a service's link"
+_PURPOSE_OF_STREAM = b"link to a stream"
 _INVALID = refused(Code.AUTH_ERROR, "The link proves nothing here", reason=Reason.INVALID)
 _EXPIRED = refused(Code.AUTH_ERROR, "The link has expired", reason=Reason.EXPIRED)
 
@@ -73,6 +75,41 @@ class PieceLinks:
         if until_s <= self._clock.now().timestamp():
             return _EXPIRED
         return Identity(user_id, user_id, until_s, issued_at_s=until_s - LINK_S, service=service)
+
+
+class StreamLinks:
+    """Makes links to streams of one universe, and says who was given one.
+
+    Who follows one is whom the token proved that asked for it, and for no longer: the stream ends
+    when that token expires or is revoked.
+    """
+
+    def __init__(self, proofs: Proofs, clock: Clock) -> None:
+        self._proofs = proofs
+        self._clock = clock
+
+    def make(self, universe_id: str, identity: Identity) -> tuple[str, int]:
+        """A link to a universe's stream, and until when it begins one, in Unix time."""
+        until_s = int(self._clock.now().timestamp()) + LINK_S
+        told = (
+            *(until_s, identity.user_id, identity.username),
+            *(identity.expires_at_s, identity.issued_at_s, identity.jti),
+        )
+        encoded = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+        proof = self._proofs.make(_PURPOSE_OF_STREAM, f"{universe_id}/{encoded}")
+        return f"{encoded}.{proof}", until_s
+
+    def identify(self, universe_id: str, link: str) -> Identity | Refused:
+        """Whom the token proved that asked for a link, or why it proves nothing."""
+        encoded, _, proof = link.partition(".")
+        if not self._proofs.is_good(_PURPOSE_OF_STREAM, f"{universe_id}/{encoded}", proof):
+            return _INVALID
+        # Made by a gateway: it can be read.
+        told = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+        until_s, user_id, username, expires_at_s, issued_at_s, jti = told
+        if until_s <= self._clock.now().timestamp():
+            return _EXPIRED
+        return Identity(user_id, username, expires_at_s, issued_at_s, jti)
 
 
 def expiry(until_s: int) -> str:

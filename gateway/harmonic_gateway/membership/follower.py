@@ -10,6 +10,8 @@ room's feed delivers. The invariants:
 - What the feed delivers is held while the log is read, which is read up to where all that was
   delivered is at hand.
 - Bytes that wait have a bound. A follower that does not read them ends, and comes back.
+- It ends where its user is put out of the room after the owner's last answer. The user may come
+  again: what was before that answer ends nothing.
 - After the end, nothing is sent but the farewell.
 
 Events are methods; :meth:`StreamFollower.next` says, one at a time, what is to be done.
@@ -17,24 +19,14 @@ Events are methods; :meth:`StreamFollower.next` says, one at a time, what is to 
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum, auto
-from typing import NamedTuple, Protocol, TypeAlias, assert_never
+from typing import NamedTuple, Protocol, TypeAlias
 
 from harmonic_gateway.delivery.places import Place, Position, mark_of, place
 from harmonic_gateway.delivery.server_sent import server_sent
 from harmonic_gateway.membership.held import HeldRecords
+from harmonic_gateway.membership.seeing import may_hide, put_out_by
 from harmonic_gateway.sockets import Frame
-from harmonic_protocol.log import (
-    ConnectionLeft,
-    ConnectionModeChanged,
-    HistoryLost,
-    MemberRemoved,
-    MemberSet,
-    MusicFailed,
-    Notice,
-    SettingsChanged,
-    UniverseDeleted,
-    UserBanned,
-)
+from harmonic_protocol.log import Notice
 from harmonic_protocol.messages.following import MAX_MISSED_EVENTS, StateReset, UniverseState
 from harmonic_protocol.reasons import RecoveryReason
 from harmonic_protocol.refusals import Refused
@@ -47,7 +39,7 @@ class StreamEnd(StrEnum):
     CLIENT = "client"
     """its client closed it, or was lost"""
     REFUSED = "refused"
-    """its token ended, or its user may not see the universe any more"""
+    """its token ended, or its user was put out or may not see the universe any more"""
     UNAVAILABLE = "unavailable"
     """the owner could not be asked, or the log not be read"""
     OVERFLOW = "overflow"
@@ -116,23 +108,6 @@ class _Progress(StrEnum):
     """it is sent what the feed delivers"""
 
 
-def may_hide(notice: Notice, user_id: str) -> bool:
-    """Whether a user who could see a universe may not be able to after this."""
-    match notice:
-        case MemberRemoved(user_id=who) | UserBanned(user_id=who):
-            return who == user_id
-        case SettingsChanged(visibility=visibility):
-            return visibility == "private"
-        case UniverseDeleted():
-            return True
-        case (
-            ConnectionLeft() | ConnectionModeChanged() | MemberSet() | MusicFailed() | HistoryLost()
-        ):
-            return False
-        case _:
-            assert_never(notice)
-
-
 class FollowerDriver(Protocol):
     """What does a follower's steps."""
 
@@ -170,6 +145,8 @@ class StreamFollower:
         #: The position as of which the owner has said that the user may see the universe.
         self._seen_at = Position(0)
         self._state: UniverseState | None = None
+        #: As of which position its user was put out of the room, and what it is told.
+        self._put_out: tuple[Position, Refused] | None = None
         self._pauses = False
 
     @property
@@ -190,9 +167,9 @@ class StreamFollower:
 
     def deliver(self, position: int, data: bytes, notices: Iterable[Notice]) -> None:
         """The feed delivers a record: its events, and what they mean."""
-        if self.ended is not None:
-            return
         at = Position(position, mark_of(position))
+        if self.ended is not None or self._ends(at, notices):
+            return
         if at > self._seen_at and any(may_hide(notice, self.user_id) for notice in notices):
             self._ask_again(at)
         elif self._progress is not _Progress.LIVE or self.place is None:
@@ -209,6 +186,7 @@ class StreamFollower:
     def lost(self) -> None:
         """The feed delivers nothing any more: what it missed is not to be had."""
         self.is_attached = False
+        self._put_out = None
         self._seen_at = Position(0)
         self._ask_again(self._seen_at)
 
@@ -216,6 +194,9 @@ class StreamFollower:
         """The owner has said how the universe is as of a position: the user may see it."""
         self._seen_at, self._state = position, state
         self._progress = _Progress.READING
+        if self._ends(position):
+            return
+        self._put_out = None
         if self.place is None:
             self._show(state)
         elif not _is_reached(self.place, position):
@@ -233,12 +214,15 @@ class StreamFollower:
             return
         self._pauses = not records
         for record in records:
+            if self._ends(record.position, record.notices):
+                return
             if record.position > self._seen_at and any(
                 may_hide(notice, self.user_id) for notice in record.notices
             ):
                 self._ask_again(record.position)
                 return
-            self._take(record, self.place)
+            if record.position >= self.place.position:
+                self._send(record.position, server_sent(_due(record, self.place)))
         self._settle()
 
     def trimmed(self) -> None:
@@ -275,6 +259,19 @@ class StreamFollower:
             return PauseReading() if self._pauses else ReadAfter(self.place)
         return AwaitNews()
 
+    def _ends(self, at: Position, notices: Iterable[Notice] = ()) -> bool:
+        """Whether the stream ends here: its user was put out, and that is the latest there is.
+
+        While the owner is asked, it may be that the user has come again since: its answer tells.
+        """
+        refusal = put_out_by(notices, self.user_id)
+        if refusal is not None:
+            self._put_out = (at, refusal)
+        if self._put_out is None or self.is_asking or self._put_out[0] <= self._seen_at:
+            return False
+        self.end(StreamEnd.REFUSED, self._put_out[1])
+        return True
+
     def _ask_again(self, position: Position) -> None:
         """What is stored from a position on is sent once the owner has answered."""
         self._progress = _Progress.ASKING
@@ -294,14 +291,6 @@ class StreamFollower:
             self._send(position, data)
         self._held.begin(0)
 
-    def _take(self, record: LogRecord, at: Place) -> None:
-        """Send a record that was read; of the one at the place, what the client does not have."""
-        known = 0
-        if record.position == at.position:
-            known = len(record.frames) if at.frames is None else at.frames
-        if record.position >= at.position:
-            self._send(record.position, server_sent(record.frames[known:]))
-
     def _send(self, at: Position, data: bytes) -> None:
         self._pending += data
         self.place = Place(at, mark=at.mark)
@@ -317,6 +306,13 @@ class StreamFollower:
         offset = place(self.universe_id, at)
         frame = Frame.event(state.spec.name, state.to_json(), offset)
         self._send(at, server_sent([frame]))
+
+
+def _due(record: LogRecord, at: Place) -> Sequence[Frame]:
+    """What is sent of a record that was read; of the one at the place, what the client lacks."""
+    if record.position != at.position:
+        return record.frames
+    return record.frames[len(record.frames) if at.frames is None else at.frames :]
 
 
 def _is_reached(at: Place, position: Position) -> bool:

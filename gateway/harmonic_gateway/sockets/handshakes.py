@@ -14,6 +14,8 @@ from harmonic_gateway.sockets.limits import MAX_TRANSPORT_BYTES, SocketLimits
 from harmonic_gateway.sockets.requests import POLLING, WEBSOCKET
 
 _REQUEST = "aiohttp.request"
+#: What the query of a plain handshake says, and what it does not mention.
+_PLAIN = (("EIO", "4"), ("sid", None), ("j", None))
 #: Begins a session with the request and the transport that it is to have.
 Begin: TypeAlias = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
@@ -37,12 +39,37 @@ class Handshakes(engineio.AsyncServer):  # type: ignore[misc]  # it ships no typ
         self._async = {**driver, "translate_request": _environment}
         self._begin = begin
 
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Begin the session that a request asks for, or say why it asks for none."""
+        transport = _plainly_asked(request)
+        if transport is not None:
+            return await self._begin(request, transport)
+        response: web.StreamResponse = await self.handle_request(request)
+        return response
+
     async def _handle_connect(
         self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
     ) -> Any:
         if jsonp_index is not None:
             return self._bad_request("JSONP is not served")
         return await self._begin(environ[_REQUEST], transport)
+
+
+def _plainly_asked(request: web.Request) -> str | None:
+    """The transport that a request asks for in so many words, as nearly all handshakes do.
+
+    Nothing is taken here that python-engineio would refuse: it reads all others.
+    """
+    query = request.query
+    if request.method != "GET" or any(query.get(name) != value for name, value in _PLAIN):
+        return None
+    if len(query.getall("EIO")) > 1 or len(query.getall("transport", ())) != 1:
+        return None
+    transport = query["transport"]
+    upgrade = request.headers.get("Upgrade")
+    if transport == POLLING or (transport == WEBSOCKET and upgrade == WEBSOCKET):
+        return transport
+    return None
 
 
 def _environment(request: web.Request) -> dict[str, Any]:

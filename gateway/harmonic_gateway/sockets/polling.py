@@ -25,12 +25,16 @@ class PollAnswer(NamedTuple):
     body: bytes = b""
     gzips: bool = False
 
-    def to_response(self) -> web.Response:
-        """As aiohttp sends it."""
+    def headers(self) -> dict[str, str]:
+        """What it says of its body."""
         headers = {"Content-Type": "text/plain; charset=UTF-8"}
         if self.gzips:
             headers["Content-Encoding"] = "gzip"
-        return web.Response(body=self.body, status=self.status, headers=headers)
+        return headers
+
+    def to_response(self) -> web.Response:
+        """As aiohttp sends it."""
+        return web.Response(body=self.body, status=self.status, headers=self.headers())
 
 
 #: Spelt as official servers do.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from harmonic_gateway.sockets.answering import AnswerComposer
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
@@ -80,6 +81,7 @@ class SocketServer:
         self._new_sid = new_sid
         self._opening = Opening(limits)
         self._handshakes = Handshakes(self._begin)
+        self._composer = AnswerComposer()
         self._sessions: dict[str, EngineSocket] = {}
         self._draining = False
         self.recent = RecentSessions()
@@ -127,15 +129,14 @@ class SocketServer:
         if not is_fit(request):
             return BAD_REQUEST.to_response()
         if not sid:
-            response: web.StreamResponse = await self._handshakes.handle_request(request)
-            return response
+            return await self._handshakes.answer(request)
         socket = self.find(sid)
         if socket is not None and is_websocket(request):
             return await try_websocket(socket, request)
         if socket is None or request.query["transport"] != POLLING:
             return BAD_REQUEST.to_response()
         answer = await answer_request(socket, request.method, lambda: read_body(request))
-        return answer.to_response()
+        return self._composer.response(request, answer)
 
     async def _begin(self, request: web.Request, transport: str) -> web.StreamResponse:
         """Begin a session, and serve it until the request is answered."""
@@ -144,7 +145,7 @@ class SocketServer:
         opening = self._opening.packet(sid, transport)
         if transport == WEBSOCKET:
             return await socket.serve(request, opening)
-        return (await socket.poll(opening)).to_response()
+        return self._composer.response(request, await socket.poll(opening))
 
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
         """A session that is being taken over from another gateway; ``None`` while none is taken."""

@@ -4,7 +4,6 @@ What is carried from phrase to phrase is small, and nothing else is: a piece can
 anywhere, without what was before.
 """
 
-from dataclasses import dataclass, replace
 from itertools import chain
 
 from harmonic_music.composing.bassline import Bassist
@@ -13,19 +12,19 @@ from harmonic_music.composing.character import Character
 from harmonic_music.composing.colouring import Colourist
 from harmonic_music.composing.counter import SecondVoice, low_octave
 from harmonic_music.composing.dice import Dice, Layer
-from harmonic_music.composing.drumming import Drummer, DrumStroke
+from harmonic_music.composing.drumming import Drummer
 from harmonic_music.composing.form import Field, Phrase, Role
-from harmonic_music.composing.harmony import Colour, Harmonist, Progression, Span, last_span
+from harmonic_music.composing.harmony import Colour, Harmonist, last_span
 from harmonic_music.composing.melody import Melodist
 from harmonic_music.composing.memory import Theme
-from harmonic_music.composing.moments import Moment, moments_of
+from harmonic_music.composing.moments import moments_of
 from harmonic_music.composing.part import Tone
 from harmonic_music.composing.playing import Dynamics
 from harmonic_music.composing.rhythm import Rhythmist
-from harmonic_music.composing.runs import Run, Runs
+from harmonic_music.composing.runs import Runs
 from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.texture import Texture
-from harmonic_music.composing.variation import Derived, known_bar
+from harmonic_music.composing.variation import known_bar
 from harmonic_music.composing.voicing import (
     HIGHEST_CEILING,
     LOWEST_CEILING,
@@ -33,6 +32,7 @@ from harmonic_music.composing.voicing import (
     alike,
     nearest_voicing,
 )
+from harmonic_music.composing.written import Chords, Song, WrittenPhrase
 from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
@@ -42,37 +42,6 @@ _MOST_ALIKE, _AWAY = 2, 5
 _NO_THEME = Theme((), ())
 #: Of the room for notes, the melody's share in percent, the bass's and the second voice's.
 _MELODY_PERCENT, _BASS_PERCENT, _SECOND_PERCENT = 52, 10, 20
-
-
-@dataclass(frozen=True, slots=True)
-class PhraseNotes:
-    """What a phrase sounds."""
-
-    notes: list[ScoreNote]
-    strokes: list[DrumStroke]
-
-
-@dataclass(frozen=True, slots=True)
-class _Chords:
-    """A phrase's chords bar by bar and in one row, and what a theme keeps of them."""
-
-    rows: list[list[Span]]
-    spans: list[Span]
-    degree: int | None
-    slots: Progression
-    final: Span | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Song:
-    """A phrase's outer voices; ``tones`` are the bass's of each chord."""
-
-    rhythm: list[Derived]
-    tones: list[int]
-    bass: list[Tone]
-    moments: list[Moment]
-    pitches: list[int]
-    runs: dict[Run, int]
 
 
 class Ensemble:
@@ -122,8 +91,8 @@ class Ensemble:
         goal: tuple[int, int] | None,
         end: int,
         dice: list[Dice],
-    ) -> tuple[PhraseNotes, Carried]:
-        """The phrase's notes, none beyond ``end``, and what it leaves to the next.
+    ) -> WrittenPhrase:
+        """The phrase as it goes on from what is carried, none of its notes beyond ``end``.
 
         ``goal`` is where the piece's last chord begins and ends, where that follows.
         """
@@ -143,21 +112,8 @@ class Ensemble:
         strokes = self._drummer.strokes(
             phrase, begins=carried.section != phrase.section, dice=dice[Layer.DRUMS]
         )
-        pitches = song.pitches
-        after = replace(
-            carried,
-            degree=chords.degree,
-            key=phrase.leads_to or phrase.key,
-            melody=(pitches[-2], pitches[-1]) if len(pitches) > 1 else carried.melody,
-            bass=song.tones[-1],
-            voicing=voicings[-1] if voicings else carried.voicing,
-            section=phrase.section,
-            runs=song.runs,
-            chorus=carried.chorus + 1 if phrase.section != "intro" else 0,
-        )
-        if phrase.theme not in carried.themes and phrase.role is not Role.INTRO:
-            after = after.remembering(phrase.theme, self._theme(phrase, chords, song, pitches))
-        return PhraseNotes(notes, strokes), after
+        ladder = self._melodist.ladder(phrase.key)
+        return WrittenPhrase(phrase, notes, strokes, chords, song, voicings, ladder)
 
     def _chords(
         self,
@@ -166,12 +122,12 @@ class Ensemble:
         theme: Theme,
         goal: tuple[int, int] | None,
         dice: list[Dice],
-    ) -> _Chords:
+    ) -> Chords:
         """A phrase's chords."""
         final = last_span(phrase.key, *goal) if goal else None
         if phrase.key.scale.is_blues:
             rows = self._harmonist.blues(phrase, carried.chorus, dice[Layer.COLOUR])
-            return _Chords(rows, list(chain.from_iterable(rows)), None, (), final)
+            return Chords(rows, list(chain.from_iterable(rows)), None, (), final)
         before = carried.degree if carried.key == phrase.key else None
         slots = self._harmonist.slots(
             phrase,
@@ -183,11 +139,11 @@ class Ensemble:
         rows = self._harmonist.spans(phrase, slots, dice[Layer.COLOUR])
         kept = tuple(tuple(row) for row in slots)
         flat = list(chain.from_iterable(rows))
-        return _Chords(rows, flat, slots[-1][-1].degree, kept, final)
+        return Chords(rows, flat, slots[-1][-1].degree, kept, final)
 
     def _song(
-        self, phrase: Phrase, carried: Carried, theme: Theme, chords: _Chords, dice: list[Dice]
-    ) -> _Song:
+        self, phrase: Phrase, carried: Carried, theme: Theme, chords: Chords, dice: list[Dice]
+    ) -> Song:
         """A phrase's outer voices: the bass first, then the melody above it."""
         known = [known_bar(bar) for bar in theme.melody]
         runs = Runs(carried.runs)
@@ -207,13 +163,13 @@ class Ensemble:
             before=carried.melody,
             dice=dice[Layer.MELODY],
         )
-        return _Song(rhythm, tones, bass, moments, pitches, runs.heard)
+        return Song(rhythm, tones, bass, moments, pitches, runs.heard)
 
     def _parts(
         self,
         phrase: Phrase,
-        chords: _Chords,
-        song: _Song,
+        chords: Chords,
+        song: Song,
         voicings: list[Voicing],
         dice: list[Dice],
     ) -> dict[Voice, list[Tone]]:
@@ -236,7 +192,7 @@ class Ensemble:
         return parts
 
     @staticmethod
-    def _voicings(phrase: Phrase, chords: _Chords, song: _Song, before: Voicing) -> list[Voicing]:
+    def _voicings(phrase: Phrase, chords: Chords, song: Song, before: Voicing) -> list[Voicing]:
         """The upper voices of each chord: below the melody as it is while the chord sounds."""
         spans = chords.spans
         lows = [HIGHEST_CEILING] * len(spans)
@@ -257,16 +213,6 @@ class Ensemble:
             found.append(voicing)
             before = voicing
         return found
-
-    def _theme(self, phrase: Phrase, chords: _Chords, song: _Song, pitches: list[int]) -> Theme:
-        """The phrase as it will be known when it comes again."""
-        ladder = self._melodist.ladder(phrase.key)
-        sung = iter(pitches)
-        melody = tuple(
-            tuple((begun.onset, ladder.degree(next(sung))) for begun in row) for row in song.rhythm
-        )
-        bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
-        return Theme(chords.slots, melody, bar, tones)
 
     def _loudness(self, key: Field) -> Dynamics:
         if self._dynamics is None:

@@ -168,8 +168,14 @@ class Phrase:
 
     @property
     def onset(self) -> int:
-        """The tick at which it begins."""
-        return self.bars[0].onset
+        """The tick at which it begins, and began where its first bars have been played."""
+        first = self.bars[0]
+        return first.onset - first.place * first.length
+
+    @property
+    def opens(self) -> bool:
+        """Whether the piece begins with it."""
+        return self.bars[0].onset == 0
 
     @property
     def end(self) -> int:

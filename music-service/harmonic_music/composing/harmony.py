@@ -121,7 +121,7 @@ class Harmonist:
                 free = _under(melody[bar.source : bar.source + 1], usual, phrase.key)
             moments += [free if slot.degree is None else {slot.degree: 1} for slot in row]
         self._bind(phrase, rows, moments, usual)
-        if phrase.onset == 0 and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
+        if phrase.opens and len(moments) > 1 and dice.chance(_FIRST_AT_HOME):
             moments[0] = {0: 1}
         degrees = iter(walk(moments, [moves] * len(moments), before, dice.place))
         return [[replace(slot, degree=next(degrees)) for slot in row] for row in rows]
@@ -213,7 +213,7 @@ class Harmonist:
         colour = self._colour
         colour.begin(dice)
         flat = [(bar, slot) for bar, row in zip(phrase.bars, rows, strict=True) for slot in row]
-        found: list[list[Span]] = [[] for _ in phrase.bars]
+        found: dict[int, list[Span]] = {bar.place: [] for bar in phrase.bars}
         for number, (bar, slot) in enumerate(flat):
             is_final = number == len(flat) - 1
             following = 0 if is_final else flat[number + 1][1].degree or 0
@@ -226,11 +226,11 @@ class Harmonist:
                 if is_final and phrase.closing:
                     chord = self._closing(phrase.key, chord)
             voices = chord.upper_voices(colour.roughness(settled=settled))
-            bound = settled or (is_final and phrase.closing) or (phrase.onset == 0 and number == 0)
+            bound = settled or (is_final and phrase.closing) or (phrase.opens and number == 0)
             inverted = dice.chance(self._character.inverted)
             low = (chord.root,) if bound or not inverted else (chord.third, chord.root)
             found[bar.place].append(Span(bar.onset + slot.offset, slot.length, chord, voices, low))
-        return found
+        return list(found.values())
 
     def _chord(self, key: Field, degree: int, following: int | None, *, settled: bool) -> Chord:
         scale, colour = key.scale, self._colour

@@ -40,12 +40,13 @@ class KeyPlan:
             if not apart:
                 key = self._home
             elif begins or (slot.role is Role.DEVELOPMENT and slot.within % 2 == 0):
-                key = self._elsewhere(key)
+                key = self.elsewhere(key)
             if number < len(slots) - 1:
                 found[number] = key
         return found
 
-    def _elsewhere(self, before: Field) -> Field:
+    def elsewhere(self, before: Field) -> Field:
+        """A key for a contrast, rather another than the one before; home as often as not."""
         if not self._dice.chance(_AWAY + _AWAY_PERCENT * self._reach // 100):
             return self._home
         options = [

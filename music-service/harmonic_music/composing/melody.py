@@ -187,7 +187,7 @@ class _Song:
     def _finish(self) -> None:
         """Have the phrase begin, end and reach as it should."""
         phrase, options, singer = self._phrase, self._options, self._singer
-        if phrase.onset == 0:
+        if phrase.opens:
             options[:1] = [singer.opening(first) for first in options[:1]]
         last = phrase.bars[-1]
         if phrase.closing:

@@ -117,16 +117,22 @@ def _performed(
     for phrase in form.phrases:
         dice = dice_of(seed, phrase.number + 1)
         goal = (form.goal, form.end) if phrase.closing else None
-        played, carried = ensemble.phrase(phrase, carried, goal=goal, end=form.end, dice=dice)
-        notes += played.notes
-        strokes += played.strokes
+        written = ensemble.phrase(phrase, carried, goal=goal, end=form.end, dice=dice)
+        notes += written.notes
+        strokes += written.strokes
+        carried = written.left(carried)
     notes += ensemble.last_chord(home, (form.goal, form.end), carried)
     return notes, strokes, carried.themes.get(FIRST_THEME)
 
 
 def style_of(request: CompositionRequest, home: Field, dice: Dice) -> Style:
-    """The style that was asked for, or one drawn: the blues has its own, an answer the meter."""
-    bar = request.theme.bar if request.theme else 0
+    """The style that was asked for, or one drawn: an answer has its theme's meter."""
+    style = drawn_style(home, dice, bar=request.theme.bar if request.theme else 0)
+    return style if request.style is None else STYLES[request.style]
+
+
+def drawn_style(home: Field, dice: Dice, *, bar: int = 0) -> Style:
+    """A style with bars of so many ticks, 0 for any: the blues has its own."""
     drawn = dice.weighted(
         tuple(STYLES.values()),
         [
@@ -134,6 +140,4 @@ def style_of(request: CompositionRequest, home: Field, dice: Dice) -> Style:
             for style in STYLES.values()
         ],
     )
-    if request.style is not None:
-        return STYLES[request.style]
     return STYLES["blues"] if home.scale.is_blues else drawn

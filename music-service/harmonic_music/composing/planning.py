@@ -6,6 +6,7 @@ songs; two make an antecedent and a consequent as William Caplin describes them 
 short for that is one phrase, or less: an upbeat and its goal.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harmonic_music.composing.character import Character
@@ -76,9 +77,9 @@ def lay_out(
     staging = Staging(style, character, dice)
     keys = KeyPlan(*key, dice)
     if key[0].scale.is_blues and whole:
-        slots = _choruses(whole + 1, dice)
+        slots = choruses(whole + 1, dice)
     else:
-        slots = _slots(whole + 1, dice) if whole else []
+        slots = slots_of(whole + 1, dice) if whole else []
     if not slots:
         if not goal:
             return Form((), goal, ticks)
@@ -89,9 +90,9 @@ def lay_out(
             goal,
             ticks,
         )
-    planner = _Planner(bar, character, staging, keys, dice)
+    planner = Planner(bar, character, dice, movement=len(slots) > SONG_PHRASES)
     planner.answered = answered
-    return Form(tuple(planner.phrases(slots)), goal, ticks)
+    return Form(tuple(_phrases(slots, planner, staging, keys)), goal, ticks)
 
 
 def goal_of(ticks: int, bar: int) -> int:
@@ -116,7 +117,7 @@ def phrase_lengths(bars: int) -> list[int]:
     return [BARS_PER_PHRASE] * (whole - 1) + [BARS_PER_PHRASE + over]
 
 
-def _slots(bars: int, dice: Dice) -> list[Slot]:
+def slots_of(bars: int, dice: Dice) -> list[Slot]:
     """The phrases of a piece of so many bars."""
     order = dice.weighted(tuple(_ORDERS), tuple(_ORDERS.values()))
     slots: list[Slot] = []
@@ -159,7 +160,7 @@ def _role(letter: str, place: int, *, last: bool) -> Role:
     return Role.DEVELOPMENT if letter in "CD" else Role.CONTRAST
 
 
-def _choruses(bars: int, dice: Dice) -> list[Slot]:
+def choruses(bars: int, dice: Dice) -> list[Slot]:
     """Choruses of twelve bars: three phrases each, the last bar the last chord's."""
     count, over = divmod(bars, 3 * BARS_PER_PHRASE)
     if not count:
@@ -185,47 +186,34 @@ def _choruses(bars: int, dice: Dice) -> list[Slot]:
     return slots
 
 
-class _Planner:
-    """Decides phrase by phrase how it ends, in which key, and where its bars come from."""
+class Planner:
+    """Decides phrase by phrase how it ends, and where its bars of ``bar`` ticks come from.
 
-    def __init__(
-        self, bar: int, character: Character, staging: Staging, keys: KeyPlan, dice: Dice
-    ) -> None:
-        self._bar, self._character = bar, character
-        self._staging, self._keys, self._dice = staging, keys, dice
+    What belongs to a movement, which is longer than a song, makes more of less.
+    """
+
+    def __init__(self, bar: int, character: Character, dice: Dice, *, movement: bool) -> None:
+        self._bar, self._character, self._dice = bar, character, dice
         self._economy = character.economy
+        if movement:
+            self._economy += (WHOLE - self._economy) // 2
         #: The bars of the theme of another piece.
         self.answered = 0
         #: By theme, its cadence and the number of its bars.
-        self._known: dict[str, tuple[Cadence, int]] = {}
+        self.known: dict[str, tuple[Cadence, int]] = {}
         #: How often each theme has come back.
-        self._returns: dict[str, int] = {}
+        self.returns: dict[str, int] = {}
 
-    def phrases(self, slots: list[Slot]) -> list[Phrase]:
-        """All of them."""
-        self._staging.stage(slots)
-        if len(slots) > SONG_PHRASES:
-            # A movement makes more of less.
-            self._economy += (WHOLE - self._economy) // 2
-        keys = self._keys.of(slots)
-        found: list[Phrase] = []
-        start = 0
-        for number, slot in enumerate(slots):
-            closing = number == len(slots) - 1
-            onward = None if closing or keys[number + 1] == keys[number] else keys[number + 1]
-            cadence = self._cadence(slot, closing=closing, leads=onward is not None)
-            count = slot.length - closing
-            bars = self._bars(slot, start, count, cadence, closing=closing)
-            self._known.setdefault(slot.theme, (cadence, count))
-            found.append(
-                self._staging.phrase(
-                    number, slot, bars, cadence, keys=(keys[number], onward), count=len(slots)
-                )
-            )
-            start += count
+    def bars(
+        self, slot: Slot, start: int, count: int, cadence: Cadence, *, closing: bool = False
+    ) -> tuple[Bar, ...]:
+        """The bars of a phrase, the first of them numbered ``start``; its theme is known now."""
+        found = self._bars(slot, start, count, cadence, closing=closing)
+        self.known.setdefault(slot.theme, (cadence, count))
         return found
 
-    def _cadence(self, slot: Slot, *, closing: bool, leads: bool) -> Cadence:
+    def cadence(self, slot: Slot, *, closing: bool, leads: bool) -> Cadence:
+        """How a phrase ends; one that leads to another key does so on its dominant."""
         if closing:
             return Cadence.CLOSED
         if leads or slot.role is Role.INTRO:
@@ -238,13 +226,13 @@ class _Planner:
     def _bars(
         self, slot: Slot, start: int, count: int, cadence: Cadence, *, closing: bool
     ) -> tuple[Bar, ...]:
-        known = self._known.get(slot.theme)
+        known = self.known.get(slot.theme)
         answers = known is None and slot.theme == _FIRST_THEME and self.answered > 0
         if answers:
             known = cadence, self.answered
         bars: list[Bar] = []
         if known is not None:
-            self._returns[slot.theme] = self._returns.get(slot.theme, 0) + 1
+            self.returns[slot.theme] = self.returns.get(slot.theme, 0) + 1
         for place in range(count):
             is_last = place == slot.length - 1
             if known is None or place >= known[1]:
@@ -286,7 +274,7 @@ class _Planner:
         """How a bar of a theme comes back."""
         dice = self._dice
         # The oftener a theme has come back, the less it does so note for note.
-        literal = self._character.literal * _FRESH // (_FRESH + self._returns[slot.theme] - 1)
+        literal = self._character.literal * _FRESH // (_FRESH + self.returns[slot.theme] - 1)
         if slot.role is Role.DEVELOPMENT:
             return dice.weighted(
                 (
@@ -315,3 +303,21 @@ class _Planner:
         if place == slot.length - 2:
             return dice.weighted((Treatment.LITERAL, Treatment.VARIED, Treatment.NEW), (1, 2, 2))
         return Treatment.NEW
+
+
+def _phrases(
+    slots: list[Slot], planner: Planner, staging: Staging, keys: KeyPlan
+) -> Iterator[Phrase]:
+    staging.stage(slots)
+    found = keys.of(slots)
+    start = 0
+    for number, slot in enumerate(slots):
+        closing = number == len(slots) - 1
+        onward = None if closing or found[number + 1] == found[number] else found[number + 1]
+        cadence = planner.cadence(slot, closing=closing, leads=onward is not None)
+        count = slot.length - closing
+        bars = planner.bars(slot, start, count, cadence, closing=closing)
+        yield staging.phrase(
+            number, slot, bars, cadence, keys=(found[number], onward), count=len(slots)
+        )
+        start += count

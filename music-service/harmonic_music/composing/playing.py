@@ -39,9 +39,9 @@ _SHORTEST_TICKS = 12
 #: A note may ring on for so long after its own time.
 _LONGEST_OVERLAP_TICKS = 6 * TICKS_PER_BEAT
 #: How uneven hands are: one throw gives loudness and time.
-_UNEVEN, _LOUDER = 63, 7
+UNEVEN, _LOUDER = 63, 7
 #: How early or late a voice is by habit, in ticks: the melody leads.
-_HABIT = {Voice.MELODY: -4, Voice.COUNTER: 2, Voice.PADS: 3, Voice.BASS: 0}
+HABIT = {Voice.MELODY: -4, Voice.COUNTER: 2, Voice.PADS: 3, Voice.BASS: 0}
 #: The end slows down over so many bars by this much of their time, in thousandths, with drums and
 #: without, in pieces of so many bars or more.
 _SLOWING_BARS, _FEWEST_BARS = 2, 6
@@ -127,19 +127,24 @@ def disentangled(notes: Sequence[ScoreNote]) -> list[ScoreNote]:
     return sorted(kept.values(), key=lambda note: (note.onset, note.voice, note.pitch))
 
 
+def swung(style: Style) -> list[int]:
+    """Where each tick of a beat is played in a style that may swing."""
+    half = TICKS_PER_BEAT // 2
+    late = TICKS_PER_BEAT // 6 * style.swing // _WHOLE
+    return [
+        place * (half + late) // half
+        if place < half
+        else half + late + (place - half) * (half - late) // half
+        for place in range(TICKS_PER_BEAT)
+    ]
+
+
 class Timing:
     """Where the grid's ticks are played."""
 
     def __init__(self, style: Style, form: Form, end: int) -> None:
         self._form, self._end = form, end
-        half = TICKS_PER_BEAT // 2
-        late = TICKS_PER_BEAT // 6 * style.swing // _WHOLE
-        self._swing = [
-            place * (half + late) // half
-            if place < half
-            else half + late + (place - half) * (half - late) // half
-            for place in range(TICKS_PER_BEAT)
-        ]
+        self._swing = swung(style)
         self._swings, self._rubato = style.swing > 0, 10 * style.rubato
         span = _SLOWING_BARS * style.meter.bar * _UNIT
         self._slows = end > form.end
@@ -174,14 +179,14 @@ class Timing:
             while place + 1 < len(bounds) and bounds[place + 1][0] <= onset:
                 place += 1
             begin, length = bounds[place]
-            thrown = dice.below(_UNEVEN)
+            thrown = dice.below(UNEVEN)
             if onset >= goal:
                 start = self.at(onset, begin, length)
                 start += 0 if self._steady else self._rolled(notes, rolled, start)
                 rolled += 1
                 until = end
             else:
-                start = self.at(onset, begin, length) + _HABIT[note.voice] + thrown % 9 - 4
+                start = self.at(onset, begin, length) + HABIT[note.voice] + thrown % 9 - 4
                 until = self.at(note.onset + note.length, begin, length) + thrown // 9 - 3
             start = min(max(0, start), end - 1)
             until = min(max(until, start + 1), end)
@@ -189,7 +194,7 @@ class Timing:
                 PlayedNote(start, note.voice, note.pitch, until - start, note.velocity, onset)
             )
         found.sort()
-        return tuple(_apart(found))
+        return tuple(apart(found))
 
     def _rolled(self, notes: Sequence[ScoreNote], number: int, start: int) -> int:
         """How late a tone of the last chord comes: the lowest is first."""
@@ -211,7 +216,7 @@ class Timing:
         return tuple(sorted(found))
 
 
-def _apart(notes: Sequence[PlayedNote]) -> list[PlayedNote]:
+def apart(notes: Sequence[PlayedNote]) -> list[PlayedNote]:
     """No pitch begins while it sounds, or twice at once."""
     again: dict[int, int] = {}
     found: list[PlayedNote] = []

@@ -73,8 +73,11 @@ class Staging:
         self._climax = self._depth = -1
         self._first = 0
 
-    def stage(self, slots: "Sequence[Slot]") -> None:
-        """Lay out the whole piece's energy, and where its melody is highest and lowest."""
+    def stage(self, slots: "Sequence[Slot]", lift: int = 0) -> None:
+        """Lay out the whole piece's energy, and where its melody is highest and lowest.
+
+        ``lift`` is what all phrases have of it beyond what is usual, in percent.
+        """
         count = len(slots)
         peak = max(1, self._character.climax * count // WHOLE)
         for number, slot in enumerate(slots):
@@ -82,7 +85,7 @@ class Staging:
             rise = _RISE * max(0, peak - abs(number - peak)) // peak
             wanted = _ENERGIES[slot.role] + gain + rise - _RISE // 2
             wanted = _MIDDLE_ENERGY + (wanted - _MIDDLE_ENERGY) * self._character.contrast // 100
-            wanted += self._character.energy + self._style.loudness
+            wanted += self._character.energy + self._style.loudness + lift
             self._energies.append(min(max(wanted, 22), 92))
         sung = [n for n, slot in enumerate(slots) if slot.role is not Role.INTRO] or [0]
         self._first = sung[0]
@@ -130,18 +133,22 @@ class Staging:
             sinks=number == self._depth,
         )
 
+    def settle(self, number: int, slot: "Slot", dice: Dice) -> None:
+        """Draw how the section is played that begins with a slot: the slot's number tells where."""
+        self._sections[slot.section] = self._drawn(self._energies[number], ("", ""), dice)
+
     def _manner(self, slot: "Slot", energy: int) -> tuple[str, str]:
         if slot.section not in self._sections:
-            self._sections[slot.section] = self._drawn(energy, ("", ""))
+            self._sections[slot.section] = self._drawn(energy, ("", ""), self._dice)
         figure, bass = self._sections[slot.section]
         if slot.role is Role.CLIMAX or self._dice.chance(_OTHER_FIGURE):
-            return self._drawn(energy, (figure, bass))
+            return self._drawn(energy, (figure, bass), self._dice)
         return figure, bass
 
-    def _drawn(self, energy: int, apart_from: tuple[str, str]) -> tuple[str, str]:
+    def _drawn(self, energy: int, apart_from: tuple[str, str], dice: Dice) -> tuple[str, str]:
         """A figure and a bass that suit an energy, rather others than those."""
         row = self._style.manners
-        level = WHOLE * (energy - _CALM) // (_FULL - _CALM) + self._dice.around(_STRAY)
+        level = WHOLE * (energy - _CALM) // (_FULL - _CALM) + dice.around(_STRAY)
         place = min(max(level, 0), WHOLE - 1) * len(row) // WHOLE
         if row[place] == apart_from:
             place = (place + 1) % len(row)
@@ -156,7 +163,7 @@ class Staging:
         """How each bar of a phrase is played: it changes once on the way, or not at all."""
         dice = self._dice
         first = self._manner(slot, energy)
-        second = self._drawn(energy, first) if dice.chance(_CHANGED_FIGURE) else first
+        second = self._drawn(energy, first, dice) if dice.chance(_CHANGED_FIGURE) else first
         turn = dice.weighted(*zip(*_TURNS, strict=True))
         before, after = (
             self._scene(number, slot, energy, count),

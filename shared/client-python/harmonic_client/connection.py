@@ -32,6 +32,8 @@ from harmonic_protocol.reasons import Reason
 GetToken = Callable[[], str | Awaitable[str]]
 #: ``refused`` and ``closed`` last until ``connect()``; otherwise the client connects by itself.
 Status = Literal["connecting", "connected", "refused", "closed"]
+#: No connection is made any more: nothing that comes by one need be waited for.
+OVER: frozenset[Status] = frozenset({"refused", "closed"})
 
 MAX_RENEWALS = 3
 
@@ -61,7 +63,7 @@ class OpenRooms(Protocol):
         """There is a connection; the server joins the rooms of a recovered session itself."""
 
     def disconnected(self) -> None:
-        """The connection is broken."""
+        """The connection is broken; by its ``status``, it may not be made again."""
 
     def heard(self, event: AnyEvent) -> None:
         """An event came."""
@@ -110,6 +112,8 @@ class ServerConnection:
         """Say goodbye, which leaves the rooms."""
         self._become("closed", None)
         await self._tasks.end()
+        # There may have been no connection that could be lost.
+        self._rooms.disconnected()
 
     async def ready(self, *, retry: bool) -> None:
         """Return when there is a connection; raise the refusal, or if it takes too long.
@@ -170,6 +174,7 @@ class ServerConnection:
                     failures = 0
                     self._wanted.clear()
                     self._become("refused", error)
+                    self._rooms.disconnected()
                     continue
                 self._become("connecting", error)
             except Exception as error:  # noqa: BLE001 -- of ``get_token``, too: the next may be good

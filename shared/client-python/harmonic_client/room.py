@@ -6,7 +6,7 @@ from typing import Literal
 
 from harmonic_client import merge
 from harmonic_client.changes import Changes, UniverseParameters
-from harmonic_client.connection import ServerConnection
+from harmonic_client.connection import OVER, ServerConnection
 from harmonic_client.errors import HarmonicError, UnansweredError
 from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.signals import SILENCE_S
@@ -93,7 +93,7 @@ class RoomState:
     def is_settled(self) -> bool:
         """Whether the room is joined, or will not be by waiting."""
         ends = self.status not in ("joining", "away")
-        return ends or self._connection.status in ("refused", "closed")
+        return ends or self._connection.status in OVER
 
     def show(self, room: merge.RoomView) -> None:
         """The room is like this from now on."""

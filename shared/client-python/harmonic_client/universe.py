@@ -12,6 +12,7 @@ from harmonic_client.changes import (
     VisualizationChanges,
     given,
 )
+from harmonic_client.connection import OVER
 from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.events import AnyEvent, EventFeed, NewerEvent
@@ -33,8 +34,9 @@ class SharedUniverse(RoomState):
     """A universe, as :meth:`Client.join` gives it.
 
     ``async for event in universe`` yields what is heard from then on, after the state has changed
-    by it, as the classes of the contract. It ends when the room is left, and raises the refusal if
-    the client is put out, or :class:`MissedEventsError` if it is slower than the events.
+    by it, as the classes of the contract. It ends when the room is left or the client is closed. It
+    raises the refusal if the client is removed from the room or not let in again, and
+    :class:`MissedEventsError` if it is slower than the events.
     """
 
     def __init__(self, sender: CommandSender, universe_id: str, tasks: OwnTasks) -> None:
@@ -50,8 +52,10 @@ class SharedUniverse(RoomState):
     def __aiter__(self) -> AsyncIterator[AnyEvent]:
         """The events from now on."""
         queue = self._feed.queue()
-        if self.status in ("left", "refused"):
+        if self.status == "refused":
             queue.end(self.error)
+        elif self.status == "left" or self._connection.status in OVER:
+            queue.end(self._connection.error)
         return queue
 
     async def join(self, mode: Mode = "edit") -> None:
@@ -61,9 +65,7 @@ class SharedUniverse(RoomState):
         if self.status != "joined":
             self.become("joining")
         self._entry.enter(mode)
-        await self._connection.expect(
-            lambda: not self._entry.is_entering and self.status != "away" and self.is_settled()
-        )
+        await self._connection.expect(lambda: not self._entry.is_entering and self.is_settled())
         if self._entry.refusal is not None:
             raise self._entry.refusal
         await self.joined()
@@ -75,7 +77,8 @@ class SharedUniverse(RoomState):
         self.become("left")
         self._updates.undo(UnansweredError("the room was left"))
         self._feed.end()
-        await asyncio.wait({self._entry.leave()})
+        # A gateway that does not answer is not waited for.
+        await asyncio.wait({self._entry.leave()}, timeout=self._connection.patience_s)
 
     def set(
         self,
@@ -150,7 +153,7 @@ class SharedUniverse(RoomState):
         self._preview.drop()
         if self.status == "joined":
             self.become("away")
-        if self._connection.status in ("refused", "closed"):
+        if self._connection.status in OVER:
             self._feed.end(self._connection.error)
 
     def heard(self, event: AnyEvent) -> None:

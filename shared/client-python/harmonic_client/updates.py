@@ -54,7 +54,7 @@ class Updates:
         self._target.show(merge.queued(room, changes))
         if not self._is_sending:
             self._is_sending = True
-            self._tasks.start(self._send_all())
+            self._tasks.start(self._send_all()).add_done_callback(self._stopped)
         return waiter
 
     def undo(self, error: HarmonicError) -> None:
@@ -75,11 +75,14 @@ class Updates:
                     self.undo(error)
                 else:
                     await self._send()
-        except asyncio.CancelledError:
-            self.undo(UnansweredError(CLOSED))
-            raise
         finally:
             self._is_sending = False
+
+    def _stopped(self, sending: asyncio.Task[None]) -> None:
+        # A task that is cancelled before its first turn runs no code of its own.
+        if sending.cancelled():
+            self._is_sending = False
+            self.undo(UnansweredError(CLOSED))
 
     async def _send(self) -> None:
         room = self._target.room

@@ -51,6 +51,8 @@ _TO_DO: Mapping[Reason, str] = {
     Reason.REMOVED: "Leave the page: the user has no access any more.",
     Reason.KICKED: "Tell the user. Join again only when the user asks for it.",
     Reason.BANNED: "Tell the user, and do not try again.",
+    Reason.PLAYING: "Show the piece that is played: `room_joined` and `music_started` tell of it.",
+    Reason.SILENT: "Nothing is to be done: the piece is over.",
     Reason.SWITCHED_OFF: "Tell the user that it is off for now, and do not try again by itself.",
     Reason.SERVICE: "Use a user's token: a service's token is not for this.",
     Reason.NOT_SERVICE: "Do this in a server, with a service's token.",

@@ -95,10 +95,24 @@ _VALUES: Mapping[str, Any] = {
     "queuedCommands": 256,
     "RecoveryReport": {"outcome": "new", "reason": "NONE"},
     "Refused": _REFUSED,
+    "StreamAddress.stream": (
+        "/api/v1/universes/universe-123/stream?link=WzE3MTEwMTczMDAsInVzZXItMTIzIl0.8hVzq3Rm"
+    ),
     "PieceSummary.midi": (
         "/api/v1/universes/universe-123/music/R4x1mZ0q.mid?link=1711017300.dXNlci0xMjM.5kTnq0Zb"
     ),
     "requestId": "R4x1mZ0q",
+    "streamId": "m7Kd02Qe",
+    "EndlessPiece": {
+        "streamId": "m7Kd02Qe",
+        "userId": "user-123",
+        "seed": 7,
+        "startedAt": "2024-03-21T10:30:00.000Z",
+    },
+    "MusicBar.duration": 2,
+    "asOf": 42,
+    "endsAt": "2024-03-21T10:30:00.500Z",
+    "startsAt": "2024-03-21T10:30:02.000Z",
     "RoomRefused": {
         "error": "Universe not found",
         "code": "NOT_FOUND",

@@ -182,6 +182,7 @@ def _streams(known: Known) -> Iterator[str]:
     yield _code("", prose.STREAM_OF_BYTES)
     yield prose.STREAMS_IN_BROWSERS
     yield _code("javascript", prose.STREAM_BY_FETCH)
+    yield _code("javascript", prose.STREAM_BY_LINK)
     for name, event in STREAM_EVENTS.items():
         yield f"### `{name}`"
         yield sentence(event.__doc__ or "")

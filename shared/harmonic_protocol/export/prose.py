@@ -42,6 +42,10 @@ DELIVERIES: Mapping[Delivery, str] = {
         "It is stored and numbered by `seq`, but never sent again: the list of participants in"
         " `room_joined` replaces what was missed."
     ),
+    Delivery.TIMED: (
+        "It has its moment: it is not numbered, and sent again to who enters or returns before its"
+        " moment is over. It is dropped after that only."
+    ),
     Delivery.LIVE: (
         "It is a live signal: not stored, not numbered, never sent again, and the first to be"
         " dropped under pressure."
@@ -180,8 +184,10 @@ STREAMS = (
         " see a universe now may read what happened while it might not."
     ),
     (
-        "A stream ends within a second of its token's end, or of its user's right to see the"
-        " universe: `stream_ended` says why. A gateway that stops ends its streams with a `retry:`"
+        "A stream ends within a second of its token's end, of its user's right to see the"
+        " universe, or when its user, being a participant, is removed from the room:"
+        " `stream_ended` says why. After a removal, with the reason `KICKED`, another stream may"
+        " be opened. A gateway that stops ends its streams with a `retry:`"
         " of milliseconds; a client that does not read is cut off. Both come back with their last"
         f" `id`. Where nothing happens, a comment comes every {KEEP_ALIVE_S} seconds."
     ),
@@ -197,8 +203,26 @@ event: physics_updated
 data: {"universeId":"universe-123","seq":42,…}"""
 STREAMS_IN_BROWSERS = (
     "`EventSource` of browsers cannot send a token, and a token does not belong into an address,"
-    " where proxies log it: read the stream by `fetch`."
+    " where proxies log it. Read the stream by `fetch`; or ask `GET …/stream/link` for an address"
+    " that begins streams of this one universe for five minutes. A stream that a link began ends as"
+    " one of the token that asked for the link. While the link works, `EventSource` comes back by"
+    " itself. After that, it closes: ask for another one, and say the last `id` as `lastEventId`."
 )
+STREAM_BY_LINK = """\
+async function follow(lastId) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await fetch('/api/v1/universes/universe-123/stream/link', { headers });
+  const { stream } = await answer.json();
+  const source = new EventSource(stream + (lastId ? `&lastEventId=${lastId}` : ''));
+  source.addEventListener('physics_updated', event => {
+    lastId = event.lastEventId;
+    hear(event.type, JSON.parse(event.data));
+  });
+  source.addEventListener('stream_ended', () => source.close());
+  source.addEventListener('error', () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 1000, lastId);
+  });
+}"""
 STREAM_BY_FETCH = """\
 const answer = await fetch('/api/v1/universes/universe-123/stream', {
   headers: { Authorization: `Bearer ${token}`, ...(lastId && { 'Last-Event-ID': lastId }) },

@@ -110,6 +110,8 @@ class Delivery(StrEnum):
     """stored in the universe's log, numbered, and sent again to those who missed it"""
     PRESENCE = "presence"
     """stored and numbered, never sent again: the list of participants replaces it"""
+    TIMED = "timed"
+    """has its moment: sent ahead of it, not numbered, and dropped only once it is over"""
     LIVE = "live"
     """stored nowhere, and the first to be dropped under pressure"""
     DIRECT = "direct"

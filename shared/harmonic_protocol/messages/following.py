@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from harmonic_protocol.messages.declaration import (
+    API_PREFIX,
     Audience,
     Delivery,
     Event,
@@ -12,11 +13,12 @@ from harmonic_protocol.messages.declaration import (
     Grant,
     OperationSpec,
 )
+from harmonic_protocol.messages.endless import EndlessPiece
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.messages.universes import UniverseOperation
 from harmonic_protocol.reasons import RecoveryReason
 from harmonic_protocol.refusals import Code, Details
-from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.schema import ServiceModel, WireModel
 from harmonic_protocol.values import Participant, Timestamp, UniverseId
 
 EVENT_STREAM_TYPE = "text/event-stream"
@@ -42,6 +44,9 @@ class UniverseState(Event):
     parameters: Parameters
     timestamp: Timestamp
     seq: int
+    endless_piece: Annotated[
+        EndlessPiece | None, Field(description="the endless piece that the universe plays, if any")
+    ] = None
 
 
 class StateReset(UniverseState):
@@ -53,7 +58,7 @@ class StateReset(UniverseState):
 
 
 class StreamEnded(Event):
-    """The stream ends, and why: a new request is answered in the same way until that changes."""
+    """The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`."""
 
     spec: ClassVar = EventSpec("stream_ended", Delivery.DIRECT, Audience.CALLER)
 
@@ -68,6 +73,29 @@ class UniverseFollowed(ServiceModel):
 
     state: UniverseState
     record: str | None = None
+
+
+class StreamAddress(WireModel):
+    """Where a browser's `EventSource` follows a universe without a token."""
+
+    stream: Annotated[str, Field(description="the address, which begins streams until `expiresAt`")]
+    expires_at: Timestamp
+
+
+class LinkStream(UniverseOperation):
+    """A link to a universe's stream for `EventSource`, which cannot send a token.
+
+    It begins streams for five minutes, in the name of the user whom it was given to. They end as
+    those of the token that asked for it.
+    """
+
+    spec: ClassVar = OperationSpec(
+        "link_stream",
+        "GET",
+        "/universes/{universeId}" + STREAM_PATH_END + "/link",
+        grant=Grant.VISITOR,
+    )
+    answer: ClassVar = StreamAddress
 
 
 class FollowUniverse(UniverseOperation):
@@ -94,3 +122,11 @@ class FollowUniverse(UniverseOperation):
             " `Last-Event-ID` counts before it",
         ),
     ] = None
+    link: Annotated[
+        str | None, Field(description="what `link_stream` told, instead of a token")
+    ] = None
+
+
+def stream_address(universe_id: str, link: str) -> str:
+    """Where a stream is found by a link, without the gateway's own address."""
+    return f"{API_PREFIX}/universes/{universe_id}{STREAM_PATH_END}?link={link}"

@@ -1,6 +1,6 @@
 """Entering and leaving a universe's room, and who is there."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from harmonic_protocol.messages.declaration import (
     RateClass,
     Switch,
 )
+from harmonic_protocol.messages.endless import EndlessPiece
 from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.values import Mode, Participant, Timestamp, UniverseId, UserId
@@ -58,6 +59,9 @@ class RoomJoined(Event):
     parameters: Parameters
     seq: int
     from_seq: int | None = None
+    endless_piece: Annotated[
+        EndlessPiece | None, Field(description="the endless piece that the universe plays, if any")
+    ] = None
 
 
 class StateRecovered(Event):

@@ -273,7 +273,7 @@ class RemoveMember(UserOperation):
 
 
 class RemoveParticipant(UserOperation):
-    """Put someone out of the room, with all connections. They may join again."""
+    """Put someone out of the room, with all connections and streams. They may come again."""
 
     spec: ClassVar = OperationSpec(
         "remove_participant",

@@ -9,6 +9,7 @@ from harmonic_protocol.internal import (
     CompleteMusic,
     ExpireMusic,
     JoinResult,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -22,7 +23,13 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed, UniverseState
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import (
+    FollowUniverse,
+    LinkStream,
+    UniverseFollowed,
+    UniverseState,
+)
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PARAMETER_SETS, CurrentValues
 from harmonic_protocol.messages.reading import (
@@ -62,6 +69,31 @@ from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 from harmonic_state.domain.universe_requests import UniverseRequest
 
+#: What has no answer besides that it was carried out.
+_UNANSWERED = (
+    ParameterCommand,
+    GenerateMusic,
+    CloseConnection,
+    ReleaseGateway,
+    CompleteMusic,
+    ExpireMusic,
+    RecordBar,
+    StartMusic,
+    StopMusic,
+    DeleteUniverse,
+    RemoveMember,
+    RemoveParticipant,
+    BanUser,
+    UnbanUser,
+    OperatorBan,
+    OperatorUnban,
+    ForgetHistory,
+    ListEvents,
+    LinkStream,
+    GetMusic,
+    ListAudit,
+)
+
 
 def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
     request: UniverseRequest,
@@ -74,6 +106,8 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
 
     ``after`` is as of the end of the record that holds the events, which may hold more.
     """
+    if isinstance(request, _UNANSWERED):
+        return None
     match request:
         case JoinRoom():
             return _joined(request, caller, moment, events, after)
@@ -100,26 +134,6 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
             return erasure_done(events)
         case SetMember():
             return MemberRole(user_id=request.user_id, role=request.role)
-        case (
-            ParameterCommand()
-            | GenerateMusic()
-            | CloseConnection()
-            | ReleaseGateway()
-            | CompleteMusic()
-            | ExpireMusic()
-            | DeleteUniverse()
-            | RemoveMember()
-            | RemoveParticipant()
-            | BanUser()
-            | UnbanUser()
-            | OperatorBan()
-            | OperatorUnban()
-            | ForgetHistory()
-            | ListEvents()
-            | GetMusic()
-            | ListAudit()
-        ):
-            return None
         case unreachable:
             assert_never(unreachable)
 
@@ -143,6 +157,7 @@ def _followed(universe: Universe, moment: DecisionInputs) -> UniverseFollowed:
         parameters=universe.parameters,
         timestamp=moment.timestamp,
         seq=universe.seq,
+        endless_piece=universe.public_piece(),
     )
     return UniverseFollowed(state=state)
 
@@ -168,6 +183,7 @@ def _joined(
         mode=seat.mode if seat else request.mode,
         parameters=after.parameters,
         seq=after.seq,
+        endless_piece=after.public_piece(),
     )
     return JoinResult(room=room, announcement=announcement, gateways=_gateways(after))
 

@@ -8,6 +8,7 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -21,7 +22,8 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import ActionNoted
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -114,10 +116,14 @@ def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
             | ReleaseGateway()
             | CompleteMusic()
             | ExpireMusic()
+            | StartMusic()
+            | StopMusic()
+            | RecordBar()
             | GetUniverse()
             | GetParticipants()
             | ListEvents()
             | FollowUniverse()
+            | LinkStream()
             | ListMusic()
             | GetMusic()
             | ListAudit()

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from harmonic_protocol.log import (
     ActionNoted,
+    BarRecorded,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -29,6 +30,7 @@ from harmonic_protocol.log import (
     UserBanned,
     UserUnbanned,
 )
+from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
@@ -51,8 +53,10 @@ MAX_STATE_BYTES = 1_000_000
 MAX_MEMBER_BYTES = 128 * KIB
 MAX_SEAT_BYTES = 448 * KIB
 MAX_ABSENCE_BYTES = 200 * KIB
-MAX_PENDING_BYTES = 64 * KIB
+MAX_PENDING_BYTES = 52 * KIB
 MAX_PIECE_BYTES = 8 * KIB
+#: An endless piece with its latest bar, whose state is escaped where it is stored.
+ENDLESS_BYTES = 12 * KIB
 #: What operations may take in any case.
 OPERATION_BYTES = 120 * KIB
 #: An operation that is stored as a hash.
@@ -101,6 +105,9 @@ def overflow(
                 | HistoryLost()
                 | MusicFailed()
                 | MusicStored()
+                | MusicStarted()
+                | MusicStopped()
+                | BarRecorded()
                 | SettingsChanged()
                 | OwnerChanged()
                 | MemberRemoved()
@@ -242,4 +249,5 @@ def _other_bytes(universe: Universe) -> int:
     pending = pending_bytes(universe.pending_music.values())
     members = member_bytes(universe.members) + ban_bytes(universe.bans)
     pieces = piece_bytes(universe.pieces)
-    return _FIXED_BYTES + members + universe.seats_bytes + absences + pending + pieces
+    endless = ENDLESS_BYTES if universe.endless is not None else 0
+    return _FIXED_BYTES + members + universe.seats_bytes + absences + pending + pieces + endless

@@ -7,6 +7,7 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -20,7 +21,8 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.log import OperationApplied
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -40,6 +42,7 @@ from harmonic_protocol.messages.universes import (
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import value
 from harmonic_state.domain import (
+    endless,
     erasing,
     moderation,
     music,
@@ -57,7 +60,7 @@ from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 from harmonic_state.domain.universe_requests import UniverseRequest
 
-_WITH_OP_ID = (ParameterCommand, GenerateMusic)
+_WITH_OP_ID = (ParameterCommand, GenerateMusic, StartMusic, StopMusic)
 
 
 @value
@@ -116,6 +119,11 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
     return frames[-1] if frames else (universe.seq if universe else 0)
 
 
+def _nothing(granted: Universe | Refused) -> list[LogEvent] | Refused:
+    """What comes of a request that changes nothing, if it is granted."""
+    return granted if isinstance(granted, Refused) else []
+
+
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
@@ -138,6 +146,8 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return music.complete(universe, request, moment)
         case ExpireMusic():
             return music.expire(universe, request)
+        case StartMusic() | StopMusic() | RecordBar():
+            return endless.decided(universe, request, caller, moment)
         case CreateUniverse():
             return registry.create(universe, request, caller, moment)
         case UpdateUniverse():
@@ -169,17 +179,15 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             | GetParticipants()
             | ListEvents()
             | FollowUniverse()
+            | LinkStream()
             | ListMusic()
             | GetMusic()
         ):
             # Whoever sees a universe may: it changes nothing.
-            seen = visible(universe, caller)
-            return seen if isinstance(seen, Refused) else []
+            return _nothing(visible(universe, caller))
         case InspectUniverse():
-            known = operating.existing(universe)
-            return known if isinstance(known, Refused) else []
+            return _nothing(operating.existing(universe))
         case ListAudit():
-            mine = owned(universe, caller)
-            return mine if isinstance(mine, Refused) else []
+            return _nothing(owned(universe, caller))
         case unreachable:
             assert_never(unreachable)

@@ -9,6 +9,7 @@ from harmonic_protocol.log import (
     NOTICES,
     OWNERS_NOTES,
     ActionNoted,
+    BarRecorded,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -32,6 +33,7 @@ from harmonic_protocol.log import (
     UserBanned,
     UserUnbanned,
 )
+from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
@@ -45,6 +47,8 @@ LogEvent = (
     | ParticipantLeft
     | UniverseUpdated
     | UserErased
+    | MusicStarted
+    | MusicStopped
     | MusicStored
     | Notice
     | OwnersNote
@@ -56,7 +60,14 @@ LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
         **{one.event.spec.name: one.event for one in PARAMETER_SETS.values()},
         **{
             event.spec.name: event
-            for event in (ParticipantJoined, ParticipantLeft, UniverseUpdated, UserErased)
+            for event in (
+                ParticipantJoined,
+                ParticipantLeft,
+                UniverseUpdated,
+                UserErased,
+                MusicStarted,
+                MusicStopped,
+            )
         },
         MusicStored.name: MusicStored,
         **NOTICES,
@@ -91,6 +102,8 @@ def frame_seq(event: LogEvent) -> int | None:
             | ParticipantLeft()
             | UniverseUpdated()
             | UserErased()
+            | MusicStarted()
+            | MusicStopped()
             | MusicStored()
         ):
             return event.seq
@@ -109,6 +122,7 @@ def frame_seq(event: LogEvent) -> int | None:
             | OperationApplied()
             | MusicRequested()
             | MusicFailed()
+            | BarRecorded()
             | HistoryLost()
             | ActionNoted()
             | HistoryForgotten()

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from harmonic_protocol.log import (
     ActionNoted,
+    BarRecorded,
     ConnectionJoined,
     ConnectionLeft,
     ConnectionModeChanged,
@@ -24,6 +25,7 @@ from harmonic_protocol.log import (
     UserBanned,
     UserUnbanned,
 )
+from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
@@ -33,7 +35,14 @@ from harmonic_state.domain.events import LogEvent, UnknownEvent
 from harmonic_state.domain.operations import remember
 from harmonic_state.domain.pieces import with_piece
 from harmonic_state.domain.placeholders import without_user
-from harmonic_state.domain.universe import AppliedOperation, LastAction, LastChange, Seat, Universe
+from harmonic_state.domain.universe import (
+    AppliedOperation,
+    EndlessState,
+    LastAction,
+    LastChange,
+    Seat,
+    Universe,
+)
 
 
 def fold(universe: Universe | None, events: Iterable[LogEvent | UnknownEvent]) -> Universe | None:
@@ -52,7 +61,11 @@ def evolve(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event 
     match event:
         case ParametersUpdated():
             return _parameters_updated(universe, event)
-        case ParticipantJoined() | ParticipantLeft() | UniverseUpdated() | HistoryLost():
+        case ParticipantJoined() | ParticipantLeft():
+            return _heard_by(universe, event).later(seq=event.seq, updated_at=event.timestamp)
+        case MusicStarted() | BarRecorded() | MusicStopped():
+            return _endless(universe, event)
+        case UniverseUpdated() | HistoryLost():
             return universe.later(seq=event.seq, updated_at=event.timestamp)
         case ConnectionJoined() | ConnectionLeft() | ConnectionModeChanged():
             return _seats(universe, event)
@@ -187,6 +200,31 @@ def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored
             )
         case unreachable:
             assert_never(unreachable)
+
+
+def _endless(universe: Universe, event: MusicStarted | BarRecorded | MusicStopped) -> Universe:
+    piece = universe.endless
+    match event:
+        case MusicStarted():
+            begun = EndlessState(
+                event.stream_id, event.user_id, event.style, event.seed, event.timestamp
+            )
+            return universe.later(endless=begun, seq=event.seq, updated_at=event.timestamp)
+        case MusicStopped():
+            return universe.later(endless=None, seq=event.seq, updated_at=event.timestamp)
+        case BarRecorded():
+            if piece is None or piece.stream_id != event.stream_id:
+                return universe
+            return universe.later(endless=replace(piece, latest=event))
+
+
+def _heard_by(universe: Universe, event: ParticipantJoined | ParticipantLeft) -> Universe:
+    """Whether anybody is there to hear the endless piece, if one is played."""
+    piece = universe.endless
+    if piece is None:
+        return universe
+    since = None if universe.connections else event.timestamp
+    return universe.later(endless=replace(piece, empty_since=since))
 
 
 def _operation_applied(universe: Universe, event: OperationApplied) -> Universe:

@@ -3,11 +3,9 @@
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.sets import ParameterCommand
-from harmonic_protocol.reasons import Reason
-from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.events import LogEvent
-from harmonic_state.domain.permissions import visible
-from harmonic_state.domain.presence import DecisionInputs, seat_of
+from harmonic_state.domain.presence import DecisionInputs, editable
 from harmonic_state.domain.universe import Universe
 
 
@@ -15,15 +13,9 @@ def update(
     universe: Universe | None, request: ParameterCommand, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
     """One event for each set that the command names, all of them or none."""
-    seen = visible(universe, caller)
+    seen = editable(universe, caller)
     if isinstance(seen, Refused):
         return seen
-    if not caller.service:
-        seat = seat_of(seen, caller)
-        if isinstance(seat, Refused):
-            return seat
-        if seat.mode != "edit":
-            return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
     events: list[LogEvent] = []
     for name, changes in request.changes().items():
         current = PARAMETER_SETS[name].of(seen.parameters)

@@ -7,6 +7,7 @@ from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -18,6 +19,7 @@ from harmonic_protocol.intervening import (
     OperatorUnban,
     RemoveUser,
 )
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
@@ -98,6 +100,9 @@ def _is_for_services(request: UniverseRequest) -> bool:
             | ReleaseGateway()
             | CompleteMusic()
             | ExpireMusic()
+            | StartMusic()
+            | StopMusic()
+            | RecordBar()
             | InspectUniverse()
             | RemoveUser()
             | OperatorBan()

@@ -42,6 +42,8 @@ def without_user(universe: Universe, event: UserErased) -> Universe:
             for name, change in universe.last_changes.items()
         },
         pieces=tuple(replace(piece, user_id=named(piece.user_id)) for piece in universe.pieces),
+        endless=universe.endless
+        and replace(universe.endless, user_id=named(universe.endless.user_id)),
         pending_music={
             request_id: piece.model_copy(
                 update={

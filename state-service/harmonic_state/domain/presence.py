@@ -154,10 +154,10 @@ def put_out(
     """All of a user's connections leave the room, and none of its sessions is continued there.
 
     Their clients are told ``refusal``: those that are away, too, since a gateway that was taken
-    for dead may still have them.
+    for dead may still have them. Gateways end the user's streams of the universe.
     """
     hidden: list[LogEvent] = [
-        ConnectionLeft(connection_id=connection_id, refusal=refusal)
+        ConnectionLeft(connection_id=connection_id, refusal=refusal, user_id=user_id)
         for known in (universe.connections, universe.absences)
         for connection_id, one in known.items()
         if one.user_id == user_id
@@ -171,6 +171,19 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
     if seat is None:
         return refused(Code.PERMISSION_DENIED, "Join the room first", reason=Reason.NOT_IN_ROOM)
     return seat
+
+
+def editable(universe: Universe | None, caller: Caller) -> Universe | Refused:
+    """The universe, if the caller's connection may edit it; services need no seat."""
+    seen = visible(universe, caller)
+    if isinstance(seen, Refused) or caller.service:
+        return seen
+    seat = seat_of(seen, caller)
+    if isinstance(seat, Refused):
+        return seat
+    if seat.mode != "edit":
+        return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
+    return seen
 
 
 def with_frames(

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from harmonic_protocol.log import MusicRequested
+from harmonic_protocol.log import BarRecorded, MusicRequested
+from harmonic_protocol.messages.endless import EndlessPiece
 from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.messages.universes import UniverseSummary
 from harmonic_protocol.messages.universes import UniverseView as PublicUniverse
@@ -65,6 +66,22 @@ class Piece:
 
 
 @value
+class EndlessState:
+    """The endless piece that a universe plays: who started it, and its ``latest`` bar.
+
+    ``empty_since`` is when the last participant left, while nobody is there.
+    """
+
+    stream_id: str
+    user_id: str
+    style: str | None
+    seed: int
+    started_at: str
+    latest: BarRecorded | None = None
+    empty_since: str | None = None
+
+
+@value
 class LastChange:
     """Who changed a parameter set last, and when."""
 
@@ -94,6 +111,8 @@ class Universe:
 
     ``pieces`` are the latest, in their order: what an earlier version stores has none.
 
+    ``endless`` is the piece that it plays: what an earlier version stores has none.
+
     ``last_action`` tells what the audit log must hold: what an earlier version stores has none.
 
     ``operations`` are in the order in which they were applied, by ``operation_key``;
@@ -120,6 +139,7 @@ class Universe:
     absences: Mapping[str, Absence] = field(default_factory=dict)
     pending_music: Mapping[str, MusicRequested] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
+    endless: EndlessState | None = None
     operations: Mapping[str, AppliedOperation] = field(default_factory=dict)
     operations_bytes: int = 0
     last_action: LastAction | None = None
@@ -170,6 +190,18 @@ class Universe:
             seq=self.seq,
             members=dict(self.members) if is_owner else None,
             bans=dict(self.bans) if is_owner else None,
+        )
+
+    def public_piece(self) -> EndlessPiece | None:
+        """The endless piece as those in the room are told of it."""
+        if self.endless is None:
+            return None
+        return EndlessPiece.model_construct(
+            stream_id=self.endless.stream_id,
+            user_id=self.endless.user_id,
+            style=self.endless.style,
+            seed=self.endless.seed,
+            started_at=self.endless.started_at,
         )
 
     def summary(self) -> UniverseSummary:

@@ -8,6 +8,7 @@ from harmonic_protocol.internal import (
     CompleteMusic,
     ExpireMusic,
     OwnRequest,
+    RecordBar,
     ReleaseGateway,
     ResumeRoom,
 )
@@ -20,7 +21,8 @@ from harmonic_protocol.intervening import (
     RemoveUser,
 )
 from harmonic_protocol.messages.auditing import ListAudit
-from harmonic_protocol.messages.following import FollowUniverse
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
 from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
@@ -63,6 +65,7 @@ UniverseRequest = (
     | GetParticipants
     | ListEvents
     | FollowUniverse
+    | LinkStream
     | ListMusic
     | GetMusic
     | ListAudit
@@ -84,11 +87,14 @@ def never_grows(request: UniverseRequest) -> bool:
             | ForgetHistory()
             | CompleteMusic()
             | ExpireMusic()
+            | StopMusic()
         ):
             return True
         case (
             ParameterCommand()
             | GenerateMusic()
+            | StartMusic()
+            | RecordBar()
             | JoinRoom()
             | ResumeRoom()
             | CreateUniverse()
@@ -102,6 +108,7 @@ def never_grows(request: UniverseRequest) -> bool:
             | GetParticipants()
             | ListEvents()
             | FollowUniverse()
+            | LinkStream()
             | ListMusic()
             | GetMusic()
             | ListAudit()

@@ -1,0 +1,225 @@
+"""One bar of the endless piece, from its record alone.
+
+As long as what is asked stays the same, the bars of a phrase are composed together, and a bar is
+one of them. What happens when a parameter moves:
+
+* the tempo: the bar goes from the old one to the new one (:mod:`.timing`);
+* the key or the scale: the bar leads to it, with the dominant of the new key as its last chord, and
+  the next bar begins a phrase there. Where the key moves again in that next bar, the phrase begins
+  in the newest key at once;
+* anything else: the rest of the phrase is composed anew, from where the voices are.
+"""
+
+from dataclasses import dataclass, replace
+
+from harmonic_music.composing.dice import Dice, Layer
+from harmonic_music.composing.memory import Theme
+from harmonic_music.composing.piece import drawn_style
+from harmonic_music.composing.shape import shape_of
+from harmonic_music.endless.composed import ComposedSegment, composed, following, moved_to, resumed
+from harmonic_music.endless.course import chapter_at, key_of
+from harmonic_music.endless.demand import Demand, demand_of
+from harmonic_music.endless.segment import PiecePosition, Segment
+from harmonic_music.endless.timing import STEPS_PER_S, BarTime, beat_ns
+from harmonic_music.endless.wire import read, segment_text, written
+from harmonic_music.score import VOICE_NAMES, PlayedNote, Timed, Voice
+from harmonic_music.styles.catalogue import STYLES
+from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale, VoiceName
+
+#: A bar has so many notes at most, and so many strokes of the drums; what is beyond is left out.
+MOST_NOTES, MOST_STROKES = 120, 48
+_US_PER_S = 10**6
+_GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedBar:
+    """A bar; times are seconds from its beginning, and notes may ring on beyond its end.
+
+    ``tempo`` is the one that the bar arrives at, in quarter notes a minute; ``duration_us`` is how
+    long it is, in whole microseconds: exact, so that bars can be added up. ``section`` is where the
+    form is, ``opens`` says that the bar is the first of a section. ``drums`` are keys of General
+    MIDI's percussion, with start and velocity. ``next_state`` goes into the next bar's record.
+    """
+
+    notes: tuple[Timed, ...]
+    drums: tuple[tuple[int, float, int], ...]
+    duration_us: int
+    tempo: float
+    key: Key
+    scale: Scale
+    style: str
+    meter: str
+    instruments: dict[VoiceName, int]
+    section: str
+    opens: bool
+    next_state: str
+
+    @property
+    def duration_s(self) -> float:
+        """How long the bar is, in seconds."""
+        return self.duration_us / _US_PER_S
+
+
+def compose_bar(
+    music: MusicParameters,
+    physics: PhysicsParameters,
+    *,
+    style: str | None,
+    seed: int,
+    bar: int,
+    state: str | None,
+) -> ComposedBar:
+    """The bar numbered ``bar``, from 0, of the endless piece of a seed.
+
+    Without a ``style``, one is drawn with the first bar. ``state`` is the ``next_state`` of the bar
+    before, and ``None`` for the first one. After a state that cannot be read, which another release
+    may have written, the piece begins a new section.
+    """
+    asked = demand_of(music, physics)
+    tempo = shape_of(music, physics).tempo
+    after = beat_ns(tempo)
+    standing = _standing(state, style, seed, bar)
+    ringing: tuple[PlayedNote, ...] = ()
+    if standing is None:
+        standing = PiecePosition(_opening(style, seed, bar, asked), 0, after)
+        state = written(standing)
+    elif asked != standing.segment.asked:
+        segment, ringing = _asked_anew(standing, asked, seed, bar)
+        standing = replace(standing, segment=segment)
+        state = written(standing)
+    done = composed(seed, segment_text(state or ""))
+    time = BarTime(done.phrase.bars[0].length, standing.beat_ns, after)
+    duration_us, rest = time.us(standing.rest)
+    place = standing.place - done.segment.first
+    on = standing.place + 1 < done.end
+    next_segment = done.segment if on else following(seed, done)
+    onward = PiecePosition(
+        next_segment, standing.place + 1 if on else next_segment.first, after, rest
+    )
+    here = STYLES[done.segment.style]
+    opens = done.segment.carried.section != done.phrase.section and standing.place == 0
+    notes = _bounded(_apart(done.bars[place], ringing))
+    strokes = done.strokes[place]
+    if len(strokes) > MOST_STROKES:
+        strokes = tuple(sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES]))
+    return ComposedBar(
+        notes=_timed(notes, time, done.phrase.section if opens else None),
+        drums=tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in strokes),
+        duration_us=duration_us,
+        tempo=tempo,
+        key=music.key,
+        scale=music.scale,
+        style=here.name,
+        meter=here.meter.name,
+        instruments={
+            VOICE_NAMES[voice]: program
+            for voice, program in zip(Voice, here.programs, strict=True)
+            if any(note.voice is voice for note in notes)
+        },
+        section=done.phrase.section,
+        opens=opens,
+        next_state=written(onward),
+    )
+
+
+def _standing(state: str | None, style: str | None, seed: int, bar: int) -> PiecePosition | None:
+    """Where the piece stands at a bar; ``None`` where its state does not belong there."""
+    standing = read(state)
+    if standing is None:
+        return None
+    segment = standing.segment
+    slots = chapter_at(seed, segment).slots
+    if segment.slot >= len(slots) or style not in {None, segment.style}:
+        return None
+    fits = segment.first <= standing.place < slots[segment.slot].length
+    count = len(segment.played.melody)
+    if not fits or segment.start + standing.place - segment.first != bar:
+        return None
+    return standing if count == (0 if segment.leads else segment.first) else None
+
+
+def _opening(style: str | None, seed: int, bar: int, asked: Demand) -> Segment:
+    """Where a piece begins, or one whose state is lost: at a chapter of its own."""
+    found = STYLES[style] if style else drawn_style(asked.home, Dice(seed, Layer.STYLE))
+    key = key_of(seed, bar, 0, asked)
+    return Segment(found.name, bar, bar, 0, asked, key)
+
+
+def _asked_anew(
+    standing: PiecePosition, asked: Demand, seed: int, bar: int
+) -> tuple[Segment, tuple[PlayedNote, ...]]:
+    """The segment that begins where something else is asked, and what still rings of before."""
+    segment, place = standing.segment, standing.place
+    ringing: tuple[PlayedNote, ...] = ()
+    started = place > segment.first
+    if started:
+        done = composed(seed, segment_text(written(standing)))
+        ringing = _ringing(done, place)
+        segment = resumed(done, place, bar)
+    moved = asked.home != segment.asked.home
+    segment = replace(segment, asked=asked)
+    if not moved:
+        return segment, ringing
+    if segment.prepared and not started:
+        return moved_to(seed, segment, asked.home), ringing
+    return replace(segment, leads=True, onward=asked.home, played=Theme((), ())), ringing
+
+
+def _ringing(done: ComposedSegment, place: int) -> tuple[PlayedNote, ...]:
+    """The notes of the bar before a place that ring over its beginning, as they end after it."""
+    bar = done.phrase.bars[0].length
+    time = BarTime(bar, 1, 1)
+    row = done.bars[place - 1 - done.segment.first]
+    return tuple(
+        note._replace(onset=0, length=time.ringing(note.end) - bar)
+        for note in row
+        if note.end > bar
+    )
+
+
+def _apart(
+    notes: tuple[PlayedNote, ...], ringing: tuple[PlayedNote, ...]
+) -> tuple[PlayedNote, ...]:
+    """The notes without those that would begin while another of their pitch or line rings."""
+    if not ringing:
+        return notes
+    pitches: dict[int, int] = {}
+    lines: dict[Voice, int] = {}
+    for note in ringing:
+        pitches[note.pitch] = max(pitches.get(note.pitch, 0), note.length)
+        if note.voice is not Voice.PADS:
+            lines[note.voice] = max(lines.get(note.voice, 0), note.length)
+    return tuple(
+        note
+        for note in notes
+        if note.onset >= max(pitches.get(note.pitch, 0), lines.get(note.voice, 0))
+    )
+
+
+def _bounded(notes: tuple[PlayedNote, ...]) -> tuple[PlayedNote, ...]:
+    """At most ``MOST_NOTES``: the shortest notes of the upper voices are left out first."""
+    if len(notes) <= MOST_NOTES:
+        return notes
+    dispensable = sorted(notes, key=lambda it: (_GIVING_WAY[it.voice], it.length, it))
+    left_out = set(dispensable[: len(notes) - MOST_NOTES])
+    return tuple(note for note in notes if note not in left_out)
+
+
+def _timed(notes: tuple[PlayedNote, ...], time: BarTime, section: str | None) -> tuple[Timed, ...]:
+    """The notes in seconds; the first one tells the section that begins."""
+    found: list[Timed] = []
+    for note in notes:
+        start = time.steps(note.onset)
+        lasts = max(time.steps(time.ringing(note.end)) - start, 1)
+        found.append(
+            Timed(
+                note.pitch,
+                start / STEPS_PER_S,
+                lasts / STEPS_PER_S,
+                note.velocity,
+                VOICE_NAMES[note.voice],
+                None if found else section,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""What the parameters ask of a bar, in whole numbers: two bars asked alike are composed alike.
+
+The tempo is apart: it moves bars in time and changes nothing that is written.
+"""
+
+from dataclasses import dataclass
+
+from harmonic_music.composing.dice import WHOLE
+from harmonic_music.composing.form import Field
+from harmonic_music.composing.shape import Shape, deviation, shape_of, thousandths
+from harmonic_music.theory.keys import pitch_class
+from harmonic_music.theory.scales import SCALES
+from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale
+
+#: By so many percent at most physics lifts the energy of all phrases, or lowers it.
+_MOST_LIFT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The levels of :class:`harmonic_music.composing.shape.Shape`, and what physics adds here.
+
+    ``lift`` is added to the energy, in percent. ``weight`` is the gravity, from -1000 to 1000
+    thousandths around its default.
+    """
+
+    consonance: int
+    chromatic: int
+    liveliness: int
+    width: int
+    length_percent: int
+    lift: int
+    weight: int
+    key: Key
+    scale: Scale
+
+    @property
+    def home(self) -> Field:
+        """The key that is asked for."""
+        return Field(SCALES[self.scale], pitch_class(self.key))
+
+    def shape(self, tempo: float) -> Shape:
+        """The same as the layers of a phrase want it."""
+        return Shape(
+            tempo,
+            self.consonance,
+            self.chromatic,
+            self.liveliness,
+            self.width,
+            self.length_percent,
+        )
+
+
+def demand_of(music: MusicParameters, physics: PhysicsParameters) -> Demand:
+    """What the parameters ask for: what bounces is lively and loud, what is damped is neither."""
+    shape = shape_of(music, physics)
+    elastic, damped = (
+        thousandths(deviation(physics, name)) for name in ("elasticity", "air_resistance")
+    )
+    lift = _MOST_LIFT * (elastic - damped) // WHOLE
+    return Demand(
+        shape.consonance,
+        shape.chromatic,
+        shape.liveliness,
+        shape.width,
+        shape.length_percent,
+        min(max(lift, -_MOST_LIFT), _MOST_LIFT),
+        thousandths(deviation(physics, "gravity")),
+        music.key,
+        music.scale,
+    )
