@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harmonic_release import deciding, parts, sbom
+from harmonic_release import deciding, images, parts, sbom
 from harmonic_release.images import digests, size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,3 +215,33 @@ def test_digests_tell_content_mode_and_target(tmp_path: Path) -> None:
     assert size(tmp_path) == len("content")
     file.chmod(0o600)
     assert digests(tmp_path)["folder/file"] != before["folder/file"]
+
+
+def test_what_git_ignores_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a clone below a folder that is called as the brokers' charts are."""
+    clone = tmp_path / "charts" / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
+    chart = clone / "deploy" / "chart"
+    (chart / "build").mkdir()
+    (chart / "build" / "secret.yaml").write_text("password: one")
+    (chart / "Chart.lock").write_text("what Helm has left")
+    for module in (parts, images):
+        monkeypatch.setattr(module, "ROOT", clone)
+    monkeypatch.setattr(parts, "CHART", chart)
+    brokers = tmp_path / "brokers"
+    brokers.mkdir()
+    (brokers / "Chart.yaml").write_text("name: nats\n")
+
+    packed = parts.chart(tmp_path, "1.3.0", brokers)
+
+    with tarfile.open(packed) as tar:
+        names = set(tar.getnames())
+    base = "harmonic-universe"
+    assert {f"{base}/Chart.yaml", f"{base}/charts/nats/Chart.yaml"} <= names
+    assert names.isdisjoint({f"{base}/build/secret.yaml", f"{base}/Chart.lock"})
+
+
+@pytest.mark.parametrize("version", ["1.3.0rc1", "1.3", "1.3.0-rc.1", "v1.3.0", "01.3.0", ""])
+def test_what_is_no_version_is_refused_with_a_sentence(version: str) -> None:
+    candidate = replace(GOOD, versions={"a": version, "b": version})
+    assert deciding.refusals(candidate) == [f"{version} is no version such as 1.2.3."]

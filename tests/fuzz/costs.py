@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from fuzz.expensive import EVENTS, FLOODS, PLAIN, REQUESTS, TOKEN, ZIPPED
 from fuzz.packets import frame
 from harness.world import World
+from load.servers import cpu_clock_s
 
 #: What a message may cost to read, validate and refuse.
 MAX_MESSAGE_S = 0.002
@@ -21,7 +20,7 @@ MAX_COMPRESSED_RATIO = 1.1
 CONNECTION_SHARE, USER_SHARE = 0.05, 0.10
 #: Shares are measured that exactly, beside other work on the machine.
 MEASURED_WITHIN = 1.1
-#: The process's clock counts in hundredths of a second: so much of one is for what it cannot tell.
+#: What garbage that was left before, and is collected meanwhile, may take.
 TICK_S = 0.01
 #: Inputs of a kind, and those of them on one connection: fewer than it would be slowed down for.
 INPUTS, INPUTS_PER_CONNECTION = 120, 40
@@ -53,13 +52,12 @@ class Meter:
 
     def __init__(self, world: World) -> None:
         gateway = next(each for each in world.stack.processes if each.name == "gateway-1")
-        self._process = psutil.Process(gateway.pid)
+        self._pid = gateway.pid
         self.idle_share = 0.0
 
     def cpu_s(self) -> float:
-        """CPU seconds so far."""
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        """CPU seconds so far, to the nanosecond."""
+        return cpu_clock_s(self._pid)
 
     def begin(self) -> tuple[float, float]:
         """CPU seconds so far, and when that was."""

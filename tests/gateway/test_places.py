@@ -45,6 +45,8 @@ def test_anything_else_is_none(text: object) -> None:
     [
         *("", "u", "u:", "u:-1", "u:1:", "u:1:2:3", "u:1,u:2", "u:1,", "ü:1", "u:" + "9" * 19),
         *("u:1:100000:", "u:1:100000:1:1", "u:1:1000000", "u:1:100000:1000000"),
+        # Digits of other scripts.
+        *("u:\u0663", "u:1:\uff11\uff10\uff10\uff10\uff10\uff10", "u:1\u0661"),
     ],
 )
 def test_what_is_nearly_an_offset_is_none(text: str) -> None:

@@ -180,6 +180,15 @@ async def test_what_is_no_id_is_refused(world: World, place: str) -> None:
     assert [each["field"] for each in answer["error"]["details"]["fields"]] == ["lastEventId"]
 
 
+async def test_who_asks_for_the_head_of_a_stream_is_sent_no_event(world: World) -> None:
+    """What follows the head of an answer to HEAD would be taken for the next answer."""
+    address = f"{world.stack.urls[0]}/api/v1/universes/{await world.universe()}/stream"
+    headers = {"Authorization": f"Bearer {world.token('reader')}"}
+    async with world.http.head(address, headers=headers) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+        assert await answer.read() == b""
+
+
 async def test_who_may_not_see_a_universe_cannot_follow_it(world: World) -> None:
     universe = await world.universe("owner", visibility="private")
     path = f"/universes/{universe}/stream"

@@ -48,7 +48,16 @@ def test_a_suite_of_pytest_has_an_instance_by_naming_it(site: Path, tmp_path: Pa
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_signal_leaves_no_process_behind(site: Path) -> None:
+#: What cannot be done, before and after a process was killed; then, what can.
+_LINES = (
+    *("no JSON", "[1]", '{"id":1}', '{"id":2,"do":"fly"}', '{"id":3,"do":"kill"}'),
+    *('{"id":4,"do":"kill","with":{"process":"gateway-1"}}', '{"id":5,"do":"universe"}'),
+    *('{"id":6,"do":"restore"}', '{"id":7,"do":"universe"}'),
+)
+
+
+def test_what_cannot_be_done_is_said_and_a_signal_leaves_no_process_behind(site: Path) -> None:
+    answers: list[dict[str, object]] = []
     environment = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-m", "harmonic_test_kit"]
     pipe = subprocess.PIPE
@@ -56,11 +65,19 @@ def test_a_signal_leaves_no_process_behind(site: Path) -> None:
         assert kit.stdout is not None
         assert b"urls" in kit.stdout.readline()
         children = psutil.Process(kit.pid).children()
+        assert kit.stdin is not None
+        for line in _LINES:
+            kit.stdin.write(f"{line}\n".encode())
+            kit.stdin.flush()
+            answers.append(json.loads(kit.stdout.readline()))
         kit.terminate()
         status = kit.wait(60)
 
     assert status == 128 + signal.SIGTERM
     assert len(children) == 4
+    done = {answer["id"] for answer in answers if "result" in answer}
+    assert [answer["id"] for answer in answers] == [None, None, 1, 2, 3, 4, 5, 6, 7]
+    assert done == {4, 6, 7}
     assert [child for child in children if child.is_running()] == []
 
 

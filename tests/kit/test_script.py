@@ -20,7 +20,20 @@ def session(script: Script) -> ScriptedSession:
 
 
 @pytest.mark.parametrize(
-    "packet", ["2", "3probe", "40/ws,{}", "41/ws,", "43/ws,1[{}]", EVENT, '451-/ws,["a",{}]', ""]
+    "packet",
+    [
+        *("2", "3probe", "40/ws,{}", "41/ws,", "43/ws,1[{}]", EVENT, '451-/ws,["a",{}]', ""),
+        # The gateway is to refuse these itself.
+        *(
+            "42/ws,",
+            "42/ws,[",
+            "42/ws,[]",
+            "42/ws,{}",
+            "42/ws,[7]",
+            "42/ws,[[]]",
+            f"42{'[' * 9000}",
+        ),
+    ],
 )
 def test_packets_pass_as_they_are(session: ScriptedSession, packet: str) -> None:
     assert session.to_gateway(packet) == packet

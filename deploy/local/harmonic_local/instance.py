@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ from typing import Self
 RUN_DIRECTORY = Path(".run")
 _INSTANCE = "instance.json"
 _LOCK = "lock"
+#: Between two attempts to have the folder.
+_LOCK_PAUSE_S = 0.02
 _SECRET = "jwt-secret"  # noqa: S105 -- a file's name
 
 
@@ -55,14 +58,22 @@ class Instance:
 
 
 @contextmanager
-def alone(directory: Path = RUN_DIRECTORY) -> Iterator[None]:
-    """Have ``directory`` to oneself, or raise :class:`AlreadyRunning`; a crash ends that, too."""
+def alone(directory: Path = RUN_DIRECTORY, *, patience_s: float = 0.0) -> Iterator[None]:
+    """Have ``directory`` to oneself, or raise :class:`AlreadyRunning`; a crash ends that, too.
+
+    Who only asks whether an instance runs has it for a moment, for which one waits that is to run.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    ends_at_s = time.monotonic() + patience_s
     with (directory / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(directory) from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= ends_at_s:
+                    raise AlreadyRunning(directory) from None
+            time.sleep(_LOCK_PAUSE_S)
         yield
 
 
@@ -72,12 +83,18 @@ def jwt_secret(directory: Path = RUN_DIRECTORY) -> str:
     if given:
         return given
     kept = directory / _SECRET
-    if not kept.exists():
-        _write_private(kept, secrets.token_urlsafe(32))
-    return kept.read_text().strip()
+    made = kept.read_text().strip() if kept.exists() else ""
+    if not made:
+        made = secrets.token_urlsafe(32)
+        _write_private(kept, made)
+    return made
 
 
 def _write_private(path: Path, text: str) -> None:
+    """Write a file that this user alone may read: whole, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+    new.replace(path)

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
 #: A line of a log may be long, but not without bound.
 MAX_LINE_BYTES = 1024 * 1024
+#: Stands for a line that is longer.
+_CUT = b"(a line of more than 1 MiB is left out)"
 
 #: Servers listen below the ports that operating systems give to clients.
 _PORTS = range(10_000, 32_768)
@@ -173,12 +175,30 @@ class Managed:
     async def _read(self, process: Spawned) -> None:
         if process.stdout is None:
             return
-        async for raw in process.stdout:
+        async for raw in _lines(process.stdout):
             line = raw.decode(errors="replace").rstrip()
             if not self._ready.is_set() and self.sign(line):
                 self._ready.set()
             self.output(self.name, line)
         await process.wait()
+
+
+async def _lines(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of an output; those that are too long are left out, and their process goes on."""
+    is_cut = False
+    while True:
+        try:
+            line = await output.readuntil()
+        except asyncio.LimitOverrunError as overrun:
+            await output.readexactly(overrun.consumed)
+            is_cut = True
+        except asyncio.IncompleteReadError as end:
+            if end.partial and not is_cut:
+                yield end.partial
+            return
+        else:
+            yield _CUT if is_cut else line
+            is_cut = False
 
 
 def says_ready(line: str) -> bool:

@@ -18,6 +18,8 @@ from harmonic_local.tokens import make_token
 #: A process that ends by itself is started again after so long.
 RESTART_PAUSE_S = 1.0
 SEED_TIMEOUT_S = 10.0
+#: Other commands look for a moment whether an instance runs.
+ASKED_WITHIN_S = 1.0
 SEED_UNIVERSE = "universe-123"
 DAY_S = 24 * 3600
 MAX_PORT = 65535
@@ -50,7 +52,7 @@ class Wanted:
 async def run(wanted: Wanted) -> int:
     """Run an instance until a signal asks for its end; the exit status."""
     try:
-        with alone():
+        with alone(patience_s=ASKED_WITHIN_S):
             problem = wanted.problem()
             if problem is None:
                 return await _until_stopped(wanted)
@@ -101,7 +103,7 @@ async def _serve(wanted: Wanted, console: Console) -> int:
     )
     try:
         async with running(plan, console.log) as stack:
-            await _seed(stack, console)
+            await seed(stack, console)
             Instance(stack.urls, plan.jwt_secret, stack.bus_user("operator")).write()
             console.say(_greeting(stack))
             async with asyncio.TaskGroup() as keepers:
@@ -127,7 +129,8 @@ async def _keep(process: Managed, console: Console) -> None:
             console.say(f"{problem}")
 
 
-async def _seed(stack: Stack, console: Console) -> None:
+async def seed(stack: Stack, console: Console) -> None:
+    """Make the first universe, unless it is there; say so if that cannot be."""
     token = make_token(stack.plan.jwt_secret, _SEEDING_USER, lifetime_s=60)
     universe = {
         "id": SEED_UNIVERSE,
@@ -135,17 +138,22 @@ async def _seed(stack: Stack, console: Console) -> None:
         "visibility": "public",
         "publicMode": "edit",
     }
-    async with (
-        aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=aiohttp.ClientTimeout(total=SEED_TIMEOUT_S),
-        ) as http,
-        # Its certificate, if it has one, need not be for this machine's own address.
-        http.post(f"{stack.urls[0]}/api/v1/universes", json=universe, ssl=False) as response,
-    ):
-        # Who starts it again has the universe, or has deleted it.
-        if response.status not in {HTTPStatus.CREATED, HTTPStatus.CONFLICT}:
-            console.say(f"{SEED_UNIVERSE} could not be made: {await response.text()}")
+    try:
+        async with (
+            aiohttp.ClientSession(
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=aiohttp.ClientTimeout(total=SEED_TIMEOUT_S),
+            ) as http,
+            # Its certificate, if it has one, need not be for this machine's own address.
+            http.post(f"{stack.urls[0]}/api/v1/universes", json=universe, ssl=False) as response,
+        ):
+            # Who starts it again has the universe, or has deleted it.
+            if response.status in {HTTPStatus.CREATED, HTTPStatus.CONFLICT}:
+                return
+            problem = await response.text()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        problem = str(error) or "the gateway did not answer in time"
+    console.say(f"{SEED_UNIVERSE} could not be made: {problem}")
 
 
 def _greeting(stack: Stack) -> str:

@@ -45,8 +45,17 @@ def section(changelog: str, version: str) -> str | None:
     return None
 
 
+#: What versions look like here: the chart and Python's packages order these alike.
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
+
+
 def _ordered(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a version as releases have them."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def refusals(candidate: Candidate) -> list[str]:
@@ -56,6 +65,9 @@ def refusals(candidate: Candidate) -> list[str]:
     if len(versions) > 1:
         said = ", ".join(f"{path} {version}" for path, version in candidate.versions.items())
         reasons.append(f"The versions differ: {said}.")
+    odd = [each for each in (*sorted(versions), candidate.last.version) if not is_version(each)]
+    if odd:
+        return [*reasons, *(f"{each} is no version such as 1.2.3." for each in odd)]
     version = min(versions, key=_ordered)
     newer = _ordered(version) > _ordered(candidate.last.version)
     if candidate.contract_changed and not newer:

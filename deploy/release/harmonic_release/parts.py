@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harmonic_release.images import ROOT, NotBuilt, run
@@ -35,7 +36,7 @@ def chart(target: Path, version: str, brokers: Path) -> Path:
 
     ``brokers`` is a folder or an archive.
     """
-    files = {path.relative_to(CHART): path for path in _files(CHART) if "charts" not in path.parts}
+    files = {path.relative_to(CHART): path for path in _committed(_files(CHART))}
     if brokers.is_dir():
         inside = Path("charts") / "nats"
         files |= {inside / path.relative_to(brokers): path for path in _files(brokers)}
@@ -62,6 +63,12 @@ def _files(folder: Path) -> list[Path]:
         for place, _folders, names in os.walk(folder, followlinks=True)
         for name in names
     ]
+
+
+def _committed(paths: Sequence[Path]) -> list[Path]:
+    """Those that git has: what it ignores makes no tree dirty, and belongs to no release."""
+    known = {ROOT / name for name in run("git", "ls-files", "-z").split("\0")}
+    return [path for path in paths if path.resolve() in known]
 
 
 def sums(folder: Path) -> None:

@@ -17,7 +17,7 @@ from harmonic_protocol.log import FIRST_MARK, record_mark
 
 #: Longer ones are none that this gateway gave out: eight rooms take less.
 MAX_OFFSET_CHARACTERS = 1024
-_PLACE = re.compile(r"([A-Za-z0-9_-]{1,64}):(\d{1,18})(?::(\d{1,6}))?(?::(\d{1,6}))?")
+_PLACE = re.compile(r"([A-Za-z0-9_-]{1,64}):(\d{1,18})(?::(\d{1,6}))?(?::(\d{1,6}))?", re.ASCII)
 
 
 class Position(int):

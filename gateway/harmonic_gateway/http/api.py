@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, assert_never
 
@@ -59,6 +59,10 @@ _STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
     Reason.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
 }
 
+#: aiohttp would have a stream written to who asks for its head, and wants no body.
+_ASKED_BY_GET_ALONE: Mapping[type[ApiOperation], Mapping[str, Any]] = {
+    FollowUniverse: {"allow_head": False}
+}
 #: A body must be there within this time.
 BODY_TIMEOUT_S = 10.0
 
@@ -97,6 +101,7 @@ class Api:
                     operation.spec.method,
                     API_PREFIX + operation.spec.path,
                     self._handler(operation),
+                    **_ASKED_BY_GET_ALONE.get(operation, {}),
                 )
                 for operation in OPERATIONS.values()
             ),

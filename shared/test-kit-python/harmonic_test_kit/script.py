@@ -111,7 +111,7 @@ class ScriptedSession:
             return f'40{namespace}{{"token":"refused"}}'
         if match["kind"] != _EVENT:
             return packet
-        command, *arguments = json.loads(match["payload"])
+        command, *arguments = _event_of(match["payload"])
         refusal = self._script.take(command)
         if refusal is None:
             return packet
@@ -143,6 +143,15 @@ class ScriptedSession:
     def _own_ack(self) -> int:
         self._next_ack += 1
         return self._next_ack
+
+
+def _event_of(payload: str) -> list[Any]:
+    """An event's name and its arguments; no name for what is none, which the gateway refuses."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        said = None
+    return said if isinstance(said, list) and said and isinstance(said[0], str) else [""]
 
 
 def _connect_error(namespace: str, refusal: Refusal) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from harmonic_local import bus
-from harmonic_local.processes import Managed
+from harmonic_local.processes import Managed, NotReadyError
 from harmonic_local.stack import Stack, StackPlan, running
 from harmonic_local.tokens import make_token
 from harmonic_test_kit.network import Network, NetworkConditions, network
@@ -40,6 +40,13 @@ SETTINGS = {
 }
 MAX_LINE_BYTES = 1024 * 1024
 _CALL_TIMEOUT_S = 10.0
+
+#: What is wrong with what was asked, or with an instance whose processes were killed. Either way,
+#: the next line may be carried out.
+_NOT_DONE = (
+    *(ValueError, TypeError, AttributeError, ProcessLookupError),
+    *(aiohttp.ClientError, TimeoutError, NotReadyError),
+)
 
 Action = Callable[..., Awaitable[Any]]
 
@@ -188,13 +195,15 @@ async def _obey(kit: Kit) -> None:
     protocol = asyncio.StreamReaderProtocol(lines)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     async for line in lines:
-        wanted = json.loads(line)
+        number = None
         try:
-            result = await kit.do(wanted["do"], wanted.get("with", {}))
-        except (ValueError, TypeError) as error:
-            _say(id=wanted["id"], error=str(error))
+            wanted = json.loads(line)
+            number = wanted.get("id")
+            result = await kit.do(wanted.get("do"), wanted.get("with", {}))
+        except _NOT_DONE as error:
+            _say(id=number, error=str(error) or type(error).__name__)
         else:
-            _say(id=wanted["id"], result=result)
+            _say(id=number, result=result)
 
 
 def _say(**said: Any) -> None:
