@@ -1,8 +1,12 @@
 """``python -m load.round_robin``: what it costs that requests come to any gateway.
 
 CPU time of all gateways, the state service and the broker, in pairs of blocks: a direct one, two in
-round robin, a direct one. The servers share one core, and the clients have another: whoever waits
-for slow clients is awoken for each request by itself, which costs more than what is measured.
+round robin, a direct one. Who connect are the official clients with default options. In round robin
+haproxy sends each request to the next gateway. Beside it stand a client's connects at one gateway,
+and those behind haproxy that has one gateway only, since a proxy keeps connections.
+
+The servers share one core, and the clients and haproxy have another: whoever waits for slow clients
+is awoken for each request by itself, which costs more than what is measured.
 """
 
 import argparse
@@ -11,11 +15,10 @@ import itertools
 import json
 import logging
 import os
-import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,18 +32,19 @@ from chaos.promises import say
 from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack
 from harness.client import Client
+from harness.javascript import VERSIONS, Bridge, javascript
 from harness.world import World, started
 from load.servers import cpu_clock_s
 from peers.turns import TurnTaker
+from proxies.clients import javascript_connects, python_connects
+from proxies.proxies import HAPROXY, in_front_of
 
 GATEWAYS = 3
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 #: What one block does.
 CONNECTS, POLLS, UPDATES, MEMBERS = 150, 300, 150, 30
 WARM_UP = 10
-#: A connect's: the handshake, the CONNECT, a poll, the upgrade; and the poll that most clients have
-#: under way as they go over.
-REQUESTS = 5
+PYTHON = "python-socketio"
 #: Clients that come at the same time: where CPU is short, nobody comes alone.
 AT_ONCE = 20
 CONNECT_TARGET, FRAME_TARGET = 1.6, 1.0
@@ -100,69 +104,42 @@ def _cpu_s(processes: Sequence[Managed]) -> float:
     return sum(cpu_clock_s(process.pid) for process in processes)
 
 
-class Upgrades:
-    """Clients that begin by polling and go over, as official ones do.
+class Comers:
+    """Official clients that connect with default options, go over to a WebSocket, and leave."""
 
-    Those of JavaScript poll meanwhile (``polls``), those of Python do not.
-    """
-
-    def __init__(self, world: World, http: aiohttp.ClientSession, *, polls: bool) -> None:
+    def __init__(self, world: World, bridge: Bridge, kind: str) -> None:
         self._world = world
-        self._http = http
-        self._polls = polls
+        self._bridge = bridge
+        self._kind = kind
 
-    async def comes(self, urls: Sequence[str], at: str) -> aiohttp.ClientWebSocketResponse:
-        """A client that is connected, with a WebSocket at one gateway."""
-        taker = TurnTaker(self._http, itertools.cycle(urls))
-        await taker.open()
-        token = self._world.token(self._world.name("user"))
-        connecting = asyncio.ensure_future(taker.says("40/ws," + json.dumps({"token": token})))
-        await taker.polls()
-        await connecting
-        polling = asyncio.ensure_future(taker.polls()) if self._polls else None
-        websocket = await self._http.ws_connect(f"{at}{WEBSOCKET}&sid={taker.sid}")
-        await websocket.send_str("2probe")
-        assert await websocket.receive_str() == "3probe"
-        if polling is not None:
-            await polling
-        await websocket.send_str("5")
-        await websocket.send_str('42/ws,1["time_sync",{"t0":1}]')
-        while not (await websocket.receive_str()).startswith("43/ws,1"):
-            pass
-        return websocket
-
-    async def connects(self, times: int, turns: Callable[[int], Sequence[str]]) -> None:
-        """So many clients that come and go, a few at the same time."""
+    async def come(self, times: int, urls: Sequence[str]) -> None:
+        """So many, a few at the same time, at each address in turn."""
         at_once = asyncio.Semaphore(AT_ONCE)
 
         async def comes_and_goes(number: int) -> None:
             async with at_once:
-                urls = turns(number)
-                websocket = await self.comes(urls, urls[-1])
-                await websocket.send_str("41/ws,")
-                await websocket.close()
+                user, url = self._world.name("user"), urls[number % len(urls)]
+                went_over = await self._of(user, url, self._world.token(user))
+                assert went_over, f"{user} polled until it left"
 
         await asyncio.gather(*(comes_and_goes(number) for number in range(times)))
 
+    async def _of(self, user: str, url: str, token: str) -> bool:
+        if self._kind == PYTHON:
+            return await python_connects(url, token)
+        return await javascript_connects(self._bridge.client(user, self._kind), url, token)
 
-async def measure_connects(stack: Stack, world: World, pairs: int, *, polls: bool) -> Pairs:
+
+async def measure_connects(
+    stack: Stack, comers: Comers, urls: Sequence[str], balanced: str, pairs: int
+) -> Pairs:
     """Connect, go over and leave: at one gateway, or at all of them in turn."""
-    urls = stack.urls
-    upgrades, chance = Upgrades(world, world.http, polls=polls), random.Random(1)
-
-    def direct(number: int) -> list[str]:
-        return [urls[number % GATEWAYS]]
-
-    def in_turn(_: int) -> list[str]:
-        # Where many clients come at once, a client's next request finds any gateway.
-        return [urls[chance.randrange(GATEWAYS)] for _ in range(REQUESTS)]
-
-    for turns in (direct, in_turn):
-        await upgrades.connects(WARM_UP, turns)
+    for addresses in (urls, [balanced]):
+        await comers.come(WARM_UP, addresses)
     return await abba(
         pairs,
-        lambda: upgrades.connects(CONNECTS, direct),
-        lambda: upgrades.connects(CONNECTS, in_turn),
+        lambda: comers.come(CONNECTS, urls),
+        lambda: comers.come(CONNECTS, [balanced]),
         [*stack.gateways, *stack.states, *stack.brokers],
     )
 
@@ -194,14 +171,13 @@ async def measure_polls(stack: Stack, world: World, pairs: int) -> Pairs:
 async def measure_frames(stack: Stack, world: World, pairs: int) -> Pairs:
     """A room's frames: to members that began at the gateway of their WebSocket, or elsewhere."""
     at, elsewhere = stack.urls[:2]
-    upgrades = Upgrades(world, world.http, polls=True)
     async with AsyncExitStack() as leaving:
         blocks = []
         for begins in (at, elsewhere):
             universe = await world.universe(maxParticipants=MEMBERS + 1)
             writer = await world.client(world.name("writer"), gateway=2)
             await writer.joins(universe)
-            readers = [await _member(upgrades, universe, [begins], at) for _ in range(MEMBERS)]
+            readers = [await _member(world, universe, begins, at) for _ in range(MEMBERS)]
             leaving.push_async_callback(_all_closed, readers)
             blocks.append(_updates(writer, universe, readers))
         for block in blocks:
@@ -210,9 +186,16 @@ async def measure_frames(stack: Stack, world: World, pairs: int) -> Pairs:
 
 
 async def _member(
-    upgrades: Upgrades, universe: str, urls: Sequence[str], at: str
+    world: World, universe: str, begins: str, at: str
 ) -> aiohttp.ClientWebSocketResponse:
-    websocket = await upgrades.comes(urls, at)
+    """A member that polls at one gateway first, and goes over to a WebSocket at another one."""
+    taker = TurnTaker(world.http, itertools.repeat(begins))
+    await taker.open()
+    await taker.connects(world.token(world.name("reader")))
+    websocket = await world.http.ws_connect(f"{at}{WEBSOCKET}&sid={taker.sid}")
+    await websocket.send_str("2probe")
+    assert await websocket.receive_str() == "3probe"
+    await websocket.send_str("5")
     join = json.dumps(["join_room", {"universeId": universe, "mode": "view"}])
     await websocket.send_str(f"42/ws,2{join}")
     while not (await websocket.receive_str()).startswith("43/ws,2"):
@@ -247,6 +230,14 @@ async def _all_closed(readers: Sequence[aiohttp.ClientWebSocketResponse]) -> Non
         await reader.close()
 
 
+@asynccontextmanager
+async def _behind_haproxy(stack: Stack, folder: Path, only: int | None) -> AsyncIterator[str]:
+    """The address of all gateways in turn, or of one."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    async with in_front_of(stack, HAPROXY, own, plain=True, only=only) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
 async def measured(folder: Path, pairs: int) -> bool:
     """Say what each costs; whether it is within its target."""
     async with (
@@ -257,16 +248,27 @@ async def measured(folder: Path, pairs: int) -> bool:
             # Readers of one block say nothing during the other.
             HARMONIC_PING_INTERVAL_S="60",
             HARMONIC_PING_TIMEOUT_S="60",
+            HARMONIC_TRUSTED_PROXIES="127.0.0.0/8",
         ) as stack,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
+        # Before clients and proxy begin, which are where this process is.
         servers_apart(stack)
         world = World(stack, http)
         ratios = []
-        for does_poll, what in ((False, "polls no more"), (True, "polls meanwhile")):
-            connects = await measure_connects(stack, world, pairs, polls=does_poll)
-            say(connects.row(f"a connect, upgrade and leave of who {what}", CONNECTS))
-            ratios.append(connects.ratio)
+        async with AsyncExitStack() as running:
+            bridge = await running.enter_async_context(javascript())
+            balanced, *own = [
+                await running.enter_async_context(_behind_haproxy(stack, folder, only))
+                for only in (None, *range(GATEWAYS))
+            ]
+            bases = {"direct": stack.urls, "behind a proxy for each": own}
+            for (base, urls), kind in itertools.product(bases.items(), (*VERSIONS, PYTHON)):
+                connects = await measure_connects(
+                    stack, Comers(world, bridge, kind), urls, balanced, pairs
+                )
+                say(connects.row(f"a connect, upgrade and leave of {kind}, {base}", CONNECTS))
+                ratios.append(connects.ratio)
         polls = await measure_polls(stack, world, pairs)
         say(polls.row("an event by polling and its answer, passed on", POLLS))
         frames = await measure_frames(stack, world, pairs)

@@ -12,23 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import socketio
 import structlog
 import uvloop
 
 from chaos.promises import say
 from harmonic_local.stack import Stack
-from harness.javascript import Bridge, javascript
+from harness.javascript import VERSIONS, Bridge, javascript
 from harness.world import World, started
+from proxies.clients import javascript_connects, python_connects
 from proxies.proxies import HAPROXY, NGINX, Proxy, in_front_of
-from proxies.test_proxies import SNIPPET
 from recovery.checker import check, read_notes
 from recovery.members import Member, Members
 from recovery.scene import POLLING, read_logs
 
 GATEWAYS = 3
 AT_ONCE = 10
-VERSIONS = ("4.8.4", "3.1.3")
 #: Clients that only poll, of each version; one update a second is sent to them.
 POLLERS, UPDATE_PAUSE_S = 4, 1.0
 CALM_TIMEOUT_S = 60.0
@@ -36,23 +34,16 @@ CALM_TIMEOUT_S = 60.0
 
 async def snippets(world: World, bridge: Bridge, url: str, times: int) -> dict[str, int]:
     """How often each client connected and went over, of so many times."""
-    turns = asyncio.Semaphore(AT_ONCE)
-    code = SNIPPET.format(url=url, token=world.token("ann"))
+    turns, token = asyncio.Semaphore(AT_ONCE), world.token("ann")
 
     async def of_javascript(version: str, number: int) -> bool:
         async with turns:
-            name = f"{url}-{version}-{number}"
-            transport: str = await bridge.client(name, version).runs(code)
-            return transport == "websocket"
+            client = bridge.client(f"{url}-{version}-{number}", version)
+            return await javascript_connects(client, url, token)
 
     async def of_python() -> bool:
         async with turns:
-            client = socketio.AsyncClient(reconnection=False)
-            auth = {"token": world.token("ann")}
-            await client.connect(url, namespaces=["/ws"], auth=auth, wait_timeout=10)
-            is_over: bool = client.transport() == "websocket"
-            await client.disconnect()
-            return is_over
+            return await python_connects(url, token)
 
     found = {
         version: sum(

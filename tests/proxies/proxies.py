@@ -75,16 +75,17 @@ def _text(proxy: Proxy) -> str:
 
 @asynccontextmanager
 async def in_front_of(
-    stack: Stack, proxy: Proxy, folder: Path, *, plain: bool = False
+    stack: Stack, proxy: Proxy, folder: Path, *, plain: bool = False, only: int | None = None
 ) -> AsyncIterator[int]:
     """The proxy in front of a running product; the block is given its port.
 
-    A ``plain`` one sends every request to the next gateway.
+    A ``plain`` one sends every request to the next gateway, or to the ``only`` one that it has.
     """
+    ports = stack.gateway_ports if only is None else [stack.gateway_ports[only]]
     port = free_port()
     config = folder / proxy.file
     written = plain_configuration if plain else configuration
-    config.write_text(written(proxy, port, stack.gateway_ports))
+    config.write_text(written(proxy, port, ports))
     process = Managed(
         name=proxy.name,
         command=proxy.command(config, folder),

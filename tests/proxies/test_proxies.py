@@ -12,26 +12,13 @@ import pytest
 from harmonic_local.stack import Stack
 from harness.javascript import Bridge
 from harness.world import World, started
+from proxies.clients import javascript_connects
 from proxies.proxies import HAPROXY, Proxy, in_front_of
 
 TIMES = 50
 AT_ONCE = 10
 BURST = 5
 POLL = "/socket.io/?EIO=4&transport=polling"
-#: The guide's own snippet: default options, a token in the query.
-SNIPPET = """
-const opened = io('{url}/ws', {{ query: {{ token: '{token}' }}, forceNew: true }});
-await new Promise((resolve, reject) => {{
-  opened.on('connect', resolve);
-  opened.on('connect_error', reject);
-}});
-if (opened.io.engine.transport.name !== 'websocket') {{
-  await new Promise(resolve => opened.io.engine.once('upgrade', resolve));
-}}
-const name = opened.io.engine.transport.name;
-opened.disconnect();
-return name;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +43,18 @@ async def test_the_guides_snippet_connects_and_upgrades_every_time(
 ) -> None:
     async with aiohttp.ClientSession() as http:
         world = World(product, http)
-        code = SNIPPET.format(url=f"http://127.0.0.1:{port}", token=world.token("ann"))
+        url, token = f"http://127.0.0.1:{port}", world.token("ann")
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def connects(number: int) -> object:
+        async def connects(number: int) -> bool:
             async with turns:
-                return await bridge.client(f"ann-{number}", version).runs(code)
+                return await javascript_connects(
+                    bridge.client(f"ann-{number}", version), url, token
+                )
 
-        names = await asyncio.gather(*(connects(number) for number in range(TIMES)))
+        went_over = await asyncio.gather(*(connects(number) for number in range(TIMES)))
 
-    assert names == ["websocket"] * TIMES
+    assert went_over == [True] * TIMES
 
 
 async def test_events_pass_both_ways_and_a_piece_of_a_mebibyte_too(

@@ -7,14 +7,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-import socketio
 
 from harmonic_local.stack import Stack
 from harness.javascript import Bridge
 from harness.world import World, started
 from peers.turns import turn_taker
+from proxies.clients import javascript_connects, python_connects
 from proxies.proxies import Proxy, in_front_of
-from proxies.test_proxies import AT_ONCE, SNIPPET
+from proxies.test_proxies import AT_ONCE
 
 TIMES = 50
 PARTS = 16
@@ -49,31 +49,28 @@ async def world(product: Stack) -> AsyncIterator[World]:
 async def test_the_guides_snippet_connects_and_upgrades_every_time(
     world: World, url: str, bridge: Bridge, version: str
 ) -> None:
-    code = SNIPPET.format(url=url, token=world.token("ann"))
+    token = world.token("ann")
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def connects(number: int) -> object:
+    async def connects(number: int) -> bool:
         async with turns:
-            return await bridge.client(f"ann-{version}-{number}", version).runs(code)
+            client = bridge.client(f"ann-{version}-{number}", version)
+            return await javascript_connects(client, url, token)
 
-    names = await asyncio.gather(*(connects(number) for number in range(TIMES)))
-    assert names == ["websocket"] * TIMES
+    went_over = await asyncio.gather(*(connects(number) for number in range(TIMES)))
+    assert went_over == [True] * TIMES
 
 
 async def test_the_python_client_connects_and_upgrades_every_time(world: World, url: str) -> None:
     token = world.token("ann")
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def connects() -> str:
+    async def connects() -> bool:
         async with turns:
-            client = socketio.AsyncClient(reconnection=False)
-            await client.connect(url, namespaces=["/ws"], auth={"token": token}, wait_timeout=10)
-            transport = client.transport()
-            await client.disconnect()
-            return str(transport)
+            return await python_connects(url, token)
 
-    names = await asyncio.gather(*(connects() for _ in range(TIMES)))
-    assert names == ["websocket"] * TIMES
+    went_over = await asyncio.gather(*(connects() for _ in range(TIMES)))
+    assert went_over == [True] * TIMES
 
 
 async def test_who_polls_sends_a_mebibyte_and_binary_events_and_gets_compressed_answers(
