@@ -26,7 +26,7 @@ def test_update_physics_merges_what_was_sent_and_tells_all_of_it() -> None:
 def test_update_parameters_changes_all_sets_in_one_decision() -> None:
     history = open_universe()
     history.does(command("join_room", mode="edit"), ANN)
-    sent = {name: dict(one.example) for name, one in reversed(PARAMETER_SETS.items())}
+    sent = {one.name: dict(one.example) for one in reversed([*PARAMETER_SETS.values()])}
     events = history.does(command("update_parameters", **sent), ANN)
     assert [type(event) for event in events] == [one.event for one in PARAMETER_SETS.values()]
     seqs = [event.seq for event in events]  # type: ignore[union-attr]
