@@ -7,7 +7,7 @@ from pathlib import Path
 from harmonic_local.processes import Managed, NotReadyError
 from harmonic_local.stack import broker
 from harmonic_release import sbom
-from harmonic_release.images import IMAGES, Builder, NotBuilt, BuiltVersion, digests, size
+from harmonic_release.images import IMAGES, Builder, BuiltVersion, NotBuilt, digests, size
 from harness.world import SECRET
 from ladder import containers, machines, tools
 from ladder.machines import Machine

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from harmonic_release import deciding, parts, sbom
-from harmonic_release.images import IMAGES, ROOT, Builder, NotBuilt, BuiltVersion, run
+from harmonic_release.images import IMAGES, ROOT, Builder, BuiltVersion, NotBuilt, run
 
 _CACHE = ROOT / ".cache" / "release"
 _SYFT = ROOT / ".cache" / "ladder" / "venv" / "bin" / "syft"

@@ -158,18 +158,10 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return registry.set_member(universe, request, caller, moment)
         case RemoveMember():
             return registry.remove_member(universe, request, caller, moment)
-        case RemoveParticipant():
-            return moderation.remove(universe, request, caller, moment)
-        case BanUser():
-            return moderation.ban(universe, request, caller, moment)
-        case UnbanUser():
-            return moderation.unban(universe, request, caller, moment)
-        case RemoveUser():
-            return operating.remove_user(universe, request, moment)
-        case OperatorBan():
-            return operating.ban(universe, request, moment)
-        case OperatorUnban():
-            return operating.unban(universe, request, moment)
+        case RemoveParticipant() | BanUser() | UnbanUser():
+            return moderation.moderate(universe, request, caller, moment)
+        case RemoveUser() | OperatorBan() | OperatorUnban():
+            return operating.intervene(universe, request, moment)
         case EraseUser():
             return erasing.erase(universe, request, moment)
         case ForgetHistory():
