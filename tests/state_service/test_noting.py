@@ -6,6 +6,7 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.intervening import EraseUser, OperatorBan, OperatorUnban, RemoveUser
 from harmonic_protocol.log import ActionNoted, UniverseCreated, UniverseDeleted
 from harmonic_protocol.messages.universes import CreateUniverse
+from harmonic_state.domain.auditing import is_noted
 from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import LastAction
@@ -54,6 +55,8 @@ def test_who_did_what_to_whom_is_noted_with_it(
 
     history.does(request_, by)
 
+    assert is_noted(request_, by)
+
     (noted,) = history.noted[before:]
     assert (noted.action, noted.user_id, noted.target) == (
         request_.operation(),
@@ -88,6 +91,16 @@ def test_nothing_else_is_noted(request_: UniverseRequest, by: Caller) -> None:
     before = history.noted
     history.does(request_, by)
     assert history.noted == before
+
+
+def test_what_users_change_of_what_they_share_is_noted_of_services_alone() -> None:
+    for request in (
+        command("update_physics", parameters={"gravity": 1}),
+        command("generate_music", duration=1),
+        CreateUniverse.model_validate({"id": UNIVERSE, "name": "U"}),
+    ):
+        assert is_noted(request, SERVICE)
+        assert not is_noted(request, ANN)
 
 
 def test_what_is_refused_is_not_noted() -> None:
