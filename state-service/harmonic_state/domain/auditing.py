@@ -94,9 +94,15 @@ def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> l
 
 
 def _is_of(noted_of: _Noted, caller: Caller) -> bool:
-    if noted_of is _Noted.SERVICES:
-        return bool(caller.service)
-    return noted_of is not _Noted.NOBODY
+    match noted_of:
+        case _Noted.ALL | _Noted.OPERATORS:
+            return True
+        case _Noted.SERVICES:
+            return bool(caller.service)
+        case _Noted.NOBODY:
+            return False
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
