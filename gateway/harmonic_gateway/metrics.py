@@ -292,3 +292,23 @@ FAILED_CALL_REFUSALS = CounterSpec(
     OperatorQuestion.CLIENTS,
 )
 LARGE_MESSAGES = CounterSpec("large_messages", "messages above 16 KiB", OperatorQuestion.CLIENTS)
+
+# Endless pieces.
+
+BARS = CounterSpec(
+    "bars",
+    "bars of endless pieces that came from the bus. again: known already; over: it has ended;"
+    " unavailable: those that were missed cannot be read",
+    OperatorQuestion.MUSIC,
+    labelled(outcome=("sent", "again", "over", "unreadable", "unavailable")),
+)
+BAR_LEAD_SECONDS = HistogramSpec(
+    "bar_lead_seconds",
+    "how long before its beginning a bar was sent to members; 0 if later",
+    OperatorQuestion.MUSIC,
+    buckets=(0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0),
+)
+BARS_KEPT = GaugeSpec(
+    "bars_kept", "bars that are kept for who enters until they end", OperatorQuestion.MUSIC
+)
+BARS_KEPT_BYTES = GaugeSpec("bars_kept_bytes", "what these take", OperatorQuestion.MUSIC)

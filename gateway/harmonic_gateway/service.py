@@ -163,6 +163,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             sessions=saved_sessions,
             meter=meter,
             tasks=tasks,
+            clock=clock,
             metrics=metrics,
             log=log,
         )
@@ -322,7 +323,9 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
         )
         routes = [*socket_routes(front.handle), *api.routes(), *health_routes(process.readiness)]
-        app = web_application(settings, routes, addresses, clock=own, failures=failures, log=log)
+        app = web_application(
+            settings, routes, addresses, keys, clock=own, failures=failures, log=log
+        )
         with (
             every(OWNERS_INTERVAL_S, heads.look_at_owners),
             every(TOKENS_INTERVAL_S, tokens.look_at_times),

@@ -41,3 +41,16 @@ THEMES_UNREADABLE = CounterSpec(
     "pieces that answer no earlier one, although they were to: what is stored of it is no piece",
     OperatorQuestion.MUSIC,
 )
+BARS = CounterSpec(
+    "bars",
+    "bars of endless pieces by outcome. turned_away: this replica composes as many as it may;"
+    " not_stored: the owner asks again",
+    OperatorQuestion.MUSIC,
+    labelled(outcome=("composed", "turned_away", "not_stored", "failed", "unreadable")),
+)
+BAR_SECONDS = HistogramSpec(
+    "bar_seconds", "time from an owner's question to its answer", OperatorQuestion.MUSIC
+)
+BARS_COMPOSING = GaugeSpec(
+    "bars_composing", "bars that this replica composes or stores", OperatorQuestion.MUSIC
+)

@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from harmonic_music.bar_jobs import BarComposers
 from harmonic_music.jobs import CONSUMER_CONFIG, Composers, watch_queue
 from harmonic_music.settings import MusicSettings
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.connection import PROTOCOL_VERSION
-from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.client import BusUnavailable, open_bus
 from harmonic_runtime.bus.credentials import rotated_credentials
 from harmonic_runtime.bus.directory import watch
 from harmonic_runtime.bus.inspection import Inspection
@@ -17,6 +18,7 @@ from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import shared_clock
 from harmonic_runtime.observability.ops import ops_server
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 
@@ -29,7 +31,11 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
     # One thread: composing holds the interpreter's lock, so that a second one composes nothing
     # more, and the event loop waits ten times as long. A process each would take 60 MB for a fifth
     # less time; replicas do the same, and can be spread.
-    with ThreadPoolExecutor(1, thread_name_prefix="composer") as executor:
+    # Bars have another, which shares the lock with it: none waits for the end of a piece.
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="composer") as executor,
+        ThreadPoolExecutor(1, thread_name_prefix="bars") as for_bars,
+    ):
         async with (
             ops_server(settings, process.readiness, metrics),
             open_bus(
@@ -62,6 +68,18 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
             await at_the_end.enter_async_context(operated(process, bus, tasks))
+            bars = BarComposers(
+                bus=bus,
+                streams=streams,
+                executor=for_bars,
+                clock=clock,
+                tasks=tasks,
+                metrics=metrics,
+                log=SampledLog(log, clock),
+            )
+            asked = await bus.subscribe(
+                subjects.COMPOSE_BAR, bars.receive, queue=subjects.BAR_COMPOSERS
+            )
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")
@@ -69,3 +87,6 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             for number in range(settings.composers):
                 tasks.start(composers.work(), name=f"composer {number}")
             yield
+            # Others are asked from here on; what was asked already is still composed.
+            with suppress(BusUnavailable):
+                await asked.drain()

@@ -72,6 +72,12 @@ class Operators:
         meant = message.headers.get(INSTANCE, self._process.settings.instance)
         if answering is None or meant != self._process.settings.instance or not message.reply:
             return
+        if subjects.is_reserved(message.reply):
+            # A state service may write logs: an answer sent there would lie in one.
+            self._process.log.warning(
+                "operator_reply_misdirected", request=name, reply=message.reply
+            )
+            return
         try:
             request = OPERATOR_REQUESTS[name].model_validate_json(message.payload)
         except ValidationError:
@@ -79,7 +85,8 @@ class Operators:
             return
         if not isinstance(request, Describe):
             self._process.log.info("operator_request", request=name, asked=request.to_wire())
-        self._tasks.start(self._reply(answering(request), message), name=f"operator's {name}")
+        answer = self._reply(name, answering(request), message.reply)
+        self._tasks.start(answer, name=f"operator's {name}")
 
     def entry(self, *, left: bool = False) -> tuple[str, bytes]:
         """The subject and the payload of the replica's entry."""
@@ -94,10 +101,14 @@ class Operators:
         )
         return subjects.replica(process.service, process.settings.instance), entry.to_json()
 
-    async def _reply(self, answer: Awaitable[ServiceModel], message: Message) -> None:
-        payload = (await answer).to_json()
-        with suppress(BusUnavailable):
-            self._bus.post(message.reply, payload)
+    async def _reply(self, name: str, answer: Awaitable[ServiceModel], reply: str) -> None:
+        """Answer; what cannot be answered is no reason to end a replica."""
+        try:
+            payload = (await answer).to_json()
+            with suppress(BusUnavailable):
+                self._bus.post(reply, payload)
+        except Exception:
+            self._process.log.exception("operator_request_failed", request=name)
 
     async def _describe(self, asked: Describe) -> Description:
         process, readiness = self._process, self._process.readiness

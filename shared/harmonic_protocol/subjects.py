@@ -158,6 +158,11 @@ def bars(universe_id: str) -> str:
     return f"hu.bars.{_place(universe_id)}.*"
 
 
+def is_bar(subject: str) -> bool:
+    """Whether a subject is that of a bar."""
+    return subject.startswith("hu.bars.")
+
+
 def limit_stream(rate: str) -> str:
     """The stream that counts what users did of one kind."""
     return f"HU_LIMIT_{rate.upper()}"

@@ -82,6 +82,7 @@ class Auditing:
         outcomes = metrics.counters(table.AUDIT_ENTRIES)
         self._written, self._late = outcomes.of("written"), outcomes.of("late")
         self._deferred, self._failed = outcomes.of("deferred"), outcomes.of("failed")
+        self._unwritable = outcomes.of("unwritable")
         metrics.gauge_from(table.AUDIT_WAITING, lambda: len(self._waiting) + len(self._behind))
 
     def note(self, universe_id: str, events: Sequence[LogEvent]) -> None:
@@ -110,7 +111,8 @@ class Auditing:
 
     def _is_past(self, at: str) -> bool:
         """Whether an entry of a time is not kept any more."""
-        return _unix_s(at) < self._clock.unix_s() - self._kept_s
+        at_s = _unix_s(at)
+        return at_s is not None and at_s < self._clock.unix_s() - self._kept_s
 
     async def keep_writing(self) -> None:
         """Write for ever what is noted, in its order; what fails is tried again."""
@@ -164,19 +166,38 @@ class Auditing:
     async def _write_next(self) -> None:
         if self._waiting:
             first = self._waiting[0]
-            await self._write(first.universe_id, first.action)
+            if await self._is_written(first.universe_id, first.action):
+                self._written.inc()
             self._waiting.popleft()
-            self._written.inc()
             self._of[first.universe_id] -= 1
             if not self._of[first.universe_id]:
                 del self._of[first.universe_id]
         elif self._behind:
             universe_id, last = next(iter(self._behind.items()))
+            # One whose log cannot be read at the moment keeps no other waiting.
+            self._behind.move_to_end(universe_id)
             await self._catch_up(universe_id, last)
             if self._behind.get(universe_id) is last:
                 del self._behind[universe_id]
         async with self._changed:
             self._changed.notify_all()
+
+    async def _is_written(self, universe_id: str, action: ActionNoted) -> bool:
+        """Write an entry; what makes none is logged, and given up."""
+        try:
+            await self._write(universe_id, action)
+        except ValueError as error:
+            self._unwritable.inc()
+            # Who did it, and to whom, stands in the universe's log.
+            self._log.error(
+                "audit_entry_given_up",
+                universe=universe_id,
+                entry=action.id,
+                action=action.action,
+                reason=type(error).__name__,
+            )
+            return False
+        return True
 
     async def _write(self, universe_id: str, action: ActionNoted) -> None:
         who = subjects.audited(
@@ -197,14 +218,15 @@ class Auditing:
         oldest = await self._streams.first(subjects.AUDIT_STREAM, subjects.AUDIT_SUBJECTS)
         # Where older entries were let go, one that is not there was one of them.
         since_ms = oldest.stored_ms if oldest is not None and oldest.sequence > 1 else 0
-        if _unix_s(last.timestamp) * _MS_PER_S < since_ms:
+        if _is_before(last.timestamp, since_ms):
             return
         known = await self._known(universe_id)
         for record in await self._journal.records(universe_id, after_position=0):
             for action in _noted(record.payload):
-                is_gone = _unix_s(action.timestamp) * _MS_PER_S < since_ms
-                if action.id not in known and not is_gone and not self._is_past(action.timestamp):
-                    await self._write(universe_id, action)
+                is_gone = _is_before(action.timestamp, since_ms) or self._is_past(action.timestamp)
+                if action.id in known or is_gone:
+                    continue
+                if await self._is_written(universe_id, action):
                     self._late.inc()
 
     async def _known(self, universe_id: str) -> set[str]:
@@ -258,5 +280,14 @@ def _noted(payload: bytes) -> list[ActionNoted]:
     return [event for event in events if isinstance(event, ActionNoted)]
 
 
-def _unix_s(at: str) -> float:
-    return datetime.fromisoformat(at).timestamp()
+def _is_before(at: str, unix_ms: float) -> bool:
+    at_s = _unix_s(at)
+    return at_s is not None and at_s * _MS_PER_S < unix_ms
+
+
+def _unix_s(at: str) -> float | None:
+    """When that was; ``None`` for what has the form of a time, and is none."""
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except ValueError:
+        return None

@@ -11,6 +11,7 @@ from harmonic_protocol.log import (
     OwnerChanged,
     UniverseDeleted,
 )
+from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_runtime.bus.client import BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.streams import StreamFull
 from harmonic_runtime.observability.logs import BoundLogger
@@ -25,6 +26,7 @@ from harmonic_state.journal import Journal
 from harmonic_state.lineage import UniverseLost
 from harmonic_state.listing import CHANGES_LISTING, Listing
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.playing import EndlessPieces
 from harmonic_state.quotas import Quotas
 
 LISTING_ATTEMPTS = 3
@@ -35,6 +37,8 @@ SETTLING_INTERVAL_S = 5.0
 _ASKING = (
     *CHANGES_LISTING,
     MusicRequested,
+    MusicStarted,
+    MusicStopped,
     OwnerChanged,
     UniverseDeleted,
     HistoryForgotten,
@@ -52,6 +56,7 @@ class Effects:
         listing: Listing,
         quotas: Quotas,
         jobs: MusicJobs,
+        endless: EndlessPieces,
         auditing: Auditing,
         metrics: Metrics,
         log: BoundLogger,
@@ -60,6 +65,7 @@ class Effects:
         self._listing = listing
         self._quotas = quotas
         self._jobs = jobs
+        self._endless = endless
         self._auditing = auditing
         self._log = log
         #: Where changes under way were noted.
@@ -74,6 +80,7 @@ class Effects:
         """Take up what a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
+        self._endless.resume(universe.id, universe.endless)
         self._auditing.resume(universe)
 
     def concern(self, events: Sequence[LogEvent]) -> bool:
@@ -109,6 +116,10 @@ class Effects:
         for event in events:
             if isinstance(event, OwnerChanged):
                 await self._count_for_another(universe_id, event)
+            elif isinstance(event, MusicStopped):
+                self._endless.over(universe_id, event.stream_id)
+        if after is not None and any(isinstance(event, MusicStarted) for event in events):
+            self._endless.resume(universe_id, after.endless)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
             # Who deletes one may create one at once.
             await self._count_no_more(after)

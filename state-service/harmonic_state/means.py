@@ -63,9 +63,9 @@ class Means:
         replica_id, _, number = record_id.rpartition(".")
         return number != "" and replica_id not in {"", self.settings.replica_id}
 
-    def of_its_own(self, request: OwnRequest) -> PendingRequest:
-        """A request that the owner makes itself, and whose reply nobody waits for."""
+    def of_its_own(
+        self, request: OwnRequest, reply: Callable[[Reply], None] = lambda _reply: None
+    ) -> PendingRequest:
+        """A request that the owner makes itself."""
         nobody = Caller("", "")
-        return self.pending(
-            request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=lambda _reply: None
-        )
+        return self.pending(request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=reply)

@@ -146,9 +146,9 @@ AUDIT_ENTRIES = CounterSpec(
     "audit_entries",
     "entries of the audit log. late: written from a universe's log, since they were not before;"
     " failed: attempts, each of which is followed by another; deferred: too many waited, these are"
-    " written when their universe is loaded",
+    " written when their universe is loaded; unwritable: given up, as the log tells",
     OperatorQuestion.STORAGE,
-    labelled(outcome=("written", "late", "failed", "deferred")),
+    labelled(outcome=("written", "late", "failed", "deferred", "unwritable")),
 )
 AUDIT_WAITING = GaugeSpec(
     "audit_waiting",
@@ -165,4 +165,20 @@ MUSIC_PENDING = GaugeSpec(
 )
 MUSIC_OVERDUE = CounterSpec(
     "music_overdue", "pieces that were not composed in time", OperatorQuestion.MUSIC
+)
+ENDLESS_PIECES = GaugeSpec(
+    "endless_pieces",
+    "endless pieces that this replica knows of, whichever replica records their bars",
+    OperatorQuestion.MUSIC,
+)
+BARS_RECORDED = CounterSpec(
+    "bars_recorded",
+    "bars that this replica recorded. late: one begins later than the one before ends",
+    OperatorQuestion.MUSIC,
+    labelled(outcome=("in_time", "late")),
+)
+COMPOSERS_UNANSWERED = CounterSpec(
+    "composers_unanswered",
+    "times that no replica of the music service made a bar in time, so that another was asked",
+    OperatorQuestion.MUSIC,
 )

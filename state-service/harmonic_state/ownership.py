@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.operating import BusyUniverse
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
+from harmonic_state.domain.universe import Universe
 from harmonic_state.means import Means
 from harmonic_state.meters import RequestRates
 from harmonic_state.owned import OwnedUniverse
@@ -54,9 +56,19 @@ class OwnedUniverses:
         request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
         self.ask_oneself(job.universe_id, request)
 
-    def ask_oneself(self, universe_id: str, request: OwnRequest) -> None:
-        """Queue something that nobody waits for."""
-        self.submit(universe_id, self._means.of_its_own(request))
+    def ask_oneself(
+        self,
+        universe_id: str,
+        request: OwnRequest,
+        reply: Callable[[Reply], None] = lambda _reply: None,
+    ) -> None:
+        """Queue something that no caller waits for; ``reply`` is told what came of it."""
+        self.submit(universe_id, self._means.of_its_own(request, reply))
+
+    def known(self, universe_id: str) -> Universe | None:
+        """A universe as it was last known here, if it is at hand."""
+        owned = self._universes.get(universe_id)
+        return owned.universe if owned is not None else None
 
     def recent(self, universe_id: str, after_position: int) -> list[RecentRecord] | None:
         """The records of a log above a position, if they are all in memory."""
@@ -88,9 +100,10 @@ class OwnedUniverses:
             BusyUniverse(
                 universe_id=universe_id,
                 requests_per_s=rate,
-                connections=self._connections(universe_id),
+                connections=len(known.connections) if known is not None else 0,
             )
             for universe_id, rate in self.rates.busiest(most)
+            for known in (self.known(universe_id),)
         ]
 
     def adopt(self, universe_ids: Iterable[str]) -> None:
@@ -149,11 +162,6 @@ class OwnedUniverses:
     def _position(self, universe_id: str) -> int | None:
         owned = self._universes.get(universe_id)
         return owned.position if owned is not None else None
-
-    def _connections(self, universe_id: str) -> int:
-        owned = self._universes.get(universe_id)
-        universe = owned.universe if owned is not None else None
-        return len(universe.connections) if universe is not None else 0
 
     def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
         cost = owned.cost_bytes

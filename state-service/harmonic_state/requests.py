@@ -32,7 +32,7 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_protocol.refusals import invalid_fields
-from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.client import Bus, BusUnavailable, MessageTooLarge
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
@@ -196,8 +196,14 @@ class Requests:
         if reply.error is not None:
             reply = Reply.failed(reply.error, self._means.settings.replica_id)
         try:
-            self._bus.post(message.reply, reply.to_json())
-        except BusUnavailable:
+            try:
+                self._bus.post(message.reply, reply.to_json())
+            except MessageTooLarge as error:
+                self._log.error("reply_too_large", subject=message.subject, reason=str(error))
+                broken = Reply.failed(BROKEN, self._means.settings.replica_id)
+                self._bus.post(message.reply, broken.to_json())
+        except (BusUnavailable, ValueError):
+            # Callers choose where they are answered, and may have chosen no subject.
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
 

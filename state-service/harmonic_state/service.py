@@ -23,6 +23,7 @@ from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
 from harmonic_state.auditing import Auditing
+from harmonic_state.bar_questions import BarQuestions
 from harmonic_state.creation import Creations
 from harmonic_state.effects import Effects
 from harmonic_state.heads import INTERVAL_S, HeadAnnouncements
@@ -32,6 +33,7 @@ from harmonic_state.listing import Listing
 from harmonic_state.means import Means
 from harmonic_state.meters import RATE_WINDOW_S, Meters
 from harmonic_state.ownership import OwnedUniverses
+from harmonic_state.playing import EndlessPieces
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
@@ -71,6 +73,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             waiting_for=process.waiting_for,
         ) as bus,
         watch(bus, "gateway", ttl_s=settings.gateway_lease_s, ticks=GATEWAY_TICKS) as gateways,
+        watch(bus, "state") as replicas,
         Tasks(process) as tasks,
         operated(process, bus, tasks) as operators,
         AsyncExitStack() as measured,
@@ -119,11 +122,22 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 metrics=metrics,
                 log=log,
             )
+            endless = EndlessPieces(
+                bus=bus,
+                questions=BarQuestions(bus),
+                replicas=replicas,
+                replica_id=settings.replica_id,
+                clock=clock,
+                tasks=tasks,
+                metrics=metrics,
+                log=sampled,
+            )
             effects = Effects(
                 journal=journal,
                 listing=listing,
                 quotas=quotas,
                 jobs=jobs,
+                endless=endless,
                 auditing=auditing,
                 metrics=metrics,
                 log=log,
@@ -141,6 +155,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             )
             universes = OwnedUniverses(means, metrics)
             jobs.on_overdue(universes.expire)
+            await endless.drive(universes.ask_oneself, universes.known)
             operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})
             creations = Creations(universes=universes, quotas=quotas, means=means)
             requests = Requests(
@@ -179,6 +194,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                     every(RATE_WINDOW_S, universes.rates.turn),
                 ):
                     yield
+            endless.close()
             # Gateways ask others from here on; what they have asked already is still done.
             for task in unasked:
                 task.cancel()

@@ -10,9 +10,12 @@ from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_state.settings import StateSettings
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 #: Notes and MIDI files are kept so long: what clients may call a recent piece.
 NOTES_KEPT_S = 3600
+#: Bars are kept for as long as a client may need one that has not ended.
+BARS_KEPT_S = 60
+BARS_STREAM_BYTES = 64 * 2**20
 #: Jobs are of no use when their requesters have been told that nothing came.
 JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
@@ -126,6 +129,14 @@ def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
             "subjects": [*subjects.NOTES_SUBJECTS],
             "max_age": NOTES_KEPT_S * _NANOSECONDS,
             "max_bytes": settings.notes_stream_bytes,
+        },
+        {
+            "name": subjects.BARS_STREAM,
+            "subjects": [subjects.BARS_SUBJECTS],
+            # None is of any use after a minute.
+            "storage": "memory",
+            "max_age": BARS_KEPT_S * _NANOSECONDS,
+            "max_bytes": BARS_STREAM_BYTES,
         },
         {
             "name": subjects.SESSIONS_STREAM,

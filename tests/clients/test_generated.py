@@ -1,6 +1,5 @@
 """Clients that are generated from the served OpenAPI document, with default options, work."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from harmonic_protocol.values import TONICS
-from harness import node
+from harness import node, programs
 from harness.world import World
 
 HERE = Path(__file__).parent
@@ -33,19 +32,13 @@ NO_TYPE_FOR = "audio/midi"
 
 async def run(folder: Path, *command: str | Path) -> str:
     """Run a program to its end in a folder; what it wrote."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        # The generator formats by a program beside it.
-        env={**os.environ, "PATH": f"{Path(command[0]).parent}:{os.environ['PATH']}"},
+    # The generator formats by a program beside it.
+    environment = {**os.environ, "PATH": f"{Path(command[0]).parent}:{os.environ['PATH']}"}
+    ended = await programs.run(
+        *command, folder=folder, environment=environment, timeout_s=RUN_TIMEOUT_S
     )
-    async with asyncio.timeout(RUN_TIMEOUT_S):
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    assert ended.status == 0, ended.output
+    return ended.output
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ Everything is held by the test: an owner's reply, or the end of a save, comes wh
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gateway.members import Silent
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.signals import Signals
+from harmonic_gateway.membership.bars import ReadBars, RoomBars
 from harmonic_gateway.membership.live import LiveLayer, relay_to
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
@@ -232,6 +233,10 @@ class Neighbourhood:
         return answer
 
 
+async def no_bars(_universe_id: str) -> Sequence[bytes]:
+    return ()
+
+
 def live_layer(
     memberships: Memberships,
     bus: Bus,
@@ -239,6 +244,7 @@ def live_layer(
     *,
     signals: Signals | None = None,
     gateways: Neighbourhood | None = None,
+    read_bars: ReadBars = no_bars,
 ) -> LiveLayer:
     """What rooms show and nothing stores, without other gateways unless they are given."""
     neighbours = gateways or Neighbourhood()
@@ -252,7 +258,10 @@ def live_layer(
     )
     presence = RoomPresence(memberships, questions, 10.0, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
-    return LiveLayer(signals or own, presence, Witness(bus, "g1", memberships))
+    bars = RoomBars(
+        memberships, read_bars, cast("Any", SystemClock()), cast("Any", tasks), Metrics()
+    )
+    return LiveLayer(signals or own, presence, bars, Witness(bus, "g1", memberships))
 
 
 def as_owners(owners: ScriptedOwners) -> Owners:

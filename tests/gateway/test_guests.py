@@ -15,7 +15,9 @@ NOW_S = 1_700_000_000
 
 
 def issued(key: str = KEY, name: str = "Ann", **issuing: str) -> dict[str, object]:
-    tokens = GuestTokens(SECRET, issuer=issuing.get("issuer"), audience=issuing.get("audience"))
+    tokens = GuestTokens(
+        lambda: SECRET, issuer=issuing.get("issuer"), audience=issuing.get("audience")
+    )
     token = tokens.issue(AskGuestToken(name=name, key=key), NOW_S)
     signed = jwt.api_jws.decode(token, SECRET, algorithms=["HS256"])
     return dict(json.loads(signed))
@@ -25,6 +27,23 @@ def test_a_guest_is_the_same_user_as_long_as_it_has_its_key() -> None:
     assert issued()["sub"] == issued(name="Anna")["sub"]
     assert issued()["sub"] != issued(key=KEY[::-1])["sub"]
     assert KEY not in str(issued()["sub"])
+
+
+def test_a_replaced_secret_signs_at_once_and_changes_no_user() -> None:
+    secrets = [SECRET]
+    tokens = GuestTokens(lambda: secrets[-1], issuer=None, audience=None)
+    asked = AskGuestToken(name="Ann", key=KEY)
+    before = tokens.issue(asked, NOW_S)
+    secrets.append("another secret of the tests, long enough")
+    after = tokens.issue(asked, NOW_S)
+
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.api_jws.decode(after, SECRET, algorithms=["HS256"])
+    users = [
+        json.loads(jwt.api_jws.decode(token, secret, algorithms=["HS256"]))["sub"]
+        for token, secret in zip((before, after), secrets, strict=True)
+    ]
+    assert users[0] == users[1]
 
 
 def test_no_guest_is_a_user_of_somebody_else() -> None:

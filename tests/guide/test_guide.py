@@ -1,6 +1,5 @@
 """Each program of the guide runs and prints what its page says; pages link to what is there."""
 
-import asyncio
 import json
 import re
 import sys
@@ -13,6 +12,7 @@ from client_ts.conftest import TSC, Run
 from guide.conftest import Reader
 from guide.pages import DOCS, Program, blocks, programs
 from harmonic_local.node import node
+from harness.programs import run
 
 PROGRAMS = programs()
 RUN_TIMEOUT_S = 60.0
@@ -23,21 +23,6 @@ _LINK = re.compile(r"\]\(([^)#]+?)(?:#([^)]*))?\)")
 _SHOWN = {"sh", "text", ""}
 
 
-async def run(*command: str | Path) -> tuple[str, str, int | None]:
-    """Run a program to its end: its output, what it complained of, and its exit status."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
-            printed, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return printed.decode(), complaints.decode(), process.returncode
-
-
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.file)
 async def test_a_program_prints_what_its_page_says(
     program: Program, project: Path, reader: Reader
@@ -45,12 +30,11 @@ async def test_a_program_prints_what_its_page_says(
     path = project / program.file
     path.write_text(reader.own(program.text))
 
-    printed, complaints, status = await run(
-        sys.executable if path.suffix == ".py" else node(), path
-    )
+    interpreter = sys.executable if path.suffix == ".py" else node()
+    ended = await run(interpreter, path, timeout_s=RUN_TIMEOUT_S)
 
     # Libraries may complain: python-engineio leaves sessions of aiohttp to the garbage collector.
-    assert (printed, status) == (reader.own(program.output), 0), complaints
+    assert (ended.printed, ended.status) == (reader.own(program.output), 0), ended.complaints
 
 
 async def test_the_page_of_react_works(project: Path, reader: Reader, run_node: Run) -> None:

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createElement } from 'react';
 import { create } from 'react-test-renderer';
 import { createClient } from '@harmonic-universe/client';
-import { App } from './page.tsx';
+import App from './page.tsx';
 
 globalThis.fetch = async () => new Response(process.env['TOKEN']);
 

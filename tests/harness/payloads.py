@@ -1,4 +1,4 @@
-"""A good payload of every command, as the documents show it."""
+"""Good payloads of commands, as the documents show them, and what operations are about."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from harmonic_protocol.export.definitions import definitions
 from harmonic_protocol.export.examples import example
 
 _KNOWN = definitions()
+#: Operations on what is not there in tests that try all of them: a piece, a participant, a ban.
+ON_NOTHING = frozenset({"get_music", "remove_participant", "unban_user"})
 
 
 def payload(name: str) -> dict[str, Any]:

@@ -15,13 +15,11 @@ from yarl import URL
 
 from harmonic_local.bus import CONFIG
 from harmonic_local.processes import Spawn, execute
-from harmonic_local.stack import Stack, StackPlan, program, running
+from harmonic_local.stack import FOR_TESTS, Stack, StackPlan, program, running
 from harmonic_local.tokens import make_token
 from harness import leaks
 from harness.client import PATIENCE_S, Client
 
-#: What users are limited in; the same users come in many tests.
-LIMITED = ("PARAMETER_UPDATES", "GENERATIONS", "JOINS_AND_LEAVES", "OPERATIONS")
 SECRET = "the tests' own secret, long enough"
 
 
@@ -146,6 +144,15 @@ class World:
         values = dict(line.rsplit(" ", 1) for line in lines)
         return float(values[f"harmonic_{name}"])
 
+    async def counted(self, name: str, at_least: float, *, gateway: int = 0) -> None:
+        """Wait until a gateway's metric has come to a value."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if await self.metric(name, gateway=gateway) >= at_least:
+                    return
+                # Metrics are asked for, and tell nobody.
+                await asyncio.sleep(0.02)
+
     def logs(self) -> str:
         """All that the product's processes have logged so far."""
         return "".join(file.read_text() for file in self.stack.plan.data.parent.glob("*.log"))
@@ -187,14 +194,6 @@ async def started(
         with (directory / f"{name}.log").open("a") as file:
             file.write(line + "\n")
 
-    generous = {f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in LIMITED}
-    for guard in (
-        *("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
-        *("FAILED_CALLS_PER_S", "FAILED_CALLS_BURST", "CONNECTIONS_PER_USER"),
-    ):
-        generous[f"HARMONIC_{guard}"] = "1000000"
-    generous["HARMONIC_UNIVERSES_PER_USER"] = "10000"
-    generous["HARMONIC_DRAIN_STAGGER_S"] = "0"
     plan = StackPlan(
         data=directory / "data",
         jwt_secret=SECRET,
@@ -202,7 +201,7 @@ async def started(
         gateways=gateways,
         states=states,
         musics=musics,
-        settings={**generous, **settings},
+        settings={**FOR_TESTS, **settings},
         command=command,
         spawn=_spawning[-1],
         broker_config=broker_config,

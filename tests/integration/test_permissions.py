@@ -7,7 +7,7 @@ import pytest
 
 from harmonic_protocol.catalogue import COMMANDS, OPERATIONS, SIGNALS
 from harmonic_protocol.messages.declaration import Grant, RoomCommand
-from harness.payloads import payload
+from harness.payloads import ON_NOTHING, payload
 from harness.world import World
 
 OK = "ok"
@@ -34,8 +34,6 @@ FOR_VIEWERS = {
     *("leave_room", "generate_music"),
     *(name for name, signal in SIGNALS.items() if signal.mode == "view"),
 }
-#: Operations on what is not there in these tests: a piece, a participant, a ban.
-ON_NOTHING = {"get_music", "remove_participant", "unban_user"}
 BODIES: Mapping[str, dict[str, Any]] = {
     "update_universe": {"maxParticipants": 40},
     "set_member": {"role": "view"},

@@ -13,6 +13,7 @@ from harmonic_local.stack import Stack
 from harmonic_protocol.catalogue import OPERATIONS
 from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic
+from harness.payloads import ON_NOTHING
 from harness.waiting import until
 from harness.world import SECRET, World, started
 from integration.test_sharing import is_out
@@ -28,8 +29,6 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "change_parameters": {"physics": {"gravity": 1}},
     "compose_music": {"duration": 1},
 }
-#: Operations on what is not there in the test: a piece, a participant, a ban.
-ON_NOTHING = {"get_music", "remove_participant", "unban_user"}
 
 
 @pytest.fixture(scope="module")

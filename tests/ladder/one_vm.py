@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from harmonic_local.processes import Managed, NotReadyError, says_ready
-from ladder import chart_brokers, machines, tools, units
+from ladder import chart_brokers, composed, machines, tools, units
 from ladder.machines import Machine
 from ladder.programs import Program
 from ladder.rungs import Findings
@@ -225,7 +225,7 @@ def _silent(_name: str, _line: str) -> None:
 
 
 def check() -> Findings:
-    """Parse the compose file, verify the units, run them, and the chart's brokers."""
+    """Run the compose file's services, the units and the chart's brokers, after looking at them."""
     found = Findings()
     said = tools.python("ladder.composition", str(_DEPLOY / "compose.yaml"))
     found.looked_at.update(said["looked_at"])
@@ -241,6 +241,8 @@ def check() -> Findings:
             asyncio.run(vm.start_alone())
         except _NotStartedError as error:
             found.faults.append(str(error))
+    with _folder() as folder:
+        composed.check(found, folder)
     with _folder() as folder:
         chart_brokers.check(found, folder)
     return found

@@ -34,6 +34,8 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("bus.url", "http://nats:4222"),
     ("gateway.secret.name", ""),
     ("gateway.secret.sessionSecretKey", ""),
+    ("gateway.secret.serviceOldSecretsKey", "old"),
+    ("gateway.secret.serviceSecret", "x" * 32),
     ("state.replicas", 1),
     ("bus.tls.enabled", False),
     ("nats.config.cluster.enabled", False),

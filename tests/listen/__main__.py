@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harmonic_music.performing import perform
 from harmonic_music.theory.keys import spelled
+from listen.endless import MOVES, STREAM, midi_of, programme, stream, write_systems
 from listen.examples import EXAMPLES
 from listen.picture import write_roll
 from listen.sound import write_wav
@@ -47,9 +48,31 @@ def main() -> int:
             f"<p>{', '.join(f'{name} {value:.2f}' for name, value in numbers.items())}</p>"
         )
         print(f"{example.name}: {', '.join(f'{n} {v:.2f}' for n, v in numbers.items())}")
+    page.append(endless(directory))
     (directory / "index.html").write_text("\n".join(page))
     print(f"Open {directory / 'index.html'}")
     return 0
+
+
+def endless(directory: Path) -> str:
+    """Write ten minutes of the endless piece; what the page says of them."""
+    placed = list(stream(*STREAM))
+    name = "endless"
+    (directory / f"{name}.mid").write_bytes(midi_of(placed))
+    write_wav((directory / f"{name}.mid").read_bytes(), directory / f"{name}.wav")
+    write_systems(placed, directory / f"{name}.png")
+    moves = "; ".join(
+        f"{at // 60:.0f}:{at % 60:02.0f} {', '.join(f'{n} {v}' for n, v in moved.items())}"
+        for at, moved in MOVES
+    )
+    form = programme(placed)
+    print(f"{name}: {len(placed)} bars, {form}")
+    return (
+        f"<h2>{name}</h2><p>{placed[0].bar.style}, seed {STREAM[1]}, {len(placed)} bars: {form}</p>"
+        f"<p>Moved, in orange: {moves}</p>"
+        f'<img src="{name}.png" style="max-width:100%"><br>'
+        f'<audio controls src="{name}.wav"></audio> <a href="{name}.mid">MIDI</a>'
+    )
 
 
 if __name__ == "__main__":

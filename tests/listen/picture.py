@@ -16,7 +16,7 @@ _LOWEST, _HIGHEST = 24, 100
 _ROW_PIXELS = 6
 _WIDEST_PIXELS = 1800
 _MOST_PIXELS_PER_BEAT = 28
-_COLOURS = {
+COLOURS = {
     Voice.MELODY: (200, 40, 40),
     Voice.COUNTER: (190, 120, 30),
     Voice.PADS: (90, 130, 200),
@@ -27,7 +27,7 @@ _UNDER = (90, 110, 150)
 _WORK_LOWEST, _WORK_HIGHEST = 28, 100
 _SYSTEM_BEATS = 64
 _GAP_PIXELS = 4
-_PAPER, _BEAT, _BAR, _PHRASE = (255, 255, 255), (240, 240, 240), (205, 205, 205), (120, 120, 120)
+_PAPER, _BEAT, _BAR, PHRASE = (255, 255, 255), (240, 240, 240), (205, 205, 205), (120, 120, 120)
 
 
 def write_roll(score: Score, path: Path) -> None:
@@ -46,10 +46,10 @@ def write_roll(score: Score, path: Path) -> None:
     for tick in range(0, score.end, score.bar):
         image[:, int(tick * pixels)] = _BAR
     for tick in score.phrases:
-        image[:, int(tick * pixels)] = _PHRASE
+        image[:, int(tick * pixels)] = PHRASE
     for note in score.played:
         place = (_HIGHEST - note.pitch, note.onset * pixels, note.end * pixels)
-        _draw(image, place, _COLOURS[note.voice], note.velocity)
+        _draw(image, place, COLOURS[note.voice], note.velocity)
     for stroke in score.strokes:
         left = stroke.onset * pixels
         place = (rows + keys.index(stroke.key), left, left + _STROKE_PIXELS)
@@ -75,7 +75,7 @@ def draw_work(work: Work) -> bytes:
     """
     beats = _SYSTEM_BEATS // work.beats_a_bar * work.beats_a_bar
     systems = [_system(work, number * beats) for number in range(max(1, round(work.end / beats)))]
-    gap = np.full((_GAP_PIXELS, systems[0].shape[1], 3), _PHRASE, dtype=np.uint8)
+    gap = np.full((_GAP_PIXELS, systems[0].shape[1], 3), PHRASE, dtype=np.uint8)
     rows = [part for system in systems for part in (system, gap)]
     return png(np.concatenate(rows[:-1]))
 
@@ -90,7 +90,7 @@ def _system(work: Work, start: int) -> Image:
     for octave in range(36, _WORK_HIGHEST, 12):
         image[(_WORK_HIGHEST - octave + 1) * _ROW_PIXELS - 1, :] = _BAR
     drawn = [(sound, _UNDER) for part in work.lower for sound in part]
-    drawn += [(sound, _COLOURS[Voice.MELODY]) for sound in work.melody]
+    drawn += [(sound, COLOURS[Voice.MELODY]) for sound in work.melody]
     for sound, colour in drawn:
         top = (_WORK_HIGHEST - sound.pitch) * _ROW_PIXELS
         left, right = (round((beat - start) * scale) for beat in (sound.onset, sound.end))

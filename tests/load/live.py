@@ -38,7 +38,7 @@ from load.servers import MAX_PARTICIPANTS, cpu_clock_s
 
 RATE_PER_S = 30
 SAMPLES = 2048
-#: A block of measured updates: so long, so many a second.
+#: A block of measured updates: so long unless it is said, so many a second.
 BLOCK_S, UPDATES_PER_S = 4.0, 25
 P99_RATIO_TARGET = 1.2
 PRESENCE_TARGET_S = 2.0
@@ -221,8 +221,9 @@ async def crowded(
 class Updates:
     """Updates of one member, and when the other has heard each."""
 
-    def __init__(self, universe: str) -> None:
+    def __init__(self, universe: str, block_s: float) -> None:
         self._universe = universe
+        self._block_s = block_s
         self._sent_s: dict[float, float] = {}
         self.took_s: list[float] = []
         self._value = 0
@@ -233,7 +234,7 @@ class Updates:
         """A block of updates: how long each took, in seconds."""
         self.took_s = []
         began_s = time.monotonic()
-        count = int(BLOCK_S * UPDATES_PER_S)
+        count = int(self._block_s * UPDATES_PER_S)
         for number in range(count):
             await asyncio.sleep(max(0.0, began_s + number / UPDATES_PER_S - time.monotonic()))
             self._value += 1
@@ -254,7 +255,9 @@ def p99(values: list[float]) -> float:
     return quantiles(values, n=100, method="inclusive")[98]
 
 
-async def beside(kind: str, size: int, talkers: int, gateways: int, pairs: int) -> bool:
+async def beside(
+    kind: str, size: int, talkers: int, gateways: int, pairs: int, *, block_s: float
+) -> bool:
     """Updates with the crowd silent and not, in pairs; whether the target was met."""
     with tempfile.TemporaryDirectory() as directory:
         async with (
@@ -264,7 +267,7 @@ async def beside(kind: str, size: int, talkers: int, gateways: int, pairs: int) 
             world = World(stack, http)
             universe = await world.universe(maxParticipants=MAX_PARTICIPANTS)
             ports = stack.gateway_ports
-            updates = Updates(universe)
+            updates = Updates(universe, block_s)
             await updates.writer.join(ports[0])
             await updates.reader.join(ports[-1])
             async with crowded(kind, ports, universe, size - 2, talkers) as loud:
@@ -410,6 +413,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m load.live", description=__doc__)
     parser.add_argument("kinds", nargs="*", default=["previews", "audio", "presence"])
     parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--block", type=float, default=BLOCK_S, help="seconds of each half")
     parser.add_argument("--gateways", type=int, default=2)
     parser.add_argument("--members", type=int, default=1000)
     asked = parser.parse_args()
@@ -419,7 +423,8 @@ def main() -> int:
             is_met &= uvloop.run(presence(asked.members))
         else:
             size, talkers = {"previews": (100, 10), "audio": (20, 3)}[kind]
-            is_met &= uvloop.run(beside(kind, size, talkers, asked.gateways, asked.pairs))
+            many = (size, talkers, asked.gateways, asked.pairs)
+            is_met &= uvloop.run(beside(kind, *many, block_s=asked.block))
     return 0 if is_met else 1
 
 

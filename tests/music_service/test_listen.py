@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harmonic_music.composing import compose
 from harmonic_music.midi import render
+from listen.endless import STREAM, midi_of, programme, stream, write_systems
 from listen.examples import EXAMPLES, Example
 from listen.picture import draw_work, write_roll
 from listen.sound import TAIL_S, write_wav
@@ -109,3 +110,17 @@ def test_a_roll_to_be_rated_tells_no_name_and_no_loudness() -> None:
 @pytest.mark.parametrize("example", [it for it in EXAMPLES if it.duration < 100])
 def test_examples_are_valid_requests(example: Example) -> None:
     assert compose(example.request).events
+
+
+def test_the_endless_piece_is_drawn_and_written_as_it_sounds(tmp_path: Path) -> None:
+    placed = list(stream(*STREAM, moves=((6.0, {"tempo": 90}),), length_s=16))
+    assert [one.moved for one in placed].index(True) == 3
+    sections = programme(placed).split(") ")
+    assert sum(int(section.split("(")[1].strip(")")) for section in sections) == len(placed)
+    write_systems(placed, tmp_path / "endless.png")
+    assert (tmp_path / "endless.png").read_bytes().startswith(b"\x89PNG")
+    file = MidiFile(file=BytesIO(midi_of(placed)))
+    struck = [it for track in file.tracks for it in track if it.type == "note_on" and it.velocity]
+    assert len(struck) == sum(len(one.bar.notes) + len(one.bar.drums) for one in placed)
+    last = max(one.begins + it.start + it.duration for one in placed for it in one.bar.notes)
+    assert file.length == pytest.approx(last, abs=0.01)

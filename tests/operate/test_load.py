@@ -1,10 +1,16 @@
 """The operator's own load, and what it says of it."""
 
+import asyncio
+from pathlib import Path
+
+import aiohttp
 import pytest
 
 from harmonic_operator.latencies import Latencies, Measured, quantile
 from harness.operator import harmonic
-from harness.world import SECRET, World
+from harness.world import SECRET, World, started
+
+ACCEPTED, SOME = 'commands_total{command="update_parameters",outcome="ok"}', 5
 
 
 def test_quantiles_are_those_of_the_values() -> None:
@@ -46,6 +52,43 @@ async def test_a_load_measures_what_its_clients_see(world: World) -> None:
 
     _, listed = await world.call("GET", "/universes", "somebody")
     assert not any(each["name"].startswith("Load ") for each in listed["items"])
+
+
+async def test_clients_come_back_to_a_gateway_that_was_restarted_and_miss_nothing(
+    tmp_path: Path,
+) -> None:
+    async with started(tmp_path / "stack", gateways=1, musics=0) as stack:
+        running = asyncio.create_task(
+            harmonic(
+                stack,
+                *("load", "--url", stack.urls[0], "--clients", "6", "--rooms", "2"),
+                *("--rate", "20", "--duration", "2", "--json"),
+                HARMONIC_JWT_SECRET=SECRET,
+            )
+        )
+        async with aiohttp.ClientSession() as http:
+            world = World(stack, http)
+            await world.counted(ACCEPTED, SOME)
+        await stack.gateways[0].stop()
+        await stack.gateways[0].start()
+        ran = await running
+    assert ran.status == 0, (ran.errors, ran.output)
+    assert (ran.json["acks"]["count"], ran.json["refusals"]) == (40, {})
+    assert (ran.json["missingDeliveries"], ran.json["lost"]) == (0, 0)
+    assert ran.json["reconnects"] == 6
+
+
+async def test_updates_that_a_client_merges_are_counted_as_delivered_together(world: World) -> None:
+    ran = await harmonic(
+        world.stack,
+        *("load", "--url", world.stack.urls[0], "--clients", "1", "--rooms", "1"),
+        *("--rate", "2000", "--duration", "1", "--json"),
+        HARMONIC_JWT_SECRET=SECRET,
+    )
+    assert ran.status == 0, (ran.errors, ran.output)
+    assert ran.json["acks"]["count"] == 2000
+    assert ran.json["deliveries"]["count"] == 2000 - ran.json["merged"]
+    assert ran.json["merged"] > 0
 
 
 async def test_the_table_is_for_people(world: World) -> None:

@@ -56,6 +56,7 @@ async def test_everything_is_replaced_under_fifty_clients(tmp_path: Path) -> Non
             HARMONIC_TLS_KEY_FILE=str(shown.key_file),
             HARMONIC_JWT_SECRET_FILE=str(secret),
             HARMONIC_JWT_OLD_SECRETS_FILE=str(old_secrets),
+            HARMONIC_GUEST_TOKENS="true",
         ) as stack,
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=authority.trusted(), limit=0)
@@ -86,6 +87,10 @@ async def test_everything_is_replaced_under_fifty_clients(tmp_path: Path) -> Non
         assert f"{ENDS} {soon:%Y-%m-%d %H:%M} UTC." in ran.errors
         newcomer = await world.client("new", token=make_token(SECOND, "new"), http=http)
         await newcomer.hears("connect_success")
+        asked = {"name": "Guest", "key": "a-key-of-22-characters"}
+        async with http.post(f"{stack.urls[0]}/guest-tokens", json=asked) as answer:
+            guest = await world.client("guest", token=(await answer.json())["token"], http=http)
+        await guest.hears("connect_success")
         headers = {"Authorization": f"Bearer {make_token(FIRST, 'late')}"}
         async with http.get(f"{stack.urls[0]}/api/v1/universes", headers=headers) as answer:
             assert answer.status == 401

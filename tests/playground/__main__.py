@@ -1,4 +1,4 @@
-"""``python -m playground [look DIR]``: build the page into the gateway's package; take pictures."""
+"""``python -m playground [look DIR | weigh]``: build the page; take pictures; see what it costs."""
 
 import asyncio
 import sys
@@ -9,9 +9,11 @@ from harmonic_local.node import InstallError, install
 from harness import node
 from playground.browsing import RUN_TIMEOUT_S, SOURCES, browse, product
 
+PARTICLES = 5000
+
 
 async def build() -> int:
-    """Build it; the exit status."""
+    """Build it into the gateway's package; the exit status."""
     await install(SOURCES)
     vite = "node_modules/vite/bin/vite.js"
     status, output = await node.run(SOURCES, vite, "build", timeout_s=RUN_TIMEOUT_S)
@@ -28,12 +30,22 @@ async def look(folder: Path) -> int:
     return 0
 
 
+async def weigh() -> int:
+    """Show what the page costs with 5,000 particles, all of which have to be drawn."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with product(Path(directory)) as stack:
+            print(await browse(stack, "weight.mts", str(PARTICLES)))
+    return 0
+
+
 def main() -> int:
     """Do what was asked for; the exit status."""
     try:
         match sys.argv[1:]:
             case []:
                 return asyncio.run(build())
+            case ["weigh"]:
+                return asyncio.run(weigh())
             case ["look", folder]:
                 return asyncio.run(look(Path(folder).resolve()))
             case _:

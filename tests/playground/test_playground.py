@@ -1,6 +1,9 @@
 """The playground in a real browser: what people see, hear and do in it."""
 
+import json
 from pathlib import Path
+
+from mido import MidiFile
 
 from harness.world import World
 from playground.browsing import PROGRAMS, SOURCES
@@ -8,10 +11,21 @@ from playground.conftest import Run
 
 BUILT = Path(__file__).parents[2] / "gateway" / "harmonic_gateway" / "playground"
 ALLOWED_UPDATES = 60
+#: The channel of percussion, as MIDI counts them in bytes.
+DRUMS = 9
 
 
-async def test_two_windows_see_and_hear_one_another(use: Run) -> None:
-    await use("together.mts")
+async def test_two_windows_see_one_another(use: Run, tmp_path: Path) -> None:
+    said = await use("together.mts", tmp_path / "piece.mid")
+
+    messages = [message for track in MidiFile(tmp_path / "piece.mid").tracks for message in track]
+    begun = [each for each in messages if each.type == "note_on" and each.velocity > 0]
+    pitched = [each for each in begun if each.channel != DRUMS]
+    assert len(pitched) == json.loads(said.splitlines()[-1])["notes"]
+
+
+async def test_a_piece_sounds_everywhere_and_live_sound_reaches_everybody(use: Run) -> None:
+    await use("sound.mts")
 
 
 async def test_refusals_say_what_to_do(use: Run) -> None:

@@ -10,8 +10,11 @@ from chaos.owners import ask, replica_id
 from harmonic_local import bus as bus_users
 from harmonic_local.processes import free_port
 from harmonic_local.stack import broker
+from harmonic_operator.replicas import describe
+from harmonic_protocol import subjects
 from harmonic_protocol.envelope import Caller, Envelope
 from harmonic_protocol.messages.universes import GetUniverse
+from harmonic_protocol.operating import Describe
 from harmonic_runtime.bus.client import BusTimeout
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.metrics import Metrics
@@ -114,3 +117,16 @@ async def test_an_owner_answers_to_callers_and_into_no_stream(world: World, plac
     async with connected_as("admin", world.stack) as bus:
         for stream in STREAMS:
             assert await Streams(bus).last(stream, reply) is None
+
+
+async def test_no_replica_answers_an_operator_into_a_stream(world: World) -> None:
+    """State services may write logs; operators may not."""
+    universe = world.name("forged")
+    reply = subjects.log(universe)
+    async with connected_as("operator", world.stack) as bus:
+        await bus.publish(subjects.operate("state", Describe.name), b"{}", reply=reply)
+        # Requests are taken in order: once this one is answered, the other was.
+        assert (await describe(bus, "state")).described
+
+    async with connected_as("admin", world.stack) as bus:
+        assert await Streams(bus).last(subjects.log_stream_of(universe), reply) is None

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
 from harmonic_protocol import subjects
 from harmonic_protocol.log import ActionNoted
 from harmonic_protocol.messages.auditing import AuditEntry, ListAudit
-from harmonic_runtime.bus.client import Bus
+from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.jetstream import call
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.bus.timebase import SharedClock
@@ -20,6 +21,7 @@ from harmonic_state import auditing
 from harmonic_state.auditing import Auditing
 from harmonic_state.domain.universe import LastAction, Universe
 from harmonic_state.journal import Journal
+from harmonic_state.ring import RecentRecord
 from harness.broker import count
 from harness.client import PATIENCE_S
 from state_service.builders import (
@@ -218,3 +220,67 @@ async def test_a_page_begins_after_the_one_before_and_tells_of_what_can_be_read(
             told.append([entry.id for entry in page.items])
             cursor = page.next_cursor
     assert told == [["a", "b"], ["c"]]
+
+
+NO_TIME = "2026-13-45T25:61:61.000Z"
+
+
+async def test_an_entry_that_cannot_be_written_is_told_and_keeps_no_other_waiting(
+    written: Written,
+) -> None:
+    """An operator's account or a gateway of another version may say what no entry can hold."""
+    nameless = action("nameless").model_copy(update={"user_id": "x" * 256})
+    await written.stores(action("a"), nameless, action("b"))
+    late = written.owner()
+    late.resume(loaded(action("b")))
+    async with writing(late):
+        await settled(late)
+    assert await written.entries() == ["a", "b"]
+    assert counted(written, "unwritable") == 1
+
+    prompt = written.owner()
+    async with writing(prompt):
+        prompt.note("another", [nameless])
+        prompt.note(UNIVERSE, [action("c")])
+        await settled(prompt)
+        assert not prompt.is_due("another")
+    assert await written.entries() == ["a", "b", "c"]
+    assert counted(written, "unwritable") == 1
+    assert counted(written, "written") == 1
+
+
+async def test_what_says_that_it_was_at_no_time_is_written_all_the_same(written: Written) -> None:
+    never = action("never", at=NO_TIME)
+    await written.stores(never)
+    owner = written.owner()
+    owner.resume(loaded(never))
+    async with writing(owner):
+        await settled(owner)
+    assert await written.entries() == ["never"]
+
+
+class OneUnreadable(Journal):
+    """A journal in which a universe's log cannot be read at the moment."""
+
+    unreadable = "lost"
+
+    async def records(self, universe_id: str, **part: Any) -> list[RecentRecord]:
+        if universe_id == self.unreadable:
+            raise BusUnavailable("no leader")
+        return await super().records(universe_id, **part)
+
+
+async def test_a_log_that_cannot_be_read_keeps_no_other_universe_waiting(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "PAUSE_S", 0.0)
+    monkeypatch.setattr(written.journal, "__class__", OneUnreadable)
+    await written.stores(action("a"))
+    owner = written.owner()
+    lost = loaded(action("z"))
+    owner.resume(lost.later(id=OneUnreadable.unreadable))
+    owner.resume(loaded(action("a")))
+    async with writing(owner):
+        await settled(owner)
+        assert owner.is_due(OneUnreadable.unreadable)
+    assert await written.entries() == ["a"]

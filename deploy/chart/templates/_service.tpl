@@ -142,9 +142,9 @@ volumes:
       secretName: {{ $values.secret.name }}
       defaultMode: 0440
       items:
-        {{- range $key := list "jwtSecretKey" "sessionSecretKey" "sessionOldSecretsKey" }}
-        {{- with index $values.secret $key }}
-        - {key: {{ . }}, path: {{ $key | trimSuffix "Key" | kebabcase }}}
+        {{- range $named, $key := omit $values.secret "name" }}
+        {{- with $key }}
+        - {key: {{ . }}, path: {{ $named | trimSuffix "Key" | kebabcase }}}
         {{- end }}
         {{- end }}
   {{- end }}
@@ -183,9 +183,10 @@ volumes:
 {{- $_ := set $own "HARMONIC_HOST" "0.0.0.0" }}
 {{- $_ := set $own "HARMONIC_PORT" 8000 }}
 {{- $_ := set $own "HARMONIC_DRAIN_STAGGER_S" $values.drainStaggerSeconds }}
-{{- if $values.secret.jwtSecretKey }}{{ $_ := set $own "HARMONIC_JWT_SECRET_FILE" "/etc/harmonic/secrets/jwt-secret" }}{{ end }}
-{{- if $values.secret.sessionSecretKey }}{{ $_ := set $own "HARMONIC_SESSION_SECRET_FILE" "/etc/harmonic/secrets/session-secret" }}{{ end }}
-{{- if $values.secret.sessionOldSecretsKey }}{{ $_ := set $own "HARMONIC_SESSION_OLD_SECRETS_FILE" "/etc/harmonic/secrets/session-old-secrets" }}{{ end }}
+{{- range $named, $key := omit $values.secret "name" }}
+{{- $setting := $named | trimSuffix "Key" }}
+{{- if $key }}{{ $_ := set $own (printf "HARMONIC_%s_FILE" ($setting | snakecase | upper)) (printf "/etc/harmonic/secrets/%s" ($setting | kebabcase)) }}{{ end }}
+{{- end }}
 {{- else if eq $name "state" }}
 {{- $_ := set $own "HARMONIC_STREAM_REPLICAS" $root.Values.streamReplicas }}
 {{- end }}

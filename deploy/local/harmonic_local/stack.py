@@ -13,6 +13,18 @@ from harmonic_local import bus
 from harmonic_local.processes import Managed, Output, Spawn, execute, free_port, says_ready
 
 _CLUSTER = "harmonic"
+_RATES = (
+    *("ALLOWED_PARAMETER_UPDATES", "ALLOWED_GENERATIONS", "ALLOWED_JOINS_AND_LEAVES"),
+    *("ALLOWED_OPERATIONS", "EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
+    *("FAILED_CALLS_PER_S", "FAILED_CALLS_BURST", "CONNECTIONS_PER_USER"),
+)
+#: Settings for tests, in which the same users come again and again: limits are for those that set
+#: them.
+FOR_TESTS: Mapping[str, str] = {
+    **{f"HARMONIC_{rate}": "1000000" for rate in _RATES},
+    "HARMONIC_UNIVERSES_PER_USER": "10000",
+    "HARMONIC_DRAIN_STAGGER_S": "0",
+}
 
 
 def program(_name: str, module: str) -> Sequence[str]:
@@ -148,6 +160,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         "HARMONIC_LOG_FORMAT": "json",
         # All replicas here are of one version.
         "HARMONIC_STORES_MODERATION": "true",
+        "HARMONIC_STORES_BARS": "true",
         **plan.settings,
     }
     ops_urls: dict[str, str] = {}

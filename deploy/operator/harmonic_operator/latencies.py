@@ -50,7 +50,12 @@ class Measured:
     deliveries: Latencies = field(default_factory=Latencies)
     expected_deliveries: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
-    disconnects: int = 0
+    #: Updates that a client merged with another one: a limit, or one under way, held them back.
+    merged: int = 0
+    #: Clients that lost their connection and came back, each time.
+    reconnects: int = 0
+    #: Clients that were not in their rooms at the end.
+    lost: int = 0
     not_connected: int = 0
     took_s: float = 0.0
 
@@ -68,7 +73,9 @@ class Measured:
             "deliveries": self.deliveries.summary(),
             "missingDeliveries": self.missing,
             "refusals": dict(self.refusals),
-            "disconnects": self.disconnects,
+            "merged": self.merged,
+            "reconnects": self.reconnects,
+            "lost": self.lost,
             "notConnected": self.not_connected,
             "updatesPerS": round(rate, 1),
             "seconds": round(self.took_s, 1),

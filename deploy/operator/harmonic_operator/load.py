@@ -1,7 +1,7 @@
 """``harmonic load``: clients that join rooms and change them, to size one's own cluster.
 
-They are official Python clients in this one process, which can drive some hundreds of them; run
-several of it for more.
+They are clients as applications have them, in this one process, which can drive some hundreds of
+them; run several of it for more.
 """
 
 import asyncio
@@ -12,16 +12,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import socketio
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from socketio.exceptions import SocketIOError
 
-from harmonic_operator.clients import ANSWER_TIMEOUT_S, NAMESPACE, ask, make_token
+from harmonic_client import (
+    AnyEvent,
+    Client,
+    HarmonicError,
+    ParametersUpdated,
+    PhysicsParameters,
+    RefusedError,
+    RoomJoined,
+    SharedUniverse,
+    connect,
+)
+from harmonic_operator.clients import ANSWER_TIMEOUT_S, make_token
 from harmonic_operator.connection import NotDone
 from harmonic_operator.latencies import Measured
 from harmonic_operator.output import console, errors, table, write_json
-from harmonic_protocol.messages.declaration import API_PREFIX
 from harmonic_protocol.messages.universes import MAX_PARTICIPANTS
 from harmonic_runtime.process.ticker import spread
 
@@ -55,71 +62,62 @@ def make_tokens(secret: str, clients: int) -> list[str]:
 async def load(plan: LoadPlan, *, as_json: bool) -> None:
     """Carry a load out; raise :class:`NotDone` if clients were not served as they should be."""
     measured = Measured()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        crowd = _Crowd(plan, measured, http)
-        with _progress() as progress:
-            try:
-                await crowd.create_rooms()
-                await crowd.connect(progress)
-                await crowd.write(progress)
-            finally:
-                await crowd.leave()
+    crowd = _Crowd(plan, measured)
+    with _progress() as progress:
+        try:
+            await crowd.enter(progress)
+            await crowd.write(progress)
+        finally:
+            await crowd.leave()
     _report(plan, measured, as_json=as_json)
-    if measured.not_connected or measured.missing or measured.disconnects:
+    if measured.not_connected or measured.missing or measured.lost:
         raise NotDone(
-            f"{measured.not_connected} clients could not connect or join,"
-            f" {measured.disconnects} were disconnected, {measured.missing} deliveries never came."
+            f"{measured.not_connected} clients could not connect or join, {measured.lost} were not"
+            f" in their rooms at the end, {measured.missing} deliveries never came."
         )
 
 
-class _Crowd:
-    """All clients of a load."""
+@dataclass
+class _Member:
+    """A client in its room."""
 
-    def __init__(self, plan: LoadPlan, measured: Measured, http: aiohttp.ClientSession) -> None:
+    client: Client
+    universe: SharedUniverse
+    last_seq: int = 0
+
+
+class _Crowd:
+    """All clients of a load: the first ones create the universes, and own them."""
+
+    def __init__(self, plan: LoadPlan, measured: Measured) -> None:
         self._plan = plan
         self._measured = measured
-        self._http = http
-        self._rooms: list[str] = []
-        self._members: list[tuple[socketio.AsyncClient, str]] = []
+        self._attending: list[asyncio.Task[None]] = []
+        self._rooms: dict[int, str] = {}
+        self._members: dict[int, _Member] = {}
         self._present: dict[str, int] = {}
         self._sent_at_s: dict[int, float] = {}
         self._news = asyncio.Event()
         self._leaving = False
 
-    async def create_rooms(self) -> None:
-        """Create the universes, each owned by the first client in it."""
-        size = -(-len(self._plan.tokens) // self._plan.rooms)
-        for number in range(self._plan.rooms):
-            body = {
-                "name": f"Load {number}",
-                "visibility": "public",
-                "publicMode": "edit",
-                "maxParticipants": min(max(size, 1), MAX_PARTICIPANTS),
-            }
-            url = f"{self._plan.urls[0]}{API_PREFIX}/universes"
-            try:
-                async with self._http.post(url, json=body, headers=self._owner(number)) as answer:
-                    said = await answer.json()
-            except (aiohttp.ClientError, ValueError) as error:
-                raise NotDone(f"{url} does not answer as a gateway: {error}.") from error
-            if "id" not in said:
-                raise NotDone(f"No universe could be created: {said.get('error', said)}.")
-            self._rooms.append(said["id"])
-
-    async def connect(self, progress: Progress) -> None:
+    async def enter(self, progress: Progress) -> None:
         """Let all clients connect and join their rooms."""
         free = asyncio.Semaphore(CONNECTING)
-        task = progress.add_task("Connecting", total=len(self._plan.tokens), shown="")
+        everybody = range(len(self._plan.tokens))
+        task = progress.add_task("Connecting", total=len(everybody), shown="")
 
-        async def enter(number: int, token: str) -> None:
+        async def enter(number: int) -> None:
             async with free:
-                if not await self._enter(number, token):
-                    self._measured.not_connected += 1
+                refusal = await self._enter(number)
+                self._measured.not_connected += refusal is not None
+                if isinstance(refusal, RefusedError):
+                    self._measured.refusals[refusal.code.value] += 1
                 progress.advance(task)
+                if refusal is not None and number < self._plan.rooms:
+                    raise self._unowned(number, refusal)
 
-        await asyncio.gather(*(enter(n, token) for n, token in enumerate(self._plan.tokens)))
-        if not self._members:
-            raise NotDone("No client could connect and join.")
+        for some in (everybody[: self._plan.rooms], everybody[self._plan.rooms :]):
+            await asyncio.gather(*(enter(number) for number in some))
 
     async def write(self, progress: Progress) -> None:
         """Send updates at the wanted rate, each from the next client in turn."""
@@ -127,10 +125,10 @@ class _Crowd:
         task = progress.add_task("Updates", total=updates, shown="")
         loop = asyncio.get_running_loop()
         began_at = loop.time()
+        members = list(self._members.values())
         async with asyncio.TaskGroup() as group:
             async for number in spread(range(updates), updates / self._plan.rate):
-                client, room = self._members[number % len(self._members)]
-                group.create_task(self._update(client, room, number % _MARKS))
+                group.create_task(self._update(members[number % len(members)], number % _MARKS))
                 progress.update(task, completed=number + 1, shown=self._shown())
         self._measured.took_s = loop.time() - began_at
         with suppress(TimeoutError):
@@ -138,70 +136,103 @@ class _Crowd:
                 while self._measured.missing:
                     self._news.clear()
                     await self._news.wait()
+        self._measured.lost = sum(each.universe.status != "joined" for each in members)
 
     async def leave(self) -> None:
-        """Let all go, and delete the universes."""
+        """Delete the universes, and let all go."""
         self._leaving = True
-        await asyncio.gather(
-            *(client.disconnect() for client, _ in self._members), return_exceptions=True
-        )
-        for number, room in enumerate(self._rooms):
-            url = f"{self._plan.urls[0]}{API_PREFIX}/universes/{room}"
-            with suppress(aiohttp.ClientError):
-                async with self._http.delete(url, headers=self._owner(number)):
-                    pass
+        for number, room in self._rooms.items():
+            if number in self._members:
+                with suppress(HarmonicError):
+                    await self._members[number].client.request("DELETE", f"/universes/{room}")
+        for task in self._attending:
+            task.cancel()
+        for ended in await asyncio.gather(*self._attending, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
-    def _owner(self, room: int) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._plan.tokens[room % len(self._plan.tokens)]}"}
+    async def _enter(self, number: int) -> HarmonicError | None:
+        """Have a client connect and join; why it cannot, if so."""
+        entered: asyncio.Future[HarmonicError | None] = asyncio.get_running_loop().create_future()
+        attending = asyncio.create_task(self._attend(number, entered))
+        self._attending.append(attending)
+        both: set[asyncio.Future[Any]] = {attending, entered}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not entered.done():
+            attending.result()
+        return await entered
 
-    async def _enter(self, number: int, token: str) -> bool:
-        room = self._rooms[number % len(self._rooms)]
-        client = socketio.AsyncClient(reconnection=False, http_session=self._http)
-        client.on("physics_updated", self._delivered, namespace=NAMESPACE)
-        client.on("disconnect", self._gone, namespace=NAMESPACE)
+    async def _attend(self, number: int, entered: asyncio.Future[HarmonicError | None]) -> None:
+        """A client from its connect to its end, which comes back by itself meanwhile."""
+        url, token = self._plan.urls[number % len(self._plan.urls)], self._plan.tokens[number]
         began_s = time.monotonic()
         try:
-            await client.connect(
-                self._plan.urls[number % len(self._plan.urls)],
-                auth={"token": token},
-                namespaces=[NAMESPACE],
-                transports=["websocket"],
-                wait_timeout=ANSWER_TIMEOUT_S,
-            )
-            joined = await ask(client, "join_room", {"universeId": room, "mode": "edit"})
-        except (SocketIOError, TimeoutError, aiohttp.ClientError):
-            return False
-        if not joined["ok"]:
-            self._measured.refusals[joined["error"]["code"]] += 1
-            return False
-        self._measured.connects.add(time.monotonic() - began_s)
-        self._members.append((client, room))
-        self._present[room] = self._present.get(room, 0) + 1
-        return True
+            async with connect(
+                url, lambda: token, patience_s=ANSWER_TIMEOUT_S, retry=False
+            ) as client:
+                connected_s = time.monotonic()
+                room = await self._room(client, number)
+                joining_s = time.monotonic()
+                universe = await client.join(room)
+                events = aiter(universe)
+                took_s = connected_s - began_s + time.monotonic() - joining_s
+                self._measured.connects.add(took_s)
+                self._members[number] = _Member(client, universe)
+                self._present[room] = self._present.get(room, 0) + 1
+                entered.set_result(None)
+                async for event in events:
+                    self._hear(event)
+        except HarmonicError as error:
+            if not entered.done():
+                entered.set_result(error)
 
-    async def _update(self, client: socketio.AsyncClient, room: str, mark: int) -> None:
+    async def _room(self, client: Client, number: int) -> str:
+        """The room of a client, which creates it if it is the first one there."""
+        rooms = self._plan.rooms
+        if number < rooms:
+            body = {
+                "name": f"Load {number}",
+                "visibility": "public",
+                "publicMode": "edit",
+                "maxParticipants": min(-(-len(self._plan.tokens) // rooms), MAX_PARTICIPANTS),
+            }
+            created = await client.request("POST", "/universes", body)
+            self._rooms[number] = created["id"]
+        return self._rooms[number % rooms]
+
+    def _unowned(self, number: int, error: HarmonicError) -> NotDone:
+        if isinstance(error, RefusedError):
+            return NotDone(f"No universe could be created: {error}.")
+        url = self._plan.urls[number % len(self._plan.urls)]
+        return NotDone(f"{url} does not answer as a gateway: {error}.")
+
+    async def _update(self, member: _Member, mark: int) -> None:
         sent_s = self._sent_at_s[mark] = time.monotonic()
-        asked = {"universeId": room, "parameters": {"gravity": mark / _PER_UNIT}}
         try:
-            answer = await ask(client, "update_physics", asked)
-        except (SocketIOError, TimeoutError):
-            self._measured.refusals["no answer"] += 1
+            seq = await member.universe.set(physics={"gravity": mark / _PER_UNIT})
+        except HarmonicError as error:
+            code = error.code.value if isinstance(error, RefusedError) else "no answer"
+            self._measured.refusals[code] += 1
             return
-        if answer["ok"]:
-            self._measured.acks.add(time.monotonic() - sent_s)
-            self._measured.expected_deliveries += self._present[room]
+        self._measured.acks.add(time.monotonic() - sent_s)
+        if seq == member.last_seq:
+            # A limit, or an update that was under way, held both back: they were sent as one.
+            self._measured.merged += 1
         else:
-            self._measured.refusals[answer["error"]["code"]] += 1
+            member.last_seq = seq
+            self._measured.expected_deliveries += self._present[member.universe.id]
 
-    async def _delivered(self, event: dict[str, Any], *_: object) -> None:
-        sent_s = self._sent_at_s.get(round(event["parameters"]["gravity"] * _PER_UNIT))
-        if sent_s is not None:
-            self._measured.deliveries.add(time.monotonic() - sent_s)
-            self._news.set()
-
-    async def _gone(self, *_: object) -> None:
-        if not self._leaving:
-            self._measured.disconnects += 1
+    def _hear(self, event: AnyEvent) -> None:
+        match event:
+            # What is only told again after a return has no number.
+            case ParametersUpdated(seq=int(), parameters=PhysicsParameters(gravity=gravity)):
+                sent_s = self._sent_at_s.get(round(gravity * _PER_UNIT))
+                if sent_s is not None:
+                    self._measured.deliveries.add(time.monotonic() - sent_s)
+                    self._news.set()
+            case RoomJoined() if not self._leaving:
+                # After the first one, whose events are not heard here.
+                self._measured.reconnects += 1
 
     def _shown(self) -> str:
         acks, deliveries = self._measured.acks, self._measured.deliveries

@@ -86,6 +86,10 @@ class History:
             raise BusUnavailable(reply.error.message)
         return LogPart.model_validate(reply.result)
 
+    async def bars(self, universe_id: str) -> list[bytes]:
+        """What is stored of a universe's bars; raise :class:`BusUnavailable` as ``pieces`` do."""
+        return await self._pieces.bars(universe_id)
+
     async def notes(self, piece: MusicStored) -> bytes | None:
         """The members that tell of a piece's notes; ``None`` if they are not to be had."""
         return await self._pieces.notes(piece)

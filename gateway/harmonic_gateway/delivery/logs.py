@@ -27,7 +27,7 @@ class LogListener(Protocol):
         """What is missing of a log is not to be had any more, and nothing of it comes."""
 
     def signalled(self, universe_id: str, message: Message) -> None:
-        """A live signal of a universe, which no log holds."""
+        """A live signal of a universe, or a bar of its endless piece, which no log holds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +137,7 @@ class FollowedLogs:
         interests = (
             (subjects.live(universe_id), followed.feed.hear, True),
             (subjects.signal(universe_id), signal, False),
+            (subjects.bars(universe_id), signal, False),
         )
         for subject, handler, republished in interests:
             subscription = await self._bus.subscribe(subject, handler, republished=republished)

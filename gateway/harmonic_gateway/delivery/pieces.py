@@ -55,6 +55,13 @@ class Pieces:
         """
         return await self._read(subjects.midi(universe_id, request_id))
 
+    async def bars(self, universe_id: str) -> list[bytes]:
+        """The latest bars of a universe's endless piece, as they are stored."""
+        found = await self._streams.latest(
+            subjects.BARS_STREAM, subjects.bars(universe_id), limit=subjects.BAR_SLOTS
+        )
+        return [stored.payload for stored in found if not stored.is_answer]
+
     async def _read(self, subject: str) -> bytes | None:
         stored = await self._streams.last(subjects.NOTES_STREAM, subject)
         # An answer of the broker is no music service's word.

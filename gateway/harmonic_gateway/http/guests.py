@@ -8,17 +8,18 @@ from pydantic import ValidationError
 from harmonic_gateway.http.addresses import GUEST_TOKENS_PATH
 from harmonic_gateway.http.api import error_response, read_body
 from harmonic_gateway.identity.guests import AskGuestToken, GuestTokens
+from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.refusals import Refused, invalid_fields
 from harmonic_runtime.process.clock import Clock
 
 
-def guest_routes(settings: GatewaySettings, clock: Clock) -> Sequence[web.RouteDef]:
+def guest_routes(settings: GatewaySettings, keys: Keys, clock: Clock) -> Sequence[web.RouteDef]:
     """The route by which anybody becomes a guest; none unless the setting says so."""
     if not settings.guest_tokens:
         return ()
     tokens = GuestTokens(
-        settings.secrets[0], issuer=settings.jwt_issuer, audience=settings.jwt_audience
+        lambda: keys.signing_secret, issuer=settings.jwt_issuer, audience=settings.jwt_audience
     )
 
     async def give(request: web.Request) -> web.Response:

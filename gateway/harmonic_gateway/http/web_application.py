@@ -11,6 +11,7 @@ from harmonic_gateway.http.guests import guest_routes
 from harmonic_gateway.http.listening import add_headers
 from harmonic_gateway.http.origins import REFUSED, Origins
 from harmonic_gateway.http.playground import playground_routes
+from harmonic_gateway.identity.keys import Keys
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES
 from harmonic_runtime.observability.logs import BoundLogger
@@ -21,6 +22,7 @@ def web_application(
     settings: GatewaySettings,
     routes: Iterable[web.RouteDef],
     addresses: AddressGuard,
+    keys: Keys,
     *,
     clock: Clock,
     failures: Failures,
@@ -40,7 +42,7 @@ def web_application(
         ],
     )
     add_headers(app, allowed, secure=settings.tls_cert_file is not None)
-    app.add_routes([*routes, *playground_routes(settings), *guest_routes(settings, clock)])
+    app.add_routes([*routes, *playground_routes(settings), *guest_routes(settings, keys, clock)])
     if settings.guest_tokens:
         log.warning("guest_tokens_on", consequence="anybody who reaches this port is a user")
     return app

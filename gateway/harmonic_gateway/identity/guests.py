@@ -1,6 +1,7 @@
 """Tokens for guests: users without an identity provider, where tokens for development are on."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated
 
 import jwt
@@ -30,30 +31,34 @@ class AskGuestToken(ClientModel):
 
 
 class GuestTokens:
-    """Signs tokens of guests with the secret of HS256 tokens, and keeps nothing."""
+    """Signs tokens of guests and keeps nothing.
 
-    def __init__(self, secret: str, *, issuer: str | None, audience: str | None) -> None:
+    ``secret`` gives the secret that HS256 tokens are signed with now, which may be replaced.
+    """
+
+    def __init__(
+        self, secret: Callable[[], str], *, issuer: str | None, audience: str | None
+    ) -> None:
         self._secret = secret
         self._fixed = {
             name: value for name, value in (("iss", issuer), ("aud", audience)) if value is not None
         }
 
     def issue(self, asked: AskGuestToken, now_s: int) -> str:
-        """A token whose user follows from the guest's key, which cannot be found from it."""
+        """A token whose user follows from the guest's key alone.
+
+        The user stays the same when the secret is replaced. The key cannot be found from the user.
+        """
         claims = {
             **self._fixed,
-            "sub": self._user_id(asked.key),
+            "sub": _user_id(asked.key),
             "username": asked.name,
             "iat": now_s,
             "exp": now_s + GUEST_TOKEN_S,
         }
-        return jwt.encode(claims, self._secret, algorithm="HS256")
+        return jwt.encode(claims, self._secret(), algorithm="HS256")
 
-    def _user_id(self, key: str) -> str:
-        proof = hashlib.blake2b(
-            key.encode(),
-            key=hashlib.blake2b(self._secret.encode()).digest(),
-            digest_size=_ID_BYTES,
-            person=b"guest",
-        )
-        return f"guest-{proof.hexdigest()}"
+
+def _user_id(key: str) -> str:
+    proof = hashlib.blake2b(key.encode(), digest_size=_ID_BYTES, person=b"guest")
+    return f"guest-{proof.hexdigest()}"

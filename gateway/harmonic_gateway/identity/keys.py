@@ -89,7 +89,15 @@ class Keys:
     def replace_secrets(self, secrets: Sequence[str]) -> None:
         """Believe these shared secrets from now on, and no others."""
         self._secrets = shared_keys(secrets)
+        self._newest = next(iter(secrets), None)
         self.fingerprint = fingerprint(secrets)
+
+    @property
+    def signing_secret(self) -> str:
+        """The shared secret that new tokens are signed with; raise ``LookupError`` without one."""
+        if self._newest is None:
+            raise LookupError("there is no shared secret to sign tokens with")
+        return self._newest
 
     @property
     def _has_source(self) -> bool:

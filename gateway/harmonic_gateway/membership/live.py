@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from harmonic_gateway.delivery.signals import Signals, event_name, left_out, unpack
+from harmonic_gateway.membership.bars import RoomBars
+from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.presence import RoomPresence
 from harmonic_gateway.membership.state_questions import ANNOUNCED
 from harmonic_gateway.membership.witness import Witness
 from harmonic_gateway.sockets import Frame, broadcast
+from harmonic_protocol import subjects
 from harmonic_protocol.internal import LOG_END_ASKED, JoinResult, JoinTold
 from harmonic_protocol.messages.presence import PresenceUpdated
 from harmonic_runtime.bus.wire import Message
@@ -16,13 +19,19 @@ from harmonic_runtime.bus.wire import Message
 class LiveLayer:
     """Where what rooms hear and store matters to what is not stored."""
 
-    def __init__(self, signals: Signals, presence: RoomPresence, witness: Witness) -> None:
+    def __init__(
+        self, signals: Signals, presence: RoomPresence, bars: RoomBars, witness: Witness
+    ) -> None:
         self._signals = signals
+        self.bars = bars
         self._witness = witness
         self.presence = presence
 
     def hear(self, universe_id: str, message: Message) -> None:
-        """Take a signal of a room, or a question about it."""
+        """Take a signal of a room, a question about it, or a bar."""
+        if subjects.is_bar(message.subject):
+            self.bars.heard(universe_id, message)
+            return
         name = event_name(message)
         if name == LOG_END_ASKED:
             self._witness.testify(universe_id, message.reply)
@@ -39,6 +48,17 @@ class LiveLayer:
         """These frames are delivered now."""
         self._signals.stored(universe_id, frames)
         self.presence.stored(universe_id, frames)
+        self.bars.stored(universe_id, frames)
+
+    def admitted(self, membership: Membership) -> None:
+        """A connection was shown a room, or may have missed something of it."""
+        self.presence.admitted(membership)
+        self.bars.admitted(membership)
+
+    def leave(self, universe_id: str) -> None:
+        """Nothing of a room is heard any more: nobody is here."""
+        self.presence.leave(universe_id)
+        self.bars.leave(universe_id)
 
     def located(self, told: JoinResult | JoinTold, *also: str) -> None:
         """An owner has told who is in a room, and where; ``also`` a gateway where somebody was."""
@@ -46,10 +66,13 @@ class LiveLayer:
         if isinstance(told, JoinTold):
             universe_id, at = told.universe_id, str(told.room["timestamp"])
             users = (str(each["userId"]) for each in told.room["participants"])
+            is_playing = told.room.get("endlessPiece") is not None
         else:
             universe_id, at = told.room.universe_id, told.room.timestamp
             users = (each.user_id for each in told.room.participants)
+            is_playing = told.room.endless_piece is not None
         self.presence.located(universe_id, gateways, users, at)
+        self.bars.located(universe_id, is_playing=is_playing)
 
 
 def relay_to(memberships: Memberships) -> Callable[[str, Sequence[Message]], None]:

@@ -146,6 +146,10 @@ class LocalRoom:
         """Whether a member is still to be sent how the room is, in its place among the records."""
         return any(waiting is membership for _, waiting, _ in self.awaited)
 
+    def greeted(self) -> list[Membership]:
+        """The members who have been shown the room."""
+        return [one for one in self.present.values() if not self.awaits(one)]
+
     def reached(self, membership: Membership) -> int:
         """The position up to which a member was sent everything."""
         return max(self.position or 0, membership.cursor)

@@ -6,6 +6,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.signals import Signals
+from harmonic_gateway.membership.bars import RoomBars
 from harmonic_gateway.membership.heads import HeadWatch
 from harmonic_gateway.membership.live import LiveLayer, relay_to
 from harmonic_gateway.membership.membership import Membership
@@ -21,6 +22,7 @@ from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import Directory
+from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.lifecycle import Tasks
@@ -40,6 +42,7 @@ def open_rooms(
     sessions: Sessions,
     meter: DeliveryMeter,
     tasks: Tasks,
+    clock: SharedClock,
     metrics: Metrics,
     log: BoundLogger,
 ) -> Rooms:
@@ -50,6 +53,9 @@ def open_rooms(
     presence = RoomPresence(memberships, questions, settings.departure_grace_s, metrics)
     bus.on_reconnect(presence.catch_up)
     bus.on_gap(presence.ask_again)
+    bars = RoomBars(memberships, history.bars, clock, tasks, metrics)
+    bus.on_reconnect(bars.catch_up)
+    bus.on_gap(bars.catch_up)
     relay = relay_to(memberships)
     signals = Signals(relay, bytes_per_s=settings.audio_bytes_per_s, metrics=metrics)
     notices = Notices(
@@ -65,7 +71,7 @@ def open_rooms(
         bus=bus,
         history=history,
         on_notice=notices.act_upon,
-        live=LiveLayer(signals, presence, Witness(bus, gateway_id, memberships)),
+        live=LiveLayer(signals, presence, bars, Witness(bus, gateway_id, memberships)),
         tasks=tasks,
         meter=meter,
         log=log,

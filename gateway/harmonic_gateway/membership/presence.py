@@ -208,7 +208,7 @@ class RoomPresence:
         room = self._memberships.room(universe_id)
         if room is None:
             return []
-        return [one for one in room.present.values() if not room.awaits(one)]
+        return room.greeted()
 
 
 def _now_s() -> float:

@@ -67,7 +67,7 @@ class Rooms:
         entry, due = self._memberships.admit(membership, position, greeting)
         if entry in (Entry.ADMITTED, Entry.RENEWED):
             membership.connection.send_all(due, membership.elsewhere)
-            self.live.presence.admitted(membership)
+            self.live.admitted(membership)
             self._go_on(universe_id, max(position, membership.cursor))
         self._leave_if_empty(universe_id)
         return entry
@@ -77,7 +77,7 @@ class Rooms:
         entry, due = self._memberships.refused(membership, frees_seat=frees_seat)
         if entry is Entry.ADMITTED:
             membership.connection.send_all(due, membership.elsewhere)
-            self.live.presence.admitted(membership)
+            self.live.admitted(membership)
         elif entry is Entry.STALE:
             # It has to begin anew, and is brought up to date then.
             membership.connection.close()
@@ -151,7 +151,7 @@ class Rooms:
         _tell_followers(self._memberships.room(universe_id), position, frames, notices)
         for membership, waiting in self._memberships.due(universe_id):
             membership.connection.send_all(waiting, membership.elsewhere)
-            self.live.presence.admitted(membership)
+            self.live.admitted(membership)
         if notices:
             self._leave_if_empty(universe_id)
 
@@ -160,7 +160,7 @@ class Rooms:
         self._meter.lost.inc()
         room = self._memberships.room(universe_id)
         lost = self._memberships.lose(universe_id)
-        self.live.presence.leave(universe_id)
+        self.live.leave(universe_id)
         self._logs.leave(universe_id)
         for membership in lost:
             membership.connection.close()
@@ -168,14 +168,14 @@ class Rooms:
             follower.lost()
 
     def signalled(self, universe_id: str, message: Message) -> None:
-        """Pass a live signal on to the members, if there are any."""
+        """Pass a live signal, or a bar, on to the members, if there are any."""
         room = self._memberships.room(universe_id)
         if room is not None and room.is_inhabited:
             self.live.hear(universe_id, message)
 
     def _leave_if_empty(self, universe_id: str) -> None:
         if self._memberships.vacate(universe_id):
-            self.live.presence.leave(universe_id)
+            self.live.leave(universe_id)
         if self._memberships.discard(universe_id):
             self._logs.leave(universe_id)
 

@@ -63,8 +63,10 @@ class Backlog:
             self._owed_bytes -= size
         return encoded
 
-    def tidy(self) -> tuple[int, int]:
-        """Remove live signals, and events that are superseded by a later one that waits, too.
+    def tidy(self, now_s: float) -> tuple[int, int]:
+        """Remove live signals, events whose moment is over, and superseded ones.
+
+        An event is superseded by a later one that waits, too.
 
         Return how many events and how many signals were removed. The later event carries the
         later offset, so a client that has it has missed nothing.
@@ -77,7 +79,7 @@ class Backlog:
             key = encoded.supersedes
             if index < self._owed:
                 pass
-            elif encoded.droppable:
+            elif encoded.droppable or (encoded.over_s is not None and encoded.over_s <= now_s):
                 signals += 1
                 self.bytes -= len(encoded.raw)
                 continue

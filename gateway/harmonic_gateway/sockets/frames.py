@@ -48,6 +48,7 @@ class Encoded:
         "_large",
         "compressible",
         "droppable",
+        "over_s",
         "packets",
         "parts",
         "raw",
@@ -62,6 +63,7 @@ class Encoded:
         large: LargeText | None = None,
         supersedes: str | None = None,
         droppable: bool = False,
+        over_s: float | None = None,
     ) -> None:
         self.packets = packets
         self.raw = raw
@@ -69,6 +71,7 @@ class Encoded:
         self.compressible = large is not None
         self.supersedes = supersedes
         self.droppable = droppable
+        self.over_s = over_s
         self._large = large
         self._compressed: bytes | None = None
         self._gzipped: bytes | None = None
@@ -81,6 +84,7 @@ class Encoded:
         large: LargeText | None = None,
         supersedes: str | None = None,
         droppable: bool = False,
+        over_s: float | None = None,
     ) -> "Encoded":
         """Packets in a row: text with its Engine.IO type, or an attachment's bytes."""
         raw = [
@@ -89,7 +93,14 @@ class Encoded:
             else _websocket_frame(_TEXT, packet.encode())
             for packet in packets
         ]
-        return cls(packets, b"".join(raw), large=large, supersedes=supersedes, droppable=droppable)
+        return cls(
+            packets,
+            b"".join(raw),
+            large=large,
+            supersedes=supersedes,
+            droppable=droppable,
+            over_s=over_s,
+        )
 
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
@@ -135,10 +146,20 @@ class Frame:
     this event: its last argument, for clients that know what it means.
 
     For clients that do not keep up: an event ``supersedes`` earlier ones for which the same is
-    given, and need not wait for them; one that is ``droppable`` need not be sent at all.
+    given, and need not wait for them; one that is ``droppable`` need not be sent at all, nor one
+    whose moment is ``over_s``, by the clock of the event loop.
     """
 
-    __slots__ = ("_attachments", "_body", "_encoded", "_name", "droppable", "offset", "supersedes")
+    __slots__ = (
+        "_attachments",
+        "_body",
+        "_encoded",
+        "_name",
+        "droppable",
+        "offset",
+        "over_s",
+        "supersedes",
+    )
 
     def __init__(
         self,
@@ -149,6 +170,7 @@ class Frame:
         *,
         supersedes: str | None = None,
         droppable: bool = False,
+        over_s: float | None = None,
     ) -> None:
         self._name = name
         self._body = Body(data)
@@ -157,6 +179,7 @@ class Frame:
         self.offset = offset
         self.supersedes = supersedes
         self.droppable = droppable
+        self.over_s = over_s
 
     @property
     def name(self) -> str:
@@ -181,9 +204,10 @@ class Frame:
         offset: str | None = None,
         *,
         supersedes: str | None = None,
+        over_s: float | None = None,
     ) -> "Frame":
         """An event with one argument, given as JSON."""
-        return cls(name, data, offset=offset, supersedes=supersedes)
+        return cls(name, data, offset=offset, supersedes=supersedes, over_s=over_s)
 
     @classmethod
     def binary(cls, name: str, data: bytes, attachments: Sequence[bytes]) -> "Frame":
@@ -218,6 +242,7 @@ class Frame:
             large=LargeText(head, body, tail) if len(text) > COMPRESSED_ABOVE_BYTES else None,
             supersedes=self.supersedes,
             droppable=self.droppable,
+            over_s=self.over_s,
         )
 
 

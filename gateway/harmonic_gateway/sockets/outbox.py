@@ -256,7 +256,7 @@ class Outbox:
         most = self._limits.max_buffer_bytes
         counted = backlog.counted_bytes
         if counted > max(most // CONFLATED_ABOVE_SHARE, 2 * backlog.tidied_bytes) or counted > most:
-            self._reader.spared(*backlog.tidy())
+            self._reader.spared(*backlog.tidy(asyncio.get_running_loop().time()))
         if backlog.counted_bytes > most or backlog.bytes > MAX_OWED_BYTES:
             self._is_open = False
             self._reader.overflowed()

@@ -16,9 +16,10 @@ from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.piece import drawn_style
 from harmonic_music.composing.shape import shape_of
-from harmonic_music.endless.composed import ComposedSegment, composed, following, moved_to, resumed
+from harmonic_music.endless.composed import ComposedSegment, composed
 from harmonic_music.endless.course import chapter_at, key_of
 from harmonic_music.endless.demand import Demand, demand_of
+from harmonic_music.endless.onward import following, moved_to, resumed
 from harmonic_music.endless.segment import PiecePosition, Segment
 from harmonic_music.endless.timing import STEPS_PER_S, BarTime, beat_ns
 from harmonic_music.endless.wire import read, segment_text, written

@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     STAGE = 3
     SECTION = 4
     KEY = 5
+    ARRANGING = 6
 
 
 @dataclass(frozen=True, slots=True)

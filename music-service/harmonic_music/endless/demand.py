@@ -14,6 +14,8 @@ from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Sc
 
 #: By so many percent at most physics lifts the energy of all phrases, or lowers it.
 _MOST_LIFT = 24
+#: The hundredths of notes a beat that there is room for below a tempo: players thin out at speed.
+_ROOMS = ((84.0, 3000), (126.0, 2200), (168.0, 1600), (float("inf"), 1200))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Demand:
     """The levels of :class:`harmonic_music.composing.shape.Shape`, and what physics adds here.
 
     ``lift`` is added to the energy, in percent. ``weight`` is the gravity, from -1000 to 1000
-    thousandths around its default.
+    thousandths around its default. ``room`` is for so many hundredths of notes a beat.
     """
 
     consonance: int
@@ -31,6 +33,7 @@ class Demand:
     length_percent: int
     lift: int
     weight: int
+    room: int
     key: Key
     scale: Scale
 
@@ -66,6 +69,7 @@ def demand_of(music: MusicParameters, physics: PhysicsParameters) -> Demand:
         shape.length_percent,
         min(max(lift, -_MOST_LIFT), _MOST_LIFT),
         thousandths(deviation(physics, "gravity")),
+        next(room for slower, room in _ROOMS if shape.tempo < slower),
         music.key,
         music.scale,
     )

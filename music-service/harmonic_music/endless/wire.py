@@ -35,7 +35,7 @@ _MOST_BAR = 1 << 48
 _SLOWEST_NS, _FASTEST_NS = 2 * 10**9, 2 * 10**8
 _MOST_REST = 2000
 _MOST_SLOTS = 64
-_WHOLE, _MOST_LENGTH, _MOST_LIFT = 1000, 500, 100
+_WHOLE, _MOST_LENGTH, _MOST_LIFT, _MOST_ROOM = 1000, 500, 100, 10_000
 _PITCHES = 128
 _VOICES = 3
 
@@ -256,7 +256,7 @@ def _key(text: Any) -> Field:
 
 def _asked(row: Sequence[Any]) -> Demand:
     """What was asked: no level is so far out that a layer would stumble."""
-    *levels, length, lift, weight, key, scale = row
+    *levels, length, lift, weight, room, key, scale = row
     consonance, chromatic, liveliness, width = (_whole(level, 0, _WHOLE) for level in levels)
     pitch_class(key), SCALES[scale]
     return Demand(
@@ -267,6 +267,7 @@ def _asked(row: Sequence[Any]) -> Demand:
         _whole(length, 1, _MOST_LENGTH),
         _whole(lift, -_MOST_LIFT, _MOST_LIFT),
         _whole(weight, -_WHOLE, _WHOLE),
+        _whole(room, 1, _MOST_ROOM),
         key,
         scale,
     )

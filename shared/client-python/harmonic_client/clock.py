@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from statistics import median_high
 from typing import Literal
 
-MAX_SAMPLES = 16
+MAX_SAMPLES = 32
 GOOD_RTT_MS = 150.0
 FAIR_RTT_MS = 400.0
 JUDGED_SAMPLES = 5
 FIRST_INTERVAL_MS = 10.0
 LAST_INTERVAL_MS = 10_000.0
-INTERVAL_GROWTH = 1.15
+INTERVAL_GROWTH = 1.1
 
 #: How good the connection is, by its median round trip and by answers that did not come.
 Quality = Literal["good", "fair", "poor", "offline"]
@@ -46,7 +46,7 @@ Samples = tuple[ClockSample | None, ...]
 def next_interval_ms(interval_ms: float) -> float:
     """How long after a question the next one is asked, from how long it was before; 0 at the start.
 
-    A dozen are asked in the first 300 ms, when a piece may be about to start. The newest samples
+    Fifteen are asked in the first 300 ms, when a piece may be about to start. The newest samples
     that count span nine tenths of the time since the start, until a question is asked every 10 s.
     """
     return min(max(interval_ms * INTERVAL_GROWTH, FIRST_INTERVAL_MS), LAST_INTERVAL_MS)
@@ -59,8 +59,16 @@ def reading(sample: ClockSample) -> ClockReading:
 
 
 def remember(samples: Samples, one: ClockSample | None) -> Samples:
-    """The samples with one more."""
-    return (*samples, one)[-MAX_SAMPLES:]
+    """The samples with one more, without the oldest ones that contradict the newer ones.
+
+    Samples contradict each other where their fastest way there and their fastest way back would
+    take less than no time together. Then one of the clocks was set, stood still or drifted in
+    between.
+    """
+    kept = (*samples, one)[-MAX_SAMPLES:]
+    while (known := best(kept)) is not None and known.rtt_ms < 0:
+        kept = kept[1:]
+    return kept
 
 
 def best(samples: Samples) -> ClockReading | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from harmonic_client.clock import (
+    ClockReading,
     ClockSample,
     Quality,
     Samples,
@@ -30,18 +31,18 @@ class ServerClock:
         # Unlike ``time.time``, it is not set back and forth while the client lives.
         self._origin_s = time.time() - time.monotonic()
         self._samples: Samples = ()
+        # Kept while the client reconnects, until the first answer of the new connection.
+        self._reading: ClockReading | None = None
 
     @property
     def offset_ms(self) -> float:
         """The server's clock less this machine's; 0 until the first answer."""
-        known = best(self._samples)
-        return known.offset_ms if known else 0.0
+        return self._reading.offset_ms if self._reading else 0.0
 
     @property
     def rtt_ms(self) -> float | None:
         """The shortest round trip of late."""
-        known = best(self._samples)
-        return known.rtt_ms if known else None
+        return self._reading.rtt_ms if self._reading else None
 
     def own_ms(self) -> float:
         """This machine's time, in milliseconds since 1970."""
@@ -78,4 +79,5 @@ class ServerClock:
             told = TimeSynced.model_validate(answer)
             sample = ClockSample(there_ms=told.t1 - t0, back_ms=told.t2 - t3)
         self._samples = remember(self._samples, sample)
+        self._reading = best(self._samples) or self._reading
         judged(quality(self._samples))

@@ -20,18 +20,18 @@ export type Quality = 'good' | 'fair' | 'poor' | 'offline';
 /** The newest answers that count; `undefined` is one that did not come. */
 export type Samples = readonly (Sample | undefined)[];
 
-const MAX_SAMPLES = 16;
+const MAX_SAMPLES = 32;
 const GOOD_RTT_MS = 150;
 const FAIR_RTT_MS = 400;
 const JUDGED_SAMPLES = 5;
 const FIRST_INTERVAL_MS = 10;
 const LAST_INTERVAL_MS = 10_000;
-const INTERVAL_GROWTH = 1.15;
+const INTERVAL_GROWTH = 1.1;
 
 /**
  * How long after a question the next one is asked, from how long it was before; 0 at the start.
  *
- * A dozen are asked in the first 300 ms, when a piece may be about to start. The newest samples
+ * Fifteen are asked in the first 300 ms, when a piece may be about to start. The newest samples
  * that count span nine tenths of the time since the start, until a question is asked every 10 s.
  */
 export function nextIntervalMs(intervalMs: number): number {
@@ -48,9 +48,16 @@ export function reading({ thereMs, backMs }: Sample): Reading {
   return { offsetMs: (thereMs + backMs) / 2, rttMs: thereMs - backMs };
 }
 
-/** The samples with one more. */
+/**
+ * The samples with one more, without the oldest ones that contradict the newer ones.
+ *
+ * Samples contradict each other where their fastest way there and their fastest way back would take
+ * less than no time together. Then one of the clocks was set, stood still or drifted in between.
+ */
 export function remember(samples: Samples, one: Sample | undefined): Samples {
-  return [...samples, one].slice(-MAX_SAMPLES);
+  let kept = [...samples, one].slice(-MAX_SAMPLES);
+  while ((best(kept)?.rttMs ?? 0) < 0) kept = kept.slice(1);
+  return kept;
 }
 
 /**

@@ -14,7 +14,7 @@ import type {
   Timestamp,
   UserId,
 } from '../../contract/protocol.ts';
-import { best, nextIntervalMs, quality, remember, sample, type Quality, type Samples } from './clock.ts';
+import { best, nextIntervalMs, quality, remember, sample, type Quality, type Reading, type Samples } from './clock.ts';
 import { RefusedError, UnansweredError } from './errors.ts';
 import { afterRefusal, pauseMs } from './retry.ts';
 import { sleep, Store } from './store.ts';
@@ -69,11 +69,14 @@ const MAX_UNANSWERED = 4;
 const MAX_RENEWALS = 3;
 const RECONNECT_DELAY_MAX_MS = 5000;
 const SERVER_DISCONNECT_PAUSE_MS = 1000;
+const ID_BYTES = 16;
 
 // Unlike Date.now, it is not set back and forth while the page lives.
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
-export const newId = (): string => crypto.randomUUID();
+// Unlike `crypto.randomUUID`, it is there on pages without TLS, too.
+export const newId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), byte => byte.toString(16).padStart(2, '0')).join('');
 
 export class Connection {
   readonly state = new Store<ClientState>({ status: 'closed', quality: 'offline' });
@@ -84,6 +87,8 @@ export class Connection {
   #updates: Pace = paceOf(60, MINUTE_MS);
   readonly #signals = new Map<CommandName, Pace>();
   #samples: Samples = [];
+  // Kept while the client reconnects, until the first answer of the new connection.
+  #reading: Reading | undefined;
   #failures = 0;
   #connects = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -259,7 +264,7 @@ export class Connection {
   }
 
   #serverClock(): Clock {
-    const sampled = () => best(this.#samples);
+    const sampled = () => this.#reading;
     const now = () => nowMs() + (sampled()?.offsetMs ?? 0);
     return {
       get offsetMs() {
@@ -290,6 +295,7 @@ export class Connection {
     if (connect !== this.#connects) return;
     const one = answer && 't1' in answer ? sample(t0, answer.t1, answer.t2, nowMs()) : undefined;
     this.#samples = remember(this.#samples, one);
+    this.#reading = best(this.#samples) ?? this.#reading;
     const now = quality(this.#samples);
     if (now !== this.state.getSnapshot().quality) this.state.change({ quality: now });
   }

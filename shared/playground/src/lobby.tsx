@@ -109,7 +109,7 @@ export function Lobby({ onEnter }: { onEnter: (session: Session, universe: strin
 function textOf(error: unknown): string {
   if (error instanceof NoGuestsError) return 'This server gives no tokens to guests: please bring one.';
   if (error instanceof CallError && error.reason) {
-    const { title, text } = explain({ message: error.message, reason: error.reason as never });
+    const { title, text } = explain(error);
     return `${title}. ${text}`;
   }
   return error instanceof Error ? error.message : 'This did not work.';

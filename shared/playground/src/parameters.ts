@@ -44,10 +44,6 @@ const SCALE_ALIASES: Readonly<Record<string, string>> = {
   minorPentatonic: 'minor_pentatonic',
   wholeTone: 'whole_tone',
 };
-const SCALES = [
-  ...['major', 'minor', 'harmonic_minor', 'melodic_minor', 'dorian', 'phrygian', 'lydian', 'mixolydian'],
-  ...['locrian', 'major_pentatonic', 'minor_pentatonic', 'blues', 'whole_tone', 'chromatic'],
-];
 
 /** The words of a field's name: `airResistance` is "air resistance". */
 export function words(field: string): string {
@@ -95,10 +91,9 @@ function pitchOf(key: string): number {
 export const KEY_OPTIONS: readonly Option[] = KEYS.map(value => ({ value, label: spelt(value) }));
 
 /** The scales: one name for each. */
-export const SCALE_OPTIONS: readonly Option[] = SCALES.map(value => ({
-  value,
-  label: capital(value.replaceAll('_', ' ')),
-}));
+export const SCALE_OPTIONS: readonly Option[] = (PARAMETERS.music.scale.options ?? [])
+  .filter(value => !(value in SCALE_ALIASES))
+  .map(value => ({ value, label: capital(value.replaceAll('_', ' ')) }));
 
 /** Words as they begin a line. */
 export function capital(text: string): string {

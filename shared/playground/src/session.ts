@@ -1,16 +1,15 @@
 // Who one is: a guest of this gateway, or the user of a token that was brought along.
+import type { ErrorReason } from '@harmonic-universe/client';
 
 /** The gateway has no tokens for guests. */
 export class NoGuestsError extends Error {}
 
-/** A call of the HTTP API was refused: `code`, as the protocol has it. */
+/** A call of the HTTP API was refused, for a reason of the protocol's. */
 export class CallError extends Error {
-  readonly code: string;
-  readonly reason: string | undefined;
+  readonly reason: ErrorReason | undefined;
 
-  constructor(message: string, code: string, reason?: string) {
+  constructor(message: string, reason: ErrorReason | undefined) {
     super(message);
-    this.code = code;
     this.reason = reason;
   }
 }
@@ -77,9 +76,9 @@ export async function call<T>(session: Session, method: string, path: string, bo
   return answer;
 }
 
-function refusalOf(answer: { error?: { message: string; code: string; details?: { reason?: string } } }): CallError {
-  const { message = 'The server did not answer.', code = 'INTERNAL_ERROR', details } = answer.error ?? {};
-  return new CallError(message, code, details?.reason);
+function refusalOf(answer: { error?: { message: string; details?: { reason?: ErrorReason } } }): CallError {
+  const { message = 'The server did not answer.', details } = answer.error ?? {};
+  return new CallError(message, details?.reason);
 }
 
 /** A random text that this tab alone knows. */

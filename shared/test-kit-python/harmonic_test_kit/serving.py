@@ -20,24 +20,13 @@ import aiohttp
 
 from harmonic_local import bus
 from harmonic_local.processes import Managed, NotReadyError
-from harmonic_local.stack import Stack, StackPlan, running
+from harmonic_local.stack import FOR_TESTS, Stack, StackPlan, running
 from harmonic_local.tokens import make_token
 from harmonic_test_kit.network import Network, NetworkConditions, network
 from harmonic_test_kit.script import Script
 
-_LIMITED = ("PARAMETER_UPDATES", "GENERATIONS", "JOINS_AND_LEAVES", "OPERATIONS")
-_GUARDED = (
-    *("EVENTS_PER_S", "EVENTS_BURST", "CONNECTS_PER_S", "CONNECTS_BURST"),
-    *("FAILED_CALLS_PER_S", "FAILED_CALLS_BURST", "CONNECTIONS_PER_USER"),
-)
-#: The same users come in many tests: limits are for those tests that set them.
-SETTINGS = {
-    **{f"HARMONIC_ALLOWED_{kind}": "1000000" for kind in _LIMITED},
-    **{f"HARMONIC_{guard}": "1000000" for guard in _GUARDED},
-    "HARMONIC_UNIVERSES_PER_USER": "10000",
-    "HARMONIC_DRAIN_STAGGER_S": "0",
-    "HARMONIC_ALLOWED_ORIGINS": "*",
-}
+#: Pages of the tests come from anywhere.
+SETTINGS = {**FOR_TESTS, "HARMONIC_ALLOWED_ORIGINS": "*"}
 MAX_LINE_BYTES = 1024 * 1024
 _CALL_TIMEOUT_S = 10.0
 

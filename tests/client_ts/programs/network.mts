@@ -20,11 +20,14 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
       [gateway, client],
     ] as const) {
       let readyAtMs = 0;
+      const waiting: (() => void)[] = [];
       sockets.add(from);
       const later = (action: () => void) => {
         const atMs = performance.now() + latencyMs + Math.random() * jitterMs;
         readyAtMs = Math.max(readyAtMs, atMs);
-        setTimeout(action, readyAtMs - performance.now());
+        waiting.push(action);
+        // Timers that end in the same millisecond may fire in any order.
+        setTimeout(() => waiting.shift()?.(), readyAtMs - performance.now());
       };
       from.setNoDelay(true);
       from.on('data', bytes => later(() => to.write(bytes)));

@@ -31,15 +31,23 @@ const EXPECTED = /WebSocket connection to|ERR_|status of (401|403)/;
 /** For windows whose particles are looked at: drawing those takes more CPU than all else. */
 export const MOVING = { reducedMotion: 'no-preference' } as const;
 
+export interface WindowOptions extends BrowserContextOptions {
+  /** Which gateway serves the page; the first one. */
+  gateway?: string;
+  /** What runs in the window before the page does. */
+  before?: () => void;
+}
+
 /** A window of its own, at a path of a gateway's; what it complains of is kept. */
-export async function open(path: string, options: BrowserContextOptions & { gateway?: string } = {}): Promise<Page> {
-  const { gateway = plan.gateways[0], ...rest } = options;
+export async function open(path: string, options: WindowOptions = {}): Promise<Page> {
+  const { gateway = plan.gateways[0], before, ...rest } = options;
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     reducedMotion: 'reduce',
     ...rest,
   });
   context.setDefaultTimeout(PATIENCE_MS);
+  if (before) await context.addInitScript(before);
   const page = await context.newPage();
   page.on('console', message => {
     if (message.type() === 'error') complaints.push(message.text());
@@ -55,7 +63,7 @@ export async function open(path: string, options: BrowserContextOptions & { gate
 }
 
 /** The window of somebody who is in the universe, by a link alone. */
-export async function join(name: string, options: BrowserContextOptions & { gateway?: string } = {}): Promise<Page> {
+export async function join(name: string, options: WindowOptions = {}): Promise<Page> {
   const page = await open(`/?universe=${plan.universe}&name=${name}`, options);
   await inRoom(page);
   return page;

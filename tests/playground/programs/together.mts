@@ -1,10 +1,12 @@
 // Two windows of one universe, each on a gateway of its own: people see and hear one another.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseMidi } from './midi.mts';
 import { button, done, eventually, inRoom, join, open, plan, slider } from './browser.mts';
 
-const MAX_MEDIAN_MS = Number(process.argv[3] ?? Infinity);
+/** Where the piece's file is put. */
+const file = process.argv[3] ?? '/tmp/piece.mid';
+// By hand: `together.mts PLAN FILE MS`.
+const MAX_MEDIAN_MS = Number(process.argv[4] ?? Infinity);
 const STEPS = 40;
 const STEP_MS = 30;
 
@@ -72,10 +74,9 @@ const begins = await Promise.all(
 const apart = Math.abs(Number(begins[0]) - Number(begins[1]));
 assert.ok(apart < 1000, `the piece begins ${apart} ms apart`);
 
-// Its file has the notes that the page counts.
+// Its file is there.
 const [download] = await Promise.all([ann.waitForEvent('download'), button(ann, 'Download MIDI').click()]);
-const sounding = parseMidi(await (await download.createReadStream()).toArray());
-assert.equal(`${sounding.notes} notes`, notes);
+await download.saveAs(file);
 
 // What Ben plays is measured, and seen by Ann on her stage.
 await ben.getByRole('radio', { name: 'What I play' }).check();
@@ -107,5 +108,5 @@ await visitor.getByLabel('Your name').fill('Cat');
 await button(visitor, 'Start a new universe').click();
 await inRoom(visitor);
 assert.match(visitor.url(), /universe=[A-Za-z0-9_-]+&name=Cat$/);
-console.log(JSON.stringify({ median, steps: delays.length, apart }));
+console.log(JSON.stringify({ median, steps: delays.length, apart, notes: parseInt(notes ?? '') }));
 await done();

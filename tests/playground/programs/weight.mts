@@ -5,6 +5,8 @@ import { MOVING, button, done, eventually, join, plan } from './browser.mts';
 
 const MAX_KB = 200;
 const MAX_BUSY = 0.5;
+// By hand, on a quiet machine, how many particles have to be drawn: `weight.mts PLAN PARTICLES`.
+const minParticles = Number(process.argv[3] ?? 0);
 const MEASURED_MS = 5000;
 
 const page = await join('Ann', MOVING);
@@ -41,7 +43,10 @@ const after = await measured();
 const elapsedS = after.atS - before.atS;
 const share = (after.cpuS - before.cpuS) / elapsedS;
 const tasks = (after.tasksS - before.tasksS) / elapsedS;
-const drawn = await page.locator('.amount').evaluate(each => [each.textContent, (each as HTMLElement).dataset['framesPerS']]);
-console.log(JSON.stringify({ bytes, share, tasks, drawn }));
+const amount = page.locator('.amount');
+const particles = parseInt((await amount.textContent())?.replace(',', '') ?? '');
+const framesPerS = await amount.getAttribute('data-frames-per-s');
+console.log(JSON.stringify({ bytes, share, tasks, particles, framesPerS }));
+assert.ok(particles >= minParticles, `${particles} particles`);
 assert.ok(share < MAX_BUSY, `the main thread takes ${share} of a core`);
 await done();

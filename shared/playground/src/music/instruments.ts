@@ -18,10 +18,36 @@ import type { MusicGenerated, Note, Stroke } from '@harmonic-universe/client';
 
 type Voices = PolySynth<Synth> | PolySynth<FMSynth>;
 
+/** How a note begins, goes on and ends: in seconds, but `sustain`, which is a part of the loudest. */
+interface Envelope {
+  readonly attack: number;
+  readonly decay: number;
+  readonly sustain: number;
+  readonly release: number;
+}
+
+type Oscillator =
+  | { type: 'custom'; partials: number[] }
+  | { type: 'triangle' }
+  | { type: 'fatsawtooth'; count: number; spread: number };
+
+/** Which sound the notes are made of: of one oscillator, or of one that another one modulates. */
+type Sound =
+  | { readonly oscillator: Oscillator }
+  | { readonly harmonicity: number; readonly modulationIndex: number; readonly modulation: Envelope };
+
+/** How a family of instruments sounds. */
+interface Timbre {
+  readonly sound: Sound;
+  readonly envelope: Envelope;
+  /** What is above this frequency is softer. */
+  readonly brightnessHz?: number;
+}
+
 /** What one voice of a piece is played by. */
 interface Part {
   readonly synth: Voices;
-  readonly chain: readonly { dispose(): unknown }[];
+  readonly filter: Filter | undefined;
 }
 
 const MAX_POLYPHONY = 48;
@@ -70,11 +96,11 @@ export class Orchestra {
     if (piece.drums?.length) this.#drums = new Drums(this.#dry);
     const voices = new Set(piece.notes.map(({ voice }) => voice ?? 'melody'));
     for (const voice of voices) {
-      const part = made(piece.instruments?.[voice] ?? (voice === 'bass' ? 32 : 0), voice);
+      const program = piece.instruments?.[voice] ?? (voice === 'bass' ? BASS_PROGRAM : 0);
+      const part = made(timbreOf(program, voice));
       part.synth.volume.value = VOLUMES_DB[voice] ?? -10;
       part.synth.maxPolyphony = MAX_POLYPHONY;
-      const last = part.chain.at(-1) as Filter | undefined;
-      if (last) part.synth.chain(...(part.chain as Filter[]), this.#dry);
+      if (part.filter) part.synth.chain(part.filter, this.#dry);
       else part.synth.connect(this.#dry);
       this.#parts.set(voice, part);
     }
@@ -92,9 +118,9 @@ export class Orchestra {
 
   /** End all notes, and what was to come: the piece has to be prepared again. */
   silence(): void {
-    for (const { synth, chain } of this.#parts.values()) {
+    for (const { synth, filter } of this.#parts.values()) {
       synth.dispose();
-      for (const node of chain) node.dispose();
+      filter?.dispose();
     }
     this.#parts = new Map();
     this.#drums?.dispose();
@@ -107,92 +133,56 @@ export class Orchestra {
   }
 }
 
-/** Synthesizers by families of General MIDI's programs, eight to a family. */
-function made(program: number, voice: string): Part {
-  switch (program >> 3) {
-    case 0: // pianos
-      return {
-        synth: new PolySynth(FMSynth, {
-          harmonicity: 1,
-          modulationIndex: 2.6,
-          envelope: { attack: 0.003, decay: 1.4, sustain: 0.08, release: 0.7 },
-          modulationEnvelope: { attack: 0.002, decay: 0.35, sustain: 0.05, release: 0.4 },
-        }),
-        chain: [new Filter(4200, 'lowpass')],
-      };
-    case 1: // vibraphone, music box
-      return {
-        synth: new PolySynth(FMSynth, {
-          harmonicity: 3.98,
-          modulationIndex: 1.6,
-          envelope: { attack: 0.002, decay: 1.8, sustain: 0, release: 1.2 },
-          modulationEnvelope: { attack: 0.002, decay: 0.25, sustain: 0, release: 0.4 },
-        }),
-        chain: [],
-      };
-    case 2: // organs
-      return {
-        synth: new PolySynth(Synth, {
-          oscillator: { type: 'custom', partials: [1, 0.6, 0.3, 0.25, 0, 0.12] },
-          envelope: { attack: 0.02, decay: 0.1, sustain: 0.85, release: 0.15 },
-        }),
-        chain: [new Filter(3000, 'lowpass')],
-      };
-    case 3: // guitars
-      return {
-        synth: new PolySynth(FMSynth, {
-          harmonicity: 2,
-          modulationIndex: 3.4,
-          envelope: { attack: 0.002, decay: 0.7, sustain: 0.02, release: 0.35 },
-          modulationEnvelope: { attack: 0.001, decay: 0.12, sustain: 0, release: 0.2 },
-        }),
-        chain: [new Filter(2800, 'lowpass')],
-      };
-    case 4: // basses
-      return {
-        synth: new PolySynth(Synth, {
-          oscillator: { type: 'triangle' },
-          envelope: { attack: 0.008, decay: 0.5, sustain: 0.35, release: 0.2 },
-        }),
-        chain: [new Filter(900, 'lowpass')],
-      };
-    case 5:
-    case 6: // strings and choirs
-      return {
-        synth: new PolySynth(Synth, {
-          oscillator: { type: 'fatsawtooth', count: 2, spread: 16 },
-          envelope: { attack: voice === 'pads' ? 0.28 : 0.09, decay: 0.3, sustain: 0.8, release: 0.8 },
-        }),
-        chain: [new Filter(voice === 'bass' ? 900 : 1900, 'lowpass')],
-      };
-    case 7: // brass
-      return {
-        synth: new PolySynth(FMSynth, {
-          harmonicity: 1,
-          modulationIndex: 3,
-          envelope: { attack: 0.05, decay: 0.2, sustain: 0.7, release: 0.25 },
-          modulationEnvelope: { attack: 0.08, decay: 0.3, sustain: 0.5, release: 0.3 },
-        }),
-        chain: [new Filter(2400, 'lowpass')],
-      };
-    case 8:
-    case 9: // reeds and pipes
-      return {
-        synth: new PolySynth(Synth, {
-          oscillator: { type: 'custom', partials: [1, 0.12, 0.24, 0.05, 0.08] },
-          envelope: { attack: 0.06, decay: 0.2, sustain: 0.75, release: 0.3 },
-        }),
-        chain: [new Filter(3200, 'lowpass')],
-      };
-    default:
-      return {
-        synth: new PolySynth(Synth, {
-          oscillator: { type: 'triangle' },
-          envelope: { attack: 0.02, decay: 0.6, sustain: 0.3, release: 0.6 },
-        }),
-        chain: [new Filter(3600, 'lowpass')],
-      };
-  }
+const envelope = (attack: number, decay: number, sustain: number, release: number): Envelope => ({ attack, decay, sustain, release });
+const fm = (harmonicity: number, modulationIndex: number, modulation: Envelope): Sound => ({ harmonicity, modulationIndex, modulation });
+const partials = (...strengths: number[]): Sound => ({ oscillator: { type: 'custom', partials: strengths } });
+const TRIANGLE: Sound = { oscillator: { type: 'triangle' } };
+
+const STRINGS: Timbre = {
+  sound: { oscillator: { type: 'fatsawtooth', count: 2, spread: 16 } },
+  envelope: envelope(0.09, 0.3, 0.8, 0.8),
+  brightnessHz: 1900,
+};
+const PIPES: Timbre = { sound: partials(1, 0.12, 0.24, 0.05, 0.08), envelope: envelope(0.06, 0.2, 0.75, 0.3), brightnessHz: 3200 };
+const OTHERS: Timbre = { sound: TRIANGLE, envelope: envelope(0.02, 0.6, 0.3, 0.6), brightnessHz: 3600 };
+/** By families of General MIDI's programs, eight to a family. */
+const TIMBRES: readonly Timbre[] = [
+  // Pianos.
+  { sound: fm(1, 2.6, envelope(0.002, 0.35, 0.05, 0.4)), envelope: envelope(0.003, 1.4, 0.08, 0.7), brightnessHz: 4200 },
+  // Vibraphone, music box.
+  { sound: fm(3.98, 1.6, envelope(0.002, 0.25, 0, 0.4)), envelope: envelope(0.002, 1.8, 0, 1.2) },
+  // Organs.
+  { sound: partials(1, 0.6, 0.3, 0.25, 0, 0.12), envelope: envelope(0.02, 0.1, 0.85, 0.15), brightnessHz: 3000 },
+  // Guitars.
+  { sound: fm(2, 3.4, envelope(0.001, 0.12, 0, 0.2)), envelope: envelope(0.002, 0.7, 0.02, 0.35), brightnessHz: 2800 },
+  // Basses.
+  { sound: TRIANGLE, envelope: envelope(0.008, 0.5, 0.35, 0.2), brightnessHz: 900 },
+  // Strings and choirs.
+  STRINGS,
+  STRINGS,
+  // Brass.
+  { sound: fm(1, 3, envelope(0.08, 0.3, 0.5, 0.3)), envelope: envelope(0.05, 0.2, 0.7, 0.25), brightnessHz: 2400 },
+  // Reeds and pipes.
+  PIPES,
+  PIPES,
+];
+const BASS_PROGRAM = 32;
+const BASS_BRIGHTNESS_HZ = 900;
+const PADS_ATTACK_S = 0.28;
+
+/** How a voice sounds with a program of General MIDI: slow strings for pads, dark ones for the bass. */
+function timbreOf(program: number, voice: string): Timbre {
+  const timbre = TIMBRES[program >> 3] ?? OTHERS;
+  if (timbre !== STRINGS) return timbre;
+  if (voice === 'pads') return { ...timbre, envelope: { ...timbre.envelope, attack: PADS_ATTACK_S } };
+  return voice === 'bass' ? { ...timbre, brightnessHz: BASS_BRIGHTNESS_HZ } : timbre;
+}
+
+function made({ sound, envelope, brightnessHz }: Timbre): Part {
+  const filter = brightnessHz === undefined ? undefined : new Filter(brightnessHz, 'lowpass');
+  if ('oscillator' in sound) return { synth: new PolySynth(Synth, { ...sound, envelope }), filter };
+  const { modulation: modulationEnvelope, ...rest } = sound;
+  return { synth: new PolySynth(FMSynth, { ...rest, modulationEnvelope, envelope }), filter };
 }
 
 type Drum = 'kick' | 'tom' | 'snare' | 'hat' | 'cymbal';

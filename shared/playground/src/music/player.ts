@@ -26,6 +26,8 @@ export class Player {
   #orchestra: Orchestra | undefined;
   #loading: Promise<Orchestra | undefined> | undefined;
   #handedS = 0;
+  // When the piece began by the context's clock, which moves in steps: the latest that it showed.
+  #zeroS = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** The orchestra, once there is one. */
@@ -91,6 +93,7 @@ export class Player {
     clearInterval(this.#timer);
     if (!isOn(playing, performance.now())) return;
     this.#orchestra?.prepare(playing.piece);
+    this.#zeroS = -Infinity;
     this.#handedS = Math.max(0, positionS(playing, performance.now()) - LATE_S);
     this.#handOver();
     this.#timer = setInterval(() => this.#handOver(), INTERVAL_MS);
@@ -105,9 +108,8 @@ export class Player {
     const toS = positionS(playing, nowMs) + AHEAD_S;
     const fromS = this.#handedS;
     this.#handedS = toS;
-    // The piece's beginning by the context's clock.
-    const zeroS = orchestra.context.currentTime - positionS(playing, nowMs);
-    const at = (startTime: number) => Math.max(orchestra.context.currentTime, zeroS + startTime);
+    this.#zeroS = Math.max(this.#zeroS, orchestra.context.currentTime - positionS(playing, nowMs));
+    const at = (startTime: number) => Math.max(orchestra.context.currentTime, this.#zeroS + startTime);
     for (const note of beginning(playing.piece.notes, fromS, toS)) orchestra.note(note, at(note.startTime));
     for (const stroke of beginning(playing.piece.drums ?? [], fromS, toS)) orchestra.stroke(stroke, at(stroke.startTime));
   }

@@ -1,6 +1,7 @@
 // Music: asking for a piece, its roll, its sound and its file.
 import { RefusedError, type MusicGenerated } from '@harmonic-universe/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { fit } from '../canvas.ts';
 import { counted } from '../explanations.ts';
 import { capital, scaleOption, spelt } from '../parameters.ts';
 import { call } from '../session.ts';
@@ -17,7 +18,8 @@ const STYLES = [
 type Style = (typeof STYLES)[number];
 const DURATIONS_S = [8, 16, 30, 60] as const;
 const STILL_INTERVAL_MS = 250;
-const MAX_FRAMES_PER_S = 30;
+/** Smoother than 30 frames a second, nobody sees it. */
+const MIN_INTERVAL_MS = 25;
 
 export function Dock({ room }: { room: Room }) {
   const { player } = room;
@@ -174,7 +176,7 @@ function Sound({ room: { player } }: { room: Room }) {
   );
 }
 
-function Roll({ room: { player, pace } }: { room: Room }) {
+function Roll({ room: { player, frames } }: { room: Room }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { piece, playing } = useWatched(player.state, state => state);
   useEffect(() => {
@@ -183,47 +185,33 @@ function Roll({ room: { player, pace } }: { room: Room }) {
     const roll = canvas.current;
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const still = matchMedia('(prefers-reduced-motion: reduce)');
-    let request = 0;
+    let stop = () => {};
     let drawnMs = -Infinity;
     const draw = (nowMs: number) => {
+      const intervalMs = still.matches ? STILL_INTERVAL_MS : MIN_INTERVAL_MS;
+      if (nowMs - drawnMs < intervalMs) return;
+      drawnMs = nowMs;
       const position = playing ? positionS(playing, performance.now()) : 0;
-      // As smooth as the stage is: what one machine draws, another cannot.
-      const intervalMs = still.matches ? STILL_INTERVAL_MS : 1000 / Math.min(pace.getSnapshot(), MAX_FRAMES_PER_S) - 8;
-      const isDue = nowMs - drawnMs > intervalMs;
-      if (isDue) {
-        drawnMs = nowMs;
-        fit(roll, context);
-        const view = { width: roll.clientWidth, height: roll.clientHeight, isDark: dark.matches };
-        drawRoll(context, piece, { ...view, positionS: position, isStill: still.matches });
-      }
-      if (isOn(playing, performance.now())) request = requestAnimationFrame(draw);
+      fit(roll, context);
+      const view = { width: roll.clientWidth, height: roll.clientHeight, isDark: dark.matches };
+      drawRoll(context, piece, { ...view, positionS: position, isStill: still.matches });
+      if (!isOn(playing, performance.now())) stop();
     };
     const redraw = () => {
-      cancelAnimationFrame(request);
+      stop();
       drawnMs = -Infinity;
-      request = requestAnimationFrame(draw);
+      stop = frames.add(draw);
     };
     const sizes = new ResizeObserver(redraw);
     sizes.observe(roll);
     dark.addEventListener('change', redraw);
     return () => {
-      cancelAnimationFrame(request);
+      stop();
       sizes.disconnect();
       dark.removeEventListener('change', redraw);
     };
-  }, [piece, playing, pace]);
+  }, [piece, playing, frames]);
   const label = piece ? `Piano roll of ${counted(piece.notes.length, 'note')}` : 'Piano roll, empty';
   const startsAt = playing && performance.timeOrigin + playing.startMs;
   return <canvas class="roll" ref={canvas} role="img" aria-label={label} data-starts-at-ms={startsAt} />;
-}
-
-/** Give a canvas as many pixels as it is shown with. */
-function fit(canvas: HTMLCanvasElement, context: CanvasRenderingContext2D): void {
-  const pixels = Math.min(devicePixelRatio, 2);
-  const width = Math.round(canvas.clientWidth * pixels);
-  const height = Math.round(canvas.clientHeight * pixels);
-  if (canvas.width === width && canvas.height === height) return;
-  canvas.width = width;
-  canvas.height = height;
-  context.setTransform(pixels, 0, 0, pixels, 0, 0);
 }

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { explain, secondsUntil, type Explanation } from '../explanations.ts';
 import { bearer, NoGuestsError, type Session } from '../session.ts';
 import { useWatched } from '../watched.ts';
-import type { Room } from './room.ts';
+import { mayView, type Room } from './room.ts';
 
 interface NoticesProps {
   room: Room;
@@ -46,11 +46,6 @@ export function Barrier({ room, error, onEnter, onLeave }: NoticesProps & { erro
       </div>
     </div>
   );
-}
-
-// Who may view joins to view, at once.
-function mayView(error: Error | undefined): boolean {
-  return error instanceof RefusedError && error.details.allowedMode === 'view';
 }
 
 function explanationOf(error: Error): Explanation {

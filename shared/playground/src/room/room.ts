@@ -2,11 +2,11 @@
 import { createClient, RefusedError, type Client, type MusicGenerated, type Universe } from '@harmonic-universe/client';
 import { hueOf } from '../palettes.ts';
 import { call, type Session } from '../session.ts';
+import { Frames } from '../frames.ts';
 import { Hearing } from '../music/hearing.ts';
 import { Player } from '../music/player.ts';
 import { beginning, pitchRange, positionS } from '../music/timeline.ts';
 import type { Heard, ShownHand } from '../stage/overlay.ts';
-import { QUALITIES, START } from '../stage/quality.ts';
 import type { Scene } from '../stage/stage.ts';
 import { Cell } from '../watched.ts';
 import { Absence } from './absence.ts';
@@ -15,7 +15,11 @@ import { freeHue, readHand, type OwnHand } from './hands.ts';
 /** What is known of the universe beside its parameters. */
 export interface About {
   readonly name?: string;
-  readonly maxParticipants?: number;
+}
+
+/** What was last heard of somebody. */
+interface Sound extends Omit<Heard, 'hue'> {
+  readonly atMs: number;
 }
 
 /** A spectrum that is not followed by another one is shown no longer. */
@@ -23,6 +27,12 @@ const HEARD_MS = 600;
 /** After joining, the others' states come; then there is a colour to choose. */
 const CHOICE_MS = 400;
 const MAX_SHOWN_NUMBERS = 256;
+const MAX_FRAMES_PER_S = 60;
+
+/** Whether somebody who was refused to edit may view. */
+export function mayView(error: Error | undefined): boolean {
+  return error instanceof RefusedError && error.details.allowedMode === 'view';
+}
 
 export class Room {
   readonly session: Session;
@@ -32,16 +42,17 @@ export class Room {
   readonly hearing: Hearing;
   readonly absence: Absence;
   readonly about = new Cell<About>({});
-  /** How many frames a second this machine draws well. */
-  readonly pace = new Cell(QUALITIES[START.index]?.framesPerS ?? 30);
+  /** All that moves is drawn in these, as many as the stage takes for good here. */
+  readonly frames = new Frames(MAX_FRAMES_PER_S);
   /** Whose live sound comes in, user by user. */
   readonly audible = new Cell<readonly string[]>([]);
-  readonly #heard = new Map<string, { heard: Heard; atMs: number }>();
+  readonly #heard = new Map<string, Sound>();
   #silence: ReturnType<typeof setTimeout> | undefined;
   readonly #stops: (() => void)[];
   #own: OwnHand = {};
   #strokesS = 0;
   #struck: MusicGenerated | undefined;
+  #pitches = pitchRange([]);
 
   constructor(session: Session, universeId: string) {
     this.session = session;
@@ -86,11 +97,11 @@ export class Room {
 
   /** What the stage shows. */
   readonly scene: Scene = {
+    frames: this.frames,
     parameters: () => this.universe.parameters,
     hands: () => this.#hands(),
     heard: () => this.#nowHeard(),
     strokes: () => this.#strokes(),
-    paced: framesPerS => this.pace.set(framesPerS),
   };
 
   async #entered(): Promise<void> {
@@ -107,8 +118,7 @@ export class Room {
   // Who may only view is refused to edit, and told so.
   #viewIfThatIsAll(): void {
     const { status, error } = this.universe.getSnapshot();
-    if (status !== 'refused' || !(error instanceof RefusedError)) return;
-    if (error.details.allowedMode === 'view' && this.universe.wantedMode !== 'view') this.universe.join('view');
+    if (status === 'refused' && mayView(error) && this.universe.wantedMode !== 'view') this.universe.join('view');
   }
 
   #hands(): readonly ShownHand[] {
@@ -128,23 +138,27 @@ export class Room {
       Array.isArray(list)
         ? list.slice(0, MAX_SHOWN_NUMBERS).map(value => Math.min(1, Math.max(low, Number(value) || 0)))
         : [];
-    const heard = { userId, bands: numbers(frequencies, 0), waveform: numbers(waveform, -1) };
-    this.#heard.set(userId, { heard, atMs: performance.now() });
+    this.#heard.set(userId, { bands: numbers(frequencies, 0), waveform: numbers(waveform, -1), atMs: performance.now() });
     this.#listen();
   }
 
   // Whom one hears now, and again when the first of them may have fallen silent.
   #listen(): void {
     clearTimeout(this.#silence);
-    const users = this.#nowHeard().map(({ userId }) => userId);
+    this.#forget();
+    const users = [...this.#heard.keys()];
     if (users.join() !== this.audible.getSnapshot().join()) this.audible.set(users);
     if (users.length) this.#silence = setTimeout(() => this.#listen(), HEARD_MS);
   }
 
-  #nowHeard(): readonly Heard[] {
+  #forget(): void {
     const sinceMs = performance.now() - HEARD_MS;
     for (const [userId, { atMs }] of this.#heard) if (atMs < sinceMs) this.#heard.delete(userId);
-    return [...this.#heard.values()].map(({ heard }) => ({ ...heard, hue: this.hue(heard.userId) }));
+  }
+
+  #nowHeard(): readonly Heard[] {
+    this.#forget();
+    return Array.from(this.#heard, ([userId, { bands, waveform }]) => ({ bands, waveform, hue: this.hue(userId) }));
   }
 
   #strokes(): readonly { at: number; strength: number }[] {
@@ -153,9 +167,10 @@ export class Room {
     const nowS = positionS(playing, performance.now());
     if (playing.piece !== this.#struck || nowS < this.#strokesS) {
       this.#struck = playing.piece;
+      this.#pitches = pitchRange(playing.piece.notes);
       this.#strokesS = Math.max(0, nowS);
     }
-    const { low, high } = pitchRange(playing.piece.notes);
+    const { low, high } = this.#pitches;
     const begun = beginning(playing.piece.notes, this.#strokesS, nowS);
     this.#strokesS = Math.max(this.#strokesS, nowS);
     return begun.map(({ pitch, velocity }) => ({ at: (pitch - low) / (high - low), strength: velocity / 127 }));

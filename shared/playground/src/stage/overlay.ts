@@ -1,5 +1,4 @@
 // What is drawn over the particles: what others hear, and where their hands are.
-import { hueOf } from '../palettes.ts';
 
 /** A hand that is shown: where from 0 to 1, y pointing up. */
 export interface ShownHand {
@@ -12,10 +11,9 @@ export interface ShownHand {
 
 /** What somebody hears: bands from 0 to 1, the lowest first. */
 export interface Heard {
-  readonly userId: string;
   readonly bands: readonly number[];
   readonly waveform: readonly number[];
-  readonly hue?: number | undefined;
+  readonly hue: number;
 }
 
 const RIDGE_PART = 0.34;
@@ -39,7 +37,7 @@ function ridge(
   context: CanvasRenderingContext2D,
   width: number,
   height: number,
-  { userId, bands, waveform, hue = hueOf(userId) }: Heard,
+  { bands, waveform, hue }: Heard,
   isDark: boolean,
 ): void {
   const light = isDark ? 68 : 45;

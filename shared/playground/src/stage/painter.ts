@@ -46,7 +46,23 @@ const VEIL = 'precision mediump float; uniform vec4 veil; void main() { gl_FragC
 const BACKGROUND = { dark: [0.035, 0.04, 0.085], light: [0.965, 0.962, 0.988] } as const;
 const TRAIL_ALPHA = 0.22;
 
+/** Where the attributes of both programs are. */
+const ATTRIBUTES = { state: 0, seed: 1, corner: 2 } as const;
+const OPTIONS = { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true } as const;
+
 type Uniforms = Readonly<Record<string, WebGLUniformLocation | null>>;
+
+/** What is drawn of a frame beside the particles themselves. */
+export interface Frame {
+  readonly timeS: number;
+  /** The width of the stage, of its height. */
+  readonly aspect: number;
+  /** Pixels of the canvas for one of the page's. */
+  readonly pixels: number;
+  readonly isDark: boolean;
+  /** Leave a shade of what was there. */
+  readonly trails: boolean;
+}
 
 export class Painter {
   readonly #gl: WebGLRenderingContext;
@@ -55,13 +71,12 @@ export class Painter {
   readonly #uniforms: Uniforms;
   readonly #veilUniform: WebGLUniformLocation | null;
   readonly #states: WebGLBuffer;
-  readonly #seeds: WebGLBuffer;
-  readonly #corners: WebGLBuffer;
+  #look: Look | undefined;
+  #shown: Float32Array = new Float32Array();
 
   /** A painter for a canvas, or none where there is no WebGL. */
   static of(canvas: HTMLCanvasElement, seeds: Float32Array): Painter | undefined {
-    const options = { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true } as const;
-    const gl = canvas.getContext('webgl', options) as WebGLRenderingContext | null;
+    const gl = canvas.getContext('webgl', OPTIONS) as WebGLRenderingContext | null;
     return gl ? new Painter(gl, seeds) : undefined;
   }
 
@@ -73,32 +88,21 @@ export class Painter {
     const all = [...names, 'base', 'range', 'frequency', 'phase'];
     this.#uniforms = Object.fromEntries(all.map(name => [name, gl.getUniformLocation(this.#points, name)]));
     this.#veilUniform = gl.getUniformLocation(this.#veil, 'veil');
-    this.#states = gl.createBuffer();
-    this.#seeds = gl.createBuffer();
-    this.#corners = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.#seeds);
-    gl.bufferData(gl.ARRAY_BUFFER, seeds, gl.STATIC_DRAW);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.#corners);
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
+    attribute(gl, ATTRIBUTES.seed, 1, seeds);
+    attribute(gl, ATTRIBUTES.corner, 2, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]));
+    this.#states = attribute(gl, ATTRIBUTES.state, STRIDE, this.#shown);
     gl.enable(gl.BLEND);
   }
 
-  /** Draw the first `count` particles; `trails` leaves a shade of what was there. */
-  paint(
-    states: Float32Array,
-    count: number,
-    look: Look,
-    frame: { timeS: number; aspect: number; pixels: number; isDark: boolean; trails: boolean },
-  ): void {
+  /** Draw the first `count` particles. */
+  paint(states: Float32Array, count: number, look: Look, frame: Frame): void {
     const gl = this.#gl;
     gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
     this.#fade(frame.isDark, frame.trails);
     gl.useProgram(this.#points);
+    if (this.#shown.length !== count * STRIDE) this.#shown = states.subarray(0, count * STRIDE);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.#states);
-    gl.bufferData(gl.ARRAY_BUFFER, states.subarray(0, count * STRIDE), gl.STREAM_DRAW);
-    attribute(gl, this.#points, 'state', 3);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.#seeds);
-    attribute(gl, this.#points, 'seed', 1);
+    gl.bufferData(gl.ARRAY_BUFFER, this.#shown, gl.STREAM_DRAW);
     this.#set(look, frame);
     gl.blendFunc(gl.SRC_ALPHA, frame.isDark ? gl.ONE : gl.ONE_MINUS_SRC_ALPHA);
     gl.drawArrays(gl.POINTS, 0, count);
@@ -113,33 +117,37 @@ export class Painter {
       return;
     }
     gl.useProgram(this.#veil);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.#corners);
-    attribute(gl, this.#veil, 'corner', 2);
     gl.uniform4f(this.#veilUniform, red, green, blue, TRAIL_ALPHA);
     gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
 
-  #set(look: Look, frame: { timeS: number; aspect: number; pixels: number; isDark: boolean }): void {
+  #set(look: Look, frame: Frame): void {
     const gl = this.#gl;
     const uniform = (name: string) => this.#uniforms[name] ?? null;
-    const palette = paletteOf(look.colorScheme);
+    gl.uniform1f(uniform('time'), frame.timeS);
     gl.uniform2f(uniform('scale'), 2 / frame.aspect, 2);
     gl.uniform1f(uniform('size'), frame.pixels * (4.5 + 9 * look.glowIntensity));
-    gl.uniform1f(uniform('time'), frame.timeS);
+    gl.uniform1f(uniform('dark'), frame.isDark ? 1 : 0);
+    if (look === this.#look) return;
+    this.#look = look;
     gl.uniform1f(uniform('variety'), look.complexity);
     gl.uniform1f(uniform('saturation'), look.saturation);
     gl.uniform1f(uniform('brightness'), look.brightness);
     gl.uniform1f(uniform('glow'), look.glowIntensity);
-    gl.uniform1f(uniform('dark'), frame.isDark ? 1 : 0);
+    const palette = paletteOf(look.colorScheme);
     for (const name of ['base', 'range', 'frequency', 'phase'] as const) gl.uniform3fv(uniform(name), [...palette[name]]);
   }
 }
 
-function attribute(gl: WebGLRenderingContext, of: WebGLProgram, name: string, size: number): void {
-  const at = gl.getAttribLocation(of, name);
+/** A buffer whose numbers, `size` for each point, are an attribute from now on. */
+function attribute(gl: WebGLRenderingContext, at: number, size: number, numbers: Float32Array): WebGLBuffer {
+  const buffer = gl.createBuffer();
+  gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+  gl.bufferData(gl.ARRAY_BUFFER, numbers, gl.STATIC_DRAW);
   gl.enableVertexAttribArray(at);
   gl.vertexAttribPointer(at, size, gl.FLOAT, false, 0, 0);
+  return buffer;
 }
 
 function program(gl: WebGLRenderingContext, vertices: string, fragments: string): WebGLProgram {
@@ -154,6 +162,7 @@ function program(gl: WebGLRenderingContext, vertices: string, fragments: string)
     gl.compileShader(shader);
     gl.attachShader(made, shader);
   }
+  for (const [name, at] of Object.entries(ATTRIBUTES)) gl.bindAttribLocation(made, at, name);
   gl.linkProgram(made);
   if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) {
     throw new Error(`A shader does not link: ${gl.getProgramInfoLog(made)}`);

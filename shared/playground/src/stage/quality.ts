@@ -1,4 +1,6 @@
 // How much a stage draws: less where the machine is slow, more again where it is not. Pure.
+//
+// Pixels and frames are given up before particles.
 
 /** One step of quality. */
 export interface Quality {
@@ -16,8 +18,10 @@ export const QUALITIES: readonly Quality[] = [
   { pixels: 1, framesPerS: 60, share: 1, trails: true },
   { pixels: 1, framesPerS: 30, share: 1, trails: true },
   { pixels: 0.75, framesPerS: 30, share: 1, trails: true },
-  { pixels: 0.6, framesPerS: 20, share: 0.8, trails: false },
-  { pixels: 0.5, framesPerS: 12, share: 0.5, trails: false },
+  { pixels: 0.6, framesPerS: 24, share: 1, trails: true },
+  { pixels: 0.5, framesPerS: 20, share: 1, trails: false },
+  { pixels: 0.5, framesPerS: 12, share: 1, trails: false },
+  { pixels: 0.5, framesPerS: 8, share: 0.5, trails: false },
 ];
 
 /** What was measured over a while. */

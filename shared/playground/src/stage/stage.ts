@@ -1,5 +1,7 @@
 // The stage: lets the particles move and draws them, as well as this machine can.
 import type { Parameters } from '@harmonic-universe/client';
+import { fit } from '../canvas.ts';
+import type { Frames } from '../frames.ts';
 import { Cell } from '../watched.ts';
 import { drawOverlay, type Heard, type ShownHand } from './overlay.ts';
 import { Painter } from './painter.ts';
@@ -8,13 +10,13 @@ import { Simulation } from './simulation.ts';
 
 /** What the stage asks for with each frame. */
 export interface Scene {
+  /** The loop that it draws in, whose pace it sets. */
+  readonly frames: Frames;
   parameters(): Parameters | undefined;
   hands(): readonly ShownHand[];
   heard(): readonly Heard[];
   /** The notes that began since the last frame: where from 0 to 1, and how strong. */
   strokes(): readonly { at: number; strength: number }[];
-  /** The stage draws so many frames a second from now on. */
-  paced(framesPerS: number): void;
 }
 
 /** How much is drawn. */
@@ -43,12 +45,11 @@ export class Stage {
   readonly #dark = matchMedia('(prefers-color-scheme: dark)');
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
   readonly #sizes: ResizeObserver;
+  readonly #stopFrames: () => void;
   #level: Level = START;
-  #request = 0;
   #lastMs = 0;
   #measure = { sinceMs: 0, frames: 0, workMs: 0 };
   #shownLook = '';
-  #overlayIsEmpty = true;
 
   constructor(canvas: HTMLCanvasElement, overlay: HTMLCanvasElement, scene: Scene) {
     this.#canvas = canvas;
@@ -59,12 +60,13 @@ export class Stage {
     this.#context = overlay.getContext('2d');
     this.#sizes = new ResizeObserver(() => this.#resize());
     this.#sizes.observe(canvas);
-    this.#request = requestAnimationFrame(now => this.#frame(now));
+    this.#pace();
+    this.#stopFrames = scene.frames.add(now => this.#frame(now));
   }
 
   /** Draw no more. */
   close(): void {
-    cancelAnimationFrame(this.#request);
+    this.#stopFrames();
     this.#sizes.disconnect();
   }
 
@@ -74,10 +76,6 @@ export class Stage {
     const pixels = this.#pixels();
     this.#canvas.width = Math.round(clientWidth * pixels);
     this.#canvas.height = Math.round(clientHeight * pixels);
-    const sharp = Math.min(devicePixelRatio, 2);
-    this.#overlay.width = Math.round(clientWidth * sharp);
-    this.#overlay.height = Math.round(clientHeight * sharp);
-    this.#context?.setTransform(sharp, 0, 0, sharp, 0, 0);
     this.#simulation.resize(clientWidth / clientHeight);
     this.#shownLook = '';
   }
@@ -86,13 +84,14 @@ export class Stage {
     return Math.min(devicePixelRatio, QUALITIES[this.#level.index]?.pixels ?? 1);
   }
 
+  #pace(): void {
+    this.#scene.frames.perS = QUALITIES[this.#level.index]?.framesPerS ?? 1;
+  }
+
   #frame(nowMs: number): void {
-    this.#request = requestAnimationFrame(next => this.#frame(next));
     const quality = QUALITIES[this.#level.index];
     const parameters = this.#scene.parameters();
     if (!quality || !parameters || !this.#canvas.clientWidth) return;
-    // Half a frame of the display early is nearer than half a frame late.
-    if (nowMs - this.#lastMs < 1000 / quality.framesPerS - 8) return;
     const beganMs = performance.now();
     const elapsedS = Math.min(MAX_FRAME_S, (nowMs - this.#lastMs) / 1000);
     const isFirst = this.#lastMs === 0;
@@ -154,8 +153,11 @@ export class Stage {
   #drawOverlay(hands: readonly ShownHand[]): void {
     const heard = this.#scene.heard();
     const isEmpty = hands.length === 0 && heard.length === 0;
-    if (!this.#context || (isEmpty && this.#overlayIsEmpty)) return;
-    this.#overlayIsEmpty = isEmpty;
+    if (!this.#context || (isEmpty && this.#overlay.hidden)) return;
+    // An empty canvas over another one would cost as much as a full one.
+    this.#overlay.hidden = isEmpty;
+    if (isEmpty) return;
+    fit(this.#overlay, this.#context);
     const size = { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
     drawOverlay(this.#context, size, hands, heard, this.#dark.matches);
   }
@@ -173,7 +175,7 @@ export class Stage {
       const before = this.#pixels();
       this.#level = adapted(this.#level, { elapsedMs, frames: measure.frames, workMs: measure.workMs });
       if (this.#pixels() !== before) this.#resize();
-      this.#scene.paced(QUALITIES[this.#level.index]?.framesPerS ?? 0);
+      this.#pace();
       this.drawn.set({ particles, wanted, framesPerS });
     }
     this.#measure = { sinceMs: nowMs, frames: 0, workMs: 0 };

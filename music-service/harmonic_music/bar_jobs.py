@@ -1,0 +1,160 @@
+"""Bars of endless pieces: composed for whoever asks, stored for the gateways, and answered.
+
+A bar follows from what is asked alone, so any replica composes it, and made twice it is the same.
+Bars are composed beside pieces, by a thread of their own: a long piece must not delay them.
+"""
+
+import asyncio
+from concurrent.futures import Executor
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from harmonic_music import metrics as table
+from harmonic_music.endless import ComposedBar, compose_bar
+from harmonic_music.styles.catalogue import known_style
+from harmonic_protocol import subjects
+from harmonic_protocol.messages.endless import MAX_BAR_BYTES
+from harmonic_protocol.pieces import BarJob, BarMade, StoredBar, StoredNote
+from harmonic_protocol.values import Stroke
+from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.streams import StreamFull, Streams
+from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
+from harmonic_runtime.process.clock import Clock, timestamp
+from harmonic_runtime.process.lifecycle import Tasks
+
+#: Bars that a replica takes at once; whoever asks for more asks another one.
+MOST_BARS = 32
+STORE_TIMEOUT_S = 1.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BarComposers:
+    """Answers what owners ask for on the bus."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        streams: Streams,
+        executor: Executor,
+        clock: Clock,
+        tasks: Tasks,
+        metrics: Metrics,
+        log: SampledLog,
+    ) -> None:
+        self._bus = bus
+        self._streams = streams
+        self._executor = executor
+        self._clock = clock
+        self._tasks = tasks
+        self._log = log
+        self._under_way = 0
+        self._outcomes = metrics.counters(table.BARS)
+        self._seconds = metrics.histogram(table.BAR_SECONDS)
+        metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
+
+    def receive(self, message: Message) -> None:
+        """Take one question; one beyond the bound is turned away at once."""
+        try:
+            asked = BarJob.model_validate_json(message.payload)
+        except ValidationError:
+            self._outcomes.of("unreadable").inc()
+            return
+        if self._under_way >= MOST_BARS:
+            self._outcomes.of("turned_away").inc()
+            self._answer(message, b"")
+            return
+        self._under_way += 1
+        self._tasks.start(self._take(asked, message), name="bar")
+
+    async def _take(self, asked: BarJob, message: Message) -> None:
+        began_s = self._clock.monotonic()
+        outcome = "composed"
+        try:
+            made, stored = await asyncio.get_running_loop().run_in_executor(
+                self._executor, make_bar, asked
+            )
+            await self._streams.append(
+                subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
+            )
+            self._answer(message, made.to_json())
+        except (BusUnavailable, StreamFull) as error:
+            outcome = "not_stored"
+            self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 -- a bug in one bar must not end the others
+            outcome = "failed"
+            self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+        finally:
+            self._under_way -= 1
+        self._outcomes.of(outcome).inc()
+        self._seconds.observe(self._clock.monotonic() - began_s)
+
+    def _answer(self, message: Message, payload: bytes) -> None:
+        if not message.reply or subjects.is_reserved(message.reply):
+            return
+        try:
+            self._bus.post(message.reply, payload)
+        except BusUnavailable:
+            self._log.warning("bar_unanswered")
+
+
+def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
+    """What its owner is told of a bar, and what is stored of it for the gateways.
+
+    Raise ``ValueError`` for a bar that takes more than ``MAX_BAR_BYTES``.
+    """
+    bar = compose_bar(
+        asked.music,
+        asked.physics,
+        style=known_style(asked.style),
+        seed=asked.seed,
+        bar=asked.bar,
+        state=asked.state,
+    )
+    made = BarMade(
+        stream_id=asked.stream_id,
+        bar=asked.bar,
+        duration_us=bar.duration_us,
+        state=bar.next_state,
+    )
+    stored = stored_bar(asked, bar).to_json()
+    if len(stored) > MAX_BAR_BYTES:
+        raise ValueError(f"a bar of {len(stored)} bytes")
+    return made, stored
+
+
+def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
+    """A bar as its stream keeps it."""
+    strokes = tuple(
+        Stroke.model_construct(key=key, start_time=start, velocity=velocity)
+        for key, start, velocity in bar.drums
+    )
+    return StoredBar.model_construct(
+        universe_id=asked.universe_id,
+        stream_id=asked.stream_id,
+        bar=asked.bar,
+        starts_at=timestamp(_EPOCH + timedelta(milliseconds=round(asked.starts_us / 1000))),
+        duration=bar.duration_s,
+        tempo=bar.tempo,
+        key=bar.key,
+        scale=bar.scale,
+        as_of=asked.as_of,
+        notes=tuple(
+            StoredNote.model_construct(
+                pitch=note.pitch,
+                start_time=note.start,
+                duration=note.duration,
+                velocity=note.velocity,
+                voice=note.voice,
+                section=note.section,
+            )
+            for note in bar.notes
+        ),
+        style=bar.style,
+        meter=bar.meter,
+        instruments=dict(bar.instruments),
+        drums=strokes or None,
+    )

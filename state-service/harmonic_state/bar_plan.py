@@ -1,0 +1,187 @@
+"""What the next bar of an endless piece needs, and when its record is due. Pure.
+
+Each replica of the state service keeps a plan of each piece that it knows of. The one that is first
+in rank for the universe acts when the record is due, and each further one a step later: unless it
+was told by then that another one has. That is sooner than a replica is known to be dead. Two that
+act at once are harmless, since a bar is recorded once.
+
+Invariants:
+
+- One piece of work is under way at a time: asking a composer, recording, or looking at the log.
+- A bar is recorded only with the end and the state of the bar before, which a composer told.
+- What another replica told counts until the log was looked at.
+"""
+
+from typing import TypeAlias
+
+from harmonic_protocol.internal import RecordBar
+from harmonic_protocol.pieces import BarJob, BarMade, PieceGoesOn
+from harmonic_protocol.value import value
+from harmonic_state.domain.universe import EndlessState
+
+#: A record is due as long before the end of the bar before as that bar lasts, within these bounds.
+LEAST_LEAD_US, MOST_LEAD_US = 1_600_000, 2_800_000
+#: How much later each further replica in rank acts.
+STEP_US = 350_000
+#: After what has failed, nothing is tried for so long.
+RETRY_US = 200_000
+
+
+@value
+class AskComposer:
+    """Have a composer make the latest bar, whose notes it stores; report :meth:`BarPlan.made`."""
+
+    job: BarJob
+
+
+@value
+class RecordNext:
+    """Record the next bar; report :meth:`BarPlan.learned` or :meth:`BarPlan.failed`."""
+
+    request: RecordBar
+
+
+@value
+class LookAtLog:
+    """Read the log; report :meth:`BarPlan.learned` or :meth:`BarPlan.failed`."""
+
+
+@value
+class WaitUntil:
+    """There is nothing to do before a moment of Unix time."""
+
+    at_us: int
+
+
+@value
+class AwaitWork:
+    """Work is under way: its end is reported."""
+
+
+@value
+class Forget:
+    """The piece is over."""
+
+
+Step: TypeAlias = AskComposer | RecordNext | LookAtLog | WaitUntil | AwaitWork | Forget
+
+
+class BarPlan:
+    """A universe's endless piece as it is known here, and what is done for its next bar."""
+
+    def __init__(self, universe_id: str) -> None:
+        self._universe_id = universe_id
+        self._piece: EndlessState | None = None
+        self._made: BarMade | None = None
+        self._told: PieceGoesOn | None = None
+        self._works = False
+        self._not_before_us = 0
+
+    # Events.
+
+    def learned(self, piece: EndlessState | None) -> None:
+        """The log says how the piece stands: ``None`` if none is played."""
+        self._piece, self._told = piece, None
+        if self._made is not None and not _is_of(piece, self._made):
+            self._made = None
+
+    def done(self) -> None:
+        """The log was looked at, or written: what it says is learned."""
+        self._works = False
+
+    def failed(self, now_us: int) -> None:
+        """Neither could be done, or no composer answered."""
+        self._works = False
+        self._not_before_us = now_us + RETRY_US
+
+    def made(self, made: BarMade) -> PieceGoesOn | None:
+        """A composer has made a bar; what the other replicas are told of it."""
+        self._works = False
+        if not _is_of(self._piece, made):
+            return None
+        self._made = made
+        return PieceGoesOn(
+            universe_id=self._universe_id,
+            stream_id=made.stream_id,
+            bar=made.bar,
+            due_us=self._ends_us(made) - _lead_us(made),
+        )
+
+    def told(self, word: PieceGoesOn) -> None:
+        """Another replica, or this one, has told when the record after a bar is due."""
+        if word.due_us is not None:
+            self._told = word
+        elif self._piece is None or self._piece.stream_id == word.stream_id:
+            self._piece = self._told = self._made = None
+
+    # What is to be done.
+
+    def next(self, now_us: int, turn: int) -> Step:
+        """The next step of the replica that is ``turn``-th in rank, from 0."""
+        if self._works:
+            return AwaitWork()
+        if now_us < self._not_before_us:
+            return WaitUntil(self._not_before_us)
+        step = self._step(now_us, turn * STEP_US)
+        self._works = isinstance(step, AskComposer | RecordNext | LookAtLog)
+        return step
+
+    def _step(self, now_us: int, later_us: int) -> Step:
+        latest = self._piece.latest if self._piece is not None else None
+        told, made = self._told, self._made
+        is_elsewhere = told is not None and (
+            latest is None or told.stream_id != latest.stream_id or told.bar > latest.bar
+        )
+        if told is not None and told.due_us is not None and (is_elsewhere or made is None):
+            if now_us < told.due_us + later_us:
+                return WaitUntil(told.due_us + later_us)
+            if is_elsewhere:
+                return LookAtLog()
+        if self._piece is None or latest is None:
+            return Forget()
+        if made is None:
+            return AskComposer(self._job(self._piece))
+        ends_us = self._ends_us(made)
+        due_us = ends_us - _lead_us(made) + later_us
+        if now_us < due_us:
+            return WaitUntil(due_us)
+        return RecordNext(
+            RecordBar(
+                universe_id=self._universe_id,
+                stream_id=latest.stream_id,
+                bar=latest.bar + 1,
+                starts_us=ends_us,
+                state=made.state,
+            )
+        )
+
+    def _ends_us(self, made: BarMade) -> int:
+        latest = self._piece.latest if self._piece is not None else None
+        return (latest.starts_us if latest is not None else 0) + made.duration_us
+
+    def _job(self, piece: EndlessState) -> BarJob:
+        latest = piece.latest
+        if latest is None:
+            raise RuntimeError("no bar to compose")
+        return BarJob(
+            universe_id=self._universe_id,
+            stream_id=piece.stream_id,
+            seed=piece.seed,
+            style=piece.style,
+            bar=latest.bar,
+            starts_us=latest.starts_us,
+            as_of=latest.as_of,
+            music=latest.music,
+            physics=latest.physics,
+            state=latest.state,
+        )
+
+
+def _is_of(piece: EndlessState | None, made: BarMade) -> bool:
+    """Whether a bar is the latest of a piece."""
+    latest = piece.latest if piece is not None else None
+    return latest is not None and (latest.stream_id, latest.bar) == (made.stream_id, made.bar)
+
+
+def _lead_us(made: BarMade) -> int:
+    return min(max(made.duration_us, LEAST_LEAD_US), MOST_LEAD_US)
