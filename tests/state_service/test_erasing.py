@@ -73,6 +73,8 @@ def test_what_names_a_user_is_told_part_by_part() -> None:
     assert found["connections"] == [
         {"connectionId": "ann-1", "username": "Ann", "mode": "edit"},
     ]
+    assert [each.keys() for each in found["operations"]] == [{"opId", "timestamp"}]
+    assert found["operations"][0]["opId"] == "a"
     assert traced(created().now, "owner") == {"isOwner": True}
     assert traced(lived_in().now, "eve") == {}
 
@@ -133,6 +135,7 @@ def test_who_left_nothing_but_an_endless_piece_is_erased_from_it() -> None:
 def test_a_ban_is_erased_too() -> None:
     history = open_universe()
     history.does(OperatorBan(universe_id=UNIVERSE, user_id="ann"), OPERATOR)
+    assert traced(history.now, "ann") == {"bannedSince": history.now.bans["ann"]}
     lifted, erased = history.does(ERASE, OPERATOR)
     assert isinstance(lifted, UserUnbanned)
     assert lifted.user_id == "ann"
