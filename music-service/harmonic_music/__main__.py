@@ -26,9 +26,9 @@ def _serve(process: Process[MusicSettings]) -> AbstractAsyncContextManager[None]
 
 def _compose() -> int:
     """compose offline, a request a line from standard input, an answer a line."""  # noqa: D403
-    from harmonic_music.bulk import answers  # noqa: PLC0415
+    from harmonic_music.bulk import answers, lines_of  # noqa: PLC0415
 
-    for answer in answers(sys.stdin.buffer, new_seed):
+    for answer in answers(lines_of(sys.stdin.buffer), new_seed):
         print(answer, flush=True)
     return 0
 

@@ -10,8 +10,8 @@ line whose piece this one answers; it is answered with it where that is one of t
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import Field, ValidationError, create_model
 
@@ -25,6 +25,7 @@ from harmonic_protocol.schema import ClientModel, WireModel
 from harmonic_protocol.values import MusicParameters, PhysicsParameters, StyleName
 
 P = TypeVar("P", bound=WireModel)
+_NOT_COMPOSED = refused(Code.INTERNAL_ERROR, "The piece could not be composed")
 
 #: A request has a few hundred bytes; a longer line than this is not read as one.
 MAX_LINE_BYTES = 64 * 1024
@@ -57,12 +58,29 @@ class _Asked(ClientModel):
     after: Any = None
 
 
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a stream; of one that is too long, no more is held than shows that it is."""
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        rest = line
+        while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_LINE_BYTES + 1)
+        yield line
+
+
 def answers(lines: Iterable[bytes], new_seed: Callable[[], int]) -> Iterator[str]:
     """The answer to each line that is not blank."""
     known: dict[object, Theme] = {}
     for line in lines:
         if line.strip():
-            yield json.dumps(_answer(line, new_seed, known), separators=(",", ":"))
+            yield _written(_answer(line, new_seed, known))
+
+
+def _written(answer: Mapping[str, object]) -> str:
+    """An answer as JSON. An ``id`` with numbers that only Python's JSON knows is told as none."""
+    try:
+        return json.dumps(answer, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps({**answer, "id": None}, separators=(",", ":"), allow_nan=False)
 
 
 def _answer(
@@ -79,7 +97,12 @@ def _answer(
     music = _parameters(MusicParameters, request.music)
     physics = _parameters(PhysicsParameters, request.physics)
     theme = known.get(request.after) if isinstance(request.after, str | int) else None
-    made = perform(CompositionRequest(music, physics, request.duration, seed, request.style, theme))
+    try:
+        made = perform(
+            CompositionRequest(music, physics, request.duration, seed, request.style, theme)
+        )
+    except Exception:  # noqa: BLE001 -- one piece must not end all others
+        return _error(request.id, _NOT_COMPOSED)
     _remember(known, request.id, made.score.theme)
     answer = {
         "id": request.id,

@@ -5,12 +5,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiohttp.abc import AbstractStreamWriter
 
 from harmonic_gateway.sockets.connection import Connection
 from harmonic_gateway.sockets.frames import Encoded, Frame, close_frame
 from harmonic_gateway.sockets.limits import BEHIND_BYTES, SocketLimits
-from harmonic_gateway.sockets.outbox import HELD_BYTES, Outbox
+from harmonic_gateway.sockets.outbox import HELD_BYTES, Outbox, Writer
 from harmonic_gateway.sockets.stages import Stage
 
 LIMITS = SocketLimits(
@@ -71,7 +70,7 @@ class Reader:
 
 def opened(transport: Transport) -> Outbox:
     outbox = Outbox(Reader(), LIMITS)
-    outbox.go_over(transport, cast("AbstractStreamWriter", None), deflates=False)
+    outbox.go_over(transport, cast("Writer", None), deflates=False)
     return outbox
 
 
@@ -143,7 +142,7 @@ async def test_what_is_written_at_once_overtakes_nothing() -> None:
     connection = connected(outbox)
     connection.write(packet("before it goes over"))
     assert outbox.direct is None
-    outbox.go_over(transport, cast("AbstractStreamWriter", None), deflates=False)
+    outbox.go_over(transport, cast("Writer", None), deflates=False)
     connection.write(packet("at once"))
     with outbox.together():
         connection.write(packet("held"))
@@ -168,7 +167,7 @@ class Draining:
 async def test_nothing_is_written_at_once_while_something_waits() -> None:
     transport, draining = Transport(), Draining()
     outbox = Outbox(Reader(), LIMITS)
-    outbox.go_over(transport, cast("AbstractStreamWriter", draining), deflates=False)
+    outbox.go_over(transport, cast("Writer", draining), deflates=False)
     connection = connected(outbox)
     transport.unsent_bytes = BEHIND_BYTES + 1
     connection.write(packet("waits"))
@@ -199,7 +198,7 @@ async def test_nothing_is_written_to_who_is_not_connected_or_is_gone() -> None:
 async def test_what_is_large_is_compressed_for_who_can_read_that() -> None:
     transport = Transport()
     outbox = Outbox(Reader(), LIMITS)
-    outbox.go_over(transport, cast("AbstractStreamWriter", None), deflates=True)
+    outbox.go_over(transport, cast("Writer", None), deflates=True)
     large = Frame.event("large", b'"' + b"x" * 10_000 + b'"').encoded("/ws")
     connected(outbox).write(large)
     assert transport.written == [large.compressed]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.drivers import Spoken
+from harmonic_gateway.delivery.previews import is_settled
 from harmonic_gateway.delivery.signals import SENDER, Signals, left_out, pack, unpack
 from harmonic_gateway.membership.live import relay_to
 from harmonic_gateway.membership.memberships import Memberships
@@ -115,6 +116,13 @@ async def test_a_preview_that_waits_is_not_sent_after_its_update(
             room.news.clear()
             await room.news.wait()
     assert any(each["userId"] == "ann" for each in room.heard) != is_settled
+
+
+@pytest.mark.parametrize("payload", [b"no JSON", b"[]", b"{}", b'{"userId":"ann","physics":7}'])
+def test_a_preview_that_cannot_be_read_is_over_and_keeps_no_event_from_delivery(
+    payload: bytes,
+) -> None:
+    assert is_settled(payload, updated("ann", "physics", "gravity"))
 
 
 def test_an_update_without_previews_discards_nothing() -> None:

@@ -1,7 +1,7 @@
 """Reading a WebSocket: what is taken in the call of its transport, and what waits for its turn."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import pytest
@@ -18,17 +18,16 @@ class Socket:
     """A WebSocket whose texts are read as the test says."""
 
     def __init__(self) -> None:
-        self.take: Callable[[str | None], bool] = lambda _: False
+        self.reader: Reading | None = None
         self.waiting: asyncio.Queue[WSMessage] = asyncio.Queue()
         #: Read, and perhaps taken, while the next message is received.
         self.read_on: list[str] = []
+        self.finished: list[WSMessage | None] = []
+        self.pongs: list[bytes] = []
 
     @property
     def is_all_received(self) -> bool:
         return not self.waiting.qsize()
-
-    def take_texts(self, take: Callable[[str | None], bool]) -> None:
-        self.take = take
 
     def take_cost_s(self) -> float:
         return 0.0
@@ -40,12 +39,25 @@ class Socket:
             self.reads(self.read_on.pop(0))
         return message
 
+    def pong(self, data: bytes) -> None:
+        self.pongs.append(data)
+
+    def finish(self, last: WSMessage | None) -> None:
+        self.finished.append(last)
+
     def reads(self, text: str) -> bool:
         """Whether a text was taken where it was read; else it is received in its turn."""
-        is_taken = self.take(None if self.waiting.qsize() else text)
+        assert self.reader is not None
+        is_taken = self.reader.take_text(None if self.waiting.qsize() else text)
         if not is_taken:
-            self.waiting.put_nowait(WSMessage(WSMsgType.TEXT, text, None))
+            self.gets(WSMessage(WSMsgType.TEXT, text, None))
         return is_taken
+
+    def gets(self, message: WSMessage) -> None:
+        """Something comes that is no text."""
+        assert self.reader is not None
+        self.waiting.put_nowait(message)
+        self.reader.wake()
 
 
 class Session:
@@ -60,6 +72,14 @@ class Session:
         self.decided = asyncio.Event()
         self.fault: Exception | None = None
         self.falls_behind = False
+        self.ends: list[tuple[int | None, Exception | None]] = []
+        self.charged_s = 0.0
+
+    def charge(self, cost_s: float) -> None:
+        self.charged_s += cost_s
+
+    def read_to_end(self, code: int | None, fault: Exception | None) -> None:
+        self.ends.append((code, fault))
 
     def packet(self, kind: int, data: str, _cost_s: float) -> Awaitable[object] | None:
         if self.fault is not None:
@@ -76,11 +96,14 @@ class Session:
 class Read:
     """A session at its WebSocket, which is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *waiting: str) -> None:
         self.socket, self.session = Socket(), Session()
+        for text in waiting:
+            self.socket.waiting.put_nowait(WSMessage(WSMsgType.TEXT, text, None))
         self.session.at_websocket = True
-        reading = Reading(cast("Any", self.session), cast("Any", self.socket))
-        self.task = asyncio.create_task(reading.until_closed())
+        self.reading = Reading(cast("Any", self.session), self.socket)
+        self.socket.reader = self.reading
+        self.reading.begin()
 
     async def turn(self) -> None:
         """Let the reading go as far as it can."""
@@ -174,7 +197,95 @@ async def test_a_client_that_fell_behind_pauses_before_its_next_packet(read: Rea
 
 
 async def test_a_malformed_event_ends_the_reading_with_its_fault(read: Read) -> None:
-    read.session.fault = ValueError("malformed")
+    fault = read.session.fault = ValueError("malformed")
     assert not read.socket.reads(EVENT)
-    with pytest.raises(ValueError, match="malformed"):
-        await read.task
+    await read.turn()
+    assert read.session.ends == [(None, fault)]
+    assert read.socket.finished == [None]
+
+
+async def test_what_came_before_it_began_is_taken(read: Read) -> None:
+    later = Read(CONNECT)
+    later.session.decided.set()
+    await later.turn()
+    assert later.session.noted == [CONNECT]
+    assert later.socket.reads(EVENT)
+
+
+async def test_a_ping_of_the_websocket_is_answered_and_charged(read: Read) -> None:
+    read.socket.gets(WSMessage(WSMsgType.PING, b"there?", None))
+    await read.turn()
+    assert read.socket.pongs == [b"there?"]
+    assert read.session.charged_s > 0
+
+
+async def test_a_close_frame_ends_the_reading_with_its_code_after_what_came_before(
+    read: Read,
+) -> None:
+    read.session.decided.set()
+    assert not read.socket.reads(CONNECT)
+    closing = WSMessage(WSMsgType.CLOSE, 1001, None)
+    read.socket.gets(closing)
+    await read.turn()
+    assert read.session.noted == [CONNECT]
+    assert read.session.ends == [(1001, None)]
+    assert read.socket.finished == [closing]
+
+
+async def test_nothing_runs_while_nothing_comes(read: Read) -> None:
+    read.session.decided.set()
+    assert not read.socket.reads(CONNECT)
+    await read.turn()
+    assert read.reading._task is None
+
+
+async def test_a_lost_connection_ends_the_reading_once(read: Read) -> None:
+    read.reading.lost()
+    read.reading.lost()
+    await read.turn()
+    assert read.session.ends == [(None, None)]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+async def test_a_lost_connection_gives_up_what_is_being_decided(read: Read, turns: int) -> None:
+    assert not read.socket.reads(CONNECT)
+    assert not read.socket.reads(EVENT)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    read.reading.lost()
+    read.session.decided.set()
+    await read.turn()
+    assert EVENT not in read.session.noted
+    assert read.session.ends == [(None, None)]
+    assert read.reading._task is None
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_may_be_lost_at_any_moment(read: Read, turns: int) -> None:
+    read.session.decided.set()
+    assert not read.socket.reads(CONNECT)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    read.reading.lost()
+    await read.turn()
+    assert read.session.ends == [(None, None)]
+
+
+async def test_a_session_that_says_goodbye_is_finished(read: Read) -> None:
+    read.session.closed = True
+    assert not read.socket.reads("1")
+    await read.turn()
+    assert read.session.noted == []
+    assert read.session.ends == [(None, None)]
+    assert read.socket.finished == [None]
+
+
+async def test_a_fault_of_this_program_ends_the_connection_and_is_told(read: Read) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    read.session.fault = KeyError("a bug")
+    read.session.at_websocket = False
+    assert not read.socket.reads(CONNECT)
+    await read.turn()
+    assert read.session.ends == [(None, None)]
+    assert len(told) == 1

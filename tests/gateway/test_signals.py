@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from harmonic_gateway.delivery.signals import (
     ATTACHMENT_BYTES,
     SENDER,
@@ -11,6 +13,7 @@ from harmonic_gateway.delivery.signals import (
     event_name,
     unpack,
 )
+from harmonic_gateway.sockets import Frame
 from harmonic_protocol.catalogue import UNNAMED_SIGNAL
 from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_runtime.bus.wire import Message
@@ -115,3 +118,33 @@ def test_a_signal_of_the_version_before_names_none() -> None:
 def test_an_event_that_is_unknown_here_or_no_signal_is_passed_over() -> None:
     for name in ("only_a_newer_version_knows_it", "physics_updated"):
         assert unpack(Message("s", b"{}", {SIGNAL_EVENT: name, ATTACHMENT_BYTES: "2"}, "")) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {ATTACHMENT_BYTES: ""},
+        {ATTACHMENT_BYTES: "x"},
+        {ATTACHMENT_BYTES: "3"},
+        {ATTACHMENT_BYTES: "-1,3"},
+        {ATTACHMENT_BYTES: "2,1"},
+    ],
+)
+async def test_one_that_cannot_be_taken_apart_spoils_none_that_come_with_it(
+    headers: dict[str, str],
+) -> None:
+    named = {SIGNAL_EVENT: UNNAMED_SIGNAL}
+    sent: list[Frame] = []
+
+    def send(_: str, messages: Sequence[Message]) -> None:
+        sent.extend(frame for one in messages if (frame := unpack(one)) is not None)
+
+    signals = Signals(send, bytes_per_s=BYTES_PER_S, metrics=Metrics())
+    good = Message("s", b"{}", {**named, ATTACHMENT_BYTES: "2", SENDER: "ann"}, "")
+    signals.take("u", good)
+    with pytest.raises(ValueError):  # noqa: PT011 -- the bus logs and counts whatever it is
+        signals.take("u", Message("s", b"{}", {**named, **headers, SENDER: "odd"}, ""))
+    signals.take("u", good)
+    await asyncio.sleep(2 * TOGETHER_S)
+    assert len(sent) == 2

@@ -17,9 +17,8 @@ from yarl import URL
 
 from gateway.door import PATIENCE_S, Door, opened
 from harmonic_gateway.limits.pace import PaceLimits
-from harmonic_gateway.sockets import Frame, broadcast, lingering
+from harmonic_gateway.sockets import Frame, attached, broadcast, lingering
 from harmonic_gateway.sockets import limits as socket_limits
-from harmonic_gateway.sockets import websocket as websockets
 from harmonic_gateway.sockets.frames import close_frame
 from harmonic_runtime.process.entropy import new_id
 
@@ -519,7 +518,7 @@ async def test_pings_of_a_client_are_answered_and_those_without_end_are_paid_for
 async def test_frames_that_never_end_a_message_end_their_connection(
     door: Door, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websockets, "MAX_UNPAID_S", 1e-5)
+    monkeypatch.setattr(attached, "MAX_UNPAID_S", 1e-5)
     websocket = await raw(door, http)
     cut: Any = websocket._conn.transport  # type: ignore[union-attr]
     # A ping, which cannot be answered any more. Then an opening frame of text without its end, and
@@ -529,6 +528,17 @@ async def test_frames_that_never_end_a_message_end_their_connection(
 
     assert not (await door.until("left", 1))[1]
     assert door.failures == []
+
+
+async def test_no_handler_waits_while_a_websocket_is_open(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    await raw(door, http)
+
+    handling = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
+
+    assert "RequestHandler._handle_request" not in handling
+    assert "RequestHandler.start" not in handling
 
 
 async def writing_on(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -95,3 +95,23 @@ def test_aiohttp_asks_an_answer_for_what_is_done_here_of_those_whose_head_is_kep
     assert "self._keepalive = bool(resp.keep_alive)" in inspect.getsource(handler.start)
     written = inspect.getsource(web.StreamResponse._write_headers)
     assert 'f"HTTP/{version[0]}.{version[1]} {self._status} {self._reason}"' in written
+
+
+def test_aiohttps_handler_can_end_without_its_connection() -> None:
+    handler = web.RequestHandler
+    start = inspect.getsource(handler.start)
+    assert "while not self._force_close:" in start
+    assert "if self._keepalive and not self._close and not self._force_close:" in start
+    assert "if not self._force_close:" in start.rpartition("# remove handler")[2]
+    force_close = inspect.getsource(handler.force_close)
+    assert "if self.transport is not None:" in force_close
+    assert "add_done_callback" in inspect.getsource(web.Server.connection_lost)
+    assert "await resp.write_eof()" in inspect.getsource(handler.finish_response)
+
+
+def test_aiohttps_queue_asks_its_protocol_to_pause() -> None:
+    queue = reader_py.WebSocketDataQueue
+    feed = inspect.getsource(queue.feed_data)
+    assert "self._protocol._reading_paused" in feed
+    assert "self._protocol.pause_reading()" in feed
+    assert "self._protocol.resume_reading()" in inspect.getsource(queue._read_from_buffer)

@@ -3,6 +3,8 @@
 A try is measured beside the same try at a bare aiohttp server, which accepts whatever comes and
 answers with the same words: that is the floor. Server and floor take turns in one run. Then many
 such clients come back for ever, as python-socketio's do, beside two well-behaved members of a room.
+In the rounds without them, their process takes as much of the machine as in those with them: real
+ones are elsewhere, and the difference is to be the gateway's.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import multiprocessing
 import random
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -40,6 +43,8 @@ CLIENTS, PAUSES_S = 1000, (2.5, 7.5)
 #: How long neighbours are listened to, in turn without such clients and with them. These have been
 #: refused before, as often as it takes to be remembered.
 ROUND_S, WARMING_S = 10.0, 30.0
+#: Where clients stay away, their CPU time is taken in so many parts a second.
+STEPS_PER_S = 200
 #: No address is to stand in the way.
 UNLIMITED = {"HARMONIC_CONNECTS_PER_S": "1000000", "HARMONIC_CONNECTS_BURST": "1000000"}
 _OPEN = '0{"sid":"g.0","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -181,9 +186,28 @@ def dead_token(user: str) -> str:
     return jwt.encode({"sub": user, "exp": 1, "iat": 0}, SECRET, algorithm="HS256")
 
 
-def come_back(port: int, seconds: float) -> int:
-    """Have all clients come back for so long, each with a token of its own; how often they did."""
+@dataclass(frozen=True)
+class Came:
+    """How often clients came back, and the CPU seconds that this took of their own process."""
+
+    tries: int
+    cpu_s: float
+
+
+def stay_away(cpu_s: float, seconds: float) -> None:
+    """Take so much CPU time within so long, evenly: what clients take that come back."""
+    steps = int(seconds * STEPS_PER_S)
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    for step in range(1, steps + 1):
+        while time.process_time() - began_cpu_s < cpu_s * step / steps:
+            pass
+        time.sleep(max(began_s + step / STEPS_PER_S - time.monotonic(), 0))
+
+
+def come_back(port: int, seconds: float) -> Came:
+    """Have all clients come back for so long, each with a token of its own."""
     tries = 0
+    began_cpu_s = time.process_time()
 
     async def one(number: int) -> None:
         nonlocal tries
@@ -201,7 +225,7 @@ def come_back(port: int, seconds: float) -> int:
                 await asyncio.gather(*(one(number) for number in range(CLIENTS)))
 
     uvloop.run(all_of_them())
-    return tries
+    return Came(tries, time.process_time() - began_cpu_s)
 
 
 @dataclass
@@ -229,17 +253,22 @@ async def neighbours_wait(rounds: int) -> Beside:
         with pool:
             neighbours = Neighbours(product.world)
             await neighbours.come()
-            await loop.run_in_executor(pool, come_back, product.port, WARMING_S)
+            came = await loop.run_in_executor(pool, come_back, product.port, WARMING_S)
+            taken_s = came.cpu_s * ROUND_S / WARMING_S
             for _ in range(rounds):
                 over = asyncio.Event()
-                loop.call_later(ROUND_S, over.set)
+                away = loop.run_in_executor(pool, stay_away, taken_s, ROUND_S)
+                away.add_done_callback(partial(_tell, over))
                 seen.quiet_s.append(p99(await neighbours.talk(over, 0)))
+                await away
                 over = asyncio.Event()
                 before_s, began_s = process_cpu_s(gateway), loop.time()
                 coming = loop.run_in_executor(pool, come_back, product.port, ROUND_S)
                 coming.add_done_callback(partial(_tell, over))
                 seen.beside_s.append(p99(await neighbours.talk(over, 0)))
-                seen.tries_per_s.append(await coming / ROUND_S)
+                came = await coming
+                taken_s = came.cpu_s
+                seen.tries_per_s.append(came.tries / ROUND_S)
                 spent_s = process_cpu_s(gateway) - before_s
                 seen.share.append(spent_s / (loop.time() - began_s))
             await neighbours.go()

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from mido import MidiFile
 
-from harmonic_music.bulk import MAX_LINE_BYTES, answers
+from harmonic_music import bulk, performing
+from harmonic_music.bulk import MAX_LINE_BYTES, answers, lines_of
+from harmonic_music.composing import CompositionRequest
+from harmonic_music.performing import Performance
 from music_service.measures import piece
 
 
@@ -115,3 +118,31 @@ def test_the_program_writes_answers_and_nothing_else() -> None:
     first, second = (json.loads(line) for line in done.stdout.splitlines())
     assert [len(first["notes"]) > 0, "error" in second] == [True, True]
     assert done.stderr == b""
+
+
+def test_a_piece_that_cannot_be_composed_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_once(request: CompositionRequest) -> Performance:
+        if request.seed == 2:
+            raise ZeroDivisionError
+        return performing.perform(request)
+
+    monkeypatch.setattr(bulk, "perform", fails_once)
+    told = answered(*({"id": seed, "duration": 1, "seed": seed} for seed in (1, 2, 3)))
+    assert [answer["id"] for answer in told] == [1, 2, 3]
+    assert told[1]["error"]["code"] == "INTERNAL_ERROR"
+    assert "notes" in told[2]
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"[Infinity]", b'{"a":-Infinity}'])
+def test_an_id_that_only_pythons_json_knows_is_told_as_none(number: bytes) -> None:
+    (text,) = answers([b'{"id":%b,"duration":1}' % number], lambda: 77)
+    answer = json.loads(text, parse_constant=pytest.fail)
+    assert answer["id"] is None
+    assert answer["notes"]
+
+
+def test_of_a_line_that_is_too_long_the_rest_is_not_held_and_no_line_of_its_own() -> None:
+    long = b"x" * (3 * MAX_LINE_BYTES)
+    lines = list(lines_of(BytesIO(b"a\n" + long + b"\nb\n" + b"y" * MAX_LINE_BYTES + b"\n" + long)))
+    assert [line[:1] for line in lines] == [b"a", b"x", b"b", b"y", b"x"]
+    assert max(map(len, lines)) == MAX_LINE_BYTES + 1

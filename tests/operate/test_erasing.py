@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from harmonic_operator import erasing
 from harmonic_operator.connection import NotDone
 from harmonic_operator.erasing import places, purged
 from harmonic_operator.rooms import ask_owner
@@ -116,6 +117,28 @@ async def test_all_that_is_stored_of_a_user_is_exported_and_nothing_changes(worl
     nobody = (await harmonic(world.stack, "export", world.name("nobody"))).json
     assert nobody["universes"] == {}
     assert not any(nobody["stored"].values())
+
+
+async def test_what_takes_several_readings_is_exported_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "READ_AT_ONCE", 3)
+    ann = world.name("ann")
+    await lived_in(world, ann)
+    (limit,) = [each for each in places(ann) if each.what == "limit parameters"]
+    async with connected_as("operator", world.stack) as bus:
+        assert len(await erasing.stored_at(bus, limit)) == 7
+
+
+async def test_an_answer_that_cannot_be_read_is_told_of_its_universe_alone() -> None:
+    async def work(universe: str) -> UserTraced:
+        return UserTraced.model_validate({"events": "none" if universe == "odd" else []})
+
+    done = dict(await erasing.of_all(["a", "odd", "z"], work))
+    assert done["odd"] == "its owner answers what cannot be read"
+    assert [universe for universe, found in done.items() if isinstance(found, UserTraced)] == [
+        *("a", "z")
+    ]
 
 
 async def test_members_see_a_placeholder_and_the_universe_lives_on(world: World) -> None:

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from harmonic_operator.auditing import is_kept, note
 from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
@@ -44,8 +46,8 @@ AT_ONCE = 16
 #: How often a universe's history is forgotten until it names the user no more.
 ATTEMPTS = 3
 INFO_TIMEOUT_S = 10.0
-#: Messages of one user that are read of one stream at most.
-MAX_READ = 10_000
+#: Messages that are read at once.
+READ_AT_ONCE = 1000
 PLACEHOLDER_BYTES = 8
 
 
@@ -114,7 +116,7 @@ def _revocation(user: str) -> StoredPlace:
 async def export(bus: Bus, user: str) -> None:
     """Write one JSON document of all that is stored of a user."""
     async with _owners(bus) as owners:
-        traced = await _of_all(
+        traced = await of_all(
             await _universes(bus), lambda universe: _traced(owners, universe, user)
         )
     failed = [universe for universe, found in traced if isinstance(found, str)]
@@ -122,7 +124,7 @@ async def export(bus: Bus, user: str) -> None:
         raise NotDone(f"These universes could not be asked: {', '.join(failed)}.")
     stored = {}
     for place in (*await _kept(bus, places(user)), _revocation(user)):
-        stored[place.what] = await _stored(bus, place)
+        stored[place.what] = await stored_at(bus, place)
     write_json(
         {
             "user": user,
@@ -147,7 +149,7 @@ async def erase(
         streams, subjects.revoked_user(user), (await broker_time(bus)).timestamp()
     )
     async with _owners(bus) as owners:
-        done = await _of_all(
+        done = await of_all(
             await _universes(bus), lambda universe: _erased(owners, universe, user, bequest)
         )
     wanted = [*await _kept(bus, places(user)), *([_revocation(user)] if forget_revocation else [])]
@@ -211,7 +213,7 @@ async def _owners(bus: Bus) -> AsyncIterator[OwnerClient]:
         yield OwnerClient(bus, replicas, "state")
 
 
-async def _of_all(
+async def of_all(
     universes: Sequence[str], work: Callable[[str], Awaitable[T]]
 ) -> list[tuple[str, T | str]]:
     """What the work gives for each universe, or the sentence of why it failed."""
@@ -224,6 +226,8 @@ async def _of_all(
                 found.append((universe, await work(universe)))
             except (BusUnavailable, NotDone) as error:
                 found.append((universe, str(error)))
+            except ValidationError:
+                found.append((universe, "its owner answers what cannot be read"))
 
     await asyncio.gather(*(work_off() for _ in range(AT_ONCE)))
     return sorted(found, key=lambda each: each[0])
@@ -307,10 +311,18 @@ async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
             return found
 
 
-async def _stored(bus: Bus, place: StoredPlace) -> list[Any]:
-    """The messages of a place, read as JSON where they are."""
-    messages = await Streams(bus).read(place.stream, place.subject, from_sequence=1, limit=MAX_READ)
-    return [_read(each.payload) for each in messages]
+async def stored_at(bus: Bus, place: StoredPlace) -> list[Any]:
+    """All messages of a place, read as JSON where they are."""
+    found: list[Any] = []
+    sequence = 1
+    while True:
+        part = await Streams(bus).read(
+            place.stream, place.subject, from_sequence=sequence, limit=READ_AT_ONCE
+        )
+        found.extend(_read(each.payload) for each in part)
+        if len(part) < READ_AT_ONCE:
+            return found
+        sequence = part[-1].sequence + 1
 
 
 def _read(payload: bytes) -> Any:

@@ -50,7 +50,13 @@ class Signals:
         self._superseded = metrics.counter(table.SIGNALS_SUPERSEDED)
 
     def take(self, universe_id: str, message: Message) -> None:
-        """Pass a signal on now, or later, or never if a newer one comes before."""
+        """Pass a signal on now, or later, or never if a newer one comes before.
+
+        Raise ``ValueError`` for one that could not be taken apart: it would spoil those that are
+        sent together with it.
+        """
+        if _is_shown(message):
+            _sizes(message)
         key = universe_id, event_name(message)
         budget = self._budgets.get(key)
         now_s = asyncio.get_running_loop().time()
@@ -175,17 +181,29 @@ def event_name(message: Message) -> str:
 
 def unpack(message: Message) -> Frame | None:
     """The frame that a signal is sent to members as; none where only others know its event."""
-    event = EVENTS.get(event_name(message))
-    if event is None or event.spec.delivery is not Delivery.LIVE:
+    if not _is_shown(message):
         return None
-    sizes = [int(size) for size in message.headers[ATTACHMENT_BYTES].split(",")]
     parts: list[bytes] = []
     offset = 0
-    for size in sizes:
+    for size in _sizes(message):
         parts.append(message.payload[offset : offset + size])
         offset += size
     text, *attachments = parts
-    return Frame(event.spec.name, text, attachments, droppable=True)
+    return Frame(event_name(message), text, attachments, droppable=True)
+
+
+def _is_shown(message: Message) -> bool:
+    """Whether members are sent a signal: others may know events that are none here."""
+    event = EVENTS.get(event_name(message))
+    return event is not None and event.spec.delivery is Delivery.LIVE
+
+
+def _sizes(message: Message) -> list[int]:
+    """The sizes of a signal's text and attachments; raise ``ValueError`` where they are not."""
+    sizes = [int(size) for size in message.headers.get(ATTACHMENT_BYTES, "").split(",")]
+    if min(sizes) < 0 or sum(sizes) != len(message.payload):
+        raise ValueError("a signal without the sizes of its parts")
+    return sizes
 
 
 def left_out(message: Message) -> str | None:

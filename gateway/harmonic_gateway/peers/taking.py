@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
 from pydantic import TypeAdapter, ValidationError
 
 from harmonic_gateway import metrics as table
@@ -15,6 +14,7 @@ from harmonic_gateway.peers.exchange import Exchange, Said
 from harmonic_gateway.peers.handover import Takeover, TakeoverDuty, TakeoverNews, proceed
 from harmonic_gateway.peers.questions import ALLOWED, REFUSED, Asked, Told
 from harmonic_gateway.sockets import Connection, ConnectUnavailable, Mover, SocketServer
+from harmonic_gateway.sockets.attached import Attached
 from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.handing import go_on
@@ -73,7 +73,7 @@ class _Attempt:
     id: str
     websocket: WebSocket
     state: Takeover = Takeover.OPEN
-    writer: AbstractStreamWriter | None = None
+    writer: Attached | None = None
     handed: HandedSession | None = None
     socket: EngineSocket | None = None
     seated: list[Connection] = field(default_factory=list)
@@ -114,7 +114,8 @@ class Takeovers:
         finally:
             self._outcomes.of(_outcome(attempt.state)).inc()
         if attempt.socket is not None and attempt.state is Takeover.MOVED:
-            return await attempt.socket.listen(attempt.websocket)
+            assert attempt.writer is not None  # noqa: S101 -- for the type checker: it was accepted
+            attempt.socket.listen(attempt.websocket, attempt.writer)
         return attempt.websocket
 
     async def _news(self, attempt: _Attempt) -> TakeoverNews:

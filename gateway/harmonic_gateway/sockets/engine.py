@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from aiohttp import web
 from engineio.exceptions import EngineIOError
 from engineio.packet import CLOSE, MESSAGE, NOOP, PONG
 
+from harmonic_gateway.sockets.attached import Attached, OpenWebSockets
 from harmonic_gateway.sockets.ended import Ended, EndReason, websocket_ended
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.headers import Beginning
@@ -59,6 +59,7 @@ class EngineHost(Protocol):
     beats: Deadlines[Heartbeat]
     late: LateClients
     turns: Turns
+    open_websockets: OpenWebSockets
 
     @property
     def tally(self) -> Tally:
@@ -283,37 +284,23 @@ class EngineSocket:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
         return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
-    async def serve(self, request: web.Request, opening: Encoded) -> web.StreamResponse:
-        """Be a WebSocket from the beginning, until it is closed."""
-        websocket = WebSocket(request)
-        try:
-            writer = await websocket.accept(request, opening.raw)
-        except BaseException:
-            self.take(Input.WEBSOCKET_ENDED)
-            raise
-        if self.take(Input.WEBSOCKET) is not Do.SERVE:
-            await websocket.close()
-            return websocket
-        self.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
-        return await self.listen(websocket)
+    def listen(self, websocket: WebSocket, attached: Attached) -> None:
+        """Take what comes over the session's WebSocket from now on.
 
-    async def listen(self, websocket: WebSocket) -> web.StreamResponse:
-        """Take what comes over the session's WebSocket, until that ends."""
+        The handler of its request is to end.
+        """
         self.transport = "websocket"
-        code: int | None = None
-        try:
-            code = await Reading(self, websocket).until_closed()
-        except (ValueError, RecursionError) as error:
+        websocket.detach(Reading(self, attached), self._host.open_websockets)
+
+    def read_to_end(self, code: int | None, fault: Exception | None) -> None:
+        """The session's WebSocket ended."""
+        if fault is not None:
             self.why = EndReason.MALFORMED
-            self._host.malformed(error)
+            self._host.malformed(fault)
             # What else it sends would be no better: official servers close as well.
             self.shut(_PROTOCOL_ERROR_CODE)
-        finally:
-            self.outbox.end(at_once=False)
-            self.take(Input.WEBSOCKET_ENDED, code)
-        if self.outbox.lingers:
-            await websocket.ended()
-        return websocket
+        self.outbox.end(at_once=False)
+        self.take(Input.WEBSOCKET_ENDED, code)
 
     def packet(self, kind: int, data: str | bytes, cost_s: float) -> Awaitable[None] | None:
         """Take a packet; what is returned is to be awaited before the next one is."""

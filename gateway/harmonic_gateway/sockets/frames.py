@@ -9,7 +9,7 @@ from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, Body, L
 
 #: The opcode of an unfragmented WebSocket frame (RFC 6455, section 5.2), and the bit that says
 #: that it is compressed (RFC 7692, section 6).
-_TEXT, _BINARY, _CLOSE, _COMPRESSED = 0x81, 0x82, 0x88, 0x40
+_TEXT, _BINARY, _CLOSE, _PONG, _COMPRESSED = 0x81, 0x82, 0x88, 0x8A, 0x40
 _SHORT_BYTES = 126
 _MEDIUM_BYTES = 65536
 #: Engine.IO's packet type for what Socket.IO says.
@@ -33,6 +33,11 @@ def _websocket_frame(opcode: int, payload: bytes) -> bytes:
 def close_frame(code: int) -> bytes:
     """The WebSocket frame that closes a connection."""
     return _websocket_frame(_CLOSE, code.to_bytes(2))
+
+
+def pong_frame(data: bytes) -> bytes:
+    """The WebSocket frame that answers a ping."""
+    return _websocket_frame(_PONG, data)
 
 
 class Encoded:

@@ -2,12 +2,11 @@
 
 import asyncio
 
-from aiohttp.abc import AbstractStreamWriter
-
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.handed import HandedSession
 from harmonic_gateway.sockets.headers import Beginning
 from harmonic_gateway.sockets.limits import MAX_HANDED_BYTES
+from harmonic_gateway.sockets.outbox import Writer
 from harmonic_gateway.sockets.polling import encoded_packets, text_of
 from harmonic_gateway.sockets.steps import Do, Input
 
@@ -33,7 +32,7 @@ def go_on(
     socket: EngineSocket,
     handed: HandedSession,
     transport: asyncio.Transport | None,
-    writer: AbstractStreamWriter,
+    writer: Writer,
     *,
     deflates: bool,
 ) -> None:

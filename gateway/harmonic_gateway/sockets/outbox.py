@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from aiohttp.abc import AbstractStreamWriter
 from engineio.packet import PING
 
 from harmonic_gateway.sockets.backlog import Backlog
@@ -45,6 +44,13 @@ class Reader(Protocol):
         """The client reads nothing of what waits for it: it is to be given up."""
 
 
+class Writer(Protocol):
+    """What tells when the client has read."""
+
+    async def drain(self) -> None:
+        """Wait until it has read; raise ``ConnectionError`` if it is gone."""
+
+
 class Outbox:
     """Everything that is sent to one client, in order; ``send`` never raises and never waits."""
 
@@ -63,7 +69,6 @@ class Outbox:
         "_writer",
         "_writing",
         "direct",
-        "lingers",
     )
 
     def __init__(self, reader: Reader, limits: SocketLimits) -> None:
@@ -79,9 +84,7 @@ class Outbox:
         self.direct: asyncio.Transport | None = None
         #: The transport once the client was told of the end: nothing may be written to it.
         self._parted: asyncio.Transport | None = None
-        #: Whether the client is told of the end, and ends its connection itself.
-        self.lingers = False
-        self._writer: AbstractStreamWriter | None = None
+        self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
         self._watch: ReadingWatch | None = None
         self._poll: asyncio.Future[None] | None = None
@@ -153,7 +156,7 @@ class Outbox:
             self.direct = self._transport if self._backlog is None else None
 
     def go_over(
-        self, transport: asyncio.Transport | None, writer: AbstractStreamWriter, *, deflates: bool
+        self, transport: asyncio.Transport | None, writer: Writer, *, deflates: bool
     ) -> None:
         """From now on, write to a WebSocket: what waits first, all of it."""
         self._transport = transport
@@ -224,7 +227,7 @@ class Outbox:
             transport.write(close_frame(code))
             if part(transport):
                 self._parted, self._transport, self._is_open = transport, None, False
-                self.direct, self.lingers = None, True
+                self.direct = None
                 return not transport.get_write_buffer_size()
         return False
 

@@ -1,12 +1,12 @@
 """Reading a session's WebSocket: each packet where it is read, if nothing has to be waited for.
 
 Events and answers to pings are taken in the call of the transport, without a task's turn. All
-else waits in the WebSocket's queue for :meth:`Reading.until_closed`, and so does what comes after
-it: packets are taken in the order of their coming.
+else waits in the WebSocket's queue, and so does what comes after it, for a task that ends when
+nothing waits: packets are taken in the order of their coming.
 """
 
+import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Protocol
 
 from aiohttp import WSMessage, WSMsgType
@@ -15,7 +15,7 @@ from socketio.packet import EVENT
 
 from harmonic_gateway.sockets.limits import PACKET_COST_S, ReadingPace
 from harmonic_gateway.sockets.turns import Stretch, Turns
-from harmonic_gateway.sockets.websocket import WebSocket, close_code
+from harmonic_gateway.sockets.websocket import close_code
 
 _PONG, _EVENT = f"{PONG}", f"{MESSAGE}{EVENT}"
 _TAKEN = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
@@ -47,35 +47,83 @@ class ReadSession(Protocol):
     async def slow_down(self) -> None:
         """Wait until the client's next message may be read, or close the client."""
 
+    def read_to_end(self, code: int | None, fault: Exception | None) -> None:
+        """The WebSocket ended, by a close frame with a ``code`` or for a ``fault`` of its client.
+
+        Called once.
+        """
+
+
+class ReadWebSocket(Protocol):
+    """The WebSocket that is read."""
+
+    @property
+    def is_all_received(self) -> bool:
+        """Whether no message that was read is still to be received."""
+
+    async def receive(self) -> WSMessage:
+        """The next message."""
+
+    def pong(self, data: bytes) -> None:
+        """Answer a ping."""
+
+    def take_cost_s(self) -> float:
+        """CPU seconds that it took to read what came since this was asked the last time."""
+
+    def finish(self, last: WSMessage | None) -> None:
+        """Close the connection after the ``last`` message that counts, if there was one."""
+
 
 class Reading:
     """The reading of one WebSocket."""
 
-    __slots__ = ("_fault", "_owes_pause", "_session", "_waits", "_websocket")
+    __slots__ = (
+        *("_fault", "_is_lost", "_is_over", "_owes_pause"),
+        *("_session", "_task", "_waits", "_websocket"),
+    )
 
-    def __init__(self, session: ReadSession, websocket: WebSocket) -> None:
+    def __init__(self, session: ReadSession, websocket: ReadWebSocket) -> None:
         self._session = session
         self._websocket = websocket
         #: Whether all that came before was taken.
         self._waits = False
+        self._task: asyncio.Task[WSMessage | None] | None = None
         self._fault: Exception | None = None
         #: Whether what was taken where it was read is to be paid for before the next message is.
         self._owes_pause = False
+        self._is_lost = self._is_over = False
 
-    async def until_closed(self) -> int | None:
-        """Take what comes until the WebSocket is closed, or the session over; the close code.
+    def begin(self) -> None:
+        """Take what has come already, and what comes from now on."""
+        self._waits = self._websocket.is_all_received
+        if not self._waits:
+            self.wake()
+
+    def wake(self) -> None:
+        """A message waits to be received, or there will be none any more."""
+        self._waits = False
+        if self._task is None and not self._is_over:
+            self._task = asyncio.create_task(self._take_waiting())
+            self._task.add_done_callback(self._taken)
+
+    def lost(self) -> None:
+        """The connection is lost: what waits for an answer of the application is given up."""
+        self._is_lost = True
+        if self._task is None:
+            self._end(None)
+        else:
+            # It may have ended already, and be about to say so.
+            self._task.cancel()
+
+    async def _take_waiting(self) -> WSMessage | None:
+        """Take all that waits; the message that ends the WebSocket, if one does.
 
         Raise ``ValueError`` or ``RecursionError`` where the client does not speak the protocol.
         """
         session, websocket = self._session, self._websocket
-        websocket.take_texts(self._take_text)
         stretch = Stretch(session.turns)
         while not session.closed:
-            is_new = self._waits = websocket.is_all_received
             message = await websocket.receive()
-            self._waits = False
-            if is_new:
-                stretch.begin()
             if self._fault is not None:
                 raise self._fault
             cost_s = websocket.take_cost_s()
@@ -83,15 +131,40 @@ class Reading:
                 self._owes_pause = False
                 await session.slow_down()
             if message.type not in _TAKEN or message.data == "":
-                return close_code(message)
+                return message
             asking = self._take(message, cost_s)
             if asking is not None:
                 await asking
             if session.pace.is_behind:
                 await session.slow_down()
-            if not websocket.is_all_received:
-                await stretch.go_on()
+            if websocket.is_all_received:
+                return None
+            await stretch.go_on()
         return None
+
+    def _taken(self, task: "asyncio.Task[WSMessage | None]") -> None:
+        """All that waited was taken, or the WebSocket ends."""
+        self._task = None
+        if task.cancelled():
+            self._end(None)
+        elif isinstance(error := task.exception(), ValueError | RecursionError):
+            self._end(None, error)
+        elif error is not None:
+            self._end(None)
+            raise error
+        elif (last := task.result()) is not None or self._session.closed or self._is_lost:
+            self._end(last)
+        else:
+            # More may have come since.
+            self.begin()
+
+    def _end(self, last: WSMessage | None, fault: Exception | None = None) -> None:
+        if not self._is_over:
+            self._is_over, self._waits = True, False
+            try:
+                self._session.read_to_end(None if last is None else close_code(last), fault)
+            finally:
+                self._websocket.finish(last)
 
     def _take(self, message: WSMessage, cost_s: float) -> Awaitable[None] | None:
         """Take what was received; what is returned is to be awaited before the next is."""
@@ -99,9 +172,12 @@ class Reading:
             return self._session.packet(int(message.data[0]), message.data[1:], cost_s)
         if message.type is WSMsgType.BINARY:
             return self._session.packet(MESSAGE, message.data, cost_s)
-        return self._control(message, cost_s)
+        if message.type is WSMsgType.PING and self._session.at_websocket:
+            self._websocket.pong(message.data)
+        self._session.charge(cost_s + PACKET_COST_S)
+        return None
 
-    def _take_text(self, text: str | None) -> bool:
+    def take_text(self, text: str | None) -> bool:
         """Take a packet where it is read; ``False`` leaves it to be received in its turn.
 
         The client that is to be read slowly, and the session that is to end, wait for that. What is
@@ -129,10 +205,3 @@ class Reading:
             return False
         self._owes_pause = session.pace.is_behind
         return True
-
-    async def _control(self, message: WSMessage, cost_s: float) -> None:
-        if message.type is WSMsgType.PING and self._session.at_websocket:
-            # If the client is gone by now, that is what is received next.
-            with suppress(ConnectionResetError):
-                await self._websocket.pong(message.data)
-        self._session.charge(cost_s + PACKET_COST_S)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from harmonic_gateway.sockets.answering import AnswerComposer
+from harmonic_gateway.sockets.attached import OpenWebSockets
 from harmonic_gateway.sockets.connection import Application
 from harmonic_gateway.sockets.counters import SocketCounters
 from harmonic_gateway.sockets.ended import Ended, EndReason
@@ -36,7 +37,7 @@ from harmonic_gateway.sockets.requests import (
     is_websocket,
 )
 from harmonic_gateway.sockets.turns import Turns
-from harmonic_gateway.sockets.upgrading import try_websocket
+from harmonic_gateway.sockets.upgrading import begin_websocket, try_websocket
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.deadlines import GRAIN_S, Deadlines
@@ -91,6 +92,7 @@ class SocketServer:
             Heartbeat.come_due, min(GRAIN_S, limits.ping_interval_s / GRAINS_PER_BEAT)
         )
         self._emptied = asyncio.Event()
+        self.open_websockets = OpenWebSockets()
         self.late = LateClients(limits.late_per_address)
         self.tally = SocketCounters(metrics, self._sessions, self.late)
 
@@ -109,10 +111,12 @@ class SocketServer:
         async for socket in spread(list(self._sessions.values()), stagger_s):
             socket.why = EndReason.DRAINING
             socket.shut()
-        if not self._sessions:
-            return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._emptied.wait(), LINGER_S)
+            async with asyncio.timeout(LINGER_S):
+                if self._sessions:
+                    await self._emptied.wait()
+                # Clients may still have to read why they are closed.
+                await self.open_websockets.closed()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of a client whose session is here, or begins."""
@@ -144,7 +148,7 @@ class SocketServer:
         socket = self._sessions[sid] = self._new_session(sid, Beginning.of(request))
         opening = self._opening.packet(sid, transport)
         if transport == WEBSOCKET:
-            return await socket.serve(request, opening)
+            return await begin_websocket(socket, request, opening)
         return self._composer.response(request, await socket.poll(opening))
 
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:

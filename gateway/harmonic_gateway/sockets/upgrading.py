@@ -1,4 +1,7 @@
-"""Going over from polling to a WebSocket: what the client says on it decides whether it does."""
+"""Sessions that come to a WebSocket: from the beginning, or over from polling.
+
+In the latter case, what the client says on the WebSocket decides whether it does.
+"""
 
 import asyncio
 
@@ -7,12 +10,31 @@ from engineio.packet import PING, PONG, UPGRADE
 
 from harmonic_gateway.sockets import limits
 from harmonic_gateway.sockets.engine import RESTART_CODE, EngineSocket
+from harmonic_gateway.sockets.frames import Encoded
 from harmonic_gateway.sockets.steps import Do, Input
 from harmonic_gateway.sockets.websocket import WebSocket, turn_down
 
 _PROBE = "probe"
 #: What a client says to try a WebSocket, what it is answered, and what it says to go over.
 PROBE, PROBE_ANSWER, GOES_OVER = f"{PING}{_PROBE}", f"{PONG}{_PROBE}", f"{UPGRADE}"
+
+
+async def begin_websocket(
+    socket: EngineSocket, request: web.Request, opening: Encoded
+) -> web.StreamResponse:
+    """Be a WebSocket from the beginning."""
+    websocket = WebSocket(request)
+    try:
+        attached = await websocket.accept(request, opening.raw)
+    except BaseException:
+        socket.take(Input.WEBSOCKET_ENDED)
+        raise
+    if socket.take(Input.WEBSOCKET) is not Do.SERVE:
+        await websocket.close()
+        return websocket
+    socket.outbox.go_over(request.transport, attached, deflates=websocket.deflates)
+    socket.listen(websocket, attached)
+    return websocket
 
 
 async def try_websocket(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
@@ -24,7 +46,7 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     patience = socket.trial = asyncio.timeout(limits.HANDSHAKE_TIMEOUT_S)
     try:
         async with patience:
-            writer = await websocket.accept(request)
+            attached = await websocket.accept(request)
             message = await websocket.receive()
             if message.data == PROBE and socket.trial is patience:
                 do = socket.take(Input.PROBE)
@@ -46,10 +68,11 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
         await websocket.close()
         return websocket
-    socket.outbox.go_over(request.transport, writer, deflates=websocket.deflates)
+    socket.outbox.go_over(request.transport, attached, deflates=websocket.deflates)
     if do is Do.GO_OVER_AND_SHUT:
         socket.outbox.close(RESTART_CODE)
-    return await socket.listen(websocket)
+    socket.listen(websocket, attached)
+    return websocket
 
 
 def overtake(socket: EngineSocket) -> bool:

@@ -5,33 +5,24 @@ compressed once is good for every client, and no connection keeps a window betwe
 """
 
 import asyncio
-import time
 import zlib
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp._websocket import reader, reader_py
 from aiohttp._websocket.models import WSMessageTextBytes
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import WebSocketWriter, ws_ext_parse
 from aiohttp.web_request import BaseRequest
 
 from harmonic_gateway.sockets import kernel
-from harmonic_gateway.sockets.limits import (
-    BEHIND_BYTES,
-    MAX_TRANSPORT_BYTES,
-    MAX_UNPAID_S,
-    RECEIVING_COST_S,
-    UNMEASURED_BYTE_COST_S,
-    UNMEASURED_BYTES,
-)
+from harmonic_gateway.sockets.attached import Attached, MessageReader, OpenWebSockets
+from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 #: What a close frame without a code counts as (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
-_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
@@ -55,8 +46,11 @@ class _TakesTexts:
     is measured while it is read: what it leads to is measured by itself.
     """
 
-    take_text: Callable[[str | None], bool] | None = None
-    is_measured = False
+    __slots__ = ()
+
+    take_text: Callable[[str | None], bool] | None
+    on_waiting: Callable[[], None] | None
+    is_measured: bool
     _buffer: Any
 
     @property
@@ -71,57 +65,51 @@ class _TakesTexts:
         must_wait = self._buffer or self.is_measured or data.type is not WSMsgType.TEXT
         return take(None if must_wait else data.data)
 
+    def _tell(self) -> None:
+        if self.on_waiting is not None:
+            self.on_waiting()
+
 
 class _Queue(_TakesTexts, reader.WebSocketDataQueue):
     """Of messages that aiohttp's compiled reader reads."""
+
+    __slots__ = ("is_measured", "on_waiting", "take_text")
+
+    def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(protocol, limit, loop=loop)
+        self.take_text = self.on_waiting = None
+        self.is_measured = False
 
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
         """A message was read."""
         if not self._is_taken(data):
             super().feed_data(data, size)
+            self._tell()
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """No message can be read any more."""
+        super().set_exception(exc, *cause)
+        self._tell()
 
 
 class _InflatingQueue(_TakesTexts, reader_py.WebSocketDataQueue):
     """Of messages that may be compressed."""
 
+    def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(protocol, limit, loop=loop)
+        self.take_text = self.on_waiting = None
+        self.is_measured = False
+
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
         """A message was read."""
         if not self._is_taken(data):
             super().feed_data(data, size)
+            self._tell()
 
-
-class _Meter:
-    """Measures what it costs to read a WebSocket, and ends one of which no message comes."""
-
-    __slots__ = ("_parser", "_queue", "_transport", "cost_s")
-
-    def __init__(
-        self, parser: Any, queue: _TakesTexts, transport: asyncio.Transport | None
-    ) -> None:
-        self._parser = parser
-        self._queue = queue
-        self._transport = transport
-        self.cost_s = 0.0
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Read what came, as aiohttp's own reader does."""
-        if len(data) <= UNMEASURED_BYTES:
-            self.cost_s += len(data) * UNMEASURED_BYTE_COST_S
-            result: tuple[bool, bytes] = self._parser.feed_data(data)
-        else:
-            began_s = time.thread_time()
-            self._queue.is_measured = True
-            result = self._parser.feed_data(data)
-            self._queue.is_measured = False
-            self.cost_s += RECEIVING_COST_S + time.thread_time() - began_s
-        if self.cost_s > MAX_UNPAID_S and self._transport is not None:
-            # Frames without end, of which none completes a message.
-            self._transport.abort()
-        return result
-
-    def feed_eof(self) -> None:
-        """Nothing more comes."""
-        self._parser.feed_eof()
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """No message can be read any more."""
+        super().set_exception(exc, *cause)
+        self._tell()
 
 
 class WebSocket(web.WebSocketResponse):
@@ -140,8 +128,8 @@ class WebSocket(web.WebSocketResponse):
             autoping=False,
             protocols=(asked,) if asked else (),
         )
-        self._meter: _Meter | None = None
-        self._queue: _Queue | _InflatingQueue | None = None
+        self._attached: Attached | None = None
+        self._is_detached = False
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
         window_bits, _ = ws_ext_parse(offered, isserver=True)
         # What is compressed for all refers back as far as can be.
@@ -149,10 +137,11 @@ class WebSocket(web.WebSocketResponse):
         if self.deflates:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = _AGREED
 
-    async def accept(self, request: web.Request, first: bytes = b"") -> AbstractStreamWriter:
+    async def accept(self, request: web.Request, first: bytes = b"") -> Attached:
         """Answer the handshake, and send what comes ``first`` together with the answer.
 
-        What is returned can wait until the client has read.
+        What is returned can wait until the client has read. Raise ``ConnectionResetError`` if the
+        client is gone.
         """
         # Each writing takes as long as all else that is done for some messages.
         self._send_headers_immediately = not first
@@ -163,7 +152,20 @@ class WebSocket(web.WebSocketResponse):
         if transport is not None:
             transport.set_write_buffer_limits(high=BEHIND_BYTES)
             kernel.bound(transport)
-        return writer
+        if self._attached is None:
+            raise ConnectionResetError("the client is gone")
+        return self._attached
+
+    def detach(self, reader_: MessageReader, open_: OpenWebSockets) -> None:
+        """Have a reader take what comes. The connection outlives the request's handler."""
+        if self._attached is not None:
+            self._is_detached = True
+            self._attached.detach(reader_, open_)
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 -- as it is called
+        """The handler of the request has ended."""
+        if not self._is_detached:
+            await super().write_eof()
 
     def _post_start(
         self, request: BaseRequest, protocol: str | None, writer: WebSocketWriter
@@ -171,42 +173,21 @@ class WebSocket(web.WebSocketResponse):
         self._ws_protocol = protocol
         self._writer = writer
         # Without compression, aiohttp's compiled reader does.
-        queue = _InflatingQueue if self.deflates else _Queue
-        self._queue = queue(request.protocol, _QUEUED_BYTES, loop=asyncio.get_running_loop())
-        self._reader = self._queue
+        transport = request.transport
+        if transport is None:
+            return
+        attached = self._attached = Attached(request.protocol, transport)
+        kind_of_queue = _InflatingQueue if self.deflates else _Queue
+        queue = kind_of_queue(attached, _QUEUED_BYTES, loop=asyncio.get_running_loop())
+        self._reader = queue
         kind = _ForgetfulReader if self.deflates else reader.WebSocketReader
         self._parser = kind(
             self._reader, self._max_msg_size, compress=self.deflates, decode_text=True
         )
-        self._meter = _Meter(self._parser, self._queue, request.transport)
-        request.protocol.set_parser(cast("reader.WebSocketReader", self._meter))
+        attached.attach(self._parser, queue)
+        # What came with the request is read now.
+        request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
-
-    def take_texts(self, take: Callable[[str | None], bool]) -> None:
-        """Have ``take`` called for each text as it is read; ``False`` leaves it to be received.
-
-        It is called with ``None`` for a message that is left in any case.
-        """
-        if self._queue is not None:
-            self._queue.take_text = take
-
-    @property
-    def is_all_received(self) -> bool:
-        """Whether no message that was read is still to be received."""
-        return self._queue is not None and self._queue.is_empty
-
-    async def ended(self) -> None:
-        """Wait until the connection is over, whatever the client had sent before."""
-        while (await self.receive()).type not in _ENDS:
-            pass
-
-    def take_cost_s(self) -> float:
-        """CPU seconds that it took to read what came since this was asked the last time."""
-        meter = self._meter
-        if meter is None:
-            return 0.0
-        cost_s, meter.cost_s = meter.cost_s, 0.0
-        return cost_s
 
 
 def close_code(message: WSMessage) -> int | None:
