@@ -210,10 +210,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
         )
         tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
+        budgets = UserBudgets(pace_limits(settings))
         intake = open_intake(
             bus,
             MailboxLimits.configured(settings, event_guard(settings).allowance),
-            UserBudgets(pace_limits(settings)),
+            budgets,
             joining=Joining(
                 memberships=memberships,
                 rooms=rooms,
@@ -274,7 +275,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = new_sockets(application, settings, sids, log=sampled, metrics=metrics)
         following = StreamMeans(
-            *(rooms, owners, history, standing, gateway_id, settings.send_buffer_bytes)
+            *(rooms, owners, history, standing, gateway_id, settings.send_buffer_bytes, budgets)
         )
         event_streams = EventStreams(
             *(following, crowding, application.refuse_handshake), metrics=metrics, log=sampled

@@ -1,4 +1,4 @@
-"""The parts of a gateway that know of the others, put together."""
+"""Composes the parts of a gateway that talk to other gateways."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
