@@ -38,6 +38,7 @@ DOMAIN = "The domain depends on the protocol alone: no clock, no randomness, no 
 STATE = "The state service's layers: requests, owned universes, journal, domain"
 RETURNS = "How a client's earlier session goes on is decided without I/O"
 MEMBERS = "What becomes of arrivals, members and their sessions is decided without I/O"
+LEASES = "What a gateway grants from leases is decided without I/O"
 COMMITS = "What an owner does next is decided without I/O"
 MUSIC = "The music service's layers: jobs, files, composing, styles, theory"
 
@@ -67,6 +68,7 @@ VIOLATIONS = [
         "import harmonic_runtime.process.clock",
         {MEMBERS},
     ),
+    ("harmonic_gateway/limits/leases.py", "import time", {LEASES}),
     ("harmonic_protocol/values.py", "import harmonic_protocol.messages", {PROTOCOL}),
     ("harmonic_protocol/messages/audio.py", "import harmonic_protocol.catalogue", {PROTOCOL}),
     ("harmonic_runtime/process/clock.py", "import harmonic_runtime.observability", {RUNTIME}),

@@ -15,11 +15,10 @@ from harmonic_gateway.limits.allowances import (
     TAKE_TIMEOUT_S,
     Allowance,
     Allowances,
-    FloodGuard,
-    Guards,
     counted_rates,
     limited,
 )
+from harmonic_gateway.limits.guards import FloodGuard, Guards
 from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
