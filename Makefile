@@ -164,7 +164,7 @@ ladder: $(DEV_READY) ## Check whether it can be installed, watched, upgraded and
 
 release: $(DEV_READY) ## Make a signed release in dist: KEY=release.key [BROKERS=chart] [BASE=debian]
 	@PYTHONPATH=tests $(BIN)/python -c 'from ladder import tools; tools.install()'
-	@PYTHONPATH=deploy/release $(BIN)/python -m harmonic_release --key "$(KEY)" $(BROKERS:%=--brokers %) $(if $(filter debian,$(BASE)),--debian)
+	@PYTHONPATH=deploy/local:deploy/release $(BIN)/python -m harmonic_release --key "$(KEY)" $(BROKERS:%=--brokers %) $(if $(filter debian,$(BASE)),--debian)
 
 lock: $(DEV_READY) ## Resolve and pin all dependencies anew
 	@$(PIP) install uv

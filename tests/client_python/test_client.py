@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import pytest
 
-from client_python.conftest import People
 from harmonic_client import (
     AnyEvent,
     Code,
@@ -24,6 +23,7 @@ from harmonic_client import (
     connect,
 )
 from harness.client import PATIENCE_S
+from harness.people import People
 from harness.world import World
 
 E = TypeVar("E")

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from client_python.conftest import People
 from harmonic_client import (
     AnyEvent,
     Client,
@@ -25,6 +24,7 @@ from harmonic_protocol import subjects
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
 from harness.client import PATIENCE_S
+from harness.people import People
 from harness.world import World
 
 #: What a client is given for a token that proves nothing.

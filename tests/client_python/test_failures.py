@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from client_python.conftest import People
 from harmonic_client import ParametersUpdated, SharedUniverse
 from harness.client import PATIENCE_S
+from harness.people import People
 from harness.world import World, started
 from recovery.cuts import Cutter
 from recovery.proxy import proxy

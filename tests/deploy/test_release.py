@@ -82,8 +82,9 @@ def test_a_release_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
     # What is tried is the code as it stands here, committed or not.
-    own = Path("deploy/release/harmonic_release")
-    shutil.copytree(ROOT / own, clone / own, dirs_exist_ok=True)
+    for own in ("deploy/release/harmonic_release", "deploy/local/harmonic_local"):
+        shutil.copytree(ROOT / own, clone / own, dirs_exist_ok=True)
+    path = os.pathsep.join(str(clone / "deploy" / part) for part in ("local", "release"))
     version = tomllib.loads((clone / "gateway/pyproject.toml").read_text())["project"]["version"]
     section = f"# Changelog\n\n## [{version}]\n\n- A thing.\n"
     released = committed(clone, **{"CHANGELOG.md": section})
@@ -96,7 +97,7 @@ def test_a_release_is_refused_before_anything_is_built(tmp_path: Path) -> None:
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(clone / "deploy" / "release")},
+            env={**os.environ, "PYTHONPATH": path},
         )
 
     refused = release(tmp_path / "no-key")
@@ -191,6 +192,24 @@ def test_the_chart_is_packed_the_same_twice_with_all_that_it_links_to(tmp_path: 
             *("files/permissions.conf", "files/rules/causes.yaml"),
         )
     } <= names
+
+
+def test_npms_packages_are_packed_the_same_twice_and_install_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "PACKAGES", ("shared/test-kit-ts",))
+    packed: list[Path] = []
+    for number in (1, 2):
+        target = tmp_path / str(number)
+        target.mkdir()
+        parts.packages(target)
+        packed += target.iterdir()
+
+    assert packed[0].read_bytes() == packed[1].read_bytes()
+    with tarfile.open(packed[0]) as tar:
+        names = set(tar.getnames())
+    kit = {"dist/index.js", "dist/index.d.ts", "README.md", "package.json"}
+    assert names == {f"package/{name}" for name in kit}
 
 
 def test_the_lock_of_an_image_is_read_for_its_own_system() -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from harmonic_client import ParametersUpdated
 from harmonic_local.stack import Stack
 from harmonic_operator.backups import SAVED, verified
 from harmonic_operator.connection import NotDone
 from harness.operator import harmonic
+from harness.people import People
 from harness.wire import Wire
 from harness.world import World, started
 from operate.saved import SEQ_JUMP, listed, other_brokers, saved_under_load, settled
@@ -57,11 +59,14 @@ async def test_a_product_saved_under_load_goes_on_at_other_brokers(tmp_path: Pat
         await guest.joins(saved.private, mode="view")
         refused = await guest.asks("join_room", universeId=saved.private, mode="edit")
         assert refused["error"]["code"] == "PERMISSION_DENIED"
-        universe = next(iter(saved.granted))
-        ann = await world.client("ann")
-        joined = await ann.joins(universe)
-        changed = await ann.asks("update_physics", universeId=universe, parameters={"gravity": 1})
-        assert changed["seq"] == joined["seq"] + 1
+        people = People(world, next(iter(saved.granted)))
+        _, ann = await people.joins("ann")
+        events = aiter(ann)
+        changed = await ann.set(physics={"gravity": 1})
+        first = await anext(event async for event in events if isinstance(event, ParametersUpdated))
+        assert (first.seq, ann.parameters.physics.gravity) == (changed, 1)
+        assert "ann" in {each.user_id for each in ann.participants}
+        await people.go()
         assert await world.refused(world.token("mallory"))
         assert "audio is switched off." in (await harmonic(stack, "status")).output
         await world.close()

@@ -15,6 +15,7 @@ from harness.broker import connected_as
 from harness.client import Client
 from harness.operator import harmonic
 from harness.world import World, started
+from operate.saved import other_brokers
 from operate.test_erasing import moves
 
 USER, NAME = "ann-who-wants-to-go", "Unmistakable Ann"
@@ -28,7 +29,7 @@ TRACES: Mapping[str, bytes] = {
 READY_S = 60.0
 
 
-def found(data: Path) -> set[tuple[str, str]]:
+def found(data: Path, traces: Mapping[str, bytes] = TRACES) -> set[tuple[str, str]]:
     """Which traces are in which brokers' files."""
     brokers = [folder for folder in data.iterdir() if folder.is_dir()]
     return {
@@ -36,7 +37,7 @@ def found(data: Path) -> set[tuple[str, str]]:
         for broker in brokers
         for path in broker.rglob("*")
         if path.is_file()
-        for what, trace in TRACES.items()
+        for what, trace in traces.items()
         if trace in path.read_bytes()
     }
 
@@ -116,8 +117,18 @@ async def test_no_file_of_renewed_brokers_holds_what_was_erased(tmp_path: Path) 
         assert after["seq"] > before
         _, seen = await world.call("GET", f"/universes/{universe}", "bob")
         assert seen["owner"].startswith("erased-")
+        assert (await harmonic(stack, "backup", str(tmp_path / "backup"))).status == 0
         await world.close()
         for broker in stack.brokers:
             await broker.stop()
 
         assert found(data) == set()
+    # So one broker that keeps the data by itself is renewed by way of three.
+    async with other_brokers(tmp_path / "one") as alone:
+        ran = await harmonic(alone, "restore", str(tmp_path / "backup"), "--replicas", "1")
+        assert ran.status == 0, ran.errors
+        for broker in alone.brokers:
+            await broker.stop()
+        restored = alone.plan.data / "jetstream"
+        assert found(restored, {"universe": universe.encode()})
+        assert found(restored) == set()

@@ -23,7 +23,7 @@ from harness.world import World, started
 
 COMMANDS = (
     *("status", "top", "who", "tail", "explain", "kick", "revoke", "drain", "rebalance", "switch"),
-    *("backup", "restore", "load", "ban", "unban", "erase"),
+    *("backup", "restore", "load", "ban", "unban", "erase", "audit"),
 )
 SWITCHED_OFF = "SWITCHED_OFF"
 

@@ -36,11 +36,11 @@ SHARED = (ParametersUpdated, MusicGenerated, AudioAnalyzed)
 
 
 class DemoFailed(Exception):
-    """Something did not go as it should."""
+    """The demonstration did not go as it should."""
 
 
 class Person:
-    """Somebody with a client, who prints and remembers what is heard."""
+    """A person with a client, who prints and keeps all events."""
 
     def __init__(self, name: str, client: Client, universe: SharedUniverse) -> None:
         self.name = name
@@ -59,12 +59,12 @@ class Person:
                 self._news.notify_all()
 
     async def hears(self, fits: Callable[[AnyEvent], bool]) -> None:
-        """Wait until something was heard."""
+        """Wait until an event was heard."""
         async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(lambda: any(fits(event) for event in self._heard))
 
     def shared(self) -> list[AnyEvent]:
-        """What the other must have heard, too."""
+        """The events that the other person must have heard, too."""
         return [event for event in self._heard if isinstance(event, SHARED)]
 
 
@@ -151,7 +151,7 @@ def _is_audio_of(user: str | None, event: AnyEvent) -> bool:
 
 
 async def _drag(universe: SharedUniverse) -> int:
-    """Move a slider; the number under which the value is stored where it was let go."""
+    """Move a slider; return the ``seq`` of the value where it was let go."""
     steps = round(DRAG_S / DRAG_STEP_S)
     for step in range(steps):
         tempo = FIRST_TEMPO + (LAST_TEMPO - FIRST_TEMPO) * step / steps
@@ -162,7 +162,7 @@ async def _drag(universe: SharedUniverse) -> int:
 
 
 async def _agree(ann: Person, ben: Person, fits: Callable[[AnyEvent], bool]) -> None:
-    """Wait until both have heard something; all that they heard must be the same."""
+    """Wait until both have heard an event; all their events must be the same."""
     for person in (ann, ben):
         await person.hears(fits)
     _check(ann.shared() == ben.shared(), "they did not hear the same")

@@ -1,9 +1,10 @@
-"""Node and what its programs need, without a Node on the machine: a wheel brings it."""
+"""Node from a wheel, and the packages of programs: the machine needs no Node."""
 
 import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -44,6 +45,18 @@ async def install(folder: Path) -> None:
             raise InstallError(f"Installing the packages of {folder} {what}: see {log}.")
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(digest)
+
+
+async def pack(folder: Path, target: Path) -> None:
+    """Build ``folder``'s package anew, and put its archive into ``target``.
+
+    The same files give the same bytes. Raise :class:`InstallError` where that fails.
+    """
+    await install(folder)
+    shutil.rmtree(folder / "dist", ignore_errors=True)
+    log = folder / _LOG
+    if await _npm(folder, log, "pack", "--pack-destination", str(target)) != 0:
+        raise InstallError(f"Packing {folder} failed: see {log}.")
 
 
 async def _npm(folder: Path, log: Path, *arguments: str) -> int | None:

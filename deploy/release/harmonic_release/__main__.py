@@ -1,6 +1,7 @@
 """``python -m harmonic_release``: make a release of the committed tree, or say why it is none."""
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -16,13 +17,15 @@ _CHART_VERSION = re.compile(r'^(?:version|appVersion): "?([^"\n]+)"?$', re.MULTI
 
 
 def _versions() -> dict[str, str]:
-    """What each distribution and the chart say that their version is."""
+    """What each distribution, each of npm's packages and the chart say that their version is."""
     found = {
         f"{folder}/pyproject.toml": tomllib.loads((ROOT / folder / "pyproject.toml").read_text())[
             "project"
         ]["version"]
         for folder in parts.DISTRIBUTIONS
     }
+    for path in (f"{folder}/package.json" for folder in parts.PACKAGES):
+        found[path] = json.loads((ROOT / path).read_text())["version"]
     own, app = _CHART_VERSION.findall((parts.CHART / "Chart.yaml").read_text())[:2]
     return {**found, "Chart.yaml version": own, "Chart.yaml appVersion": app}
 
@@ -62,6 +65,7 @@ def _make(candidate: deciding.Candidate, arguments: argparse.Namespace) -> Path:
     target.mkdir(parents=True)
     parts.chart(target, version, _brokers(arguments.brokers))
     parts.wheels(target, int(run("git", "show", "-s", "--format=%ct", "HEAD")))
+    parts.packages(target)
     builder = Builder(_CACHE, debian=arguments.debian)
     builder.prepare()
     for service in IMAGES:

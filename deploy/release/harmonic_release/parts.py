@@ -1,5 +1,6 @@
-"""The parts of a release beside images: wheels, the chart's archive, checksums, the signature."""
+"""The parts of a release beside images: packages, the chart's archive, checksums, the signature."""
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -9,6 +10,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harmonic_local.node import InstallError, pack
 from harmonic_release.images import ROOT, NotBuilt, run
 
 #: The folders of the distributions.
@@ -16,6 +18,8 @@ DISTRIBUTIONS = (
     *("shared", "gateway", "state-service", "music-service", "deploy/operator"),
     *("shared/client-python", "shared/test-kit-python"),
 )
+#: The folders of npm's packages.
+PACKAGES = ("shared/client-ts", "shared/test-kit-ts")
 CHART = ROOT / "deploy" / "chart"
 SUMS = "SHA256SUMS"
 SIGNATURE = f"{SUMS}.sig"
@@ -29,6 +33,15 @@ def wheels(target: Path, written_at_s: int) -> None:
         *("--no-deps", "--no-build-isolation", "--wheel-dir", target),
         *(f"./{folder}" for folder in DISTRIBUTIONS),
     )
+
+
+def packages(target: Path) -> None:
+    """Build an archive of each of npm's packages."""
+    try:
+        for folder in PACKAGES:
+            asyncio.run(pack(ROOT / folder, target))
+    except InstallError as error:
+        raise NotBuilt(str(error)) from error
 
 
 def chart(target: Path, version: str, brokers: Path) -> Path:

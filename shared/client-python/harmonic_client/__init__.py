@@ -37,7 +37,7 @@ from harmonic_protocol.messages.rooms import (
     StateRecovered,
 )
 from harmonic_protocol.messages.sets import ParametersUpdated
-from harmonic_protocol.messages.universes import RoleChanged, UniverseUpdated
+from harmonic_protocol.messages.universes import RoleChanged, UniverseUpdated, UserErased
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code
 from harmonic_protocol.values import (
@@ -94,6 +94,7 @@ __all__ = [
     "UnansweredError",
     "UniverseParameters",
     "UniverseUpdated",
+    "UserErased",
     "VisualizationChanges",
     "VisualizationParameters",
     "connect",
