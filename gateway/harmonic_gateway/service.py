@@ -37,7 +37,7 @@ from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.session_ids import SessionIds
-from harmonic_gateway.limits.allowances import Allowances, counted_rates
+from harmonic_gateway.limits.allowances import open_allowances
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import UserBudgets
@@ -141,7 +141,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.token_grace_s,
         )
         revocations.on_news(tokens.look_at_revocations)
-        allowances = Allowances(streams, counted_rates(settings), clock=clock, metrics=metrics)
+        allowances = open_allowances(streams, settings, gateway_id, clock, metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
         tasks.start(allowances.keep_learning(), name="allowances")

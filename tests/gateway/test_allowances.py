@@ -11,10 +11,9 @@ from harmonic_gateway.limits.allowances import (
     TAKE_TIMEOUT_S,
     Allowance,
     Allowances,
-    FloodGuard,
-    Guards,
     limited,
 )
+from harmonic_gateway.limits.guards import FloodGuard, Guards
 from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass

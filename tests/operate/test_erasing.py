@@ -112,7 +112,7 @@ async def test_all_that_is_stored_of_a_user_is_exported_and_nothing_changes(worl
     assert len(ran.json["stored"]["sessions"]) == 1
     assert ran.json["stored"]["revocation"] == []
     # What was done lately is counted, and nobody is disturbed.
-    assert len(ran.json["stored"]["limit parameters"]) == 7
+    assert len(ran.json["stored"]["leases"]) == 1
     assert await moves(client, universe, 9) == seq + 1
     nobody = (await harmonic(world.stack, "export", world.name("nobody"))).json
     assert nobody["universes"] == {}

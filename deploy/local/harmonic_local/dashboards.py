@@ -173,6 +173,8 @@ GATEWAY = Dashboard(
             "ops",
             {
                 "{{rate}} {{outcome}}": rate("harmonic_allowances_total", "rate, outcome"),
+                "from leases": rate("harmonic_allowances_leased_total"),
+                "leases {{outcome}}": rate("harmonic_lease_appends_total", "outcome"),
                 "counted alone": rate("harmonic_allowances_counted_alone_total"),
             },
         ),

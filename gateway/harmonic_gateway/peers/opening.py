@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from harmonic_gateway.identity.session_ids import SessionIds
-from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.guards import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.peers.exchange import FAILED, Exchange, Listener, Said
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.limits.allowances import Guards
+from harmonic_gateway.limits.guards import Guards
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
