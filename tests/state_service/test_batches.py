@@ -9,8 +9,9 @@ from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import record_mark
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
-from harmonic_state.domain.decide import Decision, UniverseRequest
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.pending import PendingRequest

@@ -8,8 +8,9 @@ from harmonic_client import merge
 from harmonic_client.changes import Changes, UniverseParameters
 from harmonic_client.connection import OVER, ServerConnection
 from harmonic_client.errors import HarmonicError, UnansweredError
-from harmonic_client.events import AnyEvent
+from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.signals import SILENCE_S
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.presence import ParticipantState, PresenceStates, PresenceUpdated
 from harmonic_protocol.messages.previews import ParametersPreviewed
@@ -131,6 +132,8 @@ class RoomState:
                 self.show(merge.shown(room, event.states))
             case ParametersPreviewed():
                 self._previewed(room, event)
+            case Event() | NewerEvent():
+                pass
 
     def _previewed(self, room: merge.RoomView, event: ParametersPreviewed) -> None:
         user = event.user_id
