@@ -381,3 +381,9 @@ def test_the_longest_passage_that_comes_twice_is_found() -> None:
     assert longest_repeat("abcdabcx") == 3
     assert longest_repeat("aaaa") == 3
     assert longest_repeat("abcd") == 0
+
+
+def test_the_bass_is_never_left_alone() -> None:
+    # Here the tune would rest while the upper voices do.
+    for bar in played([PLAIN] * 68, style="minimal", seed=24):
+        assert {note.voice for note in bar.notes} - {"bass"}

@@ -124,8 +124,10 @@ async def test_what_takes_several_readings_is_exported_whole(
 ) -> None:
     monkeypatch.setattr(erasing, "READ_AT_ONCE", 3)
     ann = world.name("ann")
-    await lived_in(world, ann)
     (limit,) = [each for each in places(ann) if each.what == "limit parameters"]
+    async with connected_as("admin", world.stack) as bus:
+        for _ in range(7):
+            await Streams(bus).append(limit.subject, b"", timeout_s=2)
     async with connected_as("operator", world.stack) as bus:
         assert len(await erasing.stored_at(bus, limit)) == 7
 

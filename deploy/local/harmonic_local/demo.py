@@ -12,6 +12,7 @@ from harmonic_client import (
     AnyEvent,
     AudioAnalyzed,
     Client,
+    Event,
     HarmonicError,
     MusicGenerated,
     NewerEvent,
@@ -173,7 +174,7 @@ def _check(holds: bool, otherwise: str) -> None:  # noqa: FBT001 -- what is chec
         raise DemoFailed(otherwise)
 
 
-def _summary(event: AnyEvent) -> str:
+def _summary(event: AnyEvent) -> str:  # noqa: PLR0911 -- a line for each kind
     """An event in a line."""
     match event:
         case ParametersUpdated():
@@ -189,4 +190,7 @@ def _summary(event: AnyEvent) -> str:
             return f"{event.spec.name}: {event.participant.username}"
         case ParticipantLeft() | ParametersPreviewed():
             return f"{event.spec.name}: {event.user_id}"
-    return event.name if isinstance(event, NewerEvent) else event.spec.name
+        case Event():
+            return event.spec.name
+        case NewerEvent():
+            return event.name

@@ -182,17 +182,24 @@ def _is_certain(reply: Reply) -> bool:
 
 def greet(result: JoinResult, position: int) -> list[Frame]:
     """The first events of a connection in a room, as of its snapshot's position."""
-    joined = encode_event(result.room, RoomJoined.spec.name)
-    joined.offset = place(result.room.universe_id, position)
-    if result.announcement is None:
-        return [joined]
-    return [encode_event(result.announcement, ParticipantJoined.spec.name), joined]
+    announced = result.announcement
+    return _greeting(
+        encode_event(announced, ParticipantJoined.spec.name) if announced is not None else None,
+        encode_event(result.room, RoomJoined.spec.name),
+        place(result.room.universe_id, position),
+    )
 
 
 def _passed_on(told: JoinTold, position: int) -> list[Frame]:
     """The owner's answer in this form."""
-    joined = encode(RoomJoined.spec.name, told.room)
-    joined.offset = place(told.universe_id, position)
-    if told.announcement is None:
-        return [joined]
-    return [encode(ParticipantJoined.spec.name, told.announcement), joined]
+    announced = told.announcement
+    return _greeting(
+        encode(ParticipantJoined.spec.name, announced) if announced is not None else None,
+        encode(RoomJoined.spec.name, told.room),
+        place(told.universe_id, position),
+    )
+
+
+def _greeting(announced: Frame | None, joined: Frame, offset: str) -> list[Frame]:
+    joined.offset = offset
+    return [joined] if announced is None else [announced, joined]

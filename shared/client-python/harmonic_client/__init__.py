@@ -25,6 +25,7 @@ from harmonic_client.timekeeping import ServerClock
 from harmonic_client.universe import SharedUniverse
 from harmonic_protocol.messages.audio import AudioAnalyzed
 from harmonic_protocol.messages.connection import ErrorReported, Limits
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.endless import (
     EndlessPiece,
     MusicBar,
@@ -63,6 +64,7 @@ __all__ = [
     "Code",
     "EndlessPiece",
     "ErrorReported",
+    "Event",
     "FieldRefusal",
     "GetToken",
     "HarmonicError",

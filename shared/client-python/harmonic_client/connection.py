@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from harmonic_client.clock import Quality
 from harmonic_client.errors import RefusedError, UnansweredError, refusal
-from harmonic_client.events import AnyEvent, read_event
+from harmonic_client.events import AnyEvent, NewerEvent, read_event
 from harmonic_client.link import SocketLink
 from harmonic_client.retry import reconnect_pause_ms
 from harmonic_client.tasks import OwnTasks
@@ -25,6 +25,7 @@ from harmonic_protocol.messages.connection import (
     TokenExpiring,
     TokenRefreshed,
 )
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.reasons import Reason
 
 #: Gives a token, now or a moment later.
@@ -218,6 +219,9 @@ class ServerConnection:
             case TokenRefreshed():
                 self.expires_at = event.expires_at
                 self.watch.changed()
+            case Event() | NewerEvent():
+                # It says nothing of the connection.
+                pass
         self._rooms.heard(event)
 
     def _accepted(self, told: ConnectSuccess) -> None:

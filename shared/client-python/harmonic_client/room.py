@@ -8,8 +8,9 @@ from harmonic_client import merge
 from harmonic_client.changes import Changes, UniverseParameters
 from harmonic_client.connection import OVER, ServerConnection
 from harmonic_client.errors import HarmonicError, UnansweredError
-from harmonic_client.events import AnyEvent
+from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.signals import SILENCE_S
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.endless import EndlessPiece, MusicStarted, MusicStopped
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.presence import ParticipantState, PresenceStates, PresenceUpdated
@@ -135,6 +136,8 @@ class RoomState:
                 self.show(merge.shown(room, event.states))
             case ParametersPreviewed():
                 self._previewed(room, event)
+            case Event() | NewerEvent():
+                pass
 
     def _hear_of_piece(self, event: AnyEvent) -> None:
         """Know which endless piece is played, if an event tells of one."""
@@ -146,7 +149,7 @@ class RoomState:
                 self.endless_piece = EndlessPiece.model_validate(known)
             case MusicStopped():
                 self.endless_piece = None
-            case _:
+            case Event() | NewerEvent():
                 return
         self._connection.watch.changed()
 

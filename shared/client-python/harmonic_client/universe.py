@@ -16,13 +16,14 @@ from harmonic_client.connection import OVER
 from harmonic_client.endless import start_music, stop_music
 from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
-from harmonic_client.events import AnyEvent, EventFeed
+from harmonic_client.events import AnyEvent, EventFeed, NewerEvent
 from harmonic_client.generation import generate
 from harmonic_client.room import RoomState
 from harmonic_client.sending import CommandSender
 from harmonic_client.signals import OwnPresence, OwnPreview
 from harmonic_client.tasks import OwnTasks
 from harmonic_client.updates import Updates
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.music import MusicGenerated
 from harmonic_protocol.messages.presence import ParticipantState
 from harmonic_protocol.messages.rooms import RoomJoined, RoomRefused
@@ -178,6 +179,9 @@ class SharedUniverse(RoomState):
                 self._entered(event)
             case RoomRefused():
                 self._excluded(event)
+            case Event() | NewerEvent():
+                # It says nothing of this client's place in the room.
+                pass
         self.apply(event, self._connection.user_id)
         self._feed.tell(event)
 
