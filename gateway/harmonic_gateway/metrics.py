@@ -278,6 +278,18 @@ ALLOWANCES_COUNTED_ALONE = CounterSpec(
     "requests that this gateway counted by itself, without the limiter's word",
     OperatorQuestion.LIMITS,
 )
+ALLOWANCES_LEASED = CounterSpec(
+    "allowances_leased",
+    "requests granted from leases, without asking the limiter",
+    OperatorQuestion.LIMITS,
+)
+LEASE_APPENDS = CounterSpec(
+    "lease_appends",
+    "leases of users' allowances asked for, or renewed. refused: another gateway holds them;"
+    " unknown: the limiter did not answer",
+    OperatorQuestion.LIMITS,
+    labelled(outcome=("stored", "refused", "unknown")),
+)
 COMMAND_QUEUE_REFUSALS = CounterSpec(
     "command_queue_refusals",
     "commands refused: the connection's queue is full",

@@ -37,7 +37,7 @@ from harmonic_gateway.identity.pids import Pids
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_gateway.identity.rotation import rotated_files
 from harmonic_gateway.identity.session_ids import SessionIds
-from harmonic_gateway.limits.allowances import Allowances, counted_rates
+from harmonic_gateway.limits.allowances import open_allowances
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.debts import Debts
 from harmonic_gateway.limits.pace import UserBudgets
@@ -141,7 +141,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             grace_s=settings.token_grace_s,
         )
         revocations.on_news(tokens.look_at_revocations)
-        allowances = Allowances(streams, counted_rates(settings), clock=clock, metrics=metrics)
+        allowances = open_allowances(streams, settings, gateway_id, clock, metrics)
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
         tasks.start(allowances.keep_learning(), name="allowances")
@@ -210,10 +210,11 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
         )
         tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
+        budgets = UserBudgets(pace_limits(settings))
         intake = open_intake(
             bus,
             MailboxLimits.configured(settings, event_guard(settings).allowance),
-            UserBudgets(pace_limits(settings)),
+            budgets,
             joining=Joining(
                 memberships=memberships,
                 rooms=rooms,
@@ -274,7 +275,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             await keys.loaded()
         sockets = new_sockets(application, settings, sids, log=sampled, metrics=metrics)
         following = StreamMeans(
-            *(rooms, owners, history, standing, gateway_id, settings.send_buffer_bytes)
+            *(rooms, owners, history, standing, gateway_id, settings.send_buffer_bytes, budgets)
         )
         event_streams = EventStreams(
             *(following, crowding, application.refuse_handshake), metrics=metrics, log=sampled

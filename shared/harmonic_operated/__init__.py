@@ -1,1 +1,1 @@
-"""How the replicas of all services answer operators: the one package between contract and life."""
+"""How the replicas of all services answer operators; it uses the contract and the runtime."""

@@ -1,6 +1,6 @@
-"""A replica as operators see it: known to be there, described when asked, and steered.
+"""A replica as operators see it: listed, described when asked, and controlled.
 
-A request that a replica does not know, or that names another instance, is not answered by it.
+A replica does not answer requests that it does not know, or that name another instance.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ Adding = Callable[[Describe], Mapping[str, object]]
 
 
 class Operators:
-    """Takes the requests of operators, and hands each to what the service has for it."""
+    """Receives operators' requests, and passes each to the service's handler."""
 
     def __init__(
         self, process: Process[Any], bus: Bus, window: MetricsWindow, tasks: Tasks
@@ -102,7 +102,7 @@ class Operators:
         return subjects.replica(process.service, process.settings.instance), entry.to_json()
 
     async def _reply(self, name: str, answer: Awaitable[ServiceModel], reply: str) -> None:
-        """Answer; what cannot be answered is no reason to end a replica."""
+        """Answer. A failure to answer does not end the replica."""
         try:
             payload = (await answer).to_json()
             with suppress(BusUnavailable):
@@ -128,7 +128,7 @@ class Operators:
 
 @asynccontextmanager
 async def operated(process: Process[Any], bus: Bus, tasks: Tasks) -> AsyncIterator[Operators]:
-    """Answer operators while the block runs, and have it stored that the replica is there."""
+    """Answer operators while the block runs, and store an entry of the replica."""
     streams = Streams(bus)
     with metrics_window(process.metrics, process.clock) as window:
         operators = Operators(process, bus, window, tasks)
@@ -151,7 +151,7 @@ async def _keep_entry(streams: Streams, operators: Operators) -> None:
 
 
 async def _store(streams: Streams, subject: str, payload: bytes) -> bool:
-    """Store an entry; whether that was done: where not, an operator has other signs of it."""
+    """Store an entry; return whether that succeeded. If not, operators see it by other signs."""
     try:
         await streams.append(subject, payload, timeout_s=ENTRY_TIMEOUT_S)
     except (BusUnavailable, StreamFull):

@@ -8,6 +8,7 @@ declared from them: parameter sets, and live signals.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import get_args
 
 from harmonic_protocol.messages.audio import AudioAnalysis, AudioAnalyzed
 from harmonic_protocol.messages.auditing import ListAudit
@@ -172,32 +173,8 @@ STREAM_EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     by_name((event.spec.name, event) for event in (UniverseState, StateReset, StreamEnded))
 )
 OWNER_OPERATIONS: Mapping[str, type[OwnerOperation]] = MappingProxyType(
-    {
-        operation.spec.name: operation
-        for operation in (
-            CreateUniverse,
-            ListUniverses,
-            GetUniverse,
-            UpdateUniverse,
-            DeleteUniverse,
-            SetMember,
-            RemoveMember,
-            RemoveParticipant,
-            BanUser,
-            UnbanUser,
-            GetParticipants,
-            ListEvents,
-            FollowUniverse,
-            LinkStream,
-            ListMusic,
-            GetMusic,
-            ListAudit,
-        )
-    }
+    by_name((operation.spec.name, operation) for operation in get_args(OwnerOperation))
 )
 OPERATIONS: Mapping[str, type[ApiOperation]] = MappingProxyType(
-    {
-        **OWNER_OPERATIONS,
-        **{operation.spec.name: operation for operation in (ChangeParameters, ComposeMusic)},
-    }
+    by_name((operation.spec.name, operation) for operation in get_args(ApiOperation))
 )

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from harmonic_protocol.internal import SavedRoom, SavedSession
 from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.values import Timestamp
 
 
 class HandedState(ServiceModel):
@@ -15,7 +16,7 @@ class HandedState(ServiceModel):
     """
 
     user_id: str
-    at: str
+    at: Timestamp
     sender: str
     state: dict[str, Any]
 

@@ -16,7 +16,8 @@
 ``hu.session.gateways.<gateway>``  when a gateway was alive for the last time
 ``hu.ping.<gateway>``             asks a gateway whether one of its connections answers
 ``hu.peer.<gateway>``             what gateways ask one another for the sake of clients
-``hu.limit.<kind>.<user>``        what users did in the last minute
+``hu.limit.<kind>.<user>``        what users did in the last minute, one by one
+``hu.limit.<kind>_<number>.<user>``  which part of a user's allowance a gateway holds as a lease
 ``hu.revoked.<kind>.<digest>``    tokens that are not good any more
 ``hu.heads``                      owners' word of where the logs that changed end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
@@ -50,6 +51,7 @@ REVOCATIONS_STREAM = "HU_REVOCATIONS"
 REPLICAS_STREAM = "HU_REPLICAS"
 OPERATOR_STREAM = "HU_OPERATOR"
 AUDIT_STREAM = "HU_AUDIT"
+LEASES_STREAM = "HU_LEASES"
 
 HEADS = "hu.heads"
 LOG_SUBJECTS = "hu.log.>"
@@ -176,6 +178,21 @@ def limit_subjects(rate: str) -> str:
 def limit(rate: str, user_id: str) -> str:
     """What one user did of one kind."""
     return f"hu.limit.{rate}.{audience_of(user_id)}"
+
+
+def lease_subjects(rate: str, leases: int) -> list[str]:
+    """All leases of one kind's allowances, of which each user's has so many."""
+    return [f"hu.limit.{rate}_{number}.*" for number in range(1, leases + 1)]
+
+
+def lease(rate: str, number: int, user_id: str) -> str:
+    """One lease of one user's allowance; they are numbered from 1."""
+    return f"hu.limit.{rate}_{number}.{audience_of(user_id)}"
+
+
+def leases_of(user_id: str) -> str:
+    """All leases of a user's allowances."""
+    return f"hu.limit.*.{audience_of(user_id)}"
 
 
 def revoked_user(user_id: str) -> str:

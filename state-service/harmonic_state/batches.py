@@ -3,31 +3,21 @@
 from collections.abc import Sequence
 
 from harmonic_protocol.envelope import NO_TRACE, Reply
-from harmonic_protocol.internal import (
-    CloseConnection,
-    CompleteMusic,
-    ExpireMusic,
-    JoinResult,
-    LogPart,
-    ReleaseGateway,
-    ResumeRoom,
-)
-from harmonic_protocol.intervening import EraseUser, ForgetHistory, RemoveUser
-from harmonic_protocol.messages.endless import StopMusic
+from harmonic_protocol.internal import JoinResult, LogPart, ResumeRoom
 from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowed
-from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
-from harmonic_protocol.messages.universes import DeleteUniverse, RemoveMember, RemoveParticipant
+from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import individual, value
 from harmonic_runtime.process.clock import milliseconds, timestamp
 from harmonic_state.domain.answers import answer
-from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.mending import history_lost
 from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest, never_grows
 from harmonic_state.lineage import is_named, is_record
 from harmonic_state.loaded import Loaded
 from harmonic_state.parts import log_part
@@ -80,23 +70,6 @@ class Batch:
         return Append(self.at, self.events, known.position, known.record_id, trace)
 
 
-#: What is still taken where a log is almost full: nothing of it lets a universe grow.
-_SHRINKING = (
-    LeaveRoom,
-    CloseConnection,
-    ReleaseGateway,
-    RemoveMember,
-    RemoveParticipant,
-    RemoveUser,
-    DeleteUniverse,
-    EraseUser,
-    ForgetHistory,
-    CompleteMusic,
-    ExpireMusic,
-    StopMusic,
-)
-
-
 @value
 class Conditions:
     """Under which requests are decided: now, and in what space.
@@ -138,7 +111,7 @@ def decide_batch(
             decision = BROKEN
             errors.append(error)
         is_larger = isinstance(decision, Decision) and decision.events
-        if conditions.almost_full and is_larger and not isinstance(pending.request, _SHRINKING):
+        if conditions.almost_full and is_larger and not never_grows(pending.request):
             decision = FULL
         decided.append(Decided(pending, moment, decision))
         if isinstance(decision, Decision):

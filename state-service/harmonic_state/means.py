@@ -12,7 +12,7 @@ from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.entropy import new_id, new_seed
 from harmonic_runtime.process.lifecycle import Tasks
 from harmonic_state.domain.auditing import is_noted
-from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.effects import Effects
 from harmonic_state.heads import HeadAnnouncements
 from harmonic_state.journal import Journal

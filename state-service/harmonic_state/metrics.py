@@ -20,7 +20,7 @@ STREAMS = (
     *(subjects.REVOCATIONS_STREAM, subjects.SNAPSHOT_STREAM, subjects.INDEX_STREAM),
     *(subjects.OWNED_STREAM, subjects.NOTES_STREAM, subjects.SESSIONS_STREAM),
     *(subjects.JOBS_STREAM, subjects.REPLICAS_STREAM, subjects.OPERATOR_STREAM),
-    subjects.AUDIT_STREAM,
+    *(subjects.AUDIT_STREAM, subjects.LEASES_STREAM),
 )
 
 # Requests.

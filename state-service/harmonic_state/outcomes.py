@@ -89,7 +89,8 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
             await effects.settle_listing(universe_id, loaded.universe)
             seen_position = 0
             if last is None and not is_witnessed:
-                # What is known here goes as far as what members know.
+                # Members may have been sent more than the log still holds. Where something is in
+                # memory, it lacks of that at most a record of its own whose outcome is unknown.
                 seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
             return Read(loaded, records, seen_position)
         case ReadOn(last):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.value import individual
-from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 
 @individual

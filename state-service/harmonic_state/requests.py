@@ -39,7 +39,7 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.observability.tracing import RequestSpan, Tracer
 from harmonic_state import metrics as table
 from harmonic_state.creation import Creations
-from harmonic_state.domain.decide import UniverseRequest
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads

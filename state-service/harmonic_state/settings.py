@@ -59,6 +59,14 @@ class StateSettings(ServiceSettings):
             " earlier version runs"
         ),
     ] = False
+    leases_allowances: Annotated[
+        bool,
+        Field(
+            description="let gateways hold half of what users may update as leases, in place of"
+            " asking the broker each time: once no gateway of an earlier version runs, whose users"
+            " would have the other half only"
+        ),
+    ] = False
     stores_moderation: Annotated[
         bool,
         Field(

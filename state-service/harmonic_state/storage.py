@@ -7,6 +7,7 @@ the version before has stored, and is tested against it.
 from collections.abc import Iterator, Mapping
 
 from harmonic_protocol import subjects
+from harmonic_protocol.leasing import LEASED_RATES, LEASES, METADATA, VALID_S, Division
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_state.settings import StateSettings
 
@@ -19,6 +20,8 @@ BARS_STREAM_BYTES = 64 * 2**20
 #: Jobs are of no use when their requesters have been told that nothing came.
 JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
+#: Leases of all users together. Beyond, requests are granted one by one.
+MAX_LEASES = 2_000_000
 #: A session that nothing was saved of for so long is not gone on with.
 SESSIONS_KEPT_S = 24 * 3600
 #: A replica that neither said that it lives nor that it stops is missed for so long.
@@ -59,6 +62,7 @@ def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
     return [
         *({**common, **config} for config in _logs(settings)),
         *({**common, **config} for config in _limits(settings)),
+        {**common, **_leases()},
         *({**common, "max_msgs_per_subject": 1, **config} for config in _newest_only(settings)),
         {**common, **jobs},
         {**common, **audit},
@@ -87,6 +91,8 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
         RateClass.SERVICE_PIECES: settings.allowed_service_pieces,
     }
     for rate, allowed in allowances.items():
+        may_lease = settings.leases_allowances and rate in LEASED_RATES
+        division = Division.of(allowed) if may_lease else Division(0, 0)
         yield {
             "name": subjects.limit_stream(rate),
             "subjects": [subjects.limit_subjects(rate)],
@@ -95,8 +101,25 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
             "max_age": rate.window_s * _NANOSECONDS,
             "discard": "new",
             "discard_new_per_subject": True,
-            "max_msgs_per_subject": allowed,
+            "max_msgs_per_subject": allowed - division.leased,
+            **({"metadata": {METADATA: division.written()}} if rate in LEASED_RATES else {}),
         }
+
+
+def _leases() -> Mapping[str, object]:
+    """Who holds which lease: the broker lets go of each a window after nobody grants from it.
+
+    On disk, since gateways go on granting from what they hold while a broker restarts.
+    """
+    kept_s = VALID_S + max(rate.window_s for rate in LEASED_RATES)
+    return {
+        "name": subjects.LEASES_STREAM,
+        "subjects": [s for rate in LEASED_RATES for s in subjects.lease_subjects(rate, LEASES)],
+        "max_age": kept_s * _NANOSECONDS,
+        "max_msgs_per_subject": 1,
+        "max_msgs": MAX_LEASES,
+        "discard": "new",
+    }
 
 
 def _newest_only(settings: StateSettings) -> list[dict[str, object]]:

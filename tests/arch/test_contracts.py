@@ -37,6 +37,8 @@ SOCKETS = "The sockets know no message, no bus and no setting of the product"
 DOMAIN = "The domain depends on the protocol alone: no clock, no randomness, no I/O"
 STATE = "The state service's layers: requests, owned universes, journal, domain"
 RETURNS = "How a client's earlier session goes on is decided without I/O"
+MEMBERS = "What becomes of arrivals, members and their sessions is decided without I/O"
+LEASES = "What a gateway grants from leases is decided without I/O"
 COMMITS = "What an owner does next is decided without I/O"
 MUSIC = "The music service's layers: jobs, files, composing, styles, theory"
 
@@ -51,7 +53,7 @@ VIOLATIONS = [
         "import harmonic_runtime.process.entropy",
         {PYDANTIC, SERVICES},
     ),
-    ("harmonic_gateway/delivery/places.py", "import socketio", {THIRD_PARTIES}),
+    ("harmonic_gateway/delivery/places.py", "import socketio", {THIRD_PARTIES, MEMBERS}),
     ("harmonic_gateway/membership/__init__.py", "import engineio.packet", {THIRD_PARTIES}),
     ("harmonic_gateway/delivery/__init__.py", "import aiohttp", {THIRD_PARTIES}),
     ("harmonic_gateway/commands/__init__.py", "import nats.aio.client", {THIRD_PARTIES}),
@@ -60,6 +62,13 @@ VIOLATIONS = [
     ("harmonic_music/score.py", "import mido", {THIRD_PARTIES}),
     ("harmonic_state/journal.py", "import requests", {THIRD_PARTIES}),
     ("harmonic_gateway/recovery/planning.py", "import asyncio", {RETURNS}),
+    ("harmonic_gateway/delivery/chain.py", "import asyncio", {MEMBERS}),
+    (
+        "harmonic_gateway/membership/follower.py",
+        "import harmonic_runtime.process.clock",
+        {MEMBERS},
+    ),
+    ("harmonic_gateway/limits/leases.py", "import time", {LEASES}),
     ("harmonic_protocol/values.py", "import harmonic_protocol.messages", {PROTOCOL}),
     ("harmonic_protocol/messages/audio.py", "import harmonic_protocol.catalogue", {PROTOCOL}),
     ("harmonic_runtime/process/clock.py", "import harmonic_runtime.observability", {RUNTIME}),

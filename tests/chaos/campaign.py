@@ -15,9 +15,9 @@ from chaos.cluster import LOG_STREAMS, Cluster, cluster_of
 from chaos.crowd import http_session
 from chaos.history import History, Outcome, Read
 from chaos.members import Member, Writer
-from chaos.waiting import until
 from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack
+from harness.waiting import until
 from harness.world import World
 
 #: Rooms of one connection: what a gateway allows.

@@ -14,8 +14,8 @@ import aiohttp
 from socketio.exceptions import ConnectionError as ConnectionRefused
 from socketio.exceptions import SocketIOError
 
-from chaos.waiting import POLL_S, until
 from harness.client import Client
+from harness.waiting import POLL_S, until
 from harness.wire import Wire
 from harness.world import World
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chaos.history import LogRecord
-from chaos.waiting import POLL_S, until
 from harmonic_local.processes import Managed
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
@@ -17,6 +16,7 @@ from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.wire import decode_headers
 from harness.broker import connected_as
+from harness.waiting import POLL_S, until
 
 LOG_STREAMS = [subjects.log_stream(number) for number in range(subjects.LOG_STREAMS)]
 ALL_STREAMS = [

@@ -15,7 +15,6 @@ import aiohttp
 from chaos.cases import AGAIN_S, FIRST_VALUE, Case, Expected, Outcome
 from chaos.cluster import cluster_of
 from chaos.stores import DAMAGES, back_up, restore, stream_folder
-from chaos.waiting import until
 from harmonic_local.processes import Managed, NotReadyError
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
@@ -25,6 +24,7 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import Stored, Streams
 from harmonic_state.domain.events import decode_record
 from harmonic_state.snapshots import decode_snapshot
+from harness.waiting import until
 from harness.world import World
 
 #: So that logs are trimmed and snapshots stored in every case, and nobody lingers.

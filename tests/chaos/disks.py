@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 
 from chaos.product import product
-from chaos.waiting import until
 from harmonic_local.stack import Stack
 from harness.client import Client
+from harness.waiting import until
 from harness.world import World
 
 SIZE_MIB, SMALLER_MIB = 96, 16

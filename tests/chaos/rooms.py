@@ -9,8 +9,8 @@ from typing import Any
 from chaos.cluster import cluster_of
 from chaos.crowd import Person, http_session, leave, together
 from chaos.history import LogRecord
-from chaos.waiting import until
 from harmonic_local.stack import Stack
+from harness.waiting import until
 from harness.world import World
 
 SEATS, USERS = 50, 200

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from harmonic_gateway.http.listening import listening
-from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.guards import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import (

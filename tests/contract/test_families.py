@@ -37,8 +37,8 @@ from harmonic_protocol.messages.declaration import (
 )
 from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.request import InternalRequest
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import LOG_EVENTS, LogEvent
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.requests import REQUESTS, StateRequest
 from harmonic_state.settings import StateSettings
 from harmonic_state.storage import stream_configs
@@ -46,7 +46,7 @@ from harmonic_state.storage import stream_configs
 ROOT = Path(__file__).parents[2]
 PRODUCT = [
     path
-    for folder in ("shared", "gateway", "state-service", "music-service")
+    for folder in ("shared", "gateway", "state-service", "music-service", "deploy")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 

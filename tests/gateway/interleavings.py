@@ -35,8 +35,8 @@ from gateway.universe_model import (
     update_physics,
 )
 from harmonic_protocol.envelope import Caller
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.universe import Absence, Seat, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 Visibility = Literal["private", "public"]
 VISIBILITIES: tuple[Visibility, ...] = ("private", "public")

@@ -1,26 +1,33 @@
 """Allowances by themselves: what each answer of the stream leads to."""
 
+import asyncio
 from collections import deque
-from typing import Any
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from harmonic_gateway.limits.allowances import (
+    LEARNING_INTERVAL_S,
     MAX_USERS,
     RETRY_MARGIN_MS,
     TAKE_TIMEOUT_S,
     Allowance,
     Allowances,
-    FloodGuard,
-    Guards,
+    counted_rates,
     limited,
 )
+from harmonic_gateway.limits.guards import FloodGuard, Guards
 from harmonic_gateway.metrics import ADDRESS_REFUSALS
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
-from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
+from harness import virtual_time
 from harness.memory import Failure, MemoryStreams
 
 PARAMETERS, ROOMS = RateClass.PARAMETERS, RateClass.ROOMS
@@ -252,3 +259,34 @@ def test_what_passed_at_another_gateway_counts_on() -> None:
     # Not more than a burst, whatever the other one says.
     there.go_on(3.0, 60.0)
     assert there.busy_s(3.0) == 1.0
+
+
+@pytest.mark.parametrize("act", [True, False])
+def test_services_are_counted_where_they_may_act(*, act: bool) -> None:
+    settings = cast("GatewaySettings", SimpleNamespace(lets_services_act=act))
+    services = SERVICE_RATES if act else ()
+    assert counted_rates(settings) == (*GLOBAL_RATES, *services)
+
+
+def test_what_is_allowed_is_learnt_again_and_again_also_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def learnt_at() -> list[float]:
+        allowances, loop = Limits().allowances, asyncio.get_running_loop()
+        times: list[float] = []
+
+        async def learn() -> None:
+            times.append(loop.time())
+            if len(times) == 1:
+                raise CannotStart("the streams do not come")
+            if len(times) == 3:
+                learning.cancel()
+
+        monkeypatch.setattr(allowances, "learn", learn)
+        learning = asyncio.ensure_future(allowances.keep_learning())
+        with suppress(asyncio.CancelledError):
+            await learning
+        return times
+
+    interval_s = LEARNING_INTERVAL_S
+    assert virtual_time.run(learnt_at()) == [interval_s, 2 * interval_s, 3 * interval_s]

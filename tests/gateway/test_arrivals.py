@@ -187,6 +187,9 @@ def make(move: str, parts: Parts, door: Arrivals, task: "asyncio.Future[None]") 
             parts.step.set_exception(Crash())
         case _ if parts.step is not None:
             parts.step.set_result(move)
+        case _:
+            # Nothing is waited for.
+            pass
 
 
 def outcome_of(task: "asyncio.Future[None]") -> str:

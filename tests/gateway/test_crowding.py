@@ -253,3 +253,49 @@ def test_a_connection_that_goes_on_here_is_counted_even_if_it_is_one_too_many() 
         assert [tab.pinged for tab in tabs] == [1, 1, 0]
 
     virtual_time.run(run())
+
+
+def test_streams_count_as_connections_and_make_room_when_they_end() -> None:
+    async def run() -> None:
+        crowd = Crowd(connections_per_user=3)
+        crowding = crowd.crowding
+        for _ in range(2):
+            assert await crowding.admit_stream("ann") is None
+        assert await crowd.comes(Tab("1")) is None
+        refusal = await crowding.admit_stream("ann")
+        assert refusal is not None
+        assert refusal.details == {"reason": "CONNECTIONS", "limit": 3}
+        crowding.stream_ended("ann")
+        assert await crowding.admit_stream("ann") is None
+        # Another user is not concerned.
+        assert await crowding.admit_stream("bob") is None
+
+    virtual_time.run(run())
+
+
+def test_the_place_of_a_stream_that_ends_is_taken_by_who_waits_for_one() -> None:
+    async def run() -> None:
+        crowd = Crowd()
+        tab = Tab("1")
+        assert await crowd.crowding.admit_stream("ann") is None
+        assert await crowd.comes(tab) is None
+        waiting = asyncio.ensure_future(crowd.crowding.admit_stream("ann"))
+        await settled()
+        assert not waiting.done()
+        crowd.crowding.stream_ended("ann")
+        assert await waiting is None
+
+    virtual_time.run(run())
+
+
+def test_nothing_is_kept_of_a_user_whose_only_streams_have_ended() -> None:
+    async def run() -> None:
+        crowding = Crowd().crowding
+        for _ in range(2):
+            assert await crowding.admit_stream("ann") is None
+        crowding.stream_ended("ann")
+        assert list(crowding._users) == ["ann"]
+        crowding.stream_ended("ann")
+        assert crowding._users == {}
+
+    virtual_time.run(run())

@@ -138,6 +138,18 @@ def test_the_state_comes_first_and_each_event_after_it(reader: Reader) -> None:
     assert reader.takes(follower) == "8.0"
 
 
+def test_it_is_asking_until_the_owner_has_answered_or_it_ends(reader: Reader) -> None:
+    follower, ended = reader.follower(), reader.follower()
+    assert (follower.is_attached, follower.is_asking) == (False, True)
+    follower.attached(5)
+    follower.answered(at(5), state())
+    ended.end(StreamEnd.CLIENT)
+    assert not follower.is_asking
+    assert not ended.is_asking
+    follower.lost()
+    assert follower.is_asking
+
+
 def test_what_was_missed_is_read_and_what_came_meanwhile_follows(reader: Reader) -> None:
     follower = reader.follower(Place(3, mark=at(3).mark))
     follower.attached(6)
@@ -147,7 +159,8 @@ def test_what_was_missed_is_read_and_what_came_meanwhile_follows(reader: Reader)
     follower.part_read([record(4), record(5)])
     assert reader.takes(follower) == "4.0 5.0"
     assert follower.next() == ReadAfter(Place(5, mark=at(5).mark))
-    follower.part_read([record(6), record(7)])
+    # A part that begins with what was read before: nothing of it is sent again.
+    follower.part_read([record(5), record(6), record(7)])
     # The feed delivers what the log was read up to already.
     deliver(follower, 7)
     deliver(follower, 8)
@@ -235,6 +248,16 @@ def test_a_feed_that_is_lost_has_everything_begun_anew(reader: Reader) -> None:
     assert reader.takes(follower) == "universe_reset@3"
 
 
+def test_what_may_hide_it_is_noticed_after_a_feed_was_lost(reader: Reader) -> None:
+    follower = live(reader)
+    follower.lost()
+    follower.attached(3)
+    deliver(follower, 4, BANNED)
+    assert reader.interrupted == 2
+    follower.answered(at(3), state())
+    assert reader.takes(follower) == "universe_reset@3"
+
+
 BANNED = UserBanned(user_id="ann", timestamp=NOW)
 
 
@@ -253,6 +276,47 @@ def test_nothing_is_sent_from_where_the_user_may_not_see_until_the_owner_has_ans
     follower.part_read([record(7, BANNED), record(8)])
     assert reader.takes(follower) == "7.0 8.0"
     assert reader.interrupted == 1
+
+
+def test_what_the_owner_knew_as_it_answered_is_not_asked_again(reader: Reader) -> None:
+    """The user may see the universe as of that position, whatever the record there says."""
+    hidden = SettingsChanged(visibility="private", timestamp=NOW)
+    fed, reading = reader.follower(), reader.follower(Place(5, mark=at(5).mark))
+    for follower in (fed, reading):
+        follower.attached(5)
+        follower.answered(at(6), state())
+    deliver(fed, 6, hidden)
+    reading.part_read([record(6, hidden)])
+    assert reader.interrupted == 0
+    assert reader.takes(reading) == "6.0"
+
+
+def test_what_is_read_to_its_end_after_a_ban_counts_for_nothing(reader: Reader) -> None:
+    follower = reader.follower(Place(4, mark=at(4).mark))
+    follower.attached(5)
+    follower.answered(at(5), state())
+    deliver(follower, 6, BANNED)
+    follower.part_read([record(5), record(6, BANNED)])
+    assert follower.next() == AskOwner()
+    follower.answered(at(6), state())
+    assert follower.next() == ReadAfter(Place(4, mark=at(4).mark))
+
+
+def test_after_a_ban_that_was_read_it_goes_on_once_the_owner_has_answered(reader: Reader) -> None:
+    follower = reader.follower(Place(4, mark=at(4).mark))
+    follower.attached(4)
+    follower.answered(at(4), state())
+    assert follower.next() == AwaitNews()
+    follower.lost()
+    follower.attached(6)
+    follower.answered(at(4), state())
+    follower.part_read([record(5), record(6, BANNED)])
+    assert follower.next() == AskOwner()
+    follower.answered(at(6), state())
+    assert reader.takes(follower) == "5.0"
+    follower.part_read([record(6, BANNED)])
+    assert reader.takes(follower) == "6.0"
+    assert follower.next() == AwaitNews()
 
 
 def test_an_answer_from_before_the_ban_counts_for_nothing_after_it(reader: Reader) -> None:

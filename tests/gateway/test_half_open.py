@@ -48,6 +48,8 @@ class Observed:
             case "cancel":
                 self.pending.cancel()
                 self.is_over = True
+            case _:
+                raise AssertionError(f"nothing is meant by {word}")
 
     def takes(self, name: str | None) -> None:
         if name is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from gateway.door import PATIENCE_S
 from harmonic_gateway.admission.greeting import Greeting
 from harmonic_gateway.identity.verification import Identity
-from harmonic_gateway.limits.allowances import MAX_USERS, Allowances, FloodGuard, Guards
+from harmonic_gateway.limits.allowances import MAX_USERS, Allowances
+from harmonic_gateway.limits.guards import FloodGuard, Guards
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.metrics import ADDRESS_REFUSALS
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
+from harmonic_protocol.leasing import METADATA, VALID_S, Division
 from harmonic_protocol.messages.connection import RecoveryReport
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
 from harmonic_protocol.reasons import RecoveryOutcome
@@ -24,6 +28,8 @@ from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.process.clock import SystemClock
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import stream_configs
 from harness.broker import Broker, connected, frozen
 
 PARAMETERS = RateClass.PARAMETERS
@@ -39,6 +45,9 @@ class Clock(SystemClock):
 
     def unix_s(self) -> float:
         return super().unix_s() + self.ahead_s
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
 
 
 async def allowances(bus: Bus, *, limit: int = 3, window_s: float = 60) -> Allowances:
@@ -121,6 +130,63 @@ async def test_the_count_is_one_for_all_gateways(own_broker: Broker) -> None:
         asked = [gateways[n % 2].take("ann", PARAMETERS) for n in range(10)]
         answers = await asyncio.gather(*asked)
         assert answers.count(None) == 3
+
+
+async def test_gateways_lease_parts_of_the_count_and_it_stays_one(own_broker: Broker) -> None:
+    division = Division(2, 3)
+    async with connected(own_broker.url) as one, connected(own_broker.url) as other:
+        await lease(Streams(one), division, singly=4)
+        gateways = [
+            Allowances(Streams(bus), clock=Clock(), metrics=Metrics()) for bus in (one, other)
+        ]
+        for gateway in gateways:
+            await gateway.learn()
+        asked = [gateways[n % 2].take("ann", PARAMETERS) for n in range(14)]
+        answers = await asyncio.gather(*asked)
+        assert answers.count(None) == 10
+        refusals = [answer for answer in answers if answer is not None]
+        assert {refusal.details["limit"] for refusal in refusals} == {10}
+        info = await Streams(one).wait_for(subjects.LEASES_STREAM)
+        assert info["state"]["messages"] == 2
+        # What is leased needs no broker.
+        assert [await gateways[0].take("bob", PARAMETERS) for _ in range(2)] == [None] * 2
+        with frozen(own_broker):
+            assert await gateways[0].take("bob", PARAMETERS) is None
+
+
+async def test_a_lease_is_renewed_and_taken_up_again_by_whoever_holds_it(
+    own_broker: Broker,
+) -> None:
+    async with connected(own_broker.url) as bus:
+        streams, clock = Streams(bus), Clock()
+        await lease(streams, Division(1, 3), singly=4)
+        limits = Allowances(streams, clock=clock, metrics=Metrics())
+        await limits.learn()
+        for stored, passed_s in enumerate((0, VALID_S / 2, VALID_S), start=1):
+            clock.ahead_s += passed_s
+            assert await limits.take("ann", PARAMETERS) is None
+            # Nobody waits for a renewal.
+            async with asyncio.timeout(PATIENCE_S):
+                while (state := await state_of(streams))["last_seq"] < stored:
+                    pass
+            assert (state["messages"], state["last_seq"]) == (1, stored)
+        assert await streams.first(subjects.limit_stream(PARAMETERS), "hu.limit.>") is None
+
+
+async def state_of(streams: Streams) -> Mapping[str, Any]:
+    info = await streams.wait_for(subjects.LEASES_STREAM)
+    state: Mapping[str, Any] = info["state"]
+    return state
+
+
+async def lease(streams: Streams, division: Division, *, singly: int) -> None:
+    """The streams of which parts are leased, as a state service sets them up."""
+    await set_up(streams, limit=singly)
+    configs = {config["name"]: config for config in stream_configs(StateSettings())}
+    await streams.ensure(configs[subjects.LEASES_STREAM], version=1)
+    stream = dict(configs[subjects.limit_stream(PARAMETERS)])
+    said = {"metadata": {METADATA: division.written()}, "max_msgs_per_subject": singly}
+    await streams.ensure({**stream, **said}, version=2)
 
 
 async def test_who_waits_as_told_is_granted(own_broker: Broker) -> None:

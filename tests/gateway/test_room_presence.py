@@ -167,6 +167,16 @@ async def test_after_a_gap_all_are_asked_for_what_was_said_since(gateway: Gatewa
     assert gateway.neighbours.asked == [("g2", since), ("g3", since)]
 
 
+@pytest.mark.parametrize("at", ["2026-13-45T10:30:00.000Z", "0001-01-01T00:00:00.000Z"])
+async def test_a_time_that_is_none_keeps_nobody_from_being_asked(gateway: Gateway, at: str) -> None:
+    gateway.located("g1")
+    gateway.hears("ann", 1, at=at)
+    gateway.presence.catch_up()
+    await gateway.tasks.done()
+    since = {gateway.universe: ""}
+    assert gateway.neighbours.asked == [("g2", since), ("g3", since)]
+
+
 async def test_an_answer_holds_what_was_said_since(gateway: Gateway) -> None:
     gateway.hears("ann", 1, at=LONG_AGO)
     gateway.hears("bob", 2)

@@ -44,13 +44,14 @@ from harmonic_protocol.messages.universes import (
 )
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import Mode
-from harmonic_state.domain.decide import UniverseRequest, decide
+from harmonic_state.domain.decide import decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.permissions import allowed_mode
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.presence import continues as is_continued
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 T = TypeVar("T")
 

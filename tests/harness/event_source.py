@@ -57,6 +57,9 @@ class EventSource:
                         data = value
                     case "retry":
                         self.retry_ms = int(value)
+                    case _:
+                        # Other fields are passed over, comments among them.
+                        pass
                 if line != b"\n":
                     continue
                 # What was cut off within an event does not count.

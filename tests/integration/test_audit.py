@@ -1,12 +1,12 @@
 """The audit log as owners of universes read it: what was done, by whom, to whom, page by page."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from harness.client import PATIENCE_S
 from harness.operator import harmonic
+from harness.waiting import until
 from harness.world import World
 
 Entries = list[dict[str, Any]]
@@ -106,11 +106,11 @@ async def test_what_is_done_around_the_death_of_an_owner_is_told_once(frail: Wor
     names = [f"Name {number}" for number in range(12)]
 
     async def rename(name: str) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async def is_renamed() -> bool:
             status, _ = await frail.call("PATCH", path, "owner", {"name": name})
-            while status != 200:
-                await asyncio.sleep(0.05)
-                status, _ = await frail.call("PATCH", path, "owner", {"name": name})
+            return status == 200
+
+        await until(is_renamed, PATIENCE_S)
 
     for number, name in enumerate(names):
         await rename(name)

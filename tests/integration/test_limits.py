@@ -15,7 +15,8 @@ from harmonic_gateway.limits.pace import LOGGED_REFUSALS
 from harmonic_local.stack import Stack
 from harness.world import World, started
 
-LIMIT = 6
+#: Of which 8 are leased, two at a time, and 12 are granted one by one.
+LIMIT = 20
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ async def test_parameter_updates_are_counted_over_tabs_and_gateways(strict: Worl
     for tab in tabs:
         await tab.joins(universe)
     answers = await asyncio.gather(
-        *(tab.asks("update_physics", **change(universe, n)) for tab in tabs for n in range(4))
+        *(tab.asks("update_physics", **change(universe, n)) for tab in tabs for n in range(8))
     )
     refused = [answer["error"] for answer in answers if not answer["ok"]]
     assert len(answers) - len(refused) == LIMIT

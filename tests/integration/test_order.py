@@ -49,6 +49,8 @@ def replayed(snapshot: dict[str, Any], events: Iterable[dict[str, Any]]) -> dict
                 present[person["userId"]] = person
             case {"userId": user}:
                 del present[user]
+            case _:
+                raise AssertionError(f"nobody shows {event}")
     return {"parameters": shown, "participants": present}
 
 

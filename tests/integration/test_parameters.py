@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harness.world import World
 from integration.test_rooms import DEFAULTS
 
@@ -149,7 +150,8 @@ async def test_a_batch_of_nothing_is_refused(world: World) -> None:
 
     refusal = await ann.asks("update_parameters", universeId=universe)
 
-    assert "must hold physics, music or visualization" in refusal["error"]["message"]
+    *others, last = PARAMETER_SETS
+    assert f"must hold {', '.join(others)} or {last}" in refusal["error"]["message"]
 
 
 @pytest.mark.parametrize(

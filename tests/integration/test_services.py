@@ -1,6 +1,5 @@
 """Services: what their tokens let them do, one by one, and that others' tokens let nobody do it."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from harmonic_protocol.catalogue import OPERATIONS
 from harness.client import PATIENCE_S, Client
 from harness.operator import harmonic
 from harness.payloads import ON_NOTHING
+from harness.waiting import until
 from harness.world import SECRET, World, started
 from integration.test_sharing import is_out
 from integration.test_tokens import revoke
@@ -296,13 +296,13 @@ async def test_a_revocation_counts_for_services(services: Services, by: str) -> 
     user = f"service:{services.service}"
     await revoke(services, *(("--user", user) if by == "user" else ("--jti", jti)))
     for gateway in range(2):
-        async with asyncio.timeout(PATIENCE_S):
-            status, answer = await services.serves("GET", "/universes", by=token, gateway=gateway)
-            while status == 200:
-                await asyncio.sleep(0.02)
-                status, answer = await services.serves(
-                    "GET", "/universes", by=token, gateway=gateway
-                )
+
+        async def is_refused(gateway: int = gateway) -> bool:
+            status, _ = await services.serves("GET", "/universes", by=token, gateway=gateway)
+            return status != 200
+
+        await until(is_refused, PATIENCE_S)
+        status, answer = await services.serves("GET", "/universes", by=token, gateway=gateway)
         assert (status, answer["error"]["details"]["reason"]) == (401, "REVOKED")
 
 
@@ -338,12 +338,12 @@ async def test_pieces_that_are_switched_off_are_so_for_services(services: Servic
     ann = await services.client(services.name("ann"))
     assert (await harmonic(services.stack, "switch", "music", "off")).status == 0
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            # Her gateway has heard of it once she is refused for that.
-            reason = await reason_of(ann, universe)
-            while reason != "SWITCHED_OFF":
-                await asyncio.sleep(0.02)
-                reason = await reason_of(ann, universe)
+
+        async def is_switched_off() -> bool:
+            return await reason_of(ann, universe) == "SWITCHED_OFF"
+
+        # Her gateway has heard of it once she is refused for that.
+        await until(is_switched_off, PATIENCE_S)
         path = f"/universes/{universe}/music"
         status, answer = await services.serves("POST", path, {"duration": 1})
         assert (status, answer["error"]["details"]["reason"]) == (403, "SWITCHED_OFF")

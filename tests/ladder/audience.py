@@ -16,10 +16,10 @@ from chaos.crowd import http_session
 from chaos.history import History, Read
 from chaos.members import Member as WritingMember
 from chaos.members import Writer
-from chaos.waiting import until
 from harmonic_local.stack import Stack
 from harness.javascript import javascript
 from harness.operator import harmonic
+from harness.waiting import until
 from harness.world import World
 from ladder.rungs import Findings
 from proxies.proxies import HAPROXY, NGINX, in_front_of

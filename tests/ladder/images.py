@@ -7,7 +7,7 @@ from pathlib import Path
 from harmonic_local.processes import Managed, NotReadyError
 from harmonic_local.stack import broker
 from harmonic_release import sbom
-from harmonic_release.images import IMAGES, Builder, NotBuilt, Release, digests, size
+from harmonic_release.images import IMAGES, Builder, BuiltVersion, NotBuilt, digests, size
 from harness.world import SECRET
 from ladder import containers, machines, tools
 from ladder.machines import Machine
@@ -35,7 +35,7 @@ FOREIGN = {
 }
 SERVICES = ("state", "music", "gateway")
 _FOLDER = tools.CACHE / "images"
-_RELEASE = Release("0.0.0", "ladder")
+_RELEASE = BuiltVersion("0.0.0", "ladder")
 _BROKER_PORT, _PORT = 4222, 8000
 _OPS_PORTS = {"gateway": 9100, "state": 9101, "music": 9102}
 

@@ -8,7 +8,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.guards import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.sockets import (
     Connection,

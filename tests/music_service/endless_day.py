@@ -80,15 +80,28 @@ def measured(bar: ComposedBar, state: str | None) -> Measured:
 
 def longest_repeat(bars: Sequence[Hashable]) -> int:
     """How many bars the longest passage has that is heard twice, overlaps included."""
+    #: By powers of two, the names of passages of that length, one for each place: alike where
+    #: they are the same.
+    names = [_named(bars)]
+    while len(names[-1]) > 1 << (len(names) - 1):
+        one, half = names[-1], 1 << (len(names) - 1)
+        names.append(_named(list(zip(one, one[half:], strict=False))))
     low, high = 0, len(bars) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        passages = {hash(tuple(bars[at : at + middle])) for at in range(len(bars) - middle + 1)}
-        if len(passages) < len(bars) - middle + 1:
+        power = middle.bit_length() - 1
+        one, over = names[power], middle - (1 << power)
+        passages = list(zip(one, one[over:], strict=False))
+        if len(set(passages)) < len(passages):
             low = middle
         else:
             high = middle - 1
     return low
+
+
+def _named(things: Sequence[Hashable]) -> list[int]:
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(it, len(numbers)) for it in things]
 
 
 def smoothed(series: Series, over: int) -> Series:

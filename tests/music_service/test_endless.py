@@ -1,22 +1,31 @@
 """The endless piece: each bar follows from its record, and goes on from the one before."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.composing.shape import shape_of
 from harmonic_music.endless import MAX_STATE_BYTES, ComposedBar, compose_bar
 from harmonic_music.endless.timing import BarTime, beat_ns
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
+from harmonic_music.theory.intervals import consonance
 from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
+from music_service import endless_golden
+from music_service.endless_day import longest_repeat, measured, stretches
 from music_service.validity import KEYS, SCALE_NAMES
 
 Record = tuple[MusicParameters, PhysicsParameters]
@@ -174,3 +183,207 @@ def test_a_key_is_led_to_by_its_dominant_and_reached_after_a_bar() -> None:
         assert pitch_class("D#") in sounding
         tones = {(pitch_class("E") + step) % 12 for step in SCALES["major"].steps}
         assert {note.pitch % 12 for note in reached.notes} <= tones
+
+
+def sounding(bars: Sequence[ComposedBar]) -> list[tuple[str, int, int, int]]:
+    """Voice, pitch, start and end of all notes, in microseconds from the first bar's beginning."""
+    found = []
+    begins = 0
+    for bar in bars:
+        for note in bar.notes:
+            start = begins + round(note.start * 10**6)
+            found.append((note.voice, note.pitch, start, start + round(note.duration * 10**6)))
+        begins += bar.duration_us
+    return sorted(found, key=lambda it: it[2])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_pitch_begins_while_it_sounds(seed: int) -> None:
+    style = list(STYLES)[seed]
+    ends: dict[int, int] = {}
+    for _, pitch, start, end in sounding(list(played(moved(seed, 60, 0.5), style=style))):
+        assert start >= ends.get(pitch, 0)
+        ends[pitch] = end
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lines_have_one_note_at_a_time(seed: int) -> None:
+    records = [
+        (music, physics.model_copy(update={"time_scale": min(physics.time_scale, 1.0)}))
+        for music, physics in moved(seed, 60, 0.5)
+    ]
+    style = list(STYLES)[-1 - seed]
+    ends: dict[str, int] = {}
+    # Hands are a little uneven.
+    for voice, _, start, end in sounding(list(played(records, style=style))):
+        if voice in LINES:
+            assert ends.get(voice, 0) - start < 50_000
+            ends[voice] = end
+
+
+@pytest.mark.parametrize(("key", "scale"), [("C", "major"), ("F#", "minor"), ("Eb", "dorian")])
+def test_with_full_harmony_no_tone_is_foreign(key: str, scale: str) -> None:
+    music = MusicParameters.model_validate({"key": key, "scale": scale, "harmony": 1})
+    tones = {(pitch_class(key) + step) % 12 for step in SCALES[scale].steps}
+    for bar in played([(music, PhysicsParameters())] * 90, style="pop"):
+        assert {note.pitch % 12 for note in bar.notes} <= tones
+
+
+@pytest.mark.parametrize(
+    ("moved_to", "measure", "rises"),
+    [
+        ({"rhythm_complexity": 1}, "onsets", True),
+        ({"melody_range": 0}, "width", False),
+        ({"elasticity": 1}, "loudness", True),
+        ({"air_resistance": 1}, "loudness", False),
+        ({"harmony": 0}, "foreign", True),
+        ({"friction": 1}, "purity", False),
+        ({"time_scale": 0.3}, "length", False),
+    ],
+)
+def test_a_slider_is_heard_from_the_next_bar(
+    moved_to: dict[str, object], measure: str, *, rises: bool
+) -> None:
+    name = next(iter(moved_to))
+    music, physics = PLAIN
+    if name in MusicParameters.model_fields:
+        music = music.model_copy(update=moved_to)
+    else:
+        physics = physics.model_copy(update=moved_to)
+    for seed in range(2):
+        before = [PLAIN] * (13 + seed)
+        *_, changed = played([*before, (music, physics)], seed=seed)
+        assert changed.notes != steady(40, "strings", seed)[len(before)].notes
+    # What the slider asks for is what is heard, on average over some bars.
+    there = sum(heard(measure, list(played([(music, physics)] * 40, seed=it))) for it in range(2))
+    here = sum(heard(measure, steady(40, "strings", it)) for it in range(2))
+    assert there > 1.1 * here if rises else there < 0.9 * here
+
+
+def heard(measure: str, bars: Sequence[ComposedBar]) -> float:
+    notes = [note for bar in bars for note in bar.notes]
+    melody = [note for note in notes if note.voice == "melody"]
+    if measure == "onsets":
+        return len(melody)
+    if measure == "width":
+        return max(note.pitch for note in melody) - min(note.pitch for note in melody)
+    if measure == "loudness":
+        return sum(note.velocity for note in notes) / len(notes)
+    if measure == "length":
+        return sum(note.duration for note in notes) / len(notes)
+    if measure == "purity":
+        pairs = [pair for bar in bars for pair in combinations(chord(bar, 0, 0.25), 2)]
+        return sum(consonance(*pair) for pair in pairs) / len(pairs)
+    tones = {(pitch_class("C") + step) % 12 for step in SCALES["major"].steps}
+    return sum(note.pitch % 12 not in tones for note in notes) / len(notes) + 0.01
+
+
+def test_gravity_has_drums_and_bass_stay_or_leave() -> None:
+    shares = []
+    for gravity in (0.0, 9.81, 20.0):
+        record = (MusicParameters(), PhysicsParameters(gravity=gravity))
+        bars = [bar for seed in range(2) for bar in played([record] * 48, style="pop", seed=seed)]
+        shares.append(sum(bool(bar.drums) for bar in bars) / len(bars))
+        low = [any(note.voice == "bass" for note in bar.notes) for bar in bars]
+        shares.append(sum(low) / len(low))
+    assert shares[0] == 0 < shares[2] < shares[4]
+    assert shares[1] < shares[3] < shares[5]
+
+
+def test_upper_voices_lead_on_over_bar_lines_whatever_moves() -> None:
+    moves, steps = [], []
+    for seed in range(4):
+        records = moved(seed, 60, 0.3)
+        bars = list(played(records, seed=seed))
+        for before, after in pairwise(bars):
+            last = chord(before, 0, 1)
+            first = chord(after, 0, 0.25)
+            if last and first:
+                moves += [min(abs(pitch - other) for other in last) for pitch in first]
+            ends = [note.pitch for note in before.notes if note.voice == "melody"][-1:]
+            begins = [note.pitch for note in after.notes if note.voice == "melody"][:1]
+            steps += [abs(one - other) for one, other in zip(ends, begins, strict=False)]
+    assert sum(moves) / len(moves) < 3
+    assert sum(move <= 7 for move in moves) / len(moves) > 0.95
+    assert sum(step <= 12 for step in steps) / len(steps) > 0.98
+
+
+def chord(bar: ComposedBar, start: float, end: float) -> set[int]:
+    """What the upper voices strike in a part of a bar."""
+    lasts = bar.duration_s
+    return {
+        note.pitch
+        for note in bar.notes
+        if note.voice == "pads" and start * lasts <= note.start < end * lasts
+    }
+
+
+def test_sections_come_back_and_contrasts_do_not_sound_like_them() -> None:
+    returns: list[float] = []
+    contrasts: list[float] = []
+    for seed in range(4):
+        bars = steady(90, "strings", seed)
+        first: list[str] = []
+        sections: list[list[ComposedBar]] = []
+        for bar in bars:
+            if bar.opens:
+                first.append(bar.section)
+                sections.append([])
+            sections[-1].append(bar)
+        main = next(part for name, part in zip(first, sections, strict=True) if name == "A")
+        known = {tune(bar) for bar in main}
+        for name, part in list(zip(first, sections, strict=True))[first.index("A") + 1 :]:
+            share = sum(tune(bar) in known for bar in part) / len(part)
+            (returns if name == "A" else contrasts if name == "B" else []).append(share)
+    assert sum(returns) / len(returns) > 0.3
+    assert sum(contrasts) / len(contrasts) < 0.1
+
+
+def tune(bar: ComposedBar) -> tuple[tuple[int, int], ...]:
+    """A bar's melody on the grid of sixteenths; what was a rest is unlike any other."""
+    step = bar.duration_s / 16
+    melody = [note for note in bar.notes if note.voice == "melody"]
+    return tuple((round(note.start / step), note.pitch) for note in melody) or ((id(bar), 0),)
+
+
+def test_no_layer_is_stuck_and_no_passage_comes_twice() -> None:
+    bars = [measured(bar, None) for bar in steady(400, "pop", 3)]
+    assert longest_repeat([bar.all_notes for bar in bars]) < 8
+    assert longest_repeat([bar.melody for bar in bars]) < 20
+    for layer in ("melody", "counter", "bass", "drums"):
+        runs = stretches([layer in bar.layers for bar in bars])
+        assert 1 <= runs[False] <= 48
+        assert runs[True] <= 160
+    loudness = sorted(bar.loudness for bar in bars)
+    assert loudness[360] - loudness[40] > 25
+    assert len({bar.layers for bar in bars}) >= 6
+    assert len({bar.key for bar in bars}) >= 3
+
+
+@pytest.mark.parametrize("hashing", ["1", "2"])
+def test_every_process_composes_the_same_bars(hashing: str) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "music_service.endless_golden", "60"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTHONHASHSEED": hashing},
+    ).stdout
+    assert made.split()[0] == endless_golden.digest(60)
+
+
+def test_bars_are_those_of_this_version() -> None:
+    assert endless_golden.digest(120) == endless_golden.DIGESTS[COMPOSER_VERSION]
+
+
+def test_the_longest_passage_that_comes_twice_is_found() -> None:
+    assert longest_repeat("abcdabcx") == 3
+    assert longest_repeat("aaaa") == 3
+    assert longest_repeat("abcd") == 0
+
+
+def test_the_bass_is_never_left_alone() -> None:
+    # Here the tune would rest while the upper voices do.
+    for bar in played([PLAIN] * 68, style="minimal", seed=24):
+        assert {note.voice for note in bar.notes} - {"bass"}

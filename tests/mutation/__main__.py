@@ -1,15 +1,18 @@
 """Mutation tests: change the cores in every small way, and see unit tests notice.
 
-``make mutate`` runs all groups of ``targets.toml``, ``make mutate PARTS="domain limits"`` some.
+``make mutate`` runs all groups of ``targets.toml``, ``make mutate PARTS="domain limits"`` some,
+``make mutate PARTS="domain --modules */erasing.py"`` a part of one.
 It fails where less than the bound is noticed, or where a mutant survives that ``survivors.md``
 does not justify. Nothing is left out of the count: what no test reaches survives.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mutation.report import Mutant, mutants, score, table, unjustified
@@ -23,7 +26,7 @@ def mutate(group: Group, folder: Path, workers: int) -> list[Mutant]:
     """Run the group's mutants in ``folder``."""
     print(f"{group.name} …", flush=True)
     stage(group, folder)
-    began = time.monotonic()
+    began_s, began_cpu_s = time.monotonic(), _cpu_s()
     with (folder / "log.txt").open("w") as log:
         subprocess.run(
             [Path(sys.executable).with_name("mutmut"), "run", "--max-children", str(workers)],
@@ -36,14 +39,27 @@ def mutate(group: Group, folder: Path, workers: int) -> list[Mutant]:
         )
     found = mutants(folder)
     print(table(found))
-    print(f"{group.name}: {time.monotonic() - began:.0f} s\n", flush=True)
+    took_s, cpu_s = time.monotonic() - began_s, _cpu_s() - began_cpu_s
+    print(f"{group.name}: {took_s:.0f} s, {cpu_s:.0f} s of the processor\n", flush=True)
     return found
+
+
+def _cpu_s() -> float:
+    """What the processes that were started, and have ended, computed for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _part(group: Group, modules: list[str]) -> Group:
+    """The group with those of its modules that match a pattern; with all if there are none."""
+    return replace(group, modules=tuple(modules)) if modules else group
 
 
 def main() -> int:
     """Run the groups that are asked for; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help="all by default")
+    parser.add_argument("--modules", nargs="*", default=[], help="patterns of paths, for a part")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, default=Path(".cache/mutation"))
     chosen = parser.parse_args()
@@ -51,7 +67,9 @@ def main() -> int:
         mutant
         for group in groups()
         if not chosen.groups or group.name in chosen.groups
-        for mutant in mutate(group, (chosen.folder / group.name).resolve(), chosen.workers)
+        for mutant in mutate(
+            _part(group, chosen.modules), (chosen.folder / group.name).resolve(), chosen.workers
+        )
     ]
     print(table(found))
     unknown = unjustified(found)

@@ -89,5 +89,7 @@ def test_a_break_is_noticed(tree: Path, broken: Break) -> None:
     assert "FAILED" in run.stdout
 
 
-def test_there_are_twenty_breaks_at_least() -> None:
-    assert len({planted.name for planted in BREAKS}) >= 20
+def test_there_are_twenty_breaks_at_least_and_no_two_are_the_same() -> None:
+    broken = {(planted.module, planted.old, planted.new) for planted in BREAKS}
+    assert len(broken) == len(BREAKS) == len({planted.name for planted in BREAKS})
+    assert len(broken) >= 20

@@ -8,7 +8,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from chaos.waiting import until
 from harmonic_local.stack import Stack
 from harmonic_protocol import subjects
 from harmonic_protocol.pieces import MusicJob
@@ -20,6 +19,7 @@ from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT
 from harness.broker import connected_as
 from harness.client import PATIENCE_S
 from harness.faults import down
+from harness.waiting import until
 from harness.world import World, started
 from integration.test_damage import joined_anew, surely
 

@@ -10,11 +10,12 @@ from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
-from harmonic_state.domain.decide import Decision, UniverseRequest, decide
+from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.requests import REQUESTS
 from harmonic_state.skipping import SkippedMessages
 

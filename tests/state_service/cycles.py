@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_state.commit_cycle import CommitCycle
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.loaded import Loaded
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord, Ring

@@ -7,8 +7,8 @@ from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRo
 from harmonic_protocol.intervening import RemoveUser
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_state.domain.answers import answer, requested_music
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.presence import DecisionInputs
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")

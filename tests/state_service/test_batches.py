@@ -9,8 +9,9 @@ from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import record_mark
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
-from harmonic_state.domain.decide import Decision, UniverseRequest
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.pending import PendingRequest
@@ -196,6 +197,28 @@ def test_a_reply_to_a_join_names_the_record_at_its_position() -> None:
     result = reply_to(batch.decided[0], before.then(batch.after, 11, "r10"), Ring(1000)).result
     assert result is not None
     assert result["record"] == "r10"
+
+
+@pytest.mark.parametrize(("record_id", "told"), [("r9", "r9"), ("", None)])
+def test_who_follows_is_told_the_record_that_the_state_is_as_of(
+    record_id: str, told: str | None
+) -> None:
+    before = replace(known(ANN), record_id=record_id)
+    batch = decide_batch([pending(command("follow_universe"))], before, conditions())
+    result = reply_to(batch.decided[0], before, Ring(1000)).result
+    assert result is not None
+    assert result.get("record") == told
+    assert result["state"]["universeId"] == UNIVERSE
+
+
+@pytest.mark.parametrize(("seen", "furthest"), [((), 0), ((5,), 5), ((3, 7), 7), ((9, 2, 4), 9)])
+def test_the_furthest_of_what_gateways_were_sent_counts(
+    seen: tuple[int, ...], furthest: int
+) -> None:
+    line = WaitingLine(3)
+    for position in seen:
+        line.add(replace(pending(TEMPO), seen_position=position))
+    assert line.seen_position == furthest
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import pytest
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain import bounds
-from harmonic_state.domain.decide import UniverseRequest, decide
+from harmonic_state.domain.decide import decide
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.operations import REMEMBERED_S, operation_key
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.snapshots import Snapshot, encode_snapshot
 from state_service.builders import caller, command, created, open_universe
 

@@ -14,8 +14,9 @@ from harmonic_protocol.internal import (
 )
 from harmonic_protocol.messages.universes import MAX_MEMBERS, CreateUniverse
 from harmonic_protocol.refusals import Refused
-from harmonic_state.domain.decide import Decision, UniverseRequest
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import LogEvent, event_name
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")

@@ -7,12 +7,21 @@ from hypothesis import given, settings
 
 from harmonic_protocol.internal import CloseConnection
 from harmonic_protocol.intervening import EraseUser, ForgetHistory, OperatorBan, OperatorUnban
-from harmonic_protocol.log import HistoryForgotten, MemberSet, UniverseDeleted
+from harmonic_protocol.log import (
+    ConnectionLeft,
+    HistoryForgotten,
+    MemberRemoved,
+    MemberSet,
+    UniverseDeleted,
+    UserUnbanned,
+)
 from harmonic_protocol.messages.rooms import ParticipantLeft
-from harmonic_protocol.messages.universes import MAX_BANS, UserErased
+from harmonic_protocol.messages.universes import MAX_BANS, UniverseUpdated, UserErased
 from harmonic_protocol.refusals import Refused
+from harmonic_state.domain.answers import answer
 from harmonic_state.domain.erasing import erasure_done, traced
 from harmonic_state.domain.events import frame_seq
+from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
 from harmonic_state.snapshots import Snapshot, encode_snapshot
 from state_service.asking import STEPS
@@ -64,6 +73,8 @@ def test_what_names_a_user_is_told_part_by_part() -> None:
     assert found["connections"] == [
         {"connectionId": "ann-1", "username": "Ann", "mode": "edit"},
     ]
+    assert [each.keys() for each in found["operations"]] == [{"opId", "timestamp"}]
+    assert found["operations"][0]["opId"] == "a"
     assert traced(created().now, "owner") == {"isOwner": True}
     assert traced(lived_in().now, "eve") == {}
 
@@ -108,11 +119,47 @@ def test_a_user_whom_nothing_names_is_erased_without_an_event() -> None:
     assert not erasure_done([]).erased
 
 
+def test_who_left_nothing_but_an_endless_piece_is_erased_from_it() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    history.does(command("start_music"), ANN)
+    history.does(command("leave_room"), ANN)
+    piece = history.now.endless
+    assert piece is not None
+    assert traced(history.now, "ann") == {"endlessPiece": piece.stream_id}
+    assert traced(history.now, "bob") == {}
+    history.does(ERASE, OPERATOR)
+    assert history.now.endless == replace(piece, user_id="erased-1")
+
+
 def test_a_ban_is_erased_too() -> None:
     history = open_universe()
     history.does(OperatorBan(universe_id=UNIVERSE, user_id="ann"), OPERATOR)
-    history.does(ERASE, OPERATOR)
+    assert traced(history.now, "ann") == {"bannedSince": history.now.bans["ann"]}
+    lifted, erased = history.does(ERASE, OPERATOR)
+    assert isinstance(lifted, UserUnbanned)
+    assert lifted.user_id == "ann"
+    assert isinstance(erased, UserErased)
     assert history.now.bans == {}
+
+
+def test_rights_end_by_events_of_their_own_which_gateways_act_upon() -> None:
+    history = lived_in()
+    events = history.does(ERASE, OPERATOR)
+    assert [type(event) for event in events] == [
+        *(MemberRemoved, ConnectionLeft, ConnectionLeft, ParticipantLeft, UserErased),
+    ]
+    assert [event.user_id for event in events if isinstance(event, MemberRemoved)] == ["ann"]
+    left = [event.refusal for event in events if isinstance(event, ConnectionLeft)]
+    assert [each.details for each in left if each is not None] == [{"reason": "REMOVED"}] * 2
+
+
+def test_an_operator_is_told_what_an_erasure_did() -> None:
+    history = lived_in()
+    events = history.does(ERASE, OPERATOR)
+    told = answer(ERASE, OPERATOR, DecisionInputs("", 0), events, history.now)
+    assert told == erasure_done(events)
+    assert erasure_done(events).erased
 
 
 @pytest.mark.parametrize(
@@ -127,6 +174,8 @@ def test_an_owners_universe_goes_to_whom_it_should(bequest: str, owner: str) -> 
     events = history.does(erase_owner(bequest), OPERATOR)
 
     assert history.now.owner == owner
+    changed = [event for event in events if isinstance(event, UniverseUpdated)]
+    assert [(event.owner, event.user_id) for event in changed] == [(owner, "erased-1")]
     done = erasure_done(events)
     assert done.deleted == history.now.deleted == (bequest == "deleted")
     assert b'"owner":"owner"' not in stored(history.now)

@@ -11,7 +11,6 @@ from harmonic_protocol.messages.parameters import StoredParameters
 from harmonic_protocol.values import PhysicsParameters
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.bounds import seats_bytes
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import (
     LOG_EVENTS,
     UnknownEvent,
@@ -22,6 +21,7 @@ from harmonic_state.domain.events import (
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Seat, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB = caller("owner"), caller("ann"), caller("bob")

@@ -7,11 +7,12 @@ from harmonic_protocol.internal import CloseConnection, ResumeRoom
 from harmonic_protocol.log import ConnectionLeft, MemberRemoved, UserBanned, UserUnbanned
 from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_protocol.messages.universes import MAX_BANS, UniverseUpdated
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.bounds import MAX_MEMBER_BYTES, ban_bytes, overflow
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import event_name
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER, ANN, BOB, EVE = caller("owner"), caller("ann"), caller("bob"), caller("eve")
@@ -55,6 +56,34 @@ def test_a_user_is_put_out_with_all_connections_and_may_come_again() -> None:
     assert history.now.participants().keys() == {"bob"}
     history.does(EDIT, ANN)
     assert history.now.participants().keys() == {"bob", "ann"}
+
+
+@pytest.mark.parametrize(
+    ("by", "refusal"),
+    [
+        (
+            OWNER,
+            refused(
+                Code.PERMISSION_DENIED, "The owner removed you from the room", reason=Reason.KICKED
+            ),
+        ),
+        (
+            Caller("service:x", "x", service="x"),
+            refused(
+                Code.PERMISSION_DENIED,
+                "A service removed you from the room",
+                reason=Reason.KICKED,
+                service="x",
+            ),
+        ),
+    ],
+)
+def test_who_is_put_out_is_told_by_whom(by: Caller, refusal: Refused) -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    left, _ = history.does(KICK, by)
+    assert isinstance(left, ConnectionLeft)
+    assert left.refusal == refusal
 
 
 def test_a_session_of_who_was_put_out_while_away_is_not_continued() -> None:

@@ -26,16 +26,13 @@ def test_update_physics_merges_what_was_sent_and_tells_all_of_it() -> None:
 def test_update_parameters_changes_all_sets_in_one_decision() -> None:
     history = open_universe()
     history.does(command("join_room", mode="edit"), ANN)
-    batch = command(
-        "update_parameters",
-        visualization={"particleCount": 100},
-        physics={"timeScale": 2},
-        music={"key": "F#"},
-    )
-    events = history.does(batch, ANN)
+    sent = {one.name: dict(one.example) for one in reversed([*PARAMETER_SETS.values()])}
+    events = history.does(command("update_parameters", **sent), ANN)
     assert [type(event) for event in events] == [one.event for one in PARAMETER_SETS.values()]
-    assert [event.seq for event in events] == [2, 3, 4]  # type: ignore[union-attr]
-    assert history.now.parameters.visualization.particle_count == 100
+    seqs = [event.seq for event in events]  # type: ignore[union-attr]
+    assert seqs == [2 + number for number in range(len(PARAMETER_SETS))]
+    shown = history.now.parameters.to_wire()
+    assert {name: {field: shown[name][field] for field in sent[name]} for name in sent} == sent
 
 
 @pytest.mark.parametrize(("mode", "reason"), [(None, "NOT_IN_ROOM"), ("view", "VIEW_ONLY")])

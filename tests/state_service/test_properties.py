@@ -38,7 +38,7 @@ from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.bounds import seats_bytes
-from harmonic_state.domain.decide import Decision, UniverseRequest
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import (
     LogEvent,
     UnknownEvent,
@@ -49,6 +49,7 @@ from harmonic_state.domain.events import (
 from harmonic_state.domain.evolve import fold
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.listing import CHANGES_LISTING, entries
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
 from state_service.asking import ASKED, NAMES, OPERATIONS_ASKED, STEPS, asked

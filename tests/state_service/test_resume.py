@@ -15,12 +15,12 @@ from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.absences import ABSENCE_KEPT_S, MAX_ABSENCES, MAX_ABSENCES_PER_USER
 from harmonic_state.domain.answers import answer
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.events import decode_record, encode_record
 from harmonic_state.domain.evolve import evolve, fold
 from harmonic_state.domain.permissions import allowed_mode
 from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import Absence, Seat, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 from state_service.builders import UNIVERSE, History, caller, command, created, open_universe
 
 OWNER = caller("owner")

@@ -1,5 +1,7 @@
 """Finding the records of a page of events by the numbers of their frames."""
 
+import json
+
 import pytest
 
 from harmonic_protocol import subjects
@@ -100,3 +102,34 @@ async def test_what_no_owner_wrote_is_passed_over() -> None:
     storing.loaded = storing.loaded.then(storing.loaded.universe, storing.records[-1], "")
     part = await read(storing, 1)
     assert numbers(part) == [2]
+
+
+async def test_the_record_at_the_granted_position_is_told() -> None:
+    storing = await log_of(1)
+    assert numbers(await read(storing, 0, up_to=storing.records[0])) == [1]
+
+
+async def test_what_has_no_number_may_be_the_end() -> None:
+    storing = await log_of(3)
+    hidden = OperationApplied(user_id="ann", op_id="o", digest="d", seq=1, timestamp=AT)
+    for _ in range(3):
+        await storing.store([hidden])
+    for after in range(3):
+        assert numbers(await read(storing, after)) == list(range(after + 1, 4))
+
+
+async def test_an_event_of_a_newer_version_is_found_by_its_number() -> None:
+    storing = await log_of(2)
+    newer = {"name": "something_newer", "data": {"seq": 3}}
+    record = {"id": "r", "at": AT, "events": [newer]}
+    await storing.streams.append(
+        LOG,
+        json.dumps(record).encode(),
+        timeout_s=1,
+        expected_last_subject_sequence=storing.records[-1],
+    )
+    request = ReadEvents(
+        universe_id=UNIVERSE, after_seq=2, last_seq=3, up_to_position=storing.records[-1]
+    )
+    (told,) = (await read_events(storing.journal, request)).records
+    assert [event.name for event in told.record.events] == ["something_newer"]

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from harmonic_protocol import subjects
+from harmonic_protocol.leasing import METADATA
+from harmonic_protocol.messages.declaration import RateClass
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.jetstream import call
 from harmonic_runtime.bus.streams import Streams
@@ -114,6 +116,25 @@ async def test_settings_that_changed_are_applied_to_the_streams_that_are_there(
         subjects.log_stream(number): {"max_msgs_per_subject": (16_384, 9_000)}
         for number in range(subjects.LOG_STREAMS)
     }
+
+
+async def test_half_of_an_allowance_is_leased_once_that_is_switched_on_and_no_more_after(
+    own_bus: Bus,
+) -> None:
+    streams = Streams(own_bus)
+    await set_up(streams, [dict(config) for config in stream_configs(StateSettings())], 1)
+    for leases, division, before, singly in ((True, "4x7", 60, 32), (False, "0x0", 32, 60)):
+        changed = {}
+        for config in stream_configs(StateSettings(leases_allowances=leases)):
+            found = await streams.ensure(config, version=1)
+            assert await streams.ensure(config, version=1) == ({}, {})
+            if found.changed:
+                changed[config["name"]] = dict(found.changed)
+        ((name, changes),) = changed.items()
+        assert name == subjects.limit_stream(RateClass.PARAMETERS)
+        assert changes.pop("max_msgs_per_subject") == (before, singly)
+        (_, said) = changes.pop("metadata")
+        assert (said, changes) == ({METADATA: division}, {})
 
 
 async def test_replicas_that_the_broker_cannot_keep_are_refused_by_name(own_bus: Bus) -> None:

@@ -1,5 +1,7 @@
 """What is stored of a user is found in snapshots and logs, whatever owners know."""
 
+import json
+
 import pytest
 
 from harmonic_protocol.intervening import TraceUser, UserTraced
@@ -7,7 +9,7 @@ from harmonic_protocol.log import ConnectionJoined
 from harmonic_state import tracing_users
 from harmonic_state.tracing_users import trace_user
 from state_service.builders import UNIVERSE
-from state_service.storing import Storing
+from state_service.storing import AT, LOG, Storing
 
 
 async def traced(storing: Storing, user: str, **where: object) -> UserTraced:
@@ -38,6 +40,7 @@ async def test_what_a_snapshot_says_is_told_first_and_alone() -> None:
     first = await traced(storing, "ann")
     assert first.state.keys() == {"connections"}
     assert (first.events, first.next_after) == ((), 0)
+    assert (first.title, first.deleted) == ("A universe", False)
     rest = await traced(storing, "ann", eventsOnly=True, afterPosition=0)
     assert (rest.state, rest.next_after) == ({}, None)
     assert rest.events
@@ -107,8 +110,35 @@ async def test_a_record_that_cannot_be_read_is_told_where_it_holds_the_name() ->
     (unreadable,) = [
         each for each in (await traced(storing, "ann")).events if each.name == "unreadable"
     ]
-    assert unreadable.position == storing.records[-2]
+    assert (unreadable.position, unreadable.at) == (storing.records[-2], "")
 
 
 async def test_of_a_universe_that_is_not_there_nothing_is_found() -> None:
     assert not (await traced(Storing(), "ann")).names_user
+
+
+async def test_whom_a_snapshot_does_not_name_is_looked_for_in_the_log_at_once() -> None:
+    storing = Storing()
+    await storing.store()
+    await storing.cover()
+    seat = ConnectionJoined(
+        connection_id="eve-1", gateway_id="g1", user_id="eve", username="Eve", mode="view"
+    )
+    await storing.store([seat])
+    found = await traced(storing, "eve")
+    assert ([each.name for each in found.events], found.next_after) == (["connection_joined"], None)
+
+
+async def test_a_name_is_found_within_lists() -> None:
+    storing = Storing()
+    await storing.store()
+    newer = {"name": "something_newer", "data": {"users": [{"id": "bob"}, {"id": "eve"}]}}
+    record = {"id": "r", "at": AT, "events": [newer]}
+    await storing.streams.append(
+        LOG,
+        json.dumps(record).encode(),
+        timeout_s=1,
+        expected_last_subject_sequence=storing.records[-1],
+    )
+    assert [each.name for each in (await traced(storing, "eve")).events] == ["something_newer"]
+    assert not (await traced(storing, "users ")).names_user

@@ -1,4 +1,4 @@
-"""The users of the bus: each service with a password of its own, made anew for every start."""
+"""The users of the bus: each service with its own password, new at every start."""
 
 import secrets
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ def make_passwords() -> dict[str, str]:
 
 
 def broker_environment(passwords: Mapping[str, str]) -> dict[str, str]:
-    """What the broker's configuration refers to."""
+    """The variables that the broker's configuration names."""
     return {f"{user.upper()}_PASSWORD": password for user, password in passwords.items()}
 
 
 def user_environment(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
-    """The settings of a process that is to be this user."""
+    """The settings of a process that connects as this user."""
     return {
         "HARMONIC_NATS_USER": user,
         "HARMONIC_NATS_PASSWORD": passwords[user],

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of an instance: its processes' logs, a readable line each."""
+"""An instance's output at a terminal: its processes' logs, as readable lines."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _LEVEL_WIDTH = 7
 
 
 class Console:
-    """Standard output, while there is somebody to read it; ``on_lost`` is called once if not."""
+    """Standard output. ``on_lost`` is called once if nobody reads it any more."""
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
         self._on_lost = on_lost
@@ -35,13 +35,13 @@ class Console:
             self._on_lost()
 
     def log(self, name: str, line: str) -> None:
-        """Print what a process wrote; the broker's small talk is left out."""
+        """Print a process's output, without the broker's routine lines."""
         for text in readable(line):
             self.say(f"{name:<{_NAME_WIDTH}}| {text}".rstrip())
 
 
 def readable(line: str) -> list[str]:
-    """A line of a process's log for people: none if it says nothing, more for a traceback."""
+    """A process's log line for people: no line if it is empty, several for a traceback."""
     nats = _NATS_LINE.match(line)
     if nats:
         level = _NATS_LEVELS.get(nats["level"])

@@ -53,7 +53,7 @@ def times(histogram: str) -> Mapping[str, str]:
 
 
 def kept(share_that_failed: str) -> str:
-    """The share of a promise that was kept in the last five minutes, as the rules record it."""
+    """The share of an objective that was met in the last five minutes, as the rules record it."""
     return f"1 - harmonic:{share_that_failed}:ratio_rate5m"
 
 
@@ -173,6 +173,8 @@ GATEWAY = Dashboard(
             "ops",
             {
                 "{{rate}} {{outcome}}": rate("harmonic_allowances_total", "rate, outcome"),
+                "from leases": rate("harmonic_allowances_leased_total"),
+                "leases {{outcome}}": rate("harmonic_lease_appends_total", "outcome"),
                 "counted alone": rate("harmonic_allowances_counted_alone_total"),
             },
         ),

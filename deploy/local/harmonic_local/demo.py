@@ -12,6 +12,7 @@ from harmonic_client import (
     AnyEvent,
     AudioAnalyzed,
     Client,
+    Event,
     HarmonicError,
     MusicGenerated,
     NewerEvent,
@@ -36,11 +37,11 @@ SHARED = (ParametersUpdated, MusicGenerated, AudioAnalyzed)
 
 
 class DemoFailed(Exception):
-    """Something did not go as it should."""
+    """The demonstration did not go as it should."""
 
 
 class Person:
-    """Somebody with a client, who prints and remembers what is heard."""
+    """A person with a client, who prints and keeps all events."""
 
     def __init__(self, name: str, client: Client, universe: SharedUniverse) -> None:
         self.name = name
@@ -59,12 +60,12 @@ class Person:
                 self._news.notify_all()
 
     async def hears(self, fits: Callable[[AnyEvent], bool]) -> None:
-        """Wait until something was heard."""
+        """Wait until an event was heard."""
         async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(lambda: any(fits(event) for event in self._heard))
 
     def shared(self) -> list[AnyEvent]:
-        """What the other must have heard, too."""
+        """The events that the other person must have heard, too."""
         return [event for event in self._heard if isinstance(event, SHARED)]
 
 
@@ -151,7 +152,7 @@ def _is_audio_of(user: str | None, event: AnyEvent) -> bool:
 
 
 async def _drag(universe: SharedUniverse) -> int:
-    """Move a slider; the number under which the value is stored where it was let go."""
+    """Move a slider; return the ``seq`` of the value where it was let go."""
     steps = round(DRAG_S / DRAG_STEP_S)
     for step in range(steps):
         tempo = FIRST_TEMPO + (LAST_TEMPO - FIRST_TEMPO) * step / steps
@@ -162,7 +163,7 @@ async def _drag(universe: SharedUniverse) -> int:
 
 
 async def _agree(ann: Person, ben: Person, fits: Callable[[AnyEvent], bool]) -> None:
-    """Wait until both have heard something; all that they heard must be the same."""
+    """Wait until both have heard an event; all their events must be the same."""
     for person in (ann, ben):
         await person.hears(fits)
     _check(ann.shared() == ben.shared(), "they did not hear the same")
@@ -173,7 +174,7 @@ def _check(holds: bool, otherwise: str) -> None:  # noqa: FBT001 -- what is chec
         raise DemoFailed(otherwise)
 
 
-def _summary(event: AnyEvent) -> str:
+def _summary(event: AnyEvent) -> str:  # noqa: PLR0911 -- a line for each kind
     """An event in a line."""
     match event:
         case ParametersUpdated():
@@ -189,4 +190,7 @@ def _summary(event: AnyEvent) -> str:
             return f"{event.spec.name}: {event.participant.username}"
         case ParticipantLeft() | ParametersPreviewed():
             return f"{event.spec.name}: {event.user_id}"
-    return event.name if isinstance(event, NewerEvent) else event.spec.name
+        case Event():
+            return event.spec.name
+        case NewerEvent():
+            return event.name

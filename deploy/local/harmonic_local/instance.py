@@ -1,4 +1,4 @@
-"""What other commands need to know of the instance that runs here, in a file of its own."""
+"""The file by which other commands find the instance that runs here."""
 
 import fcntl
 import json
@@ -36,7 +36,7 @@ class Instance:
 
     @classmethod
     def read(cls, directory: Path = RUN_DIRECTORY) -> Self | None:
-        """The instance that runs here, if one does: what a crashed one left behind is none."""
+        """The instance that runs here, if one does. The file of a crashed one does not count."""
         try:
             with alone(directory):
                 return None
@@ -48,20 +48,21 @@ class Instance:
             return None
 
     def write(self, directory: Path = RUN_DIRECTORY) -> None:
-        """Tell others of it; readable by this user only, since it holds the secret."""
+        """Write the file, readable by this user only, since it holds the secret."""
         _write_private(directory / _INSTANCE, json.dumps(asdict(self)))
 
     @staticmethod
     def remove(directory: Path = RUN_DIRECTORY) -> None:
-        """It runs no more."""
+        """Remove the file: the instance has ended."""
         (directory / _INSTANCE).unlink(missing_ok=True)
 
 
 @contextmanager
 def alone(directory: Path = RUN_DIRECTORY, *, patience_s: float = 0.0) -> Iterator[None]:
-    """Have ``directory`` to oneself, or raise :class:`AlreadyRunning`; a crash ends that, too.
+    """Lock ``directory``, or raise :class:`AlreadyRunning`. A crash releases the lock, too.
 
-    Who only asks whether an instance runs has it for a moment, for which one waits that is to run.
+    A command that only asks whether an instance runs locks it for a moment. A start waits for
+    that.
     """
     directory.mkdir(parents=True, exist_ok=True)
     ends_at_s = time.monotonic() + patience_s

@@ -1,4 +1,4 @@
-"""Node and what its programs need, without a Node on the machine: a wheel brings it."""
+"""Node from a wheel, and the packages of programs: the machine needs no Node."""
 
 import asyncio
 import fcntl

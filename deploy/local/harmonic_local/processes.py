@@ -70,7 +70,7 @@ async def execute(command: Sequence[str], environment: Mapping[str, str]) -> Spa
 
 
 class NotReadyError(Exception):
-    """A process ended, or said nothing of being ready, in time."""
+    """A process ended, or did not become ready in time."""
 
 
 def free_port() -> int:
@@ -184,7 +184,7 @@ class Managed:
 
 
 async def _lines(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of an output; those that are too long are left out, and their process goes on."""
+    """The lines of an output, without lines that are too long."""
     is_cut = False
     while True:
         try:
@@ -207,7 +207,7 @@ def says_ready(line: str) -> bool:
 
 
 def parse(line: str) -> dict[str, Any]:
-    """A line of a service's log, or nothing if it is none."""
+    """A parsed line of a service's log; ``None`` for any other line."""
     try:
         entry = json.loads(line)
     except ValueError:

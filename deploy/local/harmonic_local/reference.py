@@ -1,4 +1,4 @@
-"""What is made of the code for operators: references, dashboards, and the list of variables.
+"""Documents for operators, generated from the code: references, dashboards, variables.
 
 ``python -m harmonic_local.reference`` writes them; with ``--check`` it says whether they are stale.
 """

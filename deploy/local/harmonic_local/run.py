@@ -1,4 +1,4 @@
-"""An instance in the foreground: readable logs, a greeting with all one needs, Ctrl-C to stop."""
+"""An instance in the foreground: readable logs, a greeting, Ctrl-C to stop."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ class Wanted:
     musics: int
 
     def problem(self) -> str | None:
-        """Why it cannot run, if it cannot."""
+        """Why the instance cannot run, if so."""
         if min(self.gateways, self.states, self.musics) < 1:
             return "GATEWAYS, STATES and MUSICS must each be at least 1."
         ports = range(self.port, self.port + self.gateways)
@@ -130,7 +130,7 @@ async def _keep(process: Managed, console: Console) -> None:
 
 
 async def seed(stack: Stack, console: Console) -> None:
-    """Make the first universe, unless it is there; say so if that cannot be."""
+    """Create the first universe, unless it exists; print a message if that fails."""
     token = make_token(stack.plan.jwt_secret, _SEEDING_USER, lifetime_s=60)
     universe = {
         "id": SEED_UNIVERSE,

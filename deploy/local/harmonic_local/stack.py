@@ -159,6 +159,7 @@ def planned(plan: StackPlan, output: Output) -> Stack:
         "HARMONIC_STREAM_REPLICAS": str(plan.brokers),
         "HARMONIC_LOG_FORMAT": "json",
         # All replicas here are of one version.
+        "HARMONIC_LEASES_ALLOWANCES": "true",
         "HARMONIC_STORES_MODERATION": "true",
         "HARMONIC_STORES_BARS": "true",
         **plan.settings,

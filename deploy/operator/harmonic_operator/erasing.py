@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from harmonic_operator.auditing import is_kept, note
+from harmonic_operator.auditing import note
 from harmonic_operator.broker_time import broker_time
 from harmonic_operator.connection import NotDone
 from harmonic_operator.output import console, write_json
@@ -34,6 +34,7 @@ from harmonic_protocol.intervening import (
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import watch
+from harmonic_runtime.bus.inspection import Inspection
 from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.streams import STREAM_NOT_FOUND, Streams
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 #: Universes that are asked at the same time.
 AT_ONCE = 16
+#: Streams that the version before has not.
+NEWER = frozenset({subjects.AUDIT_STREAM, subjects.LEASES_STREAM})
 #: How often a universe's history is forgotten until it names the user no more.
 ATTEMPTS = 3
 INFO_TIMEOUT_S = 10.0
@@ -99,14 +102,14 @@ def places(user: str) -> Sequence[StoredPlace]:
             StoredPlace(f"limit {rate}", subjects.limit_stream(rate), subjects.limit(rate, user))
             for rate in GLOBAL_RATES
         ),
+        StoredPlace("leases", subjects.LEASES_STREAM, subjects.leases_of(user)),
     )
 
 
 async def _kept(bus: Bus, wanted: Sequence[StoredPlace]) -> Sequence[StoredPlace]:
-    """Those of streams that are there: the version before keeps no audit log."""
-    if await is_kept(bus):
-        return wanted
-    return [place for place in wanted if place.stream != subjects.AUDIT_STREAM]
+    """Those of streams that are there: the version before keeps no audit log, and no leases."""
+    absent = {stream for stream in NEWER if await Inspection(bus).stream(stream) is None}
+    return [place for place in wanted if place.stream not in absent]
 
 
 def _revocation(user: str) -> StoredPlace:

@@ -109,4 +109,5 @@ def _bequest(owned: str) -> Bequest:
     match owned:
         case "member" | "nobody" | "deleted":
             return owned
-    raise typer.BadParameter("--owned is `member`, `nobody` or `deleted`")
+        case _:
+            raise typer.BadParameter("--owned is `member`, `nobody` or `deleted`")

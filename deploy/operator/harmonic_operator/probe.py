@@ -176,11 +176,10 @@ async def _hear(events: AsyncIterator[AnyEvent], seq: int) -> None:
     """Wait until a change has come."""
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
         async for event in events:
-            match event:
-                case ParametersUpdated(seq=heard) if heard == seq:
-                    return
-                case RoomJoined(from_seq=None):
-                    raise StepFailed("the session does not go on: its room was joined again")
+            if isinstance(event, ParametersUpdated) and event.seq == seq:
+                return
+            if isinstance(event, RoomJoined) and event.from_seq is None:
+                raise StepFailed("the session does not go on: its room was joined again")
 
 
 def _is_limit(error: Exception) -> bool:
@@ -188,7 +187,8 @@ def _is_limit(error: Exception) -> bool:
     match error:
         case RefusedError(code=Code.RATE_LIMITED) | NotConnectedError(too_often=True):
             return True
-    return False
+        case _:
+            return False
 
 
 def _reason(error: Exception) -> str:

@@ -27,6 +27,7 @@ STREAMS = (
     subjects.REPLICAS_STREAM,
     subjects.OPERATOR_STREAM,
     subjects.AUDIT_STREAM,
+    subjects.LEASES_STREAM,
     *LIMITS,
 )
 

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 from harmonic_release import deciding, parts, sbom
-from harmonic_release.images import IMAGES, ROOT, Builder, NotBuilt, Release, run
+from harmonic_release.images import IMAGES, ROOT, Builder, BuiltVersion, NotBuilt, run
 
 _CACHE = ROOT / ".cache" / "release"
 _SYFT = ROOT / ".cache" / "ladder" / "venv" / "bin" / "syft"
@@ -56,7 +56,7 @@ def _make(candidate: deciding.Candidate, arguments: argparse.Namespace) -> Path:
     """Build all parts, sum them up and sign them; the version's folder is there whole or not."""
     parts.check_key(arguments.key)
     version = next(iter(candidate.versions.values()))
-    release = Release(version, run("git", "rev-parse", "HEAD").strip())
+    release = BuiltVersion(version, run("git", "rev-parse", "HEAD").strip())
     made = Path(arguments.out) / version
     if made.exists():
         raise NotBuilt(f"{made} is there already.")

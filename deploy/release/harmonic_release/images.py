@@ -34,7 +34,7 @@ class NotBuilt(Exception):
 
 
 @dataclass(frozen=True)
-class Release:
+class BuiltVersion:
     """What is built: its version, and the commit it is built from."""
 
     version: str
@@ -101,7 +101,7 @@ class Builder:
         )
         shutil.copy(lock, fetched)
 
-    def build(self, service: str, release: Release) -> str:
+    def build(self, service: str, release: BuiltVersion) -> str:
         """Build a service's image; its name. Steps that images share are taken once."""
         name = f"localhost/harmonic-{service}:{release.version}"
         base = ("--pull-never", "--from", _BASE) if self._debian else ()

@@ -1,1 +1,1 @@
-"""Who may connect and stay connected: tokens, places per user, and the events of a connection."""
+"""Who may connect and stay connected: tokens, connections per user, and a connection's events."""

@@ -15,8 +15,8 @@ from harmonic_gateway.sockets import Connection, ConnectRefused, Ended, Handshak
 class GatewayApplication:
     """Passes what the sockets report to the part that is responsible.
 
-    ``sessions`` are those whose clients are connected here: it alone adds and removes them.
-    ``refuses`` says why no new client can be taken at the moment, if so.
+    Only this class adds and removes ``sessions``, those of clients that are connected here.
+    ``refuses`` returns why no new client is accepted at the moment, if so.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GatewayApplication:
         self._draining = False
 
     def refuse_handshake(self) -> str | None:
-        """Why no new connection is taken at the moment, if none is."""
+        """Why no new connection is accepted at the moment, if none is."""
         if self._draining:
             return "This server is about to stop"
         if self._recovery.is_busy:
@@ -52,7 +52,7 @@ class GatewayApplication:
     def refused_at_once(
         self, handshake: Handshake, transport: str, auth: object
     ) -> ConnectRefused | None:
-        """Why a client is refused without anything being done for it, if it is."""
+        """Why a client is refused before any work is done for it, if it is."""
         return self._arrivals.refused_at_once(handshake, transport, auth)
 
     async def connect(self, connection: Connection, auth: object) -> None:
@@ -74,7 +74,7 @@ class GatewayApplication:
         self._arrivals.abandoned(connection)
 
     def exhausted(self, connection: Connection) -> None:
-        """So many messages of the client were refused that it is closed."""
+        """Close a client of which too many messages were refused."""
         self._intake.exhausted(connection.session)
 
     def pinged(self, connection: Connection) -> None:
@@ -100,6 +100,6 @@ class GatewayApplication:
         self._departures.depart(session, ended)
 
     async def close(self) -> None:
-        """Take no new client, and leave every session for another gateway."""
+        """Accept no new client, and leave every session to another gateway."""
         self._draining = True
         await self._departures.close(list(self._sessions.values()))

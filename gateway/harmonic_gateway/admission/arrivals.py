@@ -1,4 +1,4 @@
-"""Whether a client that connects is let in: its token, its user's other connections, its past.
+"""Whether a connecting client is accepted: by its token, its user's connections, its session.
 
 The driver of the table in ``progress``.
 """
@@ -33,9 +33,9 @@ from harmonic_runtime.bus.client import BusUnavailable
 
 @dataclass(slots=True, eq=False)
 class _Arrival:
-    """A client on its way in; ``waits`` while something is awaited for it.
+    """A client between CONNECT and its answer; ``waits`` while something is awaited for it.
 
-    It is ``too_often`` if its user returns too often, which is why it is put off.
+    ``too_often``: its user returns too often, so it is refused for now.
     """
 
     connection: Connection
@@ -96,7 +96,7 @@ class Arrivals:
         return told
 
     async def arrive(self, connection: Connection, auth: object) -> None:
-        """Prepare all that a client is due; raise ``ConnectRefused`` or ``ConnectUnavailable``.
+        """Prepare a client's recovery; raise ``ConnectRefused`` or ``ConnectUnavailable``.
 
         Returns in the turn of the loop in which the token was last found good.
         """
@@ -121,7 +121,7 @@ class Arrivals:
             raise _told(arrival.refusal)
 
     def connected(self, connection: Connection) -> Prepared:
-        """CONNECT was answered. What the client is due now."""
+        """CONNECT was answered: return what the client is to be sent now."""
         arrival = self._arriving.pop(connection)
         self._take(arrival, News.CONNECTED)
         took_s = asyncio.get_running_loop().time() - arrival.began_s
@@ -136,7 +136,7 @@ class Arrivals:
             self._take(arrival, News.GONE)
 
     def look_at_tokens(self) -> None:
-        """Refuse every client on its way in whose token has ended, without waiting any longer."""
+        """Refuse every connecting client whose token has ended, without further waiting."""
         for arrival in list(self._arriving.values()):
             if arrival.progress in {Progress.COUNTING, Progress.RECOVERING}:
                 refusal = self._standing.refusal_to_admit(arrival.session.identity)
@@ -147,7 +147,7 @@ class Arrivals:
                         arrival.waits.reschedule(asyncio.get_running_loop().time())
 
     def left(self, session: Session, ended: Ended) -> None:
-        """A client that was let in is gone."""
+        """An accepted client is gone."""
         self._crowding.left(session)
         self._records.ended(session, ended)
 
@@ -156,7 +156,7 @@ class Arrivals:
         self._crowding.ponged(session)
 
     def _take(self, arrival: _Arrival, news: News) -> Awaitable[News] | None:
-        """Take news, do what can be done at once, and return the step that has to be awaited."""
+        """Process news, do what needs no waiting, and return the step that must be awaited."""
         if arrival.connection.is_closed():
             arrival.progress, duties = proceed(arrival.progress, News.GONE)
             self._do(arrival, duties)
@@ -186,7 +186,7 @@ class Arrivals:
         return step
 
     def _give_back(self, arrival: _Arrival) -> None:
-        """Leave the seats that owners may have for a client, however far its recovery came."""
+        """Release the seats that owners may hold for a client, however far its recovery came."""
         session: Session | None = arrival.connection.session
         # A client that just came has none, and one whose token was not verified can have none.
         if session is not None and (session.pid is None or arrival.prepared.returning is not None):
@@ -232,7 +232,7 @@ class Arrivals:
         return News.BAD
 
     async def _recover(self, arrival: _Arrival) -> News:
-        """Find out where a client was, and by what it is known from now on."""
+        """Find a client's earlier session, and its ``pid`` from now on."""
         connection, session, auth = arrival.connection, arrival.session, arrival.auth
         claim = read_claim(auth, connection.handshake.query)
         try:
@@ -251,13 +251,13 @@ class Arrivals:
 
 
 def _told(refused: Refused) -> ConnectRefused:
-    """What a client is told that is not let in."""
+    """The refusal of a client that is not accepted."""
     told = ConnectRefusal(error=refused.message, code=refused.code, details=refused.details)
     return ConnectRefused(refused.message, told.to_wire())
 
 
 def takes_offsets(handshake: Handshake, auth: object) -> bool:
-    """Whether a client knows that a last argument is an offset, or at least does not mind.
+    """Whether a client accepts an offset as a further argument.
 
     The handlers of python-socketio's clients fail on an argument more than they have. They are
     known by their HTTP libraries, or by having neither a name nor compression to offer.

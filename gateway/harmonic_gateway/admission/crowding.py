@@ -1,8 +1,8 @@
-"""How many connections each user has at this gateway, and who makes way where these are too many.
+"""How many connections each user has at this gateway, and which one a newcomer replaces.
 
-A client that comes back may find its earlier connection still counted, since nobody has noticed
-yet that it is broken. So it takes that one's place where it is known by its ``pid``. Else all of
-the user's connections are pinged, and it waits for the room of one that does not answer.
+The earlier connection of a client that reconnects may still be counted, since its end was not
+noticed yet. A client with a ``pid`` replaces it. For any other client, the user's connections are
+all pinged, and the client waits until one does not answer.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ class Crowding:
         self._replaced = metrics.counter(table.USER_CONNECTIONS_REPLACED)
 
     async def admit(self, session: Session, pid: object) -> Refused | None:
-        """Count a connection whose client says that it is known by ``pid``, or refuse it.
+        """Count a connection whose client names this ``pid``, or refuse it.
 
-        What was counted has to be said to have :meth:`left`, whatever becomes of it.
+        Report every counted connection to :meth:`left` in the end.
         """
         user = await self._user_with_room(session.identity.user_id, pid)
         if isinstance(user, Refused):
@@ -58,7 +58,7 @@ class Crowding:
         return None
 
     async def admit_stream(self, user_id: str) -> Refused | None:
-        """Count a stream of a user, or refuse it; what was counted is said to have ended."""
+        """Count a stream of a user, or refuse it. Report its end to :meth:`stream_ended`."""
         user = await self._user_with_room(user_id)
         if isinstance(user, Refused):
             return user
@@ -73,7 +73,7 @@ class Crowding:
         self._forget(user_id, user)
 
     async def _user_with_room(self, user_id: str, pid: object = None) -> _User | Refused:
-        """A user who may have one more connection, to be counted in the same turn."""
+        """A user who may have one more connection, which must be counted in the same turn."""
         user = self._users.setdefault(user_id, _User())
         is_full = user.connections >= self._most and not self._replaces(user, pid)
         if is_full and not await self._find_room(user_id, user):
@@ -88,13 +88,13 @@ class Crowding:
         return self._users.setdefault(user_id, user)
 
     def take_in(self, session: Session) -> bool:
-        """Count a connection that goes on here; whether its user may have it here."""
+        """Count a connection that moved here; return whether its user may have it."""
         user = self._users.setdefault(session.identity.user_id, _User())
         user.here[session.connection.id] = session
         return user.connections <= self._most
 
     def left(self, session: Session) -> None:
-        """A connection is not here any more; may be said again."""
+        """A connection is gone. Further calls have no effect."""
         user_id = session.identity.user_id
         user = self._users.get(user_id)
         if user is None or user.here.pop(session.connection.id, None) is None:
@@ -125,7 +125,7 @@ class Crowding:
             del self._users[user_id]
 
     async def _find_room(self, user_id: str, user: _User) -> bool:
-        """Wait until one of the user's connections is gone, or all have shown to be alive."""
+        """Wait until one of the user's connections is gone, or all are known to be alive."""
         if user.waiting >= MAX_WAITING_PER_USER:
             return False
         user.waiting += 1

@@ -8,7 +8,7 @@ from harmonic_operated.operated import Adding
 
 
 def describing(switches: Switches, keys: Keys, service_keys: ServiceKeys, proofs: Proofs) -> Adding:
-    """What is switched off, and what tells the gateway's secrets from those of others."""
+    """What is switched off, and digests by which operators compare gateways' secrets."""
 
     def added(_asked: object) -> dict[str, object]:
         secrets = {

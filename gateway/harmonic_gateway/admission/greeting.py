@@ -1,4 +1,4 @@
-"""What an accepted client is told first: who it is here, and what it may do."""
+"""The first event of an accepted client: its user and its limits."""
 
 from collections.abc import Mapping
 
@@ -45,7 +45,7 @@ class Greeting:
         connection.send(encode_event(greeting, ConnectSuccess.spec.name))
 
     def _limits(self) -> Limits:
-        """The same for every client, as long as the same is allowed."""
+        """The limits, the same for every client until an allowance changes."""
         allowed = self._allowances.allowances
         if self._told is None or self._told[0] is not allowed:
             self._told = allowed, self._limits_now()

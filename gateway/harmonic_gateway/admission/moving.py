@@ -1,4 +1,4 @@
-"""Clients that are connected and whose sessions move from one gateway to another."""
+"""Moves the sessions of connected clients from one gateway to another."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,12 +45,12 @@ class ClientMover:
         self._moving: dict[Connection, Move] = {}
 
     def is_settled(self, connection: Connection) -> bool:
-        """Whether nothing is under way for the client that only this gateway could finish."""
+        """Whether no work of the client is under way that only this gateway can finish."""
         session: Session = connection.session
         return self._intake.is_idle(connection) and self._moves.is_settled(session)
 
     def hand_over(self, connection: Connection) -> Mapping[str, Any]:
-        """What another gateway needs to go on. The client is told nothing here from now on."""
+        """What another gateway needs to continue. This gateway sends the client nothing more."""
         session: Session = connection.session
         self._sessions.pop(connection.id, None)
         self._crowding.left(session)
@@ -94,7 +94,7 @@ class ClientMover:
             raise
 
     def taken_over(self, connection: Connection) -> None:
-        """Go on with the client, which is connected here now."""
+        """Continue with the client, which is connected here now."""
         session: Session = connection.session
         self._sessions[connection.id] = session
         self._intake.begin(session)
@@ -120,7 +120,7 @@ class ClientMover:
         return session
 
     def not_taken(self, connection: Connection) -> None:
-        """The client is not here after all: the seats that were taken for it are given back."""
+        """Release the seats that were taken for a client that did not move here."""
         move = self._moving.pop(connection, None)
         if move is not None:
             self._moves.abandon(move)

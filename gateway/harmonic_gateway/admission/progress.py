@@ -1,13 +1,13 @@
-"""A client's way in, from its CONNECT to the answer: a table, without I/O.
+"""The states of a client from its CONNECT to the answer: a table, without I/O.
 
 The token is verified (``VERIFYING``), the connection counted among its user's (``COUNTING``), and
 the client's earlier session found (``RECOVERING``). Each takes time, in which the token may end and
 the client may go. So when all is there, the driver asks once more, in the turn of the loop in which
 it answers (``DECIDING``).
 
-What holds: no client is admitted whose token has ended, or that has gone, before the answer; what
-was taken for a client that is not admitted in the end, its place among its user's connections and
-its seats, is given back exactly once, also where it is taken only after the refusal.
+Invariants: no client is admitted whose token has ended or that has gone before the answer. What was
+taken for a client that is not admitted, its connection's count and its seats, is given back exactly
+once, even if it is taken after the refusal.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Progress(StrEnum):
 
 
 class News(StrEnum):
-    """What happens on the way."""
+    """What may happen meanwhile."""
 
     # What the step under way led to. LATER: it cannot be told now. FAILED: the step was cut short.
     GOOD = auto()
@@ -57,19 +57,19 @@ class Duty(StrEnum):
 
 
 class Turn(NamedTuple):
-    """How far a client is after the news, and what is to be done, in this order."""
+    """The client's state after the news, and what is to be done, in this order."""
 
     progress: Progress
     duties: tuple[Duty, ...] = ()
 
 
 def _row(progress: Progress, **news: Turn) -> dict[News, Turn]:
-    """News that cannot come here change nothing."""
+    """A row of the table. News that cannot come in this state change nothing."""
     return {**dict.fromkeys(News, Turn(progress)), **{News[name]: to for name, to in news.items()}}
 
 
 def _over(progress: Progress) -> dict[News, Turn]:
-    """A client that is not admitted: what is taken for it from now on is given back at once."""
+    """The row of a client that is not admitted: what is taken from now on is given back at once."""
     give_back = Turn(progress, (Duty.GIVE_BACK,))
     return _row(
         progress,
@@ -124,5 +124,5 @@ TABLE: Mapping[Progress, Mapping[News, Turn]] = {
 
 
 def proceed(progress: Progress, news: News) -> Turn:
-    """What news mean for a client that has come so far."""
+    """The turn that news cause in a state."""
     return TABLE[progress][news]

@@ -1,4 +1,4 @@
-"""What operators learn of connections: counts, and a line at the beginning and the end of each."""
+"""Records of connections for operators: counts, and a log line at the begin and end of each."""
 
 import hashlib
 
@@ -22,8 +22,8 @@ _DIGEST_BYTES = 8
 class ConnectionRecords:
     """Counts connects by their outcome, and logs connections.
 
-    A log names a user by a digest with a key of the gateways: the same in all of them, and of no
-    use to anybody who wants to know whose it is.
+    A log names a user by a digest with a key of the gateways. It is the same at all gateways, and
+    does not reveal the user.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ConnectionRecords:
             self._dead.note(token, refusal, self._clock.monotonic())
 
     def refused(self, transport: str, refusal: Refused, connection_id: str | None = None) -> None:
-        """A client may not come in with its token; it may have had no connection's id yet."""
+        """A client was refused for its token; it may have no connection id yet."""
         self._count("refused", refusal, transport)
         self._failures.count(refusal)
         self._sampled.info(
@@ -92,13 +92,13 @@ class ConnectionRecords:
         )
 
     def turned_away(self, connection: Connection, refusal: Refused | None) -> None:
-        """Whether a client may come in cannot be told now: it is closed, and tries again."""
+        """A client cannot be judged now: its transport is closed, and it tries again."""
         self._count("turned_away", refusal, connection.transport)
         reason = OTHER if refusal is None else refusal.details.get("reason", OTHER)
         self._sampled.info("connection_turned_away", kind=reason, reason=reason)
 
     def abandoned(self, connection: Connection) -> None:
-        """A client has gone before it was told that it is connected."""
+        """A client was gone before CONNECT was answered."""
         self._connects.of("abandoned", NONE, connection.transport).inc()
 
     def _count(self, outcome: str, refusal: Refused | None, transport: str) -> None:

@@ -1,8 +1,8 @@
 """The life of the tokens of connected clients: a warning, a refresh, an end.
 
 An expired token ends its connection as a broken one, after a grace in which a newer token is still
-taken. A revoked token ends it at once, as a goodbye. Either way the transport is closed, so that
-official clients connect anew and ask for a token again.
+accepted. A revoked token ends it at once, as a goodbye. In both cases the transport is closed, so
+that official clients reconnect and ask for a token again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _OTHER_USER = denied("The token is of another user", Reason.INVALID)
 
 
 class TokenWatch:
-    """Looks after the tokens of ``sessions``, those that are connected here."""
+    """Watches the tokens of ``sessions``, those that are connected here."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class TokenWatch:
         session.connection.close(Ended.GOODBYE)
 
     def go_on(self, session: Session) -> None:
-        """A client goes on here: its token may have been revoked on its way."""
+        """Check a client that moved here: its token may have been revoked meanwhile."""
         if self._standing.is_revoked(session.identity):
             self._end(session)
         else:
             self.begin(session)
 
     def begin(self, session: Session) -> None:
-        """A token is new here: it may not live until all are looked at the next time."""
+        """Check a new token, which may end before the next check of all tokens."""
         due_s = session.identity.expires_at_s - self._warning_s
         self._nothing_due_before_s = min(self._nothing_due_before_s, due_s)
         self._look([session])

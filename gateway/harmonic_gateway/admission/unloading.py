@@ -1,7 +1,7 @@
-"""Clients that are to go on at other gateways, since an operator wants it so.
+"""Unloads clients to other gateways, at an operator's command.
 
-Each is closed as if its transport had broken: it comes back by itself, to where the load balancer
-sends it, and resumes its session there.
+Each is closed as if its transport had broken. It reconnects by itself, to a gateway that the load
+balancer chooses, and resumes its session there.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ class OtherClients(Sized, Protocol):
     """Clients that have no session here."""
 
     def drain(self) -> None:
-        """Have all of them go on elsewhere."""
+        """Unload all of them."""
 
 
 class Unloading:
     """Closes clients over a time, and refuses new ones meanwhile.
 
-    ``sessions`` are those connected here, in the order of their coming.
+    ``sessions`` are those connected here, in the order in which they connected.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Unloading:
         self._others.append(others)
 
     def refusal(self) -> str | None:
-        """Why no new client is taken at the moment, if so."""
+        """Why no new client is accepted at the moment, if so."""
         if not self._bus.connected:
             return "The server cannot reach its bus"
         if self._is_drained:
@@ -67,7 +67,7 @@ class Unloading:
         return None
 
     async def drain(self, asked: Drain) -> Done:
-        """Have all clients go on elsewhere, or take clients again."""
+        """Unload all clients, or accept clients again."""
         if asked.undo:
             self._stop_closing()
             self._is_drained = False
@@ -80,7 +80,7 @@ class Unloading:
         return self._close(list(self._sessions.values()), asked.over_s)
 
     async def move(self, asked: MoveClients) -> Done:
-        """Have some clients go on elsewhere, those that are here longest first."""
+        """Unload some clients, the oldest connections first."""
         self._most = asked.most
         self._bound_ends_at = asyncio.get_running_loop().time() + asked.for_s
         return self._close(list(self._sessions.values())[: asked.clients], asked.over_s)

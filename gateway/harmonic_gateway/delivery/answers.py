@@ -1,4 +1,4 @@
-"""What a client is told of its command: an ack if it wanted one, and an event on refusal."""
+"""A client's answers to its commands: an ack if it asked for one, and an event on refusal."""
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.frames import encode_event
@@ -19,7 +19,7 @@ from harmonic_runtime.process.entropy import new_trace
 
 
 class Answers:
-    """Tells clients how their commands fared."""
+    """Tells clients the outcome of their commands."""
 
     def __init__(self, failures: Failures, meter: DeliveryMeter, metrics: Metrics) -> None:
         self._failures = failures

@@ -1,4 +1,4 @@
-"""When a record came, and what it is followed by. Pure."""
+"""When a record arrived, and its trace. Pure."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from harmonic_protocol.envelope import RequestTrace
 
 
 class RecordArrival(NamedTuple):
-    """When a republished record came, by the monotonic clock, and what its request is traced by."""
+    """When a republished record arrived, by the monotonic clock, and its request's trace."""
 
     arrived_s: float
     trace: RequestTrace

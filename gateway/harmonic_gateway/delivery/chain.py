@@ -6,8 +6,8 @@ was not heard of. The invariants:
 
 - Records are delivered in the order of their positions, each once, and none before all that the
   log holds before it, back to where the chain began.
-- A record that follows another one than the chain's last shows that the log was turned back: it
-  has lost records that were delivered, and is lost to the chain.
+- A record that does not follow the chain's last one shows that the log was turned back: it has lost
+  delivered records, and the chain is lost.
 - A record waits until the notes that it refers to are fetched, and all after it wait with it.
 - One thing is waited for at a time: notes, a part of the log, or a pause before the next attempt.
   The timer for an overdue record runs beside that.
@@ -73,12 +73,12 @@ class Pause:
 
 @value
 class StartTimer:
-    """Report :meth:`Chain.timed_out` once a record that was spoken of is overdue."""
+    """Report :meth:`Chain.timed_out` once an announced record is overdue."""
 
 
 @value
 class Lose:
-    """What is missing is not to be had any more: whoever needs it must begin anew."""
+    """Report that missing records are gone: members that need them must start again."""
 
 
 Step: TypeAlias = Deliver | FetchNotes | FetchRecords | Pause | StartTimer | Lose
@@ -119,7 +119,7 @@ class Chain:
         return self.position
 
     def hear(self, heard: Heard) -> None:
-        """A record was republished."""
+        """Take a republished record."""
         if (
             not self._is_closed
             and len(self._heard) < MAX_WAITING_RECORDS
@@ -130,13 +130,13 @@ class Chain:
             self._heard_bytes += heard.size_bytes
 
     def expect(self, position: int) -> bool:
-        """An owner spoke of ``position``; whether it is one that was not delivered."""
+        """Note a position that an owner named; return whether it was not delivered yet."""
         self._expected = max(self._expected, position)
         return self.position is not None and position > self.position
 
     @property
     def awaits_record(self) -> bool:
-        """Whether a record that was spoken of was not heard of."""
+        """Whether an announced record has not arrived."""
         return self.position is not None and self._expected > self.position
 
     def timed_out(self) -> bool:
@@ -150,32 +150,32 @@ class Chain:
         return is_overdue
 
     def notes_fetched(self, notes: Mapping[str, bytes]) -> None:
-        """The notes are there, but for those that are not kept any more."""
+        """Take the notes; those that are no longer kept are missing."""
         self._waits = False
         self._notes = notes
 
     def part_read(self, records: Sequence[Heard], *, complete: bool) -> None:
-        """The log goes on with ``records``, and ends there if they are ``complete``."""
+        """Take a part of the log: its next ``records``, and its end if they are ``complete``."""
         self._waits = False
         self._read.extend(records)
         self._is_behind = not complete
         self._pauses = not complete and not records
 
     def read_failed(self) -> None:
-        """The owner could not be asked."""
+        """Note that the owner could not be asked."""
         self._waits = False
         self._pauses = True
 
     def trimmed(self) -> None:
-        """The log does not reach back to where the chain ends."""
+        """Note that the log does not reach back to the end of the chain."""
         self._is_lost = True
 
     def paused(self) -> None:
-        """The pause is over."""
+        """Note that the pause is over."""
         self._waits = False
 
     def close(self) -> None:
-        """Nobody is interested any more."""
+        """Deliver nothing more."""
         self._is_closed = True
         self._heard.clear()
         self._read.clear()

@@ -1,4 +1,4 @@
-"""Following one universe's log: what its chain asks for is done here, and what came of it reported.
+"""Following one universe's log: does what its chain asks for, and reports the outcome.
 
 The decisions are the chain's (:mod:`harmonic_gateway.delivery.chain`).
 """
@@ -48,12 +48,11 @@ Sink = Callable[[int, list[Frame], list[Notice]], None]
 
 @dataclass(frozen=True, slots=True)
 class FeedEvents:
-    """What a feed tells of besides its records.
+    """What a feed reports besides its records.
 
-    ``lost``: what is missing is not kept anywhere, and nothing comes any more. ``doubtful``: a
-    record was heard at a position that is passed: it came late, or the log was turned back, which
-    its owner knows. ``foreign``: a message came that no owner has stored; it counts for nothing
-    but its position.
+    ``lost``: missing records are kept nowhere, and the feed has ended. ``doubtful``: a record came
+    at an earlier position: it was late, or the log was turned back, which its owner knows.
+    ``foreign``: a message came that no owner has stored; only its position counts.
     """
 
     lost: Callable[[], None]
@@ -136,7 +135,7 @@ class Feed:
             self.go_on()
 
     def _hear_again(self, heard: Heard) -> None:
-        """A record at a position that is passed: it was delivered, or the log was turned back."""
+        """Take a record at an earlier position: it was delivered, or the log was turned back."""
         position, record_id = self._last
         if heard.delivery.loses_history:
             self.turned_back()
@@ -151,7 +150,7 @@ class Feed:
         self.go_on()
 
     def expect(self, position: int) -> None:
-        """An owner spoke of ``position``: fetch it if it does not come by itself.
+        """Note a position that an owner named: fetch it if it does not arrive by itself.
 
         Where another record stands there than the one that was delivered, the log was turned back.
         """
@@ -243,7 +242,7 @@ class Feed:
 async def read_frames(
     universe_id: str, logged: LoggedRecord, history: History
 ) -> tuple[RecordDelivery, list[Frame]]:
-    """What a record that was read means, and its frames with their offsets."""
+    """A record's delivery, and its frames with their offsets."""
     delivery = _delivery_of(logged)
     position = Position.of_record(logged.position, logged.record.id)
     return delivery, frames_of(universe_id, position, delivery, await _notes_of(delivery, history))
@@ -254,7 +253,7 @@ def _delivery_of(logged: LoggedRecord) -> RecordDelivery:
 
 
 async def _notes_of(delivery: RecordDelivery, history: History) -> dict[str, bytes]:
-    """The notes of a delivery's pieces, of those that are to be had."""
+    """The notes of a delivery's pieces, if they are still kept."""
     found = {piece.request_id: await history.notes(piece) for piece in delivery.pieces()}
     return {request_id: notes for request_id, notes in found.items() if notes is not None}
 
@@ -262,7 +261,7 @@ async def _notes_of(delivery: RecordDelivery, history: History) -> dict[str, byt
 def frames_of(
     universe_id: str, position: int, delivery: RecordDelivery, notes: Mapping[str, bytes]
 ) -> list[Frame]:
-    """A record's frames with their offsets; pieces whose notes are not there are left out."""
+    """A record's frames with their offsets, without pieces whose notes are missing."""
     frames = [
         frame if isinstance(frame, Frame) else with_notes(frame, notes[frame.request_id])
         for frame in delivery.frames

@@ -1,4 +1,4 @@
-"""From a stored record to what the members of a room are sent: encoded once, for all of them."""
+"""From a stored record to the frames of a room's members: encoded once, for all of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ def encode(name: str, data: Mapping[str, Any], *, replayed: bool = False) -> Fra
 
 
 def _as_replayed(body: bytes) -> bytes:
-    """The same event for one who missed it: what members were sent, and a field at its end."""
+    """The same frame for a client that missed it, with a field at its end."""
     return body[:-1] + b',"replayed":true}'
 
 

@@ -1,4 +1,4 @@
-"""Reading what a universe's log holds after a position, and the notes that it refers to."""
+"""Reading a universe's log after a position, and the notes that its records refer to."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class LogTrimmed(Exception):
 
 
 class History:
-    """The stored records of universes, for those who missed some of them."""
+    """The stored records of universes, for clients that missed some of them."""
 
     def __init__(self, bus: Bus, owners: Owners, pieces: Pieces, gateway_id: str) -> None:
         self._bus = bus
@@ -91,5 +91,5 @@ class History:
         return await self._pieces.bars(universe_id)
 
     async def notes(self, piece: MusicStored) -> bytes | None:
-        """The members that tell of a piece's notes; ``None`` if they are not to be had."""
+        """The JSON members with a piece's notes; ``None`` if they are not kept any more."""
         return await self._pieces.notes(piece)

@@ -16,7 +16,7 @@ from harmonic_runtime.process.lifecycle import Tasks
 
 
 class LogListener(Protocol):
-    """Who is told what the logs hold, synchronously and in order."""
+    """Receives the logs' records, synchronously and in order."""
 
     def deliver(
         self, universe_id: str, position: int, frames: list[Frame], notices: list[Notice]
@@ -24,7 +24,7 @@ class LogListener(Protocol):
         """The next record of a log."""
 
     def lose(self, universe_id: str) -> None:
-        """What is missing of a log is not to be had any more, and nothing of it comes."""
+        """Records of a log are missing for good, and no more will come."""
 
     def signalled(self, universe_id: str, message: Message) -> None:
         """A live signal of a universe, or a bar of its endless piece, which no log holds."""
@@ -82,7 +82,7 @@ class FollowedLogs:
         return self._followed[universe_id].feed.begin(position)
 
     def expect(self, universe_id: str, position: int) -> None:
-        """An owner spoke of a position of a universe's log."""
+        """Note a position of a universe's log that its owner named."""
         followed = self._followed.get(universe_id)
         if followed is not None:
             followed.feed.expect(position)

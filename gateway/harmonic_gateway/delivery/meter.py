@@ -1,4 +1,4 @@
-"""How long updates take to reach members, in stages; and the spans of their last one.
+"""How long updates take to reach members, in stages; and the spans of the last stage.
 
 Durations within this process are by its monotonic clock. The whole way, from a command's arrival
 at any gateway, is by the time base that all services share.
@@ -16,7 +16,7 @@ _MS_PER_S = 1000
 
 
 class DeliveryMeter:
-    """Counts and times what members are sent."""
+    """Counts frames to members, and measures their delays."""
 
     def __init__(self, clock: SharedClock, tracer: Tracer, metrics: Metrics) -> None:
         self._clock = clock

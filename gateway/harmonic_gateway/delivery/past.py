@@ -1,4 +1,4 @@
-"""Pages of what a universe's room was sent, read from its log."""
+"""Pages of a room's past events, read from the universe's log."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -71,8 +71,8 @@ class Pieces:
 def read_piece(stored: bytes) -> bytes | None:
     """What is stored of a piece, written anew: ``"notes":[…]`` and the members that follow.
 
-    It comes from another service and goes to every member, so nothing but what is declared is let
-    through. ``None`` if it cannot be read.
+    It comes from another service and goes to every member, so only declared fields pass.
+    ``None`` if it cannot be read.
     """
     try:
         # The text begins with the value of ``notes``: releases before this one put it there as it

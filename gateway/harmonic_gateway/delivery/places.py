@@ -1,4 +1,4 @@
-"""How far a client has come, as it says it itself: the offset of the recovery protocol. Pure.
+"""How far a client has come by its own account: the offset of the recovery protocol. Pure.
 
 An offset names a position of each room's log, and the mark of the record there, since positions
 come again where a log has lost its end: ``universe:position:mark``, and after a comma the next.

@@ -1,12 +1,11 @@
-"""What participants show of themselves, in memory: the last state of each, by universe. Pure.
+"""The states of participants in memory: the last one of each, by universe. Pure.
 
 Invariants:
 
-- Of a participant, the latest state is kept: by the time at its sender's gateway, which all share,
-  and by the sender's id where two were said at once. In whatever order states come, all gateways
-  end with the same ones.
-- What is kept is bounded, in bytes and in number. A state beyond is shown to who is there, and not
-  kept.
+- The latest state of a participant is kept, by the shared time at its sender's gateway, and by the
+  sender's id for equal times. All gateways end with the same states, in whatever order these come.
+- The kept states are bounded, in bytes and in number. A further state is shown to the members, and
+  not kept.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -95,7 +94,7 @@ class KeptStates:
         return room.states if room is not None else {}
 
     def frames(self, universe_id: str) -> list[Frame]:
-        """What is kept, as who enters is sent it."""
+        """The kept states, as a newcomer is sent them."""
         room = self._rooms.get(universe_id)
         if room is None:
             return []
@@ -127,7 +126,7 @@ class KeptStates:
         return True
 
     def forget(self, universe_id: str, user_ids: Iterable[str]) -> None:
-        """These users are not in the room any more."""
+        """Forget the states of users who left the room."""
         room = self._rooms.get(universe_id)
         if room is None:
             return
@@ -149,7 +148,7 @@ class KeptStates:
         self.forget(universe_id, [user for user in self.of(universe_id) if user not in user_ids])
 
     def prune(self, universe_id: str, present: Iterable[str], before: str) -> None:
-        """Forget what was said before a time by users who are not there."""
+        """Forget states from before a time, of users who are not in the room."""
         states = self.of(universe_id)
         gone = [user for user in states.keys() - set(present) if states[user].at < before]
         self.forget(universe_id, gone)

@@ -1,4 +1,4 @@
-"""When a preview that still waits for its turn is over: its update went first, or its user left."""
+"""When a waiting preview is over: its update overtook it, or its user left."""
 
 import json
 

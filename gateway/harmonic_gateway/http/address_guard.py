@@ -11,8 +11,8 @@ from harmonic_gateway.allowlists import networks
 from harmonic_gateway.http.addresses import GUEST_TOKENS_PATH, client_address, counted_as
 from harmonic_gateway.http.api import error_response
 from harmonic_gateway.identity.verification import find_token
-from harmonic_gateway.limits.allowances import Guards
 from harmonic_gateway.limits.dead_tokens import DeadTokens
+from harmonic_gateway.limits.guards import Guards
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_gateway.sockets import ADDRESS, PATHS
 from harmonic_protocol.messages.declaration import API_PREFIX

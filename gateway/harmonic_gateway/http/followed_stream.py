@@ -14,6 +14,7 @@ from harmonic_gateway.delivery.places import Place, Position
 from harmonic_gateway.delivery.server_sent import KEEP_ALIVE
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity
+from harmonic_gateway.limits.pace import MAX_WAIT_S, UserBudgets
 from harmonic_gateway.membership.follower import (
     AskOwner,
     AwaitNews,
@@ -38,6 +39,8 @@ from harmonic_runtime.bus.client import BusUnavailable
 WRITTEN_WITHIN_S = 30.0
 #: Records encoded before others may go on.
 RECORDS_IN_A_ROW = 100
+#: What it takes of the gateway to have a record read, parsed and encoded, and each of its bytes.
+RECORD_COST_S, BYTE_COST_S = 30e-6, 5e-9
 
 _UNAVAILABLE = UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE)
 _HIDDEN = NOTICES.keys() | OWNERS_NOTES.keys()
@@ -60,6 +63,7 @@ class StreamMeans:
     standing: Standing
     gateway_id: str
     max_bytes: int
+    budgets: UserBudgets
 
 
 class FollowedStream:
@@ -74,6 +78,8 @@ class FollowedStream:
         )
         self._means = means
         self._asked = asked
+        #: All that a user has read, over any connections and streams, is paid for from it.
+        self._budget = means.budgets.of(identity.user_id)
         self._awake = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self._is_interrupted = False
@@ -105,7 +111,8 @@ class FollowedStream:
                 case AskOwner():
                     await self._finish(self._ask())
                 case ReadAfter(place=place):
-                    await self._finish(self._read(place))
+                    if not await self._earns():
+                        await self._finish(self._read(place))
                 case WriteEvents(data=data):
                     await self._write(client, data)
                 case PauseReading():
@@ -140,6 +147,16 @@ class FollowedStream:
         finally:
             self._scope = None
         return True
+
+    def _charge(self, cost_s: float) -> None:
+        self._budget.spend(cost_s, asyncio.get_running_loop().time())
+
+    async def _earns(self) -> bool:
+        """Wait a while where the user has had more read than it may; whether that was so."""
+        wait_s = self._budget.wait_s(asyncio.get_running_loop().time())
+        if wait_s:
+            await self._finish(asyncio.sleep(min(wait_s, MAX_WAIT_S)))
+        return wait_s > 0
 
     async def _write(self, client: StreamClient, data: bytes) -> None:
         try:
@@ -188,11 +205,15 @@ class FollowedStream:
         except BusUnavailable:
             follower.end(StreamEnd.UNAVAILABLE, _UNAVAILABLE)
             return
+        # Whether its client waits for what comes of it or not.
+        self._charge(len(part.records) * RECORD_COST_S)
         records = []
         for number, logged in enumerate(part.records, start=1):
             records.append(await self._record(logged))
             if number % RECORDS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
+        size_bytes = sum(len(frame.data) for record in records for frame in record.frames)
+        self._charge(size_bytes * BYTE_COST_S)
         follower.part_read(records)
 
     async def _record(self, logged: LoggedRecord) -> LogRecord:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harmonic_gateway.delivery.presence import KeptStates, handed, stated
 from harmonic_gateway.membership.state_questions import AskGateway
-from harmonic_protocol.handed import HandedState, PresenceAsked, PresenceTold
+from harmonic_protocol.handed import PresenceAsked, PresenceTold
 from harmonic_runtime.bus.client import BusUnavailable
 
 #: How long the gateways have to answer: what is not told by then is left out.
@@ -24,13 +25,13 @@ class ShownStates:
         """The last states by user, as far as the gateways tell them in time."""
         question = PresenceAsked(since={universe_id: ""}).to_json()
         asking = (self._ask(gateway_id, question) for gateway_id in gateways)
-        latest: dict[str, HandedState] = {}
+        latest = KeptStates()
         for told in await asyncio.gather(*asking):
             for each in told.states.get(universe_id, ()):
-                known = latest.get(each.user_id)
-                if known is None or (known.at, known.sender) < (each.at, each.sender):
-                    latest[each.user_id] = each
-        return {user_id: each.state for user_id, each in latest.items()}
+                latest.take(universe_id, each.user_id, stated(each))
+        return {
+            user_id: handed(user_id, each).state for user_id, each in latest.of(universe_id).items()
+        }
 
     async def _ask(self, gateway_id: str, question: bytes) -> PresenceTold:
         try:

@@ -1,8 +1,9 @@
-"""What one user may do in any minute, over all connections and gateways; and a guard before it.
+"""What one user may do in any minute, over all connections and gateways.
 
-The allowances are kept by streams: one message per granted request, at most so many per user,
-each gone when its minute is over. The stream's leader decides, one request after the other, so
-the window slides exactly and no gateway needs to know of another.
+Half of an allowance may be leased (:mod:`~.leases`): from a lease, a gateway grants without asking.
+The rest is kept by streams: one message per granted request, at most so many per user, each gone
+when its minute is over. The stream's leader decides, one request after the other, so the window
+slides exactly and no gateway needs to know of another.
 
 Without the stream, each gateway grants the same by its own count for the time being: a user gets
 at most as many times the allowance as there are gateways, and nobody is turned away for a
@@ -15,17 +16,18 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, assert_never
 
 from harmonic_gateway import metrics as table
+from harmonic_gateway.limits.lessee import LeaseAnswer, Lessee
 from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
+from harmonic_protocol.leasing import METADATA, Division
 from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_runtime.bus.client import BusUnavailable, settle
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.observability.metrics import Metrics
-from harmonic_runtime.observability.series import Counter
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.failures import CannotStart
 
@@ -79,12 +81,14 @@ class Allowances:
         streams: Streams,
         rates: Sequence[RateClass] = GLOBAL_RATES,
         *,
+        gateway_id: str = "",
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._streams = streams
         self._rates = rates
         self._clock = clock
+        self._lessee = Lessee(streams, gateway_id, clock, metrics)
         self.allowances: Mapping[RateClass, Allowance] = {}
         self._refused_until_ms: OrderedDict[tuple[str, RateClass], int] = OrderedDict()
         self._own: OrderedDict[tuple[str, RateClass], deque[int]] = OrderedDict()
@@ -98,13 +102,15 @@ class Allowances:
         infos = await asyncio.gather(
             *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in self._rates)
         )
-        learnt = {
-            rate: Allowance(
-                int(info["config"]["max_msgs_per_subject"]),
-                int(info["config"]["max_age"]) // 10**6,
+        learnt = {}
+        for rate, info in zip(self._rates, infos, strict=True):
+            config = info["config"]
+            division = Division.read((config.get("metadata") or {}).get(METADATA))
+            self._lessee.divide(rate, division)
+            learnt[rate] = Allowance(
+                int(config["max_msgs_per_subject"]) + division.leased,
+                int(config["max_age"]) // 10**6,
             )
-            for rate, info in zip(self._rates, infos, strict=True)
-        }
         # The same object until that changes: what is told of it is kept.
         if learnt != self.allowances:
             self.allowances = learnt
@@ -147,6 +153,29 @@ class Allowances:
         if asked.now_ms < until_ms:
             on_outcome(self._outcome(asked, until_ms))
             return
+        self._lessee.begin(user_id, rate, partial(self._leased, asked, on_outcome))
+
+    def _leased(
+        self,
+        asked: "_Asked",
+        on_outcome: Callable[[Refused | Undecided | None], None],
+        answer: LeaseAnswer,
+    ) -> None:
+        """Grant what a lease does; else ask the stream for one."""
+        match answer:
+            case LeaseAnswer.GRANTED:
+                on_outcome(self._outcome(asked, 0))
+            case LeaseAnswer.SINGLY:
+                self._ask(asked, on_outcome)
+            case LeaseAnswer.ALONE:
+                on_outcome(self._outcome(asked, self._take_alone(asked)))
+            case unreachable:
+                assert_never(unreachable)
+
+    def _ask(
+        self, asked: "_Asked", on_outcome: Callable[[Refused | Undecided | None], None]
+    ) -> None:
+        user_id, rate = asked.key
         subject = subjects.limit(rate, user_id)
 
         def take(stored: int | Exception) -> None:
@@ -172,9 +201,13 @@ class Allowances:
 
     async def _full(self, asked: "_Asked", subject: str) -> Refused | None:
         """All is granted that is allowed: refuse until the oldest is out of the window."""
-        _, rate = asked.key
+        user_id, rate = asked.key
         until_ms = await self._free_at_ms(rate, subject, asked.allowance, asked.now_ms)
-        _remember(self._refused_until_ms, asked.key, until_ms)
+        leased_in_s = self._lessee.free_in_s(user_id, rate)
+        if leased_in_s is not None:
+            leased_at_ms = asked.now_ms + int(leased_in_s * 1000) + RETRY_MARGIN_MS
+            until_ms = min(until_ms, leased_at_ms)
+        remember(self._refused_until_ms, asked.key, until_ms)
         return self._outcome(asked, until_ms)
 
     async def _free_at_ms(
@@ -194,13 +227,25 @@ class Allowances:
         granted = self._own.get(key)
         if granted is None:
             granted = deque()
-        _remember(self._own, key, granted)
+        remember(self._own, key, granted)
         while granted and granted[0] <= now_ms - allowance.window_ms:
             granted.popleft()
-        if len(granted) >= allowance.limit:
+        if len(granted) + self._lessee.used(*key) >= allowance.limit:
             return granted[0] + allowance.window_ms + RETRY_MARGIN_MS
         granted.append(now_ms)
         return 0
+
+
+def open_allowances(
+    streams: Streams,
+    settings: GatewaySettings,
+    gateway_id: str,
+    clock: Clock,
+    metrics: Metrics,
+) -> Allowances:
+    """The allowances of all rates that a gateway counts."""
+    rates = counted_rates(settings)
+    return Allowances(streams, rates, gateway_id=gateway_id, clock=clock, metrics=metrics)
 
 
 def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
@@ -214,86 +259,9 @@ def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
     )
 
 
-def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value of the latest users, or addresses."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > MAX_USERS:
         kept.popitem(last=False)
-
-
-class FloodGuard:
-    """A leaky bucket: so many a second on average, and a burst (the generic cell rate algorithm).
-
-    See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
-    """
-
-    __slots__ = ("_burst", "_burst_s", "_due", "_interval_s")
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._interval_s = 1 / per_second
-        self._burst_s = self._interval_s * burst
-        self._burst = burst
-        self._due = 0.0
-
-    @property
-    def allowance(self) -> Allowance:
-        """The burst, and the time in which it is earned."""
-        return Allowance(self._burst, int(self._burst_s * 1000))
-
-    def take(self, now_s: float, *, counts: int = 1) -> float:
-        """0 if one may pass now, else the seconds until it may.
-
-        One that ``counts`` for more than a burst is let pass after a burst's time.
-        """
-        due_s = self._due_after(now_s, counts)
-        wait_s = due_s - now_s - self._burst_s
-        if wait_s > 0:
-            return wait_s
-        self._due = due_s
-        return 0.0
-
-    def look(self, now_s: float, *, counts: int = 1) -> float:
-        """What :meth:`take` would return now; takes nothing."""
-        return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
-
-    def busy_s(self, now_s: float) -> float:
-        """For how long what has passed still counts."""
-        return max(self._due - now_s, 0.0)
-
-    def go_on(self, now_s: float, busy_s: float) -> None:
-        """Have what passed at another gateway count for so long."""
-        self._due = now_s + min(busy_s, self._burst_s)
-
-    def _due_after(self, now_s: float, counts: int) -> float:
-        return max(self._due, now_s) + min(counts * self._interval_s, self._burst_s)
-
-
-class Guards:
-    """A flood guard for each address or user, for the latest of them."""
-
-    def __init__(self, per_second: float, burst: int, refused: Counter) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._guards: OrderedDict[str, FloodGuard] = OrderedDict()
-        self._refused = refused
-
-    def __bool__(self) -> bool:
-        """Whether there is anybody who has taken something."""
-        return bool(self._guards)
-
-    def take(self, whose: str, now_s: float) -> float:
-        """0 if one may pass now, else the seconds until it may."""
-        guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)
-        _remember(self._guards, whose, guard)
-        wait_s = guard.take(now_s)
-        if wait_s:
-            self._refused.inc()
-        return wait_s
-
-    def look(self, whose: str, now_s: float) -> float:
-        """What :meth:`take` would return now; takes nothing."""
-        guard = self._guards.get(whose)
-        wait_s = guard.look(now_s) if guard is not None else 0.0
-        if wait_s:
-            self._refused.inc()
-        return wait_s

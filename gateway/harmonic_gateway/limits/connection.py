@@ -7,7 +7,8 @@ counts all other events.
 import math
 from collections.abc import Mapping
 
-from harmonic_gateway.limits.allowances import FloodGuard, limited
+from harmonic_gateway.limits.allowances import limited
+from harmonic_gateway.limits.guards import FloodGuard
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.declaration import (
     KIB,

@@ -1,4 +1,4 @@
-"""What follows when a connection is over, until all its seats are released. Pure.
+"""The end of a connection, until all its seats are released. Pure.
 
 Invariants:
 
@@ -60,20 +60,20 @@ class Departure:
         return self._is_saved
 
     def saved(self) -> None:
-        """The session is saved, or could not be."""
+        """Note that the session is saved, or could not be."""
         self._is_saved = True
 
     def waited(self) -> None:
-        """The grace, or a pause, is over."""
+        """Note that the grace, or a pause, is over."""
         self._grace_s = 0.0
         self._asked.clear()
 
     def asked(self, membership: Membership) -> None:
-        """The owner was asked, with or without an answer."""
+        """Note that the owner was asked, with or without an answer."""
         self._asked.add(membership)
 
     def seated(self, membership: Membership) -> None:
-        """A request that was under way has got a seat: whatever was asked before was too early."""
+        """Note a seat from a request that was under way: earlier releases came too early for it."""
         self._asked.discard(membership)
 
     def next(self) -> Step | None:

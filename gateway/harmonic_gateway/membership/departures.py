@@ -1,4 +1,4 @@
-"""Carrying out what follows when connections are over; the decisions are in ``departure``."""
+"""Ends connections: the driver of ``departure``."""
 
 import asyncio
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ class Departures:
         self._begin(_Departed(session, memberships, ended, departure))
 
     def seated(self, session: Session, membership: Membership) -> None:
-        """A connection was granted a seat when it was over already."""
+        """A connection was granted a seat after its end."""
         departed = self._departed.get(session.connection.id)
         if departed is not None:
             departed.departure.seated(membership)
@@ -64,7 +64,7 @@ class Departures:
         self._begin(_Departed(session, [membership], Ended.GOODBYE, departure))
 
     def moved(self, session: Session) -> None:
-        """A connection goes on at another gateway, and its seats with it."""
+        """A connection moved to another gateway, with its seats."""
         self._memberships.forget(session.connection)
 
     def give_back(self, session: Session) -> None:

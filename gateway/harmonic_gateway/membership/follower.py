@@ -1,17 +1,16 @@
-"""Somebody who follows a universe without being in its room: where it is, and what it is due. Pure.
+"""A follower: a reader of a universe outside its room, and what it is to be sent. Pure.
 
-It is given the log from two sides that overtake one another: what is read for it, and what the
-room's feed delivers. The invariants:
+Its events come from two sources, in any order: the log that is read for it, and the room's feed.
+The invariants:
 
 - It is sent every event after its place, once, in the order of the log; or the state of the
   universe as of a position and every event after that.
-- It is sent nothing that is stored after its user may have lost the right to see the universe,
-  until the owner has said that the user still has it.
-- What the feed delivers is held while the log is read, which is read up to where all that was
-  delivered is at hand.
-- Bytes that wait have a bound. A follower that does not read them ends, and comes back.
-- It ends where its user is put out of the room after the owner's last answer. The user may come
-  again: what was before that answer ends nothing.
+- If its user may have lost the right to see the universe, it is sent nothing that was stored later,
+  until the owner has confirmed the right.
+- Records of the feed are held while the log is read, up to where the held records are complete.
+- Waiting bytes are bounded. A follower that does not read them ends, and comes back.
+- It ends if its user was removed from the room after the owner's last answer. An earlier removal
+  does not end it, since the user may have come again.
 - After the end, nothing is sent but the farewell.
 
 Events are methods; :meth:`StreamFollower.next` says, one at a time, what is to be done.
@@ -73,14 +72,14 @@ class ReadAfter:
 
 @value
 class WriteEvents:
-    """Write to the client, and go on once it has taken them."""
+    """Write to the client, and continue once it has taken them."""
 
     data: bytes
 
 
 @value
 class PauseReading:
-    """Wait before the log is read again: its owner knows less than was delivered."""
+    """Wait before the log is read again: its owner knows less than the feed delivered."""
 
 
 @value
@@ -109,13 +108,13 @@ class _Progress(StrEnum):
 
 
 class FollowerDriver(Protocol):
-    """What does a follower's steps."""
+    """Carries out a follower's steps."""
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Wake the driver: there is something to do."""
 
     def interrupt(self) -> None:
-        """There is something else to do, whether what is being done is finished or not."""
+        """Interrupt the driver's current step: there is something else to do."""
 
 
 class StreamFollower:
@@ -157,16 +156,16 @@ class StreamFollower:
     # Events.
 
     def attached(self, position: int | None) -> None:
-        """The feed delivers from now on, what follows ``position`` if it has begun."""
+        """Note that the feed delivers from now on: records after ``position``, if it has begun."""
         self.is_attached = True
         self._held.begin(position or 0)
 
     def begun(self, position: int) -> None:
-        """The feed begins after a position."""
+        """Note that the feed begins after a position."""
         self._held.complete_after = max(self._held.complete_after, position)
 
     def deliver(self, position: int, data: bytes, notices: Iterable[Notice]) -> None:
-        """The feed delivers a record: its events, and what they mean."""
+        """Take a record of the feed: its events, and what they mean."""
         at = Position(position, mark_of(position))
         if self.ended is not None or self._ends(at, notices):
             return
@@ -184,14 +183,14 @@ class StreamFollower:
             self._driver.wake()
 
     def lost(self) -> None:
-        """The feed delivers nothing any more: what it missed is not to be had."""
+        """Note that the feed has ended, since records that it missed are gone."""
         self.is_attached = False
         self._put_out = None
         self._seen_at = Position(0)
         self._ask_again(self._seen_at)
 
     def answered(self, position: Position, state: UniverseState) -> None:
-        """The owner has said how the universe is as of a position: the user may see it."""
+        """Take the owner's answer: the universe as of a position, which the user may see."""
         self._seen_at, self._state = position, state
         self._progress = _Progress.READING
         if self._ends(position):
@@ -204,7 +203,7 @@ class StreamFollower:
         self._settle()
 
     def part_read(self, records: Sequence[LogRecord]) -> None:
-        """The log goes on so after the place; where with nothing, it does later."""
+        """Take the next part of the log after the place; if it is empty, more comes later."""
         if self._progress is not _Progress.READING or self.place is None or self._state is None:
             return
         first = next((each.first_seq for each in records if each.first_seq is not None), None)
@@ -226,7 +225,7 @@ class StreamFollower:
         self._settle()
 
     def trimmed(self) -> None:
-        """The log does not go on after the place, or not any more."""
+        """Note that the log does not continue after the place, or no longer does."""
         if self._progress is _Progress.READING:
             self._reset()
             self._settle()
@@ -260,7 +259,7 @@ class StreamFollower:
         return AwaitNews()
 
     def _ends(self, at: Position, notices: Iterable[Notice] = ()) -> bool:
-        """Whether the stream ends here: its user was put out, and that is the latest there is.
+        """Whether the stream ends here: its user was removed, and nothing newer is known.
 
         While the owner is asked, it may be that the user has come again since: its answer tells.
         """
@@ -273,13 +272,13 @@ class StreamFollower:
         return True
 
     def _ask_again(self, position: Position) -> None:
-        """What is stored from a position on is sent once the owner has answered."""
+        """Hold back what is stored from a position on, until the owner has answered."""
         self._progress = _Progress.ASKING
         self._held.begin(position)
         self._driver.interrupt()
 
     def _settle(self) -> None:
-        """Go on with what the feed has delivered, once the log was read up to there."""
+        """Continue with the held records of the feed, once the log was read up to them."""
         until = max(self._seen_at, self._held.complete_after)
         at = self.place
         if self._progress is not _Progress.READING or at is None:
@@ -296,7 +295,7 @@ class StreamFollower:
         self.place = Place(at, mark=at.mark)
 
     def _reset(self) -> None:
-        """Begin anew with the universe as it is now."""
+        """Start again with the current state of the universe."""
         if self._state is not None:
             now = self._state.model_dump()
             self._show(StateReset(**now, reason=RecoveryReason.TRIMMED))
@@ -309,7 +308,7 @@ class StreamFollower:
 
 
 def _due(record: LogRecord, at: Place) -> Sequence[Frame]:
-    """What is sent of a record that was read; of the one at the place, what the client lacks."""
+    """The events of a read record; of the record at the place, those that the client lacks."""
     if record.position != at.position:
         return record.frames
     return record.frames[len(record.frames) if at.frames is None else at.frames :]

@@ -1,8 +1,8 @@
-"""Finding out what was missed in silence: owners say where logs end, and rooms compare.
+"""Detecting missed records without later ones: owners announce heads, and rooms compare them.
 
-Owners announce the logs that changed. After anything that may have swallowed announcements too (a
-lost bus, dropped messages, another owner) the gateway asks: many universes in one question, one
-question at a time.
+Owners announce the logs that changed. After anything that may have lost announcements (a lost bus,
+dropped messages, another owner) the gateway asks: many universes in one question, one question at a
+time.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ OWNERS_INTERVAL_S = 0.25
 
 
 class HeadWatch:
-    """Compares the rooms of this gateway with what owners know."""
+    """Compares the rooms of this gateway with their owners' heads."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class HeadWatch:
             self._rooms.expect(universe_id, Position.of_record(position, record_id))
 
     def compare_all(self) -> None:
-        """Anything may have been missed."""
+        """Compare all rooms: any message may have been missed."""
         self._compare(self._rooms.positions())
 
     def look_at_owners(self) -> None:
-        """What an owner that is gone stored last, its successor has to be asked for.
+        """Ask the successors of lost owners for the last records.
 
-        So is every owner whose log may have been turned back.
+        Owners of logs that may have been turned back are asked, too.
         """
         self._compare(self._rooms.take_doubtful())
         before, now = self._live, self._replicas.live()
@@ -78,7 +78,7 @@ class HeadWatch:
         )
 
     async def keep_asking(self) -> None:
-        """Ask whatever there is to ask, for ever."""
+        """Ask all pending questions, for ever."""
         while True:
             await self._work.wait()
             known = self._rooms.positions()

@@ -1,4 +1,4 @@
-"""What is held of a log for somebody who is not sent it yet. Pure."""
+"""Records that are held for a reader that is not sent them yet. Pure."""
 
 from collections import deque
 
@@ -6,9 +6,9 @@ from harmonic_gateway.delivery.places import Position
 
 
 class HeldRecords:
-    """What a feed has delivered after a position, within a bound in bytes.
+    """The records of a feed after a position, within a bound in bytes.
 
-    All that was delivered after ``complete_after`` is here.
+    All records after ``complete_after`` are here.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -18,7 +18,7 @@ class HeldRecords:
         self._bytes = 0
 
     def begin(self, position: int) -> None:
-        """Hold what is delivered from now on, which is all after a position."""
+        """Hold records from now on: all after a position."""
         self._records.clear()
         self._bytes = 0
         self.complete_after = position

@@ -1,4 +1,4 @@
-"""What is known of the memberships of this gateway, by connection and by universe. Pure."""
+"""The memberships of this gateway, by connection and by universe. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -12,7 +12,7 @@ _NOBODY: Mapping[str, Membership] = {}
 
 
 class MembershipIndex:
-    """What is known, by connection and by universe: everything that can be asked."""
+    """Queries about memberships, by connection and by universe."""
 
     def __init__(self) -> None:
         self._by_connection: dict[str, dict[str, Membership]] = {}
@@ -23,11 +23,11 @@ class MembershipIndex:
         return self._by_connection.get(connection.id, _NOBODY)
 
     def find(self, connection_id: str, universe_id: str) -> Membership | None:
-        """What is known of a connection in a universe."""
+        """A connection's membership in a universe."""
         return self._by_connection.get(connection_id, _NOBODY).get(universe_id)
 
     def mode(self, connection: Connection, universe_id: str) -> Mode | None:
-        """What a connection may do in a room at this moment; ``None``: it is not in it."""
+        """What a connection may do in a room now; ``None`` if it is not in it."""
         known = self.find(connection.id, universe_id)
         return known.mode if known is not None and known.stage is Presence.PRESENT else None
 
@@ -48,7 +48,7 @@ class MembershipIndex:
         return room.reached(membership)
 
     def is_settled(self, connection: Connection) -> bool:
-        """Whether each of its memberships is one, with all that is due sent."""
+        """Whether each of its memberships is complete and everything due was sent."""
         return all(
             not membership.requests
             and membership.is_member
@@ -68,7 +68,7 @@ class MembershipIndex:
         return len(self._rooms)
 
     def first_cursor(self, universe_id: str, position: int) -> int:
-        """The oldest position that somebody's snapshot in a room is of, at most ``position``."""
+        """The oldest position of a member's snapshot in a room, at most ``position``."""
         room = self._rooms[universe_id]
         members = (*room.present.values(), *room.entering.values())
         return min([position, *(member.cursor for member in members if member.seated)])
@@ -93,7 +93,7 @@ class MembershipIndex:
         return self._rooms.get(membership.universe_id)
 
     def _aim(self, connection: Connection) -> None:
-        """Have the offsets of a connection's events tell of all of its rooms."""
+        """Make the offsets of a connection's events name all of its rooms."""
         placed = list(self._placed(connection))
         is_several = len(placed) > 1
         for membership in placed:

@@ -1,7 +1,7 @@
 """Taking a seat in a room, giving it up, and taking it again after it was released.
 
-What was decided before an await is decided again after it, by the membership: here are only the
-requests to the owner, the store of sessions, and the order in which they are made.
+The membership decides again after each await. Here are only the requests to the owner, the store of
+sessions, and their order.
 """
 
 from typing import Literal
@@ -39,7 +39,7 @@ _LEFT = refused(
 
 
 class Joining:
-    """The ways into a room and out of it that clients ask for."""
+    """Joins and leaves, as clients ask for them."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Joining:
         told: JoinTold,
         position: int,
     ) -> Reply | Refused | Literal[Entry.STALE]:
-        """Enter, unless that has become impossible while something was waited for."""
+        """Enter, unless that became impossible during an await."""
         greeting = _passed_on(told, position)
         if membership.is_member:
             # The room's records tell a member of itself.
@@ -176,23 +176,30 @@ class Joining:
 
 
 def _is_certain(reply: Reply) -> bool:
-    """Whether a reply says that no seat was taken, rather than that nobody knows."""
+    """Whether a reply says for certain that no seat was taken."""
     return reply.error is not None and reply.error.code is not Code.INTERNAL_ERROR
 
 
 def greet(result: JoinResult, position: int) -> list[Frame]:
-    """What a connection is sent first in a room, as of its snapshot's position."""
-    joined = encode_event(result.room, RoomJoined.spec.name)
-    joined.offset = place(result.room.universe_id, position)
-    if result.announcement is None:
-        return [joined]
-    return [encode_event(result.announcement, ParticipantJoined.spec.name), joined]
+    """The first events of a connection in a room, as of its snapshot's position."""
+    announced = result.announcement
+    return _greeting(
+        encode_event(announced, ParticipantJoined.spec.name) if announced is not None else None,
+        encode_event(result.room, RoomJoined.spec.name),
+        place(result.room.universe_id, position),
+    )
 
 
 def _passed_on(told: JoinTold, position: int) -> list[Frame]:
-    """The same, as the owner has told it."""
-    joined = encode(RoomJoined.spec.name, told.room)
-    joined.offset = place(told.universe_id, position)
-    if told.announcement is None:
-        return [joined]
-    return [encode(ParticipantJoined.spec.name, told.announcement), joined]
+    """The owner's answer in this form."""
+    announced = told.announcement
+    return _greeting(
+        encode(ParticipantJoined.spec.name, announced) if announced is not None else None,
+        encode(RoomJoined.spec.name, told.room),
+        place(told.universe_id, position),
+    )
+
+
+def _greeting(announced: Frame | None, joined: Frame, offset: str) -> list[Frame]:
+    joined.offset = offset
+    return [joined] if announced is None else [announced, joined]

@@ -1,4 +1,4 @@
-"""All that rooms show and nothing stores: signals as they come, and states of participants."""
+"""What rooms show and nothing stores: live signals, and states of participants."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ from harmonic_runtime.bus.wire import Message
 
 
 class LiveLayer:
-    """Where what rooms hear and store matters to what is not stored."""
+    """The effects of a room's stored events and signals on states that are not stored."""
 
     def __init__(
         self, signals: Signals, presence: RoomPresence, bars: RoomBars, witness: Witness
@@ -45,7 +45,7 @@ class LiveLayer:
         self._signals.take(universe_id, message)
 
     def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
-        """These frames are delivered now."""
+        """Note frames that are delivered now."""
         self._signals.stored(universe_id, frames)
         self.presence.stored(universe_id, frames)
         self.bars.stored(universe_id, frames)
@@ -61,7 +61,7 @@ class LiveLayer:
         self.bars.leave(universe_id)
 
     def located(self, told: JoinResult | JoinTold, *also: str) -> None:
-        """An owner has told who is in a room, and where; ``also`` a gateway where somebody was."""
+        """Note where an owner says that a room's members are; ``also`` a gateway where one was."""
         gateways = None if told.gateways is None else {*told.gateways, *also}
         if isinstance(told, JoinTold):
             universe_id, at = told.universe_id, str(told.room["timestamp"])

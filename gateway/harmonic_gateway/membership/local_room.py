@@ -2,10 +2,10 @@
 
 Invariants:
 
-- A member is sent every record above its snapshot's position, once, in order: those that were
-  delivered while it was entering lie in ``recent``, the others it is sent with everybody else.
+- A member is sent every record above its snapshot's position, once, in order. Those that were
+  delivered while it entered are in ``recent``; the others it is sent with all members.
 - ``recent`` holds all records above ``complete_after``. A snapshot that is older is of no use.
-- Nobody but a member is sent anything: neither while entering, nor after the end.
+- Only members are sent anything: not connections that enter, nor those that have ended.
 - A member is never shown the room as it was before something that it was sent.
 - The room ``is_inhabited`` from the first member, or the first who enters, until it is vacated.
 """
@@ -49,14 +49,14 @@ class LocalRoom:
         return not self.present and not self.entering and not self.followers
 
     def vacate(self) -> bool:
-        """Whether the last member has left, which is said once."""
+        """Whether the last member has left; true only once."""
         if not self.is_inhabited or self.present or self.entering:
             return False
         self.is_inhabited = False
         return True
 
     def begin(self, position: int) -> None:
-        """The log is followed from ``position`` on."""
+        """Note that the log is followed from ``position`` on."""
         self.position = position
         self.complete_after = position
         for follower in self.followers:
@@ -65,10 +65,10 @@ class LocalRoom:
     def admit(
         self, membership: Membership, position: int = 0, greeting: Sequence[Frame] = ()
     ) -> tuple[Entry, list[Frame]]:
-        """Make a membership present: what became of it, and the frames that it is due at once.
+        """Make a membership present; return the outcome, and the frames that it is due at once.
 
-        ``greeting`` says how the room is as of ``position``: it comes after all records up to
-        there, and before the others.
+        ``greeting`` is the room as of ``position``. It comes after all records up to there, and
+        before the others.
         """
         entry = membership.admit(self.complete_after)
         due: list[Frame] = []
@@ -87,7 +87,7 @@ class LocalRoom:
     def _greet(
         self, membership: Membership, seen: int, position: int, greeting: Sequence[Frame]
     ) -> list[Frame]:
-        """What a member that has seen all up to ``seen`` is due now, with its greeting in place."""
+        """What a member that was sent all up to ``seen`` is due, with its greeting in place."""
         before = list(self._recent(seen, position))
         if position > max(seen, self.position or 0):
             self.awaited.append((position, membership, greeting))
@@ -100,7 +100,7 @@ class LocalRoom:
                 yield from frames
 
     def place(self, membership: Membership) -> None:
-        """Keep a membership where its stage says that it belongs."""
+        """Put a membership into the collection of its stage."""
         connection = membership.connection
         if membership.stage is Presence.PRESENT:
             self.is_inhabited = True
@@ -120,7 +120,7 @@ class LocalRoom:
                 self.recent.clear()
 
     def deliver(self, position: int, frames: Sequence[Frame]) -> Iterable[Membership]:
-        """Take the next record; the members who are due its frames."""
+        """Take the next record; return the members that are due its frames."""
         self.position = position
         if not frames:
             return ()
@@ -143,7 +143,7 @@ class LocalRoom:
         return [(member, frames) for member, frames in due if member.stage is Presence.PRESENT]
 
     def awaits(self, membership: Membership) -> bool:
-        """Whether a member is still to be sent how the room is, in its place among the records."""
+        """Whether a member is still to be sent its greeting, in its place among the records."""
         return any(waiting is membership for _, waiting, _ in self.awaited)
 
     def greeted(self) -> list[Membership]:

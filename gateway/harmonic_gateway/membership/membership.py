@@ -1,18 +1,17 @@
-"""Admission of one connection to one universe's room, and all that is known of it afterwards. Pure.
+"""Admission of one connection to one universe's room, and its membership afterwards. Pure.
 
-What is known of a seat comes from two sides that overtake one another: the owner's replies, and
-the records of the log. Each names a position of the log. The invariants:
+Facts about a seat come from two sources, in any order: the owner's replies, and the records of the
+log. Each names a position of the log. The invariants:
 
 - A fact counts only if it is newer, by its position, than what is known (``as_of``). So it does
   not matter in which order facts arrive. A reply covers all records up to its position.
-- Only a connection that is PRESENT is sent anything of the room. It becomes so in
-  :meth:`Membership.admit` alone, which asks once more for everything that may have changed while
-  the owner, the broker or the store of sessions was waited for.
+- Only a connection that is PRESENT is sent anything of the room. Only :meth:`Membership.admit`
+  makes it so, after it has checked again everything that may have changed during an await.
 - PRESENT implies ``seated``: the newest fact says that the owner keeps a seat for the connection.
-- While requests are under way the membership stays ENTERING, whatever is heard: the reply may
-  tell of a newer seat. Once it ``is_over``, it is GONE for good.
-- ``may_hold_seat`` is true from before the first request for a seat until the owner has said, or
-  the log has shown, that there is none. Whoever departs has all these seats released.
+- While requests are under way the membership stays ENTERING, whatever the log says: the reply may
+  be about a newer seat. Once it ``is_over``, it is GONE for good.
+- ``may_hold_seat`` is true from before the first request for a seat until the owner or the log says
+  that there is none. A departure releases all these seats.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from harmonic_protocol.values import Mode
 
 
 class Presence(StrEnum):
-    """How far a connection has come with a room."""
+    """The stages of a connection in a room."""
 
     ENTERING = auto()
     """a seat is being asked for; nothing of the room is sent"""
@@ -38,7 +37,7 @@ class Presence(StrEnum):
 
 
 class Entry(StrEnum):
-    """What became of an attempt to enter."""
+    """The outcome of an attempt to enter."""
 
     ADMITTED = auto()
     """it is a member from now on"""
@@ -96,12 +95,12 @@ class Membership:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anything to remember."""
+        """Whether there is anything to keep."""
         return self.stage is not Presence.GONE or self.may_hold_seat
 
     @property
     def is_member(self) -> bool:
-        """Whether its client believes to be in the room."""
+        """Whether its client takes itself for a member."""
         return self.stage is Presence.PRESENT or self.keeps_place
 
     @property
@@ -111,7 +110,7 @@ class Membership:
         return is_idle and self.keeps_place and self.seated
 
     def begin(self, reached: int = 0) -> None:
-        """A seat is about to be asked for; a member was sent all up to ``reached``.
+        """Begin to ask for a seat; a member was sent all up to ``reached``.
 
         A member is sent nothing until the reply, so that its snapshot comes in its place.
         """
@@ -123,14 +122,14 @@ class Membership:
             self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Nothing is kept of its place: it is sent a snapshot, and what follows that."""
+        """Forget its place: it is sent a snapshot, and the records after that."""
         self.keeps_place = self.rejoining = False
         self.start, self.cursor, self.sent, self.acknowledged = None, 0, None, None
 
     def answered(
         self, position: int, mode: Mode, start: Place | None = None, *, continued: bool = False
     ) -> None:
-        """The owner has replied: it keeps a seat as of ``position``, maybe a ``continued`` one."""
+        """Take the owner's reply: it keeps a seat as of ``position``, maybe a ``continued`` one."""
         if continued:
             self.continued_until = max(self.continued_until, position)
         if position >= self.as_of:
@@ -142,7 +141,7 @@ class Membership:
             self.cursor = position
 
     def refused(self, *, frees_seat: bool) -> None:
-        """The request was refused, or never made; ``frees_seat`` if no seat is held for certain."""
+        """Note a request that was refused or not made; ``frees_seat`` if surely no seat is held."""
         self.requests -= 1
         if frees_seat and not self.seated:
             self.begin_anew()
@@ -150,7 +149,7 @@ class Membership:
         self._give_up_if_idle()
 
     def admit(self, complete_after: int | None) -> Entry:
-        """Become a member, unless something else is known by now.
+        """Become a member, unless newer facts forbid it.
 
         The room has all records above ``complete_after`` at hand, or has not begun with any.
         """
@@ -173,7 +172,7 @@ class Membership:
         return Entry.ADMITTED
 
     def unseat(self, position: int, refusal: Refused | None = None) -> bool:
-        """The log or a reply says that the seat ended at ``position``; whether that is news."""
+        """Take the fact that the seat ended at ``position``; return whether it is news."""
         if position <= self.as_of:
             self._interrupt(position)
             return False
@@ -187,7 +186,7 @@ class Membership:
         return True
 
     def release(self, position: int, reached: int) -> bool:
-        """The seat was released with its gateway: whether it is to be asked for again.
+        """Note that the seat was released with its gateway; return whether to ask for it again.
 
         Until the owner gives it back, what follows ``reached`` is kept back.
         """
@@ -205,20 +204,20 @@ class Membership:
         return True
 
     def change_mode(self, position: int, mode: Mode) -> bool:
-        """The log says what the seat allows from ``position`` on; whether that is news."""
+        """Take the mode of the seat from ``position`` on; return whether it is news."""
         if position <= self.as_of:
             return False
         self.as_of, self.seated, self.mode, self.refusal = position, True, mode, None
         return True
 
     def depart(self) -> None:
-        """The connection is over. What it had is kept, to be saved and released."""
+        """Note the end of the connection. Its seats are kept, to be saved and released."""
         self.stage, self.is_over = Presence.GONE, True
 
     def supersede(self, position: int) -> bool:
-        """The session is another connection's as of ``position``: this one is over.
+        """Note that another connection took the session at ``position``: this one is over.
 
-        Whether that is news. A seat that it has taken since is kept, to be released.
+        Return whether that is news. A seat that it has taken since is kept, to be released.
         """
         if position > self.as_of:
             self.as_of, self.seated, self.may_hold_seat = position, False, self.requests > 0

@@ -216,5 +216,11 @@ def _now_s() -> float:
 
 
 def _before(at: str) -> str:
-    """A time before which nothing can be that was said after ``at``, as clocks differ."""
-    return timestamp(datetime.fromisoformat(at) - timedelta(seconds=MARGIN_S))
+    """A time before which nothing can be that was said after ``at``, as clocks differ.
+
+    What has the form of a time and is none comes after everything, which is asked for.
+    """
+    try:
+        return timestamp(datetime.fromisoformat(at) - timedelta(seconds=MARGIN_S))
+    except (ValueError, OverflowError):
+        return ""

@@ -160,7 +160,7 @@ class Exchange:
             self.tell_now()
 
     def tell_now(self) -> None:
-        """Tell what is to be told soon."""
+        """Send the collected notices."""
         to_tell, self._to_tell = self._to_tell, {}
         for (gateway_id, kind), told in to_tell.items():
             sids = " ".join(each.sid for each in told)
@@ -185,7 +185,7 @@ class Exchange:
             self._complete(listener, of, message)
 
     def _abandon(self, listener: Listener, of: str, message: Message) -> None:
-        """Whoever asked does not wait any more."""
+        """Drop a request whose sender does not wait any more."""
         self._unfinished.pop(of, None)
         answering = self._answering.get(of)
         if answering is None or answering.done():
@@ -194,14 +194,14 @@ class Exchange:
             answering.cancel()
 
     def _keep(self, message: Message) -> None:
-        """The first part of a request of several."""
+        """Keep the first part of a request of several."""
         parts = self._unfinished[message.reply] = _Parts()
         parts.add(message)
         while len(self._unfinished) > MAX_UNFINISHED:
             self._unfinished.popitem(last=False)
 
     def _complete(self, listener: Listener, of: str, message: Message) -> None:
-        """A further part of a request: a request with one missing is not answered."""
+        """Take a further part of a request. A request with a missing part is not answered."""
         parts = self._unfinished.get(of)
         if parts is None:
             return
@@ -213,7 +213,7 @@ class Exchange:
             self._begin(listener, of, parts.whole())
 
     def _begin(self, listener: Listener, reply: str, asked: Said) -> None:
-        """Answer a request: at once, if that can be."""
+        """Answer a request, at once if possible."""
         try:
             answer = listener.answer(asked)
         except Exception:  # noqa: BLE001 -- as of a request that comes over HTTP

@@ -1,4 +1,4 @@
-"""Where clients' requests of Engine.IO come in: answered here, or passed on to whose they are."""
+"""The entry of Engine.IO requests: answered here, or passed on to their session's gateway."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +23,13 @@ from harmonic_runtime.observability.metrics import Metrics
 
 
 class Doorkeeper(Protocol):
-    """Counts what an address asks for in vain."""
+    """Counts an address's requests for sessions that do not exist."""
 
     def look(self, request: web.Request) -> web.Response | None:
-        """The answer to an address that has asked in vain too often, if it has."""
+        """The refusal of an address with too many such requests, if it has."""
 
     def blame(self, request: web.Request) -> None:
-        """Count a request for a session that there is not."""
+        """Count a request for a session that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Neighbours:
     session_ids: SessionIds
 
     def owner(self, sid: str) -> str | None:
-        """The other gateway that a session id is of, if that gateway is alive."""
+        """The other gateway that issued a session id, if it is alive."""
         gateway_id = self.session_ids.giver(sid)
         if gateway_id == self.own_id or gateway_id not in self.directory.live():
             return None
@@ -116,7 +116,7 @@ class Front:
         return PollAnswer(int(status), answer.body, encoding == GZIPPED)
 
     async def _late(self, request: web.Request, sid: str) -> web.StreamResponse:
-        """The answer to a request for a session that is nowhere, or not here any more."""
+        """The answer to a request for a session that does not exist, or is not here any more."""
         recent = self._sockets.recent
         if is_websocket(request) and recent.is_moved(sid):
             return await turn_down(request)

@@ -10,14 +10,14 @@ within a moment, its gateway is told at once, and ends the poll (``ANNOUNCED``).
 does not probe at once, its gateway is ``ASKED`` whether there is such a session that may try; if
 so, its probe is awaited (``WAITING``).
 
-That a probe is answered promises nothing: a session that there is not, or whose client may not go
-over, is not handed over, and the WebSocket is closed.
+An answered probe promises nothing: a session that does not exist, or that may not move, is not
+handed over, and the WebSocket is closed.
 
-What holds: until then the session is its own gateway's, which ends it as broken unless it hears
-that it was taken over; from then on it is this gateway's. So wherever a client, a gateway or the
-bus goes away, exactly one of the two reports the session's end. The client is sent nothing of it
-here before, and nothing by its own gateway after it was frozen. Where a step fails after its
-upgrade, its WebSocket is closed, so that it comes back; before, it stays with polling.
+Invariants: until it is ``MOVED``, the session belongs to its own gateway, which ends it as broken
+if no confirmation comes. After that it belongs to this gateway. So if a client, a gateway or the
+bus fails, exactly one of the two reports the session's end. This gateway sends the client nothing
+before, and its own gateway nothing after it was frozen. If a step fails after the client's upgrade,
+its WebSocket is closed, so that it reconnects; before, it stays with polling.
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ class TakeoverStep(NamedTuple):
 
 
 def _fails(*duties: TakeoverDuty) -> dict[TakeoverNews, TakeoverStep]:
-    """What anything leads to that is not listed."""
+    """The step for any combination that is not listed."""
     return dict.fromkeys(TakeoverNews, TakeoverStep(Takeover.FAILED, duties))
 
 
@@ -140,5 +140,5 @@ TABLE: Mapping[Takeover, Mapping[TakeoverNews, TakeoverStep]] = {
 
 
 def proceed(state: Takeover, news: TakeoverNews) -> TakeoverStep:
-    """Where some news leads."""
+    """The step that news lead to."""
     return TABLE[state][news]

@@ -1,7 +1,6 @@
-"""Gateways that have one instance name, which each is to have for itself.
+"""Gateways that share an instance name, which must be unique.
 
-Session ids begin with it, and balancers route on it. Each gateway says its name with its signs of
-life.
+Session ids begin with it, and balancers route on it. Each gateway announces its name.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +23,7 @@ _INSTANCE = "Hu-Instance"
 def announced(
     bus: Bus, settings: GatewaySettings, gateway_id: str
 ) -> AbstractAsyncContextManager[None]:
-    """Say that the gateway lives, and its name, while the block runs; not that it leaves."""
+    """Announce the gateway and its name while the block runs, but not its end."""
     return announce(
         bus,
         service="gateway",

@@ -1,11 +1,11 @@
-"""The parts of a gateway that know of the others, put together."""
+"""Composes the parts of a gateway that talk to other gateways."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from harmonic_gateway.identity.session_ids import SessionIds
-from harmonic_gateway.limits.allowances import FloodGuard
+from harmonic_gateway.limits.guards import FloodGuard
 from harmonic_gateway.limits.pace import Pace, PaceLimits
 from harmonic_gateway.peers.exchange import FAILED, Exchange, Listener, Said
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours

@@ -1,4 +1,4 @@
-"""What gateways say to one another about sessions: the words on the bus."""
+"""The messages of gateways about sessions, as names on the bus."""
 
 from enum import StrEnum
 

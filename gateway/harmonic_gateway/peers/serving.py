@@ -1,4 +1,4 @@
-"""Answering other gateways about the sessions that are here, and handing sessions over to them."""
+"""Answers other gateways about sessions here, and hands sessions over to them."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -43,7 +43,7 @@ class _Try:
 
 
 class Serving:
-    """What is done here for clients that came by another gateway."""
+    """Serves clients whose requests came through another gateway."""
 
     def __init__(self, sockets: SocketServer, mover: Mover) -> None:
         self._sockets = sockets
@@ -74,7 +74,7 @@ class Serving:
         return _said(LAST_ANSWER if is_overtaken else BAD_REQUEST)
 
     def hear(self, said: Said) -> None:
-        """Take another gateway's word of one try, or of several."""
+        """Take another gateway's notice of one try, or of several."""
         for sid, try_id in zip(said.sid.split(), said.body.split(), strict=False):
             if said.kind == Told.PROBED:
                 self._probed(sid, try_id)
@@ -84,7 +84,7 @@ class Serving:
                     self._end(known, event)
 
     def _probed(self, sid: str, try_id: bytes) -> None:
-        """A client's probe was answered: let it go over, if it may."""
+        """A client's probe was answered: let it upgrade, if it may."""
         socket = self._sockets.find(sid)
         if socket is None:
             return

@@ -1,4 +1,4 @@
-"""Taking a session over whose client goes over to a WebSocket here: the driver of ``handover``."""
+"""Takes over sessions whose clients open a WebSocket here: the driver of ``handover``."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -65,7 +65,7 @@ _TOLD = {
 
 @dataclass(slots=True, eq=False)
 class _Attempt:
-    """One client's way over, and what is there of it so far."""
+    """One client's upgrade, with its state so far."""
 
     request: web.Request
     owner: str
@@ -203,7 +203,7 @@ class Takeovers:
             await websocket.close(code=RESTART_CODE)
 
     def _go_on(self, attempt: _Attempt) -> None:
-        """Be its gateway from now on: nothing is awaited."""
+        """Become its gateway, without an await."""
         socket, handed, writer = attempt.socket, attempt.handed, attempt.writer
         assert socket is not None  # noqa: S101 -- for the type checker: the table says so
         assert handed is not None  # noqa: S101 -- same

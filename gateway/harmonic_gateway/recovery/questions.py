@@ -3,8 +3,8 @@
 The invariants:
 
 - Each question is answered once.
-- A connection is said to be alive only if it answered a ping that was sent after the question: the
-  answer to an earlier one says nothing about a client that is gone since.
+- A connection counts as alive only if it answered a ping that was sent after the question: an
+  answer to an earlier ping says nothing about the time since.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Questions:
         self._waiting: dict[str, list[Question]] = {}
 
     def ask(self, connection_id: str, reply: Reply, *, in_doubt: bool) -> bool:
-        """Wait for a connection that may have a ping to answer already; ``False`` if too many do.
+        """Wait for a connection, which may already owe a pong; ``False`` if too many wait.
 
         The caller pings it if it has none to answer.
         """

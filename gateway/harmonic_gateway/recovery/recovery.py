@@ -1,7 +1,7 @@
-"""Bringing a client that dropped out back to exactly where it was.
+"""Exact recovery of a client whose connection broke.
 
-Everything that may fail is done before its connection is accepted: finding the session, taking
-the seats, reading what was missed. What follows the acceptance happens in one turn of the loop.
+Everything that may fail is done before the connection is accepted: finding the session, taking
+the seats, reading the missed events. What follows the acceptance happens in one turn of the loop.
 Where it is not known yet whether an earlier connection is broken, the client is accepted first.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harmonic_gateway import metrics as table
-from harmonic_gateway.limits.allowances import Guards
+from harmonic_gateway.limits.guards import Guards
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.saved import Found
 from harmonic_gateway.membership.session import Session
@@ -41,7 +41,7 @@ RETURNS_PER_SECOND, RETURNS_BURST = 1.0, 60
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is told a client about its earlier session, and what it is due once it is accepted.
+    """What a client is told about its earlier session, and what it is sent once it is accepted.
 
     ``asked`` are the sessions whose connections may be broken.
     """
@@ -70,7 +70,7 @@ NOTHING = _anew(RecoveryReason.NONE)
 
 
 class Recovery:
-    """Finds out where a client was, and takes it there."""
+    """Finds a client's earlier session, and restores it."""
 
     def __init__(
         self,
@@ -104,13 +104,13 @@ class Recovery:
 
     @property
     def is_busy(self) -> bool:
-        """Whether so many clients wait that no more should."""
+        """Whether the queue of waiting clients is full."""
         return self._waiting >= MAX_WAITING_CLIENTS
 
     async def prepare(self, session: Session, claim: Claim) -> Prepared:
-        """Find out what becomes of a client's earlier session; clients take turns.
+        """Decide what happens to a client's earlier session; clients take turns.
 
-        Raise :class:`BusUnavailable` where it cannot be told now: the client will try again.
+        Raise :class:`BusUnavailable` if that is unknown now: the client will try again.
         """
         if claim.declines:
             return _anew(RecoveryReason.DECLINED)
@@ -142,7 +142,7 @@ class Recovery:
         return prepared
 
     def complete(self, session: Session, prepared: Prepared) -> None:
-        """Give an accepted client what it is due, in the turn in which it is accepted."""
+        """Send an accepted client its missed events, in the turn in which it is accepted."""
         report = prepared.report
         reason = NONE if report.reason is None else report.reason.value
         self._outcomes.of(report.outcome.value, reason).inc()
@@ -152,7 +152,7 @@ class Recovery:
             self._pending.begin(session, prepared.asked)
 
     def abandon(self, prepared: Prepared) -> None:
-        """The client is not accepted in the end: its departure gives its seats up."""
+        """The client is not accepted: release its seats by its departure."""
         if prepared.returning is not None:
             self._returns.abandon(prepared.returning)
 
@@ -172,12 +172,12 @@ class Recovery:
             self._returns.keep(connection.session)
 
     def handed_over(self, session: Session) -> None:
-        """The client goes on at another gateway, which is asked about it from now on."""
+        """The client moved to another gateway, which answers questions about it from now on."""
         self._checks.moved(session.connection.id)
         self._places.forget(session.connection.id)
 
     def taken_over(self, session: Session) -> None:
-        """The client goes on here: whoever looks for its session is to find that."""
+        """The client moved here: save it, so that others find its session here."""
         self._returns.keep(session)
 
     def ended(self, session: Session, ended: Ended) -> None:
@@ -231,5 +231,5 @@ class Recovery:
 
 
 def _begin_anew(session: Session) -> None:
-    """The session is given a ``pid`` of its own: nothing is saved under that one yet."""
+    """Give the session a new ``pid``, under which nothing is saved yet."""
     session.saved_at, session.is_saved = None, False

@@ -1,4 +1,4 @@
-"""What a client that is back in a room is sent: what it missed, between what is so now. Pure.
+"""What a recovered client is sent for a room: the current state and the missed events. Pure.
 
 The invariants:
 
@@ -60,9 +60,9 @@ def _is_replayed(event: LoggedEvent) -> bool:
 def frames_of_return(
     result: JoinResult, position: int, missed: Missed | None = None
 ) -> list[Frame]:
-    """All that a client is sent that is back in a room as of ``position``, in order.
+    """All frames for a recovered client of a room as of ``position``, in order.
 
-    Without what it ``missed``, it begins anew.
+    Without ``missed``, the client starts again.
     """
     joined = result.room
     recovered = missed is not None

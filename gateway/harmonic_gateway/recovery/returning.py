@@ -1,4 +1,4 @@
-"""Bringing a client back into the rooms of its session: seats, what it missed, and the end."""
+"""Restoring the rooms of a session: seats, missed events, and the end of the return."""
 
 import asyncio
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class OffsetRefused(Exception):
 def entered(
     rooms: Rooms, membership: Membership, frames: Sequence[Frame], connection: Connection
 ) -> Refused | None:
-    """Admit a client that has its seat again, with ``frames``; the refusal that it is told instead.
+    """Admit a client that has its seat again, with ``frames``, or return its refusal.
 
     One that lost the seat meanwhile has to connect again, and is brought up to date then.
     """
@@ -58,7 +58,7 @@ def entered(
 
 @dataclass(frozen=True, slots=True)
 class ReturnedRoom:
-    """A room that a client is back in, or the refusal that it is told instead.
+    """A room that a client returned to, or the refusal for it.
 
     ``reason`` says why it is not sent what it missed, if it is not.
     """
@@ -72,7 +72,7 @@ class ReturnedRoom:
 
 @dataclass(slots=True)
 class Return:
-    """What a client that came back is due; ``pid`` is the one that it keeps, if all was found."""
+    """What a recovered client is to be sent; ``pid`` is the one that it keeps, if all was found."""
 
     pid: str | None
     rooms: list[ReturnedRoom] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Return:
 
 
 class RoomReturns:
-    """Takes a session's seats and reads what was missed, and completes that in one turn."""
+    """Takes a session's seats, reads the missed events, and completes the return in one turn."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class RoomReturns:
         self._tasks = tasks
 
     async def prepare(self, session: Session, known: Known) -> Return:
-        """Do all that may fail; followed by one of :meth:`complete` and :meth:`undo`.
+        """Do everything that may fail. Call :meth:`complete` or :meth:`undo` afterwards.
 
         Raise :class:`BusUnavailable` where it cannot be done now, and :class:`OffsetRefused`.
         """
@@ -145,15 +145,15 @@ class RoomReturns:
         self._tasks.start(self._save(session), name="save session")
 
     def ended(self, session: Session) -> None:
-        """The client is gone: it is owed nothing any more."""
+        """The client is gone: forget what it was to be sent."""
         self._reader.debts.forget(session.identity.user_id, session.connection)
 
     def abandon(self, returning: Return) -> None:
-        """The client is not accepted in the end: its departure gives its seats up."""
+        """The client is not accepted: release its seats by its departure."""
         self._stop_entering(returning)
 
     async def undo(self, session: Session, known: Known, returning: Return) -> None:
-        """Give the seats up that were, or may have been, taken for a client in vain."""
+        """Release the seats that were, or may have been, taken for a client in vain."""
         self._stop_entering(returning)
         saved = known.found.saved.rooms if known.found is not None else {}
         for universe_id, membership in list(self._memberships.of(session.connection).items()):
@@ -161,7 +161,7 @@ class RoomReturns:
                 await self._release(session, membership)
 
     async def _release(self, session: Session, membership: Membership) -> None:
-        """Have the owner release a seat; if it never answers, that is done when the client goes."""
+        """Ask the owner to release a seat. If it never answers, the departure releases it."""
         request = CloseConnection(universe_id=membership.universe_id)
         for attempt in range(RELEASE_ATTEMPTS):
             if attempt:

@@ -29,11 +29,7 @@ from harmonic_gateway.sockets.limits import (
     SocketLimits,
 )
 from harmonic_gateway.sockets.outbox import Outbox
-from harmonic_gateway.sockets.polling import (
-    PollAnswer,
-    answer,
-    packets_of,
-)
+from harmonic_gateway.sockets.polling import PollAnswer, answer, packets_of
 from harmonic_gateway.sockets.reading import Reading
 from harmonic_gateway.sockets.reports import Reports, Tally
 from harmonic_gateway.sockets.steps import Do, Input, State
@@ -122,13 +118,7 @@ class EngineSocket:
         "why",
     )
 
-    def __init__(
-        self,
-        host: EngineHost,
-        sid: str,
-        begun: Beginning,
-        pace: ReadingPace,
-    ) -> None:
+    def __init__(self, host: EngineHost, sid: str, begun: Beginning, pace: ReadingPace) -> None:
         self._host = host
         self.pace = pace
         self.turns = host.turns
@@ -199,6 +189,27 @@ class EngineSocket:
                 self.outbox.seal(dropping=True)
                 self.in_use()
                 self._host.gone(self, _ENDED.get(do, ended))
+            case (
+                Do.NOTHING
+                | Do.DELIVER
+                | Do.COUNT_PONG
+                | Do.REFUSE_PACKET
+                | Do.TAKE_POST
+                | Do.WAIT
+                | Do.WAIT_SHORTLY
+                | Do.ANSWER
+                | Do.ANSWER_OR_CLOSE
+                | Do.ANSWER_NOOP
+                | Do.ANSWER_CLOSE
+                | Do.REFUSE_REQUEST
+                | Do.SERVE
+                | Do.TRY
+                | Do.TURN_DOWN
+                | Do.ANSWER_PROBE
+                | Do.GO_OVER
+                | Do.GO_OVER_AND_SHUT
+            ):
+                pass
         return do
 
     def expect_use(self) -> None:

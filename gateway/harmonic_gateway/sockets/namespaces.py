@@ -198,6 +198,10 @@ class Namespaces:
                 self._application.receive(connection, packet.event())
             case Effect.MALFORMED:
                 raise Malformed("a packet that does not fit its namespace")
+            case Effect.NOTHING | Effect.RECEIVE | Effect.REPORT_END:
+                pass
+            case Effect.ANSWER | Effect.REFUSE | Effect.ABANDON as decided:
+                raise AssertionError(f"a packet decides nothing: {decided}")
         return False
 
     def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
@@ -252,18 +256,24 @@ class Namespaces:
 
     def _tell(self, connection: Connection, effect: Effect, refusal: Encoded | None) -> None:
         """Tell of a decision, in the turn of the loop in which it was made."""
-        if effect is Effect.REFUSE and refusal is not None:
-            self._socket.outbox.send(refusal)
-        elif effect is Effect.ABANDON:
-            self._application.abandoned(connection)
-        elif effect is Effect.ANSWER:
-            self._socket.in_use()
-            known = {"pid": connection.pid} if connection.pid is not None else {}
-            answer = {"sid": connection.id, **known}
-            # What was missed follows only now: before, a client would not move its offset.
-            with self._socket.outbox.together():
-                self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
-                self._application.connected(connection)
+        match effect:
+            case Effect.REFUSE:
+                if refusal is not None:
+                    self._socket.outbox.send(refusal)
+            case Effect.ABANDON:
+                self._application.abandoned(connection)
+            case Effect.ANSWER:
+                self._socket.in_use()
+                known = {"pid": connection.pid} if connection.pid is not None else {}
+                answer = {"sid": connection.id, **known}
+                # What was missed follows only now: before, a client would not move its offset.
+                with self._socket.outbox.together():
+                    self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
+                    self._application.connected(connection)
+            case Effect.NOTHING:
+                pass
+            case Effect.ASK | Effect.RECEIVE | Effect.MALFORMED | Effect.REPORT_END as other:
+                raise AssertionError(f"a decision leads to no {other}")
 
     def _turn_away(self, code: int) -> None:
         """Close the session: its client comes back later. A WebSocket is told why by the code."""

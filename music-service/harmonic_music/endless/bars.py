@@ -22,8 +22,8 @@ from harmonic_music.endless.demand import Demand, demand_of
 from harmonic_music.endless.onward import following, moved_to, resumed
 from harmonic_music.endless.segment import PiecePosition, Segment
 from harmonic_music.endless.timing import STEPS_PER_S, BarTime, beat_ns
-from harmonic_music.endless.wire import read, segment_text, written
-from harmonic_music.score import VOICE_NAMES, PlayedNote, Timed, Voice
+from harmonic_music.endless.wire import going_on, read, segment_text, written
+from harmonic_music.score import VOICE_NAMES, PlayedNote, PlayedStroke, Timed, Voice
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale, VoiceName
 
@@ -80,33 +80,31 @@ def compose_bar(
     asked = demand_of(music, physics)
     tempo = shape_of(music, physics).tempo
     after = beat_ns(tempo)
-    standing = _standing(state, style, seed, bar)
+    position = _position(state, style, seed, bar)
     ringing: tuple[PlayedNote, ...] = ()
-    if standing is None:
-        standing = PiecePosition(_opening(style, seed, bar, asked), 0, after)
-        state = written(standing)
-    elif asked != standing.segment.asked:
-        segment, ringing = _asked_anew(standing, asked, seed, bar)
-        standing = replace(standing, segment=segment)
-        state = written(standing)
-    done = composed(seed, segment_text(state or ""))
-    time = BarTime(done.phrase.bars[0].length, standing.beat_ns, after)
-    duration_us, rest = time.us(standing.rest)
-    place = standing.place - done.segment.first
-    on = standing.place + 1 < done.end
-    next_segment = done.segment if on else following(seed, done)
-    onward = PiecePosition(
-        next_segment, standing.place + 1 if on else next_segment.first, after, rest
-    )
+    if position is None:
+        position = PiecePosition(_opening(style, seed, bar, asked), 0, after)
+        state = written(position)
+    elif asked != position.segment.asked:
+        segment, ringing = _asked_anew(position, asked, seed, bar)
+        position = replace(position, segment=segment)
+        state = written(position)
+    text = segment_text(state or "")
+    done = composed(seed, text)
+    time = BarTime(done.phrase.bars[0].length, position.beat_ns, after)
+    duration_us, rest = time.us(position.rest)
+    place = position.place - done.segment.first
+    if position.place + 1 < done.end:
+        onward = PiecePosition(done.segment, position.place + 1, after, rest)
+        next_state = going_on(onward, text)
+    else:
+        next_state = written(PiecePosition(following(seed, done), 0, after, rest))
     here = STYLES[done.segment.style]
-    opens = done.segment.carried.section != done.phrase.section and standing.place == 0
+    opens = done.segment.carried.section != done.phrase.section and position.place == 0
     notes = _bounded(_apart(done.bars[place], ringing))
-    strokes = done.strokes[place]
-    if len(strokes) > MOST_STROKES:
-        strokes = tuple(sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES]))
     return ComposedBar(
         notes=_timed(notes, time, done.phrase.section if opens else None),
-        drums=tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in strokes),
+        drums=_drummed(done.strokes[place], time),
         duration_us=duration_us,
         tempo=tempo,
         key=music.key,
@@ -120,24 +118,23 @@ def compose_bar(
         },
         section=done.phrase.section,
         opens=opens,
-        next_state=written(onward),
+        next_state=next_state,
     )
 
 
-def _standing(state: str | None, style: str | None, seed: int, bar: int) -> PiecePosition | None:
+def _position(state: str | None, style: str | None, seed: int, bar: int) -> PiecePosition | None:
     """Where the piece stands at a bar; ``None`` where its state does not belong there."""
-    standing = read(state)
-    if standing is None:
+    position = read(state)
+    if position is None:
         return None
-    segment = standing.segment
+    segment = position.segment
     slots = chapter_at(seed, segment).slots
     if segment.slot >= len(slots) or style not in {None, segment.style}:
         return None
-    fits = segment.first <= standing.place < slots[segment.slot].length
-    count = len(segment.played.melody)
-    if not fits or segment.start + standing.place - segment.first != bar:
+    fits = segment.first <= position.place < slots[segment.slot].length
+    if not fits or segment.start + position.place - segment.first != bar:
         return None
-    return standing if count == (0 if segment.leads else segment.first) else None
+    return position if len(segment.played.melody) == segment.first else None
 
 
 def _opening(style: str | None, seed: int, bar: int, asked: Demand) -> Segment:
@@ -148,14 +145,14 @@ def _opening(style: str | None, seed: int, bar: int, asked: Demand) -> Segment:
 
 
 def _asked_anew(
-    standing: PiecePosition, asked: Demand, seed: int, bar: int
+    position: PiecePosition, asked: Demand, seed: int, bar: int
 ) -> tuple[Segment, tuple[PlayedNote, ...]]:
     """The segment that begins where something else is asked, and what still rings of before."""
-    segment, place = standing.segment, standing.place
+    segment, place = position.segment, position.place
     ringing: tuple[PlayedNote, ...] = ()
     started = place > segment.first
     if started:
-        done = composed(seed, segment_text(written(standing)))
+        done = composed(seed, segment_text(written(position)))
         ringing = _ringing(done, place)
         segment = resumed(done, place, bar)
     moved = asked.home != segment.asked.home
@@ -205,6 +202,14 @@ def _bounded(notes: tuple[PlayedNote, ...]) -> tuple[PlayedNote, ...]:
     dispensable = sorted(notes, key=lambda it: (_GIVING_WAY[it.voice], it.length, it))
     left_out = set(dispensable[: len(notes) - MOST_NOTES])
     return tuple(note for note in notes if note not in left_out)
+
+
+def _drummed(
+    strokes: tuple[PlayedStroke, ...], time: BarTime
+) -> tuple[tuple[int, float, int], ...]:
+    """The strokes in seconds, at most ``MOST_STROKES``: the quietest are left out."""
+    kept = sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES])
+    return tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in kept)
 
 
 def _timed(notes: tuple[PlayedNote, ...], time: BarTime, section: str | None) -> tuple[Timed, ...]:

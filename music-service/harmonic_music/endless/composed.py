@@ -74,7 +74,9 @@ def composed(seed: int, text: str) -> ComposedSegment:
     )
     dice = dice_of(seed, segment.start + 1)
     slot, known = chapter.slots[segment.slot], phrase.theme in segment.carried.themes
-    resting = resting_of(seed, segment, slot, phrase.energy, known=known)
+    # Where nobody else plays, the tune does not rest.
+    backed = all(it.scene.has_pads and it.scene.has_bass for it in phrase.stages)
+    resting = resting_of(seed, segment, slot, phrase.energy, known=known and backed)
     phrase = replace(phrase, drums=phrase.drums and not resting.drums)
     written = ensemble.phrase(phrase, carried, goal=None, end=phrase.end, dice=dice)
     bars, strokes = _played(written, resting, swung(style), dice[Layer.STYLE])

@@ -29,6 +29,8 @@ _CHORUSES, _CHORUS_BARS = (5, 6, 7, 8), 12
 _ARC = (-4, 0, 5, 9, 2, -7)
 #: How far a chapter strays from that.
 _STRAY = 5
+#: A theme comes back about so often within a section.
+_PHRASES_A_SECTION = 3
 #: From this gravity on, and up to this one, drums come earlier, or not at all.
 _HEAVY, _LIGHT = 350, -700
 _HEAVY_ENERGY = 30
@@ -101,7 +103,8 @@ def phrase_of(seed: int, segment: Segment) -> Phrase:
     for name, theme in segment.carried.themes.items():
         known = segment.known[name]
         planner.known[name] = known.cadence, len(theme.melody)
-        planner.returns[name] = known.returns
+        # Whether it is known again counts, not how often one section has had it.
+        planner.returns[name] = known.returns // _PHRASES_A_SECTION
     cadence = planner.cadence(slot, closing=False, leads=segment.onward is not None)
     begins = int(segment.start > 0)
     bars = planner.bars(slot, begins, slot.length, cadence)

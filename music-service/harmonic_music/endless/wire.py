@@ -8,6 +8,7 @@ number.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -32,6 +33,8 @@ MAX_STATE_BYTES = 4096
 #: The bars of a phrase, and the notes of one of them that are remembered.
 MOST_BARS, MOST_NOTES = 6, 24
 _MOST_BAR = 1 << 48
+#: So many segments are kept as they were read: what comes next is read in it, too.
+_KEPT = 1024
 _SLOWEST_NS, _FASTEST_NS = 2 * 10**9, 2 * 10**8
 _MOST_REST = 2000
 _MOST_SLOTS = 64
@@ -48,10 +51,10 @@ _ALTERED = {mark: by for by, mark in _ALTERATIONS.items()}
 _FREE, _ROW = ".", "/"
 
 
-def written(standing: PiecePosition) -> str:
+def written(position: PiecePosition) -> str:
     """The state as text. What there is no room for is forgotten: runs first, then themes."""
-    segment = _bounded(standing.segment)
-    text = _text(segment, standing)
+    segment = _bounded(position.segment)
+    text = _text(segment, position)
     while len(text) > MAX_STATE_BYTES:
         carried = segment.carried
         if carried.runs:
@@ -59,13 +62,19 @@ def written(standing: PiecePosition) -> str:
         else:
             carried = replace(carried, themes=dict(list(carried.themes.items())[:-1]))
         segment = replace(segment, carried=carried)
-        text = _text(segment, standing)
+        text = _text(segment, position)
     return text
 
 
 def segment_text(state: str) -> str:
     """The part of a state that all bars of its segment have in common."""
     return state.partition("|")[2]
+
+
+def going_on(position: PiecePosition, text: str) -> str:
+    """The state as text where its segment's text is known."""
+    head = (STATE_VERSION, position.place, position.beat_ns, position.rest)
+    return f"{';'.join(map(str, head))}|{text}"
 
 
 def read(state: str | None) -> PiecePosition | None:
@@ -87,6 +96,7 @@ def read(state: str | None) -> PiecePosition | None:
         return None
 
 
+@lru_cache(maxsize=_KEPT)
 def read_segment(text: str) -> Segment:
     """A segment from its text. Raise :class:`ValueError` or a kin of it where that is none."""
     it = json.loads(text)
@@ -113,7 +123,7 @@ def read_segment(text: str) -> Segment:
     )
 
 
-def _text(segment: Segment, standing: PiecePosition) -> str:
+def _text(segment: Segment, position: PiecePosition) -> str:
     carried = segment.carried
     body = {
         "style": segment.style,
@@ -143,8 +153,7 @@ def _text(segment: Segment, standing: PiecePosition) -> str:
         },
         "played": _theme_text(segment.played),
     }
-    head = f"{STATE_VERSION};{standing.place};{standing.beat_ns};{standing.rest}"
-    return f"{head}|{json.dumps(body, separators=(',', ':'))}"
+    return going_on(position, json.dumps(body, separators=(",", ":")))
 
 
 def _bounded(segment: Segment) -> Segment:

@@ -25,6 +25,7 @@ from harmonic_client.timekeeping import ServerClock
 from harmonic_client.universe import SharedUniverse
 from harmonic_protocol.messages.audio import AudioAnalyzed
 from harmonic_protocol.messages.connection import ErrorReported, Limits
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.music import MusicGenerated
 from harmonic_protocol.messages.presence import PresenceStates, PresenceUpdated
 from harmonic_protocol.messages.previews import ParametersPreviewed
@@ -56,6 +57,7 @@ __all__ = [
     "Client",
     "Code",
     "ErrorReported",
+    "Event",
     "FieldRefusal",
     "GetToken",
     "HarmonicError",

@@ -1,4 +1,4 @@
-"""Parameters, and changes of them, as this client's callers write and read them.
+"""Parameters and changes of parameters, as callers of this client write and read them.
 
 Fields have the names of the contract's classes, such as ``air_resistance``: on the wire they are
 in camel case. Parameter sets that only the server knows are passed on as they are.
@@ -70,7 +70,7 @@ def given(
     visualization: VisualizationChanges | None,
     others: Mapping[str, Mapping[str, Any]],
 ) -> Changes:
-    """The changes of those sets that were given."""
+    """The given changes, without sets that were not given."""
     named = {"physics": physics, "music": music, "visualization": visualization, **others}
     return {name: dict(fields) for name, fields in named.items() if fields is not None}
 
@@ -84,6 +84,6 @@ def to_wire(changes: Changes) -> dict[str, dict[str, Any]]:
 
 
 def field_names(values: BaseModel, wire_names: Iterable[str]) -> frozenset[str]:
-    """The names of fields by those that they have on the wire."""
+    """The names of fields, by their names on the wire."""
     by_wire_name = {field.alias: name for name, field in type(values).model_fields.items()}
     return frozenset(by_wire_name.get(name, name) for name in wire_names)

@@ -1,4 +1,4 @@
-"""The client: one connection after the other, and the universes that are open on it."""
+"""The client: its connections, one after the other, and the universes that are open on them."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,7 +26,7 @@ PATIENCE_S = 10.0
 
 
 class JoinedUniverses:
-    """The universes of a client, by id: each is told what concerns it."""
+    """The universes of a client, by id. Each hears only its own events."""
 
     def __init__(self) -> None:
         self.known: dict[str, SharedUniverse] = {}
@@ -42,14 +42,14 @@ class JoinedUniverses:
             universe.disconnected()
 
     def heard(self, event: AnyEvent) -> None:
-        """An event came: it is for the universe that it names."""
+        """Pass an event on to the universe that it names."""
         universe = self.known.get(_about(event))
         if universe is not None:
             universe.heard(event)
 
 
 class Client:
-    """A user's client. It connects by itself, again and again; :func:`connect` makes one."""
+    """A user's client, made by :func:`connect`. It connects and reconnects by itself."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -65,17 +65,17 @@ class Client:
 
     @property
     def quality(self) -> Quality:
-        """How good the connection is, by round trips and answers that did not come."""
+        """How good the connection is, by round trips and missing answers."""
         return self._connection.quality
 
     @property
     def user_id(self) -> str | None:
-        """Who this is, as the server says."""
+        """The id of this client's user, as the server says it."""
         return self._connection.user_id
 
     @property
     def limits(self) -> Limits | None:
-        """What the server announced that one may do."""
+        """The limits that the server announced."""
         return self._connection.limits
 
     @property
@@ -107,7 +107,7 @@ class Client:
         await self._connection.watch.until(holds, timeout_s)
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the HTTP API: the answer as JSON, as bytes if it is something else.
+        """Call the HTTP API. Return the answer as parsed JSON, or as bytes if it is something else.
 
         ``path`` follows the API's prefix, percent-encoded where it must be. Raise a refusal, or
         :class:`UnansweredError`.
@@ -134,7 +134,7 @@ class Client:
         raise UnansweredError(f"{method} {path} was answered by {response.status}")
 
     async def emit(self, command: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Send once what this client has no function for: its ack, or ``None`` if none came."""
+        """Send any command once. Return its ack, or ``None`` if none came."""
         return await self._connection.emit(command, payload)
 
     def connect(self) -> None:
@@ -177,8 +177,8 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """A client that is connected while the block runs.
 
-    ``url`` is the server's address, such as ``https://example.org``. ``get_token`` gives a token,
-    now or a moment later; it is asked at each connect, and when a token is about to expire.
+    ``url`` is the server's address, such as ``https://example.org``. ``get_token`` returns a token
+    or an awaitable of one; it is asked at each connect, and when a token is about to expire.
     ``patience_s`` is how long a command may wait for a connection. Raise :class:`RefusedError` if
     the client is refused, and :class:`UnansweredError` if nobody answers; without ``retry``,
     :class:`NotConnectedError` if the first attempt fails.

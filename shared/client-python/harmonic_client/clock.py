@@ -44,7 +44,7 @@ Samples = tuple[ClockSample | None, ...]
 
 
 def next_interval_ms(interval_ms: float) -> float:
-    """How long after a question the next one is asked, from how long it was before; 0 at the start.
+    """The milliseconds between this question and the next, from the interval before; 0 at first.
 
     Fifteen are asked in the first 300 ms, when a piece may be about to start. The newest samples
     that count span nine tenths of the time since the start, until a question is asked every 10 s.
@@ -72,10 +72,10 @@ def remember(samples: Samples, one: ClockSample | None) -> Samples:
 
 
 def best(samples: Samples) -> ClockReading | None:
-    """The same of the fastest way there and the fastest way back, which need not be of one sample.
+    """The reading of the fastest way there and the fastest way back, which may be of two samples.
 
-    Where the time that messages take varies, that is closer than the sample with the shortest
-    round trip: either way is fast more often than both at once.
+    Where delays vary, it is more exact than the sample with the shortest round trip: one way is
+    fast more often than both at once.
     """
     known = _known(samples)
     if not known:

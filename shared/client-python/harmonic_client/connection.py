@@ -1,4 +1,4 @@
-"""The connection to the server: made again and again, with tokens. Decides nothing about rooms."""
+"""The connection to the server, with its tokens and reconnections. It knows no rooms."""
 
 import asyncio
 import inspect
@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from harmonic_client.clock import Quality
 from harmonic_client.errors import RefusedError, UnansweredError, refusal
-from harmonic_client.events import AnyEvent, read_event
+from harmonic_client.events import AnyEvent, NewerEvent, read_event
 from harmonic_client.link import SocketLink
 from harmonic_client.retry import reconnect_pause_ms
 from harmonic_client.tasks import OwnTasks
@@ -25,6 +25,7 @@ from harmonic_protocol.messages.connection import (
     TokenExpiring,
     TokenRefreshed,
 )
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.reasons import Reason
 
 #: Gives a token, now or a moment later.
@@ -56,20 +57,20 @@ class Options:
 
 
 class OpenRooms(Protocol):
-    """What the rooms on a connection are told, each in the turn in which it happens."""
+    """What hears of a connection's events, each in the turn in which it happens."""
 
     def connected(self, *, recovered: bool) -> None:
         """There is a connection; the server joins the rooms of a recovered session itself."""
 
     def disconnected(self) -> None:
-        """The connection is broken; by its ``status``, it may not be made again."""
+        """The connection is broken. Its ``status`` says whether the client reconnects."""
 
     def heard(self, event: AnyEvent) -> None:
         """An event came."""
 
 
 class ServerConnection:
-    """The connections of one client, one after the other, and what is known of the present one."""
+    """The connections of one client, one after the other, and the state of the current one."""
 
     def __init__(self, options: Options, rooms: OpenRooms) -> None:
         self.clock = ServerClock()
@@ -94,7 +95,7 @@ class ServerConnection:
 
     @property
     def link(self) -> SocketLink | None:
-        """The connection of the moment, if it is accepted."""
+        """The current connection, if it is accepted."""
         return self._link if self._link is not None and self._link.is_accepted else None
 
     def start(self) -> None:
@@ -115,9 +116,9 @@ class ServerConnection:
         self._rooms.disconnected()
 
     async def ready(self, *, retry: bool) -> None:
-        """Return when there is a connection; raise the refusal, or if it takes too long.
+        """Return when there is a connection. Raise the refusal, or an error if it takes too long.
 
-        Without ``retry``, raise what came of the first attempt.
+        Without ``retry``, raise the error of the first attempt.
         """
         await self.expect(lambda: self.status != "connecting" or not (retry or self.error is None))
         self.check()
@@ -125,7 +126,7 @@ class ServerConnection:
             raise self.error
 
     def check(self) -> None:
-        """Raise the refusal, or that the client is closed."""
+        """Raise the refusal, or an error if the client is closed."""
         if self.status == "refused" and self.error is not None:
             raise self.error
         if self.status == "closed":
@@ -182,7 +183,7 @@ class ServerConnection:
             await asyncio.sleep(reconnect_pause_ms(failures, _chance.random()) / SECOND_MS)
 
     async def _connect_once(self) -> None:
-        """Connect, and serve the connection until it ends; raise what came instead of it."""
+        """Connect, and serve the connection until it ends. Raise the error if it is not made."""
         auth = {"token": await self._options.token()}
         if self._pid is not None:
             auth["pid"] = self._pid
@@ -218,6 +219,9 @@ class ServerConnection:
             case TokenRefreshed():
                 self.expires_at = event.expires_at
                 self.watch.changed()
+            case Event() | NewerEvent():
+                # It says nothing of the connection.
+                pass
         self._rooms.heard(event)
 
     def _accepted(self, told: ConnectSuccess) -> None:

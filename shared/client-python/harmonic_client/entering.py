@@ -13,7 +13,7 @@ from harmonic_protocol.values import Mode
 
 
 class RoomEntry:
-    """Of one room, the latest of what was asked for: to enter, or to leave."""
+    """The latest request for one room: to enter it, or to leave it."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class RoomEntry:
         self.refusal: RefusedError | None = None
 
     def enter(self, mode: Mode) -> None:
-        """Ask to be let in, or for another mode; without a connection, it is for later."""
+        """Ask to join, or for another mode. Without a connection, it is asked later."""
         self.stop()
         self.refusal = None
         if self._sender.connection.link is not None:
@@ -40,13 +40,13 @@ class RoomEntry:
             self._task = self._tasks.start(self._enter(mode))
 
     def leave(self) -> asyncio.Task[None]:
-        """Leave the room, as far as there is a connection."""
+        """Leave the room, if there is a connection."""
         self.stop()
         self._task = self._tasks.start(self._leave())
         return self._task
 
     def stop(self) -> None:
-        """Whatever was asked for is of no interest any more."""
+        """Drop the request that is under way."""
         self.is_entering = False
         if self._task is not None:
             self._task.cancel()
@@ -72,7 +72,7 @@ class RoomEntry:
             return
 
     async def _ask(self, command: str, payload: dict[str, str]) -> None:
-        """Ask on this connection until it is granted; raise the refusal that is for good."""
+        """Ask on this connection until it is granted. Raise a refusal that is final."""
         attempt = 0
         while True:
             attempt += 1

@@ -1,4 +1,4 @@
-"""What goes wrong, as callers of this client meet it."""
+"""The errors that this client raises."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from harmonic_protocol.refusals import Code, Refused
 
 
 class HarmonicError(Exception):
-    """Any of the errors below."""
+    """The base of all errors of this client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class RefusedError(HarmonicError):
 
     @property
     def reason(self) -> Reason | None:
-        """Why, within the code; ``None`` if there is none, or one of a newer version."""
+        """The reason within the code; ``None`` if there is none, or one of a newer version."""
         return self.refused.reason
 
     @property
     def retry_after_ms(self) -> float | None:
-        """After how many milliseconds the same may be granted, where that is known."""
+        """The milliseconds after which the same request may be granted, if known."""
         told = self.refused.details.get("retryAfterMs")
         return float(told) if isinstance(told, int | float) else None
 
@@ -57,7 +57,7 @@ class RefusedError(HarmonicError):
 class NotConnectedError(HarmonicError):
     """A connection could not be made now, or ended before it was accepted; another one may be.
 
-    ``too_often`` says that the gateway put the client off, since its user comes too often.
+    ``too_often`` says that the gateway refused it because the user connects too often.
     """
 
     def __init__(self, why: str, *, too_often: bool = False) -> None:
@@ -72,7 +72,7 @@ class UnansweredError(HarmonicError):
 class MissedEventsError(HarmonicError):
     """The consumer of ``async for`` was too slow, and ``missed`` events were dropped.
 
-    What the universe shows is right all the same: begin another ``async for``, and look at it.
+    The state of the universe is still right: begin another ``async for``, and read the state.
     """
 
     def __init__(self, missed: int) -> None:
@@ -81,5 +81,5 @@ class MissedEventsError(HarmonicError):
 
 
 def refusal(answer: Mapping[str, Any]) -> RefusedError:
-    """The refusal that an ack tells, or an answer of the HTTP API."""
+    """The refusal in an ack or in an answer of the HTTP API."""
     return RefusedError(Refused.model_validate(answer["error"]))

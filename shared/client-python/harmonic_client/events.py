@@ -1,4 +1,4 @@
-"""Events as the contract's classes, and the queue of those that a consumer has not taken yet."""
+"""Events as the contract's classes, and the queue between the client and a consumer."""
 
 import asyncio
 import logging
@@ -49,9 +49,9 @@ def read_event(name: str, data: Any) -> AnyEvent:
 
 
 class SeenFrames:
-    """The numbers of a universe's latest frames: what is sent again may have been seen before.
+    """The numbers of a universe's latest frames, by which repeated frames are recognized.
 
-    A server that is told how far a client has come sends nothing twice; one that is not does.
+    A server that knows the client's offset sends nothing twice; without an offset, it may.
     """
 
     def __init__(self, bound: int = MAX_SEEN_FRAMES) -> None:
@@ -60,7 +60,7 @@ class SeenFrames:
         self._known: set[int] = set()
 
     def is_repeated(self, event: AnyEvent) -> bool:
-        """Whether the event was seen; it has been from now on."""
+        """Whether the event was seen before. Note it as seen."""
         seq = getattr(event, "seq", None)
         if seq is None or isinstance(event, RoomJoined):
             return False
@@ -76,8 +76,8 @@ class SeenFrames:
 class EventQueue:
     """The events that a consumer has not taken yet, in the order in which they came.
 
-    At most ``bound``: the oldest live signals are dropped first, since newer ones replace them. If
-    all that waits is stored events, the consumer is told that it missed some.
+    It holds at most ``bound`` events. The oldest live signals are dropped first, since newer ones
+    replace them. If only stored events wait, the consumer is raised :class:`MissedEventsError`.
     """
 
     def __init__(self, bound: int = MAX_QUEUED_EVENTS) -> None:
@@ -101,7 +101,7 @@ class EventQueue:
         self._news.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """No event follows those that wait; after them, the consumer is raised ``error``."""
+        """End the queue: after the waiting events, the consumer is raised ``error``."""
         if not self._is_over:
             self._is_over, self._error = True, error
             self._news.set()
@@ -130,7 +130,7 @@ class EventQueue:
 
 
 class EventFeed:
-    """Tells what is heard of a universe to those who listen."""
+    """Passes a universe's events to its listeners."""
 
     def __init__(self) -> None:
         self._seen = SeenFrames()
@@ -165,6 +165,6 @@ class EventFeed:
             queue.put(event)
 
     def end(self, error: Exception | None = None) -> None:
-        """There is nothing more to hear: the universe is left, or refused."""
+        """End all queues: the universe is left, or refused."""
         for queue in tuple(self._queues):
             queue.end(error)

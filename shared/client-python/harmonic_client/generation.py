@@ -21,13 +21,13 @@ class Requester(Protocol):
     id: str
 
     async def joined(self) -> None:
-        """Return once the room is joined; raise why it is not."""
+        """Return once the room is joined. Raise the error if it is not."""
 
 
 async def generate(
     sender: CommandSender, requester: Requester, feed: EventFeed, request: Mapping[str, Any]
 ) -> MusicGenerated:
-    """The piece, once everyone hears it. A user's pieces in a universe are made one at a time."""
+    """Return the piece once everyone hears it. A user's pieces in a universe are made in turn."""
     op_id = new_id()
     pieces: list[MusicGenerated] = []
     failures: list[RefusedError] = []

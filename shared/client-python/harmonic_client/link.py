@@ -1,4 +1,4 @@
-"""One connection to a gateway, over one of python-socketio's clients. Decides nothing."""
+"""One connection to a gateway, over one of python-socketio's clients."""
 
 import asyncio
 import ssl
@@ -54,8 +54,8 @@ class SocketLink:
     async def open(self, url: str, auth: Mapping[str, str]) -> None:
         """Return once the gateway has greeted the client.
 
-        Raise :class:`RefusedError` if it is refused, and :class:`NotConnectedError` if it comes to
-        nothing for now.
+        Raise :class:`RefusedError` if it is refused, and :class:`NotConnectedError` if it fails for
+        now.
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -89,7 +89,7 @@ class SocketLink:
             await self.socket.emit(event, dict(data), namespace=NAMESPACE)
 
     async def ask(self, event: str, data: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The ack of a command; ``None`` if none came, and it may have been carried out or not."""
+        """The ack of a command; ``None`` if none came, and it may have been carried out."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def acknowledge(*told: Any) -> None:
@@ -105,11 +105,11 @@ class SocketLink:
         return told if isinstance(told, dict) else None
 
     async def cut(self) -> None:
-        """End the connection without a word of the protocol, as a broken network does."""
+        """End the connection without a goodbye, as a broken network does."""
         await self._http.close()
 
     async def close(self) -> None:
-        """Say goodbye, where that is possible, and let go of everything."""
+        """Say goodbye if possible, and release all resources."""
         try:
             with suppress(SocketIOError, aiohttp.ClientError, OSError, TimeoutError):
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):

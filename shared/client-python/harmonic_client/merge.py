@@ -1,4 +1,4 @@
-"""A room as one client sees it: what is stored, and over it what this client asked for. Pure."""
+"""A room as one client sees it: stored values, with this client's own changes on top. Pure."""
 
 import math
 from collections.abc import Container, Iterable, Mapping
@@ -19,7 +19,7 @@ Presences = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class SentChanges:
-    """Changes under way. Their frames begin at ``from_seq``, which their ack tells."""
+    """Changes under way. Their frames begin at ``from_seq``, which is in their ack."""
 
     op_id: str
     changes: Changes
@@ -30,9 +30,9 @@ class SentChanges:
 class RoomView:
     """A room: ``committed`` is as of ``seqs``, the numbers of the last frames, set by set.
 
-    ``participants_seq`` is the same of ``participants``. Frames of sets may overtake it: superseded
-    ones are left out. ``sent`` is not in ``committed`` yet, the oldest first; ``waiting`` is to be
-    sent next. ``tried`` is what this client tries out, ``previews`` what others do, by user.
+    ``participants_seq`` is the same for ``participants``; frames of sets may overtake it. ``sent``
+    are changes that are not in ``committed`` yet, the oldest first; ``waiting`` are to be sent
+    next. ``tried`` is this client's preview; ``previews`` are those of others, by user.
     """
 
     mode: Mode
@@ -48,7 +48,7 @@ class RoomView:
 
 
 def combine(earlier: Changes, later: Changes) -> Changes:
-    """Changes after changes: of each field, the later value."""
+    """Both changes in one: for each field, the later value."""
     combined = dict(earlier)
     for name, fields in later.items():
         combined[name] = {**combined.get(name, {}), **fields}
@@ -88,9 +88,9 @@ def parameters_of(room: RoomView) -> UniverseParameters:
 
 
 def entered(room: RoomView | None, told: RoomJoined) -> RoomView:
-    """In the room, again or for the first time: all is replaced but what this client has under way.
+    """The room after a join: all is replaced except this client's own changes under way.
 
-    States of participants stay: those that changed meanwhile are told anew.
+    States of participants stay: the server sends those that changed meanwhile.
     """
     values = {name: getattr(told.parameters, name) for name in type(told.parameters).model_fields}
     present = {participant.user_id for participant in told.participants}
@@ -112,7 +112,7 @@ def entered(room: RoomView | None, told: RoomJoined) -> RoomView:
 
 
 def updated(room: RoomView, event: ParametersUpdated) -> RoomView:
-    """A set was changed by somebody. What is older than what is known changes nothing."""
+    """The room after somebody changed a set. A frame that is not newer changes nothing."""
     name, seq, user = event.set_name, event.seq, event.user_id
     if event.current or seq is None or seq <= room.seqs.get(name, math.inf):
         return room
@@ -131,20 +131,20 @@ def updated(room: RoomView, event: ParametersUpdated) -> RoomView:
 
 
 def queued(room: RoomView, changes: Changes) -> RoomView:
-    """Changes are to be sent. They end what was tried out with the same fields."""
+    """The room with more changes to send. They end this client's preview of the same fields."""
     waiting = combine(room.waiting or {}, changes)
     return replace(room, waiting=waiting, tried=without_all(room.tried, changes))
 
 
 def taken(room: RoomView, op_id: str) -> RoomView:
-    """What waited is sent."""
+    """The room after its waiting changes were sent."""
     if room.waiting is None:
         return room
     return replace(room, waiting=None, sent=(*room.sent, SentChanges(op_id, room.waiting)))
 
 
 def returned(room: RoomView, op_id: str) -> RoomView:
-    """Changes that were sent wait again, below what was asked for since."""
+    """The room with sent changes waiting again; later changes of a field win."""
     for one in room.sent:
         if one.op_id == op_id:
             waiting = combine(one.changes, room.waiting or {})
@@ -153,7 +153,7 @@ def returned(room: RoomView, op_id: str) -> RoomView:
 
 
 def acknowledged(room: RoomView, op_id: str, seq: int) -> RoomView:
-    """Changes were carried out; ``seq`` is the number of their last frame, one a set."""
+    """The room after an ack; ``seq`` is the number of the last frame, one for each set."""
     sent = tuple(
         replace(one, from_seq=seq - len(one.changes) + 1) if one.op_id == op_id else one
         for one in room.sent
@@ -162,22 +162,22 @@ def acknowledged(room: RoomView, op_id: str, seq: int) -> RoomView:
 
 
 def dropped(room: RoomView, op_id: str) -> RoomView:
-    """Changes that were sent are undone: refused, or given up."""
+    """The room without sent changes that were refused or given up."""
     return replace(room, sent=tuple(one for one in room.sent if one.op_id != op_id))
 
 
 def waiting_dropped(room: RoomView) -> RoomView:
-    """What waits to be sent is undone."""
+    """The room without its waiting changes."""
     return replace(room, waiting=None)
 
 
 def trying(room: RoomView, changes: Changes) -> RoomView:
-    """This client tries out these values, and no others."""
+    """The room with exactly this preview of this client."""
     return replace(room, tried={} if is_empty(changes) else changes)
 
 
 def previewed(room: RoomView, user_id: str, changes: Changes) -> RoomView:
-    """Somebody else tries values out; without values, no more."""
+    """The room with somebody else's preview; without values, it ends."""
     previews = {user: tried for user, tried in room.previews.items() if user != user_id}
     if not is_empty(changes):
         previews[user_id] = changes
@@ -185,7 +185,7 @@ def previewed(room: RoomView, user_id: str, changes: Changes) -> RoomView:
 
 
 def arrived(room: RoomView, participant: Participant, seq: int, me: str | None) -> RoomView:
-    """Somebody is in the room, or in another mode. It is ``me`` whom a lower mode is told so."""
+    """The room with a new participant, or another mode of one; ``me`` is this client's user."""
     if seq <= room.participants_seq:
         return room
     user, mode = participant.user_id, participant.mode
@@ -200,7 +200,7 @@ def arrived(room: RoomView, participant: Participant, seq: int, me: str | None) 
 
 
 def left(room: RoomView, user_id: str, seq: int) -> RoomView:
-    """Somebody is no longer in the room."""
+    """The room without a participant."""
     if seq <= room.participants_seq:
         return room
     return replace(
@@ -213,13 +213,13 @@ def left(room: RoomView, user_id: str, seq: int) -> RoomView:
 
 
 def shown(room: RoomView, states: Iterable[ParticipantState]) -> RoomView:
-    """Participants show something of themselves, in place of what they showed before."""
+    """The room with new states of participants."""
     told = {one.user_id: one.state for one in states}
     return replace(room, presences={**room.presences, **told})
 
 
 def _settled(room: RoomView) -> RoomView:
-    """Drop of all acknowledged changes what ``committed`` holds."""
+    """The room without acknowledged changes that ``committed`` already has."""
     sent = []
     for one in room.sent:
         from_seq = one.from_seq

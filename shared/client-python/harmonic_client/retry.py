@@ -38,7 +38,7 @@ class RenewToken:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Another try would be refused, too."""
+    """Give the command up: another try would be refused, too."""
 
 
 def after_refusal(

@@ -1,4 +1,4 @@
-"""What is known of a room: ``merge`` driven by events."""
+"""The state of a room: ``merge``, driven by events."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from harmonic_client import merge
 from harmonic_client.changes import Changes, UniverseParameters
 from harmonic_client.connection import OVER, ServerConnection
 from harmonic_client.errors import HarmonicError, UnansweredError
-from harmonic_client.events import AnyEvent
+from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.signals import SILENCE_S
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.presence import ParticipantState, PresenceStates, PresenceUpdated
 from harmonic_protocol.messages.previews import ParametersPreviewed
@@ -22,7 +23,7 @@ RoomStatus = Literal["joining", "joined", "away", "refused", "left"]
 
 
 class RoomState:
-    """A room as it is now; read it, and wait for what it becomes."""
+    """The current state of a room, to read and to wait on."""
 
     def __init__(self, universe_id: str, connection: ServerConnection) -> None:
         self.id = universe_id
@@ -37,7 +38,7 @@ class RoomState:
 
     @property
     def room(self) -> merge.RoomView | None:
-        """The room, with what is under way; ``None`` if it was not joined."""
+        """The room, with changes under way; ``None`` if it was not joined."""
         return self._room
 
     @property
@@ -62,12 +63,12 @@ class RoomState:
 
     @property
     def previews(self) -> merge.Previews:
-        """What others try out, by user."""
+        """The previews of others, by user."""
         return self._room.previews if self._room else {}
 
     @property
     def presences(self) -> merge.Presences:
-        """What participants show of themselves, by user; this client's at once."""
+        """The states of participants, by user. This client's own state is there at once."""
         return self._room.presences if self._room else {}
 
     @property
@@ -80,7 +81,7 @@ class RoomState:
         await self._connection.watch.until(holds, timeout_s)
 
     async def joined(self) -> None:
-        """Wait until the room is joined; raise why it is not, or if it takes too long."""
+        """Wait until the room is joined. Raise the refusal, or an error if it takes too long."""
         await self._connection.expect(self.is_settled)
         if self.status == "refused" and self.error is not None:
             raise self.error
@@ -90,17 +91,17 @@ class RoomState:
             self._connection.check()
 
     def is_settled(self) -> bool:
-        """Whether the room is joined, or will not be by waiting."""
+        """Whether the room is joined, or waiting longer is useless."""
         ends = self.status not in ("joining", "away")
         return ends or self._connection.status in OVER
 
     def show(self, room: merge.RoomView) -> None:
-        """The room is like this from now on."""
+        """Replace the room's state."""
         self._room = room
         self._connection.watch.changed()
 
     def become(self, status: RoomStatus, error: Exception | None = None) -> None:
-        """The client's place in the room is another one; who is refused sees nothing of it."""
+        """Note another status in the room. After a refusal, the room is not shown any more."""
         self.status, self.error = status, error
         if status == "refused":
             self._room = None
@@ -113,7 +114,7 @@ class RoomState:
         self._connection.watch.changed()
 
     def apply(self, event: AnyEvent, me: str | None) -> None:
-        """Show what an event says, if it says anything of the room."""
+        """Apply an event to the state, if it concerns the room."""
         room = self._room
         if room is None or self.status == "left":
             return
@@ -131,6 +132,8 @@ class RoomState:
                 self.show(merge.shown(room, event.states))
             case ParametersPreviewed():
                 self._previewed(room, event)
+            case Event() | NewerEvent():
+                pass
 
     def _previewed(self, room: merge.RoomView, event: ParametersPreviewed) -> None:
         user = event.user_id

@@ -1,4 +1,4 @@
-"""Sends commands: in their turn, and again until they are answered."""
+"""Sends commands in turn, and repeats them until they are answered."""
 
 import asyncio
 import secrets
@@ -22,7 +22,7 @@ def new_id() -> str:
 
 
 class CommandSender:
-    """Sends what all rooms of a client ask for, within the limits that the server announced."""
+    """Sends the commands of all rooms of a client, within the limits that the server announced."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
@@ -58,11 +58,11 @@ class CommandSender:
         ready: Callable[[], Awaitable[None]],
         is_final: Callable[[RefusedError], bool] = lambda _: False,
     ) -> int:
-        """The ``seq`` of a command with an ``opId``, which the server carries out once.
+        """Send a command with an ``opId``, which the server carries out once; return its ``seq``.
 
-        It is sent again, each time when ``ready`` has returned, until it is answered. Raised are
-        refusals that ask to wait for longer than a command may, those that ``is_final`` names, and
-        those that another try does not change.
+        It is sent again until it is answered, each time after ``ready`` has returned. Raise a
+        refusal that asks to wait for longer than a command may, that ``is_final`` names, or that
+        another try would not change.
         """
         attempt = 0
         while True:

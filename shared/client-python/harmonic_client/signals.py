@@ -1,4 +1,4 @@
-"""What this client tries out and shows of itself, sent at most as often as the server takes it."""
+"""This client's preview and state, sent at most as often as the server accepts them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ SILENCE_S = 1.0
 
 
 class OwnPreview:
-    """What this client tries out in a room."""
+    """This client's preview in a room."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class OwnPreview:
         self._is_sending = False
 
     def show(self, changes: Changes) -> None:
-        """Try these values out, and no others; without values, none."""
+        """Preview exactly these values; without values, end the preview."""
         if is_empty(changes) and is_empty(self._changes):
             return
         self._changes = changes
@@ -49,7 +49,7 @@ class OwnPreview:
             self._tasks.start(self._send())
 
     def end(self) -> None:
-        """Try nothing out any more, and tell the others."""
+        """End the preview, and tell the others."""
         self.show({})
 
     def committed(self, changes: Changes) -> None:
@@ -57,13 +57,13 @@ class OwnPreview:
         self._changes = without_all(self._changes, changes)
 
     def drop(self) -> None:
-        """The connection is broken: nobody sees it any more."""
+        """Forget the preview: the connection is broken."""
         if not is_empty(self._changes):
             self._changes = {}
             self._show({})
 
     async def _send(self) -> None:
-        """Send what is tried out, each time it changes and from time to time, until it is over."""
+        """Send the preview at each change, and repeat it, until it ends."""
         loop = asyncio.get_running_loop()
         command = PreviewParameters.spec.name
         changed_at_s = loop.time()
@@ -97,7 +97,7 @@ class OwnPreview:
 
 
 class OwnPresence:
-    """What this client shows of itself in a room."""
+    """This client's state in a room."""
 
     def __init__(self, sender: CommandSender, universe_id: str, tasks: OwnTasks) -> None:
         self._sender = sender
@@ -107,16 +107,16 @@ class OwnPresence:
         self._is_sending = False
 
     def show(self, state: Mapping[str, Any]) -> None:
-        """Show this, in place of what was shown before."""
+        """Replace the state."""
         self._state = state
         self.send()
 
     def end(self) -> None:
-        """Show nothing any more."""
+        """Remove the state."""
         self._state = None
 
     def send(self) -> None:
-        """Send what is shown: the newest, when its turn has come."""
+        """Send the newest state, in its turn."""
         if self._state is not None and not self._is_sending:
             self._is_sending = True
             self._tasks.start(self._send())

@@ -9,7 +9,7 @@ _log = logging.getLogger("harmonic_client")
 
 
 class OwnTasks:
-    """What an owner has under way, and ends with itself. A task that fails is logged."""
+    """Tasks of one owner, which end with it. A task that fails is logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

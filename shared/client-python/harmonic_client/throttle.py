@@ -1,4 +1,4 @@
-"""How often something may be sent. Pure: what time it is, is an argument."""
+"""How often something may be sent. Pure: the time is an argument."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ SLACK = 1.05
 
 @dataclass(frozen=True, slots=True)
 class SendingPace:
-    """Sent is at most one thing in ``interval_ms``; ``ready_at_ms`` is when the next one may be."""
+    """At most one thing in ``interval_ms``; the next one may be sent at ``ready_at_ms``."""
 
     interval_ms: float
     ready_at_ms: float = 0.0

@@ -1,4 +1,4 @@
-"""Keeps the server's clock, and watches how good the connection is."""
+"""Keeps the server's clock, and measures how good the connection is."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ class ServerClock:
 
     @property
     def rtt_ms(self) -> float | None:
-        """The shortest round trip of late."""
+        """The shortest recent round trip, in milliseconds."""
         return self._reading.rtt_ms if self._reading else None
 
     def own_ms(self) -> float:
@@ -53,7 +53,7 @@ class ServerClock:
         return self.own_ms() + self.offset_ms
 
     def until(self, timestamp: str) -> float:
-        """In how many milliseconds a time of the server's is; negative if it is over."""
+        """The milliseconds until a time of the server's; negative if it is over."""
         return datetime.fromisoformat(timestamp).timestamp() * SECOND_MS - self.now()
 
     async def keep(self, emit: Emit, judged: Callable[[Quality], None]) -> None:

@@ -1,4 +1,4 @@
-"""One universe: what is heard of it changes what it shows, and what is asked for is sent."""
+"""One universe: events change its state, and calls send commands."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,13 +15,14 @@ from harmonic_client.changes import (
 from harmonic_client.connection import OVER
 from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
-from harmonic_client.events import AnyEvent, EventFeed
+from harmonic_client.events import AnyEvent, EventFeed, NewerEvent
 from harmonic_client.generation import generate
 from harmonic_client.room import RoomState
 from harmonic_client.sending import CommandSender
 from harmonic_client.signals import OwnPresence, OwnPreview
 from harmonic_client.tasks import OwnTasks
 from harmonic_client.updates import Updates
+from harmonic_protocol.messages.declaration import Event
 from harmonic_protocol.messages.music import MusicGenerated
 from harmonic_protocol.messages.presence import ParticipantState
 from harmonic_protocol.messages.rooms import RoomJoined, RoomRefused
@@ -32,8 +33,8 @@ from harmonic_protocol.values import Mode, StyleName
 class SharedUniverse(RoomState):
     """A universe, as :meth:`Client.join` gives it.
 
-    ``async for event in universe`` yields what is heard from then on, after the state has changed
-    by it, as the classes of the contract. It ends when the room is left or the client is closed. It
+    ``async for event in universe`` yields each event from then on, as a class of the contract,
+    after the state has changed by it. It ends when the room is left or the client is closed. It
     raises the refusal if the client is removed from the room or not let in again, and
     :class:`MissedEventsError` if it is slower than the events.
     """
@@ -70,7 +71,7 @@ class SharedUniverse(RoomState):
         await self.joined()
 
     async def leave(self) -> None:
-        """Leave the room; what is not sent by now is undone."""
+        """Leave the room. Changes that are not sent yet are undone."""
         self._preview.end()
         self._presence.end()
         self.become("left")
@@ -87,9 +88,9 @@ class SharedUniverse(RoomState):
         visualization: VisualizationChanges | None = None,
         **others: Mapping[str, Any],
     ) -> asyncio.Future[int]:
-        """Change parameters: shown at once, and merged with what waits while a limit holds it up.
+        """Change parameters. They are shown at once; while a limit delays them, changes are merged.
 
-        Awaited, it gives the ``seq`` under which it is stored; what is sent together shares it. A
+        Await it for the ``seq`` of the stored change; changes that are sent together share one. A
         refusal undoes the changes, and is raised.
         """
         changes = given(physics, music, visualization, others)
@@ -106,12 +107,12 @@ class SharedUniverse(RoomState):
         visualization: VisualizationChanges | None = None,
         **others: Mapping[str, Any],
     ) -> None:
-        """Try values out: all see them until ``set``, or until no values are given. Not stored."""
+        """Show values to all without storing them, until ``set`` or a call without values."""
         if self.status == "joined":
             self._preview.show(given(physics, music, visualization, others))
 
     def present(self, state: Mapping[str, Any]) -> None:
-        """Show the others something of oneself, in place of what was shown; again after a return.
+        """Show the others a state, in place of the one before; sent again after a reconnection.
 
         Any JSON object of at most 1 KiB: a cursor, a colour, which slider is held.
         """
@@ -133,7 +134,7 @@ class SharedUniverse(RoomState):
     ) -> MusicGenerated:
         """Ask for a piece of ``duration`` seconds, and wait for it. Everyone in the room hears it.
 
-        The same ``seed`` gives the same piece of the same parameters; it may answer the piece whose
+        The same ``seed`` and parameters give the same piece. It can answer the piece whose
         ``request_id`` is ``after``.
         """
         request = {"duration": duration, "seed": seed, "style": style, "after": after}
@@ -164,6 +165,9 @@ class SharedUniverse(RoomState):
                 self._entered(event)
             case RoomRefused():
                 self._excluded(event)
+            case Event() | NewerEvent():
+                # It says nothing of this client's place in the room.
+                pass
         self.apply(event, self._connection.user_id)
         self._feed.tell(event)
 

@@ -1,4 +1,4 @@
-"""Sends changes of parameters: one update at a time, in turn, merged with what waits at a limit."""
+"""Sends changes of parameters: one update at a time; at a limit, waiting changes are merged."""
 
 import asyncio
 from typing import Protocol
@@ -25,10 +25,10 @@ class Updatable(Protocol):
         """The room as it is now, unless it is not joined."""
 
     def show(self, room: merge.RoomView) -> None:
-        """The room is like this from now on."""
+        """Replace the room's state."""
 
     async def joined(self) -> None:
-        """Return once the room is joined; raise why it is not."""
+        """Return once the room is joined. Raise the error if it is not."""
 
     def updated(self, error: HarmonicError | None = None, wait_ms: float = 0.0) -> None:
         """An update was carried out, or refused; at a limit, updates go on in ``wait_ms``."""
@@ -58,7 +58,7 @@ class Updates:
         return waiter
 
     def undo(self, error: HarmonicError) -> None:
-        """What waits to be sent is undone, and whoever asked for it is raised ``error``."""
+        """Undo the waiting changes, and raise ``error`` to their callers."""
         waiters, self._waiters = self._waiters, []
         _fail(waiters, error)
         room = self._target.room
@@ -129,7 +129,7 @@ class Updates:
 
 
 def _limit_ms(error: HarmonicError) -> float | None:
-    """For how long a limit asks to wait, if it is one that refused."""
+    """The milliseconds that a limit asks to wait, if the refusal is by a limit."""
     if not isinstance(error, RefusedError) or error.code is not Code.RATE_LIMITED:
         return None
     return UNKNOWN_WAIT_MS if error.retry_after_ms is None else error.retry_after_ms

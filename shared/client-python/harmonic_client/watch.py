@@ -1,11 +1,11 @@
-"""Waiting for something to be true of a state that changes in turns of the event loop."""
+"""Waiting until a condition holds for a state that changes in turns of the event loop."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Watch:
-    """Wakes those who wait as soon as what they wait for is true, however shortly that is."""
+    """Wakes waiters as soon as their condition holds, even if it holds for one turn only."""
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}

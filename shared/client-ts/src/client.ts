@@ -44,12 +44,12 @@ export class Client implements Watchable<ClientState> {
     return this.#connection.clock;
   }
 
-  /** The official client's socket, for what this client has no function for. */
+  /** The official client's socket, for commands that this client has no function for. */
   get socket(): ClientSocket {
     return this.#connection.socket;
   }
 
-  /** A universe, whose room is joined: the same object for the same id. `mode` counts the first time. */
+  /** A universe, whose room is joined: the same object for the same id. `mode` applies the first time. */
   universe(id: UniverseId, mode: Mode = 'edit'): Universe {
     const known = this.#universes.get(id);
     if (known) return known;
@@ -58,7 +58,7 @@ export class Client implements Watchable<ClientState> {
     return universe;
   }
 
-  /** Hear an event, whichever universe it is of. Returns how to stop. */
+  /** Call a listener for an event of any universe. Returns how to stop. */
   on<E extends EventName>(event: E, listener: (payload: EventOf<E>) => void): () => void {
     const socket = this.#connection.socket;
     socket.on(event, listener as never);

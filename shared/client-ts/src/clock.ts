@@ -1,6 +1,6 @@
 // The server's clock, and how good the connection is, from the answers to `time_sync`. Pure.
 
-/** What one answer says: each way, what the server's clock is ahead by and the message took. */
+/** What one answer says of each way: how far the server's clock is ahead, with the message's delay. */
 export interface Sample {
   /** `t1 - t0`: the clocks' difference and the way there. */
   readonly thereMs: number;
@@ -14,7 +14,7 @@ export interface Reading {
   readonly rttMs: number;
 }
 
-/** How good the connection is, by its median round trip and by answers that did not come. */
+/** How good the connection is, by its median round trip and by missing answers. */
 export type Quality = 'good' | 'fair' | 'poor' | 'offline';
 
 /** The newest answers that count; `undefined` is one that did not come. */
@@ -29,7 +29,7 @@ const LAST_INTERVAL_MS = 10_000;
 const INTERVAL_GROWTH = 1.1;
 
 /**
- * How long after a question the next one is asked, from how long it was before; 0 at the start.
+ * The milliseconds between this question and the next, from the interval before; 0 at first.
  *
  * Fifteen are asked in the first 300 ms, when a piece may be about to start. The newest samples
  * that count span nine tenths of the time since the start, until a question is asked every 10 s.
@@ -61,10 +61,10 @@ export function remember(samples: Samples, one: Sample | undefined): Samples {
 }
 
 /**
- * The same of the fastest way there and the fastest way back, which need not be of one sample.
+ * The reading of the fastest way there and the fastest way back, which may be of two samples.
  *
- * Where the time that messages take varies, that is closer than the sample with the shortest round
- * trip: either way is fast more often than both at once.
+ * Where delays vary, it is more exact than the sample with the shortest round trip: one way is fast
+ * more often than both at once.
  */
 export function best(samples: Samples): Reading | undefined {
   const known = samples.filter(one => one !== undefined);

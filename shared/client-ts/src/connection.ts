@@ -34,7 +34,7 @@ export interface ClientOptions {
   socketOptions?: Partial<ManagerOptions & SocketOptions>;
 }
 
-/** What is known of the connection. */
+/** The state of the connection. */
 export interface ClientState {
   /** `refused` and `closed` last until `connect()`; otherwise the client connects by itself. */
   readonly status: 'connecting' | 'connected' | 'refused' | 'closed';
@@ -51,11 +51,11 @@ export interface ClientState {
 export interface Clock {
   /** The server's clock less this machine's, in milliseconds; 0 until the first answer. */
   readonly offsetMs: number;
-  /** The shortest round trip of late, in milliseconds. */
+  /** The shortest recent round trip, in milliseconds. */
   readonly rttMs: number | undefined;
   /** The server's time, in milliseconds since 1970. */
   now(): number;
-  /** In how many milliseconds a time of the server's is; negative if it is over. */
+  /** The milliseconds until a time of the server's; negative if it is over. */
   until(timestamp: Timestamp): number;
 }
 
@@ -168,8 +168,8 @@ export class Connection {
   /**
    * Send a command that has an `opId`, again until it is answered: the server carries it out once.
    *
-   * It is sent when `ready` is there. Thrown are refusals for longer than `patienceMs`, and what
-   * `isFinal` says of, and those that another try does not change.
+   * It is sent each time after `ready` has resolved. It throws a refusal that asks to wait for longer
+   * than `patienceMs`, that `isFinal` names, or that another try would not change.
    */
   async ask<C extends CommandName>(
     command: C,

@@ -1,4 +1,4 @@
-// What a promise of this client is rejected with.
+// The errors that promises of this client reject with.
 import type { Details, ErrorCode, RefusalError, Refused } from '../../contract/protocol.ts';
 
 /** The server refused: `code`, `reason`, `retryAfterMs` and `fields` say why. */

@@ -18,7 +18,7 @@ export interface Audience {
 // The server gives up after 5 s; a connection may break and come back meanwhile.
 const MAX_PIECE_MS = 15_000;
 
-/** The piece, once everyone hears it. A user's pieces in a universe are made one at a time. */
+/** Resolves to the piece once everyone hears it. A user's pieces in a universe are made in turn. */
 export async function generate(
   connection: Connection,
   audience: Audience,

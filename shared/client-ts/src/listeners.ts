@@ -1,4 +1,4 @@
-// Who wants to hear which event.
+// The listeners of events.
 import type { EventOf, ServerToClientEvents } from '../../contract/protocol.ts';
 
 export type EventName = keyof ServerToClientEvents;

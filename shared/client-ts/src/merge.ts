@@ -1,4 +1,4 @@
-// A room as one client sees it: what is stored, and over it what this client has asked for. Pure.
+// A room as one client sees it: stored values, with this client's own changes on top. Pure.
 import type {
   Mode,
   Parameters,
@@ -12,7 +12,7 @@ import type {
 
 /** The name of a parameter set. */
 export type SetName = keyof Parameters;
-/** Values by parameter set: those that are to change. */
+/** New values, by parameter set. */
 export type Changes = Pick<PreviewParameters, SetName>;
 
 /** Changes under way. Its frames begin at `fromSeq`, which is known once it is acknowledged. */
@@ -28,24 +28,24 @@ export interface Room {
   readonly participants: readonly Participant[];
   readonly committed: Parameters;
   readonly seqs: Readonly<Record<SetName, number>>;
-  /** The same of `participants`. Frames of sets may overtake it: superseded ones are left out. */
+  /** The same for `participants`. Frames of sets may overtake it: superseded ones are left out. */
   readonly participantsSeq: number;
-  /** What was sent and is not in `committed` yet, the oldest first. */
+  /** Sent changes that are not in `committed` yet, the oldest first. */
   readonly sent: readonly Operation[];
-  /** What is to be sent next. */
+  /** The changes to send next. */
   readonly waiting?: Changes;
-  /** What this client tries out. */
+  /** This client's preview. */
   readonly tried?: Changes;
-  /** What others try out, by user. */
+  /** The previews of others, by user. */
   readonly previews: Readonly<Record<UserId, Changes>>;
-  /** What participants show of themselves, by user. */
+  /** The states of participants, by user. */
   readonly presences: Presences;
 }
 
-/** What participants show of themselves, by user. */
+/** The states of participants, by user. */
 export type Presences = Readonly<Record<UserId, ParticipantState['state']>>;
 
-/** What a parameter set's event carries, whichever set it is. */
+/** The payload of any parameter set's event. */
 export interface SetUpdated {
   readonly userId: UserId;
   readonly changed: readonly string[];
@@ -56,7 +56,7 @@ export interface SetUpdated {
 
 type Sets = Record<string, Record<string, unknown> | undefined>;
 
-/** Changes after changes: of each field, the later value. */
+/** Both changes in one: for each field, the later value. */
 export function combine(earlier: Changes | undefined, later: Changes): Changes {
   const combined: Sets = { ...(earlier as Sets | undefined) };
   for (const [set, fields] of Object.entries(later as Sets)) {
@@ -100,7 +100,7 @@ export function parametersOf(room: Room): Parameters {
   return shown as unknown as Parameters;
 }
 
-/** In the room, again or for the first time: all is replaced but what this client has under way. */
+/** The room after a join: all is replaced except this client's own changes under way. */
 export function entered(room: Room | undefined, told: RoomJoined): Room {
   const seqs = Object.fromEntries(Object.keys(told.parameters).map(set => [set, told.seq]));
   return settled({
@@ -113,7 +113,7 @@ export function entered(room: Room | undefined, told: RoomJoined): Room {
     ...(room?.waiting && { waiting: room.waiting }),
     ...(room?.tried && { tried: room.tried }),
     previews: {},
-    // Those that changed meanwhile are told anew.
+    // The server sends those that changed meanwhile.
     presences: Object.fromEntries(
       told.participants.flatMap(({ userId }) => {
         const state = room?.presences[userId];
@@ -123,7 +123,7 @@ export function entered(room: Room | undefined, told: RoomJoined): Room {
   });
 }
 
-/** A set was changed by somebody. What is older than what is known changes nothing. */
+/** The room after somebody changed a set. A frame that is not newer changes nothing. */
 export function updated(room: Room, set: SetName, event: SetUpdated): Room {
   const { seq, userId } = event;
   if (event.current || seq === undefined || seq <= room.seqs[set]) return room;
@@ -137,7 +137,7 @@ export function updated(room: Room, set: SetName, event: SetUpdated): Room {
   });
 }
 
-/** Drop of each acknowledged operation what `committed` holds. */
+/** The room without acknowledged changes that `committed` already has. */
 function settled(room: Room): Room {
   const sent = room.sent.flatMap(operation => {
     const { fromSeq, changes } = operation;
@@ -150,27 +150,27 @@ function settled(room: Room): Room {
   return { ...room, sent };
 }
 
-/** Changes are to be sent. They end what was tried out with the same fields. */
+/** The room with more changes to send. They end this client's preview of the same fields. */
 export function queued(room: Room, changes: Changes): Room {
   const { tried, ...rest } = room;
   const left = withoutAll(tried, changes);
   return { ...rest, waiting: combine(room.waiting, changes), ...(left && { tried: left }) };
 }
 
-/** What waited is sent. */
+/** The room after its waiting changes were sent. */
 export function taken(room: Room, opId: string): Room {
   const { waiting, ...rest } = room;
   return waiting ? { ...rest, sent: [...room.sent, { opId, changes: waiting }] } : room;
 }
 
-/** An operation waits again, below what was asked for since. */
+/** The room with an operation waiting again; later changes of a field win. */
 export function returned(room: Room, opId: string): Room {
   const operation = room.sent.find(one => one.opId === opId);
   if (!operation) return room;
   return { ...dropped(room, opId), waiting: combine(operation.changes, room.waiting ?? {}) };
 }
 
-/** An operation was carried out; `seq` is the number of its last frame, and it has one a set. */
+/** The room after an ack; `seq` is the number of the last frame, one for each set. */
 export function acknowledged(room: Room, opId: string, seq: number): Room {
   const sent = room.sent.map(one =>
     one.opId === opId ? { ...one, fromSeq: seq - Object.keys(one.changes).length + 1 } : one,
@@ -178,22 +178,22 @@ export function acknowledged(room: Room, opId: string, seq: number): Room {
   return settled({ ...room, sent });
 }
 
-/** An operation is undone: refused, or given up. */
+/** The room without an operation that was refused or given up. */
 export function dropped(room: Room, opId: string): Room {
   return { ...room, sent: room.sent.filter(one => one.opId !== opId) };
 }
 
-/** What waits to be sent is undone. */
+/** The room without its waiting changes. */
 export function waitingDropped({ waiting: _, ...room }: Room): Room {
   return room;
 }
 
-/** This client tries out these values, and no others. */
+/** The room with exactly this preview of this client. */
 export function trying({ tried: _, ...room }: Room, changes: Changes): Room {
   return isEmpty(changes) ? room : { ...room, tried: changes };
 }
 
-/** Somebody else tries values out; without values, no more. */
+/** The room with somebody else's preview; without values, it ends. */
 export function previewed(room: Room, userId: UserId, event: ParametersPreviewed | Changes): Room {
   const sets = Object.keys(room.committed) as SetName[];
   const changes = Object.fromEntries(sets.flatMap(set => (event[set] ? [[set, event[set]]] : [])));
@@ -201,7 +201,7 @@ export function previewed(room: Room, userId: UserId, event: ParametersPreviewed
   return { ...room, previews: isEmpty(changes) ? others : { ...others, [userId]: changes } };
 }
 
-/** Somebody is in the room, or in another mode. It is `me` whom a lower mode is told so, too. */
+/** The room with a new participant, or another mode of one; `me` is this client's user. */
 export function arrived(room: Room, participant: Participant, seq: number, me?: UserId): Room {
   if (seq <= room.participantsSeq) return room;
   const { userId, mode } = participant;
@@ -216,7 +216,7 @@ export function arrived(room: Room, participant: Participant, seq: number, me?: 
   };
 }
 
-/** Somebody is no longer in the room. */
+/** The room without a participant. */
 export function left(room: Room, userId: UserId, seq: number): Room {
   if (seq <= room.participantsSeq) return room;
   const { [userId]: _, ...previews } = room.previews;
@@ -225,7 +225,7 @@ export function left(room: Room, userId: UserId, seq: number): Room {
   return { ...room, participantsSeq: seq, participants, previews, presences };
 }
 
-/** Participants show something of themselves, in place of what they showed before. */
+/** The room with new states of participants. */
 export function shown(room: Room, states: readonly Pick<ParticipantState, 'userId' | 'state'>[]): Room {
   const told = Object.fromEntries(states.map(({ userId, state }) => [userId, state]));
   return { ...room, presences: { ...room.presences, ...told } };

@@ -1,4 +1,4 @@
-// What this client shows of itself, sent at most as often as the server takes it.
+// This client's state, sent at most as often as the server accepts it.
 import type { PayloadOf } from '../../contract/protocol.ts';
 import type { Connection } from './connection.ts';
 
@@ -16,18 +16,18 @@ export class Presence {
     this.#universeId = universeId;
   }
 
-  /** Show this, in place of what was shown before. */
+  /** Replace the state. */
   show(state: PresenceState): void {
     this.#state = state;
     void this.send();
   }
 
-  /** Show nothing any more. */
+  /** Remove the state. */
   end(): void {
     this.#state = undefined;
   }
 
-  /** Send what is shown: the newest of what waits for its turn. */
+  /** Send the newest state, in its turn. */
   async send(): Promise<void> {
     if (this.#sending || !this.#state) return;
     this.#sending = true;

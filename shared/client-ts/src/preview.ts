@@ -7,7 +7,7 @@ const REPEAT_MS = 400;
 const FORGOTTEN_AFTER_MS = 10_000;
 
 export class Preview {
-  /** After so long without another, a preview of somebody else is over. */
+  /** After so long without a repetition, somebody else's preview is over. */
   static readonly SILENCE_MS = 1000;
 
   readonly #connection: Connection;
@@ -24,7 +24,7 @@ export class Preview {
     this.#shown = shown;
   }
 
-  /** Try these values out, and no others; without values, none. */
+  /** Preview exactly these values; without values, end the preview. */
   show(changes: Changes): void {
     if (isEmpty(changes) && isEmpty(this.#changes)) return;
     this.#changes = changes;
@@ -33,7 +33,7 @@ export class Preview {
     void this.#send();
   }
 
-  /** Try nothing out any more, and tell the others. */
+  /** End the preview, and tell the others. */
   end(): void {
     this.show({});
   }
@@ -44,7 +44,7 @@ export class Preview {
     if (isEmpty(this.#changes)) clearTimeout(this.#timer);
   }
 
-  /** The connection is broken: nobody sees it any more. */
+  /** Forget the preview: the connection is broken. */
   drop(): void {
     clearTimeout(this.#timer);
     if (isEmpty(this.#changes)) return;
@@ -52,7 +52,7 @@ export class Preview {
     this.#shown({});
   }
 
-  // A held slider is shown as long as it is held: sent again from time to time, if not for ever.
+  // The preview of a held slider is repeated while it is held, up to a bound.
   async #send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;

@@ -9,7 +9,7 @@ export type Verdict =
 
 const MAX_ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 200;
-// Refusals of the moment: nothing was done, or the same `opId` finds out what was.
+// Transient refusals: nothing was done, or the same `opId` finds out what was done.
 const PASSING: ReadonlySet<ErrorReason | undefined> = new Set<ErrorReason>([
   'BUSY',
   'KEYS_UNAVAILABLE',

@@ -1,6 +1,6 @@
-// How often something may be sent. Pure: what time it is, is an argument.
+// How often something may be sent. Pure: the time is an argument.
 
-/** Sent too often is one thing in `intervalMs`; `readyAtMs` is when the next one may be sent. */
+/** At most one thing in `intervalMs`; the next one may be sent at `readyAtMs`. */
 export interface Pace {
   readonly intervalMs: number;
   readonly readyAtMs: number;

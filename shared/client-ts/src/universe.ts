@@ -1,4 +1,4 @@
-// One universe as this client sees it: drives `merge` by what is heard, and sends what is asked for.
+// One universe as this client sees it: events drive `merge`, and calls send commands.
 import type {
   EventOf,
   Mode,
@@ -17,18 +17,18 @@ import { Preview } from './preview.ts';
 import { Store, until, type Watchable } from './store.ts';
 import { Updates, type Updated } from './updates.ts';
 
-/** What is known of a universe. */
+/** The state of a universe. */
 export interface UniverseState {
-  /** `away`: the connection is broken, and what is shown may be old. `refused`: see `error`. */
+  /** `away`: the connection is broken, and the state may be old. `refused`: see `error`. */
   readonly status: 'joining' | 'joined' | 'away' | 'refused' | 'left';
   /** What this client may do in the room. */
   readonly mode?: Mode;
   /** All parameters, this client's own changes included before they are stored. */
   readonly parameters?: Parameters;
   readonly participants: readonly Participant[];
-  /** What others try out, by user. */
+  /** The previews of others, by user. */
   readonly previews: Readonly<Record<UserId, merge.Changes>>;
-  /** What participants show of themselves, by user; this client's at once. */
+  /** The states of participants, by user. This client's own state is there at once. */
   readonly presences: merge.Presences;
   /** Whether changes of this client are not stored yet. */
   readonly unsettled: boolean;
@@ -49,7 +49,7 @@ export class Universe implements Watchable<UniverseState> {
   readonly #silences = new Map<UserId, ReturnType<typeof setTimeout>>();
   #mode: Mode;
   #room: merge.Room | undefined;
-  // Counts joins begun; what an older one comes to is of no interest.
+  // Counts the joins: the outcome of an older one is ignored.
   #joins = 0;
 
   /** Made by `client.universe(id)`. @internal */
@@ -98,7 +98,7 @@ export class Universe implements Watchable<UniverseState> {
     return this.getSnapshot().participants;
   }
 
-  /** Hear an event of this universe, after the state has changed by it. Returns how to stop. */
+  /** Call a listener for an event of this universe, after the state has changed. Returns how to stop. */
   on<E extends EventName>(event: E, listener: (payload: EventOf<E>) => void): () => void {
     return this.#listeners.add(event, listener);
   }
@@ -120,7 +120,7 @@ export class Universe implements Watchable<UniverseState> {
     this.#join();
   }
 
-  /** Leave the room; what is not sent by now is undone. */
+  /** Leave the room. Changes that are not sent yet are undone. */
   leave(): void {
     this.#preview.end();
     this.#presence.end();
@@ -130,9 +130,9 @@ export class Universe implements Watchable<UniverseState> {
   }
 
   /**
-   * Change parameters: shown at once, and merged with what waits while the limit does not allow more.
+   * Change parameters. They are shown at once; while a limit delays them, changes are merged.
    *
-   * The promise of everything that is sent together is the same. A refusal undoes the changes.
+   * Changes that are sent together share one promise. A refusal undoes the changes.
    */
   set(changes: merge.Changes): Promise<Updated> {
     if (!this.#room || this.status === 'left') {
@@ -142,12 +142,12 @@ export class Universe implements Watchable<UniverseState> {
     return handled(this.#updates.add(this.#room, changes));
   }
 
-  /** Try values out: this client and the others see them until `set`, or until no values are given. */
+  /** Show values to all without storing them, until `set` or a call without values. */
   preview(changes: merge.Changes): void {
     if (this.status === 'joined') this.#preview.show(changes);
   }
 
-  /** Show the others something of oneself, in place of what was shown before; again after a return. */
+  /** Show the others a state, in place of the one before. It is sent again after a reconnection. */
   present(state: PresenceState): void {
     if (this.status === 'left') return;
     const userId = this.#me;

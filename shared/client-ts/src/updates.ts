@@ -1,12 +1,12 @@
-// Sends changes of parameters: one update at a time, in turn, merged with what waits at a limit.
+// Sends changes of parameters: one update at a time; at a limit, waiting changes are merged.
 import { newId, type AcceptedOf, type Connection } from './connection.ts';
 import { RefusedError } from './errors.ts';
 import * as merge from './merge.ts';
 
-/** What an update is answered with when it was carried out. */
+/** The ack of an update that was carried out. */
 export type Updated = AcceptedOf<'update_parameters'>;
 
-/** The room that is updated: read, shown when it changes, and told how the updates go. */
+/** The room that is updated: it is read, replaced, and told the outcome of updates. */
 export interface Updatable {
   readonly id: string;
   room(): merge.Room | undefined;
@@ -26,7 +26,7 @@ const UNKNOWN_WAIT_MS = 1000;
 export class Updates {
   readonly #connection: Connection;
   readonly #target: Updatable;
-  // Whoever asked for the changes that wait; they are sent, and so settled, together.
+  // The callers of the waiting changes, which are sent and settled together.
   #waiters: Waiter[] = [];
   #flushing = false;
 
@@ -45,7 +45,7 @@ export class Updates {
     return promise;
   }
 
-  /** What waits to be sent is undone, and its promises are rejected. */
+  /** Undo the waiting changes, and reject their promises. */
   undo(error: Error): void {
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -70,7 +70,7 @@ export class Updates {
 
   async #send(): Promise<void> {
     const room = this.#target.room();
-    // What waited was undone meanwhile.
+    // The waiting changes were undone meanwhile.
     if (!room?.waiting) return;
     const opId = newId();
     const payload = { universeId: this.#target.id, opId, ...room.waiting };

@@ -1,4 +1,4 @@
-"""Requests under way: each waits for its answer, or for the reason why there is none."""
+"""Requests under way. Each waits for its answer, or for the reason why there is none."""
 
 import asyncio
 import itertools
@@ -16,16 +16,16 @@ NO_RESPONDERS_STATUS = "503"
 
 
 class BusUnavailable(Exception):
-    """The bus, or whoever was asked over it, cannot be reached at the moment.
+    """The bus, or the process that was asked over it, cannot be reached at the moment.
 
-    ``replica`` is whoever was asked, where a replica was, and may have received it.
+    ``replica`` is the replica that was asked, if one was. It may have received the request.
     """
 
     replica: str | None = None
 
 
 class NoResponders(BusUnavailable):
-    """Nobody listens there: the request was not delivered to anybody."""
+    """Nobody subscribes to the subject: the request was not delivered."""
 
 
 class BusTimeout(BusUnavailable):
@@ -47,7 +47,7 @@ Outcome = TypeVar("Outcome")
 
 
 def settle(waiting: "asyncio.Future[Outcome]", outcome: Outcome | Exception) -> None:
-    """Give what is waited for its outcome, unless nobody waits any more."""
+    """Set a future's outcome, unless nobody waits for it any more."""
     if waiting.done():
         return
     if isinstance(outcome, Exception):
@@ -91,12 +91,12 @@ class Calls:
         self._deadlines.add(reply, timeout_s)
 
     def forget(self, reply: str) -> None:
-        """Want no more answers to a request."""
+        """Drop a request: later answers to it are ignored."""
         self._calls.pop(reply, None)
         self._many.discard(reply)
 
     def answered(self, message: Message) -> None:
-        """An answer has arrived; one that nobody waits for is dropped."""
+        """Take an answer; one that nobody waits for is dropped."""
         reply = message.subject
         on_answer = self._calls.get(reply)
         if on_answer is None:
@@ -112,7 +112,7 @@ class Calls:
         self._tell(on_answer, message)
 
     def fail_all(self) -> None:
-        """The connection is lost, and the broker has forgotten where answers were to go."""
+        """Fail all requests: the broker forgot their reply subjects with the connection."""
         calls, self._calls = self._calls, {}
         self._many.clear()
         self._deadlines.clear()

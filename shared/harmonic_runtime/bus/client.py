@@ -1,7 +1,7 @@
 """The bus as services use it: requests, messages and subscriptions over NATS.
 
-Nothing is buffered while there is no connection: what cannot be sent now is refused, and is
-never delivered late. Everything that waits has a bound, in time or in bytes.
+Nothing is buffered while there is no connection. What cannot be sent now is refused, and never
+delivered late. All waiting is bounded, in time or in bytes.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class Bus:
         return lambda: self._on_reconnect.remove(callback)
 
     def on_gap(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` where messages had to be dropped, in their place in the order."""
+        """Call ``callback`` in place of messages that were dropped, in their order."""
         self._dispatcher.on_gap(callback)
 
     def post(
@@ -190,9 +190,9 @@ class Bus:
         return reply
 
     def new_inbox(self, purpose: str = "") -> str:
-        """A subject of this process's own, for who has answers sent to a subscription.
+        """A subject of this process's own, for answers that go to a subscription.
 
-        Who may answer there and nowhere else is told by its ``purpose``, a word.
+        Its ``purpose``, a word, is what permissions to answer there are granted by.
         """
         prefix = self._settings.inbox_prefix
         return f"{prefix}.{purpose}.{new_id()}" if purpose else f"{prefix}.{new_id()}"
@@ -206,9 +206,9 @@ class Bus:
     ) -> Subscription:
         """Have ``handler`` called for each message, in order of arrival over all subscriptions.
 
-        The broker's answers to others are dropped, unless what it republishes of a stream is
-        subscribed to: then ``handler`` has to tell them apart.
-        It must not block. What it raises is logged and counted, and costs that message only.
+        The broker's answers to others are dropped. If the subscription is to what the broker
+        republishes of a stream, ``handler`` has to tell them apart.
+        It must not block. What it raises is logged and counted, and only that message is lost.
         The broker knows of the interest after the next :meth:`flush`; while there is no
         connection, once it is back.
         """
@@ -315,8 +315,8 @@ async def open_bus(
 ) -> AsyncIterator[Bus]:
     """A connected bus, stopped in order at the end; ``waiting_for`` is entered without a broker.
 
-    It reconnects by itself, for ever; ``on_closed`` is called if it has to give up, and the
-    process has no use any more. Raise :class:`CannotStart` if there is no broker.
+    It reconnects by itself, for ever. ``on_closed`` is called if it gives up: then the process is
+    useless. Raise :class:`CannotStart` if there is no broker.
     """
     bus = Bus(settings, log=log, metrics=metrics, on_closed=on_closed)
     try:

@@ -1,9 +1,9 @@
 """The NATS connection: nats-py, with its per-message path replaced.
 
-nats-py keeps what is hard to get right: connecting, TLS, authentication, pings, reconnecting to
-one of several servers, subscribing anew. Replaced is what runs for every message, where nats-py
-spends a queue and a task a subscription, a future a flush, a turn of the loop a read, and five
-regular expressions a message. This module is the only one that uses private parts of nats-py; a
+nats-py still does what is hard to get right: connecting, TLS, authentication, pings, reconnecting
+to one of several servers, subscribing again. We replace the per-message path: nats-py spends a
+queue and a task per subscription, a future per flush, a turn of the loop per read, and five regular
+expressions per message. This module is the only one that uses private parts of nats-py; a
 canary test compares them with what is expected here, and names this module when an upgrade
 changes them.
 """
@@ -68,15 +68,15 @@ class Interest:
 
     @property
     def subject(self) -> str:
-        """What it is interest in."""
+        """The subject."""
         return self._subject
 
     async def _drain(self) -> None:
-        """Nothing is left to do: the bus stops consuming before the connection drains."""
+        """Do nothing: the bus stops consuming before the connection drains."""
 
 
 class _FastParser(Parser):
-    """Reads messages itself, and leaves every other line of the protocol to nats-py."""
+    """Parses messages, and leaves every other line of the protocol to nats-py."""
 
     def __init__(self, connection: "BrokerConnection", arrived: Arrived) -> None:
         self._connection = connection
@@ -111,7 +111,7 @@ class _FastParser(Parser):
         self._connection.read_directly()
 
     def feed(self, data: bytes) -> bytes:
-        """Hand over the messages that data begin with; the rest, from where it is no message on.
+        """Hand over the messages that data begin with; return the rest, from another line on.
 
         The rest is empty, or begins with another line, or with one that is malformed.
         """
@@ -190,14 +190,14 @@ class BrokerConnection(Client):
     def read_directly(self) -> None:
         """Parse messages in the turn in which they come, unless others wait to be parsed.
 
-        nats-py's own loop wakes a task for each read. It is left with what is no message.
+        nats-py's own loop wakes a task for each read. It still gets all other lines.
         """
         reader = self._reader()
         if reader is not None and not reader._buffer:  # noqa: SLF001 -- asyncio's
             reader.feed_data = partial(self._fed, reader)
 
     def _tell_of_tls(self) -> None:
-        """Have asyncio know that the connection is one over TLS, if it is.
+        """Tell asyncio that the connection is over TLS, if it is.
 
         nats-py makes it one after it was made. The end of such a connection, which asyncio does not
         expect to be half open, would be a warning in the log.

@@ -1,4 +1,4 @@
-"""What a service is known by at the broker, taken into use anew when its files are replaced."""
+"""A service's credentials at the broker, reloaded when their files are replaced."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from harmonic_runtime.process.settings import ServiceSettings
 def rotated_credentials(settings: ServiceSettings, bus: Bus) -> list[RotatedFiles]:
     """The files with the user, the password and the certificates: the own one, and authorities.
 
-    They are used from the next connection on: the one that exists is not concerned.
+    They are used from the next connection on. The existing connection is not affected.
     """
     names = (settings.nats_ca_file, settings.nats_cert_file, settings.nats_key_file)
     paths = [*settings.secret_files, *(Path(name) for name in names if name is not None)]

@@ -1,11 +1,11 @@
-"""Who is alive: replicas say so, and whoever needs them keeps the last word of each.
+"""Which replicas are alive: they announce themselves, and others keep the last announcement.
 
 =====================  ==============================================================
-``hu.alive.<service>``  a replica's id: it lives, or with a header, it leaves
-``hu.who.<service>``    asks all replicas to say so now
+``hu.alive.<service>``  a replica's id: it is alive, or with a header, it leaves
+``hu.who.<service>``    asks all replicas to announce themselves now
 =====================  ==============================================================
 
-It is for speed and for presence, never for safety: two processes may think differently for a while.
+It serves speed and presence, never safety: two processes may disagree for a while.
 """
 
 import asyncio
@@ -56,10 +56,10 @@ async def announce(
     farewell: bool = True,
     facts: Mapping[str, str] = NO_FACTS,
 ) -> AsyncIterator[None]:
-    """Say that the replica lives while the block runs, and at its end that it leaves.
+    """Announce the replica while the block runs, and at its end that it leaves.
 
-    Without a ``farewell``, it is believed to live for its time to live after that. ``facts`` are
-    said along with it, as headers.
+    Without a ``farewell``, others take it for alive until its time to live is over. ``facts`` are
+    announced with it, as headers.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.TimerHandle | None = None
@@ -98,9 +98,9 @@ async def announce(
 class Directory:
     """The replicas of a service that are alive, as far as is known here. Made by :func:`watch`.
 
-    Silence is counted in ticks, and only while the broker gives signs of life: a word of any
-    replica, or its own word that there is none. So neither an outage of the broker, one that
-    hangs, nor a pause of this process makes all replicas look dead.
+    Silence is counted in ticks, and only while the broker answers: an announcement of any replica,
+    or its own answer that there is none. So no outage of the broker, no broker that hangs, and no
+    pause of this process makes all replicas look dead.
     """
 
     def __init__(self, bus: Bus, service: str, *, ttl_s: float, ticks: int) -> None:
@@ -122,24 +122,24 @@ class Directory:
         return self._live
 
     def fact(self, replica: str, name: str) -> str | None:
-        """What a replica that is alive said of itself by that name, if it did."""
+        """The fact of that name that a live replica announced, if it did."""
         return self._facts.get(replica, NO_FACTS).get(name)
 
     async def news(self, timeout_s: float) -> None:
-        """Return at the next word of a replica, or after ``timeout_s``."""
+        """Return at the next announcement of a replica, or after ``timeout_s``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
 
     async def look_around(self) -> None:
-        """Ask who is there, and wait a little for answers."""
+        """Ask all replicas to announce themselves, and wait a little for answers."""
         self._ask()
         await self.news(FIRST_WORD_TIMEOUT_S)
         if self._ticks_left:
             await asyncio.sleep(OTHERS_PAUSE_S)
 
     def hear(self, message: Message) -> None:
-        """Take a replica's word."""
+        """Take a replica's announcement."""
         replica = message.payload.decode()
         if not _REPLICA_ID.fullmatch(replica):
             raise ValueError("a replica's id must be a word")
@@ -154,7 +154,7 @@ class Directory:
         self._refresh()
 
     def tick(self) -> None:
-        """Count silence, or ask whose it is."""
+        """Count silence, or ask the silent replicas."""
         heard, self._heard = self._heard, False
         if heard and self._bus.connected:
             self._count()
@@ -162,13 +162,13 @@ class Directory:
             self._tick_is_due = self._ask()
 
     def start_over(self) -> None:
-        """The bus is back: everyone has a full time to live to be heard again."""
+        """Give every replica its full time to live again, after the bus was away."""
         self._tick_is_due = False
         self._ticks_left = dict.fromkeys(self._ticks_left, self._ticks + 1)
         self._ask()
 
     def close(self) -> None:
-        """Want no more answers."""
+        """Ignore further answers."""
         self._bus.forget(self._question)
 
     def _ask(self) -> bool:

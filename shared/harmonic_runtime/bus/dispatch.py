@@ -1,4 +1,4 @@
-"""Handling what came in: in order of arrival, in slices of time, within a bound of memory."""
+"""Handling messages: in order of arrival, in slices of time, within a bound of memory."""
 
 import asyncio
 import time
@@ -23,9 +23,8 @@ MESSAGE_OVERHEAD_BYTES = 400
 class Dispatcher:
     """One queue for all subscriptions of a process: no task and no queue for each.
 
-    At most ``bound_bytes`` wait. Beyond, what comes is dropped, and in its place in the order
-    the callbacks given to :meth:`on_gap` are called: what came before was handled, something is
-    missing, what comes after follows.
+    At most ``bound_bytes`` wait. Beyond that, messages are dropped. In their place in the order,
+    the callbacks given to :meth:`on_gap` are called.
     """
 
     def __init__(self, *, bound_bytes: int, log: BoundLogger, metrics: Metrics) -> None:

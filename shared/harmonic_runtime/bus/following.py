@@ -1,7 +1,7 @@
-"""The newest messages of a stream's subjects, heard at once and read again where one was missed.
+"""The newest messages of a stream's subjects: heard at once, and read if one was missed.
 
-What is stored in a stream is also heard by whoever listens to its subject. What was stored before,
-or while the bus was away, is read.
+Subscribers of a subject hear what is stored in its stream. What was stored before, or while the bus
+was away, is read.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Follower:
     """Hands each message's subject and payload to ``note``, at least once, in no certain order.
 
     What the broker stored as its own answer is handed to ``note_foreign`` instead. A stream that
-    ``may_be_absent`` holds nothing where it is not there; any other is waited for.
+    ``may_be_absent`` counts as empty if it does not exist; any other is waited for.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Follower:
                 return
 
     async def _is_absent(self) -> bool:
-        """Whether there is no such stream: state services of a version before it do not make it."""
+        """Whether the stream does not exist, as with state services of an earlier version."""
         try:
             await call(self._bus, f"STREAM.INFO.{self._stream}", {})
         except ApiRefused as refused:

@@ -1,7 +1,6 @@
-"""What brokers show to whoever connects: that they are there, and the certificates they have.
+"""What brokers show to any connection: that they are there, and their certificates.
 
-A broker whose certificate has ended is looked at like any other: one that is not looked at before
-its certificate ends is found out by whoever is turned away.
+A broker with an expired certificate is inspected like any other.
 """
 
 import asyncio
@@ -44,10 +43,10 @@ class BrokerGreeting:
 
 
 async def greetings(settings: ServiceSettings) -> list[BrokerGreeting]:
-    """What all brokers show: those of the settings, then others that these know of.
+    """What all brokers show: those of the settings, then others that these name.
 
-    Of the others only those that can be reached from here: a cluster may call its members by
-    addresses of its own. Raise ``OSError`` if the files of certificates cannot be used.
+    Of the others, only those that are reachable from here: a cluster may name its members by
+    internal addresses. Raise ``OSError`` if the files of certificates cannot be used.
     """
     tls = _untimely(settings)
     named = [urlsplit(url.strip()) for url in settings.nats_url.split(",")]
@@ -117,7 +116,7 @@ def _why(error: Exception) -> str:
 
 
 def _untimely(settings: ServiceSettings) -> ssl.SSLContext:
-    """Verifies brokers by their authority, whatever the time is, and whatever they are called."""
+    """Verifies brokers by their authority alone, regardless of time and name."""
     context = ssl.create_default_context(cafile=settings.nats_ca_file)
     context.check_hostname = False
     context.verify_flags |= _NO_CHECK_TIME

@@ -1,4 +1,4 @@
-"""What the broker says of its streams: how full they are, and what waits in a work queue."""
+"""The broker's view of its streams: how full they are, and what waits in a work queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Inspection:
         return StreamState(held, messages, max(shares, default=0.0))
 
     async def store(self) -> tuple[StoreShare, ...]:
-        """What the account has stored, and may; raise :class:`BusUnavailable` without an answer."""
+        """What the account stores and may store; raise :class:`BusUnavailable` without answer."""
         return read_store(await call(self._bus, "INFO", {}))
 
     async def unfinished(self, stream: str, consumer: str) -> int:

@@ -1,4 +1,4 @@
-"""The link to the broker: made, lost, found again, and ended; with the reasons for each."""
+"""The link to the broker: connected, lost, reconnected and closed, with the reason for each."""
 
 import asyncio
 import ssl
@@ -42,10 +42,10 @@ class LinkEvents:
 
 
 class Link:
-    """The connection and what becomes of it.
+    """The connection, over its whole life.
 
-    It is ``ready`` from when the broker knows of all subscriptions until the connection is lost,
-    and again once it is found. It reconnects by itself, for ever.
+    It is ``ready`` from when the broker knows all subscriptions until the connection is lost,
+    and again after it reconnected. It reconnects by itself, for ever.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Link:
         self._log.info("bus_connected", bus=name)
 
     def stopping(self) -> None:
-        """From now on, the end of the connection is what is wanted."""
+        """Note that the end of the connection is wanted from now on."""
         self._stopping = True
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""What is sent to the broker: collected for about a turn of the loop, and written together.
+"""Messages to the broker: collected for about a turn of the loop, and written together.
 
-A write is a system call, and wakes the server: of several messages, most of the cost. So what one
-turn of the loop sends is one write; and where that is several messages, they wait for those of the
-next turn, for as long as each turn adds some. A message alone is not kept waiting.
+A write is a system call and wakes the server, which is most of the cost of a message. So all
+messages of one turn of the loop are one write. Several messages wait for those of the next turn, as
+long as each turn adds some. A single message does not wait.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Outgoing:
 
     @property
     def may_send(self) -> bool:
-        """Whether there is a connection; of what is sent together, the first looks for it."""
+        """Whether there is a connection; checked for the first message of each write."""
         return bool(self._collected) or self._state.is_connected
 
     def send(self, command: bytes) -> None:
@@ -70,7 +70,7 @@ class Outgoing:
         self.at_most_bytes = self.waiting_bytes
 
     def go_over(self, socket: asyncio.WriteTransport | None) -> None:
-        """Write to another connection; what was collected for the one before is lost with it."""
+        """Write to another connection. What was collected for the earlier one is lost."""
         self._collected, self._collected_bytes = [], 0
         self._socket = socket
 

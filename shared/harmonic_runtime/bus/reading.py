@@ -1,4 +1,4 @@
-"""Reading streams: whole batches from any replica, and what it lacks from the leader."""
+"""Reading streams: batches from any replica, and the rest from the leader."""
 
 import asyncio
 import base64
@@ -45,17 +45,17 @@ MAX_SUBJECTS = 1024
 
 
 class TooManySubjects(BusUnavailable):
-    """More subjects match than the broker looks for at once; it will be so the next time."""
+    """More subjects match than the broker reads at once. Another try fails, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A message as it was stored.
 
-    ``previous`` is the sequence of its subject's message before, where it was appended after it;
-    ``stored_ms`` is the time of its storing by the leader's clock, in Unix time, if the leader
-    was asked. ``is_answer`` says that nobody published it there: the broker answered a request
-    that named the stream's subject as where to go, with a message that is stored elsewhere.
+    ``previous`` is the sequence of its subject's earlier message, if it was appended after that.
+    ``stored_ms`` is when it was stored, in Unix time by the leader's clock, if that was asked.
+    ``is_answer`` says that nobody published it there: it is the broker's answer, with a message
+    stored elsewhere, to a request whose reply subject was the stream's.
     """
 
     sequence: int

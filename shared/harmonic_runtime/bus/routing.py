@@ -1,4 +1,4 @@
-"""Which replica is asked: the same one for the same key, as long as it lives."""
+"""Which replica is asked: the same one for the same key, as long as it is alive."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ SILENCE_S = 0.5
 def rank(key: str, replicas: Iterable[str]) -> list[str]:
     """The replicas in the order in which they are asked for a key, the same in every process.
 
-    When a replica comes or goes, only keys that it is first for change their first.
+    When a replica comes or goes, only the keys that rank it first are affected.
     """
     return sorted(replicas, key=lambda replica: (_weight(key, replica), replica), reverse=True)
 

@@ -7,11 +7,11 @@ is appended at an expected sequence comes right after that message of its subjec
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
-from harmonic_runtime.bus import reading, workqueue
+from harmonic_runtime.bus import layouts, reading, workqueue
 from harmonic_runtime.bus.client import (
     Answer,
     AnswerLost,
@@ -22,6 +22,7 @@ from harmonic_runtime.bus.client import (
     settle,
 )
 from harmonic_runtime.bus.jetstream import ApiRefused, call
+from harmonic_runtime.bus.layouts import Change
 from harmonic_runtime.bus.reading import (
     EXPECTED_SEQUENCE,
     MAX_SUBJECTS,
@@ -45,8 +46,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-#: What a stream was set to, and is set to now.
-Change: TypeAlias = tuple[object, object]
 
 #: How long setting up one stream or consumer may take, from the first attempt to the last.
 SETUP_TIMEOUT_S = 30.0
@@ -59,9 +58,6 @@ SETUP_PAUSE_S = 0.25
 CONTENDED_PAUSE_S = 0.01
 #: With less time left it is not: a try that is cut short would leave it open what became of it.
 LEAST_ATTEMPT_S = 0.1
-
-#: Where a stream keeps the version of the layout that it was set up for.
-_VERSION = "harmonic_layout"
 
 # Error codes, as nats-server's errors.json explains them.
 _WRONG_SEQUENCE = 10071
@@ -130,7 +126,7 @@ class Streams:
         possible in time.
         """
         name = config["name"]
-        versioned = {**config, "metadata": {_VERSION: str(version)}}
+        versioned = layouts.versioned(config, version)
 
         async def put(look_timeout_s: float) -> Ensured:
             try:
@@ -141,10 +137,10 @@ class Streams:
                 # One that another replica has created meanwhile is taken at the next attempt.
                 await self._set_up(f"STREAM.CREATE.{name}", versioned)
                 return Ensured({}, {})
-            changes = _changes(found["config"], config)
-            if _version_of(found) > version:
+            changes = layouts.changes(found["config"], config)
+            if layouts.version_of(found) > version:
                 return Ensured({}, changes)
-            if changes or _version_of(found) < version:
+            if changes or layouts.version_of(found) < version:
                 await self._set_up(f"STREAM.UPDATE.{name}", versioned)
             return Ensured(changes, {})
 
@@ -312,18 +308,6 @@ class Streams:
         goes on. Raise :class:`BusUnavailable` if the consumer cannot be asked now.
         """
         return await workqueue.fetch(self._bus, stream, consumer, batch=batch, expires_s=expires_s)
-
-
-def _changes(found: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str, Change]:
-    """Where a stream is not as it is wanted; what is not set has the broker's default."""
-    return {
-        name: (found.get(name), value) for name, value in wanted.items() if found.get(name) != value
-    }
-
-
-def _version_of(info: Mapping[str, Any]) -> int:
-    metadata: Mapping[str, str] = info["config"].get("metadata") or {}
-    return int(metadata.get(_VERSION, "0"))
 
 
 def _outcome_of(message: Message) -> int | Exception:

@@ -1,4 +1,4 @@
-"""What operators and load balancers ask a process: does it live, is it ready, how is it doing."""
+"""What operators and load balancers ask a process: is it alive, is it ready, how is it doing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,7 +79,7 @@ async def ops_server(
 ) -> AsyncIterator[int]:
     """Serve ``/healthz``, ``/readyz``, ``/startupz`` and ``/metrics``, and log where.
 
-    The port is what the block is given.
+    The block is given the port.
 
     Raise :class:`CannotStart` if the address is taken.
     """

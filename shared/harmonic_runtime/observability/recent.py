@@ -1,4 +1,4 @@
-"""What a process's metrics did lately, for who asks once and not every few seconds."""
+"""The recent changes of a process's metrics, for operators who ask once."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping

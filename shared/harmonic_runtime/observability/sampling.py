@@ -1,4 +1,4 @@
-"""Logs of what repeats without end: the first of a kind at once, the others as a number."""
+"""Logs of events that repeat: the first of a kind at once, the others as a count."""
 
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock

@@ -1,7 +1,7 @@
-"""The numbers behind metrics: plain attributes, read when somebody asks.
+"""The numbers behind metrics: plain attributes, read when metrics are collected.
 
-Those of ``prometheus_client`` take a lock and some calls for each change, and each message changes
-several. Here only the event loop's thread changes them, so that a change is an addition.
+``prometheus_client`` takes a lock and several calls for each change, and each message changes
+several numbers. Here only the event loop's thread changes them, so a change is one addition.
 """
 
 from abc import abstractmethod

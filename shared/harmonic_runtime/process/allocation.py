@@ -1,4 +1,4 @@
-"""How memory that is freed is kept for the next message."""
+"""Keeping freed memory for the next message."""
 
 import ctypes
 from contextlib import suppress
@@ -12,10 +12,10 @@ KEPT_BYTES = 8 * 1024 * 1024
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what it would return to the kernel after each large message.
+    """Make the C library keep memory that it would return to the kernel after each large message.
 
-    It takes longer to have pages cleared again than to read what comes into them: a message of
-    1 MiB costs half. Does nothing where the C library is not glibc.
+    The kernel takes longer to clear the pages again than the process takes to read a message into
+    them: a message of 1 MiB costs half. Does nothing if the C library is not glibc.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

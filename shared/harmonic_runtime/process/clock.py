@@ -1,4 +1,4 @@
-"""The one place that reads the clock, so that everything else can be given another."""
+"""The only module that reads the clock. Everything else is given a clock."""
 
 import time
 from datetime import UTC, datetime, timedelta

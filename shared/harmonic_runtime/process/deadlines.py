@@ -35,7 +35,7 @@ class Deadlines(Generic[K]):
         self._next = 0
 
     def add(self, key: K, after_s: float) -> int:
-        """Tell of this key after so many seconds, or up to a grain later; for :meth:`remove`.
+        """Report this key after so many seconds, or up to a grain later; see :meth:`remove`.
 
         A key waits for one end at a time.
         """
@@ -50,7 +50,7 @@ class Deadlines(Generic[K]):
         return number
 
     def remove(self, key: K, number: int) -> None:
-        """Tell no more of a key that was added so."""
+        """Remove a key, which is not reported then."""
         self._ends.get(number, self._ending).pop(key, None)
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""The failure that an operator can mend."""
+"""The failure that an operator can repair."""
 
 
 class CannotStart(Exception):

@@ -41,7 +41,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 class Process(Generic[S]):
-    """What every part of a service may need of the process it lives in."""
+    """What every part of a service may need of its process."""
 
     def __init__(self, settings: S, service: str) -> None:
         self.settings = settings
@@ -59,7 +59,7 @@ class Process(Generic[S]):
         self.metrics.gauge_from(table.READY, lambda: self.readiness.state == "ready")
 
     def tell_build(self, contract: object) -> None:
-        """Show operators what runs, and the version of the ``contract`` that it serves."""
+        """Show operators the build, and the version of the ``contract`` that it serves."""
         self.metrics.info(
             table.BUILD_INFO,
             service=self.service,
@@ -78,7 +78,7 @@ class Process(Generic[S]):
         self._stop_asked.set()
 
     def fail(self, reason: str) -> None:
-        """Stop in order, since the process is of no use any more; its exit status is 1."""
+        """Stop in order after a failure; the exit status is 1."""
         if self.failure is None:
             self.failure = reason
             self.log.error("process_failed", reason=reason)
@@ -108,7 +108,7 @@ class Process(Generic[S]):
 class Tasks:
     """The owner of background tasks: cancelled and awaited when the block ends.
 
-    A task that raises has a bug in it: the process fails, rather than live on without the task.
+    A task that raises has a bug: the process fails, instead of running without the task.
     """
 
     def __init__(self, process: Process[Any]) -> None:

@@ -1,6 +1,6 @@
 """Certificates and secrets that are replaced in their files while a process runs.
 
-Whoever rotates them replaces files, and nothing is restarted: Kubernetes swaps a symbolic link to
+A rotation replaces files, and nothing is restarted: Kubernetes swaps a symbolic link to
 the folder of a mounted secret, tools for certificates rename a file into its place.
 """
 
@@ -22,7 +22,7 @@ _State = tuple[tuple[int, int, int] | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class RotatedFiles:
-    """Files that belong together, and what takes their new contents into use.
+    """Files that belong together, and what reloads them.
 
     ``reload`` raises ``OSError`` or ``ValueError`` where they cannot be used, as a certificate
     whose key has not been replaced yet; what was in use before stays, and it is tried again.
@@ -50,7 +50,7 @@ def _state_of(path: Path) -> tuple[int, int, int] | None:
 async def keep_rotating(
     files: Sequence[RotatedFiles], *, metrics: Metrics, log: BoundLogger
 ) -> None:
-    """Take files into use when they were replaced, for ever."""
+    """Reload files when they were replaced, for ever."""
     outcomes = metrics.counters(table.FILE_ROTATIONS)
     ends = metrics.gauges(table.CERTIFICATE_NOT_AFTER)
 

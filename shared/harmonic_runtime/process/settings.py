@@ -1,4 +1,4 @@
-"""What an operator may set, from environment variables, with a sentence for every mistake.
+"""The settings of a service, from environment variables, with a sentence for every mistake.
 
 Every service derives its own class from :class:`ServiceSettings`; the reference page is made
 from the same declarations. A number's unit stands last in its name.
@@ -48,7 +48,7 @@ def _servers(value: str) -> str:
 
 
 def _unique_name() -> str:
-    """A name for a replica that was given none: this machine's, and something of its own."""
+    """The name of a replica without a configured one: this machine's name and a random part."""
     host = "".join(c if c.isascii() and c.isalnum() else "-" for c in socket.gethostname())
     own = new_id()[:8].replace("-", "0").replace("_", "1").lower()
     return f"{host.strip('-')[:64] or 'host'}-{own}"
@@ -189,7 +189,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def replica_id(self) -> str:
-        """The name of this process among all that ever were: fresh at every start."""
+        """A name of this process that no other process ever has: new at every start."""
         return self._replica_id
 
     @property
@@ -221,8 +221,8 @@ def is_secret(field: FieldInfo) -> bool:
 def load_settings(cls: type[S]) -> S:
     """The settings from the environment, and secrets from the files that it names.
 
-    What cannot be used is told on standard error, a sentence a problem, without the value; then
-    the process ends with status 2.
+    For each value that cannot be used, standard error has a sentence without the value. Then the
+    process ends with status 2.
     """
     problems = _service_links(cls)
     secrets = _read_secrets(cls, problems)

@@ -1,4 +1,4 @@
-"""Listening on an address, for both families of addresses where it is that of all of them."""
+"""Listening on an address; on that of all addresses, with IPv4 and IPv6."""
 
 import socket
 import ssl

@@ -13,7 +13,7 @@ def every(interval_s: float, callback: Callable[[], None]) -> Iterator[None]:
     """Call ``callback`` each ``interval_s`` seconds while the block runs, first after one.
 
     It must not block; what it raises goes to the event loop's exception handler, and the next
-    call comes all the same. A late call is not made up for.
+    call comes all the same. A late call is not repeated.
     """
     loop = asyncio.get_running_loop()
 
@@ -34,7 +34,7 @@ def every(interval_s: float, callback: Callable[[], None]) -> Iterator[None]:
 async def spread(items: Sequence[Item], over_s: float) -> AsyncIterator[Item]:
     """Yield each item in its turn, evenly over ``over_s`` seconds, the first at once.
 
-    A turn that was missed is not waited for: those behind come at their times all the same.
+    A late item does not delay the following ones.
     """
     loop = asyncio.get_running_loop()
     began_at_s = loop.time()

@@ -1,7 +1,8 @@
 """Which variables of the environment are settings of this product, and which look like one.
 
-A service is often started with the variables of all services. So what another one knows is no
-mistake: ``variables.txt`` names those of all of them, and is made with the reference of settings.
+A service is often started with the variables of all services, so a variable of another service is
+no mistake. ``variables.txt`` names the variables of all services; it is generated with the
+reference of settings.
 """
 
 import difflib

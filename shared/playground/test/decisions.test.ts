@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { hueOf, paletteOf } from '../src/palettes.ts';
 import { freeHue, moverOf, readHand } from '../src/room/hands.ts';
@@ -42,6 +43,32 @@ test('two people have colours that can be told apart', () => {
   assert.equal(freeHue(28, [200]), 28);
   assert.equal(hueOf('ann'), hueOf('ann'));
 });
+
+test('the names on hands can be read, whatever their colour', () => {
+  const style = readFileSync(new URL('../src/style.css', import.meta.url), 'utf8');
+  const [light, ground] = ['--hand-label-light', '--ground'].map(name => [...style.matchAll(new RegExp(`${name}: (.*);`, 'g'))].map(found => found[1] ?? ''));
+  for (const [theme, hex] of ground?.entries() ?? []) {
+    const behind = luminance([1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16) / 255));
+    for (let hue = 0; hue < 360; hue += 5) {
+      const label = luminance(rgb(hue, 0.85, parseFloat(light?.[theme] ?? '') / 100));
+      const contrast = (Math.max(label, behind) + 0.05) / (Math.min(label, behind) + 0.05);
+      assert.ok(contrast >= 4.5, `${hue} degrees on ${hex}: ${contrast}`);
+    }
+  }
+});
+
+// WCAG's relative luminance, and the colours of CSS's `hsl`.
+function luminance(channels: number[]): number {
+  const [red = 0, green = 0, blue = 0] = channels.map(value => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+function rgb(hue: number, saturation: number, light: number): number[] {
+  const part = saturation * Math.min(light, 1 - light);
+  return [0, 8, 4].map(shift => {
+    const k = (shift + hue / 30) % 12;
+    return light - part * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+  });
+}
 
 test('who moves a field is known by its preview', () => {
   const previews = { ann: { music: { tempo: 90 } }, ben: { physics: { gravity: 3 } } };

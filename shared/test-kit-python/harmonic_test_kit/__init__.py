@@ -1,4 +1,4 @@
-"""A whole Harmonic Universe for tests, on ports of its own, which misbehaves when it is told to."""
+"""A whole Harmonic Universe for tests, on free ports, which misbehaves on command."""
 
 from harmonic_test_kit.instance import HarmonicInstance, KitError, started
 

@@ -1,6 +1,6 @@
 """Fixtures of pytest: ``harmonic`` is an instance that the whole run shares.
 
-Each test gets it undisturbed. Override ``harmonic_settings`` for other settings.
+Each test gets it as it was at first. Override ``harmonic_settings`` for other settings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +25,6 @@ def harmonic_instance(harmonic_settings: Mapping[str, str]) -> Iterator[Harmonic
 
 @pytest.fixture
 def harmonic(harmonic_instance: HarmonicInstance) -> Iterator[HarmonicInstance]:
-    """The instance; whatever the test does to its network or processes is undone after it."""
+    """The instance. What the test does to its network or processes is undone after it."""
     yield harmonic_instance
     harmonic_instance.restore()

@@ -1,4 +1,4 @@
-"""An instance as tests hold it. Its functions block for a moment, in any kind of test."""
+"""An instance as tests use it. Its functions block for a moment, in any kind of test."""
 
 import json
 import subprocess
@@ -83,7 +83,7 @@ class HarmonicInstance:
         self._do("start", process=process)
 
     def restore(self) -> None:
-        """Undo all misbehaviour: a quick network, no scripted refusals, all processes there."""
+        """Undo all misbehaviour: a fast network, no scripted refusals, all processes running."""
         self._do("restore")
 
     def _do(self, what: str, **arguments: Any) -> Any:

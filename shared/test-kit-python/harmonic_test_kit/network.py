@@ -1,4 +1,4 @@
-"""The network between clients and a gateway: it is slow, silent or broken when it is told to be."""
+"""The network between clients and a gateway: slow, silent or broken on command."""
 
 import asyncio
 import random
@@ -54,13 +54,13 @@ class NetworkConditions:
         self.passing.set()
 
     def arrival(self, after: float) -> float:
-        """When what is sent now arrives, by the loop's clock; nothing overtakes what was sent."""
+        """When a message that is sent now arrives, by the loop's clock; none overtakes another."""
         # It makes tests of clients uneven on purpose; nothing secret comes of it.
         takes_ms = self.latency_ms + random.random() * self.jitter_ms  # noqa: S311
         return max(after, asyncio.get_running_loop().time() + takes_ms / 1000)
 
     async def pass_at(self, arrival: float) -> None:
-        """Return when a message arrives that is under way."""
+        """Return when a message that is under way arrives."""
         await asyncio.sleep(arrival - asyncio.get_running_loop().time())
         await self.passing.wait()
 
@@ -170,7 +170,7 @@ class Network:
     async def _carry(
         self, session: ScriptedSession, client: web.WebSocketResponse, gateway: Socket
     ) -> bool:
-        """Carry messages both ways until one side ends: whether it said goodbye, which is told."""
+        """Carry messages both ways until one side ends; return whether it said goodbye."""
         ways = {
             asyncio.create_task(
                 self._one_way(client, gateway, lambda packet: [session.to_gateway(packet)])
@@ -188,7 +188,7 @@ class Network:
     async def _one_way(
         self, source: Socket, target: Socket, changed: Callable[[str], list[str]]
     ) -> bool:
-        """Carry messages until ``source`` ends: whether it said goodbye, which is told."""
+        """Carry messages until ``source`` ends; return whether it said goodbye."""
         waiting: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue(MAX_WAITING_MESSAGES)
         sending = asyncio.create_task(self._send(waiting, target))
         try:
@@ -223,7 +223,7 @@ class Network:
 
 
 async def _even_if_left(carrying: Coroutine[None, None, T]) -> T:
-    """Go on when the client is gone: what it said before still arrives."""
+    """Continue when the client is gone: what it sent before still arrives."""
     task = asyncio.create_task(carrying)
     try:
         return await asyncio.shield(task)

@@ -1,7 +1,7 @@
 """Scripted refusals: which packets of a session are refused, and what the client is told. Pure.
 
-A command that is to be refused is sent to the gateway as a harmless ``time_sync``, and the answer
-to that becomes the refusal. So a refusal comes in its turn, by whichever transport the client uses.
+A command that is to be refused is replaced by a harmless ``time_sync``, and the gateway's answer
+is replaced by the refusal. So a refusal comes in its turn, on every transport.
 """
 
 import json
@@ -37,7 +37,7 @@ class Refusal:
 
 @dataclass
 class Script:
-    """What is to be refused next, by the names of commands. Shared by all sessions."""
+    """The refusals to come, by the names of commands. Shared by all sessions."""
 
     _waiting: dict[str, list[Refusal]] = field(default_factory=dict)
 
@@ -73,14 +73,14 @@ class Script:
         self._waiting.clear()
 
     def take(self, command: str) -> Refusal | None:
-        """What this command is to be refused with, if it is."""
+        """The refusal of this command, if it is to be refused."""
         waiting = self._waiting.get(command)
         return waiting.pop(0) if waiting else None
 
 
 @dataclass
 class _Refused:
-    """A command that the gateway does not hear of."""
+    """A command that the gateway does not see."""
 
     refusal: Refusal
     command: str
@@ -146,7 +146,7 @@ class ScriptedSession:
 
 
 def _event_of(payload: str) -> list[Any]:
-    """An event's name and its arguments; no name for what is none, which the gateway refuses."""
+    """An event's name and arguments; no name for anything else, which the gateway refuses."""
     try:
         said = json.loads(payload)
     except (ValueError, RecursionError):

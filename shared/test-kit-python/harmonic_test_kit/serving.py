@@ -139,7 +139,7 @@ class Kit:
         await self._process(process).start()
 
     async def restore(self) -> None:
-        """Undo all misbehaviour: a quick network, no scripted refusals, all processes there."""
+        """Undo all misbehaviour: a fast network, no scripted refusals, all processes running."""
         await self.delay()
         await self.unblock()
         self._script.clear()

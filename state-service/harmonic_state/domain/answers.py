@@ -61,13 +61,13 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_protocol.schema import WireModel
-from harmonic_state.domain.decide import UniverseRequest
 from harmonic_state.domain.erasing import erasure_done
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operating import inspected, removed
 from harmonic_state.domain.pieces import listed
 from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 #: What has no answer besides that it was carried out.
 _UNANSWERED = (

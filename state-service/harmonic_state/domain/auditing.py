@@ -1,16 +1,39 @@
 """What of what is done goes to the audit log: moderation, settings, and services' acts."""
 
-from typing import Any
+from enum import StrEnum, auto
+from typing import Any, NamedTuple, assert_never
 
 from harmonic_protocol.envelope import Caller
-from harmonic_protocol.intervening import EraseUser, OperatorBan, OperatorUnban, RemoveUser
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    RecordBar,
+    ReleaseGateway,
+    ResumeRoom,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
+)
 from harmonic_protocol.log import ActionNoted
+from harmonic_protocol.messages.auditing import ListAudit
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
+from harmonic_protocol.messages.following import FollowUniverse, LinkStream
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.reading import GetParticipants, ListEvents, ListMusic
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
     DeleteUniverse,
+    GetMusic,
+    GetUniverse,
     RemoveMember,
     RemoveParticipant,
     SetMember,
@@ -18,77 +41,121 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 from harmonic_state.domain.presence import DecisionInputs
-
-#: Noted whoever does it.
-_ALWAYS = (
-    UpdateUniverse,
-    DeleteUniverse,
-    SetMember,
-    RemoveMember,
-    RemoveParticipant,
-    BanUser,
-    UnbanUser,
-)
-#: What operators change of a universe. Of an erasure nothing is noted that names the user.
-_BY_OPERATORS = (RemoveUser, OperatorBan, OperatorUnban, EraseUser)
-_NOTED = (*_ALWAYS, *_BY_OPERATORS)
-#: Noted where a service does it: users' are in the log, and too many.
-_BY_SERVICES = (CreateUniverse, ParameterCommand, GenerateMusic)
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 
-def is_noted(request: object, caller: Caller) -> bool:
+class _Noted(StrEnum):
+    """Of whom a request is noted."""
+
+    ALL = auto()
+    """whoever asks for it"""
+    OPERATORS = auto()
+    """operators alone ask for it"""
+    SERVICES = auto()
+    """of services: users' are in the log, and too many"""
+    NOBODY = auto()
+    """it changes nothing, or nothing that an owner would look for"""
+
+
+class _Noting(NamedTuple):
+    """Of whom a request is noted, to which user it is done, and what is set, by its wire names."""
+
+    of: _Noted
+    target: str | None = None
+    #: Nothing that names a user: those have their own fields.
+    details: dict[str, Any] | None = None
+
+
+_NOTHING = _Noting(_Noted.NOBODY)
+
+
+def is_noted(request: UniverseRequest, caller: Caller) -> bool:
     """Whether a request is noted if something comes of it: then it needs a fresh id."""
-    return isinstance(request, _NOTED) or (
-        bool(caller.service) and isinstance(request, _BY_SERVICES)
-    )
+    return _is_of(_noting(request).of, caller)
 
 
-def noted(request: object, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
+def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
     """What is noted of a request of which something came."""
-    if not is_noted(request, caller):
+    noting = _noting(request)
+    if not _is_of(noting.of, caller):
         return []
-    operation = getattr(request, "operation", None)
     return [
         ActionNoted(
             id=moment.fresh_id,
-            action=operation() if operation is not None else "",
+            action=request.operation(),
             user_id=caller.user_id,
-            operator=True if isinstance(request, _BY_OPERATORS) else None,
+            operator=True if noting.of is _Noted.OPERATORS else None,
             service=caller.service or None,
-            target=_target(request),
-            details=_details(request) or None,
+            target=noting.target,
+            details=noting.details or None,
             timestamp=moment.timestamp,
         )
     ]
 
 
-def _target(request: object) -> str | None:
-    """The user to whom it is done."""
-    match request:
-        case (
-            SetMember()
-            | RemoveMember()
-            | RemoveParticipant()
-            | BanUser()
-            | UnbanUser()
-            | RemoveUser()
-            | OperatorBan()
-            | OperatorUnban()
-        ):
-            return request.user_id
-        case CreateUniverse() | UpdateUniverse():
-            return request.owner
-    return None
+def _is_of(noted_of: _Noted, caller: Caller) -> bool:
+    match noted_of:
+        case _Noted.ALL | _Noted.OPERATORS:
+            return True
+        case _Noted.SERVICES:
+            return bool(caller.service)
+        case _Noted.NOBODY:
+            return False
+        case unreachable:
+            assert_never(unreachable)
 
 
-def _details(request: object) -> dict[str, Any]:
-    """What is set, by the names of the request: nothing that names a user."""
+def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
+    request: UniverseRequest,
+) -> _Noting:
     match request:
-        case UpdateUniverse() | CreateUniverse():
-            sent = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            return {name: sent[name] for name in sent.keys() - {"universeId", "id", "owner"}}
-        case SetMember():
-            return {"role": request.role}
+        # The most frequent first: each arm that does not match takes its time.
         case ParameterCommand():
-            return {"sets": list(request.changes())}
-    return {}
+            return _Noting(_Noted.SERVICES, details={"sets": list(request.changes())})
+        case GenerateMusic():
+            return _Noting(_Noted.SERVICES)
+        case (
+            JoinRoom()
+            | LeaveRoom()
+            | ResumeRoom()
+            | CloseConnection()
+            | ReleaseGateway()
+            | CompleteMusic()
+            | ExpireMusic()
+            | StartMusic()
+            | StopMusic()
+            | RecordBar()
+            | GetUniverse()
+            | GetParticipants()
+            | ListEvents()
+            | FollowUniverse()
+            | LinkStream()
+            | ListMusic()
+            | GetMusic()
+            | ListAudit()
+            | InspectUniverse()
+            | ForgetHistory()
+        ):
+            return _NOTHING
+        case CreateUniverse():
+            return _Noting(_Noted.SERVICES, request.owner, _settings(request))
+        case UpdateUniverse():
+            return _Noting(_Noted.ALL, request.owner, _settings(request))
+        case DeleteUniverse():
+            return _Noting(_Noted.ALL)
+        case SetMember():
+            return _Noting(_Noted.ALL, request.user_id, {"role": request.role})
+        case RemoveMember() | RemoveParticipant() | BanUser() | UnbanUser():
+            return _Noting(_Noted.ALL, request.user_id)
+        case RemoveUser() | OperatorBan() | OperatorUnban():
+            return _Noting(_Noted.OPERATORS, request.user_id)
+        case EraseUser():
+            # Nothing is noted that names the user.
+            return _Noting(_Noted.OPERATORS)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _settings(request: CreateUniverse | UpdateUniverse) -> dict[str, Any]:
+    sent = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {name: sent[name] for name in sent.keys() - {"universeId", "id", "owner"}}

@@ -2,13 +2,11 @@
 
 from typing import assert_never
 
-from harmonic_protocol.catalogue import StateCommand
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
     ExpireMusic,
-    OwnRequest,
     RecordBar,
     ReleaseGateway,
     ResumeRoom,
@@ -60,49 +58,8 @@ from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import owned, refusal_of_service, visible
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import AppliedOperation, Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
-#: What is decided on one universe. A function that dispatches on it ends in ``assert_never``.
-UniverseRequest = (
-    StateCommand
-    | ResumeRoom
-    | CloseConnection
-    | CompleteMusic
-    | InspectUniverse
-    | RemoveUser
-    | OperatorBan
-    | OperatorUnban
-    | EraseUser
-    | ForgetHistory
-    | OwnRequest
-    | CreateUniverse
-    | GetUniverse
-    | UpdateUniverse
-    | DeleteUniverse
-    | SetMember
-    | RemoveMember
-    | RemoveParticipant
-    | BanUser
-    | UnbanUser
-    | GetParticipants
-    | ListEvents
-    | FollowUniverse
-    | LinkStream
-    | ListMusic
-    | GetMusic
-    | ListAudit
-)
-
-
-#: What whoever sees a universe may ask for: it changes nothing.
-_READING = (
-    GetUniverse,
-    GetParticipants,
-    ListEvents,
-    FollowUniverse,
-    LinkStream,
-    ListMusic,
-    GetMusic,
-)
 _WITH_OP_ID = (ParameterCommand, GenerateMusic, StartMusic, StopMusic)
 
 
@@ -170,8 +127,6 @@ def _nothing(granted: Universe | Refused) -> list[LogEvent] | Refused:
 def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided where
     universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    if isinstance(request, _READING):
-        return _nothing(visible(universe, caller))
     match request:
         case ParameterCommand():
             return parameters.update(universe, request, caller, moment)
@@ -203,22 +158,25 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             return registry.set_member(universe, request, caller, moment)
         case RemoveMember():
             return registry.remove_member(universe, request, caller, moment)
-        case RemoveParticipant():
-            return moderation.remove(universe, request, caller, moment)
-        case BanUser():
-            return moderation.ban(universe, request, caller, moment)
-        case UnbanUser():
-            return moderation.unban(universe, request, caller, moment)
-        case RemoveUser():
-            return operating.remove_user(universe, request, moment)
-        case OperatorBan():
-            return operating.ban(universe, request, moment)
-        case OperatorUnban():
-            return operating.unban(universe, request, moment)
+        case RemoveParticipant() | BanUser() | UnbanUser():
+            return moderation.moderate(universe, request, caller, moment)
+        case RemoveUser() | OperatorBan() | OperatorUnban():
+            return operating.intervene(universe, request, moment)
         case EraseUser():
             return erasing.erase(universe, request, moment)
         case ForgetHistory():
             return erasing.forget(universe, moment)
+        case (
+            GetUniverse()
+            | GetParticipants()
+            | ListEvents()
+            | FollowUniverse()
+            | LinkStream()
+            | ListMusic()
+            | GetMusic()
+        ):
+            # Whoever sees a universe may: it changes nothing.
+            return _nothing(visible(universe, caller))
         case InspectUniverse():
             return _nothing(operating.existing(universe))
         case ListAudit():

@@ -30,7 +30,7 @@ _ERASED = refused(
 
 def traced(universe: Universe, user_id: str) -> dict[str, Any]:
     """The parts of a universe that name a user; nothing if it names the user nowhere."""
-    seats = universe.connections.items()
+    seats, endless = universe.connections.items(), universe.endless
     found: dict[str, Any] = {
         "isOwner": universe.owner == user_id,
         "role": universe.members.get(user_id),
@@ -56,6 +56,7 @@ def traced(universe: Universe, user_id: str) -> dict[str, Any]:
             for request_id, piece in universe.pending_music.items()
             if piece.job.user_id == user_id
         ],
+        "endlessPiece": endless.stream_id if endless and endless.user_id == user_id else None,
         "operations": [
             {"opId": each.op_id, "timestamp": each.timestamp}
             for each in universe.operations.values()

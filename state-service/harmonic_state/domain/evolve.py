@@ -167,11 +167,15 @@ def _seats(
                 event.user_id, event.username, event.mode, event.gateway_id, event.replaces
             )
             size += seat_bytes(name, taken) - (seat_bytes(name, seat) if seat else 0)
-        case ConnectionLeft() if seat is not None:
-            del changed[name]
-            size -= seat_bytes(name, seat)
-        case ConnectionModeChanged() if seat is not None:
-            changed[name] = replace(seat, mode=event.mode)
+        case ConnectionLeft():
+            if seat is not None:
+                del changed[name]
+                size -= seat_bytes(name, seat)
+        case ConnectionModeChanged():
+            if seat is not None:
+                changed[name] = replace(seat, mode=event.mode)
+        case unreachable:
+            assert_never(unreachable)
     absences = absences_after(universe, event)
     return universe.later(connections=changed, seats_bytes=size, absences=absences)
 
@@ -194,6 +198,8 @@ def _music(universe: Universe, event: MusicRequested | MusicFailed | MusicStored
                 seq=event.seq,
                 updated_at=event.timestamp,
             )
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _endless(universe: Universe, event: MusicStarted | BarRecorded | MusicStopped) -> Universe:
@@ -247,6 +253,8 @@ def _settings(universe: Universe, event: SettingsChanged | MemberSet | MemberRem
                 public_mode=event.public_mode or universe.public_mode,
                 max_participants=event.max_participants or universe.max_participants,
             )
+        case unreachable:
+            assert_never(unreachable)
     changed = replace(universe, members=members, updated_at=event.timestamp)
     return replace(changed, absences=allowed_absences(changed))
 

@@ -3,6 +3,8 @@
 Its owner may do so, and services may to anybody but the owner.
 """
 
+from typing import assert_never
+
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.log import MemberRemoved, UserBanned, UserUnbanned
 from harmonic_protocol.messages.universes import (
@@ -38,32 +40,36 @@ def _put_out_by(caller: Caller) -> Refused:
     )
 
 
-def remove(
-    universe: Universe | None, request: RemoveParticipant, caller: Caller, moment: DecisionInputs
+def moderate(
+    universe: Universe | None,
+    request: RemoveParticipant | BanUser | UnbanUser,
+    caller: Caller,
+    moment: DecisionInputs,
 ) -> list[LogEvent] | Refused:
-    """Put a user out of the room, who may join again."""
+    """Put a user out of the room, who may join again; keep one out from now on; or lift that."""
     mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
-    if caller.service and request.user_id == mine.owner:
-        return _OWNER_STAYS
-    return put_out(mine, request.user_id, _put_out_by(caller), moment)
-
-
-def ban(
-    universe: Universe | None, request: BanUser, caller: Caller, moment: DecisionInputs
-) -> list[LogEvent] | Refused:
-    """Keep a user out from now on, who loses role and seats; done again, it changes nothing."""
-    mine = moderated(universe, caller)
-    if isinstance(mine, Refused):
-        return mine
-    return keep_out(mine, request.user_id, moment, caller.service or None)
+    match request:
+        case RemoveParticipant():
+            if caller.service and request.user_id == mine.owner:
+                return _OWNER_STAYS
+            return put_out(mine, request.user_id, _put_out_by(caller), moment)
+        case BanUser():
+            return keep_out(mine, request.user_id, moment, caller.service or None)
+        case UnbanUser():
+            return let_in(mine, request.user_id, moment, caller.service or None)
+        case unreachable:
+            assert_never(unreachable)
 
 
 def keep_out(
     mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
 ) -> list[LogEvent] | Refused:
-    """Ban a user, whoever may decide that; the ``service`` that does it is told."""
+    """Ban a user, who loses role and seats; done again, it changes nothing.
+
+    Whoever may has decided it; the ``service`` that does is told.
+    """
     if user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner cannot be banned", reason=Reason.OWNER)
     if user_id in mine.bans:
@@ -80,16 +86,6 @@ def keep_out(
     if user_id in mine.members:
         causes.append(MemberRemoved(user_id=user_id, timestamp=moment.timestamp))
     return with_consequences(mine, causes, moment, BANNED)
-
-
-def unban(
-    universe: Universe | None, request: UnbanUser, caller: Caller, moment: DecisionInputs
-) -> list[LogEvent] | Refused:
-    """Lift a ban."""
-    mine = moderated(universe, caller)
-    if isinstance(mine, Refused):
-        return mine
-    return let_in(mine, request.user_id, moment, caller.service or None)
 
 
 def let_in(

@@ -1,6 +1,7 @@
 """What operators ask of a universe: who is in its room, and that somebody leaves it."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from harmonic_protocol.intervening import (
     OccupiedSeat,
@@ -29,30 +30,27 @@ def existing(universe: Universe | None) -> Universe | Refused:
     return NO_UNIVERSE if universe is None or universe.deleted else universe
 
 
-def remove_user(
-    universe: Universe | None, request: RemoveUser, moment: DecisionInputs
+def intervene(
+    universe: Universe | None,
+    request: RemoveUser | OperatorBan | OperatorUnban,
+    moment: DecisionInputs,
 ) -> list[LogEvent] | Refused:
-    """All of a user's connections leave the room, and none of its sessions is continued there."""
+    """Put a user out of the room, keep one out, or lift that, as the universe's owner may.
+
+    Of a user who is put out, all connections leave, and no session is continued there.
+    """
     known = existing(universe)
     if isinstance(known, Refused):
         return known
-    return put_out(known, request.user_id, KICKED, moment)
-
-
-def ban(
-    universe: Universe | None, request: OperatorBan, moment: DecisionInputs
-) -> list[LogEvent] | Refused:
-    """Keep a user out, as the universe's owner may."""
-    known = existing(universe)
-    return known if isinstance(known, Refused) else keep_out(known, request.user_id, moment)
-
-
-def unban(
-    universe: Universe | None, request: OperatorUnban, moment: DecisionInputs
-) -> list[LogEvent] | Refused:
-    """Lift a ban, as the universe's owner may."""
-    known = existing(universe)
-    return known if isinstance(known, Refused) else let_in(known, request.user_id, moment)
+    match request:
+        case RemoveUser():
+            return put_out(known, request.user_id, KICKED, moment)
+        case OperatorBan():
+            return keep_out(known, request.user_id, moment)
+        case OperatorUnban():
+            return let_in(known, request.user_id, moment)
+        case unreachable:
+            assert_never(unreachable)
 
 
 def removed(events: Sequence[LogEvent]) -> UserRemoved:

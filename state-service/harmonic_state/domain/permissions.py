@@ -1,21 +1,40 @@
 """Who may see a universe, who may edit it, and what services may do in it."""
 
+from typing import assert_never
+
 from harmonic_protocol.envelope import Caller
+from harmonic_protocol.internal import (
+    CloseConnection,
+    CompleteMusic,
+    ExpireMusic,
+    RecordBar,
+    ReleaseGateway,
+    ResumeRoom,
+)
+from harmonic_protocol.intervening import (
+    EraseUser,
+    ForgetHistory,
+    InspectUniverse,
+    OperatorBan,
+    OperatorUnban,
+    RemoveUser,
+)
+from harmonic_protocol.messages.endless import StartMusic, StopMusic
 from harmonic_protocol.messages.music import GenerateMusic
+from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import Mode
 from harmonic_state.domain.universe import Universe
+from harmonic_state.domain.universe_requests import UniverseRequest
 
 BANNED = refused(Code.PERMISSION_DENIED, "You are banned from this universe", reason=Reason.BANNED)
 _NOT_FOUND = refused(Code.NOT_FOUND, "Universe not found")
 _NOT_FOR_SERVICES = refused(
     Code.PERMISSION_DENIED, "Services may not do this", reason=Reason.SERVICE
 )
-#: The commands that services may give.
-_COMMANDS_OF_SERVICES = (ParameterCommand, GenerateMusic)
 
 
 def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
@@ -58,7 +77,7 @@ def moderated(universe: Universe | None, caller: Caller) -> Universe | Refused:
 
 
 def refusal_of_service(
-    universe: Universe | None, request: object, caller: Caller
+    universe: Universe | None, request: UniverseRequest, caller: Caller
 ) -> Refused | None:
     """Why a service may not ask for this, if so; users are not concerned."""
     if not caller.service or _is_for_services(request):
@@ -67,7 +86,30 @@ def refusal_of_service(
     return seen if isinstance(seen, Refused) else _NOT_FOR_SERVICES
 
 
-def _is_for_services(request: object) -> bool:
-    if isinstance(request, Operation):
-        return request.spec.services
-    return isinstance(request, _COMMANDS_OF_SERVICES)
+def _is_for_services(request: UniverseRequest) -> bool:
+    match request:
+        case Operation():
+            return request.spec.services
+        case ParameterCommand() | GenerateMusic():
+            return True
+        case (
+            JoinRoom()
+            | LeaveRoom()
+            | ResumeRoom()
+            | CloseConnection()
+            | ReleaseGateway()
+            | CompleteMusic()
+            | ExpireMusic()
+            | StartMusic()
+            | StopMusic()
+            | RecordBar()
+            | InspectUniverse()
+            | RemoveUser()
+            | OperatorBan()
+            | OperatorUnban()
+            | EraseUser()
+            | ForgetHistory()
+        ):
+            return False
+        case unreachable:
+            assert_never(unreachable)

@@ -21,7 +21,8 @@ export const QUALITIES: readonly Quality[] = [
   { pixels: 0.6, framesPerS: 24, share: 1, trails: true },
   { pixels: 0.5, framesPerS: 20, share: 1, trails: false },
   { pixels: 0.5, framesPerS: 12, share: 1, trails: false },
-  { pixels: 0.5, framesPerS: 8, share: 0.5, trails: false },
+  { pixels: 0.4, framesPerS: 8, share: 1, trails: false },
+  { pixels: 0.4, framesPerS: 5, share: 0.5, trails: false },
 ];
 
 /** What was measured over a while. */
