@@ -140,7 +140,7 @@ async def far(people: People, user: str) -> AsyncIterator[tuple[Client, Link]]:
 
 @pytest.mark.parametrize("is_in", [False, True])
 async def test_a_kick_that_is_read_along_with_the_answer_to_a_join_is_heard(
-    world: World, is_in: bool
+    world: World, *, is_in: bool
 ) -> None:
     people = People(world, await world.universe())
     async with far(people, "ann") as (client, link), asyncio.timeout(PATIENCE_S):

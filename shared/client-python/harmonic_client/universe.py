@@ -185,8 +185,8 @@ class SharedUniverse(RoomState):
         self._presence.send()
 
     def _excluded(self, told: RoomRefused) -> None:
-        # One that names a command answers it, as the ack does. The others: removed from the room, or
-        # not let in again.
+        # One that names a command answers it, as the ack does. The others: removed from the room,
+        # or not let in again.
         if "event" not in told.details and self.status != "left":
             refused = Refused(code=told.code, message=told.message, details=told.details)
             self._refuse(RefusedError(refused))
