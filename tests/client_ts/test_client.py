@@ -24,7 +24,8 @@ async def strict(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize(
-    "program", ["drag", "endless", "far", "recovery", "refusals", "together", "tokens"]
+    "program",
+    ["drag", "endless", "far", "held", "recovery", "refusals", "together", "tokens"],
 )
 async def test_programs_with_the_client_do_what_they_say(
     program: str, world: World, run_node: Run

@@ -199,8 +199,9 @@ class SharedUniverse(RoomState):
         self._presence.send()
 
     def _excluded(self, told: RoomRefused) -> None:
-        # Not the answer to a join: removed from the room, or not let in again.
-        if not self._entry.is_entering and self.status != "left":
+        # One that names a command answers it, as the ack does. The others: removed from the room,
+        # or not let in again.
+        if "event" not in told.details and self.status != "left":
             refused = Refused(code=told.code, message=told.message, details=told.details)
             self._refuse(RefusedError(refused))
 

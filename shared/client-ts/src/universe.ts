@@ -56,7 +56,6 @@ export class Universe implements Watchable<UniverseState> {
   #room: merge.Room | undefined;
   // Counts the joins: the outcome of an older one is ignored.
   #joins = 0;
-  #entering = false;
 
   /** Made by `client.universe(id)`. @internal */
   constructor(connection: Connection, id: string, mode: Mode) {
@@ -128,7 +127,6 @@ export class Universe implements Watchable<UniverseState> {
 
   /** Leave the room. Changes that are not sent yet are undone. */
   leave(): void {
-    this.#entering = false;
     this.#preview.end();
     this.#presence.end();
     this.#state.change({ status: 'left' });
@@ -192,7 +190,6 @@ export class Universe implements Watchable<UniverseState> {
   /** The connection is broken; called by the client. @internal */
   disconnected(): void {
     this.#joins += 1;
-    this.#entering = false;
     this.#preview.drop();
     if (this.status === 'joined') this.#state.change({ status: 'away' });
   }
@@ -250,9 +247,10 @@ export class Universe implements Watchable<UniverseState> {
     void this.#presence.send();
   }
 
-  // Not the answer to a join of ours: removed from the room, or not let in again.
+  // One that names a command answers it, as the ack does. The others: removed from the room, or not
+  // let in again.
   #excluded(refusal: EventOf<'room_error'>): void {
-    if (!this.#entering && this.status !== 'left') this.#refuse(new RefusedError(refusal));
+    if (!refusal.details.event && this.status !== 'left') this.#refuse(new RefusedError(refusal));
   }
 
   #refuse(error: Error): void {
@@ -279,7 +277,6 @@ export class Universe implements Watchable<UniverseState> {
 
   async #enter(): Promise<void> {
     const join = ++this.#joins;
-    this.#entering = true;
     for (let attempt = 1; join === this.#joins; attempt += 1) {
       // Without an `opId`: on another connection, a repeat would be acknowledged and not join.
       const payload = { universeId: this.id, mode: this.#mode };
@@ -290,14 +287,12 @@ export class Universe implements Watchable<UniverseState> {
         if (answer) await this.#connection.afterRefusal(answer.error, attempt, Infinity);
       } catch (error) {
         if (join !== this.#joins) return;
-        this.#entering = false;
         // Another mode was refused: the room is as it was.
         if (this.status === 'joined') this.#state.change({ error: error as Error });
         else this.#refuse(error as Error);
         return;
       }
     }
-    if (join === this.#joins) this.#entering = false;
   }
 
   #previewed(room: merge.Room, event: EventOf<'parameters_previewed'>): void {
