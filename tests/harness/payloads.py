@@ -8,7 +8,7 @@ from harmonic_protocol.export.examples import example
 
 _KNOWN = definitions()
 #: Operations on what is not there in tests that try all of them: a piece, a participant, a ban.
-ON_NOTHING = frozenset({"get_music", "remove_participant", "unban_user"})
+ON_NOTHING = frozenset({"get_music", "remove_participant", "stop_music", "unban_user"})
 
 
 def payload(name: str) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def expected_of_command(name: str, role: str, kind: str) -> str:
     if mode is None:
         # The gateway knows nothing of rooms that a connection is not in.
         return DENIED if name in SIGNALS else HIDDEN
-    return OK if mode == "edit" or name in FOR_VIEWERS else DENIED
+    if mode != "edit" and name not in FOR_VIEWERS:
+        return DENIED
+    return HIDDEN if name in ON_NOTHING else OK
 
 
 def expected_of_operation(name: str, role: str, kind: str) -> str:
