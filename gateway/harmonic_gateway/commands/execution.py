@@ -73,7 +73,7 @@ class Commands:
     ) -> None:
         """Begin to carry a command out; ``on_outcome`` is called with what :meth:`finish` takes.
 
-        A command that only asks the owner needs no task; for the others, the outcome is a coroutine.
+        A command that only asks the owner needs no task. For others, the outcome is a coroutine.
         """
         match command:
             case JoinRoom() | LeaveRoom():

@@ -97,7 +97,7 @@ class Allowances:
         self._alone = metrics.counter(table.ALLOWANCES_COUNTED_ALONE)
 
     async def learn(self) -> None:
-        """Read the allowances from the streams; raise ``CannotStart`` if there are no streams in time."""
+        """Read the allowances from the streams; raise ``CannotStart`` if one does not appear."""
         infos = await asyncio.gather(
             *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in self._rates)
         )
@@ -141,7 +141,7 @@ class Allowances:
     ) -> None:
         """As :meth:`take`, for callers without a task.
 
-        ``on_outcome`` is called with the result of :meth:`take`, or with a coroutine that returns it.
+        ``on_outcome`` is called with the result, or with a coroutine that returns it.
         """
         allowance = self.allowances.get(rate) if rate is not None else None
         if rate is None or allowance is None:

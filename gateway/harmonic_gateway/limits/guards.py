@@ -38,7 +38,7 @@ class FloodGuard:
         return 0.0
 
     def look(self, now_s: float, *, counts: int = 1) -> float:
-        """What :meth:`take` would return now; takes nothing."""
+        """What :meth:`take` would return now, without counting an event."""
         return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
 
     def busy_s(self, now_s: float) -> float:
@@ -76,7 +76,7 @@ class Guards:
         return wait_s
 
     def look(self, whose: str, now_s: float) -> float:
-        """What :meth:`take` would return now; takes nothing."""
+        """What :meth:`take` would return now, without counting an event."""
         guard = self._guards.get(whose)
         wait_s = guard.look(now_s) if guard is not None else 0.0
         if wait_s:

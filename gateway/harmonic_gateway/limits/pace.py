@@ -12,7 +12,7 @@ from dataclasses import dataclass
 #: CPU seconds that a connection, or a user, may use at once, for each percent of a core that it
 #: may use on average.
 BURST_S_PER_PERCENT = 0.05
-#: CPU seconds of a refusal besides its message: an answer, an ack, a count, maybe a line in the log.
+#: CPU seconds of a refusal besides its message: an answer, an ack, a count, maybe a line of log.
 REFUSAL_COST_S = 150e-6
 #: The longest pause between two messages, since a garbage collection may have been charged.
 MAX_WAIT_S = 1.0
