@@ -332,7 +332,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def recovery_secrets(self) -> tuple[str, ...]:
-        """The shared secrets that prove ``pid`` secrets and other proofs, the current one first."""
+        """The shared secrets for proofs of ``pid``s and other texts, the current one first."""
         if self.session_secret is None:
             return self.secrets
         old = self.session_old_secrets.get_secret_value() if self.session_old_secrets else ""

@@ -16,8 +16,8 @@ from harmonic_runtime.observability.ops import SHUTDOWN_TIMEOUT_S
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.sites import start_site
 
-#: Only the playground's answers are pages. All others are for the caller alone, and no answer
-#: names the server's software.
+#: Only the playground's answers are pages. All others are for the caller alone, and none names
+#: aiohttp or its version.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -63,7 +63,7 @@ class ConnectRefused(Exception):
 
 
 def control(kind: int, namespace: str, data: object) -> Encoded:
-    """A packet that is not an event, such as CONNECT or DISCONNECT."""
+    """A CONNECT or CONNECT_ERROR packet."""
     place = "" if namespace == "/" else f"{namespace},"
     return Encoded.of([f"{MESSAGE}{kind}{place}{to_json(data).decode()}"])
 

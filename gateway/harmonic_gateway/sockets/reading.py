@@ -48,7 +48,7 @@ class ReadSession(Protocol):
         """Wait until the client's next message may be read, or close the client."""
 
     def read_to_end(self, code: int | None, fault: Exception | None) -> None:
-        """Note the WebSocket's end: by a close frame with ``code``, or by a ``fault`` of the client.
+        """Note the WebSocket's end: by a close frame with ``code``, or by a client's ``fault``.
 
         Called once.
         """

@@ -26,7 +26,7 @@ _QUEUED_BYTES = 64 * 1024
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
-    """Drops its inflater after each message: each would keep 10 KiB for a client that compresses."""
+    """Drops its inflater after each message; an inflater takes 10 KiB per client."""
 
     def _handle_frame(
         self,
