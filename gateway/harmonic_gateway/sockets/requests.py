@@ -19,7 +19,7 @@ def is_websocket(request: web.Request) -> bool:
 
 
 def is_fit(request: web.Request) -> bool:
-    """Whether a request names a valid method and transport; python-engineio would assume them."""
+    """Whether a request has a valid method and transport; python-engineio would assume defaults."""
     return request.method in METHODS and request.query.get("transport") in TRANSPORTS
 
 
