@@ -1,4 +1,4 @@
-"""The universes in memory, bounded in bytes: each handles its requests in order; all run at once."""
+"""The universes in memory, bounded in bytes: each handles its requests in order; all at once."""
 
 import asyncio
 from collections import OrderedDict
