@@ -17,7 +17,7 @@ from harmonic_protocol.values import Key, Note, Scale, VoiceName
 #: A beat is a quarter note, in every meter. Divides into sixteenths (120) and triplets (160).
 TICKS_PER_BEAT = 480
 _US_PER_S = 10**6
-#: Decimals of seconds: a tick at the fastest tempo is five times as long as the last one.
+#: Decimals of seconds: a tick at the fastest tempo is five units of the last one.
 _DECIMALS = 4
 _SCALE = 10**4
 

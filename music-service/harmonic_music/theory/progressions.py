@@ -9,19 +9,19 @@ chapter 7) counts the same preferences in Bach's chorales.
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.scales import Function, ScaleShape
 
-#: The twelve bars of the blues, as semitones of the roots above the tonic; and the variant for a
-#: later chorus, with a quick change and a turnaround.
+#: The twelve bars of the blues, as semitones of the roots above the tonic; and the variant that a
+#: longer chorus may have, with a quick change and a turnaround.
 BLUES = ((0, 0, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
 BLUES_QUICK = ((0, 5, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
 BLUES_BARS = 12
 
-#: The weight of a root moving up by 0 to 11 semitones: down a fifth has most, staying least.
+#: The weight of a root moving up by 0 to 11 semitones: down a fifth has most.
 _BY_MOVEMENT = (3, 11, 20, 6, 6, 24, 1, 15, 12, 13, 10, 5)
 #: The weights of degrees: those that usually have a function, those that stand in, the others.
 _USUAL = {Function.TONIC: 30, Function.AWAY: 22, Function.DOMINANT: 28}
 _SUBSTITUTE = 11
 _OTHER = 2
-#: The weight that a triad that is neither major nor minor loses.
+#: The divisor of the weight of a triad that is neither major nor minor.
 _UNSTABLE_DIVISOR = 5
 
 
