@@ -1,6 +1,6 @@
-"""The reasons that clients are given in a word, each with a sentence for people.
+"""The reasons in refusals, one word each, with a sentence for people.
 
-A reason is for programs. Clients have to expect reasons that a newer version adds.
+A reason is for programs. Clients must expect reasons that a newer version adds.
 """
 
 from enum import StrEnum
@@ -11,12 +11,12 @@ from pydantic_core import CoreSchema
 
 
 class Explained(StrEnum):
-    """A word on the wire, with a sentence that says what it means."""
+    """A word on the wire, with a sentence that explains it."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A word as it stands on the wire, with its sentence."""
+        """A value with its word on the wire and its sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

@@ -1,4 +1,4 @@
-"""What types and fields mean, for the documents, where their declarations leave it unsaid."""
+"""The meanings of types and fields, for the documents, if their declarations do not state them."""
 
 from harmonic_protocol.messages.audio import MAX_ATTACHMENT_BYTES
 from harmonic_protocol.messages.declaration import COUNTED_BYTES, KIB

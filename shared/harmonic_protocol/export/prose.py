@@ -1,4 +1,4 @@
-"""The sentences of the documents on what the declarations say in a word."""
+"""The sentences of the documents for what the declarations say in one word."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -254,7 +254,7 @@ CONNECT_ERROR = (
 
 
 def counted(rate: RateClass) -> str:
-    """What a rate class counts, of whom and in which time."""
+    """What a rate class counts, for whom and in which window."""
     counts = rate.counts[:1].upper() + rate.counts[1:]
     match rate.scope:
         case Scope.USER:
@@ -266,7 +266,7 @@ def counted(rate: RateClass) -> str:
 
 
 def granted(rate: RateClass) -> str:
-    """How many."""
+    """The number of requests that a rate class allows."""
     match rate.scope:
         case Scope.USER | Scope.SERVICE:
             return str(rate.allowance)
@@ -275,7 +275,7 @@ def granted(rate: RateClass) -> str:
 
 
 def of_command(command: type[Command]) -> list[str]:
-    """What a command means, and what its declaration says about its limits and answers."""
+    """The meaning of a command, its limits and its answers."""
     spec = command.spec
     answers = " and ".join(f"`{name}`" for name in spec.answers)
     followed = f"Followed by {answers}, or by" if answers else "Followed by"
@@ -288,7 +288,7 @@ def of_command(command: type[Command]) -> list[str]:
 
 
 def of_event(event: type[Event]) -> list[str]:
-    """What an event means, who is sent it, and what becomes of it."""
+    """The meaning of an event, its audience, and its delivery."""
     spec = event.spec
     fate = f"Sent to {AUDIENCES[spec.audience]}. {DELIVERIES[spec.delivery]}"
     return [sentence(event.__doc__ or ""), fate]

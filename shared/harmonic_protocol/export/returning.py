@@ -1,4 +1,4 @@
-"""The chapter on coming back: what each kind of client sees after each kind of loss."""
+"""The chapter on reconnecting: what each kind of client sees after each kind of loss."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from harmonic_protocol.export.tables import table
 
 
 class Sight(Enum):
-    """What a client sees when it is there again, in a word and in a sentence."""
+    """What a client sees when it has reconnected, in a word and in a sentence."""
 
     RECOVERED = (
         "recovered",
@@ -50,7 +50,7 @@ class Sight(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A way in which a client's connection ends, or nearly does."""
+    """A way in which a client's connection ends, or nearly ends."""
 
     name: str
     meaning: str
@@ -135,7 +135,7 @@ _RULES = (
 
 
 def chapter() -> Iterator[str]:
-    """The chapter's blocks, without the types of ``recovery``, which stand among the types."""
+    """The chapter's blocks, without the types of ``recovery``, which are listed among the types."""
     yield "## Coming back"
     yield from _RULES
     yield table(

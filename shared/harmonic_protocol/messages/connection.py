@@ -18,7 +18,7 @@ from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
 
-#: Raised whenever a client could notice the difference.
+#: Raised with every change that a client could notice.
 PROTOCOL_VERSION = 1
 #: Longer tokens are refused unread; request lines end at 8,190 bytes anyway.
 MAX_TOKEN_CHARACTERS = 8192

@@ -22,15 +22,15 @@ from harmonic_protocol.schema import ServiceModel, WireModel
 from harmonic_protocol.values import Participant, Timestamp, UniverseId
 
 EVENT_STREAM_TYPE = "text/event-stream"
-#: What the address of a stream ends with.
+#: The end of a stream's address.
 STREAM_PATH_END = "/stream"
-#: The header in which a client says the `id` of the last event that it has.
+#: The header in which a client sends the `id` of the last event that it has.
 LAST_EVENT_ID = "Last-Event-ID"
-#: A client that missed more events than these begins anew.
+#: Events that a client may have missed; beyond, it gets the state instead.
 MAX_MISSED_EVENTS = 20_000
-#: A stream on which nothing happens has a comment so often, so that nobody takes it for dead.
+#: Seconds between comments on a stream without events, so that it is not taken for dead.
 KEEP_ALIVE_S = 15
-#: An `id` has fewer characters.
+#: The length of an `id` is below this, in characters.
 MAX_EVENT_ID_CHARACTERS = 160
 
 
@@ -50,7 +50,7 @@ class UniverseState(Event):
 
 
 class StateReset(UniverseState):
-    """What follows the client's last event is not to be had: the universe as it is now."""
+    """The events after the client's last one are not available: the universe as it is now."""
 
     spec: ClassVar = EventSpec("universe_reset", Delivery.DIRECT, Audience.CALLER)
 
@@ -128,5 +128,5 @@ class FollowUniverse(UniverseOperation):
 
 
 def stream_address(universe_id: str, link: str) -> str:
-    """Where a stream is found by a link, without the gateway's own address."""
+    """The path of a stream with a link, without the gateway's own address."""
     return f"{API_PREFIX}/universes/{universe_id}{STREAM_PATH_END}?link={link}"

@@ -1,7 +1,7 @@
-"""Presence: what participants show of themselves, such as a cursor, a held slider or a status.
+"""Presence: the states of participants, such as a cursor, a held slider or a status.
 
-The last state of each participant is shown to whoever enters, for as long as the participant is in
-the room. It is stored nowhere: gateways have it in memory.
+A client that enters is sent the last state of each participant in the room. States are stored
+nowhere: gateways have them in memory.
 """
 
 import json
@@ -22,17 +22,17 @@ from harmonic_protocol.messages.declaration import (
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Mode, Timestamp, UniverseId, UserId
 
-#: What a state may take as JSON text in UTF-8, and how deep it may nest, itself included.
+#: Bytes of a state as JSON text in UTF-8, and its levels of nesting, itself included, at most.
 MAX_STATE_BYTES = 1 * KIB
 MAX_STATE_DEPTH = 4
-#: The message around it, in which each character of the state may be an escape.
+#: Bytes of the message around it, in which each character of the state may be an escape.
 MAX_MESSAGE_BYTES = 8 * KIB
-#: What one ``presence_states`` may take.
+#: Bytes of one ``presence_states`` at most.
 MAX_STATES_BYTES = 64 * KIB
 
 
 def _bounded(state: dict[str, Any]) -> dict[str, Any]:
-    """``state``, if it is JSON within the bounds; raise ``ValueError`` else."""
+    """``state``, if it is JSON within the bounds; raise ``ValueError`` otherwise."""
     level: list[Any] = [state]
     for _ in range(MAX_STATE_DEPTH):
         children = [
@@ -104,9 +104,10 @@ class ParticipantState(WireModel):
 
 
 class PresenceStates(Event):
-    """What participants show of themselves, after ``room_joined``.
+    """The states of participants, after ``room_joined``.
 
-    In as many events as it takes, some of which may come later. Those who show nothing are absent.
+    They come in one or more events, some of which may come later. Participants without a state are
+    absent.
     """
 
     spec: ClassVar = EventSpec("presence_states", Delivery.DIRECT, Audience.CALLER)

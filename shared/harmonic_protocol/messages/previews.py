@@ -1,7 +1,7 @@
-"""Previews: the values that someone is trying out, shown to the others, stored nowhere.
+"""Previews: values that a user tries out, shown to the others, stored nowhere.
 
-A preview is over when one of these comes: an update of its fields, another preview of the same
-user without them, the user's leaving, or a second without a further preview.
+A preview of a field ends with an update of the field, another preview of the same user without it,
+the user's leaving, or a second without a further preview.
 """
 
 from typing import Any, ClassVar

@@ -29,7 +29,7 @@ class ParticipantList(WireModel):
 
 
 class LocatedParticipants(ParticipantList):
-    """The same as an owner tells it: with the gateways that they are at, and without states."""
+    """The list as an owner answers it: with the participants' gateways, and without states."""
 
     gateways: tuple[str, ...]
 
@@ -124,5 +124,5 @@ class ListMusic(UniverseOperation):
 
 
 def midi_address(universe_id: str, request_id: str) -> str:
-    """Where a piece's file is found, without the gateway's own address."""
+    """The path of a piece's file, without the gateway's own address."""
     return f"{API_PREFIX}/universes/{universe_id}/music/{request_id}.mid"

@@ -137,7 +137,7 @@ class MemberRole(WireModel):
 
 
 class Operation(Request):
-    """A request over HTTP; ``answer`` is what it returns, or nothing."""
+    """A request over HTTP; ``answer`` is the class of its result, if it has one."""
 
     spec: ClassVar[OperationSpec]
     answer: ClassVar[type[WireModel] | None] = None
@@ -149,7 +149,7 @@ class Operation(Request):
 
     @property
     def repeatable(self) -> bool:
-        """As HTTP has it of a method; a second DELETE would find nothing."""
+        """As HTTP defines it for methods; a second DELETE would find nothing."""
         return self.spec.method in {"GET", "PUT", "PATCH"}
 
 
@@ -172,7 +172,7 @@ class CreateUniverse(Operation):
     owner: Annotated[UserId | None, Field(description="whose it is to be: for services")] = None
 
 
-#: Cursors are sequences of a stream, which have 63 bits, and the next one is asked for.
+#: Cursors are sequences of a stream, which have 63 bits; one more than a cursor must fit too.
 MAX_CURSOR = 2**63 - 2
 
 
@@ -225,7 +225,7 @@ class UpdateUniverse(UniverseOperation):
 
     @property
     def repeatable(self) -> bool:
-        """Not where the owner changes: who it was may do nothing of the kind again."""
+        """Not if the owner changes: the former owner may not do this again."""
         return "owner" not in self.model_fields_set
 
     @model_validator(mode="after")
@@ -314,7 +314,7 @@ class UnbanUser(UserOperation):
 class GetMusic(UniverseOperation):
     """The Standard MIDI File of a recent generation; with a ``link`` to it, no token is needed."""
 
-    # Whatever else an address says was always passed over.
+    # Unknown query parameters of this address have always been ignored.
     model_config = ConfigDict(extra="ignore")
 
     spec: ClassVar = OperationSpec(
