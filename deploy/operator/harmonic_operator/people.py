@@ -1,4 +1,4 @@
-"""The commands about people: who is put out, kept out, exported and erased."""
+"""The commands about people: kick, ban, revoke, export and erase."""
 
 from typing import Annotated
 
