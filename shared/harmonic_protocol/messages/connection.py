@@ -69,7 +69,7 @@ class ConnectSuccess(Event):
 
 
 class RefreshToken(GatewayCommand):
-    """Go on with a newer token of the same user."""
+    """Replace the connection's token by a newer one of the same user."""
 
     spec: ClassVar = CommandSpec("refresh_token", rate=None, answers=("token_refreshed",))
 
@@ -85,7 +85,7 @@ class TokenExpiring(Event):
 
 
 class TokenRefreshed(Event):
-    """The newer token is taken."""
+    """The newer token is in use."""
 
     spec: ClassVar = EventSpec("token_refreshed", Delivery.DIRECT, Audience.CALLER)
 

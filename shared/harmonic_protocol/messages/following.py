@@ -35,7 +35,7 @@ MAX_EVENT_ID_CHARACTERS = 160
 
 
 class UniverseState(Event):
-    """The universe as of ``seq``: the first event of a stream. What follows counts from there."""
+    """The universe as of ``seq``: the first event of a stream. Later events continue from there."""
 
     spec: ClassVar = EventSpec("universe_state", Delivery.DIRECT, Audience.CALLER)
 
@@ -58,7 +58,7 @@ class StateReset(UniverseState):
 
 
 class StreamEnded(Event):
-    """The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`."""
+    """The stream ends. A new request is refused for the same reason, unless that is `KICKED`."""
 
     spec: ClassVar = EventSpec("stream_ended", Delivery.DIRECT, Audience.CALLER)
 
@@ -85,8 +85,8 @@ class StreamAddress(WireModel):
 class LinkStream(UniverseOperation):
     """A link to a universe's stream for `EventSource`, which cannot send a token.
 
-    It begins streams for five minutes, in the name of the user whom it was given to. They end as
-    those of the token that asked for it.
+    For five minutes, it opens streams in the name of the user who asked for it. They end when
+    streams with that user's token would end.
     """
 
     spec: ClassVar = OperationSpec(
@@ -119,11 +119,11 @@ class FollowUniverse(UniverseOperation):
         Field(
             max_length=MAX_EVENT_ID_CHARACTERS,
             description="the `id` of the last event that the client has; the header"
-            " `Last-Event-ID` counts before it",
+            " `Last-Event-ID` takes precedence",
         ),
     ] = None
     link: Annotated[
-        str | None, Field(description="what `link_stream` told, instead of a token")
+        str | None, Field(description="the link from `link_stream`, instead of a token")
     ] = None
 
 

@@ -70,8 +70,8 @@ class MusicGenerated(Event):
     Its notes are sorted by ``startTime``, and none ends after ``duration``.
 
     The same ``seed``, parameters, duration and ``style`` give the same notes from the same
-    ``composerVersion``. Drums stand apart from the notes: their keys are no pitches. A piece that
-    answers another names it in ``after``; one that a service asked for, in ``service`` which.
+    ``composerVersion``. Drums are separate from the notes: their keys are not pitches. A piece that
+    answers another names it in ``after``. ``service`` is the service that asked for the piece.
     """
 
     spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)

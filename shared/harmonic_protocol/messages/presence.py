@@ -64,9 +64,9 @@ PresenceState = Annotated[
 
 
 class PresenceUpdated(Event):
-    """A participant shows something else of itself: the whole state, which replaces the last one.
+    """A participant's new state, which replaces the last one as a whole.
 
-    The user's other connections are told, too. ``participant_left`` ends it.
+    The user's other connections are sent it, too. ``participant_left`` ends it.
     """
 
     spec: ClassVar = EventSpec("presence_updated", Delivery.LIVE, Audience.OTHERS)
@@ -78,10 +78,10 @@ class PresenceUpdated(Event):
 
 
 class UpdatePresence(LiveSignal):
-    """Show the others something of oneself.
+    """Set the user's own state, which the others are sent.
 
-    The server keeps it while one is in the room. A client that returns, and finds no state of its
-    own in ``presence_states``, sends it again.
+    The server keeps it while the user is in the room. A client that returns, and finds no state of
+    its own in ``presence_states``, sends it again.
     """
 
     spec: ClassVar = CommandSpec(
@@ -97,7 +97,7 @@ class UpdatePresence(LiveSignal):
 
 
 class ParticipantState(WireModel):
-    """What one participant shows of itself."""
+    """The state of one participant."""
 
     user_id: UserId
     state: PresenceState

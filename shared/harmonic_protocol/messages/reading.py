@@ -15,7 +15,7 @@ _MAX_SEQ = 2**53 - 1
 
 
 class PresentParticipant(Participant):
-    """Someone in a room, with what it shows of itself, if it does."""
+    """A participant in a room, with its state, if it has one."""
 
     state: Annotated[
         dict[str, Any] | None, Field(description="the `state` of its last `presence_updated`")
@@ -23,7 +23,7 @@ class PresentParticipant(Participant):
 
 
 class ParticipantList(WireModel):
-    """Those in a room, in the order in which they came."""
+    """The participants in a room, in the order in which they joined."""
 
     items: tuple[PresentParticipant, ...]
 

@@ -34,7 +34,7 @@ ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
 
 
 class UniverseView(WireModel):
-    """A universe as its visitors may know it; ``members`` and ``bans`` only for its owner."""
+    """A universe as its visitors may see it; ``members`` and ``bans`` only for its owner."""
 
     id: UniverseId
     name: str
@@ -50,7 +50,7 @@ class UniverseView(WireModel):
     members: dict[str, Mode] | None = None
     bans: Annotated[
         dict[str, Timestamp] | None,
-        Field(description="users who may not come, each with the time since when"),
+        Field(description="banned users, each with the time of the ban"),
     ] = None
 
 
@@ -91,11 +91,11 @@ class UniverseUpdated(Event):
 
 
 class UserErased(Event):
-    """An operator erased a user: the universe names the user no more.
+    """An operator erased a user from the universe.
 
-    From now on ``placeholder`` stands for ``userId``, in all that the universe is and was: show
-    that in its place, and keep nothing of the user. Clients that missed it are sent the universe as
-    it is.
+    From now on ``placeholder`` replaces ``userId``, in the universe's state and in its history:
+    show it instead, and keep nothing of the user. Clients that missed this event are sent the
+    universe's full state.
     """
 
     spec: ClassVar = EventSpec("user_erased", Delivery.REPLAYED)
@@ -156,7 +156,7 @@ class Operation(Request):
 class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made.
 
-    A service names the ``owner``, who has it as if it had created it.
+    A service names the ``owner``, who owns it as if the user had created it.
     """
 
     spec: ClassVar = OperationSpec(
@@ -179,7 +179,7 @@ MAX_CURSOR = 2**63 - 2
 class ListUniverses(Operation):
     """The universes that the caller may see, in the order of their latest change of settings.
 
-    A service is told the public ones.
+    A service sees the public ones.
     """
 
     spec: ClassVar = OperationSpec(
@@ -209,7 +209,7 @@ class GetUniverse(UniverseOperation):
 class UpdateUniverse(UniverseOperation):
     """Change a universe's settings.
 
-    A new ``owner`` must be a member; the owner before becomes one who may edit.
+    A new ``owner`` must be a member; the former owner becomes a member who may edit.
     """
 
     spec: ClassVar = OperationSpec(
@@ -273,7 +273,7 @@ class RemoveMember(UserOperation):
 
 
 class RemoveParticipant(UserOperation):
-    """Put someone out of the room, with all connections and streams. They may come again."""
+    """Remove someone from the room, with all connections and streams. They may join again."""
 
     spec: ClassVar = OperationSpec(
         "remove_participant",
