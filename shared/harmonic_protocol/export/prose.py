@@ -152,8 +152,8 @@ GRANTS = {
     Grant.SERVICE: "services",
 }
 HIDDEN = (
-    "A request for a universe that the caller may not see is answered by 404, as if there were none;"
-    " an operation that is not allowed in a visible universe, by 403."
+    "A request for a universe that the caller may not see is answered by 404, as if it did not"
+    " exist; an operation that is not allowed in a visible universe, by 403."
 )
 _STREAMED = ", ".join(
     f"`{name}`"
