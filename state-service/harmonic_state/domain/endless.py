@@ -19,13 +19,13 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import DecisionInputs, editable
 from harmonic_state.domain.universe import EndlessState, Universe
 
-#: Seconds from the start request to the first bar: time to deliver that bar to everybody.
+#: Milliseconds from the start request to the first bar: time to deliver that bar to everybody.
 FIRST_LEAD_MS = 1500
-#: A bar that would begin sooner than this many seconds after its record is put off, ...
+#: A bar that would begin sooner than this many milliseconds after its record is put off, ...
 LEAST_LEAD_MS = 600
-#: ... until this many seconds after its record.
+#: ... until this many milliseconds after its record.
 LATE_LEAD_MS = 1000
-#: Seconds that bars sent ahead go on sounding after the end: time to deliver the end to everybody.
+#: Milliseconds that bars sent ahead go on sounding after the end: time to deliver it to everybody.
 END_LEAD_MS = 500
 #: Seconds without participants after which a piece ends.
 EMPTY_S = 30

@@ -15,11 +15,11 @@ from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 
-#: Seconds without notes after which the requester gets an error, and a late piece is dropped.
+#: Milliseconds without notes after which the requester gets an error, and a late piece is dropped.
 MUSIC_TIMEOUT_MS = 5000
-#: Seconds that a client should wait after such an error before it asks again.
+#: Milliseconds that a client should wait after such an error before it asks again.
 RETRY_AFTER_FAILURE_MS = 1000
-#: Seconds from the announcement of a piece to its begin: time to deliver it and its notes.
+#: Milliseconds from the announcement of a piece to its begin: time to deliver it and its notes.
 PLAY_LEAD_MS = 1000
 
 

@@ -90,7 +90,7 @@ def digest(command: Command) -> str:
 def earlier(
     universe: Universe, command: Command, user_id: str
 ) -> AppliedOperation | Refused | None:
-    """The same command by the same user, if applied; a refusal if another has its ``opId``."""
+    """The same command by the same user, if applied; a refusal if its ``opId`` has another."""
     if command.op_id is None:
         return None
     applied = universe.operations.get(operation_key(user_id, command.op_id))

@@ -10,7 +10,7 @@ from harmonic_state.domain.universe import Piece, Universe
 
 #: Pieces that a universe remembers at most.
 MAX_PIECES = 24
-#: Seconds that the stream of notes keeps a piece and its file.
+#: How long the stream of notes keeps a piece and its file.
 KEPT = timedelta(hours=1)
 
 
