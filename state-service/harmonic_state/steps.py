@@ -199,7 +199,10 @@ class MakeRoom:
 
 @value
 class CarryOutEffects:
-    """Carry out the effects of stored events outside the log: ``EffectsDone``."""
+    """Carry out the effects of stored events outside the log: ``EffectsDone``.
+
+    ``known`` is the universe after the events.
+    """
 
     known: Loaded
     events: Sequence[LogEvent]

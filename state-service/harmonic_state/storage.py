@@ -107,7 +107,7 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
 
 
 def _leases() -> Mapping[str, object]:
-    """The leases and their holders: the broker drops each one a window after its last grant.
+    """The leases and their holders: the broker drops each one a window after its last use.
 
     On disk, since gateways go on granting from their leases while a broker restarts.
     """
