@@ -21,6 +21,7 @@ STREAMS = (
     subjects.INDEX_STREAM,
     subjects.OWNED_STREAM,
     subjects.NOTES_STREAM,
+    subjects.BARS_STREAM,
     subjects.JOBS_STREAM,
     subjects.SESSIONS_STREAM,
     subjects.REVOCATIONS_STREAM,
