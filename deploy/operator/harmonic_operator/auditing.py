@@ -142,7 +142,7 @@ def add_commands(app: typer.Typer) -> None:
             str | None, typer.Option(help="What this user did, and what was done to it.")
         ] = None,
         number: Annotated[
-            int, typer.Option("--number", "-n", min=1, max=MAX_SHOWN, help="The latest so many.")
+            int, typer.Option("--number", "-n", min=1, max=MAX_SHOWN, help="Entries to show.")
         ] = 50,
         *,
         as_json: Json = False,
