@@ -119,8 +119,8 @@ _RULES = (
         " packet of Socket.IO, a CLOSE packet of Engine.IO, a WebSocket that its client closes"
         " with 1001, and one that it closes with 1000 or without a code while it answers the"
         " server's pings. After a goodbye, a session is resumed only by its `pid`: a new page is a"
-        " new session. A page that polls cannot say goodbye when it is left, nor can one that is"
-        " killed: another page of the same browser is given its rooms."
+        " new session. A page that polls cannot say goodbye when it is left, nor can a process that"
+        " is killed: another page of the same browser is given its rooms."
     ),
     (
         "An earlier connection that seems alive is pinged, and the client is told `pending`. If"
