@@ -13,7 +13,7 @@ from harmonic_music.theory.intervals import OCTAVE
 
 #: Strokes of one pitch in a row that are left as they are.
 MOST_STROKES = 3
-#: A row of this many strokes may be intended: this share of those stays, in thousandths.
+#: A row of at most this many strokes may be intended: this share of those stays, in thousandths.
 _INSISTING, _INSISTS = 6, 400
 #: Strokes further apart than this are not a row.
 _APART = 2 * TICKS_PER_BEAT

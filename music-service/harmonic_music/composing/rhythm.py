@@ -53,7 +53,7 @@ _RUNS_ON = 550
 _LEADS_UP = 650
 #: A piece's liking for a gesture: a few remain, which return often.
 _FONDNESSES = (0, 1, 1, 2, 4, 8)
-#: The factor for a gesture that the phrase has had already.
+#: The divisor of the weight of a gesture that the phrase has had already.
 _AGAIN = 5
 
 

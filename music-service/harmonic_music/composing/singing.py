@@ -25,18 +25,18 @@ _BOUND, _BOUND_BY_CONSONANCE = 40, 700
 #: The factor of a chord tone where it is required; else between the beats, on them, and on strong
 #: ones, where a foreign tone is intended.
 _BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 1000, 300)
-#: The factor on a beat for a tone with no, one, or more dissonances against the lower voices.
+#: The divisors on a beat for a tone with no, one, or more dissonances against the lower voices.
 _RUBBING = frozenset({1, 2, 6, 10, 11})
 _RUBBING_DIVISORS = (1, 4, 12, 20, 20)
 #: The weight of a tone foreign to the scale that the chord has, in percent; with full harmony no
 #: chord has one.
 _FOREIGN_PERCENT = 60
-#: A tone foreign to the chord is left by step: the factor otherwise.
+#: A tone foreign to the chord is left by step: the divisor of other movements.
 _LEAPT_DIVISOR = 6
 _STEP_SEMITONES, _LEAP_SEMITONES = 2, 5
 #: After a leap: a step back, another way back, and on in the same direction, in percent.
 _STEP_BACK, _LEAP_BACK, _ON = 330, 220, 30
-#: The factor of a third repetition of a tone.
+#: After a repeated tone, for a further repetition, in percent.
 _AGAIN = 20
 #: The distance from the contour at half the weight, in twelfths of the span, by character.
 _SPAN_PARTS = 12
@@ -51,7 +51,7 @@ _OTHER_FINAL_DIVISOR = 12
 #: The factor, for the last note, of the tonic that the melody circles against one an octave away,
 #: and of an approach by step.
 _HOME_WEIGHT, _APPROACH = 5, 6
-#: The factor of a pitch where melody and bass would move in parallel fifths or octaves.
+#: The divisor of a pitch with which melody and bass would move in parallel fifths or octaves.
 _PARALLEL_DIVISOR = 40
 _PARALLEL = frozenset({0, 7})
 #: The factor of the tonic as a piece's first note, and of the fifth as an upbeat.
