@@ -318,7 +318,7 @@ BAR_LEAD_SECONDS = HistogramSpec(
     "bar_lead_seconds",
     "how long before its beginning a bar was sent to members; 0 if later",
     OperatorQuestion.MUSIC,
-    buckets=(0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0),
+    buckets=(0.0, 0.5, 1.0),
 )
 BARS_KEPT = GaugeSpec(
     "bars_kept", "bars that are kept for who enters until they end", OperatorQuestion.MUSIC

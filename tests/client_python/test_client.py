@@ -9,7 +9,9 @@ import pytest
 from harmonic_client import (
     AnyEvent,
     Code,
+    MusicBar,
     MusicGenerated,
+    MusicStopped,
     NotConnectedError,
     ParametersUpdated,
     Participant,
@@ -400,3 +402,21 @@ async def test_bodies_of_the_api_are_json_or_bytes(people: People) -> None:
 
     assert seen["id"] == people.universe
     assert midi.startswith(b"MThd")
+
+
+async def test_an_endless_piece_is_started_heard_and_ended(people: People) -> None:
+    _, ann = await people.joins("ann")
+    _, bob = await people.joins("bob", gateway=1)
+    events = aiter(bob)
+    await ann.set(music={"tempo": 200})
+    await ann.start_music(style="waltz", seed=7)
+    bars = [await next_of(events, MusicBar) for _ in range(3)]
+    assert [bar.bar for bar in bars] == [0, 1, 2]
+    assert bob.endless_piece is not None
+    assert (bob.endless_piece.seed, bob.endless_piece.stream_id) == (7, bars[0].stream_id)
+    with pytest.raises(RefusedError) as refused:
+        await bob.start_music()
+    assert refused.value.reason is Reason.PLAYING
+    await bob.stop_music()
+    await next_of(events, MusicStopped)
+    assert bob.endless_piece is None

@@ -3,16 +3,24 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
-from harmonic_client import ParametersUpdated, SharedUniverse
+from harmonic_client import (
+    Client,
+    ParametersUpdated,
+    Reason,
+    RefusedError,
+    RoomRefused,
+    SharedUniverse,
+)
 from harness.client import PATIENCE_S
 from harness.people import People
 from harness.world import World, started
 from recovery.cuts import Cutter
-from recovery.proxy import proxy
+from recovery.proxy import Link, proxy
 
 CUTS_PER_S, CUTS, MEMBERS = 4.0, 12, 6
 LINGER_S = 1.0
@@ -118,6 +126,60 @@ async def test_a_client_of_a_killed_gateway_misses_nothing(limited: World) -> No
         assert ann.parameters == ben.parameters
         await people.go()
     await limited.stack.gateways[0].start()
+
+
+@asynccontextmanager
+async def far(people: People, user: str) -> AsyncIterator[tuple[Client, Link]]:
+    """A client, and its connection, which can be held up."""
+    ports = people.world.stack.gateway_ports
+    async with proxy(ports, NAMES, linger_s=LINGER_S) as balancer:
+        client = await people.client(user, url=balancer.url)
+        yield client, next(iter(balancer.links))
+        await people.go()
+
+
+@pytest.mark.parametrize("is_in", [False, True])
+async def test_a_kick_that_is_read_along_with_the_answer_to_a_join_is_heard(
+    world: World, *, is_in: bool
+) -> None:
+    people = People(world, await world.universe())
+    async with far(people, "ann") as (client, link), asyncio.timeout(PATIENCE_S):
+        ann = await client.join(people.universe, "view")
+        if not is_in:
+            await ann.leave()
+        link.hold()
+        joining = asyncio.create_task(ann.join("edit"))
+        await link.holds(b"room_joined")
+        path = f"/universes/{people.universe}/participants/ann"
+        assert (await world.call("DELETE", path, "owner"))[0] == 204
+        await link.holds(b"room_error")
+        link.release()
+
+        # By when its task has its turn, the join may have ended before the kick, or in it.
+        await asyncio.gather(joining, return_exceptions=True)
+        await ann.until(lambda: ann.status == "refused")
+        assert isinstance(ann.error, RefusedError)
+        assert ann.error.reason is Reason.KICKED
+
+
+async def test_a_refused_mode_leaves_the_room_as_it_was_however_late_its_event_is_read(
+    world: World,
+) -> None:
+    people = People(world, await world.universe(publicMode="view"))
+    async with far(people, "ann") as (client, link), asyncio.timeout(PATIENCE_S):
+        ann = await client.join(people.universe, "view")
+        events = aiter(ann)
+        link.hold()
+        joining = asyncio.create_task(ann.join("edit"))
+        await link.holds(b"room_error")
+        link.release(before=b"room_error")
+        with pytest.raises(RefusedError):
+            await joining
+        link.release()
+
+        # Of the events that the room goes on to tell, the late one is the first.
+        assert isinstance(await anext(events), RoomRefused)
+        assert (ann.status, ann.mode) == ("joined", "view")
 
 
 async def test_clients_whose_connections_are_cut_agree_in_the_end(world: World) -> None:

@@ -39,10 +39,15 @@ async def run_node() -> Run:
 
 
 async def use(world: World, run_node: Run, program: Path) -> str:
-    """Run a program in a universe of its own that anyone may edit."""
+    """Run a program in a universe of its own that anyone may edit, and one that anyone may view."""
     tokens = {user: world.token(user) for user in ("ann", "ben", "cat", "owner")}
     tokens |= {name: world.token("ann", lifetime_s=LIFETIMES[name]) for name in LIFETIMES}
-    plan = {"gateways": world.stack.urls, "universe": await world.universe(), "tokens": tokens}
+    plan = {
+        "gateways": world.stack.urls,
+        "universe": await world.universe(),
+        "viewed": await world.universe(publicMode="view"),
+        "tokens": tokens,
+    }
     return await run_node(program, json.dumps(plan))
 
 

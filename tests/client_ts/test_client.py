@@ -23,7 +23,10 @@ async def strict(tmp_path: Path) -> AsyncIterator[World]:
         yield World(stack, http)
 
 
-@pytest.mark.parametrize("program", ["drag", "far", "recovery", "refusals", "together", "tokens"])
+@pytest.mark.parametrize(
+    "program",
+    ["drag", "endless", "far", "held", "recovery", "refusals", "together", "tokens"],
+)
 async def test_programs_with_the_client_do_what_they_say(
     program: str, world: World, run_node: Run
 ) -> None:

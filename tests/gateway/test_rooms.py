@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from gateway.drivers import NOW, Background, ShortHistory, Spoken, live_layer, meter
 from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE
 from harmonic_gateway.delivery.history import LogTrimmed
-from harmonic_gateway.delivery.signals import Signals
+from harmonic_gateway.delivery.signals import ATTACHMENT_BYTES, Signals
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.membership.rooms import Rooms
@@ -111,11 +111,12 @@ async def test_members_are_sent_what_is_stored_from_their_snapshots_on(house: Ho
 
 async def test_signals_are_heard_while_somebody_is_there(house: House) -> None:
     membership = await house.is_in(Spoken("ann"))
-    await house.bus.publish(subjects.signal(house.universe), b"one")
+    sizes = {ATTACHMENT_BYTES: "3"}
+    await house.bus.publish(subjects.signal(house.universe), b"one", headers=sizes)
     await house.arrived()
     house.rooms.left(house.universe, membership.connection, 6)
     await house.tasks.done()
-    await house.bus.publish(subjects.signal(house.universe), b"two")
+    await house.bus.publish(subjects.signal(house.universe), b"two", headers=sizes)
     await house.arrived()
     assert house.signals == ["one"]
 

@@ -67,6 +67,8 @@ class Link:
     _loss: Loss | None = None
     _direction: Direction | None = None
     _left_bytes: int = 0
+    _held: bytes | None = None
+    _more_held: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_sound(self) -> bool:
@@ -85,10 +87,32 @@ class Link:
             self.upstream.transport.abort()
         self.lost.set()
 
+    def hold(self) -> None:
+        """Hold back what goes to the client from now on."""
+        self._held = b""
+
+    async def holds(self, text: bytes) -> None:
+        """Return once this is held back."""
+        while self._held is not None and text not in self._held:
+            self._more_held.clear()
+            await self._more_held.wait()
+
+    def release(self, before: bytes | None = None) -> None:
+        """Send what is held back in one piece: what is ``before`` a text, or all."""
+        held, self._held = self._held or b"", None
+        if before is not None:
+            place = held.index(before)
+            held, self._held = held[:place], held[place:]
+        self.client.write(held)
+
     def take(self, direction: Direction, data: bytes) -> tuple[bytes, bool]:
         """What still gets through of some bytes, and whether more will after it."""
         if self.lost.is_set():
             return b"", False
+        if direction is Direction.DOWN and self._held is not None:
+            self._held += data
+            self._more_held.set()
+            return b"", True
         if direction is not self._direction:
             return data, True
         passed = data[: self._left_bytes]

@@ -26,6 +26,12 @@ from harmonic_client.universe import SharedUniverse
 from harmonic_protocol.messages.audio import AudioAnalyzed
 from harmonic_protocol.messages.connection import ErrorReported, Limits
 from harmonic_protocol.messages.declaration import Event
+from harmonic_protocol.messages.endless import (
+    EndlessPiece,
+    MusicBar,
+    MusicStarted,
+    MusicStopped,
+)
 from harmonic_protocol.messages.music import MusicGenerated
 from harmonic_protocol.messages.presence import PresenceStates, PresenceUpdated
 from harmonic_protocol.messages.previews import ParametersPreviewed
@@ -56,6 +62,7 @@ __all__ = [
     "Changes",
     "Client",
     "Code",
+    "EndlessPiece",
     "ErrorReported",
     "Event",
     "FieldRefusal",
@@ -64,9 +71,12 @@ __all__ = [
     "Limits",
     "MissedEventsError",
     "Mode",
+    "MusicBar",
     "MusicChanges",
     "MusicGenerated",
     "MusicParameters",
+    "MusicStarted",
+    "MusicStopped",
     "NewerEvent",
     "NotConnectedError",
     "Note",

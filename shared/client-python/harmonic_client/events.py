@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from harmonic_client.errors import MissedEventsError
 from harmonic_protocol.catalogue import EVENTS
 from harmonic_protocol.messages.declaration import Delivery, Event
+from harmonic_protocol.messages.endless import MusicBar
 from harmonic_protocol.messages.rooms import RoomJoined
 
 #: Events that wait for a consumer of ``async for``: with pieces of music, some 100 KiB each.
@@ -48,26 +49,32 @@ def read_event(name: str, data: Any) -> AnyEvent:
         return NewerEvent(name, data)
 
 
+#: A frame by its number, or a bar by its piece and its number.
+FrameKey = int | tuple[str, int]
+
+
 class SeenFrames:
-    """The numbers of a universe's latest frames, by which repeated frames are recognized.
+    """A universe's latest frames and bars, by which repeated ones are recognized.
 
     A server that knows the client's offset sends nothing twice; without an offset, it may.
     """
 
     def __init__(self, bound: int = MAX_SEEN_FRAMES) -> None:
         self._bound = bound
-        self._order: deque[int] = deque()
-        self._known: set[int] = set()
+        self._order: deque[FrameKey] = deque()
+        self._known: set[FrameKey] = set()
 
     def is_repeated(self, event: AnyEvent) -> bool:
         """Whether the event was seen before. Note it as seen."""
-        seq = getattr(event, "seq", None)
-        if seq is None or isinstance(event, RoomJoined):
+        key: FrameKey | None = getattr(event, "seq", None)
+        if isinstance(event, MusicBar):
+            key = event.stream_id, event.bar
+        if key is None or isinstance(event, RoomJoined):
             return False
-        if seq in self._known:
+        if key in self._known:
             return True
-        self._known.add(seq)
-        self._order.append(seq)
+        self._known.add(key)
+        self._order.append(key)
         if len(self._order) > self._bound:
             self._known.discard(self._order.popleft())
         return False

@@ -11,10 +11,11 @@ from harmonic_client.errors import HarmonicError, UnansweredError
 from harmonic_client.events import AnyEvent, NewerEvent
 from harmonic_client.signals import SILENCE_S
 from harmonic_protocol.messages.declaration import Event
+from harmonic_protocol.messages.endless import EndlessPiece, MusicStarted, MusicStopped
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
 from harmonic_protocol.messages.presence import ParticipantState, PresenceStates, PresenceUpdated
 from harmonic_protocol.messages.previews import ParametersPreviewed
-from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft
+from harmonic_protocol.messages.rooms import ParticipantJoined, ParticipantLeft, RoomJoined
 from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.values import Mode, Participant
 
@@ -33,6 +34,8 @@ class RoomState:
         self.error: Exception | None = None
         #: When updates go on after a limit refused one, by ``client.clock.own_ms()``.
         self.held_back_until_ms: float | None = None
+        #: The endless piece that is played, if any.
+        self.endless_piece: EndlessPiece | None = None
         self._room: merge.RoomView | None = None
         self._silences: dict[str, asyncio.TimerHandle] = {}
 
@@ -118,6 +121,7 @@ class RoomState:
         room = self._room
         if room is None or self.status == "left":
             return
+        self._hear_of_piece(event)
         match event:
             case ParametersUpdated():
                 self.show(merge.updated(room, event))
@@ -134,6 +138,20 @@ class RoomState:
                 self._previewed(room, event)
             case Event() | NewerEvent():
                 pass
+
+    def _hear_of_piece(self, event: AnyEvent) -> None:
+        """Know which endless piece is played, if an event tells of one."""
+        match event:
+            case RoomJoined():
+                self.endless_piece = event.endless_piece
+            case MusicStarted():
+                known = event.model_dump() | {"started_at": event.timestamp}
+                self.endless_piece = EndlessPiece.model_validate(known)
+            case MusicStopped():
+                self.endless_piece = None
+            case Event() | NewerEvent():
+                return
+        self._connection.watch.changed()
 
     def _previewed(self, room: merge.RoomView, event: ParametersPreviewed) -> None:
         user = event.user_id

@@ -13,6 +13,7 @@ from harmonic_client.changes import (
     given,
 )
 from harmonic_client.connection import OVER
+from harmonic_client.endless import start_music, stop_music
 from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.events import AnyEvent, EventFeed, NewerEvent
@@ -141,6 +142,19 @@ class SharedUniverse(RoomState):
         said = {name: value for name, value in request.items() if value is not None}
         return await generate(self._sender, self, self._feed, said)
 
+    async def start_music(self, *, seed: int | None = None, style: StyleName | None = None) -> None:
+        """Have the universe play an endless piece: its bars come as :class:`MusicBar`, each once.
+
+        Refused, with the reason ``PLAYING``, while it plays one.
+        """
+        wish = {"seed": seed, "style": style}
+        said = {name: value for name, value in wish.items() if value is not None}
+        await start_music(self._sender, self, said)
+
+    async def stop_music(self) -> None:
+        """End the endless piece."""
+        await stop_music(self._sender, self)
+
     def connected(self, *, recovered: bool) -> None:
         """There is a connection."""
         # A room of a recovered session is joined again by the server.
@@ -185,8 +199,9 @@ class SharedUniverse(RoomState):
         self._presence.send()
 
     def _excluded(self, told: RoomRefused) -> None:
-        # Not the answer to a join: removed from the room, or not let in again.
-        if not self._entry.is_entering and self.status != "left":
+        # One that names a command answers it, as the ack does. The others: removed from the room,
+        # or not let in again.
+        if "event" not in told.details and self.status != "left":
             refused = Refused(code=told.code, message=told.message, details=told.details)
             self._refuse(RefusedError(refused))
 

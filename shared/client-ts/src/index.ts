@@ -5,6 +5,7 @@ export type { AcceptedOf, ClientOptions, ClientState, Clock } from './connection
 export type { Quality } from './clock.ts';
 export type { Changes, Presences, SetName } from './merge.ts';
 export type { EventName } from './listeners.ts';
+export type { MusicWish } from './endless.ts';
 export type { Generation } from './generation.ts';
 export type { PresenceState } from './presence.ts';
 export type { Universe, UniverseState } from './universe.ts';

@@ -1,5 +1,6 @@
 // One universe as this client sees it: events drive `merge`, and calls send commands.
 import type {
+  EndlessPiece,
   EventOf,
   Mode,
   MusicGenerated,
@@ -9,6 +10,7 @@ import type {
 } from '../../contract/protocol.ts';
 import type { Connection } from './connection.ts';
 import { RefusedError, UnansweredError } from './errors.ts';
+import { KnownBars, startMusic, stopMusic, type MusicWish } from './endless.ts';
 import { generate, type Generation } from './generation.ts';
 import { Listeners, type EventName } from './listeners.ts';
 import * as merge from './merge.ts';
@@ -30,6 +32,8 @@ export interface UniverseState {
   readonly previews: Readonly<Record<UserId, merge.Changes>>;
   /** The states of participants, by user. This client's own state is there at once. */
   readonly presences: merge.Presences;
+  /** The endless piece that is played, if any: its bars come as `music_bar`. */
+  readonly endlessPiece?: EndlessPiece | undefined;
   /** Whether changes of this client are not stored yet. */
   readonly unsettled: boolean;
   /** When updates go on after a refused one, by `performance.timeOrigin + performance.now()`. */
@@ -46,12 +50,12 @@ export class Universe implements Watchable<UniverseState> {
   readonly #preview: Preview;
   readonly #presence: Presence;
   readonly #updates: Updates;
+  readonly #bars = new KnownBars();
   readonly #silences = new Map<UserId, ReturnType<typeof setTimeout>>();
   #mode: Mode;
   #room: merge.Room | undefined;
   // Counts the joins: the outcome of an older one is ignored.
   #joins = 0;
-  #entering = false;
 
   /** Made by `client.universe(id)`. @internal */
   constructor(connection: Connection, id: string, mode: Mode) {
@@ -123,7 +127,6 @@ export class Universe implements Watchable<UniverseState> {
 
   /** Leave the room. Changes that are not sent yet are undone. */
   leave(): void {
-    this.#entering = false;
     this.#preview.end();
     this.#presence.end();
     this.#state.change({ status: 'left' });
@@ -162,6 +165,21 @@ export class Universe implements Watchable<UniverseState> {
     return generate(this.#connection, this, request);
   }
 
+  /** Have the universe play an endless piece. Refused, with the reason `PLAYING`, while it plays one. */
+  startMusic(wish: MusicWish = {}): Promise<void> {
+    return startMusic(this.#connection, this.id, wish, () => this.joined());
+  }
+
+  /** End the endless piece. */
+  stopMusic(): Promise<void> {
+    return stopMusic(this.#connection, this.id, () => this.joined());
+  }
+
+  /** Hear each bar of the endless piece once, one to three seconds before it begins. */
+  onBar(listener: (bar: EventOf<'music_bar'>) => void): () => void {
+    return this.on('music_bar', listener);
+  }
+
   /** The connection is there; called by the client. @internal */
   connected(recovered: boolean): void {
     if (this.status === 'left') return;
@@ -172,13 +190,13 @@ export class Universe implements Watchable<UniverseState> {
   /** The connection is broken; called by the client. @internal */
   disconnected(): void {
     this.#joins += 1;
-    this.#entering = false;
     this.#preview.drop();
     if (this.status === 'joined') this.#state.change({ status: 'away' });
   }
 
   /** An event came; called by the client. @internal */
   heard(event: string, payload: unknown): void {
+    if (event === 'music_bar' && !this.#bars.isNew(payload as EventOf<'music_bar'>)) return;
     this.#apply(event, payload);
     this.#listeners.tell(event as EventName, payload);
   }
@@ -204,6 +222,11 @@ export class Universe implements Watchable<UniverseState> {
       this.#show(merge.shown(room, (payload as EventOf<'presence_states'>).states));
     } else if (event === 'parameters_previewed') {
       this.#previewed(room, payload as EventOf<'parameters_previewed'>);
+    } else if (event === 'music_started') {
+      const { timestamp: startedAt, ...piece } = payload as EventOf<'music_started'>;
+      this.#state.change({ endlessPiece: { ...piece, startedAt } });
+    } else if (event === 'music_stopped') {
+      this.#state.change({ endlessPiece: undefined });
     } else if (event.endsWith('_updated')) {
       const set = event.slice(0, -'_updated'.length);
       if (set in room.committed) {
@@ -219,14 +242,15 @@ export class Universe implements Watchable<UniverseState> {
       return;
     }
     const { error: _, ...rest } = this.getSnapshot();
-    this.#state.replace({ ...rest, status: 'joined' });
+    this.#state.replace({ ...rest, status: 'joined', endlessPiece: told.endlessPiece });
     this.#show(merge.entered(this.#room, told));
     void this.#presence.send();
   }
 
-  // Not the answer to a join of ours: removed from the room, or not let in again.
+  // One that names a command answers it, as the ack does. The others: removed from the room, or not
+  // let in again.
   #excluded(refusal: EventOf<'room_error'>): void {
-    if (!this.#entering && this.status !== 'left') this.#refuse(new RefusedError(refusal));
+    if (!refusal.details.event && this.status !== 'left') this.#refuse(new RefusedError(refusal));
   }
 
   #refuse(error: Error): void {
@@ -253,7 +277,6 @@ export class Universe implements Watchable<UniverseState> {
 
   async #enter(): Promise<void> {
     const join = ++this.#joins;
-    this.#entering = true;
     for (let attempt = 1; join === this.#joins; attempt += 1) {
       // Without an `opId`: on another connection, a repeat would be acknowledged and not join.
       const payload = { universeId: this.id, mode: this.#mode };
@@ -264,14 +287,12 @@ export class Universe implements Watchable<UniverseState> {
         if (answer) await this.#connection.afterRefusal(answer.error, attempt, Infinity);
       } catch (error) {
         if (join !== this.#joins) return;
-        this.#entering = false;
         // Another mode was refused: the room is as it was.
         if (this.status === 'joined') this.#state.change({ error: error as Error });
         else this.#refuse(error as Error);
         return;
       }
     }
-    if (join === this.#joins) this.#entering = false;
   }
 
   #previewed(room: merge.Room, event: EventOf<'parameters_previewed'>): void {

@@ -5,6 +5,12 @@ export interface Network {
   url: string;
   /** Break all connections, without a word. */
   cut(): void;
+  /** Hold back what goes to clients from now on. */
+  hold(): void;
+  /** Return once this is held back. */
+  holds(text: string): Promise<void>;
+  /** Send what is held back in one piece: what is before a text, or all. */
+  release(before?: string): void;
   /** Take no more connections, and wait until those that are there have ended. */
   close(): Promise<void>;
 }
@@ -13,6 +19,9 @@ export interface Network {
 export async function network(url: string, latencyMs: number, jitterMs = 0): Promise<Network> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
+  // Of the one client that is there.
+  let held: { to?: Socket; bytes: Buffer } | undefined;
+  let onHeld = () => {};
   const server = createServer(client => {
     const gateway = connect(Number(port), hostname);
     for (const [from, to] of [
@@ -30,7 +39,14 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
         setTimeout(() => waiting.shift()?.(), readyAtMs - performance.now());
       };
       from.setNoDelay(true);
-      from.on('data', bytes => later(() => to.write(bytes)));
+      from.on('data', (bytes: Buffer) =>
+        later(() => {
+          if (held && from === gateway) {
+            held = { to, bytes: Buffer.concat([held.bytes, bytes]) };
+            onHeld();
+          } else to.write(bytes);
+        }),
+      );
       from.on('end', () => later(() => to.end()));
       from.on('error', () => to.destroy());
       from.on('close', () => {
@@ -46,6 +62,21 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
+    hold: () => {
+      held = { bytes: Buffer.alloc(0) };
+    },
+    holds: text =>
+      new Promise(resolve => {
+        onHeld = () => held?.bytes.includes(text) && resolve();
+        onHeld();
+      }),
+    release: before => {
+      const { to, bytes } = held ?? {};
+      if (!to || !bytes) throw new Error('nothing is held back');
+      const length = before ? bytes.indexOf(before) : bytes.length;
+      held = before ? { to, bytes: bytes.subarray(length) } : undefined;
+      to.write(bytes.subarray(0, length));
+    },
     close: () => new Promise(resolve => server.close(() => resolve())),
   };
 }

@@ -11,6 +11,7 @@ import {
 interface Plan {
   gateways: [string, string];
   universe: string;
+  viewed: string;
   /** Tokens by user. */
   tokens: Record<string, string>;
 }
@@ -29,6 +30,8 @@ setTimeout(() => {
 }, DEADLINE_MS).unref();
 
 export const universeId: string = plan.universe;
+/** One that others than its owner may only view. */
+export const viewedId: string = plan.viewed;
 export const { gateways } = plan;
 
 export function token(user: string): string {
